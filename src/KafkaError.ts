@@ -1,0 +1,492 @@
+/**
+ * Every failure of this library, as one family of tagged errors.
+ *
+ * Each error carries a closed `reason`, where it happened (broker, topic, partition, offset), the `cause` where there
+ * is one, `retriable` (may the same call succeed later without anybody changing anything?) and a `message` that ends
+ * with what to do.
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { KafkaError } from "effect-ktables"
+ *
+ * declare const program: Effect.Effect<void, KafkaError.KafkaError>
+ *
+ * export const handled = program.pipe(
+ *   Effect.catchTag("KafkaConnectionError", (error) => Effect.logWarning(`no Kafka at ${error.broker}: ${error.reason}`))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import type * as ParseResult from "effect/ParseResult"
+
+/**
+ * Any error of this library.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type KafkaError =
+  | InvalidOptionsError
+  | ConnectionError
+  | BrokerError
+  | TopicError
+  | CorruptBatchError
+  | LogTruncatedError
+  | PoisonRecordError
+  | WriteError
+  | WaitTimeoutError
+  | TableClosedError
+
+/**
+ * What a call to the cluster can fail with, before anything is known about a table or a writer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ClientError = ConnectionError | BrokerError
+
+const where = (parts: {
+  readonly broker?: string | undefined
+  readonly topic?: string | undefined
+  readonly partition?: number | undefined
+  readonly offset?: number | undefined
+}): string => {
+  const topic =
+    parts.topic === undefined
+      ? ""
+      : parts.partition === undefined
+        ? ` topic "${parts.topic}"`
+        : ` topic "${parts.topic}" partition ${parts.partition}`
+  const offset = parts.offset === undefined ? "" : ` offset ${parts.offset}`
+  const broker = parts.broker === undefined ? "" : ` broker ${parts.broker}`
+  return topic + offset + broker
+}
+
+/**
+ * One thing that is wrong with the options of a layer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OptionProblem {
+  /** The option's name, as written in the options object. Never its value: that may be a secret. */
+  readonly option: string
+  /** What is wrong, and what would be right. */
+  readonly problem: string
+}
+
+/**
+ * Options that cannot work: an empty list of brokers, an empty topic, a timeout that is not positive, two options that
+ * contradict each other. Names all problems at once. Nothing was sent.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidOptionsError extends Data.TaggedError("KafkaInvalidOptions")<{
+  /** The public module whose options these are. */
+  readonly module: string
+  readonly problems: ReadonlyArray<OptionProblem>
+}> {
+  readonly reason = "InvalidOptions" as const
+  readonly retriable = false
+  override get message(): string {
+    const list = this.problems.map((p) => `${p.option}: ${p.problem}`).join("; ")
+    return `${this.module}: invalid options. ${list}`
+  }
+}
+
+/**
+ * Why there is no usable connection to a broker.
+ *
+ * - `Unreachable`: no TCP connection (refused, no such host, no route).
+ * - `Timeout`: no connection, or no answer to a request, in time. The connection is gone.
+ * - `Closed`: the connection was closed or reset while in use.
+ * - `Tls`: the TLS handshake failed (unknown authority, wrong host name, expired certificate).
+ * - `Authentication`: the broker refused the SASL credentials or the mechanism.
+ * - `UnsupportedVersion`: the broker is too old or too new for a request that is needed.
+ * - `Protocol`: the peer sent bytes that are not a Kafka answer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ConnectionReason =
+  | "Unreachable"
+  | "Timeout"
+  | "Closed"
+  | "Tls"
+  | "Authentication"
+  | "UnsupportedVersion"
+  | "Protocol"
+
+const connectionAdvice: Record<ConnectionReason, string> = {
+  Unreachable: "Check the address, the network and that the broker listens there.",
+  Timeout: "The broker or the network is slow or frozen; a longer timeout helps only if it is slow.",
+  Closed: "The broker or something in between closed it; a plain connection to a TLS listener looks like this, too.",
+  Tls: "Check the certificate authority (tls.ca), the host name and the certificate's dates.",
+  Authentication: "Check the SASL mechanism, user name and password, and that the broker knows them.",
+  UnsupportedVersion: "Kafka 2.1 and later are supported.",
+  Protocol: "Check that this port speaks Kafka, and not TLS or HTTP."
+}
+
+/**
+ * No usable connection to a broker.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ConnectionError extends Data.TaggedError("KafkaConnectionError")<{
+  readonly reason: ConnectionReason
+  /** `host:port` of the broker; several, separated by commas, where none of the bootstrap brokers could be used. */
+  readonly broker: string
+  /** The request that was under way, `connect` while connecting. */
+  readonly request: string
+  readonly detail?: string
+  readonly cause?: unknown
+}> {
+  /** `Authentication`, `Tls` and `UnsupportedVersion` do not heal by asking again. */
+  get retriable(): boolean {
+    return this.reason !== "Authentication" && this.reason !== "Tls" && this.reason !== "UnsupportedVersion"
+  }
+  override get message(): string {
+    const detail = this.detail === undefined ? "" : ` (${this.detail})`
+    return `${this.reason} at${where(this)} during ${this.request}${detail}. ${connectionAdvice[this.reason]}`
+  }
+}
+
+/**
+ * What an error code of a broker's answer comes down to.
+ *
+ * - `Unauthorized`: an ACL is missing.
+ * - `NotFound`: no such topic or partition, as far as this broker knows.
+ * - `Unavailable`: temporarily not possible (no leader, leader moved, not enough replicas, timed out).
+ * - `OutOfRange`: the offset is not in the log.
+ * - `Rejected`: the broker will not do this (invalid request, policy, too large).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type BrokerReason = "Unauthorized" | "NotFound" | "Unavailable" | "OutOfRange" | "Rejected"
+
+const brokerAdvice: Record<BrokerReason, string> = {
+  Unauthorized:
+    "Grant the rights that this user lacks: READ and DESCRIBE for a table, WRITE and DESCRIBE for a writer, CREATE and DESCRIBE_CONFIGS to ensure a topic.",
+  NotFound: "Check the topic's name; without the right to DESCRIBE it, a topic looks as if it did not exist.",
+  Unavailable: "This usually passes by itself; look at the broker's log if it stays.",
+  OutOfRange: "The log was truncated by retention or by a deletion of records.",
+  Rejected: "The broker's message and its log say why."
+}
+
+/**
+ * A broker answered with an error code.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BrokerError extends Data.TaggedError("KafkaBrokerError")<{
+  readonly reason: BrokerReason
+  /** Kafka's error code, <https://kafka.apache.org/protocol#protocol_error_codes>. */
+  readonly code: number
+  /** Kafka's name for the code, such as `TOPIC_AUTHORIZATION_FAILED`. */
+  readonly codeName: string
+  readonly retriable: boolean
+  readonly request: string
+  readonly broker?: string
+  readonly topic?: string
+  readonly partition?: number
+  /** What the broker said, where it said something. */
+  readonly detail?: string
+}> {
+  override get message(): string {
+    const detail = this.detail === undefined ? "" : ` (${this.detail})`
+    return `${this.codeName} from${where(this)} on ${this.request}${detail}. ${brokerAdvice[this.reason]}`
+  }
+}
+
+/**
+ * What is wrong with a topic.
+ *
+ * - `NotFound`: it does not exist (or may not be described).
+ * - `Deleted`: it existed, and is gone. A table keeps its last content.
+ * - `Recreated`: it was deleted and created again under the same name, with another topic id.
+ * - `PolicyMismatch`: its `cleanup.policy` is not the declared one.
+ * - `Unauthorized`: the right to do what was asked is missing.
+ * - `Rejected`: the broker refused to create or to alter it.
+ * - `Incomplete`: it has partitions without a leader.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TopicReason =
+  | "NotFound"
+  | "Deleted"
+  | "Recreated"
+  | "PolicyMismatch"
+  | "Unauthorized"
+  | "Rejected"
+  | "Incomplete"
+
+const topicAdvice: Record<TopicReason, string> = {
+  NotFound:
+    "Create it, or let the layer do so (ensureTopic). Without the right to DESCRIBE it (an ACL), a topic looks as if it did not exist.",
+  Deleted: "A table never creates its topic again by itself: decide, then restart it.",
+  Recreated: "Rows of two lives of a topic are never mixed: restart the table, or set a restart policy.",
+  PolicyMismatch:
+    "Records would be evicted by retention: set cleanup.policy=compact, or use onPolicyMismatch 'reconcile' or 'warn'.",
+  Unauthorized: "Grant DESCRIBE and READ (table), WRITE (writer), CREATE, DESCRIBE_CONFIGS and ALTER_CONFIGS (ensureTopic).",
+  Rejected: "The broker's words say why; the replication factor cannot be above the number of brokers.",
+  Incomplete: "Some partitions have no leader: look at the brokers that hold them."
+}
+
+/**
+ * Something is wrong with a topic.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TopicError extends Data.TaggedError("KafkaTopicError")<{
+  readonly reason: TopicReason
+  readonly topic: string
+  /** What was expected: a policy, or the topic id that the table was reading. */
+  readonly expected?: string
+  /** What was found. */
+  readonly actual?: string
+  readonly detail?: string
+  readonly cause?: unknown
+}> {
+  get retriable(): boolean {
+    return this.reason === "Incomplete"
+  }
+  override get message(): string {
+    const versus = this.expected === undefined ? "" : ` (expected ${this.expected}, found ${this.actual ?? "nothing"})`
+    const detail = this.detail === undefined ? "" : ` (${this.detail})`
+    return `${this.reason}:${where(this)}${versus}${detail}. ${topicAdvice[this.reason]}`
+  }
+}
+
+/**
+ * What is wrong with a record batch.
+ *
+ * - `Checksum`: the CRC does not match.
+ * - `Malformed`: lengths, counts or deltas that cannot be.
+ * - `TooLarge`: a batch, or what it decompresses to, is above the cap.
+ * - `Decompression`: the compressed bytes are broken.
+ * - `UnsupportedCodec`, `UnsupportedMagic`: a format that this library does not read.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type CorruptReason =
+  | "Checksum"
+  | "Malformed"
+  | "TooLarge"
+  | "Decompression"
+  | "UnsupportedCodec"
+  | "UnsupportedMagic"
+
+/**
+ * A record batch that cannot be trusted. It was fetched a second time on a fresh connection before this was raised.
+ * Nothing of it was applied; the table keeps its last content.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CorruptBatchError extends Data.TaggedError("KafkaCorruptBatch")<{
+  readonly reason: CorruptReason
+  readonly topic: string
+  readonly partition: number
+  /** Base offset of the batch. */
+  readonly baseOffset: number
+  readonly detail: string
+}> {
+  readonly retriable = false
+  override get message(): string {
+    return (
+      `${this.reason}: corrupt record batch at${where({ topic: this.topic, partition: this.partition, offset: this.baseOffset })}` +
+      ` (${this.detail}). Check the broker's disk and what writes to this topic; kafka-dump-log shows the batch.`
+    )
+  }
+}
+
+/**
+ * The log no longer holds what comes next for this reader: it begins after the position (retention, deletion of
+ * records), or ends before it (data loss in the cluster). A table rebuilds the partition beside its live content and
+ * reports this; no read sees a half-empty table.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class LogTruncatedError extends Data.TaggedError("KafkaLogTruncated")<{
+  /** `Head`: the log begins after the position. `Tail`: the log ends before it, or diverged from what was read. */
+  readonly reason: "Head" | "Tail"
+  readonly topic: string
+  readonly partition: number
+  /** The position that the table had. */
+  readonly from: number
+  /** Where the log begins (`Head`) or ends (`Tail`) now. */
+  readonly to: number
+}> {
+  readonly retriable = true
+  override get message(): string {
+    const what = this.reason === "Head" ? "begins at" : "ends at"
+    return (
+      `Log truncated:${where(this)} now ${what} ${this.to}, the table was at ${this.from}. The partition is rebuilt; keys` +
+      ` without a surviving record disappear. ` +
+      (this.reason === "Head"
+        ? "Check the topic's cleanup.policy and retention."
+        : "The cluster lost acknowledged records: check unclean leader election and min.insync.replicas.")
+    )
+  }
+}
+
+/**
+ * A record whose key or value could not be decoded.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PoisonRecordError extends Data.TaggedError("KafkaPoisonRecord")<{
+  /** Which part of the record did not decode. */
+  readonly reason: "Key" | "Value"
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number
+  /** The raw key. */
+  readonly key: Uint8Array
+  /** The raw value; `null` for a tombstone. */
+  readonly value: Uint8Array | null
+  readonly cause: ParseResult.ParseError
+}> {
+  readonly retriable = false
+  override get message(): string {
+    const then = this.reason === "Key" ? "The record was skipped." : "The key keeps its prior value."
+    return `${this.reason} not decodable at${where(this)}: ${this.cause.message}. ${then} Fix the producer or the schema.`
+  }
+}
+
+/**
+ * Why a write did not end in an acknowledgement.
+ *
+ * - `Encode`: the key or the value could not be encoded. Nothing was sent.
+ * - `TooLarge`: above the topic's `max.message.bytes`, or the writer's own limit. Not in the log.
+ * - `Unauthorized`: the right to WRITE is missing. Not in the log.
+ * - `TopicNotFound`: no such topic. Not in the log; it is never created by a write.
+ * - `InvalidPartition`: the partitioner picked a partition that does not exist. Nothing was sent.
+ * - `Rejected`: the broker refused the record for another reason. Not in the log.
+ * - `Timeout`: the deadline passed; the record is certainly not in the log.
+ * - `UnknownOutcome`: the deadline passed after the record was sent and no answer came; it may be in the log.
+ * - `Closed`: the writer was closed before the record was sent. Not in the log.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type WriteReason =
+  | "Encode"
+  | "TooLarge"
+  | "Unauthorized"
+  | "TopicNotFound"
+  | "InvalidPartition"
+  | "Rejected"
+  | "Timeout"
+  | "UnknownOutcome"
+  | "Closed"
+
+const writeAdvice: Record<WriteReason, string> = {
+  Encode: "Nothing was sent: the key or value does not fit its codec.",
+  TooLarge: "Raise max.message.bytes of the topic (and maxRecordBytes of the writer), or store less per key.",
+  Unauthorized: "Grant WRITE and DESCRIBE on the topic.",
+  TopicNotFound: "Create the topic, or let the layer do so (ensureTopic).",
+  InvalidPartition: "The partitioner must return an integer from 0 to the number of partitions less one.",
+  Rejected: "The broker's words say why.",
+  Timeout: "It is not in the log: safe to write again.",
+  UnknownOutcome: "It may be in the log or not: a set of the same value may be repeated; read the key to know.",
+  Closed: "It is not in the log: the writer's scope ended first."
+}
+
+/**
+ * A write did not end in an acknowledgement.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class WriteError extends Data.TaggedError("KafkaWriteError")<{
+  readonly reason: WriteReason
+  readonly topic: string
+  readonly partition?: number
+  readonly detail?: string
+  readonly cause?: unknown
+}> {
+  get retriable(): boolean {
+    return this.reason === "Timeout" || this.reason === "UnknownOutcome"
+  }
+  override get message(): string {
+    const detail = this.detail === undefined ? "" : ` (${this.detail})`
+    return `${this.reason}: not acknowledged,${where(this)}${detail}. ${writeAdvice[this.reason]}`
+  }
+}
+
+/**
+ * A partition that has not reached its target yet.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PartitionLag {
+  readonly partition: number
+  /** Offset of the next record that the table will apply; `undefined` if the partition could not be read at all yet. */
+  readonly position: number | undefined
+  /** The offset that the position must reach; `undefined` if its leader could not be asked. */
+  readonly target: number | undefined
+}
+
+/**
+ * A bounded wait on a table ran out. The table itself goes on.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class WaitTimeoutError extends Data.TaggedError("KafkaWaitTimeout")<{
+  readonly operation: "start" | "awaitCaughtUp" | "barrier" | "awaitPosition"
+  readonly topic: string
+  /** How long it waited, in milliseconds. */
+  readonly afterMillis: number
+  /** The partitions that are behind. */
+  readonly behind: ReadonlyArray<PartitionLag>
+  /** The last failure on the way to the brokers, if there was one. */
+  readonly cause?: ClientError | TopicError
+}> {
+  readonly reason = "Timeout" as const
+  readonly retriable = true
+  override get message(): string {
+    const behind = this.behind
+      .map((p) => `${p.partition} at ${p.position ?? "?"} of ${p.target ?? "?"}`)
+      .slice(0, 8)
+      .join(", ")
+    const lag = behind === "" ? "" : ` Partitions behind: ${behind}.`
+    const cause = this.cause === undefined ? "" : ` Last failure: ${this.cause.message}`
+    const open =
+      this.operation === "barrier" || this.operation === "awaitPosition"
+        ? " A position that does not move while the broker is reachable is often an open transaction."
+        : ""
+    return `${this.operation} timed out after ${this.afterMillis} ms,${where(this)}.${lag}${cause}${open}`
+  }
+}
+
+/**
+ * The table's scope was closed while somebody waited on it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TableClosedError extends Data.TaggedError("KafkaTableClosed")<{
+  readonly topic: string
+}> {
+  readonly reason = "Closed" as const
+  readonly retriable = false
+  override get message(): string {
+    return `The table of${where(this)} was closed.`
+  }
+}

@@ -1,0 +1,18 @@
+import { defineConfig } from "vitest/config"
+import { fileURLToPath } from "node:url"
+
+const src = fileURLToPath(new URL("./src", import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^effect-ktables$/, replacement: `${src}/index.ts` },
+      { find: /^effect-ktables\/(.*)$/, replacement: `${src}/$1.ts` }
+    ]
+  },
+  test: {
+    include: ["test/**/*.test.ts"],
+    testTimeout: 60_000,
+    hookTimeout: 120_000
+  }
+})
