@@ -294,3 +294,87 @@ export interface BrokerConnection {
     set: Readonly<Record<string, string>>
   ) => Effect.Effect<AdminResponse, ConnectionError>
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// the service
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * A topic as the cluster describes it at one moment.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TopicDescription {
+  readonly topic: TopicRef
+  /** In order of the partition's number. A partition without a leader has `leader` -1. */
+  readonly partitions: ReadonlyArray<PartitionMetadata>
+  /** Brokers by node id. */
+  readonly brokers: ReadonlyMap<number, Broker>
+  readonly controllerId: number
+}
+
+/**
+ * Where a partition begins or ends; `error` if its leader could not be asked.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ListedOffset {
+  readonly partition: number
+  /** -1 if `error` is set. */
+  readonly offset: number
+  readonly error: ClientError | undefined
+}
+
+/**
+ * How long to wait between attempts: the first wait, doubled each time up to the last, less up to 20 % at random.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Backoff {
+  readonly initialMillis: number
+  readonly maxMillis: number
+}
+
+/**
+ * A Kafka cluster. All calls make one attempt on every broker that may know the answer, each bounded by the request
+ * timeout, and then fail; who calls decides about retries, by `backoff` and its own deadline.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface KafkaClient {
+  readonly [TypeId]: TypeId
+  readonly backoff: Backoff
+  /** Opens a connection of one's own, closed with the scope: for long polls and for writes. */
+  readonly connect: (broker: Broker) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>
+  /** Asks any broker about a topic; never creates it. */
+  readonly describeTopic: (topic: string) => Effect.Effect<TopicDescription, ClientError | TopicError>
+  /** Asks the leaders, all at once. Fails never: a leader that does not answer gives its partitions an `error`. */
+  readonly listOffsets: (
+    topic: TopicDescription,
+    at: {
+      readonly isolation: Isolation
+      readonly timestamp: "earliest" | "latest"
+      /** Default: all. */
+      readonly partitions?: ReadonlySet<number>
+    }
+  ) => Effect.Effect<ReadonlyArray<ListedOffset>>
+  readonly initProducerId: Effect.Effect<InitProducerIdResponse, ConnectionError>
+  readonly createTopic: (request: CreateTopicRequest) => Effect.Effect<AdminResponse, ConnectionError>
+  readonly describeConfigs: (topic: string) => Effect.Effect<DescribeConfigsResponse, ConnectionError>
+  readonly alterConfigs: (
+    topic: string,
+    set: Readonly<Record<string, string>>
+  ) => Effect.Effect<AdminResponse, ConnectionError>
+}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export const KafkaClient: Context.Tag<KafkaClient, KafkaClient> = Context.GenericTag<KafkaClient>(
+  "effect-ktables/KafkaClient"
+)
