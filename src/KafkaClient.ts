@@ -6,16 +6,23 @@
  *
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import type { ClientError, ConnectionError, TopicError } from "./KafkaError.ts"
+import * as internal from "./internal/client/client.ts"
+import * as kafkajs from "./internal/kafkajs/client.ts"
+import type { ClientError, ConnectionError, InvalidOptionsError, TopicError } from "./KafkaError.ts"
 
 /**
  * @since 0.1.0
  * @category symbols
  */
-export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaClient")
+export const TypeId: typeof internal.TypeId = internal.TypeId
 
 /**
  * @since 0.1.0
@@ -279,6 +286,8 @@ export interface DescribeConfigsResponse extends AdminResponse {
 export interface BrokerConnection {
   /** `host:port` */
   readonly address: string
+  /** False once it was closed or failed. */
+  readonly isOpen: () => boolean
   readonly metadata: (topics: ReadonlyArray<string>) => Effect.Effect<MetadataResponse, ConnectionError>
   readonly listOffsets: (request: ListOffsetsRequest) => Effect.Effect<ListOffsetsResponse, ConnectionError>
   readonly fetch: (request: FetchRequest) => Effect.Effect<FetchResponse, ConnectionError>
@@ -378,3 +387,128 @@ export interface KafkaClient {
 export const KafkaClient: Context.Tag<KafkaClient, KafkaClient> = Context.GenericTag<KafkaClient>(
   "effect-ktables/KafkaClient"
 )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// layers
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * How to talk TLS. Certificates and keys are PEM text.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface TlsOptions {
+  /** Authorities to trust instead of Node's own list. */
+  readonly ca?: string | ReadonlyArray<string>
+  /** Client certificate, for mutual TLS; together with `key`. */
+  readonly cert?: string
+  readonly key?: Redacted.Redacted<string>
+  readonly passphrase?: Redacted.Redacted<string>
+  /** Name to expect in the broker's certificate. Default: the host that is connected to. */
+  readonly serverName?: string
+}
+
+/**
+ * How to authenticate. An OAUTHBEARER token is asked for anew on each connection and re-authentication; a failure of
+ * that Effect is an `Authentication` error.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export type SaslOptions =
+  | {
+      readonly mechanism: "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512"
+      readonly username: string
+      readonly password: Redacted.Redacted<string>
+    }
+  | {
+      readonly mechanism: "OAUTHBEARER"
+      readonly token: Effect.Effect<Redacted.Redacted<string>, unknown>
+    }
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface KafkaClientOptions {
+  /** Some of the cluster's brokers, as `host:port`; IPv6 addresses in brackets. All others are found by them. */
+  readonly brokers: ReadonlyArray<string>
+  /** What the brokers' logs, quotas and metrics call this client. Default: `effect-ktables`. */
+  readonly clientId?: string
+  /** `true`: TLS with Node's own authorities. Default: no TLS. */
+  readonly tls?: boolean | TlsOptions
+  /** Default: none. */
+  readonly sasl?: SaslOptions
+  /** For each of the steps TCP and TLS, version negotiation, authentication. Default: 10 seconds. */
+  readonly connectTimeout?: Duration.DurationInput
+  /**
+   * How long a broker may take to answer before its connection is given up as dead; on top of what a request itself
+   * lets the broker wait. Default: 10 seconds.
+   */
+  readonly requestTimeout?: Duration.DurationInput
+  /** Wait before the first retry, and the longest wait. Default: 100 milliseconds and 1 second. */
+  readonly backoff?: {
+    readonly initial?: Duration.DurationInput
+    readonly max?: Duration.DurationInput
+  }
+}
+
+/**
+ * A client on kafkajs's sockets. Acquiring it connects to nothing yet; releasing it closes all connections at once.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: KafkaClientOptions): Layer.Layer<KafkaClient, InvalidOptionsError> =>
+  Layer.scoped(KafkaClient, make(options))
+
+/**
+ * The same from configuration; a missing or malformed value is a `ConfigError`. Where `sasl` needs a token Effect, give
+ * one `Config` of the whole (`Config.map`).
+ *
+ * ```ts
+ * import { Config } from "effect"
+ * import { KafkaClient } from "effect-ktables"
+ *
+ * export const Kafka = KafkaClient.layerConfig({
+ *   brokers: Config.array(Config.string(), "KAFKA_BROKERS"),
+ *   tls: Config.boolean("KAFKA_TLS").pipe(Config.withDefault(false)),
+ *   sasl: {
+ *     mechanism: Config.literal("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")("KAFKA_SASL_MECHANISM"),
+ *     username: Config.string("KAFKA_USERNAME"),
+ *     password: Config.redacted("KAFKA_PASSWORD")
+ *   }
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (
+  config: Config.Config.Wrap<KafkaClientOptions>
+): Layer.Layer<KafkaClient, InvalidOptionsError | ConfigError.ConfigError> =>
+  Layer.scoped(KafkaClient, Effect.flatMap(Config.unwrap(config), make))
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: (
+  options: KafkaClientOptions
+) => Effect.Effect<KafkaClient, InvalidOptionsError, Scope.Scope> = kafkajs.make
+
+/**
+ * A client on a driver of one's own: one Effect that opens a connection, and where to begin.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromDriver: (driver: {
+  readonly bootstrap: ReadonlyArray<{ readonly host: string; readonly port: number }>
+  readonly backoff: Backoff
+  readonly connect: (broker: {
+    readonly host: string
+    readonly port: number
+  }) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>
+}) => Effect.Effect<KafkaClient, never, Scope.Scope> = internal.make

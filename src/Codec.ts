@@ -1,0 +1,282 @@
+/**
+ * How a key or a value is bytes.
+ *
+ * A table needs one codec for its keys (`utf8` by default) and one for its values. Whatever goes wrong in a codec is a
+ * `ParseError`, also when a function of the user's throws: bytes that do not decode make a poison record, and a value
+ * that does not encode makes a failed write, never a defect.
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Codec } from "effect-ktables"
+ *
+ * class Service extends Schema.Class<Service>("Service")({ host: Schema.String, port: Schema.Int }) {}
+ *
+ * const codec = Codec.json(Service)
+ *
+ * export const program = Effect.gen(function* () {
+ *   const bytes = yield* codec.encode(new Service({ host: "b1", port: 8080 }))
+ *   const service = yield* codec.decode(bytes)
+ *   return service.host
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import type * as ParseResult from "effect/ParseResult"
+import type { Pipeable } from "effect/Pipeable"
+import type * as Schema from "effect/Schema"
+import type * as Types from "effect/Types"
+import * as internal from "./internal/codec.ts"
+
+/**
+ * @since 0.1.0
+ * @category symbols
+ */
+export const TypeId: unique symbol = internal.TypeId
+
+/**
+ * @since 0.1.0
+ * @category symbols
+ */
+export type TypeId = typeof TypeId
+
+/**
+ * What `decodeSync` and `encodeSync` return when only `decode` and `encode` can tell: the codec, or what it did with
+ * this input, is an Effect that has to be run.
+ *
+ * @since 0.1.0
+ * @category symbols
+ */
+export const suspended: unique symbol = internal.suspended
+
+/**
+ * @since 0.1.0
+ * @category symbols
+ */
+export type Suspended = typeof suspended
+
+/**
+ * How an `A` is bytes, in both directions.
+ *
+ * Bytes that are passed in stay the caller's: they are never changed, and no decoded value is a view of them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Codec<in out A> extends Pipeable {
+  readonly [TypeId]: Codec.Variance<A>
+  /**
+   * True if `A` is a string that stands for exactly one sequence of bytes, so that equal keys are equal strings: a
+   * table can use the string itself as the key of its map. False says nothing.
+   */
+  readonly text: boolean
+  readonly decode: (bytes: Uint8Array) => Effect.Effect<A, ParseResult.ParseError>
+  readonly encode: (value: A) => Effect.Effect<Uint8Array, ParseResult.ParseError>
+  /**
+   * `decode` of `buffer` from `start` up to `end`, for hot loops: a plain function that **throws** a `ParseError`
+   * where `decode` fails with one, and returns `suspended` where `decode` has to be run. What it returns otherwise is
+   * what `decode` succeeds with.
+   */
+  readonly decodeSync: (buffer: Buffer, start: number, end: number) => A | Suspended
+  /**
+   * `encode` for hot loops: a plain function that **throws** a `ParseError` where `encode` fails with one, and returns
+   * `suspended` where `encode` has to be run.
+   */
+  readonly encodeSync: (value: A) => Uint8Array | Suspended
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export declare namespace Codec {
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  export interface Variance<in out A> {
+    readonly _A: Types.Invariant<A>
+  }
+
+  /**
+   * What a codec decodes to.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Type<C> = C extends Codec<infer A> ? A : never
+}
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isCodec: (u: unknown) => u is Codec<unknown> = internal.isCodec
+
+// ---------------------------------------------------------------------------------------------------------------------
+// text and bytes
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Text in UTF-8, strictly: bytes that are not UTF-8 do not decode, a string with a lone surrogate does not encode, and
+ * a byte order mark is a character like others. So each string is one sequence of bytes, and the other way round.
+ *
+ * @since 0.1.0
+ * @category codecs
+ */
+export const utf8: Codec<string> = internal.utf8
+
+/**
+ * The bytes themselves, copied in both directions.
+ *
+ * @since 0.1.0
+ * @category codecs
+ */
+export const bytes: Codec<Uint8Array> = internal.bytes
+
+// ---------------------------------------------------------------------------------------------------------------------
+// numbers, as Kafka's own serializers write them
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * A signed integer in 4 bytes, big-endian, as Java's `IntegerSerializer` writes it.
+ *
+ * @since 0.1.0
+ * @category codecs
+ */
+export const int32: Codec<number> = internal.int32
+
+/**
+ * An unsigned integer in 4 bytes, big-endian.
+ *
+ * @since 0.1.0
+ * @category codecs
+ */
+export const uint32: Codec<number> = internal.uint32
+
+/**
+ * A signed integer in 8 bytes, big-endian, as Java's `LongSerializer` writes it.
+ *
+ * @since 0.1.0
+ * @category codecs
+ */
+export const int64: Codec<bigint> = internal.int64
+
+/**
+ * An unsigned integer in 8 bytes, big-endian.
+ *
+ * @since 0.1.0
+ * @category codecs
+ */
+export const uint64: Codec<bigint> = internal.uint64
+
+// ---------------------------------------------------------------------------------------------------------------------
+// by schema
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * JSON in UTF-8, of what the schema encodes to. A schema class decodes to instances.
+ *
+ * - Text that is not JSON does not decode; the empty text is not JSON.
+ * - A value that would not come back does not encode: one without a JSON form (`undefined`, a function, a bigint, a
+ *   cycle), and `NaN`, an infinity or a hole in an array, which JSON would turn into `null`.
+ * - A schema may do asynchronous work (`Schema.transformOrFail` with an Effect); it then decodes one record at a time,
+ *   an order of magnitude slower. Services that it needs are to be provided first.
+ * - What to do with excess properties, and whether to report all errors, is the schema's `parseOptions` annotation.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const json: <A, I>(schema: Schema.Schema<A, I>) => Codec<A> = internal.json
+
+/**
+ * Text in UTF-8 (as strict as `utf8`) of what the schema encodes to. For keys that are more than any string:
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Codec } from "effect-ktables"
+ *
+ * const ServiceId = Schema.NonEmptyString.pipe(Schema.brand("ServiceId"))
+ *
+ * export const byId = Codec.string(ServiceId)
+ * export const byNumber = Codec.string(Schema.NumberFromString)
+ * ```
+ *
+ * A schema that only checks or brands its string keeps the codec as fast a key as `utf8` (`text` is true).
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const string: <A, I extends string>(schema: Schema.Schema<A, I>) => Codec<A> = internal.string
+
+/**
+ * The bytes that the schema encodes to.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const schema: <A, I extends Uint8Array>(schema: Schema.Schema<A, I>) => Codec<A> = internal.schema
+
+// ---------------------------------------------------------------------------------------------------------------------
+// by functions
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * A codec from two plain functions. What they throw becomes a `ParseError` with its message. `decode` gets a copy, which
+ * it may keep.
+ *
+ * ```ts
+ * import { Codec } from "effect-ktables"
+ * import { deserialize, serialize } from "node:v8"
+ *
+ * export const v8: Codec.Codec<Map<string, number>> = Codec.make({
+ *   decode: (bytes) => new Map<string, number>(deserialize(bytes)),
+ *   encode: (map) => serialize(map)
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: <A>(options: {
+  readonly decode: (bytes: Uint8Array) => A
+  readonly encode: (value: A) => Uint8Array
+}) => Codec<A> = internal.make
+
+/**
+ * A codec from two functions that return Effects, such as one that asks a schema registry. What they fail with, and any
+ * defect, becomes a `ParseError` with its message. `decode` gets a copy, which it may keep.
+ *
+ * Its `decodeSync` and `encodeSync` always return `suspended`: records are decoded one at a time.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeEffect: <A, E, E2>(options: {
+  readonly decode: (bytes: Uint8Array) => Effect.Effect<A, E>
+  readonly encode: (value: A) => Effect.Effect<Uint8Array, E2>
+}) => Codec<A> = internal.makeEffect
+
+/**
+ * A codec for something that is one to one with what another codec decodes. What the functions throw becomes a
+ * `ParseError`.
+ *
+ * ```ts
+ * import { Codec } from "effect-ktables"
+ *
+ * export const url = Codec.utf8.pipe(
+ *   Codec.imap(
+ *     (text) => new URL(text),
+ *     (url) => url.href
+ *   )
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const imap: {
+  <A, B>(to: (a: A) => B, from: (b: B) => A): (self: Codec<A>) => Codec<B>
+  <A, B>(self: Codec<A>, to: (a: A) => B, from: (b: B) => A): Codec<B>
+} = internal.imap

@@ -1,0 +1,460 @@
+/**
+ * A Kafka topic as a live, typed, in-memory table: the read side.
+ *
+ * Acquiring a table makes sure of its topic, replays the topic from the beginning into a map, and then follows it. It
+ * is a scoped resource with one supervised reader fiber, which owns the content; everybody else reads snapshots.
+ *
+ * ```ts
+ * import { Effect, Layer, Schema, Stream } from "effect"
+ * import { Codec, KafkaClient, KafkaTable } from "effect-ktables"
+ *
+ * class Service extends Schema.Class<Service>("Service")({ host: Schema.String, port: Schema.Int }) {}
+ *
+ * class Services extends KafkaTable.Tag("app/Services")<Services, string, Service>() {}
+ *
+ * const ServicesLive = KafkaTable.layer(Services, { topic: "my.registry", value: Codec.json(Service) })
+ *
+ * const program = Effect.gen(function* () {
+ *   const services = yield* Services
+ *   const billing = yield* services.get("billing")
+ *   yield* Effect.log(billing)
+ *   yield* services.changes.pipe(Stream.runForEach((change) => Effect.log(change)))
+ * })
+ *
+ * export const main = program.pipe(
+ *   Effect.provide(ServicesLive.pipe(Layer.provide(KafkaClient.layer({ brokers: ["localhost:9092"] }))))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
+import type * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type * as SubscriptionRef from "effect/SubscriptionRef"
+import type { Codec } from "./Codec.ts"
+import * as internal from "./internal/table/table.ts"
+import type { Isolation, KafkaClient } from "./KafkaClient.ts"
+import type {
+  BrokerError,
+  ConnectionError,
+  CorruptBatchError,
+  InvalidOptionsError,
+  LogTruncatedError,
+  PoisonRecordError,
+  TableClosedError,
+  TopicError,
+  WaitTimeoutError
+} from "./KafkaError.ts"
+import type { TopicSettings } from "./KafkaTopic.ts"
+import type { Position } from "./Position.ts"
+import type { TableChange } from "./TableChange.ts"
+import type { TableEntry, TableSnapshot } from "./TableSnapshot.ts"
+
+/**
+ * @since 0.1.0
+ * @category symbols
+ */
+export const TypeId: typeof internal.TypeId = internal.TypeId
+
+/**
+ * @since 0.1.0
+ * @category symbols
+ */
+export type TypeId = typeof TypeId
+
+// ---------------------------------------------------------------------------------------------------------------------
+// models
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Why a table does not go on reading.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type TableFailure =
+  | ConnectionError
+  | BrokerError
+  | TopicError
+  | CorruptBatchError
+  | PoisonRecordError
+  | InvalidOptionsError
+
+/**
+ * How far the replay of the topic has come.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Progress {
+  /** Offsets passed so far, of `total`: what compaction has removed counts as passed. */
+  readonly done: number
+  readonly total: number
+  /** 0 to 100. */
+  readonly percent: number
+  /** Records applied per second since the start. */
+  readonly recordsPerSecond: number
+}
+
+/**
+ * Where a table is in its life.
+ *
+ * - `Loading`: it replays the topic.
+ * - `CaughtUp`: everything that was in the log when it started is applied, and it follows the log.
+ * - `Degraded`: the catch-up timeout passed first. It goes on reading, and may still become `CaughtUp`.
+ * - `Failed`: the content is frozen at what was last applied. `healing` if it goes on trying, slowly, as for missing
+ *   rights and bad credentials; otherwise the reader has ended.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TableStatus =
+  | { readonly _tag: "Loading"; readonly progress: Progress }
+  | { readonly _tag: "CaughtUp" }
+  | { readonly _tag: "Degraded"; readonly progress: Progress; readonly cause: WaitTimeoutError }
+  | { readonly _tag: "Failed"; readonly error: TableFailure; readonly healing: boolean }
+
+/**
+ * How current the content is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Freshness {
+  /** Do the leaders of all partitions answer? */
+  readonly connected: boolean
+  /** Records (offsets) up to the high watermark that are not applied yet; `undefined` while that is not known. */
+  readonly lag: number | undefined
+  /** When the leader that was silent longest last answered, in milliseconds since the epoch. */
+  readonly lastFetchAt: number | undefined
+  /** How long ago that was, in milliseconds: how stale the content may be. An idle, connected table stays below 1000. */
+  readonly staleMillis: number | undefined
+  /** The last failure on the way to the brokers, if it still stands. */
+  readonly lastFailure: ConnectionError | BrokerError | TopicError | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface PartitionStats {
+  readonly partition: number
+  /** Offset of the next record to apply. */
+  readonly position: number
+  /** -1 while unknown. */
+  readonly highWatermark: number
+  /** High watermark less position, never below 0; `undefined` while unknown. */
+  readonly lag: number | undefined
+  readonly leader: number
+  readonly connected: boolean
+}
+
+/**
+ * What a table has done since it was acquired. A frozen copy.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TableStats {
+  readonly entries: number
+  /** Records with a key, a value, and both decodable. */
+  readonly applied: number
+  readonly tombstones: number
+  readonly keyless: number
+  readonly keyErrors: number
+  readonly valueErrors: number
+  /** Records of aborted transactions that were left out. */
+  readonly aborted: number
+  /** Keys that have records in more than one partition. */
+  readonly contestedKeys: number
+  /** Records replayed (applied and tombstones) before the table had caught up. */
+  readonly replayed: number
+  /** From acquisition to catch-up; `undefined` before. */
+  readonly catchUpMillis: number | undefined
+  /** Partitions that were rebuilt since their log had been truncated, or after an outage longer than tombstones last. */
+  readonly rebuilds: number
+  readonly reconnects: number
+  readonly subscribers: number
+  readonly partitions: ReadonlyArray<PartitionStats>
+}
+
+/**
+ * What happens to changes that a subscriber has not taken yet. Changes that are taken in time are all delivered.
+ *
+ * - `Conflate`: the latest change per key is kept. Bounded by the number of keys; nothing of the outcome is lost.
+ * - `Sliding`: the last `capacity` changes are kept.
+ * - `Dropping`: the first `capacity` changes are kept.
+ * - `BackPressure`: every change is delivered, and **the table's reader waits** for this subscriber when it is more
+ *   than `capacity` changes behind.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Strategy =
+  | { readonly _tag: "Conflate" }
+  | { readonly _tag: "Sliding"; readonly capacity: number }
+  | { readonly _tag: "Dropping"; readonly capacity: number }
+  | { readonly _tag: "BackPressure"; readonly capacity: number }
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const conflate: Strategy = { _tag: "Conflate" }
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const sliding = (capacity: number): Strategy => ({ _tag: "Sliding", capacity })
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const dropping = (capacity: number): Strategy => ({ _tag: "Dropping", capacity })
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const backPressure = (capacity: number): Strategy => ({ _tag: "BackPressure", capacity })
+
+/**
+ * A snapshot, and every change after it: no gap, no double.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Subscription<in out K, out V> {
+  readonly snapshot: TableSnapshot<K, V>
+  /** To be run once. Ends when the table is closed. */
+  readonly changes: Stream.Stream<TableChange<K, V>>
+}
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface WaitOptions {
+  /** Default: the table's `waitTimeout`. */
+  readonly timeout?: Duration.DurationInput
+}
+
+/**
+ * What a bounded wait on a table can fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type WaitError = WaitTimeoutError | TableClosedError | TableFailure
+
+/**
+ * A live table. Reads never fail and never wait: they serve the last applied state, whatever the brokers do.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface KafkaTable<in out K, in out V> {
+  readonly [TypeId]: TypeId
+  readonly topic: string
+
+  readonly get: (key: K) => Effect.Effect<Option.Option<V>>
+  readonly has: (key: K) => Effect.Effect<boolean>
+  readonly size: Effect.Effect<number>
+  /** The value with its partition, offset and timestamp. */
+  readonly entry: (key: K) => Effect.Effect<Option.Option<TableEntry<K, V>>>
+  /** All entries at one version. */
+  readonly entries: Effect.Effect<ReadonlyArray<TableEntry<K, V>>>
+  readonly keys: Effect.Effect<ReadonlyArray<K>>
+  readonly values: Effect.Effect<ReadonlyArray<V>>
+  /** The content now, immutable for ever; in constant time. */
+  readonly snapshot: Effect.Effect<TableSnapshot<K, V>>
+  /** `snapshot` without an Effect, for hot paths. */
+  readonly unsafeSnapshot: () => TableSnapshot<K, V>
+  /**
+   * The content as a `SubscriptionRef`: one publication a batch of records. Its `changes` begin with the current
+   * snapshot, and a slow consumer sees the latest one next. Setting it changes what other readers of the ref see until
+   * the next publication, and nothing else: the table does not read it.
+   */
+  readonly ref: SubscriptionRef.SubscriptionRef<TableSnapshot<K, V>>
+
+  /** Changes from the moment the stream is run, conflated for a slow consumer. Ends when the table is closed. */
+  readonly changes: Stream.Stream<TableChange<K, V>>
+  /** The same with another policy for a slow consumer. */
+  readonly changesWith: (strategy: Strategy) => Stream.Stream<TableChange<K, V>>
+  /** A snapshot and the changes that follow it, with neither gap nor double. Default strategy: `conflate`. */
+  readonly subscribe: (options?: {
+    readonly strategy?: Strategy
+  }) => Effect.Effect<Subscription<K, V>, never, Scope.Scope>
+  /** The value of one key: now, and whenever it changes (the latest, for a slow consumer). Ends when the table is closed. */
+  readonly watch: (key: K) => Stream.Stream<Option.Option<V>>
+
+  readonly status: SubscriptionRef.SubscriptionRef<TableStatus>
+  /** Waits until the table has caught up. */
+  readonly awaitCaughtUp: (options?: WaitOptions) => Effect.Effect<void, WaitError>
+  /**
+   * Never succeeds; fails with the error once the reader has ended for good. To race an application against. It does not
+   * fail for what heals by itself (`Failed` with `healing`), nor while a restart policy goes on.
+   */
+  readonly failure: Effect.Effect<never, TableFailure>
+  /**
+   * Waits until every write that a broker acknowledged before this call is visible. Its target is the high watermark:
+   * under an open transaction it waits, until that ends or the timeout.
+   */
+  readonly barrier: (options?: WaitOptions) => Effect.Effect<void, WaitError>
+  /** Waits until the writes at these positions are visible: read your own writes, without a round trip. */
+  readonly awaitPosition: (
+    position: Position | ReadonlyArray<Position>,
+    options?: WaitOptions
+  ) => Effect.Effect<void, WaitError>
+
+  readonly freshness: Effect.Effect<Freshness>
+  readonly stats: Effect.Effect<TableStats>
+  /**
+   * Records that could not be decoded, from the moment the stream is run; a slow consumer keeps the last 1024. Ends
+   * when the table is closed.
+   */
+  readonly poison: Stream.Stream<PoisonRecordError>
+  /** Truncations of the log that made the table rebuild a partition, from the moment the stream is run. */
+  readonly truncations: Stream.Stream<LogTruncatedError>
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// options
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * How a table reads. What a table and its writer have in common (`topic`, `key`, `value`, `ensureTopic`,
+ * `topicSettings`) can be one object that is given to both.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export type KafkaTableOptions<K, V> = TableSettings & {
+  readonly topic: string
+  readonly value: Codec<V>
+} & ([string] extends [K] ? { readonly key?: Codec<K> } : { readonly key: Codec<K> })
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface TableSettings {
+  /** Create the topic if it is missing, and check that it is compacted. Default: true. */
+  readonly ensureTopic?: boolean
+  /** What to create, and what to do about a topic that is not compacted. Only with `ensureTopic`. */
+  readonly topicSettings?: TopicSettings
+  /** How long acquiring the table may take. Default: 30 seconds. */
+  readonly catchUpTimeout?: Duration.DurationInput
+  /**
+   * When that time is over: `degrade` acquires the table as it is, with status `Degraded`, and reads on; `fail` fails
+   * the layer. Default: `degrade`.
+   */
+  readonly onCatchUpTimeout?: "degrade" | "fail"
+  /** What an undecodable record does: `skip` counts and reports it, `fail` ends the reader. Default: `skip`. */
+  readonly onPoison?: "skip" | "fail"
+  /** Keep the records' headers in entries and changes. Default: false. */
+  readonly headers?: boolean
+  /** `read_uncommitted` shows open and aborted transactions, too. Default: `read_committed`. */
+  readonly isolation?: Isolation
+  readonly fetch?: FetchSettings
+  /**
+   * When the reader ends with an error that needs a decision (topic deleted or re-created, corrupt log, poison with
+   * `fail`): start again by this schedule, which is given the error. The content stays as it was until the new replay
+   * has caught up, and is then replaced at once. Default: no restart.
+   */
+  readonly restart?: Schedule.Schedule<unknown, TableFailure>
+  /** Default timeout of `barrier`, `awaitPosition` and `awaitCaughtUp`. Default: 30 seconds. */
+  readonly waitTimeout?: Duration.DurationInput
+  /** New partitions are found within this time. Default: 30 seconds. */
+  readonly metadataMaxAge?: Duration.DurationInput
+  /** How often a replay logs how far it has come. Default: 5 seconds. */
+  readonly progressInterval?: Duration.DurationInput
+  /** How long missing rights and refused credentials wait for the next attempt. Default: 30 seconds. */
+  readonly deniedRetryInterval?: Duration.DurationInput
+  /** Verify the checksum of each record batch. Default: true. */
+  readonly checkCrcs?: boolean
+}
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface FetchSettings {
+  /** How long a broker may hold an answer back while there is nothing new. Default: 500 milliseconds. */
+  readonly maxWait?: Duration.DurationInput
+  /** Bytes that make an answer worth sending before `maxWait`. Default: 1. */
+  readonly minBytes?: number
+  /** Bytes of one answer, about; up to three answers are in memory at a time. Default: 8 MiB. */
+  readonly maxBytes?: number
+  /** Bytes of one partition in one answer, about. Default: 4 MiB. */
+  readonly maxPartitionBytes?: number
+  /** A single record batch larger than this, compressed or not, is refused (`CorruptBatchError`). Default: 128 MiB. */
+  readonly maxBatchBytes?: number
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// constructors
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * What acquiring a table can fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type AcquireError = TableFailure | WaitTimeoutError
+
+/**
+ * A class to name a table in the context.
+ *
+ * ```ts
+ * import { KafkaTable } from "effect-ktables"
+ *
+ * class Flags extends KafkaTable.Tag("app/Flags")<Flags, string, boolean>() {}
+ *
+ * export { Flags }
+ * ```
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export const Tag =
+  <const Id extends string>(id: Id) =>
+  <Self, K, V>(): Context.TagClass<Self, Id, KafkaTable<K, V>> =>
+    Context.Tag(id)<Self, KafkaTable<K, V>>()
+
+/**
+ * A table for as long as the scope is open. Waits until it has caught up; see `catchUpTimeout`.
+ *
+ * Fails with `InvalidOptionsError` for options that cannot work, `TopicError` if the topic is missing, may not be read,
+ * or is not compacted where that was asked for, `ConnectionError` and `BrokerError` for what will not pass by itself
+ * (credentials, certificates, versions, rights), and `WaitTimeoutError` where `onCatchUpTimeout` is `fail`.
+ *
+ * Closing the scope stops the reader, closes its connections and fails who waits (`TableClosedError`), in bounded time
+ * whatever the brokers do. The content stays readable.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: <K = string, V = never>(
+  options: KafkaTableOptions<K, V>
+) => Effect.Effect<KafkaTable<K, V>, AcquireError, KafkaClient | Scope.Scope> = internal.make
+
+/**
+ * The table of a tag, as a layer. See `make`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = <Self, Id extends string, K, V>(
+  tag: Context.TagClass<Self, Id, KafkaTable<K, V>>,
+  options: NoInfer<KafkaTableOptions<K, V>>
+): Layer.Layer<Self, AcquireError, KafkaClient> => Layer.scoped(tag, make(options))

@@ -1,0 +1,52 @@
+/**
+ * Which partition a key belongs to.
+ *
+ * All writers of a topic must agree: a key that two of them send to two partitions has two histories, and the order
+ * between them is lost. Take the one that the topic's other producers use.
+ *
+ * @since 0.1.0
+ */
+import { crc32 as crc32Of } from "@node-rs/crc32"
+import { murmur2 as murmur2Of } from "./internal/murmur2.ts"
+
+/**
+ * From the bytes of a key and the topic's number of partitions to a partition: an integer from 0 up to that number,
+ * less one. It must depend on nothing else.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Partitioner = (key: Uint8Array, partitionCount: number) => number
+
+/**
+ * What Kafka's Java clients do with keyed records, and so Kafka Streams and Connect; also kafkajs, and `murmur2` and
+ * `murmur2_random` of librdkafka. The default.
+ *
+ * @since 0.1.0
+ * @category partitioners
+ */
+export const murmur2: Partitioner = (key, partitionCount) => (murmur2Of(key) & 0x7fffffff) % partitionCount
+
+/**
+ * `consistent` of librdkafka: what its clients (kcat, and those of Confluent for Python, Go, .NET) do with keyed records
+ * unless told otherwise. Their default, `consistent_random`, sends empty keys anywhere; this one does not.
+ *
+ * @since 0.1.0
+ * @category partitioners
+ */
+export const crc32: Partitioner = (key, partitionCount) => crc32Of(key) % partitionCount
+
+/**
+ * What Sarama and goka (Go) do with keyed records unless told otherwise; also `fnv1a` and `fnv1a_random` of librdkafka.
+ *
+ * @since 0.1.0
+ * @category partitioners
+ */
+export const fnv1a: Partitioner = (key, partitionCount) => {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < key.length; i++) {
+    hash = Math.imul(hash ^ key[i], 0x01000193)
+  }
+  // The hash is taken as signed, and the remainder's sign dropped.
+  return Math.abs((hash | 0) % partitionCount)
+}

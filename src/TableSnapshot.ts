@@ -1,0 +1,60 @@
+/**
+ * A table's content at one version: immutable for ever, taken in constant time, read without an Effect.
+ *
+ * @since 0.1.0
+ */
+import type * as Option from "effect/Option"
+import type { RecordInfo } from "./TableChange.ts"
+
+/**
+ * @since 0.1.0
+ * @category symbols
+ */
+export const TypeId: unique symbol = Symbol.for("effect-ktables/TableSnapshot")
+
+/**
+ * @since 0.1.0
+ * @category symbols
+ */
+export type TypeId = typeof TypeId
+
+/**
+ * A value with its key and the record that it comes from.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TableEntry<out K, out V> extends RecordInfo {
+  readonly key: K
+  readonly value: V
+}
+
+/**
+ * The content at one version. Keys are compared by the identity of their bytes. Iteration is in order of the keys'
+ * first appearance.
+ *
+ * A snapshot shares almost all of its memory with the table and with other snapshots; holding an old one holds what has
+ * changed since.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TableSnapshot<in out K, out V> extends Iterable<readonly [K, V]> {
+  readonly [TypeId]: TypeId
+  /** Counts up with each publication of the table; 0 is the empty table before the first record. */
+  readonly version: number
+  /** Number of keys. */
+  readonly size: number
+  readonly get: (key: K) => Option.Option<V>
+  /** `get` without the allocation, for hot paths. A value that is itself `undefined` looks like an absent key. */
+  readonly getOrUndefined: (key: K) => V | undefined
+  readonly has: (key: K) => boolean
+  /** The value with its partition, offset and timestamp. */
+  readonly entry: (key: K) => Option.Option<TableEntry<K, V>>
+  readonly keys: () => IterableIterator<K>
+  readonly values: () => IterableIterator<V>
+  /** All entries with their partition, offset and timestamp. */
+  readonly entries: () => IterableIterator<TableEntry<K, V>>
+  /** A plain map, copied: for code that wants one. */
+  readonly toMap: () => Map<K, V>
+}

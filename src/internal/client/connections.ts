@@ -1,0 +1,83 @@
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { Broker, BrokerConnection } from "../../KafkaClient.ts"
+import type { ConnectionError } from "../../KafkaError.ts"
+
+interface Entry {
+  readonly deferred: Deferred.Deferred<BrokerConnection, ConnectionError>
+  readonly scope: Scope.CloseableScope
+  connection: BrokerConnection | undefined
+}
+
+/** One shared connection per broker, opened on first use and forgotten when it fails. */
+export interface SharedConnections {
+  readonly use: <A>(
+    broker: Pick<Broker, "host" | "port">,
+    f: (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>
+  ) => Effect.Effect<A, ConnectionError>
+  /** Is there an open connection to this broker already? */
+  readonly has: (broker: Pick<Broker, "host" | "port">) => boolean
+}
+
+/** Connections for short requests: never for a long poll, which would hold up all that come after it. */
+export const makeSharedConnections = (
+  connect: (broker: Pick<Broker, "host" | "port">) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>
+): Effect.Effect<SharedConnections, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const owner = yield* Effect.scope
+    const entries = new Map<string, Entry>()
+
+    const drop = (key: string, entry: Entry) =>
+      Effect.suspend(() => {
+        if (entries.get(key) === entry) entries.delete(key)
+        return Scope.close(entry.scope, Exit.void)
+      })
+
+    /** Connects in a fiber of the owner, as more than one caller may wait for it and any of them may be interrupted. */
+    const open = (key: string, broker: Pick<Broker, "host" | "port">) =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.fork(owner, owner.strategy)
+        const entry: Entry = {
+          deferred: yield* Deferred.make<BrokerConnection, ConnectionError>(),
+          scope,
+          connection: undefined
+        }
+        entries.set(key, entry)
+        yield* connect(broker).pipe(
+          Scope.extend(scope),
+          Effect.tap((connection) => {
+            entry.connection = connection
+          }),
+          Effect.tapError(() => drop(key, entry)),
+          Effect.intoDeferred(entry.deferred),
+          Effect.forkIn(owner)
+        )
+        return entry
+      }).pipe(Effect.uninterruptible)
+
+    const keyOf = (broker: Pick<Broker, "host" | "port">) => `${broker.host} ${broker.port}`
+
+    const acquire = (key: string, broker: Pick<Broker, "host" | "port">): Effect.Effect<Entry> =>
+      Effect.suspend(() => {
+        const entry = entries.get(key)
+        if (entry === undefined) return open(key, broker)
+        // a broker closes what was idle for long: not a failure of the next request
+        if (entry.connection?.isOpen() === false) return Effect.andThen(drop(key, entry), acquire(key, broker))
+        return Effect.succeed(entry)
+      })
+
+    return {
+      has: (broker) => entries.get(keyOf(broker))?.connection?.isOpen() === true,
+      use: (broker, f) =>
+        Effect.suspend(() => {
+          const key = keyOf(broker)
+          return Effect.flatMap(acquire(key, broker), (entry) =>
+            Deferred.await(entry.deferred).pipe(
+              Effect.flatMap((connection) => Effect.tapError(f(connection), () => drop(key, entry)))
+            )
+          )
+        })
+    }
+  })

@@ -1,0 +1,329 @@
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { dual, identity } from "effect/Function"
+import * as Option from "effect/Option"
+import * as ParseResult from "effect/ParseResult"
+import { Prototype } from "effect/Pipeable"
+import * as Predicate from "effect/Predicate"
+import type * as Schema from "effect/Schema"
+import * as AST from "effect/SchemaAST"
+import type { Codec, Suspended, TypeId as CodecTypeId } from "../Codec.ts"
+import * as issue from "./codecIssue.ts"
+import { copyBytes, encodeText, expectBytes, readText, viewOf } from "./text.ts"
+
+/** @internal */
+export const TypeId: CodecTypeId = Symbol.for("effect-ktables/Codec") as CodecTypeId
+
+/** @internal */
+export const suspended: Suspended = Symbol.for("effect-ktables/Codec/suspended") as Suspended
+
+/** @internal */
+export const isCodec = (u: unknown): u is Codec<unknown> => Predicate.hasProperty(u, TypeId)
+
+type Implementation<A> = Pick<Codec<A>, "text" | "decode" | "encode" | "decodeSync" | "encodeSync">
+
+const codec = <A>(implementation: Implementation<A>): Codec<A> => ({
+  [TypeId]: { _A: identity },
+  ...Prototype,
+  ...implementation
+})
+
+/** Runs what may throw or fail with anything, and fails with a `ParseError` only. */
+const rescued = <A, E>(self: () => Effect.Effect<A, E>): Effect.Effect<A, ParseResult.ParseError> =>
+  Effect.suspend(self).pipe(
+    Effect.mapError(issue.parseErrorOf),
+    Effect.catchAllDefect((defect) => Effect.fail(issue.parseErrorOf(defect)))
+  )
+
+/** Of two functions that may throw a `ParseError`, and nothing else. */
+const fromSync = <A>(
+  text: boolean,
+  decodeSync: (buffer: Buffer, start: number, end: number) => A,
+  encodeSync: (value: A) => Uint8Array
+): Codec<A> =>
+  codec({
+    text,
+    decodeSync,
+    encodeSync,
+    decode: (bytes) =>
+      Effect.try({
+        try: () => decodeSync(viewOf(bytes), 0, bytes.length),
+        catch: issue.parseErrorOf
+      }),
+    encode: (value) => Effect.try({ try: () => encodeSync(value), catch: issue.parseErrorOf })
+  })
+
+/** @internal */
+export const utf8: Codec<string> = fromSync(true, readText, encodeText)
+
+/** @internal */
+export const bytes: Codec<Uint8Array> = fromSync(false, copyBytes, (value) => new Uint8Array(expectBytes(value)))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// numbers
+// ---------------------------------------------------------------------------------------------------------------------
+
+const fixed = <A>(
+  name: string,
+  size: number,
+  fits: (value: A) => boolean,
+  read: (buffer: Buffer, at: number) => A,
+  write: (buffer: Buffer, value: A) => number
+): Codec<A> =>
+  fromSync(
+    false,
+    (buffer, start, end) => {
+      if (end - start !== size) {
+        throw issue.parseError(`Expected ${size} bytes (${name}), actual ${issue.hex(buffer, start, end)}`)
+      }
+      return read(buffer, start)
+    },
+    (value) => {
+      if (!fits(value)) {
+        throw issue.parseError(`Expected an integer that fits ${name}, actual ${issue.format(value)}`)
+      }
+      const buffer = Buffer.alloc(size)
+      write(buffer, value)
+      return buffer
+    }
+  )
+
+/** @internal */
+export const int32: Codec<number> = fixed(
+  "int32",
+  4,
+  (value) => typeof value === "number" && (value | 0) === value,
+  (buffer, at) => buffer.readInt32BE(at),
+  (buffer, value) => buffer.writeInt32BE(value)
+)
+
+/** @internal */
+export const uint32: Codec<number> = fixed(
+  "uint32",
+  4,
+  (value) => typeof value === "number" && value >>> 0 === value,
+  (buffer, at) => buffer.readUInt32BE(at),
+  (buffer, value) => buffer.writeUInt32BE(value)
+)
+
+/** @internal */
+export const int64: Codec<bigint> = fixed(
+  "int64",
+  8,
+  (value) => typeof value === "bigint" && BigInt.asIntN(64, value) === value,
+  (buffer, at) => buffer.readBigInt64BE(at),
+  (buffer, value) => buffer.writeBigInt64BE(value)
+)
+
+/** @internal */
+export const uint64: Codec<bigint> = fixed(
+  "uint64",
+  8,
+  (value) => typeof value === "bigint" && BigInt.asUintN(64, value) === value,
+  (buffer, at) => buffer.readBigUInt64BE(at),
+  (buffer, value) => buffer.writeBigUInt64BE(value)
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// by schema
+// ---------------------------------------------------------------------------------------------------------------------
+
+const isSettled = <A, E>(self: Effect.Effect<A, E>): self is Either.Either<A, E> => Either.isEither(self)
+
+/**
+ * Of a schema, and of two functions between bytes and what the schema encodes to.
+ *
+ * The schema's parser is used in the mode that lets Effects through, also synchronously: it returns an Either unless
+ * it came upon an Effect. The other mode would run that Effect, leave its fiber behind if it is asynchronous, and
+ * report a failure in its place, which a union or a fallback further up takes for a mismatch and answers wrongly.
+ */
+const fromSchema = <A, I>(
+  schema: Schema.Schema<A, I>,
+  text: boolean,
+  read: (buffer: Buffer, start: number, end: number) => unknown,
+  write: (encoded: I) => Uint8Array
+): Codec<A> => {
+  const parse = ParseResult.decodeUnknown(schema)
+  const print = ParseResult.encode(schema)
+  return codec({
+    text,
+    decodeSync: (buffer, start, end) => {
+      const encoded = read(buffer, start, end)
+      let result: Effect.Effect<A, ParseResult.ParseIssue>
+      try {
+        result = parse(encoded)
+      } catch (thrown) {
+        throw issue.parseErrorOf(thrown)
+      }
+      if (!isSettled(result)) {
+        return suspended
+      }
+      if (Either.isLeft(result)) {
+        throw ParseResult.parseError(result.left)
+      }
+      return result.right
+    },
+    encodeSync: (value) => {
+      let result: Effect.Effect<I, ParseResult.ParseIssue>
+      try {
+        result = print(value)
+      } catch (thrown) {
+        throw issue.parseErrorOf(thrown)
+      }
+      if (!isSettled(result)) {
+        return suspended
+      }
+      if (Either.isLeft(result)) {
+        throw ParseResult.parseError(result.left)
+      }
+      return write(result.right)
+    },
+    decode: (bytes) =>
+      rescued(() => Effect.mapError(parse(read(viewOf(bytes), 0, bytes.length)), ParseResult.parseError)),
+    encode: (value) => rescued(() => Effect.map(Effect.mapError(print(value), ParseResult.parseError), write))
+  })
+}
+
+const readJson = (buffer: Buffer, start: number, end: number): unknown => {
+  const text = readText(buffer, start, end)
+  try {
+    return JSON.parse(text)
+  } catch (thrown) {
+    throw issue.parseError(`Invalid JSON: ${issue.messageOf(thrown)}, in ${issue.excerpt(text)}`)
+  }
+}
+
+/** What `JSON.stringify` would turn into `null` without saying so. */
+const refuseNull = function (this: unknown, key: string, value: unknown): unknown {
+  if (typeof value === "number" ? !Number.isFinite(value) : isVoid(value) && Array.isArray(this)) {
+    throw new Error(`${issue.format(value)} (at ${issue.excerpt(key)}) would become null`)
+  }
+  return value
+}
+
+const isVoid = (value: unknown): boolean =>
+  value === undefined || typeof value === "function" || typeof value === "symbol"
+
+const writeJson = (encoded: unknown): Uint8Array => {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(encoded)
+    if (text?.includes("null") === true) {
+      JSON.stringify(encoded, refuseNull)
+    }
+  } catch (thrown) {
+    throw issue.parseError(`Not representable as JSON: ${issue.messageOf(thrown)}`)
+  }
+  if (text === undefined) {
+    throw issue.parseError(`Not representable as JSON: ${issue.format(encoded)}`)
+  }
+  // JSON escapes lone surrogates, so the text is well-formed.
+  return Buffer.from(text, "utf8")
+}
+
+/** @internal */
+export const json = <A, I>(schema: Schema.Schema<A, I>): Codec<A> => fromSchema(schema, false, readJson, writeJson)
+
+/** Does decoding return the very string that it was given, or fail? Then it adds nothing to what `utf8` tells apart. */
+const onlyChecks = (ast: AST.AST): boolean => {
+  if (Option.isSome(AST.getDecodingFallbackAnnotation(ast))) {
+    return false
+  }
+  switch (ast._tag) {
+    case "StringKeyword":
+    case "TemplateLiteral":
+      return true
+    case "Literal":
+      return typeof ast.literal === "string"
+    case "Refinement":
+      return onlyChecks(ast.from)
+    case "Union":
+      return ast.types.every(onlyChecks)
+    default:
+      return false
+  }
+}
+
+/** @internal */
+export const string = <A, I extends string>(schema: Schema.Schema<A, I>): Codec<A> =>
+  fromSchema(schema, onlyChecks(schema.ast), readText, encodeText)
+
+/** @internal */
+export const schema = <A, I extends Uint8Array>(schema: Schema.Schema<A, I>): Codec<A> =>
+  fromSchema(schema, false, copyBytes, identity)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// by functions
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** @internal */
+export const make = <A>(options: {
+  readonly decode: (bytes: Uint8Array) => A
+  readonly encode: (value: A) => Uint8Array
+}): Codec<A> =>
+  fromSync(
+    false,
+    (buffer, start, end) => {
+      try {
+        return options.decode(copyBytes(buffer, start, end))
+      } catch (thrown) {
+        throw issue.parseErrorOf(thrown)
+      }
+    },
+    (value) => {
+      try {
+        return expectBytes(options.encode(value))
+      } catch (thrown) {
+        throw issue.parseErrorOf(thrown)
+      }
+    }
+  )
+
+/** @internal */
+export const makeEffect = <A, E, E2>(options: {
+  readonly decode: (bytes: Uint8Array) => Effect.Effect<A, E>
+  readonly encode: (value: A) => Effect.Effect<Uint8Array, E2>
+}): Codec<A> =>
+  codec<A>({
+    text: false,
+    decodeSync: () => suspended,
+    encodeSync: () => suspended,
+    // Copied when the call is made, as the Effect may be run later.
+    decode: (bytes) => {
+      const copy = new Uint8Array(bytes)
+      return rescued(() => options.decode(copy))
+    },
+    encode: (value) => rescued(() => Effect.map(options.encode(value), expectBytes))
+  })
+
+/** @internal */
+export const imap: {
+  <A, B>(to: (a: A) => B, from: (b: B) => A): (self: Codec<A>) => Codec<B>
+  <A, B>(self: Codec<A>, to: (a: A) => B, from: (b: B) => A): Codec<B>
+} = dual(3, <A, B>(self: Codec<A>, to: (a: A) => B, from: (b: B) => A): Codec<B> =>
+  codec<B>({
+    text: false,
+    decodeSync: (buffer, start, end) => {
+      const a = self.decodeSync(buffer, start, end)
+      if (a === suspended) {
+        return suspended
+      }
+      try {
+        return to(a)
+      } catch (thrown) {
+        throw issue.parseErrorOf(thrown)
+      }
+    },
+    encodeSync: (value) => {
+      let a: A
+      try {
+        a = from(value)
+      } catch (thrown) {
+        throw issue.parseErrorOf(thrown)
+      }
+      return self.encodeSync(a)
+    },
+    decode: (bytes) => rescued(() => Effect.map(self.decode(bytes), to)),
+    encode: (value) => rescued(() => self.encode(from(value)))
+  })
+)

@@ -1,0 +1,83 @@
+import * as Inspectable from "effect/Inspectable"
+import * as ParseResult from "effect/ParseResult"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+
+/** How much of a text, or how many bytes, an error shows. */
+const excerptLength = 64
+
+/**
+ * A `ParseError` that says what it is told to. It holds no value: a value that does not decode may be large, and who
+ * reports it has its bytes.
+ *
+ * @internal
+ */
+export const parseError = (message: string): ParseResult.ParseError =>
+  ParseResult.parseError(new ParseResult.Type(Schema.Unknown.ast, undefined, message))
+
+/**
+ * What somebody threw, or failed with, as a `ParseError`: this never throws, whatever it is.
+ *
+ * @internal
+ */
+export const parseErrorOf = (thrown: unknown): ParseResult.ParseError => {
+  try {
+    return ParseResult.isParseError(thrown) ? thrown : parseError(messageOf(thrown))
+  } catch {
+    return parseError(format(thrown))
+  }
+}
+
+/** @internal */
+export const excerpt = (text: string): string =>
+  JSON.stringify(text.length > excerptLength ? `${text.slice(0, excerptLength)}…` : text)
+
+/** @internal */
+export const hex = (buffer: Buffer, start: number, end: number): string => {
+  const shown = Math.min(end, start + excerptLength / 2)
+  return `0x${buffer.toString("hex", start, shown)}${shown < end ? "…" : ""} (${end - start} bytes)`
+}
+
+/** A value in words, whatever it is: this never throws. @internal */
+export const format = (value: unknown): string => {
+  try {
+    const text = Predicate.isString(value) ? JSON.stringify(value) : Inspectable.toStringUnknown(value, 0)
+    return text.length > excerptLength ? `${text.slice(0, excerptLength)}…` : text
+  } catch {
+    return `a value of type ${typeof value}`
+  }
+}
+
+const ownMessage = (thrown: object): string => {
+  for (const key of ["message", "_tag", "name"]) {
+    if (Predicate.hasProperty(thrown, key)) {
+      const text = thrown[key]
+      if (Predicate.isString(text) && text !== "") {
+        return text
+      }
+    }
+  }
+  return format(thrown)
+}
+
+/**
+ * What somebody threw, or failed with, in words, followed by its causes.
+ *
+ * @internal
+ */
+export const messageOf = (thrown: unknown): string => {
+  const parts: Array<string> = []
+  let current = thrown
+  while (parts.length < 4) {
+    if (!Predicate.isObject(current)) {
+      parts.push(Predicate.isString(current) ? current : format(current))
+      break
+    }
+    parts.push(ownMessage(current))
+    if (!Predicate.hasProperty(current, "cause") || current.cause === undefined) {
+      break
+    }
+    current = current.cause
+  }
+  return parts.join(", caused by: ")
+}

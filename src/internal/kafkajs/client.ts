@@ -1,0 +1,101 @@
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import * as Net from "node:net"
+import type * as Tls from "node:tls"
+import type { KafkaClient, KafkaClientOptions, SaslOptions, TlsOptions } from "../../KafkaClient.ts"
+import type { InvalidOptionsError } from "../../KafkaError.ts"
+import * as Client from "../client/client.ts"
+import { checkOptions, type OptionCheck } from "../options.ts"
+import { connect } from "./connection.ts"
+import { makeLogger } from "./logger.ts"
+
+const OPTIONS = ["brokers", "clientId", "tls", "sasl", "connectTimeout", "requestTimeout", "backoff"]
+const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+
+/** `host:port`, an IPv6 host in brackets. */
+const parseBroker = (text: string): { readonly host: string; readonly port: number } | undefined => {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]\s/]+)):(\d{1,5})$/.exec(text)
+  if (match === null) return undefined
+  const host = match[1] ?? match[2]!
+  const port = Number(match[3])
+  return port < 1 || port > 65535 || (match[1] !== undefined && !Net.isIPv6(host)) ? undefined : { host, port }
+}
+
+const readBrokers = (check: OptionCheck, brokers: ReadonlyArray<string>) => {
+  if (!Array.isArray(brokers) || brokers.length === 0) {
+    check.problem("brokers", "must name at least one broker, such as [\"localhost:9092\"]")
+    return []
+  }
+  return brokers.flatMap((text) => {
+    const broker = typeof text === "string" ? parseBroker(text.trim()) : undefined
+    if (broker === undefined) check.problem("brokers", `"${text}" is not host:port (IPv6 in brackets, no scheme)`)
+    return broker === undefined ? [] : [broker]
+  })
+}
+
+const readTls = (check: OptionCheck, tls: boolean | TlsOptions | undefined): Tls.ConnectionOptions | undefined => {
+  if (tls === undefined || tls === false) return undefined
+  if (tls === true) return {}
+  if ((tls.cert === undefined) !== (tls.key === undefined)) {
+    check.problem("tls", "cert and key belong together")
+  }
+  return {
+    ...(tls.ca === undefined ? {} : { ca: typeof tls.ca === "string" ? tls.ca : [...tls.ca] }),
+    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
+    ...(tls.key === undefined ? {} : { key: Redacted.value(tls.key) }),
+    ...(tls.passphrase === undefined ? {} : { passphrase: Redacted.value(tls.passphrase) }),
+    ...(tls.serverName === undefined ? {} : { servername: tls.serverName })
+  }
+}
+
+const readSasl = (check: OptionCheck, sasl: SaslOptions | undefined, runtime: Runtime.Runtime<never>) => {
+  if (sasl === undefined) return undefined
+  if (!MECHANISMS.includes(sasl.mechanism)) {
+    check.problem("sasl.mechanism", `must be one of ${MECHANISMS.join(", ")}`)
+    return undefined
+  }
+  if (sasl.mechanism === "OAUTHBEARER") {
+    const { mechanism, token } = sasl
+    // the first asks for a token, kafkajs asks by a promise
+    const oauthBearerProvider = () =>
+      Runtime.runPromise(runtime)(Effect.map(token, (secret) => ({ value: Redacted.value(secret) })))
+    return () => ({ mechanism, oauthBearerProvider })
+  }
+  const { mechanism, password, username } = sasl
+  if (username === "") check.problem("sasl.username", "must not be empty")
+  return () => ({ mechanism, username, password: Redacted.value(password) })
+}
+
+/** The client on kafkajs's connections. */
+export const make = (
+  options: KafkaClientOptions
+): Effect.Effect<KafkaClient, InvalidOptionsError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const runtime = yield* Effect.runtime()
+    const logger = yield* makeLogger
+    const settings = yield* checkOptions("KafkaClient", (check) => {
+      check.known(options, OPTIONS)
+      return {
+        bootstrap: readBrokers(check, options.brokers),
+        backoff: {
+          initialMillis: check.millis("backoff.initial", options.backoff?.initial, 100),
+          maxMillis: check.millis("backoff.max", options.backoff?.max, 1_000)
+        },
+        connection: {
+          clientId: options.clientId ?? "effect-ktables",
+          connectTimeoutMillis: check.millis("connectTimeout", options.connectTimeout, 10_000),
+          requestTimeoutMillis: check.millis("requestTimeout", options.requestTimeout, 10_000),
+          tls: readTls(check, options.tls),
+          sasl: readSasl(check, options.sasl, runtime),
+          logger
+        }
+      }
+    })
+    return yield* Client.make({
+      bootstrap: settings.bootstrap,
+      backoff: settings.backoff,
+      connect: (broker) => connect(settings.connection, broker)
+    })
+  })

@@ -1,0 +1,269 @@
+/**
+ * One TCP connection by kafkajs: socket, TLS, SASL and request headers are kafkajs's; the frames, the timeouts, the
+ * closing and all requests are ours. Numbers such as K4 name a known trap of kafkajs 2.2.4 that a guard is for; they
+ * are listed in docs/kafkajs.md.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import Connection, { type Response } from "kafkajs/src/network/connection.js"
+import protocol from "kafkajs/src/protocol/requests/index.js"
+import * as Net from "node:net"
+import * as Tls from "node:tls"
+import type { Broker, BrokerConnection } from "../../KafkaClient.ts"
+import { ConnectionError, type ConnectionReason } from "../../KafkaError.ts"
+import { type Api, decodeResponse, encodeRequest, negotiate, type VersionRange } from "../protocol/api.ts"
+import { createTopics } from "../protocol/createTopics.ts"
+import { describeConfigs } from "../protocol/describeConfigs.ts"
+import { fetch, FETCH_BY_ID } from "../protocol/fetch.ts"
+import { incrementalAlterConfigs } from "../protocol/incrementalAlterConfigs.ts"
+import { initProducerId } from "../protocol/initProducerId.ts"
+import { listOffsets } from "../protocol/listOffsets.ts"
+import { metadata } from "../protocol/metadata.ts"
+import { produce } from "../protocol/produce.ts"
+import { frameReader } from "./frames.ts"
+
+/** What every connection of one client has in common. Secrets are in the clear here: never log or expose this. */
+export interface ConnectionSettings {
+  readonly clientId: string
+  readonly connectTimeoutMillis: number
+  readonly requestTimeoutMillis: number
+  readonly tls: Tls.ConnectionOptions | undefined
+  /** A fresh object for each connection, as kafkajs keeps the mechanism's state in it. */
+  readonly sasl: (() => { readonly mechanism: string }) | undefined
+  readonly logger: unknown
+}
+
+const KEEP_ALIVE_MILLIS = 60_000
+
+/** kafkajs re-authenticates this long before a SASL session ends. */
+const REAUTHENTICATE_BEFORE_MILLIS = 10_000
+
+class Socket {
+  readonly address: string
+  private readonly raw: Connection
+  private socket: Net.Socket | undefined
+  private failure: ConnectionError | undefined
+  private connecting = true
+  private readonly onDown = new Set<(error: ConnectionError) => void>()
+  private versions = new Map<number, VersionRange>()
+  private readonly settings: ConnectionSettings
+
+  constructor(settings: ConnectionSettings, broker: Pick<Broker, "host" | "port">) {
+    this.settings = settings
+    this.address = Net.isIPv6(broker.host) ? `[${broker.host}]:${broker.port}` : `${broker.host}:${broker.port}`
+    this.raw = new Connection({
+      host: broker.host,
+      port: broker.port,
+      logger: settings.logger,
+      socketFactory: ({ host, onConnect, port }) => this.open(host, port, onConnect),
+      requestTimeout: settings.requestTimeoutMillis,
+      connectionTimeout: settings.connectTimeoutMillis,
+      // K4, K5, K19: requests are timed by us; kafkajs's timer only wakes the process
+      enforceRequestTimeout: false,
+      clientId: settings.clientId,
+      ssl: settings.tls ?? null,
+      sasl: settings.sasl?.() ?? null
+    })
+    // K19: the queue re-arms a timer for ever; nothing is ever pending here, as we neither throttle nor limit in it
+    this.raw.requestQueue.scheduleCheckPendingRequests = () => {}
+    // K20: kafkajs waits for answers before it closes
+    this.raw.disconnect = () => {
+      this.down("Closed", "connection", "closed by the broker")
+      return Promise.resolve(true)
+    }
+    // K1, K3: our own frames, of this one connection
+    const read = frameReader((correlationId, payload) =>
+      this.raw.requestQueue.fulfillRequest({ correlationId, payload, size: payload.length })
+    )
+    this.raw.processData = (chunk) => {
+      if (this.failure !== undefined) return
+      const violation = read(chunk)
+      if (violation !== undefined) this.down("Protocol", "connection", violation)
+    }
+  }
+
+  private open(host: string, port: number, onConnect: () => void): Net.Socket {
+    const tls = this.settings.tls
+    const socket =
+      tls === undefined
+        ? Net.connect({ host, port }, onConnect)
+        : Tls.connect({ host, port, ...(Net.isIP(host) === 0 ? { servername: host } : {}), ...tls }, onConnect)
+    socket.setNoDelay(true)
+    socket.setKeepAlive(true, KEEP_ALIVE_MILLIS)
+    socket.on("error", (error) => this.down(socketReason(error), "connection", error.message, error))
+    socket.on("close", () => this.down("Closed", "connection"))
+    this.socket = socket
+    return socket
+  }
+
+  /** K2, K4: the first failure ends the connection for good. Synchronous: nothing of it is left afterwards. */
+  down(reason: ConnectionReason, request: string, detail?: string, cause?: unknown): ConnectionError {
+    if (this.failure !== undefined) return this.failure
+    const error = new ConnectionError({
+      reason,
+      broker: this.address,
+      request,
+      ...(detail === undefined ? {} : { detail }),
+      ...(cause === undefined ? {} : { cause })
+    })
+    this.failure = error
+    // kafkajs's own connect timer is only cleared by an error event
+    this.socket?.destroy(this.connecting ? error : undefined)
+    this.raw.connectionStatus = "disconnected"
+    this.raw.requestQueue.rejectAll(error)
+    this.raw.requestQueue.destroy()
+    for (const resume of this.onDown) resume(error)
+    this.onDown.clear()
+    return error
+  }
+
+  get isOpen(): boolean {
+    return this.failure === undefined
+  }
+
+  /** Runs a promise of kafkajs until it settles, the connection goes down, or the time is up (which takes it down). */
+  private race<A>(request: string, timeoutMillis: number, run: () => Promise<A>, failed: (cause: unknown) => ConnectionError) {
+    return Effect.async<A, ConnectionError>((resume) => {
+      if (this.failure !== undefined) return resume(Effect.fail(this.failure))
+      const onDown = (error: ConnectionError) => resume(Effect.fail(error))
+      this.onDown.add(onDown)
+      run().then(
+        (value) => {
+          this.onDown.delete(onDown)
+          resume(Effect.succeed(value))
+        },
+        (cause: unknown) => {
+          this.onDown.delete(onDown)
+          resume(Effect.fail(this.failure ?? failed(cause)))
+        }
+      )
+      return Effect.sync(() => {
+        this.onDown.delete(onDown)
+      })
+    }).pipe(
+      Effect.timeoutFail({
+        duration: timeoutMillis,
+        onTimeout: () => this.down("Timeout", request, `no answer within ${timeoutMillis} ms`)
+      })
+    )
+  }
+
+  get handshake(): Effect.Effect<void, ConnectionError> {
+    const { connectTimeoutMillis } = this.settings
+    const failed = (reason: ConnectionReason) => (cause: unknown) => this.down(reason, "connect", messageOf(cause), cause)
+    return Effect.suspend(() =>
+      this.race("connect", connectTimeoutMillis, () => this.raw.connect(), failed("Unreachable"))
+    ).pipe(
+      Effect.tap(() => {
+        this.connecting = false
+      }),
+      Effect.andThen(
+        // K6: negotiated on every connection, and required
+        this.race("ApiVersions", connectTimeoutMillis, () => this.raw.send(protocol.requests.ApiVersions.protocol({ version: 2 })()), failed("Protocol"))
+      ),
+      Effect.tap(({ apiVersions }) => {
+        this.versions = new Map(apiVersions.map((v) => [v.apiKey, { min: v.minVersion, max: v.maxVersion }]))
+        this.raw.setVersions(Object.fromEntries(apiVersions.map((v) => [v.apiKey, v])))
+        this.raw.setSupportAuthenticationProtocol(true)
+      }),
+      Effect.andThen(
+        this.settings.sasl === undefined
+          ? Effect.void
+          : this.race("SaslAuthenticate", connectTimeoutMillis, () => this.raw.authenticate(), failed("Authentication"))
+      ),
+      Effect.tap(() => {
+        // K21: a threshold above the session's lifetime would authenticate before every request
+        const lifetime = this.raw.sessionLifetime.toNumber()
+        if (lifetime > 0) this.raw.reauthenticationThreshold = Math.min(REAUTHENTICATE_BEFORE_MILLIS, lifetime / 4)
+      }),
+      Effect.asVoid
+    )
+  }
+
+  /** One of our own requests, in the newest version that both sides speak. */
+  call<Req, Res>(
+    api: Api<Req, Res>,
+    request: Req,
+    options?: { readonly extraMillis?: number; readonly maxVersion?: number }
+  ): Effect.Effect<Res, ConnectionError> {
+    return Effect.suspend(() => {
+      const version = negotiate(api, this.versions.get(api.key), options?.maxVersion)
+      if (version === undefined) {
+        return Effect.fail(
+          new ConnectionError({ reason: "UnsupportedVersion", broker: this.address, request: api.name })
+        )
+      }
+      const body = encodeRequest(api, version, request)
+      const response: Response<Res> = {
+        decode: (payload) => Promise.resolve(payload),
+        parse: (payload: Buffer) => Promise.resolve(decodeResponse(api, version, payload, request))
+      }
+      return this.race(
+        api.name,
+        this.settings.requestTimeoutMillis + (options?.extraMillis ?? 0),
+        () =>
+          this.raw.send({
+            request: {
+              apiKey: api.key,
+              apiVersion: version,
+              apiName: api.name,
+              encode: () => Promise.resolve({ buf: body, buffer: body })
+            },
+            response
+          }),
+        (cause) =>
+          isAuthenticationFailure(cause)
+            ? this.down("Authentication", api.name, messageOf(cause), cause)
+            : this.down("Protocol", api.name, messageOf(cause), cause)
+      )
+    })
+  }
+}
+
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+/** Re-authentication happens in front of the next request; kafkajs names its failures. */
+const isAuthenticationFailure = (cause: unknown): boolean =>
+  cause instanceof Error && cause.name === "KafkaJSSASLAuthenticationError"
+
+const unreachable = new Set(["ECONNREFUSED", "ENOTFOUND", "EHOSTUNREACH", "ENETUNREACH", "EAI_AGAIN", "EADDRNOTAVAIL"])
+
+const socketReason = (error: NodeJS.ErrnoException): ConnectionReason => {
+  const code = error.code ?? ""
+  if (unreachable.has(code)) return "Unreachable"
+  if (code === "ETIMEDOUT") return "Timeout"
+  if (code === "ECONNRESET" || code === "EPIPE") return "Closed"
+  // what is left on a socket's way are OpenSSL's and the certificate check's codes
+  return "Tls"
+}
+
+/** A `BrokerConnection` that is closed, at once, with the scope. */
+export const connect = (
+  settings: ConnectionSettings,
+  broker: Pick<Broker, "host" | "port">
+): Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => new Socket(settings, broker)),
+    (socket) => Effect.sync(() => socket.down("Closed", "connection", "closed by this client"))
+  ).pipe(
+    Effect.tap((socket) => socket.handshake),
+    Effect.map((socket): BrokerConnection => {
+      return {
+        address: socket.address,
+        isOpen: () => socket.isOpen,
+        metadata: (topics) => socket.call(metadata, { topics }),
+        listOffsets: (request) => socket.call(listOffsets, request),
+        fetch: (request) =>
+          socket.call(fetch, request, {
+            extraMillis: request.maxWaitMillis,
+            // by topic id where it can be, so that a re-created topic is not read at an old position (K24)
+            ...(request.topic.id === undefined ? { maxVersion: FETCH_BY_ID - 1 } : {})
+          }),
+        initProducerId: socket.call(initProducerId, undefined),
+        produce: (request) => socket.call(produce, request, { extraMillis: request.timeoutMillis }),
+        createTopic: (request) => socket.call(createTopics, request, { extraMillis: request.timeoutMillis }),
+        describeConfigs: (topic) => socket.call(describeConfigs, { topic }),
+        alterConfigs: (topic, set) => socket.call(incrementalAlterConfigs, { topic, set })
+      }
+    })
+  )

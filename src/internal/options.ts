@@ -1,0 +1,60 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { InvalidOptionsError, type OptionProblem } from "../KafkaError.ts"
+
+/** Collects what is wrong with the options of one layer, to name all of it at once. Values never appear: names only. */
+export interface OptionCheck {
+  readonly problem: (option: string, problem: string) => void
+  /** Options that are none. TypeScript refuses most; configuration files and JavaScript do not. */
+  readonly known: (options: object, names: ReadonlyArray<string>) => void
+  /** A duration above zero, in milliseconds. */
+  readonly millis: (option: string, value: Duration.DurationInput | undefined, fallback: number) => number
+  /** A whole number of at least `min`. */
+  readonly integer: (option: string, value: number | undefined, fallback: number, min: number) => number
+  readonly oneOf: <A extends string>(option: string, value: A | undefined, fallback: A, allowed: ReadonlyArray<A>) => A
+  readonly topic: (value: string) => void
+}
+
+/** Runs `read` with a collector: its result, or an error that names every problem that it reported. */
+export const checkOptions = <A>(
+  module: string,
+  read: (check: OptionCheck) => A
+): Effect.Effect<A, InvalidOptionsError> =>
+  Effect.suspend(() => {
+    const problems: Array<OptionProblem> = []
+    const problem = (option: string, text: string) => {
+      problems.push({ option, problem: text })
+    }
+    const result = read({
+      problem,
+      known: (options, names) => {
+        for (const name of Object.keys(options)) {
+          if (!names.includes(name)) problem(name, `unknown option; known are ${names.join(", ")}`)
+        }
+      },
+      millis: (option, value, fallback) => {
+        if (value === undefined) return fallback
+        // a negative number decodes to zero, so zero is all that can be told
+        const millis = Duration.decodeUnknown(value).pipe((d) => (d._tag === "None" ? 0 : Duration.toMillis(d.value)))
+        if (!(millis > 0)) problem(option, "must be a duration above zero")
+        return millis
+      },
+      integer: (option, value, fallback, min) => {
+        if (value === undefined) return fallback
+        if (!Number.isSafeInteger(value) || value < min) problem(option, `must be a whole number of at least ${min}`)
+        return value
+      },
+      oneOf: (option, value, fallback, allowed) => {
+        if (value === undefined) return fallback
+        if (!allowed.includes(value)) problem(option, `must be one of ${allowed.join(", ")}`)
+        return value
+      },
+      topic: (value) => {
+        if (typeof value !== "string" || value.trim() === "") return problem("topic", "must not be empty")
+        if (!/^[a-zA-Z0-9._-]{1,249}$/.test(value) || value === "." || value === "..") {
+          problem("topic", "must be a legal topic name: 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'")
+        }
+      }
+    })
+    return problems.length === 0 ? Effect.succeed(result) : Effect.fail(new InvalidOptionsError({ module, problems }))
+  })

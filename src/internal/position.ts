@@ -1,0 +1,147 @@
+import * as Either from "effect/Either"
+import * as Equal from "effect/Equal"
+import * as Hash from "effect/Hash"
+import { NodeInspectSymbol } from "effect/Inspectable"
+import * as order from "effect/Order"
+import * as ParseResult from "effect/ParseResult"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import type { Position, TypeId as PositionTypeId } from "../Position.ts"
+import * as issue from "./codecIssue.ts"
+
+/** @internal */
+export const TypeId: PositionTypeId = Symbol.for("effect-ktables/Position") as PositionTypeId
+
+/** @internal */
+export const isPosition = (u: unknown): u is Position => Predicate.hasProperty(u, TypeId)
+
+class PositionImpl implements Position {
+  readonly [TypeId]: PositionTypeId = TypeId
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  constructor(topic: string, partition: number, offset: number) {
+    this.topic = topic
+    this.partition = partition
+    this.offset = offset
+  }
+  [Equal.symbol](that: unknown): boolean {
+    return (
+      isPosition(that) && this.topic === that.topic && this.partition === that.partition && this.offset === that.offset
+    )
+  }
+  [Hash.symbol](): number {
+    return Hash.string(this.toString())
+  }
+  toString(): string {
+    return `${this.topic}@${this.partition}:${this.offset}`
+  }
+  toJSON(): unknown {
+    return { _id: "Position", topic: this.topic, partition: this.partition, offset: this.offset }
+  }
+  [NodeInspectSymbol](): unknown {
+    return this.toJSON()
+  }
+}
+
+/** @internal */
+export const make = (options: {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}): Position => new PositionImpl(options.topic, options.partition, options.offset)
+
+/** @internal */
+export const Order: order.Order<Position> = order.combineAll([
+  order.mapInput(order.string, (self: Position) => self.topic),
+  order.mapInput(order.number, (self: Position) => self.partition),
+  order.mapInput(order.number, (self: Position) => self.offset)
+])
+
+/** @internal */
+export const latest = (positions: Iterable<Position>): Array<Position> => {
+  const byPartition = new Map<string, Position>()
+  for (const position of positions) {
+    const key = `${position.topic}@${position.partition}`
+    const last = byPartition.get(key)
+    if (last === undefined || last.offset < position.offset) {
+      byPartition.set(key, position)
+    }
+  }
+  return [...byPartition.values()]
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// text
+// ---------------------------------------------------------------------------------------------------------------------
+
+// Topics as Kafka allows them, numbers as `toString` writes them.
+const grammar = /^(?!\.{1,2}@)([a-zA-Z0-9._-]{1,249})@(0|[1-9][0-9]{0,9}):(0|[1-9][0-9]{0,15})$/
+
+const maxPartition = 2 ** 31 - 1
+
+const parse = (text: string): Position | undefined => {
+  const match = grammar.exec(text)
+  if (match === null) {
+    return undefined
+  }
+  const [, topic = "", partition, offset] = match
+  const position = new PositionImpl(topic, Number(partition), Number(offset))
+  return position.partition <= maxPartition && Number.isSafeInteger(position.offset) ? position : undefined
+}
+
+const explain = (text: string): string => `Expected a position as topic@partition:offset, actual ${issue.excerpt(text)}`
+
+const FromSelf: Schema.Schema<Position> = Schema.declare(isPosition, {
+  identifier: "Position",
+  pretty: () => (position) => position.toString(),
+  arbitrary: () => (fc) =>
+    fc
+      .record({
+        topic: fc.stringMatching(/^[a-zA-Z0-9_-][a-zA-Z0-9._-]{0,20}$/),
+        partition: fc.nat(maxPartition),
+        offset: fc.maxSafeNat()
+      })
+      .map(make)
+})
+
+/** @internal */
+export const FromString: Schema.Schema<Position, string> = Schema.transformOrFail(
+  Schema.String.annotations({ description: "topic@partition:offset" }),
+  FromSelf,
+  {
+    strict: true,
+    decode: (text, _, ast) => {
+      const position = parse(text)
+      return position === undefined
+        ? Either.left(new ParseResult.Type(ast, text, explain(text)))
+        : Either.right(position)
+    },
+    encode: (position, _, ast) => {
+      const text = `${position.topic}@${position.partition}:${position.offset}`
+      return parse(text) === undefined
+        ? Either.left(new ParseResult.Type(ast, position, explain(text)))
+        : Either.right(text)
+    }
+  }
+).annotations({ identifier: "PositionFromString" })
+
+const List: Schema.Schema<ReadonlyArray<string>, string> = Schema.transform(
+  Schema.String.annotations({ description: "topic@partition:offset, separated by commas" }),
+  Schema.Array(Schema.String),
+  {
+    strict: true,
+    decode: (text) =>
+      text
+        .split(",")
+        .map((item) => item.trim())
+        .filter((item) => item !== ""),
+    encode: (items) => items.join(",")
+  }
+)
+
+/** @internal */
+export const ManyFromString: Schema.Schema<ReadonlyArray<Position>, string> = Schema.compose(
+  List,
+  Schema.Array(FromString)
+).annotations({ identifier: "PositionsFromString" })

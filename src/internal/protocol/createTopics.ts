@@ -1,0 +1,60 @@
+import type { AdminResponse, CreateTopicRequest } from "../../KafkaClient.ts"
+import { type Api, only } from "./api.ts"
+import type { Reader } from "./wire.ts"
+
+// (v5+) name: string, value: nullable string, read_only: bool, config_source: int8, is_sensitive: bool
+const skipConfig = (reader: Reader): void => {
+  reader.string()
+  reader.nullableString()
+  reader.skip(3)
+  reader.tags()
+}
+
+/**
+ * Creates one topic. Up to version 3 (before Kafka 2.4) the broker refuses -1 as the number of partitions or replicas.
+ */
+export const createTopics: Api<CreateTopicRequest, AdminResponse> = {
+  key: 19,
+  name: "CreateTopics",
+  // from 6 on, a quota makes the broker refuse rather than delay
+  versions: { min: 2, max: 5 },
+  flexible: (version) => version >= 5,
+  // topics: [name: string, num_partitions: int32, replication_factor: int16,
+  //   assignments: [partition_index: int32, broker_ids: [int32]], configs: [name: string, value: nullable string]],
+  // timeout_ms: int32, validate_only: bool
+  encode: (_version, request, writer) => {
+    writer.array([request.topic], (topic) => {
+      writer.string(topic)
+      writer.int32(request.partitions)
+      writer.int16(request.replicationFactor)
+      writer.array([], () => {})
+      writer.array(Object.entries(request.configs), ([name, value]) => {
+        writer.string(name)
+        writer.string(value)
+        writer.tags()
+      })
+      writer.tags()
+    })
+    writer.int32(request.timeoutMillis)
+    writer.boolean(false)
+    writer.tags()
+  },
+  // throttle_time_ms: int32, topics: [name: string, error_code: int16, error_message: nullable string,
+  //   num_partitions: int32 (v5+), replication_factor: int16 (v5+), configs: nullable [config] (v5+)]
+  decode: (version, reader, request) => {
+    reader.int32()
+    const answers = reader.array((): AdminResponse | undefined => {
+      const name = reader.string()
+      const errorCode = reader.int16()
+      const errorMessage = reader.message()
+      if (version >= 5) {
+        reader.skip(6)
+        reader.nullableArray(() => skipConfig(reader))
+      }
+      reader.tags()
+      return name === request.topic ? { errorCode, errorMessage } : undefined
+    })
+    reader.tags()
+    return only(answers, request.topic)
+  }
+}

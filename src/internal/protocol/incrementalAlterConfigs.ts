@@ -1,0 +1,50 @@
+import type { AdminResponse } from "../../KafkaClient.ts"
+import { type Api, only } from "./api.ts"
+import { TOPIC_RESOURCE } from "./describeConfigs.ts"
+
+export interface IncrementalAlterConfigsRequest {
+  readonly topic: string
+  readonly set: Readonly<Record<string, string>>
+}
+
+const SET = 0
+
+/** Sets some configs of one topic and leaves the others alone. Kafka 2.3 and later. */
+export const incrementalAlterConfigs: Api<IncrementalAlterConfigsRequest, AdminResponse> = {
+  key: 44,
+  name: "IncrementalAlterConfigs",
+  versions: { min: 0, max: 1 },
+  flexible: (version) => version >= 1,
+  // resources: [resource_type: int8, resource_name: string, configs: [name: string, config_operation: int8,
+  //   value: nullable string]], validate_only: bool
+  encode: (_version, request, writer) => {
+    writer.array([request.topic], (topic) => {
+      writer.int8(TOPIC_RESOURCE)
+      writer.string(topic)
+      writer.array(Object.entries(request.set), ([name, value]) => {
+        writer.string(name)
+        writer.int8(SET)
+        writer.string(value)
+        writer.tags()
+      })
+      writer.tags()
+    })
+    writer.boolean(false)
+    writer.tags()
+  },
+  // throttle_time_ms: int32, responses: [error_code: int16, error_message: nullable string, resource_type: int8,
+  //   resource_name: string]
+  decode: (_version, reader, request) => {
+    reader.int32()
+    const answers = reader.array((): AdminResponse | undefined => {
+      const errorCode = reader.int16()
+      const errorMessage = reader.message()
+      const type = reader.int8()
+      const name = reader.string()
+      reader.tags()
+      return type === TOPIC_RESOURCE && name === request.topic ? { errorCode, errorMessage } : undefined
+    })
+    reader.tags()
+    return only(answers, request.topic)
+  }
+}

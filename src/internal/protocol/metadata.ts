@@ -1,0 +1,93 @@
+import type { Broker, MetadataResponse, PartitionMetadata, TopicMetadata } from "../../KafkaClient.ts"
+import type { Api } from "./api.ts"
+import { ProtocolViolation, type Reader } from "./wire.ts"
+
+export interface MetadataRequest {
+  /** None asks for the brokers only. */
+  readonly topics: ReadonlyArray<string>
+}
+
+// node_id: int32, host: string, port: int32, rack: nullable string
+const readBroker = (reader: Reader): Broker => {
+  const nodeId = reader.int32()
+  const host = reader.string()
+  const port = reader.int32()
+  reader.nullableString()
+  reader.tags()
+  if (host === "" || port < 1 || port > 65_535) {
+    throw new ProtocolViolation(`broker ${nodeId} at "${host}:${port}"`)
+  }
+  return { nodeId, host, port }
+}
+
+// error_code: int16, partition_index: int32, leader_id: int32, leader_epoch: int32,
+// replica_nodes: [int32], isr_nodes: [int32], offline_replicas: [int32]
+const readPartition = (reader: Reader): PartitionMetadata => {
+  const errorCode = reader.int16()
+  const partition = reader.int32()
+  const leader = reader.int32()
+  const leaderEpoch = reader.int32()
+  for (let i = 0; i < 3; i++) reader.array(() => reader.skip(4))
+  reader.tags()
+  if (partition < 0) throw new ProtocolViolation(`partition ${partition}`)
+  return { errorCode, partition, leader, leaderEpoch }
+}
+
+// error_code: int16, name: string (nullable v12+), topic_id: uuid (v10+), is_internal: bool, partitions: [partition],
+// topic_authorized_operations: int32 (v8+)
+const readTopic = (version: number, reader: Reader): Omit<TopicMetadata, "name"> & { name: string | undefined } => {
+  const errorCode = reader.int16()
+  const name = version >= 12 ? reader.nullableString() : reader.string()
+  const id = version >= 10 ? reader.uuid() : undefined
+  reader.boolean()
+  const partitions = reader.array(() => readPartition(reader)).sort((a, b) => a.partition - b.partition)
+  if (version >= 8) reader.int32()
+  reader.tags()
+  partitions.forEach((p, i) => {
+    if (p.partition === partitions[i - 1]?.partition) throw new ProtocolViolation(`partition ${p.partition} twice`)
+  })
+  return { errorCode, name, id, partitions }
+}
+
+/**
+ * Brokers, and the partitions and leaders of topics by name; never creates a topic. Leader epochs from version 7 (Kafka
+ * 2.1) on, topic ids from version 10 (Kafka 2.8) on.
+ */
+export const metadata: Api<MetadataRequest, MetadataResponse> = {
+  key: 3,
+  name: "Metadata",
+  versions: { min: 7, max: 12 },
+  flexible: (version) => version >= 9,
+  // topics: [topic_id: uuid (v10+), name: string (nullable v10+)], allow_auto_topic_creation: bool,
+  // include_cluster_authorized_operations: bool (v8 to v10), include_topic_authorized_operations: bool (v8+)
+  encode: (version, { topics }, writer) => {
+    writer.array(topics, (name) => {
+      if (version >= 10) writer.uuid(undefined)
+      writer.string(name)
+      writer.tags()
+    })
+    writer.boolean(false)
+    if (version >= 8 && version <= 10) writer.boolean(false)
+    if (version >= 8) writer.boolean(false)
+    writer.tags()
+  },
+  // throttle_time_ms: int32, brokers: [broker], cluster_id: nullable string, controller_id: int32, topics: [topic],
+  // cluster_authorized_operations: int32 (v8 to v10)
+  decode: (version, reader, request) => {
+    reader.int32()
+    const brokers = reader.array(() => readBroker(reader))
+    reader.nullableString()
+    const controllerId = reader.int32()
+    const found = reader.array(() => readTopic(version, reader))
+    if (version >= 8 && version <= 10) reader.int32()
+    reader.tags()
+    const topics = new Map<string, TopicMetadata>()
+    for (const topic of found) {
+      const { name } = topic
+      if (name === undefined || !request.topics.includes(name)) continue
+      if (topics.has(name)) throw new ProtocolViolation(`topic "${name}" twice`)
+      topics.set(name, { ...topic, name })
+    }
+    return { brokers, controllerId, topics: [...topics.values()] }
+  }
+}

@@ -1,0 +1,39 @@
+import type { BatchHeader } from "./batchHeader.ts"
+import type { ControlType } from "./controlType.ts"
+
+export interface AbortedTransaction {
+  readonly producerId: bigint
+  readonly firstOffset: number
+}
+
+/**
+ * Tells the batches of aborted transactions in one fetch answer, by the list that the broker gave with it, batch by
+ * batch in the order of the log. A transaction is aborted from its first offset in the list to its producer's next
+ * abort marker, on either end of which the answer may begin or end.
+ */
+export class AbortedTransactions {
+  /** By first offset. */
+  private readonly upcoming: ReadonlyArray<AbortedTransaction>
+  private taken = 0
+  /** Producers that are within an aborted transaction. */
+  private readonly producers = new Set<bigint>()
+
+  /** The list may be in any order, name a transaction twice, and name others than those of the answer. */
+  constructor(list: ReadonlyArray<AbortedTransaction>) {
+    this.upcoming = [...list].sort((a, b) => a.firstOffset - b.firstOffset)
+  }
+
+  /** To be asked about every batch, before its control type is reported. */
+  isAborted(header: BatchHeader): boolean {
+    const { producers, upcoming } = this
+    while (this.taken < upcoming.length && upcoming[this.taken].firstOffset <= header.lastOffset) {
+      producers.add(upcoming[this.taken++].producerId)
+    }
+    return header.isTransactional && !header.isControl && producers.has(header.producerId)
+  }
+
+  /** To be told about every control batch. */
+  onControl(header: BatchHeader, type: ControlType): void {
+    if (type === "abort") this.producers.delete(header.producerId)
+  }
+}

@@ -1,0 +1,161 @@
+/** Writes record batches of magic 2. Their layout is in `batchHeader.ts` and `decodeRecords.ts`. */
+import { ATTRIBUTES_AT, CONTROL, CRC_AT, LENGTH_END, MAGIC_AT, RECORDS_AT, TRANSACTIONAL } from "./batchHeader.ts"
+import { crc32c } from "./checksum.ts"
+import type { Codec } from "./compression.ts"
+import { codecs, compress } from "./compression.ts"
+import { sizeOfVarint, sizeOfVarlong, writeVarint, writeVarlong } from "./varint.ts"
+
+export interface EncodableRecord {
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  /** Milliseconds since the epoch, integral. */
+  readonly timestamp: number
+  readonly headers: ReadonlyArray<readonly [key: string, value: Uint8Array | null]>
+}
+
+export interface EncodableBatch {
+  /** At least one. */
+  readonly records: ReadonlyArray<EncodableRecord>
+  readonly codec: Codec
+  /** -1 for a producer that is not idempotent, as `producerEpoch` and `baseSequence` are, then. */
+  readonly producerId: bigint
+  readonly producerEpoch: number
+  readonly baseSequence: number
+  readonly isTransactional?: boolean
+}
+
+/** A record's length, attributes, timestamp delta and offset delta at their longest. */
+const RECORD_OVERHEAD = 5 + 1 + 10 + 5
+
+/** Bytes that a batch takes besides its records. */
+export const BATCH_OVERHEAD = RECORDS_AT
+
+/** Most bytes that a record takes in a batch, uncompressed. */
+export const estimateSize = (record: EncodableRecord): number => RECORD_OVERHEAD + contentSize(record)
+
+const lengthPrefixed = (length: number): number => sizeOfVarint(length) + length
+
+const bytesSize = (bytes: Uint8Array | null): number => (bytes === null ? 1 : lengthPrefixed(bytes.length))
+
+/** Key, value and headers with their lengths. */
+const contentSize = (record: EncodableRecord): number => {
+  let size = bytesSize(record.key) + bytesSize(record.value) + sizeOfVarint(record.headers.length)
+  for (const [key, value] of record.headers) size += lengthPrefixed(Buffer.byteLength(key)) + bytesSize(value)
+  return size
+}
+
+/** A batch with base offset 0, as a producer sends it. Of codec `zstd` only after `prepareCodecs`. */
+export const encodeBatch = (batch: EncodableBatch): Buffer => {
+  const { records } = batch
+  if (records.length === 0) throw new RangeError("a batch needs a record")
+  const baseTimestamp = records[0].timestamp
+  let maxTimestamp = baseTimestamp
+  let size = RECORDS_AT
+  const lengths = new Int32Array(records.length)
+  for (let i = 0; i < records.length; i++) {
+    const record = records[i]
+    if (record.timestamp > maxTimestamp) maxTimestamp = record.timestamp
+    lengths[i] = 1 + sizeOfVarlong(record.timestamp - baseTimestamp) + sizeOfVarint(i) + contentSize(record)
+    size += lengthPrefixed(lengths[i])
+  }
+  const plain = Buffer.allocUnsafe(size)
+  let position = RECORDS_AT
+  for (let i = 0; i < records.length; i++) {
+    const record = records[i]
+    position = writeVarint(plain, position, lengths[i])
+    plain[position++] = 0
+    position = writeVarlong(plain, position, record.timestamp - baseTimestamp)
+    position = writeVarint(plain, position, i)
+    position = writeBytes(plain, position, record.key)
+    position = writeBytes(plain, position, record.value)
+    position = writeVarint(plain, position, record.headers.length)
+    for (const [key, value] of record.headers) {
+      const keyLength = Buffer.byteLength(key)
+      position = writeVarint(plain, position, keyLength)
+      position += plain.write(key, position, keyLength, "utf8")
+      position = writeBytes(plain, position, value)
+    }
+  }
+  const encoded =
+    batch.codec === "none"
+      ? plain
+      : Buffer.concat([plain.subarray(0, RECORDS_AT), compress(batch.codec, plain.subarray(RECORDS_AT))])
+  return finish(encoded, {
+    attributes: codecs.indexOf(batch.codec) | (batch.isTransactional === true ? TRANSACTIONAL : 0),
+    baseTimestamp,
+    maxTimestamp,
+    producerId: batch.producerId,
+    producerEpoch: batch.producerEpoch,
+    baseSequence: batch.baseSequence,
+    recordCount: records.length
+  })
+}
+
+const writeBytes = (target: Buffer, start: number, bytes: Uint8Array | null): number => {
+  if (bytes === null) return writeVarint(target, start, -1)
+  const position = writeVarint(target, start, bytes.length)
+  target.set(bytes, position)
+  return position + bytes.length
+}
+
+/** Writes the header before the records. */
+const finish = (
+  batch: Buffer,
+  header: {
+    readonly attributes: number
+    readonly baseTimestamp: number
+    readonly maxTimestamp: number
+    readonly producerId: bigint
+    readonly producerEpoch: number
+    readonly baseSequence: number
+    readonly recordCount: number
+  }
+): Buffer => {
+  stampBatch(batch, 0, -1)
+  batch.writeInt32BE(batch.length - LENGTH_END, 8)
+  batch[MAGIC_AT] = 2
+  batch.writeInt16BE(header.attributes, ATTRIBUTES_AT)
+  batch.writeInt32BE(header.recordCount - 1, 23)
+  batch.writeBigInt64BE(BigInt(header.baseTimestamp), 27)
+  batch.writeBigInt64BE(BigInt(header.maxTimestamp), 35)
+  batch.writeBigInt64BE(header.producerId, 43)
+  batch.writeInt16BE(header.producerEpoch, 51)
+  batch.writeInt32BE(header.baseSequence, 53)
+  batch.writeInt32BE(header.recordCount, 57)
+  batch.writeUInt32BE(crc32c(batch.subarray(ATTRIBUTES_AT)), CRC_AT)
+  return batch
+}
+
+/** Gives a batch its place in a log, as a broker does: in place, and outside of what the checksum covers. */
+export const stampBatch = (batch: Buffer, baseOffset: number, leaderEpoch: number): void => {
+  batch.writeBigInt64BE(BigInt(baseOffset), 0)
+  batch.writeInt32BE(leaderEpoch, 12)
+}
+
+/**
+ * The marker that ends a transaction in a partition, as a transaction coordinator writes it. Its record has the key
+ * `version: int16 0, type: int16` (0 abort, 1 commit) and the value `version: int16 0, coordinatorEpoch: int32`.
+ */
+export const encodeControlBatch = (marker: {
+  readonly type: "commit" | "abort"
+  readonly producerId: bigint
+  readonly producerEpoch: number
+  readonly coordinatorEpoch: number
+  readonly timestamp: number
+}): Buffer => {
+  const key = Buffer.alloc(4)
+  key.writeInt16BE(marker.type === "commit" ? 1 : 0, 2)
+  const value = Buffer.alloc(6)
+  value.writeInt32BE(marker.coordinatorEpoch, 2)
+  const batch = encodeBatch({
+    records: [{ key, value, timestamp: marker.timestamp, headers: [] }],
+    codec: "none",
+    producerId: marker.producerId,
+    producerEpoch: marker.producerEpoch,
+    baseSequence: -1,
+    isTransactional: true
+  })
+  batch.writeInt16BE(TRANSACTIONAL | CONTROL, ATTRIBUTES_AT)
+  batch.writeUInt32BE(crc32c(batch.subarray(ATTRIBUTES_AT)), CRC_AT)
+  return batch
+}

@@ -1,0 +1,255 @@
+/** The fetch loop of one leader: one connection, one long poll at a time, the next one under way while this one is applied. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import type { Broker, BrokerConnection, FetchedPartition, FetchResponse } from "../../KafkaClient.ts"
+import { CorruptBatchError, type ClientError } from "../../KafkaError.ts"
+import { brokerError } from "../protocol/errorCodes.ts"
+import { scan } from "../recordBatch/scan.ts"
+import type { FetchedRecords, SourcePartition } from "./partition.ts"
+import { isDenial, retryDelay, truncated, type SourceContext } from "./source.ts"
+
+/** Refused this often in a row with an error that should pass, a partition does not heal by itself. */
+const CORRUPT_MESSAGE = 2
+const MAX_CORRUPT_ANSWERS = 5
+const OFFSET_OUT_OF_RANGE = 1
+
+interface Asked {
+  readonly partition: SourcePartition
+  readonly generation: number
+  readonly fetchOffset: number
+}
+
+export const runFetcher = (context: SourceContext, leader: number): Effect.Effect<never> => {
+  const { client, fetch, isolation } = context.options
+  let attempts = 0
+  let rotation = 0
+  let lost = false
+
+  const mine = (): Array<SourcePartition> => [...context.partitions.values()].filter((p) => p.leader === leader)
+
+  /**
+   * Waits until there is something to ask this leader for, in the order that gives each partition its turn. Nothing, if
+   * it leads nothing any more.
+   */
+  const next: Effect.Effect<ReadonlyArray<Asked>> = Effect.gen(function* () {
+    while (true) {
+      const seen = context.changed.version
+      const now = yield* Clock.currentTimeMillis
+      const fetching = mine().filter((p) => p.phase === "fetching")
+      const ready = fetching.filter((p) => p.retryAt <= now)
+      if (ready.length > 0) {
+        const first = rotation++ % ready.length
+        return [...ready.slice(first), ...ready.slice(0, first)].map((partition) => ({
+          partition,
+          generation: partition.generation,
+          fetchOffset: partition.fetchOffset
+        }))
+      }
+      if (mine().length === 0) return []
+      const wake = Math.min(...fetching.map((p) => p.retryAt))
+      yield* context.changed.after(seen, Number.isFinite(wake) ? Math.max(1, wake - now) : undefined)
+    }
+  })
+
+  const request = (connection: BrokerConnection, asked: ReadonlyArray<Asked>) =>
+    connection.fetch({
+      topic: context.description!.topic,
+      isolation,
+      maxWaitMillis: fetch.maxWaitMillis,
+      minBytes: fetch.minBytes,
+      maxBytes: fetch.maxBytes,
+      partitions: asked.map(({ fetchOffset, partition: p }) => ({
+        partition: p.partition,
+        leaderEpoch: p.leaderEpoch,
+        fetchOffset,
+        lastFetchedEpoch: p.lastEpoch,
+        maxBytes: p.maxBytes
+      }))
+    })
+
+  /** One connection's life. Ends with its failure, or when a fresh one was asked for. */
+  const session = (broker: Broker): Effect.Effect<void, ClientError> =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        if ((yield* next).length === 0) return
+        const connection = yield* client.connect(broker)
+        context.reconnect.delete(leader)
+        while (!context.reconnect.has(leader)) {
+          const asked = yield* next
+          if (asked.length === 0 || context.reconnect.has(leader)) return
+          const answer = yield* request(connection, asked)
+          if (answer.errorCode !== 0) {
+            return yield* Effect.fail(
+              brokerError({ code: answer.errorCode, request: "Fetch", broker: connection.address })
+            )
+          }
+          attempts = 0
+          if (lost) {
+            lost = false
+            yield* context.options.onConnection({ state: "back", broker: connection.address, error: undefined })
+          }
+          yield* take(connection, asked, answer)
+          if (answer.throttleMillis > 0) yield* Effect.sleep(answer.throttleMillis)
+        }
+      })
+    )
+
+  const take = (connection: BrokerConnection, asked: ReadonlyArray<Asked>, answer: FetchResponse) =>
+    Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      const answers = new Map(answer.partitions.map((p) => [p.partition, p]))
+      const fetched: Array<FetchedRecords> = []
+      const atHead: Array<SourcePartition> = []
+      let granted = false
+      for (const one of asked) {
+        const p = one.partition
+        const found = answers.get(p.partition)
+        // a jump in between: this answer is about another place
+        if (found === undefined || p.generation !== one.generation || p.phase !== "fetching") continue
+        if (found.errorCode !== 0) {
+          yield* refused(connection, p, found.errorCode, now)
+          continue
+        }
+        granted = true
+        p.attempts = 0
+        p.connected = true
+        p.lastFetchAt = now
+        if (found.diverging !== undefined) {
+          yield* truncated(context, p, "Tail", one.fetchOffset, found.diverging.endOffset)
+          continue
+        }
+        const records = yield* advance(p, one, found)
+        if (records !== undefined) fetched.push(records)
+        if (p.fetchOffset >= p.lastStableOffset) atHead.push(p)
+      }
+      if (granted) yield* context.granted
+      if (fetched.length > 0) yield* Queue.offer(context.events, { _tag: "Fetched", partitions: fetched })
+      for (const p of atHead) yield* reachedHead(p, now)
+    })
+
+  /** Was it away from the head for longer than the log keeps tombstones? */
+  const reachedHead = (p: SourcePartition, now: number): Effect.Effect<void> => {
+    const behindMillis = now - p.headAt
+    p.headAt = now
+    if (behindMillis <= context.options.tombstonesLastMillis()) {
+      p.reopenedAsStale = false
+      return Effect.void
+    }
+    // a replay that takes longer than tombstones last cannot be helped by another one
+    if (p.reopenedAsStale || p.phase !== "fetching") return Effect.void
+    p.reopenedAsStale = true
+    p.phase = "held"
+    p.generation++
+    return Queue.offer(context.events, {
+      _tag: "Stale",
+      partition: p.partition,
+      generation: p.generation,
+      behindMillis
+    })
+  }
+
+  /** Moves the partition past what was fetched, so that the next request can go out before this answer is decoded. */
+  const advance = (p: SourcePartition, one: Asked, found: FetchedPartition): Effect.Effect<FetchedRecords | undefined> =>
+    Effect.suspend(() => {
+      p.highWatermark = found.highWatermark
+      p.lastStableOffset = found.lastStableOffset === -1 ? found.highWatermark : found.lastStableOffset
+      if (found.logStartOffset !== -1) p.logStartOffset = found.logStartOffset
+      if (found.records.length === 0) return Effect.succeed(undefined)
+      const scanned = scan(found.records, one.fetchOffset)
+      if (scanned.malformed) {
+        // what is wrong with it is for the decoder to say; nothing behind it can be found
+        p.phase = "held"
+      } else if (scanned.completeBatches === 0) {
+        return tooSmall(p, one.fetchOffset, scanned.partialTail)
+      } else {
+        p.fetchOffset = scanned.nextOffset
+        p.lastEpoch = scanned.lastEpoch
+        p.maxBytes = fetch.maxPartitionBytes
+      }
+      return Effect.succeed({
+        partition: p.partition,
+        generation: p.generation,
+        fetchOffset: one.fetchOffset,
+        records: found.records,
+        aborted: found.abortedTransactions,
+        lastStableOffset: p.lastStableOffset
+      })
+    })
+
+  /** Only the beginning of a batch came: asks for more, up to the cap. */
+  const tooSmall = (p: SourcePartition, offset: number, needed: number): Effect.Effect<undefined> => {
+    const wanted = Math.max(needed, p.maxBytes * 2)
+    if (p.maxBytes >= fetch.maxBatchBytes || needed > fetch.maxBatchBytes) {
+      return context.fatal(
+        new CorruptBatchError({
+          reason: "TooLarge",
+          topic: context.options.topic,
+          partition: p.partition,
+          baseOffset: offset,
+          detail: `a batch of ${needed} bytes, the limit is ${fetch.maxBatchBytes}`
+        })
+      )
+    }
+    p.maxBytes = Math.min(fetch.maxBatchBytes, wanted)
+    return Effect.succeed(undefined)
+  }
+
+  /** An error code for one partition; all others go on. */
+  const refused = (connection: BrokerConnection, p: SourcePartition, code: number, now: number) =>
+    Effect.gen(function* () {
+      const error = brokerError({
+        code,
+        request: "Fetch",
+        broker: connection.address,
+        topic: context.options.topic,
+        partition: p.partition
+      })
+      p.connected = false
+      if (code === OFFSET_OUT_OF_RANGE) {
+        p.outOfRange = true
+        p.phase = "opening"
+        p.retryAt = 0
+        context.changed.notify()
+        return
+      }
+      context.lastFailure = error
+      if (isDenial(error)) {
+        p.retryAt = now + context.options.deniedRetryMillis
+        return yield* context.denied(error)
+      }
+      if (code === CORRUPT_MESSAGE && p.attempts >= MAX_CORRUPT_ANSWERS) return yield* context.fatal(error)
+      if (!error.retriable && error.reason !== "NotFound") return yield* context.fatal(error)
+      p.retryAt = now + (yield* retryDelay(client, p.attempts++))
+      context.refresh()
+    })
+
+  const failed = (error: ClientError, address: string) =>
+    Effect.gen(function* () {
+      context.lastFailure = error
+      for (const p of mine()) p.connected = false
+      if (!lost) {
+        lost = true
+        yield* context.options.onConnection({ state: "lost", broker: address, error })
+      }
+      if (isDenial(error)) {
+        yield* context.denied(error)
+        return yield* Effect.sleep(context.options.deniedRetryMillis)
+      }
+      if (error.reason === "UnsupportedVersion") return yield* context.fatal(error)
+      context.refresh()
+      yield* Effect.flatMap(retryDelay(client, attempts++), Effect.sleep)
+    })
+
+  return Effect.forever(
+    Effect.suspend(() => {
+      const seen = context.changed.version
+      const broker = context.description?.brokers.get(leader)
+      if (broker === undefined || mine().length === 0) {
+        // the leader is gone from the cluster, or leads nothing of this topic: waits for other news
+        return context.changed.after(seen)
+      }
+      return Effect.catchAll(session(broker), (error) => failed(error, `${broker.host}:${broker.port}`))
+    })
+  )
+}

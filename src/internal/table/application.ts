@@ -1,0 +1,227 @@
+/**
+ * From the bytes of one fetched partition to rows: batches, records, keys and values, `put`. Plain synchronous code, in
+ * slices: this is the hot path, and the host has other work.
+ */
+import type * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as ParseResult from "effect/ParseResult"
+import { suspended, type Codec } from "../../Codec.ts"
+import { PoisonRecordError } from "../../KafkaError.ts"
+import { AbortedTransactions } from "../recordBatch/abortedTransactions.ts"
+import { controlType } from "../recordBatch/controlType.ts"
+import { FetchedBatches, type DecodeOptions } from "../recordBatch/fetchedBatches.ts"
+import { decodeHeaders, RecordRanges } from "../recordBatch/recordRanges.ts"
+import type { FetchedRecords } from "../source/partition.ts"
+import type { Counters } from "./counters.ts"
+import { ABSENT } from "./rowVector.ts"
+import type { TableState } from "./state.ts"
+
+/** Records between two looks at the clock. */
+const RECORDS_PER_LOOK = 64
+
+/**
+ * - `done`: all of it is applied.
+ * - `more`: the time was up.
+ * - `decode`: `suspendedValue` has to be decoded by its Effect, and given to `decoded`.
+ * - `key`: a key that only an Effect can decode.
+ * - `poison`: a poison record, and the policy is to fail.
+ */
+export type Outcome = "done" | "more" | "decode" | "key" | "poison"
+
+export interface ApplicationSettings<K, V> {
+  readonly topic: string
+  readonly key: Codec<K>
+  readonly value: Codec<V>
+  readonly keepHeaders: boolean
+  readonly committedOnly: boolean
+  readonly failOnPoison: boolean
+  readonly decode: DecodeOptions
+}
+
+/** Column arrays that one reader reuses for each batch. */
+export type Scratch = RecordRanges
+
+export const makeScratch = (): Scratch => new RecordRanges()
+
+export class Application<K, V> {
+  /** Offset of the next record to apply: past whole batches, whatever records compaction left in them. */
+  position: number
+  /** Undecodable records, in order. */
+  readonly poison: Array<PoisonRecordError> = []
+  private readonly partition: number
+  private readonly batches: FetchedBatches
+  private readonly aborted: AbortedTransactions
+  private readonly ranges: Scratch
+  private readonly settings: ApplicationSettings<K, V>
+  private readonly state: TableState<K, V>
+  private readonly counters: Counters
+  /** Position after the batch that is being applied; `undefined` between two batches. */
+  private batchEnd: number | undefined
+  private index = 0
+  private effectResult: Either.Either<V, ParseResult.ParseError> | undefined
+
+  constructor(
+    settings: ApplicationSettings<K, V>,
+    fetched: FetchedRecords,
+    position: number,
+    state: TableState<K, V>,
+    counters: Counters,
+    scratch: Scratch
+  ) {
+    this.settings = settings
+    this.partition = fetched.partition
+    this.position = position
+    this.state = state
+    this.counters = counters
+    this.ranges = scratch
+    this.batches = new FetchedBatches(fetched.records, position, settings.decode)
+    this.aborted = new AbortedTransactions(settings.committedOnly ? fetched.aborted : [])
+  }
+
+  /** Goes on until the time `until` of `performance.now()`. Throws `BatchCorruption`; what came before it is applied. */
+  run(until: number): Outcome {
+    while (true) {
+      if (this.batchEnd === undefined && !this.nextBatch()) return "done"
+      const outcome = this.applyRecords(until)
+      if (outcome !== "done") return outcome
+      this.position = this.batchEnd!
+      this.batchEnd = undefined
+      if (performance.now() >= until) return "more"
+    }
+  }
+
+  /** Goes to the next batch that has records for the table. */
+  private nextBatch(): boolean {
+    const { aborted, batches, counters, ranges } = this
+    for (let header = batches.next(); header !== undefined; header = batches.next()) {
+      if (header.isControl) {
+        batches.decode(ranges)
+        aborted.onControl(header, controlType(ranges))
+      } else if (aborted.isAborted(header)) {
+        counters.aborted += header.recordCount
+      } else {
+        batches.decode(ranges)
+        this.index = ranges.first
+        this.batchEnd = header.nextOffset
+        return true
+      }
+      this.position = header.nextOffset
+    }
+    return false
+  }
+
+  private applyRecords(until: number): Outcome {
+    const { counters, ranges, state } = this
+    const { key: keyCodec, keepHeaders, value: valueCodec } = this.settings
+    const { bytes, keyEnd, keyStart, timestamp, valueEnd, valueStart } = ranges
+    const { count } = ranges
+    const byText = keyCodec.text
+    for (let i = this.index; i < count; i++) {
+      if (i % RECORDS_PER_LOOK === 0 && i !== this.index && performance.now() >= until) {
+        this.index = i
+        return "more"
+      }
+      const start = keyStart[i]
+      if (start < 0) {
+        counters.keyless++
+        continue
+      }
+      let key: K | undefined
+      let id: string
+      if (byText) {
+        try {
+          key = keyCodec.decodeSync(bytes, start, keyEnd[i]) as K
+        } catch (error) {
+          if (this.isPoison("Key", error, i)) return "poison"
+          continue
+        }
+        // the codec says that the key is its own identity: a string
+        id = key as string
+      } else {
+        id = bytes.toString("latin1", start, keyEnd[i])
+      }
+      let slot = state.slotOf(id)
+      if (slot === -1 && !byText) {
+        try {
+          const decoded = keyCodec.decodeSync(bytes, start, keyEnd[i])
+          if (decoded === suspended) return "key"
+          key = decoded
+        } catch (error) {
+          if (this.isPoison("Key", error, i)) return "poison"
+          continue
+        }
+      }
+      const from = valueStart[i]
+      let value: unknown = ABSENT
+      if (from < 0) {
+        counters.tombstones++
+        // nothing to delete, and no other partition whose record it could have to outweigh
+        if (slot === -1 && !state.multiPartition) continue
+      } else {
+        try {
+          value = this.effectResult === undefined ? valueCodec.decodeSync(bytes, from, valueEnd[i]) : this.takeResult()
+        } catch (error) {
+          if (this.isPoison("Value", error, i)) return "poison"
+          continue
+        }
+        if (value === suspended) {
+          this.index = i
+          return "decode"
+        }
+        counters.applied++
+      }
+      if (slot === -1) slot = state.addKey(id, key as K)
+      state.put(
+        id,
+        slot,
+        value,
+        this.partition,
+        ranges.baseOffset + ranges.offsetDelta[i],
+        timestamp[i],
+        keepHeaders && ranges.headerCount[i] > 0
+          ? decodeHeaders(bytes, ranges.headersStart[i], ranges.headersEnd[i], ranges.headerCount[i])
+          : undefined
+      )
+    }
+    this.index = count
+    return "done"
+  }
+
+  /** The value that `run` stopped at with `decode`, by its Effect. */
+  get suspendedValue(): Effect.Effect<V, ParseResult.ParseError> {
+    const { bytes, valueEnd, valueStart } = this.ranges
+    return this.settings.value.decode(bytes.subarray(valueStart[this.index], valueEnd[this.index]))
+  }
+
+  /** What came of it; `run` goes on with that record. */
+  decoded(result: Either.Either<V, ParseResult.ParseError>): void {
+    this.effectResult = result
+  }
+
+  private takeResult(): V {
+    const result = this.effectResult!
+    this.effectResult = undefined
+    if (Either.isLeft(result)) throw result.left
+    return result.right
+  }
+
+  private isPoison(reason: "Key" | "Value", error: unknown, i: number): boolean {
+    const { bytes, keyEnd, keyStart, timestamp, valueEnd, valueStart } = this.ranges
+    if (reason === "Key") this.counters.keyErrors++
+    else this.counters.valueErrors++
+    this.poison.push(
+      new PoisonRecordError({
+        reason,
+        topic: this.settings.topic,
+        partition: this.partition,
+        offset: this.ranges.baseOffset + this.ranges.offsetDelta[i],
+        timestamp: timestamp[i],
+        key: new Uint8Array(bytes.subarray(keyStart[i], keyEnd[i])),
+        value: valueStart[i] < 0 ? null : new Uint8Array(bytes.subarray(valueStart[i], valueEnd[i])),
+        // codecs throw nothing else, by their contract
+        cause: error as ParseResult.ParseError
+      })
+    )
+    return this.settings.failOnPoison
+  }
+}

@@ -1,0 +1,22 @@
+/** What a table counts. Plain numbers: the hot loop adds to them, metrics take the difference once per publication. */
+export interface Counters {
+  applied: number
+  tombstones: number
+  keyless: number
+  keyErrors: number
+  valueErrors: number
+  aborted: number
+  rebuilds: number
+  reconnects: number
+}
+
+export const makeCounters = (): Counters => ({
+  applied: 0,
+  tombstones: 0,
+  keyless: 0,
+  keyErrors: 0,
+  valueErrors: 0,
+  aborted: 0,
+  rebuilds: 0,
+  reconnects: 0
+})

@@ -1,0 +1,561 @@
+/**
+ * The reader: takes what the source delivers, applies it, and publishes. It is the only one who writes the content.
+ *
+ * One `Core` lives as long as the table. Each run of the reader has a source of its own; a second run (after a failure,
+ * by the restart policy) fills a `Rebuild` and leaves the live content alone until that is complete.
+ */
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as PubSub from "effect/PubSub"
+import * as Queue from "effect/Queue"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import type { KafkaClient } from "../../KafkaClient.ts"
+import {
+  CorruptBatchError,
+  InvalidOptionsError,
+  type LogTruncatedError,
+  type PoisonRecordError,
+  type ClientError,
+  type TableClosedError,
+  type TopicError
+} from "../../KafkaError.ts"
+import type { Progress, TableFailure, TableStatus } from "../../KafkaTable.ts"
+import type { TableSnapshot } from "../../TableSnapshot.ts"
+import { annotateLogs } from "../log.ts"
+import { makeTableMetrics } from "../metrics.ts"
+import { BatchCorruption } from "../recordBatch/corruption.ts"
+import { defaultDecompressionLimits } from "../recordBatch/compression.ts"
+import type { Fetched, FetchedRecords, SourceEvent } from "../source/partition.ts"
+import { makeSource, type Source } from "../source/source.ts"
+import { runInSlices, SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
+import { Application, makeScratch, type ApplicationSettings } from "./application.ts"
+import { makeCounters, type Counters } from "./counters.ts"
+import { Rebuild } from "./rebuild.ts"
+import type { TableConfig } from "./settings.ts"
+import { TableState } from "./state.ts"
+import { Subscriptions } from "./subscriptions.ts"
+import { Waiters } from "./waiters.ts"
+
+/** Kafka's default of `delete.retention.ms`, where the topic's own may not be read. */
+const DEFAULT_TOMBSTONE_RETENTION_MILLIS = 24 * 60 * 60 * 1000
+/** How long a topic may be missing from the metadata: brokers that have just started may not know all topics yet. */
+const MISSING_GRACE_MILLIS = 3_000
+const PROGRESS_STATUS_MILLIS = 100
+
+interface PartitionState<K, V> {
+  readonly partition: number
+  generation: number
+  /** Offset of the next record to apply to the live content; `undefined` until the partition was opened. */
+  position: number | undefined
+  /** What the position must reach before the table has caught up; `undefined` until the partition was opened. */
+  gate: number | undefined
+  start: number
+  /** Position of a corrupt batch that was asked for a second time. */
+  corruptAt: number | undefined
+  rebuild: Rebuild<K, V> | undefined
+}
+
+/** What one table consists of. */
+export interface Core<K, V> {
+  readonly config: TableConfig<K, V>
+  readonly client: KafkaClient
+  readonly state: TableState<K, V>
+  readonly counters: Counters
+  readonly metrics: ReturnType<typeof makeTableMetrics>
+  readonly subscriptions: Subscriptions<K, V>
+  readonly waiters: Waiters<TableFailure | TableClosedError>
+  readonly poison: PubSub.PubSub<PoisonRecordError>
+  readonly truncations: PubSub.PubSub<LogTruncatedError>
+  readonly ref: SubscriptionRef.SubscriptionRef<TableSnapshot<K, V>>
+  readonly statusRef: SubscriptionRef.SubscriptionRef<TableStatus>
+  /** Done when the table has caught up first, or cannot. */
+  readonly ready: Deferred.Deferred<void, TableFailure>
+  /** Set while the content is between two publications. */
+  settled: Deferred.Deferred<void> | undefined
+  snapshot: TableSnapshot<K, V>
+  status: TableStatus
+  partitions: Map<number, PartitionState<K, V>>
+  source: Source | undefined
+  /** Has it ever caught up? */
+  latched: boolean
+  /** Does somebody have the table? Before, every failure is the acquisition's. */
+  acquired: boolean
+  /** The last failure before there was a source. */
+  startFailure: ClientError | TopicError | undefined
+  replayed: number
+  catchUpMillis: number | undefined
+  startedAt: number
+  tombstonesLastMillis: number
+}
+
+export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): Effect.Effect<Core<K, V>> =>
+  Effect.gen(function* () {
+    const state = new TableState<K, V>(config.key)
+    const snapshot = state.snapshot(0)
+    const status: TableStatus = {
+      _tag: "Loading",
+      progress: { done: 0, total: 0, percent: 0, recordsPerSecond: 0 }
+    }
+    const core: Core<K, V> = {
+      config,
+      client,
+      state,
+      counters: makeCounters(),
+      metrics: makeTableMetrics(config.topic),
+      subscriptions: new Subscriptions(),
+      waiters: new Waiters((partition) => core.partitions.get(partition)?.position),
+      poison: yield* PubSub.sliding<PoisonRecordError>(1024),
+      truncations: yield* PubSub.sliding<LogTruncatedError>(64),
+      ref: yield* SubscriptionRef.make(snapshot),
+      statusRef: yield* SubscriptionRef.make<TableStatus>(status),
+      ready: yield* Deferred.make<void, TableFailure>(),
+      settled: undefined,
+      snapshot,
+      status,
+      partitions: new Map(),
+      source: undefined,
+      latched: false,
+      acquired: false,
+      startFailure: undefined,
+      replayed: 0,
+      catchUpMillis: undefined,
+      startedAt: yield* Clock.currentTimeMillis,
+      tombstonesLastMillis: DEFAULT_TOMBSTONE_RETENTION_MILLIS
+    }
+    return core
+  })
+
+export const setStatus = <K, V>(core: Core<K, V>, status: TableStatus): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    core.status = status
+    return SubscriptionRef.set(core.statusRef, status)
+  })
+
+export const progressOf = <K, V>(core: Core<K, V>, now: number): Progress => {
+  let done = 0
+  let total = 0
+  for (const p of core.partitions.values()) {
+    if (p.gate === undefined || p.position === undefined) continue
+    total += p.gate - p.start
+    done += Math.min(p.position, p.gate) - p.start
+  }
+  const seconds = (now - core.startedAt) / 1000
+  const records = core.counters.applied + core.counters.tombstones
+  return {
+    done,
+    total,
+    percent: total === 0 ? 0 : Math.floor((100 * done) / total),
+    recordsPerSecond: seconds <= 0 ? 0 : Math.round(records / seconds)
+  }
+}
+
+/** Reads until something ends it. `restarted`: there is live content already, which stays until the replay is complete. */
+export const runReader = <K, V>(core: Core<K, V>, restarted: boolean): Effect.Effect<never, TableFailure> =>
+  Effect.scoped(Effect.flatMap(startSource(core), (source) => new Reader(core, source, restarted).run))
+
+const startSource = <K, V>(core: Core<K, V>) => {
+  const { client, config } = core
+  return makeSource({
+    topic: config.topic,
+    client,
+    isolation: config.isolation,
+    fetch: config.fetch,
+    metadataMaxAgeMillis: config.metadataMaxAgeMillis,
+    deniedRetryMillis: config.deniedRetryMillis,
+    missingGraceMillis: MISSING_GRACE_MILLIS,
+    tombstonesLastMillis: () => core.tombstonesLastMillis,
+    onConnection: ({ broker, error, state }) =>
+      state === "lost"
+        ? Effect.logWarning(`lost broker ${broker}, content stays as it is until it is back: ${error?.message ?? ""}`).pipe(
+            annotateLogs("KafkaTable", { topic: config.topic, broker })
+          )
+        : Effect.suspend(() => {
+            core.counters.reconnects++
+            return Effect.andThen(
+              core.metrics.reconnected,
+              Effect.logInfo(`broker ${broker} is back, reading on`).pipe(
+                annotateLogs("KafkaTable", { topic: config.topic, broker })
+              )
+            )
+          })
+  })
+}
+
+class Reader<K, V> {
+  private readonly core: Core<K, V>
+  private readonly source: Source
+  private readonly scratch = makeScratch()
+  private readonly applying: ApplicationSettings<K, V>
+  private readonly annotate: ReturnType<typeof annotateLogs>
+  /** Of a restarted reader, until it is complete. */
+  private whole: Rebuild<K, V> | undefined
+  private progressLoggedAt: number
+  private progressShownAt = 0
+  private keylessWarned = 0
+
+  constructor(core: Core<K, V>, source: Source, restarted: boolean) {
+    const { config } = core
+    this.core = core
+    this.source = source
+    this.annotate = annotateLogs("KafkaTable", { topic: config.topic })
+    this.progressLoggedAt = core.startedAt
+    this.applying = {
+      topic: config.topic,
+      key: config.key,
+      value: config.value,
+      keepHeaders: config.keepHeaders,
+      committedOnly: config.isolation === "read_committed",
+      failOnPoison: config.onPoison === "fail",
+      decode: {
+        ...defaultDecompressionLimits,
+        checkCrcs: config.checkCrcs,
+        maxBatchBytes: config.fetch.maxBatchBytes
+      }
+    }
+    // rows of two lives of a topic are never mixed: all partitions are replaced at once
+    this.whole = restarted ? new Rebuild(config.key, [], core.partitions.keys(), false) : undefined
+    core.partitions = new Map()
+    core.source = source
+  }
+
+  get run(): Effect.Effect<never, TableFailure> {
+    return Effect.forever(Effect.flatMap(Queue.take(this.source.events), (event) => this.handle(event)))
+  }
+
+  private handle(event: SourceEvent): Effect.Effect<void, TableFailure> {
+    switch (event._tag) {
+      case "PartitionCount":
+        return this.onPartitionCount(event.count)
+      case "Opened":
+        return this.onOpened(event)
+      case "Fetched":
+        return this.onFetched(event)
+      case "Truncated":
+        return Effect.zipRight(
+          PubSub.publish(this.core.truncations, event.error),
+          this.onRebuild(event.partition, event.generation, event.error.message)
+        )
+      case "Stale":
+        return this.onRebuild(
+          event.partition,
+          event.generation,
+          `Behind for ${Math.round(event.behindMillis / 1000)} s, longer than the topic keeps tombstones` +
+            ` (delete.retention.ms): deletions may have left no trace, so partition ${event.partition} is replayed.`
+        )
+      case "Denied":
+        return this.core.acquired
+          ? Effect.andThen(
+              setStatus(this.core, { _tag: "Failed", error: event.error, healing: true }),
+              Effect.logError(`not allowed to read, tried again every ${this.core.config.deniedRetryMillis} ms: ${event.error.message}`).pipe(this.annotate)
+            )
+          : Effect.fail(event.error)
+      case "Granted":
+        return Effect.andThen(
+          Effect.logInfo("allowed to read again").pipe(this.annotate),
+          Effect.flatMap(Clock.currentTimeMillis, (now) =>
+            setStatus(
+              this.core,
+              this.core.latched ? { _tag: "CaughtUp" } : { _tag: "Loading", progress: progressOf(this.core, now) }
+            )
+          )
+        )
+      case "Fatal":
+        return Effect.fail(event.error)
+    }
+  }
+
+  private onPartitionCount(count: number): Effect.Effect<void> {
+    const { partitions, state } = this.core
+    for (let partition = 0; partition < count; partition++) {
+      if (partitions.has(partition)) continue
+      const fresh: PartitionState<K, V> = {
+        partition,
+        generation: -1,
+        position: undefined,
+        gate: undefined,
+        start: 0,
+        corruptAt: undefined,
+        rebuild: this.whole
+      }
+      this.whole?.add(partition)
+      partitions.set(partition, fresh)
+    }
+    if (count > 1) state.multiPartition = true
+    return Effect.void
+  }
+
+  private onOpened(event: Extract<SourceEvent, { _tag: "Opened" }>): Effect.Effect<void> {
+    const p = this.core.partitions.get(event.partition)!
+    p.generation = event.generation
+    p.corruptAt = undefined
+    if (p.rebuild !== undefined) p.rebuild.opened(event.partition, event.start, event.end)
+    else {
+      p.position = event.start
+      p.start = event.start
+      p.gate = event.end
+    }
+    return this.settle(false)
+  }
+
+  /** Replays a partition beside the live content. */
+  private onRebuild(partition: number, generation: number, why: string): Effect.Effect<void> {
+    const p = this.core.partitions.get(partition)!
+    p.generation = generation
+    this.core.counters.rebuilds++
+    const running = p.rebuild
+    if (running === undefined) {
+      p.rebuild = new Rebuild(this.core.config.key, [partition], [partition], true)
+      this.source.reopen(partition)
+    } else {
+      // what was replayed of the others is mixed with it
+      running.restart()
+      for (const other of running.partitions) this.source.reopen(other)
+    }
+    return Effect.logWarning(why).pipe(this.annotate, Effect.annotateLogs({ partition }))
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // applying
+  // -------------------------------------------------------------------------------------------------------------------
+
+  private onFetched(event: Fetched): Effect.Effect<void, TableFailure> {
+    const { core } = this
+    return Effect.gen(this, function* () {
+      const before = core.counters.applied + core.counters.tombstones
+      core.settled = yield* Deferred.make<void>()
+      core.state.replayed = !core.latched
+      core.state.log = core.subscriptions.isEmpty ? undefined : { ids: [], changes: [] }
+      const poison: Array<PoisonRecordError> = []
+      const failure = yield* Effect.forEach(event.partitions, (records) => this.apply(records, poison), {
+        discard: true
+      }).pipe(Effect.flip, Effect.option)
+      const changed = core.counters.applied + core.counters.tombstones > before
+      if (poison.length > 0) yield* this.reportPoison(poison)
+      yield* this.settle(changed)
+      if (failure._tag === "Some") return yield* Effect.fail(failure.value)
+    })
+  }
+
+  private apply(records: FetchedRecords, poison: Array<PoisonRecordError>): Effect.Effect<void, TableFailure> {
+    const { core } = this
+    const p = core.partitions.get(records.partition)!
+    const rebuild = p.rebuild
+    const position = rebuild === undefined ? p.position : rebuild.position(p.partition)
+    // from before a jump, or not open
+    if (records.generation !== p.generation || position === undefined) return Effect.void
+    const application = new Application<K, V>(
+      this.applying,
+      records,
+      position,
+      rebuild === undefined ? core.state : rebuild.state,
+      core.counters,
+      this.scratch
+    )
+    const moved = () => {
+      if (rebuild === undefined) p.position = application.position
+      else rebuild.moved(p.partition, application.position)
+      if (p.corruptAt !== undefined && application.position > p.corruptAt) p.corruptAt = undefined
+      for (const error of application.poison) poison.push(error)
+      application.poison.length = 0
+    }
+    const run: Effect.Effect<void, TableFailure | BatchCorruption> = Effect.suspend(() =>
+      Effect.flatMap(
+        Effect.try({
+          try: () => application.run(performance.now() + SLICE_MILLIS),
+          // a defect of the decoder stays a defect
+          catch: (error) => {
+            if (error instanceof BatchCorruption) return error
+            throw error
+          }
+        }),
+        (outcome) => {
+          switch (outcome) {
+            case "done":
+              return Effect.void
+            case "more":
+              return Effect.andThen(yieldToEventLoop, run)
+            case "decode":
+              return Effect.flatMap(Effect.either(application.suspendedValue), (result) => {
+                application.decoded(result)
+                return run
+              })
+            case "key":
+              return Effect.fail(
+                new InvalidOptionsError({
+                  module: "KafkaTable",
+                  problems: [
+                    { option: "key", problem: "this codec needs an Effect to decode; keys are looked up synchronously" }
+                  ]
+                })
+              )
+            case "poison":
+              return Effect.fail(application.poison[application.poison.length - 1])
+          }
+        }
+      )
+    )
+    return run.pipe(
+      Effect.ensuring(Effect.sync(moved)),
+      Effect.catchIf(
+        (error) => error instanceof BatchCorruption,
+        (corruption) => this.onCorruption(p, corruption)
+      )
+    )
+  }
+
+  /** Asks for it once more, on a fresh connection: it may have been the network. */
+  private onCorruption(p: PartitionState<K, V>, corruption: BatchCorruption): Effect.Effect<void, TableFailure> {
+    const position = p.rebuild === undefined ? p.position! : p.rebuild.position(p.partition)!
+    if (p.corruptAt === position) {
+      return Effect.fail(
+        new CorruptBatchError({
+          reason: corruption.reason,
+          topic: this.core.config.topic,
+          partition: p.partition,
+          baseOffset: corruption.baseOffset,
+          detail: corruption.detail
+        })
+      )
+    }
+    p.corruptAt = position
+    p.generation = this.source.refetch(p.partition, position)
+    return Effect.logWarning(`corrupt batch, asking for it once more: ${corruption.message}`).pipe(
+      this.annotate,
+      Effect.annotateLogs({ partition: p.partition })
+    )
+  }
+
+  private reportPoison(poison: ReadonlyArray<PoisonRecordError>): Effect.Effect<void> {
+    const [first] = poison
+    const more = poison.length === 1 ? "" : ` (and ${poison.length - 1} more in this fetch)`
+    return Effect.andThen(
+      PubSub.publishAll(this.core.poison, poison),
+      Effect.logWarning(first.message + more).pipe(
+        this.annotate,
+        Effect.annotateLogs({ partition: first.partition, offset: first.offset, key: printable(first.key) })
+      )
+    )
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // publishing
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** Between two batches: completes rebuilds, publishes, wakes who waits. */
+  private settle(changed: boolean): Effect.Effect<void> {
+    const { core } = this
+    return Effect.gen(this, function* () {
+      const replaced = yield* this.completeRebuilds()
+      if (changed || replaced) {
+        core.snapshot = core.state.snapshot(core.snapshot.version + 1)
+        if (core.state.log !== undefined) core.subscriptions.push(core.state.log)
+      }
+      core.state.log = undefined
+      if (core.settled !== undefined) {
+        Deferred.unsafeDone(core.settled, Effect.void)
+        core.settled = undefined
+      }
+      if (changed || replaced) yield* SubscriptionRef.set(core.ref, core.snapshot)
+      core.waiters.check()
+      yield* this.checkCaughtUp()
+      yield* core.metrics.published(core.counters, core.snapshot.size, this.lag())
+      yield* this.warnKeyless()
+      yield* core.subscriptions.awaitRoom
+      if (core.state.wantsCompaction) yield* runInSlices(core.state.compact())
+    })
+  }
+
+  private completeRebuilds(): Effect.Effect<boolean> {
+    const { core } = this
+    return Effect.gen(this, function* () {
+      const running = new Set<Rebuild<K, V>>()
+      for (const p of core.partitions.values()) if (p.rebuild !== undefined) running.add(p.rebuild)
+      let replaced = false
+      for (const rebuild of running) {
+        if (!rebuild.isComplete) continue
+        replaced = true
+        if (core.settled === undefined) core.settled = yield* Deferred.make<void>()
+        if (core.state.log === undefined && !core.subscriptions.isEmpty) core.state.log = { ids: [], changes: [] }
+        yield* runInSlices(core.state.replace(rebuild.replaced, rebuild.state, rebuild.sameLog))
+        for (const p of core.partitions.values()) {
+          if (p.rebuild !== rebuild) continue
+          p.rebuild = undefined
+          p.position = rebuild.position(p.partition)!
+          // it reached the target that was taken for the rebuild; the one from before may be beyond the log's end now
+          p.gate = p.position
+          p.start = p.position
+        }
+        yield* Effect.logInfo(`rebuilt ${rebuild.partitions.size} partition(s), ${core.state.size} entries`).pipe(
+          this.annotate
+        )
+        if (rebuild === this.whole) {
+          this.whole = undefined
+          core.waiters.resume()
+          if (core.latched) yield* setStatus(core, { _tag: "CaughtUp" })
+        }
+      }
+      return replaced
+    })
+  }
+
+  private checkCaughtUp(): Effect.Effect<void> {
+    const { core } = this
+    if (core.latched) return Effect.void
+    return Effect.gen(this, function* () {
+      const now = yield* Clock.currentTimeMillis
+      const all = [...core.partitions.values()]
+      const caughtUp =
+        all.length > 0 &&
+        all.every((p) => p.rebuild === undefined && p.gate !== undefined && p.position !== undefined && p.position >= p.gate)
+      if (caughtUp) {
+        core.latched = true
+        core.replayed = core.counters.applied + core.counters.tombstones
+        core.catchUpMillis = now - core.startedAt
+        yield* setStatus(core, { _tag: "CaughtUp" })
+        yield* core.metrics.caughtUp(core.catchUpMillis)
+        yield* Effect.logInfo(
+          `caught up: ${core.snapshot.size} entries of ${core.replayed} records in ${core.catchUpMillis} ms`
+        ).pipe(this.annotate)
+        yield* Deferred.succeed(core.ready, void 0)
+        return
+      }
+      if (now - this.progressShownAt >= PROGRESS_STATUS_MILLIS) {
+        this.progressShownAt = now
+        const progress = progressOf(core, now)
+        if (core.status._tag === "Loading" || core.status._tag === "Degraded") {
+          yield* setStatus(core, { ...core.status, progress })
+        }
+        if (now - this.progressLoggedAt >= core.config.progressIntervalMillis) {
+          this.progressLoggedAt = now
+          yield* Effect.logInfo(
+            `replaying: ${progress.percent} % (${progress.done} of ${progress.total} offsets), ${progress.recordsPerSecond} records/s`
+          ).pipe(this.annotate)
+        }
+      }
+    })
+  }
+
+  private lag(): number {
+    let lag = 0
+    for (const p of this.core.partitions.values()) {
+      const hw = this.source.partitions.get(p.partition)?.highWatermark ?? -1
+      if (p.position !== undefined && hw > p.position) lag += hw - p.position
+    }
+    return lag
+  }
+
+  /** Once per burst: the first one, and then when there are twice as many. */
+  private warnKeyless(): Effect.Effect<void> {
+    const { keyless } = this.core.counters
+    if (keyless === 0 || keyless < 2 * this.keylessWarned) return Effect.void
+    this.keylessWarned = keyless
+    return Effect.logWarning(
+      `${keyless} record(s) without a key were skipped: a table needs keys; does something else write to this topic?`
+    ).pipe(this.annotate)
+  }
+}
+
+/** A key for a log line: its text as far as it is text, and not endless. */
+const printable = (key: Uint8Array): string =>
+  Buffer.from(key.buffer, key.byteOffset, Math.min(key.byteLength, 128)).toString("utf8")

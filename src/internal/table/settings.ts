@@ -1,0 +1,80 @@
+import * as Effect from "effect/Effect"
+import type * as Schedule from "effect/Schedule"
+import * as Codec from "../../Codec.ts"
+import type { Isolation } from "../../KafkaClient.ts"
+import type { InvalidOptionsError } from "../../KafkaError.ts"
+import type { KafkaTableOptions, TableFailure } from "../../KafkaTable.ts"
+import { TABLE_OPTIONS, WRITER_OPTIONS } from "../optionNames.ts"
+import { checkOptions } from "../options.ts"
+import { readTopicSettings, type CheckedTopic } from "../topic.ts"
+
+/** The options of a table with their defaults, checked; times in milliseconds. */
+export interface TableConfig<K, V> {
+  readonly topic: string
+  readonly key: Codec.Codec<K>
+  readonly value: Codec.Codec<V>
+  /** `undefined`: the topic is taken as it is. */
+  readonly ensure: CheckedTopic | undefined
+  readonly catchUpTimeoutMillis: number
+  readonly onCatchUpTimeout: "degrade" | "fail"
+  readonly onPoison: "skip" | "fail"
+  readonly keepHeaders: boolean
+  readonly isolation: Isolation
+  readonly fetch: {
+    readonly maxWaitMillis: number
+    readonly minBytes: number
+    readonly maxBytes: number
+    readonly maxPartitionBytes: number
+    readonly maxBatchBytes: number
+  }
+  readonly restart: Schedule.Schedule<unknown, TableFailure> | undefined
+  readonly waitTimeoutMillis: number
+  readonly metadataMaxAgeMillis: number
+  readonly progressIntervalMillis: number
+  readonly deniedRetryMillis: number
+  readonly checkCrcs: boolean
+}
+
+const MIB = 1024 * 1024
+
+const KNOWN = [...new Set([...TABLE_OPTIONS, ...WRITER_OPTIONS])]
+const FETCH_OPTIONS = ["maxWait", "minBytes", "maxBytes", "maxPartitionBytes", "maxBatchBytes"]
+
+export const readOptions = <K, V>(
+  options: KafkaTableOptions<K, V>
+): Effect.Effect<TableConfig<K, V>, InvalidOptionsError> =>
+  checkOptions("KafkaTable", (check): TableConfig<K, V> => {
+    check.known(options, KNOWN)
+    check.topic(options.topic)
+    const fetch = options.fetch ?? {}
+    for (const name of Object.keys(fetch)) {
+      if (!FETCH_OPTIONS.includes(name)) check.problem(`fetch.${name}`, `unknown; known are ${FETCH_OPTIONS.join(", ")}`)
+    }
+    if (!Codec.isCodec(options.value)) check.problem("value", "must be a Codec, such as Codec.json(schema)")
+    if (options.key !== undefined && !Codec.isCodec(options.key)) check.problem("key", "must be a Codec")
+    return {
+      topic: options.topic,
+      // without a key codec, K is string: the type of the options says so
+      key: options.key ?? (Codec.utf8 as unknown as Codec.Codec<K>),
+      value: options.value,
+      ensure: readTopicSettings(check, options),
+      catchUpTimeoutMillis: check.millis("catchUpTimeout", options.catchUpTimeout, 30_000),
+      onCatchUpTimeout: check.oneOf("onCatchUpTimeout", options.onCatchUpTimeout, "degrade", ["degrade", "fail"]),
+      onPoison: check.oneOf("onPoison", options.onPoison, "skip", ["skip", "fail"]),
+      keepHeaders: options.headers ?? false,
+      isolation: check.oneOf("isolation", options.isolation, "read_committed", ["read_committed", "read_uncommitted"]),
+      fetch: {
+        maxWaitMillis: check.millis("fetch.maxWait", fetch.maxWait, 500),
+        minBytes: check.integer("fetch.minBytes", fetch.minBytes, 1, 1),
+        maxBytes: check.integer("fetch.maxBytes", fetch.maxBytes, 8 * MIB, 1),
+        maxPartitionBytes: check.integer("fetch.maxPartitionBytes", fetch.maxPartitionBytes, 4 * MIB, 1),
+        maxBatchBytes: check.integer("fetch.maxBatchBytes", fetch.maxBatchBytes, 128 * MIB, 1)
+      },
+      restart: options.restart,
+      waitTimeoutMillis: check.millis("waitTimeout", options.waitTimeout, 30_000),
+      metadataMaxAgeMillis: check.millis("metadataMaxAge", options.metadataMaxAge, 30_000),
+      progressIntervalMillis: check.millis("progressInterval", options.progressInterval, 5_000),
+      deniedRetryMillis: check.millis("deniedRetryInterval", options.deniedRetryInterval, 30_000),
+      checkCrcs: options.checkCrcs ?? true
+    }
+  })

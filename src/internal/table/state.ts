@@ -1,0 +1,329 @@
+/**
+ * The content of a table while it is being written: key → slot, slot → row. One owner, the reader; everybody else gets
+ * snapshots of it. Plain synchronous code: this is the hot path.
+ *
+ * A key's slot never changes while snapshots may share the index; a deleted key keeps its slot as an empty row, which
+ * remembers the tombstone's place. `compact` makes a new index once empty rows prevail.
+ */
+import * as Option from "effect/Option"
+import type { Codec } from "../../Codec.ts"
+import type { Header, TableChange } from "../../TableChange.ts"
+import type { TableSnapshot } from "../../TableSnapshot.ts"
+import { ABSENT, emptyRows, indexInLeaf, RowVector, setHeaders } from "./rowVector.ts"
+import { makeSnapshot } from "./snapshot.ts"
+
+/** What one partition last said about a key. `value` is `ABSENT` for a tombstone. */
+export interface Row {
+  readonly value: unknown
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly headers: ReadonlyArray<Header> | undefined
+}
+
+/** What `append` leaves in the place of the partition: no row yet. */
+const NO_PARTITION = 0.5
+
+/**
+ * How long a tombstone is remembered against older records of the same key in other partitions, in the records' own
+ * time: Kafka's default of `delete.retention.ms`, after which a new reader would not see it any more either.
+ */
+const REMEMBER_TOMBSTONES_MILLIS = 24 * 60 * 60 * 1000
+
+const MIN_EMPTY_ROWS = 1024
+
+/** Rows handled between two chances to let the event loop run. */
+const ROWS_PER_STEP = 2048
+
+export const NO_HEADERS: ReadonlyArray<Header> = []
+
+/** Changes since the last publication, with the key's identity for those who conflate. */
+export interface ChangeLog<K, V> {
+  readonly ids: Array<string>
+  readonly changes: Array<TableChange<K, V>>
+}
+
+export class TableState<K, V> {
+  private index = new Map<string, number>()
+  /** Decoded keys by slot; `undefined` where the key is its own identity. */
+  private keys: Array<K> | undefined
+  private rows = new RowVector()
+  private live = 0
+  private emptyRowsAllowed = MIN_EMPTY_ROWS
+  /** Rows that lost against another partition's row of the same key, by slot. */
+  private contested = new Map<number, ReadonlyArray<Row>>()
+  private newestTimestamp = 0
+  /** With more than one partition, a key may turn up in two of them. */
+  multiPartition = false
+  /** Collect changes? Only while somebody listens. */
+  log: ChangeLog<K, V> | undefined
+  replayed = true
+
+  private readonly key: Codec<K>
+
+  constructor(key: Codec<K>) {
+    this.key = key
+    this.keys = key.text ? undefined : []
+  }
+
+  get size(): number {
+    return this.live
+  }
+
+  get contestedKeys(): number {
+    return this.contested.size
+  }
+
+  /** The key's slot, or -1. */
+  slotOf(id: string): number {
+    const slot = this.index.get(id)
+    return slot === undefined ? -1 : slot
+  }
+
+  /** A slot for a key that has none. */
+  addKey(id: string, key: K): number {
+    const slot = this.rows.append()
+    this.index.set(id, slot)
+    this.keys?.push(key)
+    return slot
+  }
+
+  private keyAt(id: string, slot: number): K {
+    // where the key is its own identity, K is string: the codec says so
+    return this.keys === undefined ? (id as K) : this.keys[slot]!
+  }
+
+  /** Sets the row of a key, or empties it (`ABSENT`), by a record of `partition`. */
+  put(
+    id: string,
+    slot: number,
+    value: unknown,
+    partition: number,
+    offset: number,
+    timestamp: number,
+    headers: ReadonlyArray<Header> | undefined
+  ): void {
+    const leaf = this.rows.leafForWrite(slot)
+    const i = indexInLeaf(slot)
+    const m = i * 3
+    const owner = leaf.meta[m + 2]!
+    if (timestamp > this.newestTimestamp) this.newestTimestamp = timestamp
+    if (owner !== NO_PARTITION && (owner !== partition || (this.contested.size > 0 && this.contested.has(slot)))) {
+      this.contest(id, slot, { value, partition, offset, timestamp, headers })
+      return
+    }
+    const before = leaf.values[i]
+    leaf.values[i] = value
+    leaf.meta[m] = offset
+    leaf.meta[m + 1] = timestamp
+    leaf.meta[m + 2] = partition
+    if (headers !== undefined || leaf.headers !== undefined) setHeaders(leaf, i, headers)
+    if (before === ABSENT) {
+      if (value !== ABSENT) this.live++
+      else return
+    } else if (value === ABSENT) this.live--
+    if (this.log !== undefined) this.record(this.log, id, slot, before, value, partition, offset, timestamp, headers)
+  }
+
+  private record(
+    log: ChangeLog<K, V>,
+    id: string,
+    slot: number,
+    before: unknown,
+    value: unknown,
+    partition: number,
+    offset: number,
+    timestamp: number,
+    headers: ReadonlyArray<Header> | undefined
+  ): void {
+    const previous = before === ABSENT ? Option.none<V>() : Option.some(before as V)
+    const key = this.keyAt(id, slot)
+    const { replayed } = this
+    log.ids.push(id)
+    log.changes.push(
+      value === ABSENT
+        ? { _tag: "Delete", key, previous, partition, offset, timestamp, headers: headers ?? NO_HEADERS, replayed }
+        : {
+            _tag: "Upsert",
+            key,
+            value: value as V,
+            previous,
+            partition,
+            offset,
+            timestamp,
+            headers: headers ?? NO_HEADERS,
+            replayed
+          }
+    )
+  }
+
+  private rowAt(slot: number): Row | undefined {
+    const leaf = this.rows.leaf(slot)
+    const i = indexInLeaf(slot)
+    const partition = leaf.meta[i * 3 + 2]!
+    return partition === NO_PARTITION
+      ? undefined
+      : {
+          value: leaf.values[i],
+          partition,
+          offset: leaf.meta[i * 3]!,
+          timestamp: leaf.meta[i * 3 + 1]!,
+          headers: leaf.headers?.[i] as ReadonlyArray<Header> | undefined
+        }
+  }
+
+  private setRow(slot: number, row: Row | undefined): void {
+    const leaf = this.rows.leafForWrite(slot)
+    const i = indexInLeaf(slot)
+    const before = leaf.values[i]
+    const value = row === undefined ? ABSENT : row.value
+    leaf.values[i] = value
+    leaf.meta[i * 3] = row === undefined ? 0 : row.offset
+    leaf.meta[i * 3 + 1] = row === undefined ? 0 : row.timestamp
+    leaf.meta[i * 3 + 2] = row === undefined ? NO_PARTITION : row.partition
+    if (row?.headers !== undefined || leaf.headers !== undefined) setHeaders(leaf, i, row?.headers)
+    if (before === ABSENT && value !== ABSENT) this.live++
+    else if (before !== ABSENT && value === ABSENT) this.live--
+  }
+
+  private setRows(slot: number, rows: ReadonlyArray<Row>): void {
+    const winner = newest(rows)
+    this.setRow(slot, winner)
+    if (rows.length < 2) this.contested.delete(slot)
+    else this.contested.set(slot, rows.filter((row) => row !== winner))
+  }
+
+  /**
+   * A key with records in two partitions, as after the topic grew. The newest by timestamp wins; of each partition its
+   * last record counts. So the outcome depends neither on the order in which partitions are read, nor on what
+   * compaction has removed.
+   */
+  private contest(id: string, slot: number, row: Row): void {
+    const before = this.rowAt(slot)!
+    const others = [before, ...(this.contested.get(slot) ?? [])].filter((r) => r.partition !== row.partition)
+    this.setRows(slot, [...others, row])
+    const after = this.rowAt(slot)!
+    if (this.log !== undefined && !sameRecord(before, after) && (before.value !== ABSENT || after.value !== ABSENT)) {
+      this.record(this.log, id, slot, before.value, after.value, after.partition, after.offset, after.timestamp, after.headers)
+    }
+  }
+
+  /**
+   * Replaces all rows of `partitions` by those of `shadow`, a state that was filled from these partitions alone. Done in
+   * steps; nothing of it may be published before the last one. `sameLog`: a record at the same place is the same record.
+   */
+  *replace(partitions: ReadonlySet<number>, shadow: TableState<K, V>, sameLog: boolean): Generator<void> {
+    const touched = new Map<string, Row | undefined>()
+    const log = this.log
+    this.log = undefined
+    let n = 0
+    for (const [id, slot] of this.index) {
+      if (++n % ROWS_PER_STEP === 0) yield
+      const row = this.rowAt(slot)
+      if (row === undefined) continue
+      const all = [row, ...(this.contested.get(slot) ?? [])]
+      const rest = all.filter((r) => !partitions.has(r.partition))
+      if (rest.length === all.length) continue
+      touched.set(id, row)
+      this.setRows(slot, rest)
+    }
+    for (const [id, from] of shadow.index) {
+      if (++n % ROWS_PER_STEP === 0) yield
+      const row = shadow.rowAt(from)
+      if (row === undefined) continue
+      let slot = this.slotOf(id)
+      if (slot === -1) slot = this.addKey(id, shadow.keyAt(id, from))
+      if (!touched.has(id)) touched.set(id, this.rowAt(slot))
+      for (const r of [row, ...(shadow.contested.get(from) ?? [])]) {
+        this.put(id, slot, r.value, r.partition, r.offset, r.timestamp, r.headers)
+      }
+    }
+    this.log = log
+    if (log === undefined) return
+    for (const [id, before] of touched) {
+      if (++n % ROWS_PER_STEP === 0) yield
+      const slot = this.slotOf(id)
+      const after = this.rowAt(slot)
+      const was = before === undefined ? ABSENT : before.value
+      const is = after === undefined ? ABSENT : after.value
+      if (was === ABSENT && is === ABSENT) continue
+      if (sameLog && before !== undefined && after !== undefined && sameRecord(before, after)) continue
+      // a row that only vanished has no record of its own: it carries the place of the one that it had
+      const at = after ?? before!
+      this.record(log, id, slot, was, is, at.partition, at.offset, at.timestamp, at.headers)
+    }
+  }
+
+  /** Is it time to give up the slots of deleted keys? */
+  get wantsCompaction(): boolean {
+    const empty = this.rows.length - this.live
+    return empty > this.emptyRowsAllowed && empty > this.live
+  }
+
+  /** A new index without the slots of deleted keys, in steps. Snapshots that were taken keep the old one. */
+  *compact(): Generator<void> {
+    const index = new Map<string, number>()
+    const keys: Array<K> | undefined = this.keys === undefined ? undefined : []
+    const rows = new RowVector(emptyRows)
+    const contested = new Map<number, ReadonlyArray<Row>>()
+    const old = { index: this.index, keys: this.keys, rows: this.rows, contested: this.contested }
+    const live = this.live
+    let n = 0
+    for (const [id, slot] of old.index) {
+      if (++n % ROWS_PER_STEP === 0) yield
+      const row = this.rowAt(slot)
+      if (row === undefined) continue
+      const losers = old.contested.get(slot)
+      if (row.value === ABSENT && losers === undefined && !this.isRemembered(row)) continue
+      const to = rows.append()
+      index.set(id, to)
+      if (keys !== undefined) keys.push(old.keys![slot]!)
+      if (losers !== undefined) contested.set(to, losers)
+      const leaf = rows.leafForWrite(to)
+      const i = indexInLeaf(to)
+      leaf.values[i] = row.value
+      leaf.meta[i * 3] = row.offset
+      leaf.meta[i * 3 + 1] = row.timestamp
+      leaf.meta[i * 3 + 2] = row.partition
+      if (row.headers !== undefined) setHeaders(leaf, i, row.headers)
+    }
+    this.index = index
+    this.keys = keys
+    this.rows = rows
+    this.contested = contested
+    this.live = live
+    this.emptyRowsAllowed = Math.max(MIN_EMPTY_ROWS, 2 * (rows.length - live))
+  }
+
+  private isRemembered(tombstone: Row): boolean {
+    return this.multiPartition && tombstone.timestamp > this.newestTimestamp - REMEMBER_TOMBSTONES_MILLIS
+  }
+
+  snapshot(version: number): TableSnapshot<K, V> {
+    return makeSnapshot<K, V>({
+      key: this.key,
+      index: this.index,
+      keys: this.keys,
+      rows: this.rows.freeze(),
+      size: this.live,
+      version
+    })
+  }
+}
+
+/** By timestamp, then by partition. */
+const newest = (rows: ReadonlyArray<Row>): Row | undefined => {
+  let best: Row | undefined
+  for (const row of rows) {
+    if (
+      best === undefined ||
+      row.timestamp > best.timestamp ||
+      (row.timestamp === best.timestamp && row.partition > best.partition)
+    ) {
+      best = row
+    }
+  }
+  return best
+}
+
+const sameRecord = (a: Row, b: Row): boolean => a.partition === b.partition && a.offset === b.offset

@@ -1,0 +1,232 @@
+/**
+ * Who listens to a table's changes. The reader pushes each publication once, synchronously; what a slow subscriber does
+ * with it is its own policy, and only a back-pressured one, which asked for it, makes the reader wait.
+ */
+import * as Chunk from "effect/Chunk"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { Strategy } from "../../KafkaTable.ts"
+import type { TableChange } from "../../TableChange.ts"
+import type { ChangeLog } from "./state.ts"
+
+/** A buffer between the reader and one subscriber. */
+interface Buffer<A> {
+  readonly push: (id: string, item: A) => void
+  readonly drain: () => ReadonlyArray<A>
+  /** Is there more than the subscriber agreed to hold? Only back-pressured ones ever say so. */
+  readonly isFull: () => boolean
+}
+
+/** The change that takes a subscriber from before `first` to after `second`; none if that is no change at all. */
+const conflate = <K, V>(first: TableChange<K, V>, second: TableChange<K, V>): TableChange<K, V> | undefined =>
+  second._tag === "Delete" && Option.isNone(first.previous) ? undefined : { ...second, previous: first.previous }
+
+const conflating = <K, V>(): Buffer<TableChange<K, V>> => {
+  let pending = new Map<string, TableChange<K, V>>()
+  return {
+    push: (id, change) => {
+      const before = pending.get(id)
+      if (before === undefined) {
+        pending.set(id, change)
+        return
+      }
+      // to the end, so that what the subscriber sees stays in the log's order
+      pending.delete(id)
+      const both = conflate(before, change)
+      if (both !== undefined) pending.set(id, both)
+    },
+    drain: () => {
+      const all = [...pending.values()]
+      pending = new Map()
+      return all
+    },
+    isFull: () => false
+  }
+}
+
+const sliding = <A>(capacity: number): Buffer<A> => {
+  let items: Array<A> = []
+  return {
+    push: (_, item) => {
+      items.push(item)
+      // in halves, as shifting one by one is linear
+      if (items.length >= 2 * capacity) items = items.slice(-capacity)
+    },
+    drain: () => {
+      const all = items.length > capacity ? items.slice(-capacity) : items
+      items = []
+      return all
+    },
+    isFull: () => false
+  }
+}
+
+const dropping = <A>(capacity: number): Buffer<A> => {
+  let items: Array<A> = []
+  return {
+    push: (_, item) => {
+      if (items.length < capacity) items.push(item)
+    },
+    drain: () => {
+      const all = items
+      items = []
+      return all
+    },
+    isFull: () => false
+  }
+}
+
+const backPressured = <A>(capacity: number): Buffer<A> => {
+  let items: Array<A> = []
+  return {
+    push: (_, item) => {
+      items.push(item)
+    },
+    drain: () => {
+      // at most a capacity at a time: the rest is still held
+      const all = items.splice(0, capacity)
+      return all
+    },
+    isFull: () => items.length > capacity
+  }
+}
+
+const bufferOf = <K, V>(strategy: Strategy): Buffer<TableChange<K, V>> => {
+  switch (strategy._tag) {
+    case "Conflate":
+      return conflating()
+    case "Sliding":
+      return sliding(strategy.capacity)
+    case "Dropping":
+      return dropping(strategy.capacity)
+    case "BackPressure":
+      return backPressured(strategy.capacity)
+  }
+}
+
+class Subscriber<K, V> {
+  private waiting: Deferred.Deferred<void> | undefined
+  private room: Deferred.Deferred<void> | undefined
+  private hasNews = false
+  closed = false
+  readonly buffer: Buffer<TableChange<K, V>>
+
+  constructor(buffer: Buffer<TableChange<K, V>>) {
+    this.buffer = buffer
+  }
+
+  wake(): void {
+    this.hasNews = true
+    if (this.waiting !== undefined) {
+      Deferred.unsafeDone(this.waiting, Effect.void)
+      this.waiting = undefined
+    }
+  }
+
+  close(): void {
+    this.closed = true
+    this.wake()
+    this.release()
+  }
+
+  private release(): void {
+    if (this.room !== undefined) {
+      Deferred.unsafeDone(this.room, Effect.void)
+      this.room = undefined
+    }
+  }
+
+  /** The next changes, or none when the table was closed. */
+  readonly take: Effect.Effect<Chunk.Chunk<TableChange<K, V>>, Option.Option<never>> = Effect.suspend(() => {
+    if (this.hasNews) {
+      const all = this.buffer.drain()
+      if (!this.buffer.isFull()) this.release()
+      if (all.length > 0) return Effect.succeed(Chunk.unsafeFromArray(all))
+      this.hasNews = false
+    }
+    if (this.closed) return Effect.fail(Option.none())
+    const waiting = (this.waiting ??= Deferred.unsafeMake<void>(FiberId.none))
+    return Effect.andThen(Deferred.await(waiting), this.take)
+  })
+
+  readonly awaitRoom: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.closed || !this.buffer.isFull()) return Effect.void
+    const room = (this.room ??= Deferred.unsafeMake<void>(FiberId.none))
+    return Effect.andThen(Deferred.await(room), this.awaitRoom)
+  })
+}
+
+/** All subscribers of one table. */
+export class Subscriptions<K, V> {
+  private readonly all = new Set<Subscriber<K, V>>()
+  private readonly byKey = new Map<string, Set<Subscriber<K, V>>>()
+  private closed = false
+
+  /** Must changes be collected at all? */
+  get isEmpty(): boolean {
+    return this.all.size === 0 && this.byKey.size === 0
+  }
+
+  get count(): number {
+    let n = this.all.size
+    for (const set of this.byKey.values()) n += set.size
+    return n
+  }
+
+  /** Registers at once; the stream ends when the table is closed. To be removed by `remove`. */
+  add(strategy: Strategy, id?: string): { readonly remove: () => void; readonly changes: Stream.Stream<TableChange<K, V>> } {
+    const subscriber = new Subscriber<K, V>(bufferOf(strategy))
+    if (this.closed) subscriber.closed = true
+    else if (id === undefined) this.all.add(subscriber)
+    else {
+      const set = this.byKey.get(id)
+      if (set === undefined) this.byKey.set(id, new Set([subscriber]))
+      else set.add(subscriber)
+    }
+    return {
+      changes: Stream.repeatEffectChunkOption(subscriber.take),
+      remove: () => {
+        subscriber.close()
+        this.all.delete(subscriber)
+        const set = id === undefined ? undefined : this.byKey.get(id)
+        if (set?.delete(subscriber) === true && set.size === 0) this.byKey.delete(id!)
+      }
+    }
+  }
+
+  /** Hands one publication to everybody. */
+  push(log: ChangeLog<K, V>): void {
+    const { changes, ids } = log
+    if (changes.length === 0) return
+    for (const subscriber of this.all) {
+      for (let i = 0; i < changes.length; i++) subscriber.buffer.push(ids[i]!, changes[i]!)
+      subscriber.wake()
+    }
+    if (this.byKey.size === 0) return
+    for (let i = 0; i < changes.length; i++) {
+      const set = this.byKey.get(ids[i]!)
+      if (set === undefined) continue
+      for (const subscriber of set) {
+        subscriber.buffer.push(ids[i]!, changes[i]!)
+        subscriber.wake()
+      }
+    }
+  }
+
+  /** Waits until each back-pressured subscriber has room again, or has gone. */
+  readonly awaitRoom: Effect.Effect<void> = Effect.suspend(() => {
+    const full = [...this.all].filter((s) => s.buffer.isFull())
+    return full.length === 0 ? Effect.void : Effect.forEach(full, (s) => s.awaitRoom, { discard: true })
+  })
+
+  close(): void {
+    this.closed = true
+    for (const subscriber of this.all) subscriber.close()
+    for (const set of this.byKey.values()) for (const subscriber of set) subscriber.close()
+    this.all.clear()
+    this.byKey.clear()
+  }
+}

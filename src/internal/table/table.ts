@@ -1,0 +1,402 @@
+/** A table in front of its reader: acquiring, reading, waiting. */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type * as SubscriptionRef from "effect/SubscriptionRef"
+import { KafkaClient, type TopicDescription } from "../../KafkaClient.ts"
+import {
+  InvalidOptionsError,
+  TableClosedError,
+  WaitTimeoutError,
+  type PartitionLag
+} from "../../KafkaError.ts"
+import type {
+  AcquireError,
+  Freshness,
+  KafkaTable,
+  KafkaTableOptions,
+  PartitionStats,
+  Strategy,
+  TableFailure,
+  TableStats,
+  WaitError,
+  WaitOptions
+} from "../../KafkaTable.ts"
+import type { Position } from "../../Position.ts"
+import { annotateLogs } from "../log.ts"
+import { prepareCodecs } from "../recordBatch/compression.ts"
+import { isDenial, retryDelay } from "../source/source.ts"
+import { ensureTopic, type CheckedTopic } from "../topic.ts"
+import { makeCore, progressOf, runReader, setStatus, type Core } from "./reader.ts"
+import { readOptions } from "./settings.ts"
+import { keyId } from "./snapshot.ts"
+import type { Target } from "./waiters.ts"
+
+export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaTable")
+
+const CONFLATE: Strategy = { _tag: "Conflate" }
+
+export const make = <K = string, V = never>(
+  options: KafkaTableOptions<K, V>
+): Effect.Effect<KafkaTable<K, V>, AcquireError, KafkaClient | Scope.Scope> =>
+  Effect.gen(function* () {
+    const client = yield* KafkaClient
+    const config = yield* readOptions(options)
+    const core = yield* makeCore(config, client)
+    const failed = yield* Deferred.make<never, TableFailure>()
+    yield* Effect.addFinalizer(() => close(core))
+    yield* Effect.forkScoped(supervise(core, failed))
+    yield* awaitReady(core)
+    return face(core, failed)
+  }).pipe(Effect.withSpan("KafkaTable.make", { attributes: { "messaging.destination.name": options.topic } }))
+
+/** The reader is gone by now: who still waits will wait for nothing. */
+const close = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    core.waiters.end(Cause.fail(new TableClosedError({ topic: core.config.topic })))
+    core.subscriptions.close()
+    if (core.settled !== undefined) Deferred.unsafeDone(core.settled, Effect.void)
+    core.settled = undefined
+    return Effect.zipRight(PubSub.shutdown(core.poison), PubSub.shutdown(core.truncations))
+  })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// the reader's life
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Runs the reader, again and again where the restart policy says so, and tells everybody when it is over. */
+const supervise = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFailure>): Effect.Effect<void> => {
+  const { config } = core
+  let runs = 0
+  const once = Effect.suspend(() => {
+    const restarted = runs++ > 0
+    return Effect.scoped(
+      // only at first: a topic that was deleted later is not for us to create again
+      Effect.andThen(restarted ? Effect.void : prepare(core), runReader(core, restarted))
+    )
+  })
+  const onFailure = (error: TableFailure) =>
+    Effect.andThen(
+      setStatus(core, { _tag: "Failed", error, healing: core.acquired && config.restart !== undefined }),
+      Effect.logError(`reading failed, the content stays as it is: ${error.message}`).pipe(
+        annotateLogs("KafkaTable", { topic: config.topic })
+      )
+    )
+  return once.pipe(
+    Effect.tapError(onFailure),
+    Effect.retry({ schedule: config.restart ?? Schedule.stop, while: () => core.acquired }),
+    Effect.onError((cause) =>
+      Effect.suspend(() => {
+        if (Cause.isInterruptedOnly(cause)) return Effect.void
+        core.waiters.end(cause)
+        if (core.settled !== undefined) Deferred.unsafeDone(core.settled, Effect.void)
+        core.settled = undefined
+        return Effect.all([
+          core.status._tag === "Failed" && core.status.healing
+            ? setStatus(core, { ...core.status, healing: false })
+            : Effect.void,
+          Deferred.failCause(failed, cause),
+          Deferred.failCause(core.ready, cause)
+        ])
+      })
+    ),
+    Effect.ignore
+  )
+}
+
+/** Makes sure of the topic, for as long as it takes: who acquires the table has a deadline of its own. */
+const prepare = <K, V>(core: Core<K, V>): Effect.Effect<void, TableFailure, Scope.Scope> => {
+  const { config } = core
+  const attempt = (n: number, ensure: CheckedTopic): Effect.Effect<void, TableFailure> =>
+    Effect.catchAll(Effect.asVoid(ensureTopic(core.client, ensure)), (error) => {
+      core.startFailure = error
+      const denied = isDenial(error)
+      if (denied ? !core.acquired : !error.retriable) return Effect.fail(error)
+      return (denied ? setStatus(core, { _tag: "Failed", error, healing: true }) : Effect.void).pipe(
+        Effect.andThen(denied ? Effect.succeed(config.deniedRetryMillis) : retryDelay(core.client, n)),
+        Effect.flatMap(Effect.sleep),
+        Effect.andThen(attempt(n + 1, ensure))
+      )
+    })
+  return Effect.gen(function* () {
+    yield* loadCodecs
+    if (config.ensure !== undefined) yield* attempt(0, config.ensure)
+    core.startFailure = undefined
+    yield* Effect.forkScoped(readTombstoneRetention(core))
+  })
+}
+
+/** zstd, where this Node has none. Without it, batches of that codec are refused as such. */
+const loadCodecs = Effect.ignore(Effect.tryPromise(() => prepareCodecs()))
+
+/** How long the topic keeps tombstones; if that may not be read, Kafka's default stands. */
+const readTombstoneRetention = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
+  core.client.describeConfigs(core.config.topic).pipe(
+    Effect.tap((answer) => {
+      const millis = Number(answer.configs.find((c) => c.name === "delete.retention.ms")?.value ?? Number.NaN)
+      if (Number.isFinite(millis)) core.tombstonesLastMillis = millis
+    }),
+    Effect.ignore
+  )
+
+const awaitReady = <K, V>(core: Core<K, V>): Effect.Effect<void, AcquireError> =>
+  Effect.gen(function* () {
+    const { catchUpTimeoutMillis, onCatchUpTimeout, topic } = core.config
+    const outcome = yield* Effect.timeoutOption(Deferred.await(core.ready), catchUpTimeoutMillis)
+    if (Option.isNone(outcome) && !core.latched) {
+      const cause = waitTimeout(core, "start", catchUpTimeoutMillis, core.waiters.behind(gates(core)))
+      if (onCatchUpTimeout === "fail") return yield* Effect.fail(cause)
+      yield* setStatus(core, { _tag: "Degraded", progress: progressOf(core, yield* Clock.currentTimeMillis), cause })
+      yield* Effect.logWarning(`DEGRADED, the content is incomplete, reading goes on: ${cause.message}`).pipe(
+        annotateLogs("KafkaTable", { topic })
+      )
+    }
+    core.acquired = true
+  })
+
+const gates = <K, V>(core: Core<K, V>): ReadonlyArray<Target> =>
+  [...core.partitions.values()].map((p) => ({ partition: p.partition, target: p.gate ?? Number.POSITIVE_INFINITY }))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// waiting
+// ---------------------------------------------------------------------------------------------------------------------
+
+const lastFailure = <K, V>(core: Core<K, V>) => core.source?.lastFailure() ?? core.startFailure
+
+const waitTimeout = <K, V>(
+  core: Core<K, V>,
+  operation: WaitTimeoutError["operation"],
+  afterMillis: number,
+  behind: ReadonlyArray<PartitionLag>
+): WaitTimeoutError => {
+  const cause = lastFailure(core)
+  return new WaitTimeoutError({
+    operation,
+    topic: core.config.topic,
+    afterMillis,
+    behind: behind.map((b) => (b.target === Number.POSITIVE_INFINITY ? { ...b, target: undefined } : b)),
+    ...(cause === undefined ? {} : { cause })
+  })
+}
+
+/** Bounds a wait. `targets` is what is known to be waited for when the time is up. */
+const bounded = <K, V>(
+  core: Core<K, V>,
+  operation: "awaitCaughtUp" | "barrier" | "awaitPosition",
+  options: WaitOptions | undefined,
+  wait: (known: (targets: ReadonlyArray<Target>) => void) => Effect.Effect<void, WaitError>
+): Effect.Effect<void, WaitError> =>
+  Effect.suspend(() => {
+    const millis =
+      options?.timeout === undefined ? core.config.waitTimeoutMillis : Duration.toMillis(options.timeout)
+    let targets: ReadonlyArray<Target> = []
+    return Effect.timeoutFail(
+      wait((known) => {
+        targets = known
+      }),
+      { duration: millis, onTimeout: () => waitTimeout(core, operation, millis, core.waiters.behind(targets)) }
+    )
+  }).pipe(Effect.withSpan(`KafkaTable.${operation}`, { attributes: { "messaging.destination.name": core.config.topic } }))
+
+/** The high watermarks of all partitions at this moment, from their leaders. */
+const highWatermarks = <K, V>(core: Core<K, V>): Effect.Effect<ReadonlyArray<Target>, TableFailure> => {
+  const { client, config } = core
+  const at = { isolation: "read_uncommitted", timestamp: "latest" } as const
+  const ask = (known: TopicDescription | undefined): Effect.Effect<ReadonlyArray<Target>, TableFailure> =>
+    Effect.gen(function* () {
+      // both at once: the description only tells whether there are more partitions than are known
+      const [fresh, listed] = yield* Effect.all(
+        [
+          client.describeTopic(config.topic),
+          known === undefined ? Effect.succeed(undefined) : client.listOffsets(known, at)
+        ],
+        { concurrency: 2 }
+      )
+      const isCurrent = known !== undefined && known.partitions.length >= fresh.partitions.length
+      if (!isCurrent) core.source?.refresh()
+      const offsets = isCurrent && listed !== undefined ? listed : yield* client.listOffsets(fresh, at)
+      const error = offsets.find((o) => o.error !== undefined)?.error
+      if (error !== undefined) return yield* Effect.fail(error)
+      return offsets.map((o) => ({ partition: o.partition, target: o.offset }))
+    })
+  const attempt = (n: number, known: TopicDescription | undefined): Effect.Effect<ReadonlyArray<Target>, TableFailure> =>
+    Effect.catchAll(ask(known), (error) =>
+      error.retriable
+        ? Effect.andThen(
+            Effect.flatMap(retryDelay(client, n), Effect.sleep),
+            Effect.suspend(() => attempt(n + 1, undefined))
+          )
+        : Effect.fail(error)
+    )
+  return Effect.suspend(() => attempt(0, core.source?.description()))
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// what users get
+// ---------------------------------------------------------------------------------------------------------------------
+
+const face = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFailure>): KafkaTable<K, V> => {
+  const { config, subscriptions, waiters } = core
+  const read = <A>(f: (snapshot: Core<K, V>["snapshot"]) => A): Effect.Effect<A> => Effect.sync(() => f(core.snapshot))
+
+  /** Registers between two publications, so that the snapshot and the first change meet. */
+  const register = (strategy: Strategy, id?: string) => {
+    const add = Effect.sync(() =>
+      core.settled === undefined ? { snapshot: core.snapshot, added: subscriptions.add(strategy, id) } : core.settled
+    )
+    const attempt: Effect.Effect<
+      { readonly snapshot: Core<K, V>["snapshot"]; readonly changes: ReturnType<typeof subscriptions.add>["changes"] },
+      never,
+      Scope.Scope
+    > = Effect.acquireRelease(add, (result) =>
+      Effect.sync(() => {
+        if ("added" in result) result.added.remove()
+      })
+    ).pipe(
+      Effect.flatMap((result) =>
+        "added" in result
+          ? Effect.succeed({ snapshot: result.snapshot, changes: result.added.changes })
+          : Effect.andThen(Deferred.await(result), attempt)
+      )
+    )
+    return attempt
+  }
+
+  const changesWith: KafkaTable<K, V>["changesWith"] = (strategy) =>
+    Stream.unwrapScoped(Effect.map(register(strategy), ({ changes }) => changes))
+
+  return {
+    [TypeId]: TypeId,
+    topic: config.topic,
+    get: (key) => read((snapshot) => snapshot.get(key)),
+    has: (key) => read((snapshot) => snapshot.has(key)),
+    size: read((snapshot) => snapshot.size),
+    entry: (key) => read((snapshot) => snapshot.entry(key)),
+    entries: read((snapshot) => [...snapshot.entries()]),
+    keys: read((snapshot) => [...snapshot.keys()]),
+    values: read((snapshot) => [...snapshot.values()]),
+    snapshot: read((snapshot) => snapshot),
+    unsafeSnapshot: () => core.snapshot,
+    ref: latestOnly(core.ref),
+    changes: changesWith(CONFLATE),
+    changesWith,
+    subscribe: (options) => register(options?.strategy ?? CONFLATE),
+    watch: (key) => {
+      const id = keyId(config.key, key)
+      // what cannot be encoded never has a value
+      if (id === undefined) return Stream.succeed(Option.none())
+      return Stream.unwrapScoped(
+        Effect.map(register(CONFLATE, id), ({ changes, snapshot }) =>
+          Stream.concat(
+            Stream.succeed(snapshot.get(key)),
+            Stream.map(changes, (change) => (change._tag === "Upsert" ? Option.some(change.value) : Option.none()))
+          )
+        )
+      )
+    },
+    status: core.statusRef,
+    awaitCaughtUp: (options) =>
+      bounded(core, "awaitCaughtUp", options, (known) =>
+        Effect.suspend(() => {
+          if (core.latched && core.status._tag === "CaughtUp") return Effect.void
+          known(gates(core))
+          return Effect.raceFirst(untilCaughtUp(core), waiters.untilEnd)
+        })
+      ),
+    failure: Deferred.await(failed),
+    barrier: (options) =>
+      bounded(core, "barrier", options, (known) =>
+        Effect.flatMap(Effect.raceFirst(highWatermarks(core), waiters.untilEnd), (targets) => {
+          known(targets)
+          return waiters.await(targets)
+        })
+      ),
+    awaitPosition: (position, options) =>
+      bounded(core, "awaitPosition", options, (known) =>
+        Effect.suspend(() => {
+          const positions: ReadonlyArray<Position> = Array.isArray(position) ? position : [position as Position]
+          const foreign = positions.find((p) => p.topic !== config.topic)
+          if (foreign !== undefined) {
+            return Effect.fail(
+              new InvalidOptionsError({
+                module: "KafkaTable.awaitPosition",
+                problems: [{ option: "position", problem: `of topic "${foreign.topic}", this table is of "${config.topic}"` }]
+              })
+            )
+          }
+          const targets = positions.map((p) => ({ partition: p.partition, target: p.offset + 1 }))
+          known(targets)
+          return waiters.await(targets)
+        })
+      ),
+    freshness: Effect.map(Clock.currentTimeMillis, (now) => freshnessOf(core, now)),
+    stats: Effect.sync(() => statsOf(core)),
+    poison: Stream.fromPubSub(core.poison),
+    truncations: Stream.fromPubSub(core.truncations)
+  }
+}
+
+const untilCaughtUp = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
+  core.statusRef.changes.pipe(
+    Stream.takeUntil((status) => status._tag === "CaughtUp"),
+    Stream.runDrain
+  )
+
+/** The same ref, but a slow consumer of its changes sees the latest content next, and does not hold all in between. */
+const latestOnly = <A>(ref: SubscriptionRef.SubscriptionRef<A>): SubscriptionRef.SubscriptionRef<A> =>
+  Object.create(ref, {
+    changes: { value: ref.changes.pipe(Stream.buffer({ capacity: 1, strategy: "sliding" })) }
+  }) as SubscriptionRef.SubscriptionRef<A>
+
+const partitionsOf = <K, V>(core: Core<K, V>): ReadonlyArray<PartitionStats> =>
+  [...core.partitions.values()].map((p) => {
+    const source = core.source?.partitions.get(p.partition)
+    const highWatermark = source?.highWatermark ?? -1
+    return Object.freeze({
+      partition: p.partition,
+      position: p.position ?? 0,
+      highWatermark,
+      lag: highWatermark === -1 || p.position === undefined ? undefined : Math.max(0, highWatermark - p.position),
+      leader: source?.leader ?? -1,
+      connected: source?.connected ?? false
+    })
+  })
+
+const freshnessOf = <K, V>(core: Core<K, V>, now: number): Freshness => {
+  const partitions = partitionsOf(core)
+  const lags = partitions.map((p) => p.lag)
+  const fetches = partitions.map((p) => core.source?.partitions.get(p.partition)?.lastFetchAt)
+  const known = partitions.length > 0
+  const sum = (list: ReadonlyArray<number | undefined>) =>
+    list.reduce<number | undefined>((a, b) => (a === undefined || b === undefined ? undefined : a + b), 0)
+  const oldest = (list: ReadonlyArray<number | undefined>) =>
+    list.reduce((a, b) => (a === undefined || b === undefined ? undefined : Math.min(a, b)))
+  const lastFetchAt = known ? oldest(fetches) : undefined
+  return Object.freeze({
+    connected: known && partitions.every((p) => p.connected),
+    lag: known ? sum(lags) : undefined,
+    lastFetchAt,
+    staleMillis: lastFetchAt === undefined ? undefined : now - lastFetchAt,
+    lastFailure: lastFailure(core)
+  })
+}
+
+const statsOf = <K, V>(core: Core<K, V>): TableStats => {
+  const { counters } = core
+  return Object.freeze({
+    ...counters,
+    entries: core.snapshot.size,
+    contestedKeys: core.state.contestedKeys,
+    replayed: core.latched ? core.replayed : counters.applied + counters.tombstones,
+    catchUpMillis: core.catchUpMillis,
+    subscribers: core.subscriptions.count,
+    partitions: Object.freeze(partitionsOf(core))
+  })
+}

@@ -1,0 +1,68 @@
+import { isUtf8 } from "node:buffer"
+import * as issue from "./codecIssue.ts"
+
+/**
+ * The bytes as a buffer that shares their memory.
+ *
+ * @internal
+ */
+export const viewOf = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/**
+ * A copy in memory of its own. Not from Node's pool of small buffers: one record that stays in a table would hold all
+ * of its 8 KB.
+ *
+ * @internal
+ */
+export const copyBytes = (buffer: Buffer, start: number, end: number): Uint8Array => {
+  const copy = new Uint8Array(end - start)
+  buffer.copy(copy, 0, start, end)
+  return copy
+}
+
+/**
+ * What a caller without types may have passed for bytes: refused here, as `new Uint8Array` takes a number for a length.
+ *
+ * @throws `ParseError`
+ * @internal
+ */
+export const expectBytes = (bytes: Uint8Array): Uint8Array => {
+  if (!(bytes instanceof Uint8Array)) {
+    throw issue.parseError(`Expected a Uint8Array, actual ${issue.format(bytes)}`)
+  }
+  return bytes
+}
+
+/**
+ * Strict UTF-8.
+ *
+ * @throws `ParseError`
+ * @internal
+ */
+export const readText = (buffer: Buffer, start: number, end: number): string => {
+  const text = buffer.toString("utf8", start, end)
+  // Malformed bytes are read as U+FFFD. So is the character itself, which is rare: only then is it worth another look.
+  if (text.includes("\uFFFD") && !isUtf8(buffer.subarray(start, end))) {
+    throw issue.parseError(`Expected UTF-8, actual ${issue.hex(buffer, start, end)}`)
+  }
+  return text
+}
+
+/**
+ * Strict UTF-8.
+ *
+ * @throws `ParseError`
+ * @internal
+ */
+export const encodeText = (text: string): Uint8Array => {
+  if (typeof text !== "string") {
+    throw issue.parseError(`Expected a string, actual ${issue.format(text)}`)
+  }
+  const bytes = Buffer.from(text, "utf8")
+  // As many bytes as UTF-16 units: ASCII only.
+  if (bytes.length !== text.length && /\p{Surrogate}/u.test(text)) {
+    throw issue.parseError(`Expected well-formed text, actual ${issue.excerpt(text)} with a lone surrogate`)
+  }
+  return bytes
+}

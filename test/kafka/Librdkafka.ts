@@ -1,0 +1,97 @@
+/** librdkafka, by way of the `confluent-kafka` package of Python, whose wheels bring it along. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { spawnSync } from "node:child_process"
+import { cached, ownFile } from "./cache.ts"
+import { run } from "./process.ts"
+import { fromWire, toWire, Wire, type Compression, type ReadRecord, type RecordToSend } from "./records.ts"
+import { TestKafkaError } from "./TestKafkaError.ts"
+
+const confluentKafka = "confluent-kafka==2.16.1"
+
+export const installPython = "install Python 3.9 or newer with pip (Debian, Ubuntu: `apt install python3 python3-pip`)"
+
+/** Whether there is a Python with pip. */
+export const hasPython = (): boolean =>
+  spawnSync("python3", ["-c", "import sys, pip; sys.exit(sys.version_info < (3, 9))"]).status === 0
+
+const packages: Effect.Effect<string, TestKafkaError> = Effect.gen(function* () {
+  // The wheels are made for one version of Python and one machine.
+  const { stdout } = yield* run(
+    "python3",
+    ["-c", "import sys, sysconfig; print(sys.implementation.cache_tag + '-' + sysconfig.get_platform())"],
+    { install: installPython }
+  )
+  return yield* cached(`${confluentKafka.replace("==", "-")}-${stdout.toString().trim()}`, (fresh) =>
+    run("python3", ["-m", "pip", "install", "--quiet", "--only-binary=:all:", "--target", fresh, confluentKafka], {
+      timeout: "5 minutes",
+      install: installPython
+    }).pipe(
+      Effect.mapError(
+        (error) =>
+          new TestKafkaError({
+            ...error,
+            reason: "download",
+            message: `installing ${confluentKafka}: ${error.message}\n(${installPython})`
+          })
+      )
+    )
+  )
+})
+
+const Positions = Schema.parseJson(Schema.Array(Schema.Struct({ partition: Schema.Number, offset: Schema.Number })))
+
+const Records = Schema.parseJson(Schema.Array(Wire))
+
+const work = <A>(schema: Schema.Schema<A, string>, job: object): Effect.Effect<A, TestKafkaError> =>
+  Effect.gen(function* () {
+    const directory = yield* packages
+    const { stdout } = yield* run("python3", [ownFile("librdkafka.py")], {
+      env: { PYTHONPATH: directory, PYTHONDONTWRITEBYTECODE: "1" },
+      stdin: JSON.stringify(job),
+      install: installPython
+    })
+    return yield* Effect.mapError(
+      Schema.decode(schema)(stdout.toString()),
+      (cause) => new TestKafkaError({ reason: "process", message: "odd answer of librdkafka.py", cause })
+    )
+  })
+
+export interface Options {
+  readonly brokers: ReadonlyArray<string>
+  readonly topic: string
+  /** Settings of librdkafka, such as `security.protocol`, `sasl.username`, `ssl.ca.pem`. */
+  readonly config?: Readonly<Record<string, string | number | boolean>>
+}
+
+/** Partitions as Java chooses them, unless `config.partitioner` says otherwise. */
+export const produce = (
+  options: Options & {
+    readonly records: ReadonlyArray<RecordToSend>
+    readonly compression?: Compression
+    readonly acks?: "all" | "1" | "0"
+  }
+): Effect.Effect<ReadonlyArray<{ readonly partition: number; readonly offset: number }>, TestKafkaError> =>
+  work(Positions, {
+    op: "produce",
+    topic: options.topic,
+    records: options.records.map(toWire),
+    config: {
+      "bootstrap.servers": options.brokers.join(","),
+      "compression.type": options.compression ?? "none",
+      acks: options.acks ?? "all",
+      ...options.config
+    }
+  })
+
+/** All records from the beginning up to the present end, without those of open and aborted transactions by default. */
+export const consume = (
+  options: Options & { readonly committed?: boolean; readonly timeoutSeconds?: number }
+): Effect.Effect<ReadonlyArray<ReadRecord>, TestKafkaError> =>
+  work(Records, {
+    op: "consume",
+    topic: options.topic,
+    committed: options.committed ?? true,
+    timeoutSeconds: options.timeoutSeconds ?? 60,
+    config: { "bootstrap.servers": options.brokers.join(","), ...options.config }
+  }).pipe(Effect.map((records) => records.map(fromWire)))

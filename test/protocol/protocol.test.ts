@@ -1,0 +1,520 @@
+import { readFileSync } from "node:fs"
+import { describe, expect, it } from "vitest"
+import { type Api, decodeResponse, encodeRequest, negotiate } from "../../src/internal/protocol/api.ts"
+import { createTopics } from "../../src/internal/protocol/createTopics.ts"
+import { describeConfigs, type DescribeConfigsRequest } from "../../src/internal/protocol/describeConfigs.ts"
+import { fetch, FETCH_BY_ID } from "../../src/internal/protocol/fetch.ts"
+import { incrementalAlterConfigs } from "../../src/internal/protocol/incrementalAlterConfigs.ts"
+import { initProducerId } from "../../src/internal/protocol/initProducerId.ts"
+import { listOffsets } from "../../src/internal/protocol/listOffsets.ts"
+import { metadata, type MetadataRequest } from "../../src/internal/protocol/metadata.ts"
+import { produce } from "../../src/internal/protocol/produce.ts"
+import { ProtocolViolation, Writer } from "../../src/internal/protocol/wire.ts"
+import type {
+  DescribeConfigsResponse,
+  FetchRequest,
+  FetchResponse,
+  InitProducerIdResponse,
+  ListOffsetsRequest,
+  ListOffsetsResponse,
+  MetadataResponse,
+  ProduceRequest,
+  ProduceResponse
+} from "../../src/KafkaClient.ts"
+
+interface Fixture {
+  readonly api: string
+  readonly version: number
+  readonly case: string
+  readonly request: string
+  readonly response: string
+}
+
+/** Bytes of Kafka's own message classes, see Fixtures.java. */
+const fixtures = JSON.parse(readFileSync(new URL("./fixtures.json", import.meta.url), "utf8")) as {
+  readonly records: { readonly v: string; readonly w: string }
+  readonly versions: Readonly<Record<string, { readonly key: number; readonly min: number; readonly max: number }>>
+  readonly cases: ReadonlyArray<Fixture>
+}
+
+const topic = "größe"
+const id = "AbCdEfGhIjKlMnOpQrSt_A"
+const recordsV = Buffer.from(fixtures.records.v, "hex")
+const recordsW = Buffer.from(fixtures.records.w, "hex")
+
+// ---------------------------------------------------------------------------------------------------------------------
+// the data of Fixtures.java, once more
+// ---------------------------------------------------------------------------------------------------------------------
+
+type Expectation<Request, Response> = (version: number) => { readonly request: Request; readonly response: Response }
+
+interface Suite<Request, Response> {
+  readonly api: Api<Request, Response>
+  readonly cases: Readonly<Record<string, Expectation<Request, Response>>>
+}
+
+const suite = <Request, Response>(
+  api: Api<Request, Response>,
+  cases: Readonly<Record<string, Expectation<Request, Response>>>
+): Suite<Request, Response> => ({ api, cases })
+
+const metadataPlain: Expectation<MetadataRequest, MetadataResponse> = (version) => ({
+  request: { topics: [topic, "missing"] },
+  response: {
+    brokers: [
+      { nodeId: 1, host: "kafka-1.example", port: 9092 },
+      { nodeId: 2, host: "::1", port: 65535 }
+    ],
+    controllerId: 2,
+    topics: [
+      {
+        errorCode: 0,
+        name: topic,
+        id: version >= 10 ? id : undefined,
+        partitions: [
+          { errorCode: 5, partition: 0, leader: -1, leaderEpoch: -1 },
+          { errorCode: 9, partition: 1, leader: 2, leaderEpoch: 12 },
+          { errorCode: 0, partition: 2, leader: 1, leaderEpoch: 11 }
+        ]
+      },
+      { errorCode: 3, name: "missing", id: undefined, partitions: [] }
+    ]
+  }
+})
+
+const listOffsetsRequest: ListOffsetsRequest = {
+  topic,
+  isolation: "read_committed",
+  partitions: [
+    { partition: 0, leaderEpoch: 5, timestamp: -2 },
+    { partition: 3, leaderEpoch: -1, timestamp: -1 }
+  ]
+}
+const listOffsetsPlain: Expectation<ListOffsetsRequest, ListOffsetsResponse> = () => ({
+  request: listOffsetsRequest,
+  response: {
+    partitions: [
+      { partition: 3, errorCode: 0, offset: Number.MAX_SAFE_INTEGER, leaderEpoch: 4 },
+      { partition: 0, errorCode: 6, offset: -1, leaderEpoch: -1 }
+    ]
+  }
+})
+
+const fetchRequest: FetchRequest = {
+  topic: { name: topic, id },
+  isolation: "read_committed",
+  maxWaitMillis: 500,
+  minBytes: 1,
+  maxBytes: 52428800,
+  partitions: [
+    { partition: 0, leaderEpoch: 3, fetchOffset: 4294967296123, lastFetchedEpoch: 2, maxBytes: 1048576 },
+    { partition: 5, leaderEpoch: -1, fetchOffset: 0, lastFetchedEpoch: -1, maxBytes: 1 }
+  ]
+}
+const fetchPlain: Expectation<FetchRequest, FetchResponse> = (version) => ({
+  request: fetchRequest,
+  response: {
+    errorCode: 0,
+    throttleMillis: 30,
+    partitions: [
+      {
+        partition: 0,
+        errorCode: 0,
+        highWatermark: 4294967296200,
+        lastStableOffset: 4294967296190,
+        logStartOffset: 17,
+        abortedTransactions: [
+          { producerId: 9223372036854775807n, firstOffset: 4294967296124 },
+          { producerId: 2n, firstOffset: 4294967296130 }
+        ],
+        diverging: undefined,
+        records: recordsV
+      },
+      {
+        partition: 5,
+        errorCode: 74,
+        highWatermark: -1,
+        lastStableOffset: -1,
+        logStartOffset: -1,
+        abortedTransactions: [],
+        diverging: version >= 12 ? { epoch: 1, endOffset: 40 } : undefined,
+        records: Buffer.alloc(0)
+      }
+    ]
+  }
+})
+
+const produceRequest = (acks: 1 | -1): ProduceRequest => ({
+  topic: { name: topic, id: undefined },
+  acks,
+  timeoutMillis: 1500,
+  partitions: [
+    { partition: 0, records: recordsV },
+    { partition: 4, records: recordsW }
+  ]
+})
+const producePlain: Expectation<ProduceRequest, ProduceResponse> = (version) => ({
+  request: produceRequest(-1),
+  response: {
+    throttleMillis: 12,
+    partitions: [
+      { partition: 0, errorCode: 0, baseOffset: 4294967296200, errorMessage: undefined },
+      {
+        partition: 4,
+        errorCode: 87,
+        baseOffset: -1,
+        errorMessage: version >= 8 ? "One or more records have been rejected" : undefined
+      }
+    ]
+  }
+})
+
+const initPlain: Expectation<undefined, InitProducerIdResponse> = () => ({
+  request: undefined,
+  response: { errorCode: 0, producerId: 9223372036854775806n, producerEpoch: 7 }
+})
+
+const defaultTopic = { topic, partitions: -1, replicationFactor: -1, configs: {}, timeoutMillis: 2000 }
+
+const describeConfigsPlain: Expectation<DescribeConfigsRequest, DescribeConfigsResponse> = () => ({
+  request: { topic },
+  response: {
+    errorCode: 0,
+    // an empty string in Kafka's bytes
+    errorMessage: undefined,
+    configs: [
+      { name: "cleanup.policy", value: "compact", explicit: true },
+      { name: "retention.ms", value: "604800000", explicit: false },
+      { name: "secret", value: undefined, explicit: true }
+    ]
+  }
+})
+
+const alter = { topic, set: { "cleanup.policy": "compact", "retention.ms": "-1" } }
+
+const suites = {
+  Metadata: suite(metadata, {
+    plain: metadataPlain,
+    empty: () => ({ request: { topics: [] }, response: { brokers: [], controllerId: -1, topics: [] } }),
+    future: metadataPlain
+  }),
+  ListOffsets: suite(listOffsets, {
+    plain: listOffsetsPlain,
+    empty: () => ({
+      request: {
+        topic,
+        isolation: "read_uncommitted" as const,
+        partitions: [{ partition: 0, leaderEpoch: 5, timestamp: 1_700_000_000_000 }]
+      },
+      response: { partitions: [] }
+    }),
+    future: listOffsetsPlain
+  }),
+  Fetch: suite(fetch, {
+    plain: fetchPlain,
+    empty: () => ({ request: fetchRequest, response: { errorCode: 333, throttleMillis: 5, partitions: [] } }),
+    future: fetchPlain
+  }),
+  Produce: suite(produce, {
+    plain: producePlain,
+    empty: () => ({ request: produceRequest(1), response: { throttleMillis: 0, partitions: [] } }),
+    future: producePlain
+  }),
+  InitProducerId: suite(initProducerId, {
+    plain: initPlain,
+    error: () => ({ request: undefined, response: { errorCode: 14, producerId: -1n, producerEpoch: -1 } }),
+    future: initPlain
+  }),
+  CreateTopics: suite(createTopics, {
+    plain: () => ({
+      request: { topic, partitions: 3, replicationFactor: 2, configs: alter.set, timeoutMillis: 2000 },
+      response: { errorCode: 0, errorMessage: undefined }
+    }),
+    error: () => ({ request: defaultTopic, response: { errorCode: 36, errorMessage: "there already" } }),
+    future: () => ({ request: defaultTopic, response: { errorCode: 0, errorMessage: undefined } })
+  }),
+  DescribeConfigs: suite(describeConfigs, {
+    plain: describeConfigsPlain,
+    error: () => ({ request: { topic }, response: { errorCode: 29, errorMessage: "not yours", configs: [] } }),
+    future: describeConfigsPlain
+  }),
+  IncrementalAlterConfigs: suite(incrementalAlterConfigs, {
+    plain: () => ({ request: alter, response: { errorCode: 0, errorMessage: undefined } }),
+    error: () => ({ request: alter, response: { errorCode: 40, errorMessage: "no such config" } }),
+    future: () => ({ request: alter, response: { errorCode: 0, errorMessage: undefined } })
+  })
+}
+
+const bytesOf = (api: string, version: number, name: string): Fixture => {
+  const found = fixtures.cases.find((f) => f.api === api && f.version === version && f.case === name)
+  if (found === undefined) throw new Error(`no fixture of ${api} v${version} ${name}`)
+  return found
+}
+
+/** Only a violation may be thrown; whatever else escapes fails the test. */
+const violates = (decode: () => unknown): boolean => {
+  try {
+    decode()
+    return false
+  } catch (error) {
+    if (error instanceof ProtocolViolation) return true
+    throw error
+  }
+}
+
+/** Single bytes, the ends of the range of `int16` and `int32`, and the largest varints. */
+const hostile = [
+  "00",
+  "01",
+  "7f",
+  "80",
+  "ff",
+  "7fff",
+  "8000",
+  "fffe",
+  "7fffffff",
+  "80000000",
+  "fffffffe",
+  "ffffffff0f"
+].map((pattern) => Buffer.from(pattern, "hex"))
+
+let tested = 0
+
+const testSuite = <Request, Response>({ api, cases }: Suite<Request, Response>): void => {
+  describe(api.name, () => {
+    it("has Kafka's key, and versions that Kafka 4.1 has", () => {
+      const kafka = fixtures.versions[api.name]
+      expect(api.key).toBe(kafka.key)
+      expect(api.versions.min).toBeGreaterThanOrEqual(kafka.min)
+      expect(api.versions.max).toBeLessThanOrEqual(kafka.max)
+    })
+
+    for (let version = api.versions.min; version <= api.versions.max; version++) {
+      for (const name of Object.keys(cases)) {
+        if (name === "future" && !api.flexible(version)) continue
+        const { request, response } = cases[name](version)
+        const fixture = bytesOf(api.name, version, name)
+        const payload = Buffer.from(fixture.response, "hex")
+        const decode = (bytes: Buffer): Response => decodeResponse(api, version, bytes, request)
+        tested++
+
+        describe(`v${version} ${name}`, () => {
+          it("writes the request that Kafka writes", () => {
+            expect(encodeRequest(api, version, request).toString("hex")).toBe(fixture.request)
+          })
+
+          it("reads the response that Kafka writes", () => {
+            expect(decode(payload)).toEqual(response)
+          })
+
+          it("refuses the response when it is cut off anywhere, or too long", () => {
+            for (let end = 0; end < payload.length; end++) {
+              expect(violates(() => decode(payload.subarray(0, end)))).toBe(true)
+            }
+            expect(violates(() => decode(Buffer.concat([payload, Buffer.alloc(1)])))).toBe(true)
+          })
+
+          it("survives hostile bytes anywhere", () => {
+            for (let at = 0; at < payload.length; at++) {
+              for (const pattern of hostile) {
+                const bytes = Buffer.from(payload)
+                pattern.copy(bytes, at)
+                violates(() => decode(bytes))
+              }
+            }
+          })
+        })
+      }
+    }
+  })
+}
+
+testSuite(suites.Metadata)
+testSuite(suites.ListOffsets)
+testSuite(suites.Fetch)
+testSuite(suites.Produce)
+testSuite(suites.InitProducerId)
+testSuite(suites.CreateTopics)
+testSuite(suites.DescribeConfigs)
+testSuite(suites.IncrementalAlterConfigs)
+
+it("leaves no fixture untested", () => {
+  expect(tested).toBe(fixtures.cases.length)
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// what the fixtures do not say
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** As brokers announce them; incremental alterations came with 2.3. */
+const brokers: Readonly<Record<string, Readonly<Record<string, readonly [min: number, max: number]>>>> = {
+  "2.1": {
+    Produce: [0, 7],
+    Fetch: [0, 10],
+    ListOffsets: [0, 4],
+    Metadata: [0, 7],
+    CreateTopics: [0, 3],
+    InitProducerId: [0, 1],
+    DescribeConfigs: [0, 2]
+  },
+  "4.1": Object.fromEntries(Object.entries(fixtures.versions).map(([name, { min, max }]) => [name, [min, max]]))
+}
+
+describe("negotiate", () => {
+  const api = { versions: { min: 9, max: 13 } }
+
+  it("takes the newest version of both", () => {
+    expect(negotiate(api, { min: 0, max: 10 })).toBe(10)
+    expect(negotiate(api, { min: 4, max: 18 })).toBe(13)
+    expect(negotiate(api, { min: 13, max: 18 })).toBe(13)
+    expect(negotiate(api, { min: 0, max: 9 })).toBe(9)
+  })
+
+  it("finds none with a broker that is too old, too new, or without the request", () => {
+    expect(negotiate(api, { min: 0, max: 8 })).toBeUndefined()
+    expect(negotiate(api, { min: 14, max: 18 })).toBeUndefined()
+    expect(negotiate(api, { min: 0, max: -1 })).toBeUndefined()
+    expect(negotiate(api, undefined)).toBeUndefined()
+  })
+
+  it("stays below a cap", () => {
+    expect(negotiate(api, { min: 4, max: 18 }, FETCH_BY_ID - 1)).toBe(12)
+    expect(negotiate(api, { min: 13, max: 18 }, 12)).toBeUndefined()
+    expect(negotiate(api, { min: 4, max: 11 }, 12)).toBe(11)
+  })
+
+  for (const [name, versions] of Object.entries(brokers)) {
+    it(`finds a version of everything with Kafka ${name}`, () => {
+      for (const { api } of Object.values(suites)) {
+        const range = versions[api.name]
+        const broker = range === undefined ? undefined : { min: range[0], max: range[1] }
+        const expected = range === undefined ? undefined : Math.min(api.versions.max, range[1])
+        expect(negotiate(api, broker), api.name).toBe(expected)
+      }
+    })
+  }
+})
+
+describe("answers", () => {
+  const listed = (topics: ReadonlyArray<readonly [name: string, partitions: ReadonlyArray<number>]>): Buffer => {
+    const writer = new Writer(false)
+    writer.int32(0)
+    writer.array(topics, ([name, partitions]) => {
+      writer.string(name)
+      writer.array(partitions, (partition) => {
+        writer.int32(partition)
+        writer.int16(0)
+        writer.int64(-1)
+        writer.int64(partition * 10)
+        writer.int32(0)
+      })
+    })
+    return writer.toBuffer()
+  }
+  const decode = (payload: Buffer) => decodeResponse(listOffsets, 4, payload, listOffsetsRequest).partitions
+
+  it("may name the topic more than once", () => {
+    const payload = listed([
+      [topic, [0]],
+      ["other", [0, 3]],
+      [topic, [3]]
+    ])
+    expect(decode(payload).map((p) => p.partition)).toEqual([0, 3])
+  })
+
+  it("may lack partitions", () => {
+    expect(decode(listed([[topic, [3]]])).map((p) => p.offset)).toEqual([30])
+  })
+
+  it("are refused with a partition in them twice", () => {
+    expect(() => decode(listed([[topic, [3, 0, 3]]]))).toThrow(new ProtocolViolation("partition 3 answered twice"))
+  })
+
+  it("are refused without the one topic that an administrative request is about", () => {
+    const { request } = suites.CreateTopics.cases.plain(2)
+    const payload = Buffer.from(bytesOf("CreateTopics", 2, "plain").response, "hex")
+    expect(() => decodeResponse(createTopics, 2, payload, { ...request, topic: "absent" })).toThrow(
+      new ProtocolViolation('0 answers about topic "absent"')
+    )
+  })
+})
+
+describe("Fetch", () => {
+  it("returns records as views of the response", () => {
+    const payload = Buffer.from(bytesOf("Fetch", 13, "plain").response, "hex")
+    const { partitions } = decodeResponse(fetch, 13, payload, fetchRequest)
+    const records = partitions[0].records
+    expect(records.buffer).toBe(payload.buffer)
+    expect(records.byteOffset).toBe(payload.byteOffset + payload.indexOf(recordsV))
+  })
+
+  it("of version 13 goes by the topic's id, not by its name", () => {
+    const payload = Buffer.from(bytesOf("Fetch", 13, "plain").response, "hex")
+    const recreated = { ...fetchRequest, topic: { name: topic, id: "BbCdEfGhIjKlMnOpQrSt_A" } }
+    expect(decodeResponse(fetch, 13, payload, recreated).partitions).toEqual([])
+    expect(() => encodeRequest(fetch, 13, { ...fetchRequest, topic: { name: topic, id: undefined } })).toThrow("id")
+  })
+
+  it("passes offsets over 32 bits, refuses those over 53", () => {
+    const payload = Buffer.from(bytesOf("Fetch", 9, "plain").response, "hex")
+    const highWatermark = Buffer.alloc(8)
+    highWatermark.writeBigInt64BE(4294967296200n)
+    const at = payload.indexOf(highWatermark)
+    const withOffset = (offset: bigint) => {
+      payload.writeBigInt64BE(offset, at)
+      return decodeResponse(fetch, 9, payload, fetchRequest).partitions[0].highWatermark
+    }
+    expect(withOffset(BigInt(Number.MAX_SAFE_INTEGER))).toBe(Number.MAX_SAFE_INTEGER)
+    expect(() => withOffset(2n ** 53n)).toThrow(ProtocolViolation)
+    expect(() => withOffset(-(2n ** 63n))).toThrow(ProtocolViolation)
+    expect(() => withOffset(-2n)).toThrow(ProtocolViolation)
+  })
+})
+
+describe("Produce", () => {
+  it("takes a record's message where the batch has none", () => {
+    const request = { ...produceRequest(-1), partitions: [{ partition: 5, records: recordsV }] }
+    for (const version of [8, 9]) {
+      const payload = Buffer.from(bytesOf("Produce", version, "plain").response, "hex")
+      expect(decodeResponse(produce, version, payload, request).partitions).toEqual([
+        { partition: 5, errorCode: 10, baseOffset: -1, errorMessage: "too large" }
+      ])
+    }
+  })
+})
+
+describe("Metadata", () => {
+  it("refuses an address that nobody can connect to, and a partition that is there twice", () => {
+    const answer = (port: number, partitions: ReadonlyArray<number>): Buffer => {
+      const writer = new Writer(false)
+      writer.int32(0)
+      writer.array([port], (port) => {
+        writer.int32(1)
+        writer.string("kafka")
+        writer.int32(port)
+        writer.nullString()
+      })
+      writer.nullString()
+      writer.int32(1)
+      writer.array([topic], (name) => {
+        writer.int16(0)
+        writer.string(name)
+        writer.boolean(false)
+        writer.array(partitions, (partition) => {
+          writer.int16(0)
+          writer.int32(partition)
+          writer.int32(1)
+          writer.int32(0)
+          for (let i = 0; i < 3; i++) writer.array([], () => {})
+        })
+      })
+      return writer.toBuffer()
+    }
+    const decode = (payload: Buffer) => decodeResponse(metadata, 7, payload, { topics: [topic] })
+    expect(decode(answer(9092, [1, 0])).topics[0].partitions.map((p) => p.partition)).toEqual([0, 1])
+    expect(() => decode(answer(0, []))).toThrow(ProtocolViolation)
+    expect(() => decode(answer(65_536, []))).toThrow(ProtocolViolation)
+    expect(() => decode(answer(9092, [0, 1, 0]))).toThrow(ProtocolViolation)
+    expect(() => decode(answer(9092, [-1]))).toThrow(ProtocolViolation)
+  })
+})
