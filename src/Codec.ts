@@ -182,7 +182,7 @@ export const uint64: Codec<bigint> = internal.uint64
  * - A value that would not come back does not encode: one without a JSON form (`undefined`, a function, a bigint, a
  *   cycle), and `NaN`, an infinity or a hole in an array, which JSON would turn into `null`.
  * - A schema may do asynchronous work (`Schema.transformOrFail` with an Effect); it then decodes one record at a time,
- *   an order of magnitude slower. Services that it needs are to be provided first.
+ *   several times slower even if nothing waits. Services that it needs are to be provided first.
  * - What to do with excess properties, and whether to report all errors, is the schema's `parseOptions` annotation.
  *
  * @since 0.1.0

@@ -14,6 +14,7 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/TestClock"
 import * as fc from "fast-check"
+import { inspect } from "node:util"
 
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "utf8"))
 const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("utf8")
@@ -443,11 +444,24 @@ describe("json", () => {
     }
   })
 
-  it("survives text that nests deeper than the stack", () => {
+  it.each([100, 3_000, 10_000, 100_000])("survives %i arrays in each other, and can say so", (depth) => {
     interface Nested extends ReadonlyArray<Nested> {}
     const Nested: Schema.Schema<Nested> = Schema.Array(Schema.suspend(() => Nested))
-    const text = "[".repeat(100_000) + "]".repeat(100_000)
-    expect(Either.isLeft(decode(Codec.json(Nested), bytesOf(text)))).toBe(true)
+    const bytes = bytesOf("[".repeat(depth) + "1" + "]".repeat(depth))
+    const check = <A>(codec: Codec.Codec<A>) => {
+      const result = decodeSync(codec, bytes)
+      expect(messageOf(result)).not.toBe("")
+      assert(result !== Codec.suspended && Either.isLeft(result))
+      expect(inspect(result.left)).toContain("ParseError")
+      expect(Cause.pretty(Cause.fail(result.left))).toContain("ParseError")
+    }
+    check(Codec.json(Nested))
+    check(Codec.json(Schema.Array(Schema.String)))
+  })
+
+  it("does not quote a large value at full length", () => {
+    const bytes = bytesOf(JSON.stringify("x".repeat(1_000_000)))
+    expect(messageOf(decode(Codec.json(Schema.Int), bytes)).length).toBeLessThan(5_000)
   })
 
   it("turns what a schema's functions throw into a ParseError", () => {
@@ -648,7 +662,7 @@ describe("make", () => {
   it("passes a ParseError on", () => {
     const error = ParseResult.parseError(new ParseResult.Type(Schema.String.ast, 1))
     const result = decode(throwing(error), bytesOf("a"))
-    expect(Either.isLeft(result) && result.left).toBe(error)
+    expect(Either.isLeft(result) && result.left.issue).toBe(error.issue)
   })
 
   it("gives the function bytes that it may keep", () => {

@@ -159,7 +159,7 @@ const fromSchema = <A, I>(
         return suspended
       }
       if (Either.isLeft(result)) {
-        throw ParseResult.parseError(result.left)
+        throw issue.parseErrorOfIssue(result.left)
       }
       return result.right
     },
@@ -174,13 +174,13 @@ const fromSchema = <A, I>(
         return suspended
       }
       if (Either.isLeft(result)) {
-        throw ParseResult.parseError(result.left)
+        throw issue.parseErrorOfIssue(result.left)
       }
       return write(result.right)
     },
     decode: (bytes) =>
-      rescued(() => Effect.mapError(parse(read(viewOf(bytes), 0, bytes.length)), ParseResult.parseError)),
-    encode: (value) => rescued(() => Effect.map(Effect.mapError(print(value), ParseResult.parseError), write))
+      rescued(() => Effect.mapError(parse(read(viewOf(bytes), 0, bytes.length)), issue.parseErrorOfIssue)),
+    encode: (value) => rescued(() => Effect.map(Effect.mapError(print(value), issue.parseErrorOfIssue), write))
   })
 }
 

@@ -6,6 +6,29 @@ import * as Schema from "effect/Schema"
 /** How much of a text, or how many bytes, an error shows. */
 const excerptLength = 64
 
+/** How much of a message is worth a log line: it may quote the whole value. */
+const messageLength = 4_096
+
+/**
+ * A `ParseError` that can always be printed. The message is made when it is asked for, by recursion over the issue and
+ * over the values in it, and both may nest deeper than the stack: bytes that somebody else wrote must not be able to
+ * make a logger throw.
+ */
+class PrintableParseError extends ParseResult.ParseError {
+  override toString(): string {
+    try {
+      const message = super.toString()
+      return message.length > messageLength ? `${message.slice(0, messageLength)}…` : message
+    } catch (thrown) {
+      return `does not fit its schema, and cannot be shown: ${messageOf(thrown)}`
+    }
+  }
+}
+
+/** @internal */
+export const parseErrorOfIssue = (issue: ParseResult.ParseIssue): ParseResult.ParseError =>
+  new PrintableParseError({ issue })
+
 /**
  * A `ParseError` that says what it is told to. It holds no value: a value that does not decode may be large, and who
  * reports it has its bytes.
@@ -13,7 +36,7 @@ const excerptLength = 64
  * @internal
  */
 export const parseError = (message: string): ParseResult.ParseError =>
-  ParseResult.parseError(new ParseResult.Type(Schema.Unknown.ast, undefined, message))
+  parseErrorOfIssue(new ParseResult.Type(Schema.Unknown.ast, undefined, message))
 
 /**
  * What somebody threw, or failed with, as a `ParseError`: this never throws, whatever it is.
@@ -22,7 +45,11 @@ export const parseError = (message: string): ParseResult.ParseError =>
  */
 export const parseErrorOf = (thrown: unknown): ParseResult.ParseError => {
   try {
-    return ParseResult.isParseError(thrown) ? thrown : parseError(messageOf(thrown))
+    return thrown instanceof PrintableParseError
+      ? thrown
+      : ParseResult.isParseError(thrown)
+        ? parseErrorOfIssue(thrown.issue)
+        : parseError(messageOf(thrown))
   } catch {
     return parseError(format(thrown))
   }

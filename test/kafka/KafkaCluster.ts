@@ -10,7 +10,7 @@ import * as path from "node:path"
 import { cached, fingerprint } from "./cache.ts"
 import { makeAuthority, type Authority, type Certificate } from "./certificates.ts"
 import { classPath, kafkaTool, logSettings, quickStart } from "./java.ts"
-import { accepts, freePorts, liveBrokers, type Address } from "./ports.ts"
+import { accepts, freePorts, isFree, liveBrokers, type Address } from "./ports.ts"
 import { awaitExit, hasExited, lastLines, realTime, until, watchdog, type Watchdog } from "./process.ts"
 import { TestKafkaError } from "./TestKafkaError.ts"
 
@@ -219,6 +219,8 @@ const makeNode = (
   let child: ChildProcess | undefined
   const running = () => (child === undefined || hasExited(child) ? undefined : child)
   const log = () => (fs.existsSync(files.log) ? fs.readFileSync(files.log, "utf8") : "")
+  // Where in its log the latest start begins.
+  let logStart = 0
 
   const failed = (what: string) => {
     const told = log()
@@ -234,6 +236,7 @@ const makeNode = (
   const launch = Effect.suspend(() => {
     if (running() !== undefined) return Effect.void
     return attempt(`run java for node ${plan.id}`, () => {
+      logStart = log().length
       const output = fs.openSync(files.log, "a")
       const started = spawn("java", [...java.args, "kafka.Kafka", files.config], {
         // In a session of its own, so that Ctrl-C leaves its end to us.
@@ -252,6 +255,8 @@ const makeNode = (
     until(
       Effect.gen(function* () {
         if (running() === undefined) return yield* failed("ended while starting")
+        // Before that line, an answer may be another's, who was faster in taking the port.
+        if (!log().includes("Kafka Server started", logStart)) return false
         const alive = yield* liveBrokers(plan.adminAddress)
         return alive.includes(plan.id) && alive.length >= brokers && (yield* accepts(plan.address))
       }),
@@ -348,6 +353,11 @@ export const make = (options: Options = {}): Effect.Effect<KafkaCluster, TestKaf
       })
     }
 
+    for (const port of options.ports ?? []) {
+      if (!(yield* isFree(port))) {
+        return yield* new TestKafkaError({ reason: "start", message: `port ${port} is in use` })
+      }
+    }
     const jars = yield* classPath
     const dataDir = yield* Effect.acquireRelease(
       attempt("make a directory", () => fs.mkdtempSync(path.join(os.tmpdir(), "effect-ktables-kafka-"))),
@@ -457,6 +467,7 @@ export const make = (options: Options = {}): Effect.Effect<KafkaCluster, TestKaf
       startSeconds: options.startSeconds ?? 60
     }
     let nodes: ReadonlyArray<OwnedNode> = []
+    // Not asked to end in good order, which takes seconds in a cluster: nobody reads the data again.
     yield* Effect.addFinalizer(() =>
       Effect.forEach(nodes, (node) => node.kill, { concurrency: "unbounded", discard: true })
     )

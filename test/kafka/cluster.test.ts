@@ -182,12 +182,19 @@ realKafka("clusters", { java: true, python: true }, () => {
           produce(as("PLAIN", "alice", alice)),
           produce(as("SCRAM-SHA-256", "alice", alice)),
           produce(as("SCRAM-SHA-512", "alice", alice)),
+          produce({
+            "security.protocol": "SASL_SSL",
+            "ssl.ca.pem": ca,
+            "sasl.mechanism": "OAUTHBEARER",
+            "enable.sasl.oauthbearer.unsecure.jwt": "true",
+            "sasl.oauthbearer.config": "principal=alice"
+          }),
           Effect.flip(produce(as("PLAIN", "alice", "wrong"))),
           Effect.flip(produce(as("SCRAM-SHA-512", "bob", "bob")))
         ],
         { concurrency: 2 }
       )
-      expect((yield* java.dump(topic)).length).toBe(3)
+      expect((yield* java.dump(topic)).length).toBe(4)
     }).pipe(Effect.scoped)
   )
 

@@ -1,7 +1,6 @@
 import * as Effect from "effect/Effect"
 import { randomInt } from "node:crypto"
 import { connect, createServer } from "node:net"
-import { until } from "./process.ts"
 import { TestKafkaError } from "./TestKafkaError.ts"
 
 export interface Address {
@@ -9,7 +8,8 @@ export interface Address {
   readonly port: number
 }
 
-const isFree = (port: number): Effect.Effect<boolean> =>
+/** Whether a port of the loopback can be listened on. */
+export const isFree = (port: number): Effect.Effect<boolean> =>
   Effect.async<boolean>((resume) => {
     const server = createServer()
     server.once("error", () => resume(Effect.succeed(false)))
@@ -79,6 +79,3 @@ export const liveBrokers = ({ host, port }: Address): Effect.Effect<ReadonlyArra
       socket.write(Buffer.from("0000000e" + "0003" + "0001" + "00000000" + "ffff" + "00000000", "hex"))
     )
   })
-
-export const awaitOpen = (address: Address, seconds: number): Effect.Effect<boolean> =>
-  until(accepts(address), { within: `${seconds} seconds` })

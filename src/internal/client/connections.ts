@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { Broker, BrokerConnection } from "../../KafkaClient.ts"
-import type { ConnectionError } from "../../KafkaError.ts"
+import { ConnectionError } from "../../KafkaError.ts"
 
 interface Entry {
   readonly deferred: Deferred.Deferred<BrokerConnection, ConnectionError>
@@ -29,6 +29,21 @@ export const makeSharedConnections = (
     const owner = yield* Effect.scope
     const entries = new Map<string, Entry>()
 
+    let closed = false
+    const closedError = (key: string) =>
+      new ConnectionError({
+        reason: "Closed",
+        broker: key,
+        request: "connect",
+        detail: "this KafkaClient was released: its layer must outlive whoever uses it"
+      })
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        closed = true
+        for (const [key, entry] of entries) Deferred.unsafeDone(entry.deferred, Effect.fail(closedError(key)))
+      })
+    )
+
     const drop = (key: string, entry: Entry) =>
       Effect.suspend(() => {
         if (entries.get(key) === entry) entries.delete(key)
@@ -52,15 +67,18 @@ export const makeSharedConnections = (
           }),
           Effect.tapError(() => drop(key, entry)),
           Effect.intoDeferred(entry.deferred),
+          // a fiber that is forked where nothing may interrupt could not be interrupted itself
+          Effect.interruptible,
           Effect.forkIn(owner)
         )
         return entry
       }).pipe(Effect.uninterruptible)
 
-    const keyOf = (broker: Pick<Broker, "host" | "port">) => `${broker.host} ${broker.port}`
+    const keyOf = (broker: Pick<Broker, "host" | "port">) => `${broker.host}:${broker.port}`
 
-    const acquire = (key: string, broker: Pick<Broker, "host" | "port">): Effect.Effect<Entry> =>
+    const acquire = (key: string, broker: Pick<Broker, "host" | "port">): Effect.Effect<Entry, ConnectionError> =>
       Effect.suspend(() => {
+        if (closed) return Effect.fail(closedError(key))
         const entry = entries.get(key)
         if (entry === undefined) return open(key, broker)
         // a broker closes what was idle for long: not a failure of the next request

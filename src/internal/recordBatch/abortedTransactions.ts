@@ -23,17 +23,24 @@ export class AbortedTransactions {
     this.upcoming = [...list].sort((a, b) => a.firstOffset - b.firstOffset)
   }
 
-  /** To be asked about every batch, before its control type is reported. */
+  /** To be asked about every batch that is no control batch. */
   isAborted(header: BatchHeader): boolean {
-    const { producers, upcoming } = this
-    while (this.taken < upcoming.length && upcoming[this.taken].firstOffset <= header.lastOffset) {
-      producers.add(upcoming[this.taken++].producerId)
-    }
-    return header.isTransactional && !header.isControl && producers.has(header.producerId)
+    this.take(header)
+    return header.isTransactional && this.producers.has(header.producerId)
   }
 
   /** To be told about every control batch. */
   onControl(header: BatchHeader, type: ControlType): void {
+    // A transaction of which the answer has only the marker must not wait for its producer's next one.
+    this.take(header)
     if (type === "abort") this.producers.delete(header.producerId)
+  }
+
+  /** Takes from the list what began up to the end of a batch. */
+  private take(header: BatchHeader): void {
+    const { producers, upcoming } = this
+    while (this.taken < upcoming.length && upcoming[this.taken].firstOffset <= header.lastOffset) {
+      producers.add(upcoming[this.taken++].producerId)
+    }
   }
 }

@@ -104,11 +104,13 @@ export const compress = (codec: Codec, bytes: Buffer): Buffer => {
 // decompressing
 // ---------------------------------------------------------------------------------------------------------------------
 
+const GZIP_MAGIC = 0x1f8b
 const GZIP_HEADER_AND_TRAILER = 18
 const GZIP_MAX_RATIO = 1032
 
 const gunzip = (bytes: Buffer, max: number): Buffer => {
   if (bytes.length < GZIP_HEADER_AND_TRAILER) throw broken("gzip", "cut off")
+  if (bytes.readUInt16BE(0) !== GZIP_MAGIC) throw broken("gzip", "no header")
   // The trailer declares the size, which may be a lie; the output's limit holds all the same.
   const declared = bytes.readUInt32LE(bytes.length - 4)
   if (declared > max) throw tooLarge("gzip", bytes.length, max)
@@ -166,6 +168,8 @@ const unzstd = (bytes: Buffer, max: number): Buffer => {
           ? undefined
           : decompress(bytes.subarray(frame.start, frame.end), Math.min(frame.atMost, room))
       if (content === undefined) throw tooLarge("zstd", bytes.length, max)
+      // Node 22 takes the end of the input for the end of the content.
+      if (content.length < frame.atLeast) throw broken("zstd", `${content.length} bytes of ${frame.atLeast}`)
       room -= content.length
       return content
     })

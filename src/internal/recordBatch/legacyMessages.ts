@@ -68,8 +68,8 @@ export const decodeMessages = (bytes: Buffer, header: BatchHeader, checkCrcs: bo
     if (checkCrcs && crc32(bytes.subarray(position + MAGIC_AT, end)) !== bytes.readUInt32BE(position + LENGTH_END)) {
       throw new Refusal("Checksum", `CRC-32 of message ${i} inside does not match`)
     }
+    if (inner < 0 || (i > 0 && inner <= lastInner)) throw malformed(`offset ${inner} of message ${i} inside`)
     if (i === 0) out.baseOffset = inner
-    else if (inner <= lastInner) throw malformed(`offset ${inner} of message ${i} inside after ${lastInner}`)
     lastInner = inner
     const delta = inner - out.baseOffset
     if (delta > 0x7fffffff) throw malformed(`offset ${inner} of message ${i} inside is too far from the first`)
@@ -78,9 +78,8 @@ export const decodeMessages = (bytes: Buffer, header: BatchHeader, checkCrcs: bo
     readMessage(bytes, position, end, magic, out, i)
     position = end
   }
+  if (lastInner > header.lastOffset) throw malformed(`offset ${lastInner} inside of a message at ${header.lastOffset}`)
   if (header.magic === 1) out.baseOffset += header.lastOffset - lastInner
-  else if (lastInner > header.lastOffset) throw malformed(`the last offset inside is ${lastInner}`)
-  if (out.baseOffset < 0) throw malformed(`the first offset inside is ${out.baseOffset}`)
   out.count = count
 }
 

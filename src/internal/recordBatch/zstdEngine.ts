@@ -5,7 +5,7 @@ import * as zlib from "node:zlib"
 
 export interface ZstdEngine {
   readonly compress: (bytes: Buffer) => Buffer
-  /** Decompresses one frame to at most `atMost` bytes, above 0; undefined if there is more in it. Throws if it is broken. */
+  /** Decompresses one whole frame to at most `atMost` bytes, above 0; undefined if there is more in it. Throws if it is broken. */
   readonly decompress: (frame: Buffer, atMost: number) => Buffer | undefined
 }
 

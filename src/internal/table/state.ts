@@ -213,8 +213,9 @@ export class TableState<K, V> {
    * steps; nothing of it may be published before the last one. `sameLog`: a record at the same place is the same record.
    */
   *replace(partitions: ReadonlySet<number>, shadow: TableState<K, V>, sameLog: boolean): Generator<void> {
-    const touched = new Map<string, Row | undefined>()
     const log = this.log
+    // what was there before; only somebody who listens needs it
+    const touched = log === undefined ? undefined : new Map<string, Row | undefined>()
     this.log = undefined
     let n = 0
     for (const [id, slot] of this.index) {
@@ -224,7 +225,7 @@ export class TableState<K, V> {
       const all = [row, ...(this.contested.get(slot) ?? [])]
       const rest = all.filter((r) => !partitions.has(r.partition))
       if (rest.length === all.length) continue
-      touched.set(id, row)
+      touched?.set(id, row)
       this.setRows(slot, rest)
     }
     for (const [id, from] of shadow.index) {
@@ -232,14 +233,18 @@ export class TableState<K, V> {
       const row = shadow.rowAt(from)
       if (row === undefined) continue
       let slot = this.slotOf(id)
-      if (slot === -1) slot = this.addKey(id, shadow.keyAt(id, from))
-      if (!touched.has(id)) touched.set(id, this.rowAt(slot))
+      if (slot === -1) {
+        // as for any tombstone of an unknown key
+        if (row.value === ABSENT && !this.multiPartition) continue
+        slot = this.addKey(id, shadow.keyAt(id, from))
+      }
+      if (touched !== undefined && !touched.has(id)) touched.set(id, this.rowAt(slot))
       for (const r of [row, ...(shadow.contested.get(from) ?? [])]) {
         this.put(id, slot, r.value, r.partition, r.offset, r.timestamp, r.headers)
       }
     }
     this.log = log
-    if (log === undefined) return
+    if (log === undefined || touched === undefined) return
     for (const [id, before] of touched) {
       if (++n % ROWS_PER_STEP === 0) yield
       const slot = this.slotOf(id)
@@ -247,7 +252,9 @@ export class TableState<K, V> {
       const was = before === undefined ? ABSENT : before.value
       const is = after === undefined ? ABSENT : after.value
       if (was === ABSENT && is === ABSENT) continue
-      if (sameLog && before !== undefined && after !== undefined && sameRecord(before, after)) continue
+      if (before !== undefined && after !== undefined && sameRecord(before, after)) {
+        if (sameLog || !partitions.has(after.partition)) continue
+      }
       // a row that only vanished has no record of its own: it carries the place of the one that it had
       const at = after ?? before!
       this.record(log, id, slot, was, is, at.partition, at.offset, at.timestamp, at.headers)
@@ -274,7 +281,7 @@ export class TableState<K, V> {
       const row = this.rowAt(slot)
       if (row === undefined) continue
       const losers = old.contested.get(slot)
-      if (row.value === ABSENT && losers === undefined && !this.isRemembered(row)) continue
+      if (row.value === ABSENT && (losers === undefined || losers.every(isTombstone)) && !this.isRemembered(row)) continue
       const to = rows.append()
       index.set(id, to)
       if (keys !== undefined) keys.push(old.keys![slot]!)
@@ -325,5 +332,7 @@ const newest = (rows: ReadonlyArray<Row>): Row | undefined => {
   }
   return best
 }
+
+const isTombstone = (row: Row): boolean => row.value === ABSENT
 
 const sameRecord = (a: Row, b: Row): boolean => a.partition === b.partition && a.offset === b.offset

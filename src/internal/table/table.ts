@@ -133,8 +133,8 @@ const prepare = <K, V>(core: Core<K, V>): Effect.Effect<void, TableFailure, Scop
   })
 }
 
-/** zstd, where this Node has none. Without it, batches of that codec are refused as such. */
-const loadCodecs = Effect.ignore(Effect.tryPromise(() => prepareCodecs()))
+/** zstd, where this Node has none. Without it, or if its loading hangs, batches of that codec are refused as such. */
+const loadCodecs = Effect.ignore(Effect.timeout(Effect.tryPromise(prepareCodecs), 10_000))
 
 /** How long the topic keeps tombstones; if that may not be read, Kafka's default stands. */
 const readTombstoneRetention = <K, V>(core: Core<K, V>): Effect.Effect<void> =>

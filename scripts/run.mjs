@@ -1,0 +1,89 @@
+// The project's commands, for a machine that has Node and npm and nothing else: installs what is missing, then works.
+// Plain JavaScript without dependencies, as there may be none yet.
+import { spawnSync } from "node:child_process"
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const [command, ...args] = process.argv.slice(2)
+const bin = (name) => join(root, "node_modules", ".bin", name)
+
+const run = (title, program, programArgs, env = {}) => {
+  if (title !== undefined) console.log(`\n> ${title}`)
+  const { error, status } = spawnSync(program, programArgs, {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, ...env },
+    shell: process.platform === "win32"
+  })
+  if (error !== undefined) throw error
+  return status ?? 1
+}
+
+const must = (title, program, programArgs, env) => {
+  const status = run(title, program, programArgs, env)
+  if (status !== 0) process.exit(status)
+}
+
+const install = () => {
+  const lock = join(root, "package-lock.json")
+  const installed = join(root, "node_modules", ".package-lock.json")
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return
+  must("npm ci", "npm", ["ci", "--no-audit", "--no-fund", "--prefer-offline"])
+}
+
+const build = () => {
+  rmSync(join(root, "dist"), { recursive: true, force: true })
+  must("build", bin("tsc"), ["-p", "tsconfig.build.json"])
+}
+
+/** Everything that can be checked without running it. */
+const check = () => {
+  must("type-check", bin("tsc"), ["-p", "tsconfig.json"])
+  must("lint", bin("eslint"), ["."])
+  must("format", bin("prettier"), ["--check", "--log-level", "warn", "."])
+  must("code in the docs", process.execPath, ["scripts/docs-code.mjs"])
+  build()
+  must("publint", bin("publint"), ["--strict"])
+  must("are the types wrong?", bin("attw"), ["--pack", ".", "--profile", "esm-only"])
+}
+
+/** Runs the tests, and ends with the runner's own counts on a line of their own. */
+const test = () => {
+  const report = join(root, ".cache", "test-report.json")
+  mkdirSync(dirname(report), { recursive: true })
+  rmSync(report, { force: true })
+  const status = run("tests", bin("vitest"), [
+    "run",
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${report}`,
+    ...args
+  ])
+  if (!existsSync(report)) process.exit(status === 0 ? 1 : status)
+  const counts = JSON.parse(readFileSync(report, "utf8"))
+  const skipped = counts.numPendingTests + counts.numTodoTests
+  console.log(`\n${counts.numPassedTests} passed, ${counts.numFailedTests} failed, ${skipped} skipped`)
+  process.exit(status)
+}
+
+const commands = {
+  install: () => {},
+  build,
+  check,
+  demo: () => process.exit(run(undefined, bin("tsx"), ["examples/demo.ts", ...args])),
+  kafka: () => process.exit(run(undefined, bin("tsx"), ["scripts/kafka.ts", ...args])),
+  // with arguments: only the tests that they name
+  test: () => {
+    if (args.length === 0) check()
+    test()
+  }
+}
+
+if (!Object.hasOwn(commands, command)) {
+  console.error(`usage: node scripts/run.mjs ${Object.keys(commands).join("|")}`)
+  process.exit(2)
+}
+install()
+commands[command]()

@@ -1,0 +1,69 @@
+/**
+ * How a key or a value is bytes.
+ *
+ * @since 0.1.0
+ */
+export * as Codec from "./Codec.ts"
+
+/**
+ * The seam to Kafka: connections to brokers.
+ *
+ * @since 0.1.0
+ */
+export * as KafkaClient from "./KafkaClient.ts"
+
+/**
+ * Every failure, as tagged errors.
+ *
+ * @since 0.1.0
+ */
+export * as KafkaError from "./KafkaError.ts"
+
+/**
+ * A topic as a live table: the read side.
+ *
+ * @since 0.1.0
+ */
+export * as KafkaTable from "./KafkaTable.ts"
+
+/**
+ * A topic as a live table: the write side.
+ *
+ * @since 0.1.0
+ */
+export * as KafkaTableWriter from "./KafkaTableWriter.ts"
+
+/**
+ * Create a topic if it is missing, check its cleanup policy.
+ *
+ * @since 0.1.0
+ */
+export * as KafkaTopic from "./KafkaTopic.ts"
+
+/**
+ * Which partition a key belongs to.
+ *
+ * @since 0.1.0
+ */
+export * as Partitioner from "./Partitioner.ts"
+
+/**
+ * Where a record is.
+ *
+ * @since 0.1.0
+ */
+export * as Position from "./Position.ts"
+
+/**
+ * What happened to a key.
+ *
+ * @since 0.1.0
+ */
+export * as TableChange from "./TableChange.ts"
+
+/**
+ * A table's content at one version.
+ *
+ * @since 0.1.0
+ */
+export * as TableSnapshot from "./TableSnapshot.ts"

@@ -1,0 +1,284 @@
+/** Creates topics and checks their cleanup policy: for `KafkaTopic`, tables and writers. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import { KafkaClient } from "../KafkaClient.ts"
+import { TopicError, type BrokerError, type ClientError, type InvalidOptionsError } from "../KafkaError.ts"
+import type { EnsureOptions, EnsureOutcome, TopicSettings } from "../KafkaTopic.ts"
+import { backoffMillis } from "./client/client.ts"
+import { annotateLogs } from "./log.ts"
+import { checkOptions, type OptionCheck } from "./options.ts"
+import { brokerError } from "./protocol/errorCodes.ts"
+
+/** Checked settings, with their defaults. */
+export interface CheckedTopic {
+  readonly topic: string
+  /** -1: the broker's default. */
+  readonly partitions: number
+  /** -1: the broker's default. */
+  readonly replicationFactor: number
+  /** With a `cleanup.policy`, always. */
+  readonly configs: Readonly<Record<string, string>>
+  readonly onPolicyMismatch: "warn" | "fail" | "reconcile"
+}
+
+type EnsureError = ClientError | TopicError
+
+const POLICY = "cleanup.policy"
+const COMPACT = "compact"
+
+/** How long the cluster may take to show everywhere what was changed in one place, in milliseconds. */
+const PROPAGATION_MILLIS = 10_000
+
+/** How long a broker may take to create a topic, in milliseconds. */
+const CREATE_MILLIS = 10_000
+
+const TOPIC_ALREADY_EXISTS = 36
+
+const SETTINGS = ["partitions", "replicationFactor", "configs", "onPolicyMismatch"]
+
+const policiesOf = (policy: string): ReadonlyArray<string> => policy.split(",").map((one) => one.trim())
+
+// ---------------------------------------------------------------------------------------------------------------------
+// options
+// ---------------------------------------------------------------------------------------------------------------------
+
+const read = (check: OptionCheck, topic: string, settings: TopicSettings, prefix: string): CheckedTopic => {
+  const limited = (name: "partitions" | "replicationFactor", max: number): number => {
+    const value = check.integer(prefix + name, settings[name], -1, 1)
+    if (value > max) check.problem(prefix + name, `must not be above ${max}`)
+    return value
+  }
+  const configs = settings.configs ?? {}
+  for (const [name, value] of Object.entries(configs)) {
+    if (typeof value !== "string") check.problem(`${prefix}configs.${name}`, "must be a string, as Kafka writes it")
+  }
+  if (configs[POLICY]?.trim() === "") check.problem(`${prefix}configs.${POLICY}`, "must not be empty")
+  return {
+    topic,
+    // int32 and int16 of the request
+    partitions: limited("partitions", 0x7fff_ffff),
+    replicationFactor: limited("replicationFactor", 0x7fff),
+    configs: { [POLICY]: COMPACT, ...configs },
+    onPolicyMismatch: check.oneOf(`${prefix}onPolicyMismatch`, settings.onPolicyMismatch, "warn", [
+      "warn",
+      "fail",
+      "reconcile"
+    ])
+  }
+}
+
+/** The topic part of the options of a table or a writer; `undefined` where the topic is to be taken as it is. */
+export const readTopicSettings = (
+  check: OptionCheck,
+  options: { readonly topic: string; readonly ensureTopic?: boolean; readonly topicSettings?: TopicSettings }
+): CheckedTopic | undefined => {
+  const { topicSettings } = options
+  for (const name of Object.keys(topicSettings ?? {})) {
+    if (!SETTINGS.includes(name)) {
+      check.problem(`topicSettings.${name}`, `unknown option; known are ${SETTINGS.join(", ")}`)
+    }
+  }
+  const checked = read(check, options.topic, topicSettings ?? {}, "topicSettings.")
+  if (options.ensureTopic !== false) return checked
+  if (topicSettings !== undefined) {
+    check.problem("topicSettings", "contradicts ensureTopic: false, which takes the topic as it is")
+  }
+  return undefined
+}
+
+export const ensure = (
+  options: EnsureOptions
+): Effect.Effect<EnsureOutcome, EnsureError | InvalidOptionsError, KafkaClient> =>
+  Effect.gen(function* () {
+    const client = yield* KafkaClient
+    const settings = yield* checkOptions("KafkaTopic", (check) => {
+      check.known(options, ["topic", ...SETTINGS])
+      check.topic(options.topic)
+      return read(check, options.topic, options, "")
+    })
+    return yield* ensureTopic(client, settings)
+  }).pipe(Effect.withSpan("KafkaTopic.ensure", { attributes: { "messaging.destination.name": options.topic } }))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// ensuring
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Creates the topic if it is missing, and checks its policy if it exists. One attempt. */
+export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect.Effect<EnsureOutcome, EnsureError> => {
+  const { configs, onPolicyMismatch, topic } = settings
+  const declared = configs[POLICY]!
+
+  /** What a broker refused to do: about the topic, unless it passes by itself. */
+  const refused = (error: BrokerError, what: string): EnsureError => {
+    if (error.retriable || error.reason === "Unavailable") return error
+    return new TopicError({
+      reason: error.reason === "Unauthorized" ? "Unauthorized" : "Rejected",
+      topic,
+      detail: `${what}: ${error.codeName}${error.detail === undefined ? "" : `, ${error.detail}`}`,
+      cause: error
+    })
+  }
+
+  const outcome = (outcome: EnsureOutcome["outcome"], policy: string | undefined): EnsureOutcome => ({
+    topic,
+    outcome,
+    policy
+  })
+
+  /** Asks again until `found` gives something, for as long as a change may take to show. */
+  const untilShown = <A>(
+    ask: Effect.Effect<A | undefined, EnsureError>,
+    late: () => TopicError
+  ): Effect.Effect<A, EnsureError> =>
+    Effect.flatMap(Clock.currentTimeMillis, (begin) => {
+      const attempt = (n: number): Effect.Effect<A, EnsureError> =>
+        ask.pipe(
+          // a broker that does not answer now is no reason to give up what is done already
+          Effect.catchAll((error) => (error.retriable ? Effect.succeed(undefined) : Effect.fail(error))),
+          Effect.flatMap((found) =>
+            found === undefined
+              ? Effect.gen(function* () {
+                  const millis = backoffMillis(client.backoff, n, yield* Random.next)
+                  const now = yield* Clock.currentTimeMillis
+                  if (now + millis - begin > PROPAGATION_MILLIS) return yield* Effect.fail(late())
+                  yield* Effect.sleep(millis)
+                  return yield* attempt(n + 1)
+                })
+              : Effect.succeed(found)
+          )
+        )
+      return attempt(0)
+    })
+
+  /** `undefined` if it does not exist. */
+  const describe = client.describeTopic(topic).pipe(
+    Effect.catchTag("KafkaTopicError", (error) =>
+      error.reason === "NotFound" ? Effect.succeed(undefined) : Effect.fail(error)
+    )
+  )
+
+  const invisible = () =>
+    new TopicError({ reason: "Incomplete", topic, detail: `created, but not there after ${PROPAGATION_MILLIS} ms` })
+
+  const untilVisible = untilShown(describe, invisible)
+
+  /** Leaders are elected a moment later. */
+  const untilLed = untilShown(
+    Effect.map(describe, (found) =>
+      found === undefined || found.partitions.length === 0 || found.partitions.some((p) => p.leader === -1)
+        ? undefined
+        : found
+    ),
+    invisible
+  )
+
+  /** The topic's policy; `undefined` without the right to read it. */
+  const readPolicy: Effect.Effect<string | undefined, EnsureError> = Effect.flatMap(
+    client.describeConfigs(topic),
+    (answer) => {
+      if (answer.errorCode === 0) return Effect.succeed(answer.configs.find((c) => c.name === POLICY)?.value)
+      const error = brokerError({
+        code: answer.errorCode,
+        request: "DescribeConfigs",
+        topic,
+        detail: answer.errorMessage
+      })
+      return error.reason === "Unauthorized" ? Effect.succeed(undefined) : Effect.fail(error)
+    }
+  )
+
+  const isCompacting = (policy: string) => policiesOf(policy).includes(COMPACT)
+
+  const check: Effect.Effect<EnsureOutcome, EnsureError> = Effect.gen(function* () {
+    if (!isCompacting(declared)) return outcome("skipped", undefined)
+    const policy = yield* readPolicy
+    if (policy === undefined) return yield* unreadable
+    if (!isCompacting(policy)) return yield* mismatch(policy)
+    if (policiesOf(policy).includes("delete") && !policiesOf(declared).includes("delete")) {
+      yield* Effect.logInfo(`${POLICY} is "${policy}": compacted, but retention still evicts old keys`)
+    }
+    return outcome("verified", policy)
+  })
+
+  const unreadable: Effect.Effect<EnsureOutcome, EnsureError> = Effect.suspend(() =>
+    onPolicyMismatch === "warn"
+      ? Effect.as(
+          Effect.logInfo(`${POLICY} may not be read (DESCRIBE_CONFIGS): not checked that the topic is compacted`),
+          outcome("unreadable", undefined)
+        )
+      : Effect.fail(
+          new TopicError({ reason: "Unauthorized", topic, detail: `${POLICY} may not be read (DESCRIBE_CONFIGS)` })
+        )
+  )
+
+  const mismatchError = (policy: string) =>
+    new TopicError({ reason: "PolicyMismatch", topic, expected: declared, actual: policy })
+
+  const mismatch = (policy: string): Effect.Effect<EnsureOutcome, EnsureError> => {
+    switch (onPolicyMismatch) {
+      case "warn":
+        return Effect.as(
+          Effect.logWarning(
+            `${POLICY} is "${policy}", not "${declared}": keys will be EVICTED by retention. Set it to compact, or use onPolicyMismatch "reconcile"`
+          ),
+          outcome("mismatch", policy)
+        )
+      case "fail":
+        return Effect.fail(mismatchError(policy))
+      case "reconcile":
+        return reconcile(policy)
+    }
+  }
+
+  const reconcile = (before: string): Effect.Effect<EnsureOutcome, EnsureError> =>
+    Effect.gen(function* () {
+      const answer = yield* client.alterConfigs(topic, { [POLICY]: declared })
+      if (answer.errorCode !== 0) {
+        const error = brokerError({
+          code: answer.errorCode,
+          request: "IncrementalAlterConfigs",
+          topic,
+          detail: answer.errorMessage
+        })
+        return yield* Effect.fail(refused(error, `${POLICY}=${declared} could not be set`))
+      }
+      const policy = yield* untilShown(
+        Effect.map(readPolicy, (found) => (found !== undefined && isCompacting(found) ? found : undefined)),
+        () => mismatchError(before)
+      )
+      yield* Effect.logInfo(`${POLICY} was "${before}", and is "${policy}" now`)
+      return outcome("reconciled", policy)
+    })
+
+  const create: Effect.Effect<EnsureOutcome, EnsureError> = Effect.gen(function* () {
+    const answer = yield* client.createTopic({
+      topic,
+      partitions: settings.partitions,
+      replicationFactor: settings.replicationFactor,
+      configs,
+      timeoutMillis: CREATE_MILLIS
+    })
+    if (answer.errorCode === TOPIC_ALREADY_EXISTS) {
+      // somebody else was faster
+      yield* untilVisible
+      return yield* check
+    }
+    if (answer.errorCode !== 0) {
+      const error = brokerError({
+        code: answer.errorCode,
+        request: "CreateTopics",
+        topic,
+        detail: answer.errorMessage
+      })
+      return yield* Effect.fail(refused(error, "it does not exist, and could not be created"))
+    }
+    const { partitions } = yield* untilLed
+    yield* Effect.logInfo(`created, with ${partitions.length} partition(s) and ${POLICY} "${declared}"`)
+    return outcome("created", declared)
+  })
+
+  return Effect.flatMap(describe, (found) => (found === undefined ? create : check)).pipe(
+    annotateLogs("KafkaTopic", { topic })
+  )
+}

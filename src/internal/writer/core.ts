@@ -1,0 +1,481 @@
+/**
+ * What a writer has accepted, and where it stands: plain synchronous steps, shared by the fibers around them.
+ *
+ * A record is `waiting` while the queue is full, `parked` while the number of partitions is not known (or too old to
+ * hash by), then in its partition's lane, and settled exactly once.
+ */
+import type * as Clock from "effect/Clock"
+import type { KafkaClient, TopicDescription } from "../../KafkaClient.ts"
+import { WriteError, type ClientError, type TopicError } from "../../KafkaError.ts"
+import * as Position from "../../Position.ts"
+import { messageOf } from "../codecIssue.ts"
+import { Signal } from "../source/signal.ts"
+import { ANONYMOUS, Lane, type Batch, type Identity } from "./lane.ts"
+import { isFailure, type Outcome, type PendingRecord } from "./record.ts"
+import type { SendConfig } from "./settings.ts"
+import type { Verdict } from "./verdict.ts"
+
+/** What one leader's fiber and the others know of each other. */
+export interface Sender {
+  readonly wake: Signal
+  /** Since when it has waited for its broker, by the writer's time. */
+  busySince: number | undefined
+}
+
+/** What was counted since the writer was made. */
+export interface Counts {
+  writes: number
+  acknowledged: number
+  failed: number
+  unknown: number
+  requests: number
+  bytes: number
+}
+
+export class Core {
+  readonly config: SendConfig
+  readonly client: KafkaClient
+  readonly lanes: Array<Lane> = []
+  readonly senders = new Map<number, Sender>()
+  /** Of the oldest record of each acknowledged batch, in milliseconds, since they were last taken. */
+  latencies: Array<number> = []
+  readonly counts: Counts = { writes: 0, acknowledged: 0, failed: 0, unknown: 0, requests: 0, bytes: 0 }
+  /** Wakes the fiber that asks for metadata. */
+  readonly metadataWanted = new Signal()
+  /** Wakes the fiber that asks for producer ids. */
+  readonly identityWanted = new Signal()
+  /** Wakes the fiber that watches deadlines, if it sleeps without one. */
+  readonly deadlineSet = new Signal()
+  description: TopicDescription | undefined
+  lastFailure: ClientError | TopicError | undefined
+  /** As whom new lanes write. */
+  identity: Identity | undefined
+  queued = 0
+  queuedBytes = 0
+  /** No more records: those that come fail with this. */
+  closed: WriteError | undefined
+  /** When what is left then fails, by the writer's time. */
+  closeDeadline = Number.POSITIVE_INFINITY
+  private readonly waiting = new Set<PendingRecord>()
+  private parked: Array<PendingRecord> = []
+  private partitionCount = 0
+  private describedAt = Number.NEGATIVE_INFINITY
+  private pausedMillis = 0
+  private readonly clock: Clock.Clock
+
+  constructor(config: SendConfig, client: KafkaClient, clock: Clock.Clock) {
+    this.config = config
+    this.client = client
+    this.clock = clock
+    if (!config.idempotent) this.identity = ANONYMOUS
+  }
+
+  /**
+   * The writer's time in milliseconds, for deadlines. It goes on evenly when the wall clock is set, and stands still
+   * while the process is stopped: records must not expire before anybody had a chance to send them.
+   */
+  now(): number {
+    return Number(this.clock.unsafeCurrentTimeNanos()) / 1e6 - this.pausedMillis
+  }
+
+  paused(millis: number): void {
+    this.pausedMillis += millis
+  }
+
+  /** The time of the wall clock, for records. */
+  timestamp(): number {
+    return Math.floor(this.clock.unsafeCurrentTimeMillis())
+  }
+
+  error(
+    reason: WriteError["reason"],
+    parts?: { readonly partition?: number; readonly detail?: string | undefined; readonly cause?: unknown }
+  ): WriteError {
+    return new WriteError({
+      reason,
+      topic: this.config.topic,
+      ...(parts?.partition === undefined ? {} : { partition: parts.partition }),
+      ...(parts?.detail === undefined ? {} : { detail: parts.detail }),
+      ...(parts?.cause === undefined ? {} : { cause: parts.cause })
+    })
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // in
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** Takes a record, in the order of calls; it waits for its turn where the queue is full. */
+  offer(record: PendingRecord): void {
+    if (this.closed !== undefined) return record.settle(this.closed)
+    if (this.waiting.size > 0 || !this.hasRoom(record)) {
+      this.waiting.add(record)
+    } else {
+      this.accept(record)
+    }
+  }
+
+  /** Withdraws a record that still waits. One that was accepted goes its way, though nobody asks for it any more. */
+  withdraw(record: PendingRecord): void {
+    record.forget()
+    if (this.waiting.delete(record)) {
+      record.dropped()
+      this.admit()
+    }
+  }
+
+  private hasRoom(record: PendingRecord): boolean {
+    const { maxQueued, maxQueuedBytes } = this.config
+    // a record above the limit has its turn when it is alone
+    return this.queued < maxQueued && (this.queued === 0 || this.queuedBytes + record.size <= maxQueuedBytes)
+  }
+
+  /** Lets those in that waited for room. To be called after records were settled. */
+  admit(): void {
+    for (const record of this.waiting) {
+      if (!this.hasRoom(record)) return
+      this.waiting.delete(record)
+      this.accept(record)
+    }
+  }
+
+  private accept(record: PendingRecord): void {
+    const now = this.now()
+    this.queued++
+    this.queuedBytes += record.size
+    this.counts.writes++
+    record.acceptedAt = now
+    record.deadline = now + this.config.deliveryTimeoutMillis
+    if (this.queued === 1) this.deadlineSet.notify()
+    const age = now - this.describedAt
+    if (age > this.config.metadataMaxAgeMillis || this.parked.length > 0) {
+      this.parked.push(record)
+      this.refresh()
+    } else {
+      if (age > this.config.metadataMaxAgeMillis / 2) this.refresh()
+      this.route(record)
+    }
+  }
+
+  private route(record: PendingRecord): void {
+    const partition = this.partitionOf(record)
+    if (isInvalid(partition)) return this.settle(record, partition)
+    const lane = this.lanes[partition]
+    lane.push(record)
+    if (lane.leader === -1) this.refresh()
+    else this.senders.get(lane.leader)?.wake.notify()
+  }
+
+  private partitionOf(record: PendingRecord): number | WriteError {
+    const count = this.partitionCount
+    let partition: number
+    try {
+      partition = record.partition ?? this.config.partitioner(record.key, count)
+    } catch (cause) {
+      return this.error("InvalidPartition", { detail: `the partitioner threw: ${messageOf(cause)}`, cause })
+    }
+    if (Number.isInteger(partition) && partition >= 0 && partition < count) return partition
+    // it may be a new one: for the next write
+    this.refresh()
+    return this.error("InvalidPartition", { detail: `${partition}, of ${count} partitions` })
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // out
+  // -------------------------------------------------------------------------------------------------------------------
+
+  private settle(record: PendingRecord, outcome: Outcome): void {
+    this.queued--
+    this.queuedBytes -= record.size
+    if (!isFailure(outcome)) this.counts.acknowledged++
+    else if (outcome.reason === "UnknownOutcome") this.counts.unknown++
+    else this.counts.failed++
+    record.settle(outcome)
+  }
+
+  private settleAll(records: ReadonlyArray<PendingRecord>, error: WriteError): void {
+    for (const record of records) this.settle(record, error)
+  }
+
+  /** Ends a batch that is not in the log, or of which nobody knows. */
+  private giveUp(lane: Lane, batch: Batch, error: () => WriteError): void {
+    if (!batch.expired) this.settleAll(batch.records, error())
+    if (batch.maybeAppended) this.renew(lane)
+    lane.batch = undefined
+    lane.attempts = 0
+  }
+
+  private renew(lane: Lane): void {
+    lane.renew()
+    if (lane.identity === undefined) this.identityWanted.notify()
+  }
+
+  private unknown(lane: Lane, detail: string, cause: unknown): WriteError {
+    return this.error("UnknownOutcome", { partition: lane.partition, detail, cause })
+  }
+
+  /**
+   * The broker answered about a batch that was in flight; `before` is its `maybeAppended` before this attempt. Another
+   * attempt, if there is to be one, is due in `retryMillis`.
+   */
+  answered(lane: Lane, batch: Batch, before: boolean, verdict: Verdict, retryMillis: number, answer: Answer): void {
+    const { partition } = lane
+    const { failure } = answer
+    lane.lastFailure = failure
+    switch (verdict._tag) {
+      case "Acknowledged": {
+        lane.advance(batch)
+        lane.batch = undefined
+        lane.attempts = 0
+        if (batch.expired) return
+        this.latencies.push(this.now() - batch.records[0].acceptedAt)
+        if (answer.baseOffset < 0) {
+          const error = this.unknown(lane, "it is in the log, but not known where", undefined)
+          return this.settleAll(batch.records, error)
+        }
+        for (let i = 0; i < batch.records.length; i++) {
+          const offset = answer.baseOffset + i
+          this.settle(batch.records[i], Position.make({ topic: this.config.topic, partition, offset }))
+        }
+        return
+      }
+      case "Retry":
+        batch.maybeAppended = before || verdict.appended
+        return this.retry(lane, batch, retryMillis)
+      case "Renew":
+        batch.maybeAppended = before
+        if (before) break
+        // nothing of this batch is in the log: it goes out as the first of another identity
+        batch.encoded = undefined
+        this.renew(lane)
+        return this.retry(lane, batch, retryMillis)
+      case "TooLarge":
+        batch.maybeAppended = before
+        if (before || batch.expired) break
+        if (batch.records.length > 1) return lane.split(batch)
+        break
+      case "Refused":
+        batch.maybeAppended = before
+        break
+      case "Lost":
+        break
+    }
+    const detail = failure === undefined ? undefined : failure.codeName
+    this.giveUp(lane, batch, () => {
+      if (verdict._tag === "Lost") return this.unknown(lane, `${detail}: ${verdict.detail}`, failure)
+      if (before) {
+        return this.unknown(lane, `an earlier attempt had no answer, this one was refused: ${detail}`, failure)
+      }
+      const said = failure?.detail ?? (verdict._tag === "Refused" ? verdict.hint : undefined)
+      return this.error(verdict._tag === "Refused" ? verdict.reason : "TooLarge", {
+        partition,
+        detail: [detail, said].filter((part) => part !== undefined).join(": "),
+        cause: failure
+      })
+    })
+  }
+
+  /** Keeps a batch for another attempt; `maybeAppended` tells what the last one may have done. */
+  retry(lane: Lane, batch: Batch, millis: number): void {
+    if (batch.expired) return this.giveUp(lane, batch, () => this.error("Timeout"))
+    lane.attempts++
+    lane.retryAt = this.now() + millis
+  }
+
+  /**
+   * Fails all that is not in flight, as far as it is not in the log. In a lane, `leader` restricts it to those that this
+   * broker leads.
+   */
+  failUnsent(reason: WriteError["reason"], cause: ClientError | TopicError, leader?: number): void {
+    const detail = cause.message
+    if (leader === undefined) {
+      const parked = this.parked
+      this.parked = []
+      this.settleAll(parked, this.error(reason, { detail, cause }))
+    }
+    for (const lane of this.lanes) {
+      if (leader !== undefined && lane.leader !== leader) continue
+      const { batch, partition } = lane
+      if (batch !== undefined && !lane.inFlight) {
+        this.giveUp(lane, batch, () =>
+          batch.maybeAppended ? this.unknown(lane, detail, cause) : this.error(reason, { partition, detail, cause })
+        )
+      }
+      const rest = lane.takeAll()
+      if (rest.length > 0) this.settleAll(rest, this.error(reason, { partition, detail, cause }))
+    }
+    this.admit()
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // time
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** When there is something to expire next. */
+  nextDeadline(): number {
+    let next = Math.min(this.closeDeadline, this.parked[0]?.deadline ?? Number.POSITIVE_INFINITY)
+    for (const lane of this.lanes) next = Math.min(next, lane.deadline)
+    return next
+  }
+
+  /** Fails what is over its deadline. */
+  expire(): void {
+    const now = this.now()
+    const late = this.parked.findIndex((record) => record.deadline > now)
+    const overdue = this.parked.splice(0, late === -1 ? this.parked.length : late)
+    if (overdue.length > 0) this.settleAll(overdue, this.timeout(undefined, this.lastFailure))
+    for (const lane of this.lanes) {
+      const { batch } = lane
+      const cause = lane.lastFailure ?? this.lastFailure
+      if (batch !== undefined && !batch.expired && batch.records[0].deadline <= now) {
+        const error = batch.maybeAppended
+          ? this.unknown(lane, `sent, and not acknowledged within ${this.config.deliveryTimeoutMillis} ms`, cause)
+          : this.timeout(lane.partition, cause)
+        if (lane.inFlight) {
+          // what becomes of the lane is for the end of the request to say
+          batch.expired = true
+          this.settleAll(batch.records, error)
+        } else {
+          this.giveUp(lane, batch, () => error)
+        }
+      }
+      const rest = lane.takeOverdue(now)
+      if (rest.length > 0) this.settleAll(rest, this.timeout(lane.partition, cause))
+    }
+    if (now >= this.closeDeadline) this.abandon("the writer was closed, and closeTimeout passed")
+    this.admit()
+  }
+
+  private timeout(partition: number | undefined, cause: ClientError | TopicError | undefined): WriteError {
+    const last = cause === undefined ? "" : `, last failure: ${cause.message}`
+    return this.error("Timeout", {
+      ...(partition === undefined ? {} : { partition }),
+      detail: `not sent within ${this.config.deliveryTimeoutMillis} ms${last}`,
+      cause
+    })
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // the end
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** Takes no more; what was accepted has until `timeoutMillis` from now. */
+  close(timeoutMillis: number): void {
+    if (this.closed !== undefined) return
+    this.closed = this.error("Closed")
+    this.closeDeadline = this.now() + timeoutMillis
+    for (const record of this.waiting) record.settle(this.closed)
+    this.waiting.clear()
+    this.deadlineSet.notify()
+  }
+
+  /** Settles everything that is left. */
+  abandon(detail: string): void {
+    this.closed ??= this.error("Closed", { detail })
+    this.closeDeadline = Number.POSITIVE_INFINITY
+    for (const record of this.waiting) record.settle(this.closed)
+    this.waiting.clear()
+    const parked = this.parked
+    this.parked = []
+    this.settleAll(parked, this.error("Closed", { detail }))
+    for (const lane of this.lanes) {
+      const { batch, partition } = lane
+      if (batch !== undefined && !batch.expired) {
+        batch.expired = true
+        this.settleAll(
+          batch.records,
+          batch.maybeAppended ? this.unknown(lane, detail, lane.lastFailure) : this.error("Closed", { partition, detail })
+        )
+      }
+      this.settleAll(lane.takeAll(), this.error("Closed", { partition, detail }))
+    }
+  }
+
+  /** All that was accepted, or waits to be, and is not settled. */
+  *unsettled(): Iterable<PendingRecord> {
+    yield* this.waiting
+    yield* this.parked
+    for (const lane of this.lanes) yield* lane.unsettled()
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // metadata
+  // -------------------------------------------------------------------------------------------------------------------
+
+  refresh(): void {
+    this.metadataWanted.notify()
+  }
+
+  /** What is known of partitions may be wrong: nothing is hashed before it is known anew. */
+  distrust(): void {
+    this.describedAt = Number.NEGATIVE_INFINITY
+    this.refresh()
+  }
+
+  /** Is there anything that fresh metadata could help? */
+  get needsMetadata(): boolean {
+    return this.parked.length > 0 || this.lanes.some((lane) => lane.leader === -1 && !lane.isIdle)
+  }
+
+  get isIdle(): boolean {
+    return this.queued === 0 && this.waiting.size === 0
+  }
+
+  /** Takes a description over. Returns the leaders that lost a batch in flight to another one. */
+  describe(description: TopicDescription): ReadonlySet<number> {
+    const recreated = this.description !== undefined && this.description.topic.id !== description.topic.id
+    const moved = new Set<number>()
+    this.description = description
+    this.describedAt = this.now()
+    this.lastFailure = undefined
+    const last = description.partitions.at(-1)
+    this.partitionCount = last === undefined ? 0 : last.partition + 1
+    for (let i = this.lanes.length; i < this.partitionCount; i++) {
+      this.lanes.push(new Lane(i, this.identity, this.config.maxBatchBytes))
+    }
+    for (const found of description.partitions) {
+      const lane = this.lanes[found.partition]
+      // news from a broker that lags behind
+      if (!recreated && found.leaderEpoch !== -1 && found.leaderEpoch < lane.leaderEpoch) continue
+      if (found.leader !== lane.leader || found.leaderEpoch !== lane.leaderEpoch) {
+        if (lane.inFlight && found.leader !== lane.leader) moved.add(lane.leader)
+        lane.retryAt = 0
+      }
+      lane.leader = found.leader
+      lane.leaderEpoch = found.leaderEpoch
+    }
+    for (let i = this.partitionCount; i < this.lanes.length; i++) this.lanes[i].leader = -1
+    const parked = this.parked
+    this.parked = []
+    if (this.partitionCount > 0) for (const record of parked) this.route(record)
+    else this.parked = parked
+    this.admit()
+    return moved
+  }
+
+  wakeSenders(): void {
+    for (const sender of this.senders.values()) sender.wake.notify()
+  }
+
+  /** A new producer id: for new lanes, and for those that wait for one. */
+  identify(identity: Identity): void {
+    this.identity = identity
+    for (const lane of this.lanes) lane.identity ??= identity
+    this.wakeSenders()
+  }
+}
+
+/** What the broker said about a batch. */
+export interface Answer {
+  readonly baseOffset: number
+  readonly failure: (ClientError & { readonly _tag: "KafkaBrokerError" }) | undefined
+}
+
+/** What it means for a write that a broker can never be asked. */
+export const reasonOf = (error: ClientError | TopicError): WriteError["reason"] =>
+  error.reason === "Unauthorized" || error.reason === "Authentication"
+    ? "Unauthorized"
+    : error.reason === "NotFound"
+      ? "TopicNotFound"
+      : "Rejected"
+
+const isInvalid = (partition: number | WriteError): partition is WriteError => typeof partition !== "number"

@@ -1,0 +1,181 @@
+/** The fibers around a writer's core: metadata, producer ids, deadlines, and one sender a leader. */
+import * as Effect from "effect/Effect"
+import * as FiberMap from "effect/FiberMap"
+import type * as Scope from "effect/Scope"
+import { Signal } from "../source/signal.ts"
+import { isDenial, retryDelay } from "../source/source.ts"
+import { annotateLogs } from "../log.ts"
+import { brokerError } from "../protocol/errorCodes.ts"
+import { BrokerError, type ClientError, type TopicError } from "../../KafkaError.ts"
+import { reasonOf, type Core } from "./core.ts"
+import type { Identity } from "./lane.ts"
+import { runSender } from "./sender.ts"
+import { CLUSTER_AUTHORIZATION_FAILED, IDEMPOTENT_WRITE_HINT } from "./verdict.ts"
+
+/** How long a topic may be missing from the metadata before it counts as gone: new ones take a moment to be known. */
+export const MISSING_GRACE_MILLIS = 2_000
+
+/** A request that takes longer is worth a look whether its leader is still the leader. */
+const SLOW_MILLIS = 1_000
+
+/** A timer that comes later than this tells that the process was stopped, or its event loop held up. */
+const LATE_MILLIS = 1_000
+
+/** Forks them into the scope. Defects are bugs of this library: they end the writer rather than let it hang. */
+export const forkFibers = (core: Core, publish: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const senders = yield* FiberMap.make<number>()
+
+    const supervised = (fiber: Effect.Effect<never>) =>
+      Effect.catchAllDefect(fiber, (defect) =>
+        Effect.sync(() => core.abandon("the writer died of a bug")).pipe(
+          Effect.andThen(Effect.logError("the writer died of a bug", defect)),
+          annotateLogs("KafkaTableWriter", { topic: core.config.topic })
+        )
+      )
+
+    const ensureSender = (leader: number): Effect.Effect<unknown> =>
+      Effect.suspend(() => {
+        if (core.senders.has(leader)) return Effect.void
+        core.senders.set(leader, { wake: new Signal(), busySince: undefined })
+        return startSender(leader)
+      })
+
+    /** In place of the one that runs, if one does. */
+    const startSender = (leader: number) =>
+      Effect.suspend(() =>
+        FiberMap.run(senders, leader, supervised(runSender(core, leader, core.senders.get(leader)!, publish)))
+      )
+
+    yield* Effect.forkScoped(supervised(metadataLoop(core, ensureSender, startSender)))
+    yield* Effect.forkScoped(supervised(deadlineLoop(core, publish)))
+    if (core.config.idempotent) yield* Effect.forkScoped(supervised(identityLoop(core)))
+  })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// metadata
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Asks for metadata when it is wanted; an idle writer asks for nothing. */
+const metadataLoop = (
+  core: Core,
+  ensureSender: (leader: number) => Effect.Effect<unknown>,
+  restartSender: (leader: number) => Effect.Effect<unknown>
+): Effect.Effect<never> => {
+  const { client, config } = core
+  let attempts = 0
+  let missingSince: number | undefined
+  let seen = -1
+
+  const again = Effect.suspend(() => Effect.flatMap(retryDelay(client, attempts++), Effect.sleep))
+
+  const onError = (error: ClientError | TopicError): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      core.lastFailure = error
+      if (error._tag === "KafkaTopicError" && error.reason === "NotFound") {
+        missingSince ??= core.now()
+        if (core.now() - missingSince < MISSING_GRACE_MILLIS) return again
+      } else if (error.retriable && !isDenial(error)) {
+        // what is queued has its deadlines
+        return again
+      }
+      core.distrust()
+      core.failUnsent(reasonOf(error), error)
+      seen = core.metadataWanted.version
+      return again
+    })
+
+  const once = Effect.suspend(() => (seen === -1 || core.needsMetadata ? Effect.void : core.metadataWanted.after(seen))).pipe(
+    Effect.andThen(
+      Effect.suspend(() => {
+        seen = core.metadataWanted.version
+        return client.describeTopic(config.topic)
+      })
+    ),
+    Effect.flatMap((description) =>
+      Effect.gen(function* () {
+        missingSince = undefined
+        const moved = core.describe(description)
+        const leaders = new Set(core.lanes.map((lane) => lane.leader).filter((leader) => leader !== -1))
+        yield* Effect.forEach(leaders, ensureSender, { discard: true })
+        for (const leader of moved) {
+          const since = core.senders.get(leader)?.busySince
+          // it does not answer, and somebody else leads now: the batch goes there, and is told apart by its sequence
+          if (since !== undefined && core.now() - since >= SLOW_MILLIS) yield* restartSender(leader)
+        }
+        core.wakeSenders()
+        if (!core.needsMetadata) attempts = 0
+        // at most one request per backoff, however many ask for it
+        yield* again
+      })
+    ),
+    Effect.catchAll(onError)
+  )
+  return Effect.forever(once)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// producer ids
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A new producer id, from epoch 0. */
+export const askIdentity = (core: Core): Effect.Effect<Identity, ClientError> =>
+  Effect.flatMap(core.client.initProducerId, (answer) => {
+    if (answer.errorCode === 0) return Effect.succeed({ producerId: answer.producerId, epoch: answer.producerEpoch })
+    const detail = answer.errorCode === CLUSTER_AUTHORIZATION_FAILED ? IDEMPOTENT_WRITE_HINT : undefined
+    return Effect.fail(brokerError({ code: answer.errorCode, request: "InitProducerId", detail }))
+  })
+
+/** Only needed after 32,767 unknown outcomes in one partition, or where the broker wants another id. */
+const identityLoop = (core: Core): Effect.Effect<never> => {
+  let attempts = 0
+  const once = Effect.suspend(() => {
+    const seen = core.identityWanted.version
+    const isWanted = core.identity === undefined || core.lanes.some((lane) => lane.identity === undefined)
+    if (!isWanted) return core.identityWanted.after(seen)
+    return askIdentity(core).pipe(
+      Effect.map((identity) => {
+        attempts = 0
+        core.identify(identity)
+      }),
+      Effect.catchAll((error) =>
+        Effect.suspend(() => {
+          core.lastFailure = error
+          if (!error.retriable || isDenial(error)) core.failUnidentified(reasonOf(error), error)
+          return Effect.flatMap(retryDelay(core.client, attempts++), Effect.sleep)
+        })
+      )
+    )
+  })
+  return Effect.forever(once)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// deadlines
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** While anything is queued, looks once a second, or when the next deadline is. */
+const deadlineLoop = (core: Core, publish: Effect.Effect<void>): Effect.Effect<never> => {
+  const once = Effect.suspend(() => {
+    const seen = core.deadlineSet.version
+    const next = core.nextDeadline()
+    if (next === Number.POSITIVE_INFINITY) return core.deadlineSet.after(seen)
+    const begin = core.now()
+    const wait = Math.min(Math.max(0, next - begin), SLOW_MILLIS)
+    return Effect.andThen(
+      Effect.sleep(wait),
+      Effect.suspend(() => {
+        const late = core.now() - begin - wait
+        if (late > LATE_MILLIS) core.paused(late)
+        const now = core.now()
+        for (const sender of core.senders.values()) {
+          if (sender.busySince !== undefined && now - sender.busySince >= SLOW_MILLIS) core.refresh()
+        }
+        if (core.nextDeadline() > now) return Effect.void
+        core.expire()
+        return publish
+      })
+    )
+  })
+  return Effect.forever(once)
+}

@@ -1,0 +1,142 @@
+import type { ClientError } from "../../KafkaError.ts"
+import { BATCH_OVERHEAD } from "../recordBatch/encode.ts"
+import type { PendingRecord } from "./record.ts"
+
+/** As which producer a lane writes. */
+export interface Identity {
+  readonly producerId: bigint
+  readonly epoch: number
+}
+
+/** Of a writer that is not idempotent. */
+export const ANONYMOUS: Identity = { producerId: -1n, epoch: -1 }
+
+const MAX_EPOCH = 0x7fff
+
+/** Sequences are 31 bits and wrap to 0. */
+const SEQUENCES = 0x8000_0000
+
+/** Records that go to the log together, or not at all. */
+export interface Batch {
+  readonly records: ReadonlyArray<PendingRecord>
+  /** Of its records before compression, about. */
+  readonly size: number
+  /** Made when it is first sent; then these bytes are sent until the outcome is known. */
+  encoded: Buffer | undefined
+  /** Some attempt may have been appended: it was sent, and not definitely refused. */
+  maybeAppended: boolean
+  /** Its records have been told already (the deadline passed while it was in flight). */
+  expired: boolean
+}
+
+/**
+ * One partition on the way to its leader: first in, first out, one batch in flight.
+ *
+ * The batch in flight carries the lane's identity and `nextSequence`. A broker takes each sequence of an identity once,
+ * so a batch may be sent again, byte for byte, as often as it takes. What must never happen is that one sequence is given
+ * to two batches of which the first may be in the log: the broker would take the second for a repetition of the first,
+ * and acknowledge what it throws away. So a batch that is given up while its outcome is unknown takes its identity with
+ * it: the lane goes on with the next epoch, and the broker refuses the old one from then on, should it still come.
+ */
+export class Lane {
+  readonly partition: number
+  /** Node id, -1 if there is none. */
+  leader = -1
+  leaderEpoch = -1
+  /** `undefined`: a new producer id has to be asked for. */
+  identity: Identity | undefined
+  nextSequence = 0
+  batch: Batch | undefined
+  inFlight = false
+  /** Not to be sent before, by the writer's time. */
+  retryAt = 0
+  attempts = 0
+  lastFailure: ClientError | undefined
+  private queue: Array<PendingRecord> = []
+  private head = 0
+  private maxBytes: number
+
+  constructor(partition: number, identity: Identity | undefined, maxBatchBytes: number) {
+    this.partition = partition
+    this.identity = identity
+    this.maxBytes = maxBatchBytes
+  }
+
+  push(record: PendingRecord): void {
+    this.queue.push(record)
+  }
+
+  get isIdle(): boolean {
+    return this.batch === undefined && this.head === this.queue.length
+  }
+
+  /** Its oldest unsettled record's. */
+  get deadline(): number {
+    if (this.batch !== undefined && !this.batch.expired) return this.batch.records[0].deadline
+    return this.head < this.queue.length ? this.queue[this.head].deadline : Number.POSITIVE_INFINITY
+  }
+
+  /** All that is accepted and not settled, in order. */
+  *unsettled(): Iterable<PendingRecord> {
+    if (this.batch !== undefined && !this.batch.expired) yield* this.batch.records
+    for (let i = this.head; i < this.queue.length; i++) yield this.queue[i]
+  }
+
+  /** Takes the queue's first records for a batch, if there is none yet. */
+  cut(): Batch | undefined {
+    if (this.batch !== undefined || this.head === this.queue.length) return this.batch
+    let size = BATCH_OVERHEAD + this.queue[this.head].size
+    let end = this.head + 1
+    while (end < this.queue.length && size + this.queue[end].size <= this.maxBytes) size += this.queue[end++].size
+    const records = this.queue.slice(this.head, end)
+    this.head = end
+    this.compact()
+    this.batch = { records, size, encoded: undefined, maybeAppended: false, expired: false }
+    return this.batch
+  }
+
+  /** Puts a batch that was refused as too large back in front, to be cut smaller from now on. */
+  split(batch: Batch): void {
+    this.maxBytes = Math.max(1, Math.floor(batch.size / 2))
+    this.queue = [...batch.records, ...this.queue.slice(this.head)]
+    this.head = 0
+    this.batch = undefined
+  }
+
+  /** Takes the records out that wait behind the batch, and whose deadline has passed. */
+  takeOverdue(now: number): ReadonlyArray<PendingRecord> {
+    const start = this.head
+    while (this.head < this.queue.length && this.queue[this.head].deadline <= now) this.head++
+    const overdue = this.queue.slice(start, this.head)
+    this.compact()
+    return overdue
+  }
+
+  takeAll(): ReadonlyArray<PendingRecord> {
+    return this.takeOverdue(Number.POSITIVE_INFINITY)
+  }
+
+  private compact(): void {
+    if (this.head === this.queue.length) {
+      this.queue = []
+      this.head = 0
+    } else if (this.head > 1024 && this.head * 2 > this.queue.length) {
+      this.queue = this.queue.slice(this.head)
+      this.head = 0
+    }
+  }
+
+  /** The batch is in the log: its sequences are used up. */
+  advance(batch: Batch): void {
+    if (this.identity === undefined || this.identity === ANONYMOUS) return
+    this.nextSequence = (this.nextSequence + batch.records.length) % SEQUENCES
+  }
+
+  /** Goes on under another identity, from sequence 0: the next epoch of the producer id, or another id after the last. */
+  renew(): void {
+    if (this.identity === undefined || this.identity === ANONYMOUS) return
+    const { epoch, producerId } = this.identity
+    this.identity = epoch < MAX_EPOCH ? { producerId, epoch: epoch + 1 } : undefined
+    this.nextSequence = 0
+  }
+}

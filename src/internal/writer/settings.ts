@@ -1,0 +1,98 @@
+import * as Effect from "effect/Effect"
+import * as Codec from "../../Codec.ts"
+import type { InvalidOptionsError } from "../../KafkaError.ts"
+import type { KafkaTableWriterOptions } from "../../KafkaTableWriter.ts"
+import { murmur2, type Partitioner } from "../../Partitioner.ts"
+import { TABLE_OPTIONS, WRITER_OPTIONS } from "../optionNames.ts"
+import { checkOptions } from "../options.ts"
+import { codecs, type Codec as Compression, compress, prepareCodecs } from "../recordBatch/compression.ts"
+import { readTopicSettings, type CheckedTopic } from "../topic.ts"
+
+/** The options of a writer with their defaults, checked; times in milliseconds. */
+export interface WriterConfig<K, V> extends SendConfig {
+  readonly key: Codec.Codec<K>
+  readonly value: Codec.Codec<V>
+  /** `undefined`: the topic is taken as it is. */
+  readonly ensure: CheckedTopic | undefined
+  readonly closeTimeoutMillis: number
+}
+
+/** What those parts of a writer need that know bytes only. */
+export interface SendConfig {
+  readonly topic: string
+  readonly acks: -1 | 1
+  readonly idempotent: boolean
+  readonly compression: Compression
+  readonly partitioner: Partitioner
+  readonly deliveryTimeoutMillis: number
+  readonly requestTimeoutMillis: number
+  readonly maxBatchBytes: number
+  readonly maxRecordBytes: number
+  readonly maxQueued: number
+  readonly maxQueuedBytes: number
+  readonly metadataMaxAgeMillis: number
+}
+
+const MIB = 1024 * 1024
+
+const KNOWN = [...new Set([...WRITER_OPTIONS, ...TABLE_OPTIONS])]
+
+/** The request has 32 bits for it. */
+const MAX_MILLIS = 0x7fff_ffff
+
+/** Loads what the codec needs; what is wrong if that is not possible here. */
+const unusable = (compression: Compression): Effect.Effect<string | undefined> =>
+  Effect.tryPromise(() => prepareCodecs()).pipe(
+    Effect.andThen(Effect.try(() => compress(compression, Buffer.alloc(1)))),
+    Effect.match({
+      onFailure: ({ error }) => (error instanceof Error ? error.message : String(error)),
+      onSuccess: () => undefined
+    })
+  )
+
+export const readOptions = <K, V>(
+  options: KafkaTableWriterOptions<K, V>
+): Effect.Effect<WriterConfig<K, V>, InvalidOptionsError> => {
+  const compression = options.compression
+  const preparing =
+    compression === undefined || compression === "none" || !codecs.includes(compression)
+      ? Effect.succeed(undefined)
+      : unusable(compression)
+  return Effect.flatMap(preparing, (problem) =>
+    checkOptions("KafkaTableWriter", (check): WriterConfig<K, V> => {
+      check.known(options, KNOWN)
+      check.topic(options.topic)
+      if (!Codec.isCodec(options.value)) check.problem("value", "must be a Codec, such as Codec.json(schema)")
+      if (options.key !== undefined && !Codec.isCodec(options.key)) check.problem("key", "must be a Codec")
+      if (problem !== undefined) check.problem("compression", problem)
+      if (options.partitioner !== undefined && typeof options.partitioner !== "function") {
+        check.problem("partitioner", "must be a function of a key's bytes and the number of partitions")
+      }
+      const acks = check.oneOf("acks", options.acks, "all", ["all", "leader"])
+      if (acks === "leader" && options.idempotent === true) {
+        check.problem("idempotent", 'contradicts acks: "leader", as only all replicas together can tell a repetition')
+      }
+      const requestTimeoutMillis = check.millis("requestTimeout", options.requestTimeout, 10_000)
+      if (requestTimeoutMillis > MAX_MILLIS) check.problem("requestTimeout", "must be below 25 days")
+      return {
+        topic: options.topic,
+        // without a key codec, K is string: the type of the options says so
+        key: options.key ?? (Codec.utf8 as unknown as Codec.Codec<K>),
+        value: options.value,
+        ensure: readTopicSettings(check, options),
+        acks: acks === "all" ? -1 : 1,
+        idempotent: options.idempotent ?? acks === "all",
+        compression: check.oneOf("compression", compression, "none", codecs),
+        partitioner: options.partitioner ?? murmur2,
+        deliveryTimeoutMillis: check.millis("deliveryTimeout", options.deliveryTimeout, 30_000),
+        requestTimeoutMillis: Math.ceil(requestTimeoutMillis),
+        maxBatchBytes: check.integer("maxBatchBytes", options.maxBatchBytes, 1_000_000, 1),
+        maxRecordBytes: check.integer("maxRecordBytes", options.maxRecordBytes, MIB, 1),
+        maxQueued: check.integer("maxQueued", options.maxQueued, 10_000, 1),
+        maxQueuedBytes: check.integer("maxQueuedBytes", options.maxQueuedBytes, 32 * MIB, 1),
+        closeTimeoutMillis: check.millis("closeTimeout", options.closeTimeout, 5_000),
+        metadataMaxAgeMillis: check.millis("metadataMaxAge", options.metadataMaxAge, 60_000)
+      }
+    })
+  )
+}

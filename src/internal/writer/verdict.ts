@@ -1,0 +1,68 @@
+import type { WriteReason } from "../../KafkaError.ts"
+import { describeCode } from "../protocol/errorCodes.ts"
+
+/**
+ * What a broker's answer means for the batch that it is about.
+ *
+ * - `Acknowledged`: it is in the log.
+ * - `Retry`: not now. `appended`: this attempt may be in the log nevertheless.
+ * - `Renew`: the broker does not know this producer, or another sequence was due. Not in the log by this attempt.
+ * - `TooLarge`: not in the log; its parts may fit.
+ * - `Refused`: not in the log, and not to be tried again.
+ * - `Lost`: the broker cannot say, or cannot say where.
+ */
+export type Verdict =
+  | { readonly _tag: "Acknowledged" }
+  | { readonly _tag: "Retry"; readonly appended: boolean }
+  | { readonly _tag: "Renew" }
+  | { readonly _tag: "TooLarge" }
+  | { readonly _tag: "Refused"; readonly reason: WriteReason; readonly hint: string | undefined }
+  | { readonly _tag: "Lost"; readonly detail: string }
+
+const UNKNOWN_SERVER_ERROR = -1
+const REQUEST_TIMED_OUT = 7
+const MESSAGE_TOO_LARGE = 10
+const NETWORK_EXCEPTION = 13
+const RECORD_LIST_TOO_LARGE = 18
+const NOT_ENOUGH_REPLICAS_AFTER_APPEND = 20
+export const CLUSTER_AUTHORIZATION_FAILED = 31
+const OUT_OF_ORDER_SEQUENCE_NUMBER = 45
+const DUPLICATE_SEQUENCE_NUMBER = 46
+const INVALID_PRODUCER_EPOCH = 47
+const INVALID_PRODUCER_ID_MAPPING = 49
+const KAFKA_STORAGE_ERROR = 56
+const UNKNOWN_PRODUCER_ID = 59
+
+/** After these, the batch may have been appended all the same. */
+const AMBIGUOUS = new Set([
+  REQUEST_TIMED_OUT,
+  NETWORK_EXCEPTION,
+  NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+  KAFKA_STORAGE_ERROR
+])
+
+const NEEDS_IDENTITY = new Set([
+  OUT_OF_ORDER_SEQUENCE_NUMBER,
+  INVALID_PRODUCER_EPOCH,
+  INVALID_PRODUCER_ID_MAPPING,
+  UNKNOWN_PRODUCER_ID
+])
+
+/** Before Kafka 2.8, writing idempotently takes a right of its own. */
+export const IDEMPOTENT_WRITE_HINT =
+  "Kafka before 2.8 wants IDEMPOTENT_WRITE on the cluster for an idempotent writer: grant it, or set idempotent: false"
+
+export const judge = (code: number, idempotent: boolean): Verdict => {
+  if (code === 0) return { _tag: "Acknowledged" }
+  if (code === MESSAGE_TOO_LARGE || code === RECORD_LIST_TOO_LARGE) return { _tag: "TooLarge" }
+  if (code === DUPLICATE_SEQUENCE_NUMBER) return { _tag: "Lost", detail: "it is in the log, but not known where" }
+  if (code === UNKNOWN_SERVER_ERROR) return { _tag: "Lost", detail: "the broker failed in a way that it has no name for" }
+  if (idempotent && NEEDS_IDENTITY.has(code)) return { _tag: "Renew" }
+  const { reason, retriable } = describeCode(code)
+  if (retriable) return { _tag: "Retry", appended: AMBIGUOUS.has(code) }
+  return {
+    _tag: "Refused",
+    reason: reason === "Unauthorized" ? "Unauthorized" : "Rejected",
+    hint: idempotent && code === CLUSTER_AUTHORIZATION_FAILED ? IDEMPOTENT_WRITE_HINT : undefined
+  }
+}

@@ -1,0 +1,334 @@
+import { readFileSync } from "node:fs"
+import * as zlib from "node:zlib"
+import { describe, expect, it } from "vitest"
+import { crc32, crc32c, plainCrc32, plainCrc32c } from "../../src/internal/recordBatch/checksum.ts"
+import type { Codec } from "../../src/internal/recordBatch/compression.ts"
+import { codecs, compress, decompress, prepareCodecs } from "../../src/internal/recordBatch/compression.ts"
+import { Refusal } from "../../src/internal/recordBatch/corruption.ts"
+import { builtInZstd, loadWasmZstd } from "../../src/internal/recordBatch/zstdEngine.ts"
+import { batch, batchAround, record, refused } from "./support.ts"
+
+await prepareCodecs()
+await prepareCodecs()
+
+const MiB = 1024 * 1024
+
+/** Text that compresses, but not to nothing. */
+const text = (size: number): Buffer => {
+  const words = readFileSync(new URL("./fixtures.json", import.meta.url))
+  return Buffer.concat(Array.from({ length: Math.ceil(size / words.length) }, () => words)).subarray(0, size)
+}
+
+const uint32 = (value: number): Buffer => {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32LE(value)
+  return bytes
+}
+
+const reasonOf = (codec: Codec, bytes: Buffer, max: number): string => {
+  try {
+    decompress(codec, bytes, max)
+    return "read"
+  } catch (error) {
+    if (error instanceof Refusal) return error.reason
+    throw error
+  }
+}
+
+/** Runs within a time that decompressing a bomb would not do with. */
+const quickly = <A>(run: () => A): A => {
+  const before = process.hrtime.bigint()
+  const result = run()
+  expect(Number(process.hrtime.bigint() - before) / 1e6).toBeLessThan(1000)
+  return result
+}
+
+const snappyPreamble = (size: number): ReadonlyArray<number> =>
+  size < 128 ? [size] : [(size % 128) + 128, ...snappyPreamble(Math.floor(size / 128))]
+
+/** zstd: a frame of blocks that repeat one byte 128 kB each, without a declared size. */
+const zstdRuns = (blocks: number): Buffer => {
+  const run = (last: number): Buffer => Buffer.from([...uint32((131072 << 3) | (1 << 1) | last).subarray(0, 3), 0x61])
+  return Buffer.concat([
+    uint32(0xfd2fb528),
+    Buffer.from([0x00, 0x70]),
+    ...Array.from({ length: blocks - 1 }, () => run(0)),
+    run(1)
+  ])
+}
+
+/** Takes the declared size out of the frame of one segment that a one-shot compressor writes. */
+const withoutContentSize = (frame: Buffer): Buffer => {
+  const sizes = [1, 2, 4, 8]
+  const descriptor = frame[4]
+  expect(descriptor & 0x03).toBe(0)
+  const single = (descriptor & 0x20) !== 0
+  const size = descriptor >>> 6 === 0 && !single ? 0 : sizes[descriptor >>> 6]
+  return Buffer.concat([
+    frame.subarray(0, 4),
+    Buffer.from([descriptor & 0x04, 0x70]),
+    frame.subarray(5 + (single ? 0 : 1) + size)
+  ])
+}
+
+describe("compression", () => {
+  for (const codec of codecs) {
+    it(`${codec}: nothing, little and much`, () => {
+      for (const size of [0, 1, 100, 65_536, 65_537, 3 * MiB]) {
+        const bytes = text(size)
+        const packed = compress(codec, bytes)
+        expect(decompress(codec, packed, 4 * MiB).equals(bytes)).toBe(true)
+        if (codec !== "none" && size >= MiB) expect(packed.length).toBeLessThan(size / 2)
+      }
+    })
+    if (codec === "none") continue
+
+    it(`${codec}: exactly as large as allowed, and one byte more`, () => {
+      const packed = compress(codec, text(200_000))
+      expect(decompress(codec, packed, 200_000).length).toBe(200_000)
+      expect(reasonOf(codec, packed, 199_999)).toBe("TooLarge")
+      expect(reasonOf(codec, packed, 0)).toBe("TooLarge")
+    })
+
+    it(`${codec}: cut off anywhere`, () => {
+      const packed = compress(codec, text(2000))
+      for (let cut = 0; cut < packed.length; cut++) {
+        const reason = reasonOf(codec, packed.subarray(0, cut), MiB)
+        // Framed snappy and zstd's frames may end anywhere between two blocks or frames: nothing is no block at all.
+        if (reason === "read") expect([codec, cut]).toSatisfy(([c, n]) => (c === "snappy" ? n === 16 : n === 0))
+        else expect(reason).toMatch(/^(Decompression|TooLarge)$/)
+      }
+    })
+
+    it(`${codec}: a bomb is refused quickly`, () => {
+      const bomb = compress(codec, Buffer.alloc(160 * MiB))
+      expect(quickly(() => reasonOf(codec, bomb, 4 * MiB))).toBe("TooLarge")
+      const bytes = batchAround(bomb, { count: 1000, attributes: codecs.indexOf(codec) })
+      expect(quickly(() => refused(bytes)?.reason)).toBe("TooLarge")
+    })
+
+    it(`${codec}: a batch out of proportion is refused, unless small`, () => {
+      const packed = compress(codec, Buffer.alloc(8 * MiB))
+      const bytes = batchAround(packed, { count: 1, attributes: codecs.indexOf(codec) })
+      expect(refused(bytes, { maxRatio: 5 })?.reason).toBe("TooLarge")
+      const small = batchAround(compress(codec, Buffer.alloc(3 * MiB)), { attributes: codecs.indexOf(codec) })
+      expect(refused(small, { maxRatio: 5 })?.reason).toBe("Malformed")
+    })
+
+    it(`${codec}: the batches of one answer have a limit together`, () => {
+      const records = batch(0, [record(null, Buffer.alloc(20_000))]).subarray(61)
+      const batches = [0, 1, 2].map((baseOffset) =>
+        batchAround(compress(codec, records), { baseOffset, attributes: codecs.indexOf(codec) })
+      )
+      expect(refused(Buffer.concat(batches))).toBeUndefined()
+      const refusal = refused(Buffer.concat(batches), { maxFetchBytes: 2.5 * records.length })
+      expect([refusal?.reason, refusal?.baseOffset]).toEqual(["TooLarge", 2])
+    })
+  }
+})
+
+describe("gzip", () => {
+  it("a declared size that is a lie", () => {
+    const bomb = zlib.gzipSync(Buffer.alloc(64 * MiB))
+    bomb.writeUInt32LE(1000, bomb.length - 4)
+    expect(quickly(() => reasonOf("gzip", bomb, 4 * MiB))).toBe("TooLarge")
+    const packed = zlib.gzipSync(text(1000))
+    packed.writeUInt32LE(0xffffffff, packed.length - 4)
+    expect(reasonOf("gzip", packed, MiB)).toBe("TooLarge")
+    packed.writeUInt32LE(MiB, packed.length - 4)
+    expect(reasonOf("gzip", packed, MiB)).toBe("Decompression")
+  })
+
+  it("several members", () => {
+    const packed = Buffer.concat([zlib.gzipSync(text(1000)), zlib.gzipSync(text(500))])
+    expect(decompress("gzip", packed, MiB).length).toBe(1500)
+  })
+})
+
+describe("snappy", () => {
+  // 64 literals at most in this form: a tag, then the bytes.
+  const raw = Buffer.from([5, 4 << 2, 0x68, 0x65, 0x6c, 0x6c, 0x6f])
+
+  it("a raw block, as other clients than Java's write it", () => {
+    expect(decompress("snappy", raw, 100).toString()).toBe("hello")
+  })
+
+  it("Java's framing, its header again between blocks", () => {
+    const framed = compress("snappy", text(50_000))
+    expect(
+      decompress("snappy", Buffer.concat([framed, framed]), MiB).equals(Buffer.concat([text(50_000), text(50_000)]))
+    ).toBe(true)
+  })
+
+  it("a raw bomb: the size that it declares is refused", () => {
+    for (const size of [2 ** 32 - 1, 2 ** 31, 200]) {
+      const bomb = Buffer.from([...snappyPreamble(size), 0, 0x61])
+      expect(quickly(() => reasonOf("snappy", bomb, 2 ** 40))).toBe("Decompression")
+    }
+    expect(reasonOf("snappy", Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]), 2 ** 40)).toBe("Decompression")
+    expect(reasonOf("snappy", Buffer.alloc(0), 100)).toBe("Decompression")
+  })
+
+  it("a framed bomb: the sizes of all blocks are added up first", () => {
+    const framed = compress("snappy", Buffer.alloc(64 * MiB))
+    expect(quickly(() => reasonOf("snappy", framed, 63 * MiB))).toBe("TooLarge")
+  })
+
+  it("block sizes that cannot be", () => {
+    for (const size of [0, -1, 100, 0x7fffffff]) {
+      const framed = compress("snappy", text(100))
+      framed.writeInt32BE(size, 16)
+      expect(reasonOf("snappy", framed, MiB)).toBe("Decompression")
+    }
+  })
+
+  it("a block that becomes less or more than declared", () => {
+    for (const size of [4, 6]) {
+      const lying = Buffer.from(raw)
+      lying[0] = size
+      expect(reasonOf("snappy", lying, 100)).toBe("Decompression")
+    }
+  })
+})
+
+describe("lz4", () => {
+  const header = Buffer.from(compress("lz4", Buffer.alloc(0)).subarray(0, 7))
+
+  /** Header of a frame whose blocks refer to those before them. Its checksum is xxHash's of the two bytes. */
+  const linkedHeader = Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x40, 0x40, 0xc0])
+
+  const block = (bytes: ReadonlyArray<number>, stored = false): Buffer =>
+    Buffer.concat([uint32((stored ? 0x80000000 : 0) + bytes.length), Buffer.from(bytes)])
+
+  const letters = [..."abcdefghijklmnop"].map((letter) => letter.charCodeAt(0))
+
+  it("blocks that refer to those before them", () => {
+    // 16 literals; then a match of 8 at distance 16, which is in the block before, and five literals.
+    const frame = Buffer.concat([
+      linkedHeader,
+      block([0xf0, 1, ...letters]),
+      block([0x04, 16, 0, 0x50, ...letters.slice(0, 5)]),
+      uint32(0)
+    ])
+    expect(decompress("lz4", frame, 100).toString()).toBe("abcdefghijklmnopabcdefghabcde")
+  })
+
+  it("stored blocks, and several frames", () => {
+    const frame = Buffer.concat([header, block(letters, true), uint32(0)])
+    expect(decompress("lz4", Buffer.concat([frame, frame]), 100).toString()).toBe("abcdefghijklmnop".repeat(2))
+  })
+
+  it("many small blocks are measured, not refused by their number", () => {
+    const small = [0xf0, 1, ...letters]
+    const frame = Buffer.concat([header, ...Array.from({ length: 100 }, () => block(small)), uint32(0)])
+    expect(decompress("lz4", frame, 1600).length).toBe(1600)
+    expect(reasonOf("lz4", frame, 1599)).toBe("TooLarge")
+  })
+
+  it("an unknown version, block size, magic, or a dictionary", () => {
+    for (const [at, value] of [
+      [0, 0x02],
+      [4, 0x00],
+      [4, 0x61],
+      [5, 0x30]
+    ]) {
+      const frame = Buffer.from(compress("lz4", text(100)))
+      frame[at] = value
+      expect(reasonOf("lz4", frame, MiB)).toBe("Decompression")
+    }
+  })
+
+  it("a wrong header checksum is refused, but for magic 0, which always had one", () => {
+    const frame = Buffer.from(compress("lz4", text(100)))
+    frame[6] ^= 0xff
+    expect(reasonOf("lz4", frame, MiB)).toBe("Decompression")
+    expect(decompress("lz4", frame, MiB, 0).equals(text(100))).toBe(true)
+  })
+})
+
+const engines = [["WebAssembly", await loadWasmZstd()] as const, ["node:zlib", builtInZstd()] as const]
+
+describe("zstd", () => {
+  for (const [name, engine] of engines) {
+    it.skipIf(engine === undefined)(`${name}: to and fro, bounded`, () => {
+      if (engine === undefined) return
+      for (const size of [1, 1000, 300_000, 3 * MiB]) {
+        const frame = engine.compress(text(size))
+        expect(engine.decompress(frame, size)?.equals(text(size))).toBe(true)
+        for (const other of engines) expect(other[1]?.decompress(frame, size)?.equals(text(size)) ?? true).toBe(true)
+        const open = withoutContentSize(frame)
+        expect(engine.decompress(open, size + 1)?.equals(text(size))).toBe(true)
+        expect(engine.decompress(open, size)?.equals(text(size))).toBe(true)
+        if (size > 1) expect(engine.decompress(open, size - 1)).toBeUndefined()
+      }
+    })
+  }
+
+  it("a frame that does not declare its size", () => {
+    const frame = withoutContentSize(compress("zstd", text(300_000)))
+    expect(decompress("zstd", frame, MiB).equals(text(300_000))).toBe(true)
+    expect(decompress("zstd", frame, 300_000).equals(text(300_000))).toBe(true)
+    expect(reasonOf("zstd", frame, 299_999)).toBe("TooLarge")
+  })
+
+  it("cut off anywhere, without a declared size", () => {
+    const frame = withoutContentSize(compress("zstd", text(2000)))
+    for (let cut = 1; cut < frame.length; cut++) {
+      expect(reasonOf("zstd", frame.subarray(0, cut), MiB)).toBe("Decompression")
+    }
+  })
+
+  it("several frames, skippable ones between", () => {
+    const skippable = Buffer.concat([uint32(0x184d2a53), uint32(3), Buffer.from("abc")])
+    const frames = [compress("zstd", text(1000)), skippable, withoutContentSize(compress("zstd", text(500)))]
+    expect(decompress("zstd", Buffer.concat(frames), MiB).equals(Buffer.concat([text(1000), text(500)]))).toBe(true)
+    expect(decompress("zstd", Buffer.concat(frames), 1500).length).toBe(1500)
+    expect(reasonOf("zstd", Buffer.concat(frames), 1499)).toBe("TooLarge")
+    expect(reasonOf("zstd", Buffer.concat(frames), 1000)).toBe("TooLarge")
+  })
+
+  it("a bomb of runs: blocks are added up first", () => {
+    expect(quickly(() => reasonOf("zstd", zstdRuns(100_000), 128 * MiB))).toBe("TooLarge")
+    expect(decompress("zstd", zstdRuns(8), MiB).length).toBe(MiB)
+  })
+
+  it("a bomb without a declared size: the output is bounded", () => {
+    const bomb = withoutContentSize(compress("zstd", Buffer.concat([text(1000), Buffer.alloc(64 * MiB), text(1000)])))
+    expect(quickly(() => reasonOf("zstd", bomb, 4 * MiB))).toBe("TooLarge")
+  })
+
+  it("a declared size that cannot be", () => {
+    const frame = Buffer.concat([
+      uint32(0xfd2fb528),
+      Buffer.from([0xe0]),
+      Buffer.from([0, 0, 0, 0, 0, 0, 0, 0x10]),
+      Buffer.from([0x09, 0, 0, 0x61])
+    ])
+    expect(reasonOf("zstd", frame, MiB)).toBe("Decompression")
+    expect(reasonOf("zstd", Buffer.from("28b52ffd2005010000", "hex"), MiB)).toBe("Decompression")
+  })
+
+  it("what is no zstd", () => {
+    expect(reasonOf("zstd", text(100), MiB)).toBe("Decompression")
+    expect(reasonOf("zstd", Buffer.from("28b52ffd28", "hex"), MiB)).toBe("Decompression")
+  })
+})
+
+describe("checksums", () => {
+  it("known values", () => {
+    const digits = Buffer.from("123456789")
+    expect([crc32c(digits), plainCrc32c(digits)]).toEqual([0xe3069283, 0xe3069283])
+    expect([crc32(digits), plainCrc32(digits)]).toEqual([0xcbf43926, 0xcbf43926])
+  })
+
+  it("native and plain agree on every length and alignment", () => {
+    const bytes = text(3000)
+    for (let size = 0; size < 200; size++) {
+      for (const start of [0, 1, 7]) {
+        const part = bytes.subarray(start * 61, start * 61 + size * (start + 1))
+        expect(plainCrc32c(part)).toBe(crc32c(part))
+        expect(plainCrc32(part)).toBe(crc32(part))
+      }
+    }
+  })
+})

@@ -1,0 +1,193 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import { ABSENT, emptyRows, indexInLeaf, leafAt, RowVector, setHeaders } from "../../src/internal/table/rowVector.ts"
+import type { Rows } from "../../src/internal/table/rowVector.ts"
+
+interface ModelRow {
+  readonly value: unknown
+  readonly offset: number
+  readonly headers: unknown
+}
+
+type Step =
+  | { readonly do: "append"; readonly rows: number }
+  | { readonly do: "write"; readonly slot: number; readonly value: number; readonly headers: boolean }
+  | { readonly do: "freeze" }
+
+const NEW_ROW: ModelRow = { value: ABSENT, offset: 0.5, headers: undefined }
+
+/** The vector beside a plain array, and copies of that array from the moments when the vector was frozen. */
+class Pair {
+  readonly vector = new RowVector()
+  readonly model: Array<ModelRow> = []
+  readonly frozen: Array<{ readonly rows: Rows; readonly model: ReadonlyArray<ModelRow> }> = []
+
+  append(): void {
+    assert.strictEqual(this.vector.append(), this.model.length)
+    this.model.push(NEW_ROW)
+  }
+
+  write(slot: number, row: ModelRow): void {
+    const leaf = this.vector.leafForWrite(slot)
+    const i = indexInLeaf(slot)
+    leaf.values[i] = row.value
+    leaf.meta[i * 3] = row.offset
+    if (row.headers !== undefined || leaf.headers !== undefined) setHeaders(leaf, i, row.headers)
+    this.model[slot] = row
+  }
+
+  freeze(): void {
+    this.frozen.push({ rows: this.vector.freeze(), model: [...this.model] })
+  }
+
+  check(): void {
+    assert.strictEqual(this.vector.length, this.model.length)
+    this.model.forEach((row, slot) => assertRow(this.vector.leaf(slot), slot, row))
+    for (const { model, rows } of this.frozen) {
+      assert.strictEqual(rows.length, model.length)
+      model.forEach((row, slot) => assertRow(leafAt(rows, slot), slot, row))
+    }
+  }
+}
+
+const assertRow = (leaf: ReturnType<typeof leafAt>, slot: number, row: ModelRow): void => {
+  const i = indexInLeaf(slot)
+  // not assert: this runs millions of times
+  if (leaf.values[i] !== row.value || leaf.meta[i * 3] !== row.offset || leaf.headers?.[i] !== row.headers) {
+    assert.fail(`row ${slot} is ${String(leaf.values[i])} of ${leaf.meta[i * 3]}, not ${String(row.value)} of ${row.offset}`)
+  }
+}
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("append" as const), rows: fc.integer({ min: 1, max: 70 }) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant("write" as const),
+      slot: fc.nat(),
+      value: fc.nat(1000),
+      headers: fc.boolean()
+    })
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("freeze" as const) }) }
+)
+
+const perform = (pair: Pair, steps: ReadonlyArray<Step>): void => {
+  for (const s of steps) {
+    switch (s.do) {
+      case "append":
+        for (let i = 0; i < s.rows; i++) pair.append()
+        break
+      case "write":
+        if (pair.model.length > 0) {
+          const slot = s.slot % pair.model.length
+          pair.write(slot, { value: s.value, offset: s.value + 0.25, headers: s.headers ? [s.value] : undefined })
+        }
+        break
+      case "freeze":
+        pair.freeze()
+        break
+    }
+  }
+}
+
+describe("RowVector", () => {
+  it("is the array that it stands for, and what was frozen stays", () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+        const pair = new Pair()
+        perform(pair, steps)
+        pair.check()
+      }),
+      { numRuns: 300 }
+    )
+  })
+
+  it.each([31, 32, 33, 1023, 1024, 1025, 32 * 32 * 32 - 1, 32 * 32 * 32, 32 * 32 * 32 + 1, 70_000])(
+    "goes on from %i rows that are frozen",
+    (length) => {
+      const pair = new Pair()
+      pair.freeze()
+      for (let slot = 0; slot < length; slot++) {
+        pair.append()
+        pair.write(slot, { value: slot, offset: slot, headers: undefined })
+      }
+      pair.freeze()
+      // first, last and some between them, and then the ones that follow
+      for (const slot of [0, 31, length >> 1, length - 1]) {
+        if (slot < length) pair.write(slot, { value: "again", offset: -slot, headers: undefined })
+      }
+      for (let i = 0; i < 40; i++) {
+        pair.append()
+        if (i % 7 === 0) pair.freeze()
+        pair.write(length + i, { value: i, offset: i, headers: [] })
+      }
+      pair.check()
+    }
+  )
+
+  it("goes five levels deep", () => {
+    const vector = new RowVector()
+    const many = 32 ** 4 + 40
+    const frozen: Array<Rows> = []
+    for (let slot = 0; slot < many; slot++) {
+      if (slot === 33_000 || slot === 32 ** 4 || slot === 32 ** 4 + 1) frozen.push(vector.freeze())
+      vector.append()
+      vector.leafForWrite(slot).values[indexInLeaf(slot)] = slot
+    }
+    for (let slot = 0; slot < many; slot += 500) vector.leafForWrite(slot).values[indexInLeaf(slot)] = -slot
+    const isRight = (rows: Rows, expected: (slot: number) => number) => {
+      for (let slot = 0; slot < rows.length; slot++) {
+        if (leafAt(rows, slot).values[indexInLeaf(slot)] !== expected(slot)) return false
+      }
+      return true
+    }
+    assert.deepStrictEqual(
+      frozen.map((rows) => rows.length),
+      [33_000, 32 ** 4, 32 ** 4 + 1]
+    )
+    for (const rows of frozen) assert.isTrue(isRight(rows, (slot) => slot))
+    assert.isTrue(isRight(vector.freeze(), (slot) => (slot % 500 === 0 ? -slot : slot)))
+  })
+
+  it("copies a node once after each freeze, and not before", () => {
+    const vector = new RowVector()
+    for (let i = 0; i < 5000; i++) vector.append()
+    const fresh = vector.leafForWrite(4000)
+    assert.strictEqual(vector.leafForWrite(4000), fresh)
+    assert.strictEqual(vector.leaf(4000), fresh)
+    const frozen = vector.freeze()
+    assert.strictEqual(vector.leaf(4000), fresh, "reading copies nothing")
+    const copy = vector.leafForWrite(4001)
+    assert.notStrictEqual(copy, fresh)
+    assert.strictEqual(vector.leafForWrite(4000), copy)
+    assert.strictEqual(leafAt(frozen, 4000), fresh)
+    // a neighbour is copied by itself, the path above both is not copied again
+    const next = vector.freeze()
+    const neighbours = [vector.leafForWrite(0), vector.leafForWrite(32)]
+    const path = vector.freeze()
+    assert.strictEqual(leafAt(path, 0), neighbours[0])
+    assert.strictEqual(leafAt(path, 32), neighbours[1])
+    assert.notStrictEqual(leafAt(next, 0), neighbours[0])
+    assert.strictEqual(leafAt(next, 64), leafAt(path, 64), "what was not written is shared")
+  })
+
+  it("keeps its doubles unboxed from the first row", () => {
+    const vector = new RowVector(emptyRows)
+    vector.append()
+    assert.isTrue(vector.leaf(0).meta.every((n) => typeof n === "number" && !Number.isInteger(n)))
+    assert.isTrue(vector.leaf(0).values.every((v) => v === ABSENT))
+  })
+
+  it("starts over from what was frozen", () => {
+    const pair = new Pair()
+    perform(pair, [{ do: "append", rows: 100 }, { do: "write", slot: 50, value: 7, headers: false }])
+    const rows = pair.vector.freeze()
+    const second = new RowVector(rows)
+    second.leafForWrite(50).values[indexInLeaf(50)] = "other"
+    assert.strictEqual(second.append(), 100)
+    assert.strictEqual(leafAt(rows, 50).values[indexInLeaf(50)], 7)
+    assert.strictEqual(rows.length, 100)
+    pair.check()
+  })
+})

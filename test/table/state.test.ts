@@ -1,0 +1,591 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Codec from "effect-ktables/Codec"
+import type { Header, TableChange } from "effect-ktables/TableChange"
+import type { TableEntry, TableSnapshot } from "effect-ktables/TableSnapshot"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as fc from "fast-check"
+import { ABSENT } from "../../src/internal/table/rowVector.ts"
+import { keyId } from "../../src/internal/table/snapshot.ts"
+import { TableState } from "../../src/internal/table/state.ts"
+
+const DAY = 24 * 60 * 60 * 1000
+
+// ---------------------------------------------------------------------------------------------------------------------
+// records, and what a table of them must hold
+// ---------------------------------------------------------------------------------------------------------------------
+
+interface Rec {
+  readonly key: string
+  /** `undefined` is a tombstone. */
+  readonly value: string | undefined
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly headers?: ReadonlyArray<Header>
+}
+
+type Content = Map<string, TableEntry<string, string>>
+
+/** The last record of each key in each partition: all that counts. */
+class Model {
+  private readonly last = new Map<string, Map<number, Rec>>()
+
+  put(record: Rec): void {
+    const rows = this.last.get(record.key)
+    if (rows === undefined) this.last.set(record.key, new Map([[record.partition, record]]))
+    else rows.set(record.partition, record)
+  }
+
+  forget(partitions: ReadonlySet<number>): void {
+    for (const [key, rows] of this.last) {
+      for (const partition of partitions) rows.delete(partition)
+      if (rows.size === 0) this.last.delete(key)
+    }
+  }
+
+  get content(): Content {
+    const content: Content = new Map()
+    for (const [key, rows] of this.last) {
+      const [winner] = [...rows.values()].sort((a, b) => b.timestamp - a.timestamp || b.partition - a.partition)
+      if (winner.value !== undefined) content.set(key, { ...winner, value: winner.value, headers: winner.headers ?? [] })
+    }
+    return content
+  }
+
+  get contestedKeys(): number {
+    return [...this.last.values()].filter((rows) => rows.size > 1).length
+  }
+}
+
+const apply = <K, V>(state: TableState<K, V>, id: string, key: K, value: V | typeof ABSENT, record: Rec): void => {
+  let slot = state.slotOf(id)
+  if (slot === -1) {
+    if (value === ABSENT && !state.multiPartition) return
+    slot = state.addKey(id, key)
+  }
+  state.put(id, slot, value, record.partition, record.offset, record.timestamp, record.headers)
+}
+
+const put = (state: TableState<string, string>, record: Rec): void =>
+  apply(state, record.key, record.key, record.value ?? ABSENT, record)
+
+const contentOf = (snapshot: TableSnapshot<string, string>): Content =>
+  new Map([...snapshot.entries()].map((entry) => [entry.key, entry]))
+
+/** All of a snapshot's doors, against the content that it has to have. */
+const assertContent = (snapshot: TableSnapshot<string, string>, expected: Content): void => {
+  assert.deepStrictEqual(contentOf(snapshot), new Map(expected))
+  assert.strictEqual(snapshot.size, expected.size)
+  const plain = new Map([...expected].map(([key, { value }]) => [key, value]))
+  assert.deepStrictEqual(snapshot.toMap(), plain)
+  assert.deepStrictEqual(new Map(snapshot), plain)
+  assert.deepStrictEqual(new Set(snapshot.keys()), new Set(plain.keys()))
+  assert.deepStrictEqual([...snapshot.values()].sort(), [...plain.values()].sort())
+  for (const key of [...KEYS, "never"]) {
+    const entry = expected.get(key)
+    assert.deepStrictEqual(snapshot.get(key), Option.fromNullable(entry?.value))
+    assert.strictEqual(snapshot.getOrUndefined(key), entry?.value)
+    assert.strictEqual(snapshot.has(key), entry !== undefined)
+    assert.deepStrictEqual(snapshot.entry(key), Option.fromNullable(entry))
+  }
+}
+
+/** What a subscriber knows who started with `content` and was told `changes`; each has to fit what was known. */
+const follow = (content: Content, changes: ReadonlyArray<TableChange<string, string>>): Content => {
+  const known = new Map(content)
+  for (const change of changes) {
+    const { _tag, previous, replayed: _, ...rest } = change
+    assert.deepStrictEqual(previous, Option.fromNullable(known.get(change.key)?.value))
+    if (_tag === "Delete") {
+      assert.isTrue(known.delete(change.key), "the delete of an absent key is no change")
+    } else {
+      known.set(change.key, rest as TableEntry<string, string>)
+    }
+  }
+  return known
+}
+
+const all = (steps: Generator<void>): number => {
+  let n = 0
+  while (steps.next().done !== true) n++
+  return n
+}
+
+const KEYS = ["a", "b", "c", "", "ä€😀", "f"]
+
+type Draft = Pick<Rec, "key" | "value" | "timestamp"> & { readonly gap: number }
+
+const draft: fc.Arbitrary<Draft> = fc.record({
+  key: fc.constantFrom(...KEYS),
+  value: fc.option(fc.string({ maxLength: 2 }), { nil: undefined, freq: 3 }),
+  // few of them, so that many are alike
+  timestamp: fc.integer({ min: -1, max: 6 }),
+  gap: fc.integer({ min: 1, max: 3 })
+})
+
+const drafts = fc.array(draft, { maxLength: 25 })
+
+const inPartition = (partition: number, list: ReadonlyArray<Draft>): ReadonlyArray<Rec> => {
+  let offset = 0
+  return list.map(({ gap, ...rest }) => ({ ...rest, partition, offset: (offset += gap) }))
+}
+
+/** Of one log a partition. */
+const logs = fc
+  .array(drafts, { minLength: 1, maxLength: 3 })
+  .map((lists) => lists.map((list, partition) => inPartition(partition, list)))
+
+/** One of the orders in which the partitions may arrive, each in its own. */
+const interleaved = (
+  partitions: ReadonlyArray<ReadonlyArray<Rec>>,
+  choices: ReadonlyArray<number>
+): ReadonlyArray<Rec> => {
+  const rest = partitions.map((list) => [...list])
+  const order: Array<Rec> = []
+  for (let i = 0; ; i++) {
+    const open = rest.filter((list) => list.length > 0)
+    if (open.length === 0) return order
+    order.push(open[choices.length === 0 ? 0 : choices[i % choices.length] % open.length].shift()!)
+  }
+}
+
+const choices = fc.array(fc.nat(5), { maxLength: 30 })
+
+const newState = (partitions: number): TableState<string, string> => {
+  const state = new TableState<string, string>(Codec.utf8)
+  state.multiPartition = partitions > 1
+  return state
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+describe("TableState", () => {
+  it("holds for each key the newest of the partitions' last records, however they interleave", () => {
+    fc.assert(
+      fc.property(logs, choices, choices, (partitions, one, other) => {
+        const model = new Model()
+        const states = [one, other].map((order) => {
+          const state = newState(partitions.length)
+          for (const record of interleaved(partitions, order)) put(state, record)
+          return state
+        })
+        for (const list of partitions) for (const record of list) model.put(record)
+        for (const state of states) {
+          assertContent(state.snapshot(1), model.content)
+          assert.strictEqual(state.size, model.content.size)
+          // in one partition, the tombstone of an unknown key leaves no trace; nor is there anybody to contest it
+          assert.strictEqual(state.contestedKeys, partitions.length === 1 ? 0 : model.contestedKeys)
+        }
+      }),
+      { numRuns: 1000 }
+    )
+  })
+
+  it("of one partition, the last write wins, whatever the clocks say", () => {
+    fc.assert(
+      fc.property(drafts, (list) => {
+        const state = newState(1)
+        const expected: Content = new Map()
+        for (const record of inPartition(0, list)) {
+          put(state, record)
+          const { value } = record
+          if (value === undefined) expected.delete(record.key)
+          else expected.set(record.key, { ...record, value, headers: [] })
+        }
+        assertContent(state.snapshot(1), expected)
+      })
+    )
+  })
+
+  it("tells each change once, and snapshots stay as they were, through compactions", () => {
+    const step = fc.constantFrom("put", "put", "put", "publish", "publish", "compact", "silent")
+    fc.assert(
+      fc.property(logs, choices, fc.array(step, { minLength: 1, maxLength: 40 }), (partitions, order, steps) => {
+        const state = newState(partitions.length)
+        const model = new Model()
+        const records = [...interleaved(partitions, order)]
+        const taken: Array<{ readonly snapshot: TableSnapshot<string, string>; readonly content: Content }> = []
+        let known: Content = new Map()
+        let version = 0
+        const publish = () => {
+          const content = model.content
+          const snapshot = state.snapshot(++version)
+          assert.strictEqual(snapshot.version, version)
+          if (state.log !== undefined) {
+            assert.deepStrictEqual(
+              state.log.ids,
+              state.log.changes.map((change) => change.key)
+            )
+            assert.deepStrictEqual(follow(known, state.log.changes), content)
+          }
+          known = content
+          state.log = { ids: [], changes: [] }
+          taken.push({ snapshot, content })
+        }
+        for (let i = 0; records.length > 0; i++) {
+          switch (steps[i % steps.length]) {
+            case "publish":
+              publish()
+              break
+            case "compact": {
+              const told = state.log?.changes.length
+              all(state.compact())
+              assert.strictEqual(state.log?.changes.length, told, "compaction is no change")
+              break
+            }
+            case "silent":
+              // nobody listens until the next publication
+              state.log = undefined
+              break
+          }
+          const record = records.shift()!
+          put(state, record)
+          model.put(record)
+        }
+        publish()
+        assert.strictEqual(state.size, model.content.size)
+        for (const { content, snapshot } of taken) assertContent(snapshot, content)
+      }),
+      { numRuns: 1000 }
+    )
+  })
+
+  it("replaces the rows of partitions as if these had been read anew", () => {
+    fc.assert(
+      fc.property(
+        logs,
+        choices,
+        fc.array(drafts, { minLength: 3, maxLength: 3 }),
+        fc.array(fc.nat(25), { minLength: 3, maxLength: 3 }),
+        fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
+        fc.boolean(),
+        (partitions, order, later, truncateAt, chosen, sameLog) => {
+          const state = newState(partitions.length)
+          const model = new Model()
+          for (const record of interleaved(partitions, order)) {
+            put(state, record)
+            model.put(record)
+          }
+          const before = model.content
+          const snapshot = state.snapshot(1)
+          const replaced = new Set(partitions.map((_, p) => p).filter((p) => chosen[p]))
+          const anew = partitions.map((list, p) =>
+            !replaced.has(p)
+              ? []
+              : sameLog
+                ? // what retention left of it, and what came since
+                  [
+                    ...list.slice(truncateAt[p]),
+                    ...inPartition(p, later[p]).map((r) => ({ ...r, offset: r.offset + 1000 }))
+                  ]
+                : inPartition(p, later[p])
+          )
+          const shadow = newState(2)
+          model.forget(replaced)
+          for (const record of interleaved(anew, [...order].reverse())) {
+            put(shadow, record)
+            model.put(record)
+          }
+
+          state.log = { ids: [], changes: [] }
+          all(state.replace(replaced, shadow, sameLog))
+          const { changes, ids } = state.log
+          const after = model.content
+
+          assertContent(state.snapshot(2), after)
+          assert.strictEqual(state.size, after.size)
+          if (partitions.length > 1) assert.strictEqual(state.contestedKeys, model.contestedKeys)
+          assertContent(snapshot, before)
+          assert.deepStrictEqual(follow(before, changes), after)
+          assert.deepStrictEqual(
+            ids,
+            changes.map((change) => change.key)
+          )
+          assert.strictEqual(new Set(ids).size, ids.length, "at most one change a key")
+          const isSame = (key: string): boolean => {
+            const was = before.get(key)
+            const is = after.get(key)
+            if (was === undefined || is === undefined) return was === is
+            return (
+              was.partition === is.partition &&
+              was.offset === is.offset &&
+              // of another log, a record at the same place is another one
+              (sameLog || !replaced.has(is.partition))
+            )
+          }
+          assert.deepStrictEqual(
+            new Set(ids),
+            new Set([...before.keys(), ...after.keys()].filter((key) => !isSame(key)))
+          )
+
+          // and it goes on like one that was never replaced
+          for (const p of partitions.keys()) {
+            for (const record of inPartition(p, later[2 - p]).map((r) => ({ ...r, offset: r.offset + 2000 }))) {
+              put(state, record)
+              model.put(record)
+            }
+          }
+          assertContent(state.snapshot(3), model.content)
+        }
+      ),
+      { numRuns: 1000 }
+    )
+  })
+
+  it("replaces without a listener, and takes only what it needs from a log of one partition", () => {
+    const state = newState(1)
+    put(state, { key: "a", value: "1", partition: 0, offset: 0, timestamp: 1 })
+    const shadow = newState(2)
+    put(shadow, { key: "a", value: "2", partition: 0, offset: 1, timestamp: 1 })
+    put(shadow, { key: "gone", value: undefined, partition: 0, offset: 2, timestamp: 1 })
+    all(state.replace(new Set([0]), shadow, true))
+    assert.isUndefined(state.log)
+    assert.deepStrictEqual(state.snapshot(1).toMap(), new Map([["a", "2"]]))
+    assert.strictEqual(state.slotOf("gone"), -1)
+  })
+
+  it("counts what is replayed and what is live apart", () => {
+    const state = newState(1)
+    state.log = { ids: [], changes: [] }
+    put(state, { key: "a", value: "1", partition: 0, offset: 0, timestamp: 1 })
+    state.replayed = false
+    put(state, { key: "a", value: undefined, partition: 0, offset: 1, timestamp: 1 })
+    assert.deepStrictEqual(
+      state.log.changes.map((change) => [change._tag, change.replayed]),
+      [
+        ["Upsert", true],
+        ["Delete", false]
+      ]
+    )
+  })
+
+  describe("headers", () => {
+    it("come with entries and changes, and go with the next record that has none", () => {
+      const state = newState(1)
+      const headers: ReadonlyArray<Header> = [
+        { key: "h", value: new Uint8Array([1]) },
+        { key: "h", value: null }
+      ]
+      state.log = { ids: [], changes: [] }
+      put(state, { key: "a", value: "1", partition: 0, offset: 3, timestamp: 5, headers })
+      put(state, { key: "b", value: "1", partition: 0, offset: 4, timestamp: 5 })
+      const first = state.snapshot(1)
+      assert.deepStrictEqual(Option.getOrThrow(first.entry("a")), {
+        key: "a",
+        value: "1",
+        partition: 0,
+        offset: 3,
+        timestamp: 5,
+        headers
+      })
+      assert.deepStrictEqual(Option.getOrThrow(first.entry("b")).headers, [])
+      assert.deepStrictEqual(state.log.changes[0].headers, headers)
+      all(state.compact())
+      assert.deepStrictEqual(Option.getOrThrow(state.snapshot(2).entry("a")).headers, headers)
+      put(state, { key: "a", value: "2", partition: 0, offset: 5, timestamp: 5 })
+      assert.deepStrictEqual(Option.getOrThrow(state.snapshot(3).entry("a")).headers, [])
+      assert.deepStrictEqual(Option.getOrThrow(first.entry("a")).headers, headers)
+    })
+
+    it("stay with a record that another partition's had outweighed", () => {
+      const state = newState(2)
+      const headers: ReadonlyArray<Header> = [{ key: "h", value: null }]
+      put(state, { key: "a", value: "1", partition: 0, offset: 3, timestamp: 5, headers })
+      put(state, { key: "a", value: "2", partition: 1, offset: 3, timestamp: 6 })
+      assert.deepStrictEqual(Option.getOrThrow(state.snapshot(1).entry("a")).headers, [])
+      put(state, { key: "a", value: "3", partition: 1, offset: 4, timestamp: 4 })
+      assert.deepStrictEqual(Option.getOrThrow(state.snapshot(2).entry("a")).headers, headers)
+    })
+  })
+
+  describe("compaction", () => {
+    const fill = (state: TableState<string, string>, n: number, deleted: (i: number) => boolean, timestamp = 1) => {
+      for (let i = 0; i < n; i++) put(state, { key: `k${i}`, value: `v${i}`, partition: 0, offset: i, timestamp })
+      for (let i = 0; i < n; i++) {
+        if (deleted(i)) put(state, { key: `k${i}`, value: undefined, partition: 0, offset: n + i, timestamp })
+      }
+    }
+
+    it("reclaims once most rows are empty, and is wanted no more then", () => {
+      const state = newState(1)
+      fill(state, 10_000, (i) => i % 10 !== 0)
+      assert.isTrue(state.wantsCompaction)
+      const before = state.snapshot(1)
+      assert.isAbove(all(state.compact()), 3, "in steps")
+      assert.isFalse(state.wantsCompaction)
+      assert.strictEqual(state.slotOf("k1"), -1)
+      assert.isBelow(state.slotOf("k9990"), 1000)
+      const after = state.snapshot(2)
+      assert.deepStrictEqual([...after], [...before])
+      assert.deepStrictEqual([...after.entries()], [...before.entries()])
+      assert.strictEqual(after.size, 1000)
+      // the old index stays with the old snapshot
+      put(state, { key: "k1", value: "new", partition: 0, offset: 30_000, timestamp: 1 })
+      assert.isFalse(before.has("k1"))
+      assert.isFalse(after.has("k1"))
+      assert.isTrue(state.snapshot(3).has("k1"))
+    })
+
+    it("is not wanted by a table of few rows, nor by one that is mostly full", () => {
+      const small = newState(1)
+      fill(small, 1000, () => true)
+      assert.isFalse(small.wantsCompaction)
+      const full = newState(1)
+      fill(full, 10_000, (i) => i % 2 === 0)
+      assert.isFalse(full.wantsCompaction)
+    })
+
+    it("remembers tombstones against older records of other partitions, for a day", () => {
+      const state = newState(2)
+      fill(state, 5000, () => true, 10 * DAY)
+      put(state, { key: "old", value: undefined, partition: 0, offset: 20_000, timestamp: 9 * DAY - 1 })
+      assert.isTrue(state.wantsCompaction)
+      all(state.compact())
+      assert.isFalse(state.wantsCompaction, "though nothing could be reclaimed")
+      assert.strictEqual(state.slotOf("old"), -1)
+      put(state, { key: "k1", value: "late", partition: 1, offset: 0, timestamp: 10 * DAY - 1 })
+      assert.isFalse(state.snapshot(1).has("k1"))
+      // a day later
+      put(state, { key: "now", value: "x", partition: 1, offset: 1, timestamp: 11 * DAY + 1 })
+      all(state.compact())
+      assert.strictEqual(state.slotOf("k2"), -1)
+      assert.isAtLeast(state.slotOf("k1"), 0, "its loser is still in the log")
+      assert.deepStrictEqual(state.snapshot(2).toMap(), new Map([["now", "x"]]))
+    })
+
+    it("forgets keys that all of their partitions have deleted", () => {
+      const state = newState(2)
+      for (let i = 0; i < 3000; i++) {
+        put(state, { key: `k${i}`, value: "0", partition: 0, offset: 2 * i, timestamp: 1 })
+        put(state, { key: `k${i}`, value: undefined, partition: 0, offset: 2 * i + 1, timestamp: 2 })
+        put(state, { key: `k${i}`, value: undefined, partition: 1, offset: i, timestamp: 3 })
+      }
+      assert.strictEqual(state.contestedKeys, 3000)
+      put(state, { key: "now", value: "x", partition: 1, offset: 5000, timestamp: 2 * DAY })
+      all(state.compact())
+      assert.strictEqual(state.contestedKeys, 0)
+      assert.strictEqual(state.slotOf("k1"), -1)
+    })
+
+    it("of a table whose keys come and go needs no more room than its keys", () => {
+      const state = newState(1)
+      let compactions = 0
+      for (let i = 0; i < 100_000; i++) {
+        put(state, { key: `k${i}`, value: "v", partition: 0, offset: 2 * i, timestamp: i })
+        if (i >= 100) put(state, { key: `k${i - 100}`, value: undefined, partition: 0, offset: 2 * i + 1, timestamp: i })
+        if (i % 50 === 0 && state.wantsCompaction) {
+          compactions++
+          all(state.compact())
+        }
+      }
+      assert.strictEqual(state.size, 100)
+      assert.isBelow(state.slotOf("k99999"), 2000)
+      assert.isBelow(compactions, 150)
+    })
+  })
+
+  describe("keys that are no text", () => {
+    const check = <K>(codec: Codec.Codec<K>, fresh: (n: number) => K, unknown: K) => {
+      const state = new TableState<K, number>(codec)
+      const at = (offset: number): Rec => ({ key: "", value: "", partition: 0, offset, timestamp: offset })
+      const idOf = (key: K): string => keyId(codec, key)!
+      state.log = { ids: [], changes: [] }
+      for (let n = 0; n < 100; n++) apply(state, idOf(fresh(n)), fresh(n), n, at(n))
+      const first = state.snapshot(1)
+      for (let n = 0; n < 100; n += 2) apply(state, idOf(fresh(n)), fresh(n), ABSENT, at(100 + n))
+      assert.deepStrictEqual(
+        state.log.changes.slice(100, 102).map((c) => [c._tag, c.key, c.previous]),
+        [
+          ["Delete", fresh(0), Option.some(0)],
+          ["Delete", fresh(2), Option.some(2)]
+        ]
+      )
+      all(state.compact())
+      apply(state, idOf(fresh(1000)), fresh(1000), 1000, at(1000))
+      const second = state.snapshot(2)
+      assert.strictEqual(first.size, 100)
+      assert.strictEqual(second.size, 51)
+      for (let n = 0; n < 100; n++) {
+        assert.deepStrictEqual(first.get(fresh(n)), Option.some(n))
+        assert.strictEqual(second.getOrUndefined(fresh(n)), n % 2 === 0 ? undefined : n)
+      }
+      assert.isFalse(first.has(fresh(1000)))
+      assert.isTrue(second.has(fresh(1000)))
+      assert.isFalse(second.has(unknown))
+      assert.isTrue(Option.isNone(second.entry(unknown)))
+      assert.deepStrictEqual(
+        [...first.keys()],
+        Array.from({ length: 100 }, (_, n) => fresh(n))
+      )
+      assert.deepStrictEqual([...second].at(-1), [fresh(1000), 1000])
+      assert.deepStrictEqual([...second.entries()][0], {
+        key: fresh(1),
+        value: 1,
+        partition: 0,
+        offset: 1,
+        timestamp: 1,
+        headers: []
+      })
+      // into a state with other keys in other slots
+      const shadow = new TableState<K, number>(codec)
+      for (let n = 99; n >= 50; n--) apply(shadow, idOf(fresh(n)), fresh(n), -n, at(2000 - n))
+      apply(shadow, idOf(unknown), unknown, 1, at(3000))
+      all(state.replace(new Set([0]), shadow, false))
+      const third = state.snapshot(3)
+      assert.strictEqual(third.size, 51)
+      assert.strictEqual(third.getOrUndefined(fresh(60)), -60)
+      assert.strictEqual(third.getOrUndefined(unknown), 1)
+      assert.isFalse(third.has(fresh(1000)))
+      assert.deepStrictEqual(new Set(third.keys()).size, 51)
+    }
+
+    it("int32", () => check(Codec.int32, (n) => n * 65_537, -1))
+
+    it("bytes, equal by content", () => check(Codec.bytes, (n) => new Uint8Array([n >> 8, n, 0xff, 0x80]), new Uint8Array(0)))
+
+    it("a struct as JSON", () =>
+      check(
+        Codec.json(Schema.Struct({ id: Schema.Number, name: Schema.String })),
+        (id) => ({ id, name: "ä€" }),
+        { id: -1, name: "" }
+      ))
+
+    it("what cannot be encoded is no key of the table", () => {
+      const state = new TableState<number, string>(Codec.int32)
+      apply(state, keyId(Codec.int32, 1)!, 1, "one", { key: "", value: "", partition: 0, offset: 0, timestamp: 0 })
+      const snapshot = state.snapshot(1)
+      assert.isFalse(snapshot.has(0.5))
+      assert.isTrue(Option.isNone(snapshot.get(2 ** 40)))
+      assert.isUndefined(snapshot.getOrUndefined(Number.NaN))
+      assert.isTrue(snapshot.has(1))
+    })
+  })
+
+  it("keeps a value that is undefined or null apart from none", () => {
+    const state = new TableState<string, undefined | null>(Codec.utf8)
+    const record: Rec = { key: "u", value: "", partition: 0, offset: 0, timestamp: 0 }
+    apply(state, "u", "u", undefined, record)
+    apply(state, "n", "n", null, record)
+    const snapshot = state.snapshot(1)
+    assert.strictEqual(snapshot.size, 2)
+    assert.isTrue(snapshot.has("u"))
+    assert.deepStrictEqual(snapshot.get("u"), Option.some(undefined))
+    assert.deepStrictEqual(snapshot.get("n"), Option.some(null))
+    assert.deepStrictEqual([...snapshot], [["u", undefined], ["n", null]])
+  })
+
+  it("may be written while a snapshot is iterated", () => {
+    const state = newState(1)
+    for (let i = 0; i < 100; i++) put(state, { key: `k${i}`, value: "old", partition: 0, offset: i, timestamp: 0 })
+    const snapshot = state.snapshot(1)
+    let seen = 0
+    for (const [, value] of snapshot) {
+      assert.strictEqual(value, "old")
+      put(state, { key: `k${seen}`, value: "new", partition: 0, offset: 100 + seen, timestamp: 0 })
+      put(state, { key: `new${seen}`, value: "new", partition: 0, offset: 300 + seen, timestamp: 0 })
+      seen++
+    }
+    assert.strictEqual(seen, 100)
+  })
+})

@@ -1,0 +1,692 @@
+import { assert, describe, it } from "@effect/vitest"
+import {
+  Cause,
+  Chunk,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  Option,
+  Schedule,
+  Schema,
+  Scope,
+  Stream,
+  SubscriptionRef,
+  TestClock
+} from "effect"
+import { Codec, KafkaClient, KafkaTable, Position, type KafkaError } from "../../src/index.ts"
+import { connectionError, FakeCluster } from "../support/FakeCluster.ts"
+
+const topic = "registry"
+
+const on =
+  (cluster: FakeCluster) =>
+  <A, E>(effect: Effect.Effect<A, E, KafkaClient.KafkaClient | Scope.Scope>) =>
+    Effect.flatMap(cluster.client, (client) => Effect.provideService(effect, KafkaClient.KafkaClient, client))
+
+const open = (cluster: FakeCluster, settings: KafkaTable.TableSettings = {}) =>
+  KafkaTable.make<string, string>({ topic, value: Codec.utf8, ensureTopic: false, ...settings }).pipe(on(cluster))
+
+/** Lets all fibers run until they wait for time or for somebody. Time itself stands still. */
+const settle = Effect.forEach(
+  Array.from({ length: 30 }, () => Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))),
+  (turn) => turn,
+  { discard: true }
+)
+
+const advance = (millis: number) => Effect.zipRight(TestClock.adjust(millis), settle)
+
+/** Goes on in steps until it holds: bounded, in the test's own time. */
+const until = (what: () => boolean) =>
+  Effect.gen(function* () {
+    for (let i = 0; i < 600; i++) {
+      yield* settle
+      if (what()) return
+      yield* TestClock.adjust(100)
+    }
+    assert.fail(`never held: ${what.toString()}`)
+  })
+
+const withTopic = (partitions = 1): FakeCluster => {
+  const cluster = new FakeCluster()
+  cluster.createTopic(topic, partitions)
+  return cluster
+}
+
+/** Acquires while the clock is driven on: for acquisitions that wait. */
+const acquiring = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>, millis: number) =>
+  Effect.gen(function* () {
+    const fiber = yield* Effect.fork(Effect.exit(effect))
+    for (let passed = 0; passed < millis; passed += 100) {
+      yield* advance(100)
+      const done = yield* Fiber.poll(fiber)
+      if (Option.isSome(done)) break
+    }
+    const exit = yield* Fiber.join(fiber)
+    return exit
+  })
+
+const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
+  if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
+  return Option.getOrThrow(Cause.failureOption(exit.cause))
+}
+
+describe("acquiring", () => {
+  it.scoped("replays the topic: last write wins, tombstones delete, empty values are data", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [
+        { key: "a", value: "1" },
+        { key: "b", value: "1" }
+      ])
+      cluster.append(topic, [
+        { key: "a", value: "2" },
+        { key: "b", value: null },
+        { key: "c", value: "" },
+        { key: null, value: "no key" },
+        { key: "d", value: null }
+      ])
+      const table = yield* open(cluster)
+      assert.deepStrictEqual(
+        [...(yield* table.snapshot)],
+        [
+          ["a", "2"],
+          ["c", ""]
+        ]
+      )
+      const stats = yield* table.stats
+      assert.strictEqual(stats.applied, 4)
+      assert.strictEqual(stats.tombstones, 2)
+      assert.strictEqual(stats.keyless, 1)
+      assert.strictEqual(stats.replayed, 6)
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
+      assert.deepStrictEqual(yield* table.get("b"), Option.none())
+      assert.isTrue(yield* table.has("c"))
+      const entry = Option.getOrThrow(yield* table.entry("a"))
+      assert.deepStrictEqual([entry.partition, entry.offset, entry.value], [0, 2, "2"])
+    })
+  )
+
+  it.scoped("an empty topic is caught up at once", () =>
+    Effect.gen(function* () {
+      const table = yield* open(withTopic(3))
+      assert.strictEqual(yield* table.size, 0)
+    })
+  )
+
+  it.scoped("names every invalid option at once, and sends nothing", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const exit = yield* Effect.exit(
+        KafkaTable.make<string, string>({
+          topic: " ",
+          value: Codec.utf8,
+          catchUpTimeout: 0,
+          waitTimeout: -5,
+          fetch: { maxBytes: 0 }
+        }).pipe(on(cluster))
+      )
+      const error = failureOf(exit)
+      assert.strictEqual(error._tag, "KafkaInvalidOptions")
+      assert.sameMembers(
+        (error as KafkaError.InvalidOptionsError).problems.map((p) => p.option),
+        ["topic", "catchUpTimeout", "waitTimeout", "fetch.maxBytes"]
+      )
+      assert.strictEqual(cluster.requests.length, 0)
+    })
+  )
+
+  it.scoped("a topic that does not exist is an error that names it and hints at the rights", () =>
+    Effect.gen(function* () {
+      const cluster = new FakeCluster()
+      const error = failureOf(yield* acquiring(open(cluster), 10_000))
+      assert.strictEqual(error._tag, "KafkaTopicError")
+      assert.strictEqual(error.reason, "NotFound")
+      assert.include(error.message, topic)
+      assert.include(error.message, "ACL")
+    })
+  )
+
+  it.scoped("no broker: degraded at the timeout, and caught up once there is one", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      cluster.before = (request) => (request === "connect" ? Effect.fail(connectionError("Unreachable")) : undefined)
+      const exit = yield* acquiring(open(cluster, { catchUpTimeout: "5 seconds" }), 6_000)
+      assert.isTrue(Exit.isSuccess(exit))
+      if (Exit.isFailure(exit)) return
+      const table = exit.value
+      const status = yield* SubscriptionRef.get(table.status)
+      assert.strictEqual(status._tag, "Degraded")
+      if (status._tag === "Degraded") assert.include(status.cause.message, "Unreachable")
+      assert.strictEqual(yield* table.size, 0)
+      cluster.before = () => undefined
+      yield* until(() => table.unsafeSnapshot().size === 1)
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
+    })
+  )
+
+  it.scoped("no broker, onCatchUpTimeout fail: a typed error, on time, and nothing left open", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.before = (request) => (request === "fetch" ? Effect.never : undefined)
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      const error = failureOf(
+        yield* acquiring(Effect.scoped(open(cluster, { catchUpTimeout: 2_000, onCatchUpTimeout: "fail" })), 3_000)
+      )
+      assert.strictEqual(error._tag, "KafkaWaitTimeout")
+      if (error._tag === "KafkaWaitTimeout") {
+        assert.deepStrictEqual(error.behind, [{ partition: 0, position: 0, target: 1 }])
+      }
+      yield* settle
+      assert.strictEqual(cluster.open, 0)
+    })
+  )
+
+  for (const reason of ["Authentication", "Tls", "UnsupportedVersion"] as const) {
+    it.scoped(`${reason} fails the acquisition at once, without a retry storm`, () =>
+      Effect.gen(function* () {
+        const cluster = withTopic()
+        cluster.before = (request) => (request === "connect" ? Effect.fail(connectionError(reason)) : undefined)
+        const error = failureOf(yield* acquiring(open(cluster), 1_000))
+        assert.strictEqual(error.reason, reason)
+        assert.isAtMost(cluster.requests.length, 2)
+      })
+    )
+  }
+
+  it.scoped("a hanging transaction hangs nobody's start, and shows after its end", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      cluster.append(topic, [{ key: "b", value: "open" }])
+      cluster.partition(topic).stable = 1
+      const table = yield* open(cluster)
+      assert.deepStrictEqual(yield* table.keys, ["a"])
+      const barrier = yield* Effect.fork(Effect.exit(table.barrier({ timeout: 1_000 })))
+      yield* advance(1_000)
+      const error = failureOf(yield* Fiber.join(barrier))
+      assert.strictEqual(error._tag, "KafkaWaitTimeout")
+      assert.include(error.message, "open transaction")
+      cluster.partition(topic).stable = undefined
+      cluster.changed.notify()
+      yield* until(() => table.unsafeSnapshot().has("b"))
+    })
+  )
+})
+
+describe("following", () => {
+  it.scoped("changes are delivered with previous values, snapshots stay what they were", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      const table = yield* open(cluster)
+      const before = yield* table.snapshot
+      const { changes, snapshot } = yield* table.subscribe()
+      assert.strictEqual(snapshot, before)
+      const seen = yield* Effect.fork(changes.pipe(Stream.take(3), Stream.runCollect))
+      cluster.append(topic, [{ key: "a", value: "2" }])
+      yield* settle
+      cluster.append(topic, [
+        { key: "b", value: "1" },
+        { key: "a", value: null }
+      ])
+      const list = Chunk.toReadonlyArray(yield* Fiber.join(seen))
+      assert.deepStrictEqual(
+        list.map((c) => [c._tag, c.key, c._tag === "Upsert" ? c.value : undefined, c.previous, c.offset, c.replayed]),
+        [
+          ["Upsert", "a", "2", Option.some("1"), 1, false],
+          ["Upsert", "b", "1", Option.none(), 2, false],
+          ["Delete", "a", undefined, Option.some("2"), 3, false]
+        ]
+      )
+      assert.deepStrictEqual([...before], [["a", "1"]])
+    })
+  )
+
+  it.scoped("watch: the value now, then each change of that key", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      const table = yield* open(cluster)
+      const seen: Array<Option.Option<string>> = []
+      const watching = yield* Effect.fork(
+        table.watch("a").pipe(
+          Stream.take(3),
+          Stream.runForEach((v) => Effect.sync(() => seen.push(v)))
+        )
+      )
+      yield* settle
+      cluster.append(topic, [{ key: "b", value: "x" }])
+      yield* settle
+      cluster.append(topic, [{ key: "a", value: null }])
+      yield* settle
+      cluster.append(topic, [{ key: "a", value: "2" }])
+      yield* Fiber.join(watching)
+      assert.deepStrictEqual(seen, [Option.some("1"), Option.none(), Option.some("2")])
+    })
+  )
+
+  it.scoped("ref: one publication a batch; setting it does not reach the table", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const table = yield* open(cluster)
+      const sizes: Array<number> = []
+      yield* Effect.fork(table.ref.changes.pipe(Stream.runForEach((s) => Effect.sync(() => sizes.push(s.size)))))
+      yield* settle
+      cluster.append(
+        topic,
+        Array.from({ length: 100 }, (_, i) => ({ key: `k${i}`, value: "v" }))
+      )
+      yield* until(() => sizes.at(-1) === 100)
+      assert.deepStrictEqual(sizes, [0, 100])
+      const empty = sizes.length
+      const old = yield* SubscriptionRef.get(table.ref)
+      cluster.append(topic, [{ key: "k0", value: null }])
+      yield* until(() => sizes.length > empty)
+      yield* SubscriptionRef.set(table.ref, old)
+      assert.strictEqual(yield* table.size, 99)
+      cluster.append(topic, [{ key: "k1", value: null }])
+      yield* until(() => table.unsafeSnapshot().size === 98)
+      assert.strictEqual((yield* SubscriptionRef.get(table.ref)).size, 98)
+    })
+  )
+
+  it.scoped("awaitPosition and barrier see writes, wake at once, and refuse a position of another topic", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      const table = yield* open(cluster)
+      const offset = cluster.append(topic, [{ key: "a", value: "1" }], 1)
+      yield* table.awaitPosition(Position.make({ topic, partition: 1, offset }))
+      assert.isTrue(table.unsafeSnapshot().has("a"))
+      cluster.append(topic, [{ key: "b", value: "1" }], 0)
+      yield* table.barrier()
+      assert.isTrue(table.unsafeSnapshot().has("b"))
+      const error = yield* Effect.flip(table.awaitPosition(Position.make({ topic: "other", partition: 0, offset: 0 })))
+      assert.strictEqual(error._tag, "KafkaInvalidOptions")
+    })
+  )
+
+  it.scoped("partitions that are added are read from their beginning, and barrier includes them at once", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(1)
+      const table = yield* open(cluster)
+      cluster.topics.get(topic)!.partitions.push(cluster.newPartition())
+      cluster.append(topic, [{ key: "new", value: "1" }], 1)
+      const barrier = yield* Effect.fork(table.barrier())
+      yield* until(() => table.unsafeSnapshot().has("new"))
+      yield* Fiber.join(barrier)
+    })
+  )
+
+  it.scoped("a key in two partitions: the newest by timestamp wins, in whatever order they are read", () =>
+    Effect.gen(function* () {
+      for (const [first, second] of [
+        [0, 1],
+        [1, 0]
+      ]) {
+        const cluster = withTopic(2)
+        cluster.append(topic, [{ key: "k", value: `p${first}`, timestamp: first === 0 ? 10 : 20 }], first)
+        cluster.append(topic, [{ key: "k", value: `p${second}`, timestamp: second === 0 ? 10 : 20 }], second)
+        cluster.append(topic, [{ key: "gone", value: "old", timestamp: 5 }], first)
+        cluster.append(topic, [{ key: "gone", value: null, timestamp: 6 }], second)
+        const table = yield* open(cluster)
+        assert.deepStrictEqual([...(yield* table.snapshot)], [["k", "p1"]])
+        assert.strictEqual((yield* table.stats).contestedKeys, 2)
+      }
+    })
+  )
+})
+
+describe("poison", () => {
+  const Flag = Schema.Struct({ on: Schema.Boolean })
+
+  it.scoped("is skipped, counted and reported with its ParseError; the key keeps its prior value", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [{ key: "a", value: `{"on":true}` }])
+      const table = yield* KafkaTable.make<string, typeof Flag.Type>({
+        topic,
+        value: Codec.json(Flag),
+        ensureTopic: false
+      }).pipe(on(cluster))
+      const poison = yield* Effect.fork(table.poison.pipe(Stream.take(2), Stream.runCollect))
+      yield* settle
+      cluster.append(topic, [
+        { key: "a", value: "not json" },
+        { key: "b", value: `{"on":"yes"}` },
+        { key: "c", value: `{"on":false}` }
+      ])
+      const [first, second] = Chunk.toReadonlyArray(yield* Fiber.join(poison))
+      assert.deepStrictEqual(
+        [first.offset, first.reason, Buffer.from(first.value!).toString()],
+        [1, "Value", "not json"]
+      )
+      assert.strictEqual(second.cause._tag, "ParseError")
+      assert.deepStrictEqual(
+        [...(yield* table.snapshot)],
+        [
+          ["a", { on: true }],
+          ["c", { on: false }]
+        ]
+      )
+      assert.strictEqual((yield* table.stats).valueErrors, 2)
+    })
+  )
+
+  it.scoped("with onPoison fail the reader ends, the content stays, failure and waiters fail", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [{ key: "a", value: `{"on":true}` }])
+      const table = yield* KafkaTable.make<string, typeof Flag.Type>({
+        topic,
+        value: Codec.json(Flag),
+        ensureTopic: false,
+        onPoison: "fail"
+      }).pipe(on(cluster))
+      const waiting = yield* Effect.fork(
+        Effect.flip(table.awaitPosition(Position.make({ topic, partition: 0, offset: 99 })))
+      )
+      yield* settle
+      cluster.append(topic, [{ key: "a", value: "{" }])
+      const failure = yield* Effect.flip(table.failure)
+      assert.strictEqual(failure._tag, "KafkaPoisonRecord")
+      assert.strictEqual((yield* Fiber.join(waiting))._tag, "KafkaPoisonRecord")
+      assert.strictEqual(yield* table.size, 1)
+      const status = yield* SubscriptionRef.get(table.status)
+      assert.isTrue(status._tag === "Failed" && !status.healing)
+    })
+  )
+})
+
+describe("faults", () => {
+  it.scoped("a lost connection: content stays, freshness says so, reading resumes at the position", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      const table = yield* open(cluster)
+      yield* advance(600)
+      assert.isTrue((yield* table.freshness).connected)
+      const cut = yield* Deferred.make<void>()
+      cluster.before = () => Effect.zipRight(Deferred.succeed(cut, void 0), Effect.fail(connectionError("Closed")))
+      cluster.append(topic, [{ key: "b", value: "1" }])
+      yield* advance(600)
+      cluster.append(topic, [{ key: "c", value: "1" }])
+      yield* advance(5_000)
+      const freshness = yield* table.freshness
+      assert.isFalse(freshness.connected)
+      assert.isAbove(freshness.staleMillis!, 4_000)
+      assert.strictEqual(freshness.lastFailure?.reason, "Closed")
+      assert.isTrue(table.unsafeSnapshot().has("a"))
+      cluster.before = () => undefined
+      yield* until(() => table.unsafeSnapshot().has("c"))
+      assert.strictEqual((yield* table.stats).applied, 3)
+      assert.strictEqual((yield* table.stats).reconnects, 1)
+    })
+  )
+
+  it.scoped("a leader that moves is followed", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.nodes = 2
+      const table = yield* open(cluster)
+      cluster.partition(topic).leader = 1
+      cluster.partition(topic).leaderEpoch = 1
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      yield* until(() => table.unsafeSnapshot().has("a"))
+    })
+  )
+
+  it.scoped(
+    "retention past the position: rebuilt beside the live content, reported, keys without a record disappear",
+    () =>
+      Effect.gen(function* () {
+        const cluster = withTopic(2)
+        cluster.append(topic, [{ key: "old", value: "1" }])
+        cluster.append(topic, [{ key: "kept", value: "1" }])
+        cluster.append(topic, [{ key: "other", value: "1" }], 1)
+        const table = yield* open(cluster)
+        const { changes } = yield* table.subscribe()
+        const truncation = yield* Effect.fork(table.truncations.pipe(Stream.runHead))
+        cluster.before = (request) => (request === "fetch" ? Effect.fail(connectionError("Closed")) : undefined)
+        yield* advance(600)
+        cluster.append(topic, [{ key: "lost", value: "1" }])
+        cluster.append(topic, [{ key: "kept", value: "2" }])
+        cluster.truncateHead(topic, 3)
+        cluster.before = () => undefined
+        yield* until(() => table.unsafeSnapshot().getOrUndefined("kept") === "2")
+        assert.sameMembers([...(yield* table.keys)], ["kept", "other"])
+        const error = Option.getOrThrow(yield* Fiber.join(truncation))
+        assert.deepStrictEqual([error.reason, error.partition, error.from, error.to], ["Head", 0, 2, 3])
+        const seen = Chunk.toReadonlyArray(yield* changes.pipe(Stream.take(2), Stream.runCollect))
+        assert.sameDeepMembers(
+          seen.map((c) => [c._tag, c.key]),
+          [
+            ["Delete", "old"],
+            ["Upsert", "kept"]
+          ]
+        )
+        yield* table.barrier()
+        assert.strictEqual((yield* table.stats).rebuilds, 1)
+      })
+  )
+
+  it.scoped("a log shorter than the position is data loss: reported and rebuilt", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      cluster.append(topic, [{ key: "b", value: "1" }])
+      const table = yield* open(cluster)
+      const truncation = yield* Effect.fork(table.truncations.pipe(Stream.runHead))
+      yield* settle
+      const p = cluster.partition(topic)
+      p.batches = p.batches.slice(0, 1)
+      p.end = 1
+      cluster.changed.notify()
+      yield* until(() => !table.unsafeSnapshot().has("b"))
+      assert.strictEqual(Option.getOrThrow(yield* Fiber.join(truncation)).reason, "Tail")
+      assert.deepStrictEqual(yield* table.keys, ["a"])
+      yield* table.barrier()
+    })
+  )
+
+  it.scoped("a corrupt batch is fetched once more; then the reader fails typed, and nothing of it was shown", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      const table = yield* open(cluster)
+      cluster.append(topic, [{ key: "b", value: "good" }])
+      cluster.append(topic, [{ key: "c", value: "will be broken" }])
+      const bytes = cluster.partition(topic).batches[2].bytes
+      bytes[bytes.length - 3] ^= 1
+      const error = yield* Effect.race(
+        Effect.flip(table.failure),
+        Effect.zipRight(
+          until(() => false),
+          Effect.never
+        )
+      )
+      assert.strictEqual(error._tag, "KafkaCorruptBatch")
+      assert.strictEqual(error.reason, "Checksum")
+      assert.isFalse(table.unsafeSnapshot().has("c"))
+      assert.isTrue(table.unsafeSnapshot().has("b"))
+    })
+  )
+
+  it.scoped("bytes that were corrupt once are read at the second attempt", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const table = yield* open(cluster)
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      const { bytes } = cluster.partition(topic).batches[0]
+      bytes[bytes.length - 3] ^= 1
+      cluster.before = (request) => {
+        // a fresh connection is asked for
+        if (request === "connect") bytes[bytes.length - 3] ^= 1
+        return undefined
+      }
+      yield* until(() => table.unsafeSnapshot().has("a"))
+    })
+  )
+
+  it.scoped("topic deleted: typed, frozen, never created again", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      const table = yield* open(cluster)
+      cluster.topics.delete(topic)
+      cluster.changed.notify()
+      const failing = yield* Effect.fork(Effect.flip(table.failure))
+      yield* until(() => failing.unsafePoll() !== null)
+      const error = yield* Fiber.join(failing)
+      assert.strictEqual(error.reason, "Deleted")
+      assert.strictEqual(yield* table.size, 1)
+      assert.isFalse(cluster.topics.has(topic))
+      const status = yield* SubscriptionRef.get(table.status)
+      assert.strictEqual(status._tag, "Failed")
+    })
+  )
+
+  it.scoped("topic re-created: typed with both ids, rows of two lives are never mixed", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      const table = yield* open(cluster)
+      cluster.createTopic(topic)
+      cluster.append(topic, [
+        { key: "x", value: "second life" },
+        { key: "y", value: "second life" }
+      ])
+      const failing = yield* Effect.fork(Effect.flip(table.failure))
+      yield* until(() => failing.unsafePoll() !== null)
+      const error = yield* Fiber.join(failing)
+      assert.strictEqual(error._tag, "KafkaTopicError")
+      if (error._tag === "KafkaTopicError") {
+        assert.deepStrictEqual([error.reason, error.expected, error.actual], ["Recreated", "id-1", "id-2"])
+      }
+      assert.deepStrictEqual(yield* table.keys, ["a"])
+    })
+  )
+
+  it.scoped("with a restart policy the new life replaces the old one at once", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      cluster.append(topic, [{ key: "b", value: "1" }], 1)
+      const table = yield* open(cluster, { restart: Schedule.spaced("1 second") })
+      const seen: Array<ReadonlyArray<string>> = []
+      yield* Effect.fork(table.ref.changes.pipe(Stream.runForEach((s) => Effect.sync(() => seen.push([...s.keys()].sort())))))
+      yield* settle
+      cluster.createTopic(topic, 1)
+      cluster.append(topic, [{ key: "b", value: "2" }])
+      cluster.append(topic, [{ key: "c", value: "2" }])
+      yield* until(() => table.unsafeSnapshot().has("c"))
+      assert.deepStrictEqual(seen, [
+        ["a", "b"],
+        ["b", "c"]
+      ])
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
+      yield* table.barrier()
+    })
+  )
+
+  it.scoped("rights that are revoked: failed and healing, content readable, live again after the grant", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      const table = yield* open(cluster, { deniedRetryInterval: "10 seconds" })
+      let refused = 0
+      cluster.before = (request, _, detail) =>
+        request === "fetch"
+          ? Effect.sync(() => {
+              refused++
+              return {
+                errorCode: 0,
+                throttleMillis: 0,
+                partitions: (detail as { partitions: ReadonlyArray<{ partition: number }> }).partitions.map((p) => ({
+                  partition: p.partition,
+                  errorCode: 29,
+                  highWatermark: -1,
+                  lastStableOffset: -1,
+                  logStartOffset: -1,
+                  abortedTransactions: [],
+                  diverging: undefined,
+                  records: Buffer.alloc(0)
+                }))
+              }
+            })
+          : undefined
+      yield* until(() => refused > 0)
+      const status = yield* SubscriptionRef.get(table.status)
+      assert.isTrue(status._tag === "Failed" && status.healing && status.error.reason === "Unauthorized")
+      assert.strictEqual(yield* table.size, 1)
+      yield* advance(25_000)
+      assert.isAtMost(refused, 5)
+      cluster.before = () => undefined
+      cluster.append(topic, [{ key: "b", value: "1" }])
+      yield* until(() => table.unsafeSnapshot().has("b"))
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
+    })
+  )
+
+  it.scoped("an outage longer than tombstones last: replayed in full, deleted keys do not stay", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.topics.get(topic)!.configs["delete.retention.ms"] = "5000"
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      cluster.append(topic, [{ key: "b", value: "1" }])
+      const table = yield* open(cluster)
+      yield* advance(1_000)
+      cluster.before = (request) => (request === "fetch" ? Effect.fail(connectionError("Closed")) : undefined)
+      yield* advance(1_000)
+      // deleted, and compacted away with its tombstone
+      cluster.partition(topic).batches.shift()
+      cluster.partition(topic).end += 1
+      cluster.append(topic, [{ key: "c", value: "1" }])
+      yield* advance(10_000)
+      cluster.before = () => undefined
+      yield* until(() => table.unsafeSnapshot().has("c") && !table.unsafeSnapshot().has("a"))
+      assert.sameMembers([...(yield* table.keys)], ["b", "c"])
+      assert.strictEqual((yield* table.stats).rebuilds, 1)
+    })
+  )
+})
+
+describe("closing", () => {
+  it.effect("closes every connection, fails who waits, ends the streams; the content stays readable", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      const scope = yield* Scope.make()
+      const table = yield* Scope.extend(open(cluster), scope)
+      const waiting = yield* Effect.fork(
+        Effect.flip(table.awaitPosition(Position.make({ topic, partition: 0, offset: 9 })))
+      )
+      const changes = yield* Effect.fork(Stream.runCollect(table.changes))
+      const poison = yield* Effect.fork(Stream.runCollect(table.poison))
+      yield* settle
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual((yield* Fiber.join(waiting))._tag, "KafkaTableClosed")
+      assert.strictEqual((yield* Fiber.join(changes)).length, 0)
+      assert.strictEqual((yield* Fiber.join(poison)).length, 0)
+      assert.strictEqual(cluster.open, 0)
+      assert.strictEqual(cluster.waiting, 0)
+      assert.strictEqual(yield* table.size, 1)
+      assert.strictEqual((yield* Effect.flip(table.barrier()))._tag, "KafkaTableClosed")
+    })
+  )
+
+  for (const request of ["connect", "metadata", "listOffsets", "fetch"] as const) {
+    it.effect(`while ${request} hangs`, () =>
+      Effect.gen(function* () {
+        const cluster = withTopic()
+        cluster.append(topic, [{ key: "a", value: "1" }])
+        cluster.before = (r) => (r === request ? Effect.never : undefined)
+        const fiber = yield* Effect.fork(Effect.scoped(open(cluster)))
+        yield* settle
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual(cluster.open, 0)
+      })
+    )
+  }
+})

@@ -1,0 +1,214 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Scheduler from "effect/Scheduler"
+import * as fc from "fast-check"
+import type { Target } from "../../src/internal/table/waiters.ts"
+import { Waiters } from "../../src/internal/table/waiters.ts"
+import { yieldToEventLoop } from "../../src/internal/yield.ts"
+
+/** Waiters on positions that the test moves, and that it sees being looked at. */
+const make = () => {
+  const positions = new Map<number, number>()
+  let looks = 0
+  const waiters = new Waiters<string>((partition) => {
+    looks++
+    return positions.get(partition)
+  })
+  return {
+    positions,
+    waiters,
+    move: (partition: number, position: number) => {
+      positions.set(partition, position)
+      waiters.check()
+    },
+    /** Is anybody left whose positions a check looks at? */
+    isAbandoned: () => {
+      looks = 0
+      waiters.check()
+      return looks === 0
+    }
+  }
+}
+
+const settled = Effect.repeatN(yieldToEventLoop, 3)
+
+const isPending = <A, E>(fiber: Fiber.RuntimeFiber<A, E>) =>
+  Effect.andThen(
+    settled,
+    Effect.map(fiber.poll, (exit) => Option.isNone(exit))
+  )
+
+describe("Waiters", () => {
+  it.effect("wait for all of their targets, and for nothing that is reached", () =>
+    Effect.gen(function* () {
+      const { isAbandoned, move, waiters } = make()
+      yield* waiters.await([])
+      move(0, 5)
+      yield* waiters.await([{ partition: 0, target: 5 }])
+      yield* waiters.await([{ partition: 0, target: 0 }])
+      const fiber = yield* Effect.fork(
+        waiters.await([
+          { partition: 0, target: 6 },
+          { partition: 1, target: 1 }
+        ])
+      )
+      assert.isTrue(yield* isPending(fiber))
+      move(1, 3)
+      move(0, 5)
+      assert.isTrue(yield* isPending(fiber))
+      move(0, 100)
+      yield* Fiber.join(fiber)
+      assert.isTrue(isAbandoned())
+    })
+  )
+
+  it.effect("say what they are behind with", () =>
+    Effect.sync(() => {
+      const { positions, waiters } = make()
+      positions.set(0, 5).set(1, 7)
+      assert.deepStrictEqual(
+        waiters.behind([
+          { partition: 0, target: 5 },
+          { partition: 1, target: 8 },
+          { partition: 2, target: 0 }
+        ]),
+        [
+          { partition: 1, position: 7, target: 8 },
+          { partition: 2, position: undefined, target: 0 }
+        ]
+      )
+    })
+  )
+
+  it.effect("a position that moves between the look and the wait is not missed", () =>
+    Effect.gen(function* () {
+      const { isAbandoned, move, waiters } = make()
+      for (let i = 0; i < 100; i++) {
+        const fiber = yield* Effect.fork(waiters.await([{ partition: 0, target: i + 1 }]))
+        for (let turn = 0; turn < i % 4; turn++) yield* Effect.yieldNow()
+        move(0, i + 1)
+        yield* Fiber.join(fiber)
+      }
+      assert.isTrue(isAbandoned())
+    })
+  )
+
+  it("wake exactly those whose targets are reached", () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.array(fc.record({ partition: fc.nat(2), target: fc.nat(10) }), { maxLength: 3 }),
+          { maxLength: 10 }
+        ),
+        fc.array(fc.record({ partition: fc.nat(2), by: fc.nat(4) }), { maxLength: 10 }),
+        (all: ReadonlyArray<ReadonlyArray<Target>>, moves) =>
+          Effect.gen(function* () {
+            const { isAbandoned, move, positions, waiters } = make()
+            const fibers = yield* Effect.forEach(all, (targets) => Effect.fork(waiters.await(targets)))
+            yield* yieldToEventLoop
+            for (const { by, partition } of moves) {
+              move(partition, (positions.get(partition) ?? 0) + by)
+              yield* yieldToEventLoop
+              for (const [i, fiber] of fibers.entries()) {
+                const done = Option.isSome(yield* fiber.poll)
+                assert.strictEqual(done, waiters.behind(all[i]).length === 0)
+              }
+            }
+            waiters.end(Cause.fail("over"))
+            yield* Fiber.awaitAll(fibers)
+            assert.isTrue(isAbandoned())
+          }).pipe(Effect.runPromise)
+      ),
+      { numRuns: 200 }
+    ))
+
+  it.effect("all wake at once when it ends, and later ones fail until it resumes", () =>
+    Effect.gen(function* () {
+      const { isAbandoned, move, waiters } = make()
+      const fibers = yield* Effect.forEach([0, 1, 2], (partition) =>
+        Effect.fork(Effect.either(waiters.await([{ partition, target: 1 }])))
+      )
+      const untilEnd = yield* Effect.fork(Effect.either(waiters.untilEnd))
+      yield* settled
+      assert.isFalse(isAbandoned())
+      waiters.end(Cause.fail("over"))
+      assert.isTrue(isAbandoned())
+      for (const fiber of fibers) assert.deepStrictEqual(yield* Fiber.join(fiber), Either.left("over"))
+      assert.deepStrictEqual(yield* Fiber.join(untilEnd), Either.left("over"))
+      assert.deepStrictEqual(yield* Effect.either(waiters.await([{ partition: 0, target: 1 }])), Either.left("over"))
+      assert.deepStrictEqual(yield* Effect.either(waiters.untilEnd), Either.left("over"))
+
+      waiters.resume()
+      const again = yield* Effect.fork(waiters.await([{ partition: 0, target: 1 }]))
+      assert.isTrue(yield* isPending(again))
+      move(0, 1)
+      yield* Fiber.join(again)
+    })
+  )
+
+  it.effect("end with whatever ended it, a defect too", () =>
+    Effect.gen(function* () {
+      const { waiters } = make()
+      const fiber = yield* Effect.fork(waiters.untilEnd)
+      yield* settled
+      const cause = Cause.die("bug")
+      waiters.end(cause)
+      assert.deepStrictEqual(yield* Fiber.await(fiber), Exit.failCause(cause))
+    })
+  )
+
+  it.effect("waiting for the end goes on, whatever moves", () =>
+    Effect.gen(function* () {
+      const { isAbandoned, move, waiters } = make()
+      const fiber = yield* Effect.fork(waiters.untilEnd)
+      yield* settled
+      move(0, 1_000_000)
+      assert.isTrue(yield* isPending(fiber))
+      yield* Fiber.interrupt(fiber)
+      assert.isTrue(isAbandoned())
+    })
+  )
+
+  it.effect("an interrupted wait leaves nothing", () =>
+    Effect.gen(function* () {
+      const { isAbandoned, move, waiters } = make()
+      const fibers = yield* Effect.forEach([1, 2, 3], (target) =>
+        Effect.fork(waiters.await([{ partition: 0, target }]))
+      )
+      yield* settled
+      assert.isFalse(isAbandoned())
+      yield* Fiber.interruptAll(fibers)
+      assert.isTrue(isAbandoned())
+      move(0, 5)
+      // the loser of a race
+      yield* Effect.raceFirst(waiters.untilEnd, yieldToEventLoop)
+      assert.isTrue(isAbandoned())
+    })
+  )
+
+  it("nor does one that is interrupted at any moment of its life", async () => {
+    // gives way before each step of a fiber, so that an interruption can come between any two
+    const scheduler = new Scheduler.MixedScheduler(2048)
+    const asked = new WeakMap<object, number>()
+    scheduler.shouldYield = (fiber) => {
+      const n = asked.get(fiber) ?? 0
+      asked.set(fiber, n + 1)
+      // asked again for coming back, and for the step itself
+      return n % 3 === 0 ? 0 : false
+    }
+    await Effect.gen(function* () {
+      for (let steps = 0; steps < 60; steps++) {
+        const { isAbandoned, waiters } = make()
+        const fiber = yield* Effect.fork(waiters.await([{ partition: 0, target: 1 }]))
+        for (let i = 0; i < steps; i++) yield* Effect.yieldNow()
+        yield* Fiber.interrupt(fiber)
+        assert.isTrue(isAbandoned(), `after ${steps} steps`)
+      }
+    }).pipe(Effect.withScheduler(scheduler), Effect.runPromise)
+  })
+})
