@@ -33,7 +33,7 @@ export default tseslint.config(
     rules: {
       "no-restricted-imports": [
         "error",
-        { patterns: [{ group: ["kafkajs", "kafkajs/*"], message: "Only src/internal/kafkajs talks to kafkajs." }] }
+        { patterns: [{ regex: "^kafkajs(/|$)", message: "Only src/internal/kafkajs talks to kafkajs." }] }
       ]
     }
   }

@@ -384,9 +384,8 @@ export interface KafkaClient {
  * @since 0.1.0
  * @category tags
  */
-export const KafkaClient: Context.Tag<KafkaClient, KafkaClient> = Context.GenericTag<KafkaClient>(
-  "effect-ktables/KafkaClient"
-)
+export const KafkaClient: Context.Tag<KafkaClient, KafkaClient> =
+  Context.GenericTag<KafkaClient>("effect-ktables/KafkaClient")
 
 // ---------------------------------------------------------------------------------------------------------------------
 // layers
@@ -494,9 +493,8 @@ export const layerConfig = (
  * @since 0.1.0
  * @category constructors
  */
-export const make: (
-  options: KafkaClientOptions
-) => Effect.Effect<KafkaClient, InvalidOptionsError, Scope.Scope> = kafkajs.make
+export const make: (options: KafkaClientOptions) => Effect.Effect<KafkaClient, InvalidOptionsError, Scope.Scope> =
+  kafkajs.make
 
 /**
  * A client on a driver of one's own: one Effect that opens a connection, and where to begin.

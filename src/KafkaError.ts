@@ -112,13 +112,7 @@ export class InvalidOptionsError extends Data.TaggedError("KafkaInvalidOptions")
  * @category models
  */
 export type ConnectionReason =
-  | "Unreachable"
-  | "Timeout"
-  | "Closed"
-  | "Tls"
-  | "Authentication"
-  | "UnsupportedVersion"
-  | "Protocol"
+  "Unreachable" | "Timeout" | "Closed" | "Tls" | "Authentication" | "UnsupportedVersion" | "Protocol"
 
 const connectionAdvice: Record<ConnectionReason, string> = {
   Unreachable: "Check the address, the network and that the broker listens there.",
@@ -219,13 +213,7 @@ export class BrokerError extends Data.TaggedError("KafkaBrokerError")<{
  * @category models
  */
 export type TopicReason =
-  | "NotFound"
-  | "Deleted"
-  | "Recreated"
-  | "PolicyMismatch"
-  | "Unauthorized"
-  | "Rejected"
-  | "Incomplete"
+  "NotFound" | "Deleted" | "Recreated" | "PolicyMismatch" | "Unauthorized" | "Rejected" | "Incomplete"
 
 const topicAdvice: Record<TopicReason, string> = {
   NotFound:
@@ -234,7 +222,8 @@ const topicAdvice: Record<TopicReason, string> = {
   Recreated: "Rows of two lives of a topic are never mixed: restart the table, or set a restart policy.",
   PolicyMismatch:
     "Records would be evicted by retention: set cleanup.policy=compact, or use onPolicyMismatch 'reconcile' or 'warn'.",
-  Unauthorized: "Grant DESCRIBE and READ (table), WRITE (writer), CREATE, DESCRIBE_CONFIGS and ALTER_CONFIGS (ensureTopic).",
+  Unauthorized:
+    "Grant DESCRIBE and READ (table), WRITE (writer), CREATE, DESCRIBE_CONFIGS and ALTER_CONFIGS (ensureTopic).",
   Rejected: "The broker's words say why; the replication factor cannot be above the number of brokers.",
   Incomplete: "Some partitions have no leader: look at the brokers that hold them."
 }
@@ -278,12 +267,7 @@ export class TopicError extends Data.TaggedError("KafkaTopicError")<{
  * @category models
  */
 export type CorruptReason =
-  | "Checksum"
-  | "Malformed"
-  | "TooLarge"
-  | "Decompression"
-  | "UnsupportedCodec"
-  | "UnsupportedMagic"
+  "Checksum" | "Malformed" | "TooLarge" | "Decompression" | "UnsupportedCodec" | "UnsupportedMagic"
 
 /**
  * A record batch that cannot be trusted. It was fetched a second time on a fresh connection before this was raised.

@@ -79,12 +79,7 @@ export type TypeId = typeof TypeId
  * @category errors
  */
 export type TableFailure =
-  | ConnectionError
-  | BrokerError
-  | TopicError
-  | CorruptBatchError
-  | PoisonRecordError
-  | InvalidOptionsError
+  ConnectionError | BrokerError | TopicError | CorruptBatchError | PoisonRecordError | InvalidOptionsError
 
 /**
  * How far the replay of the topic has come.

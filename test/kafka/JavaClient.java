@@ -296,14 +296,25 @@ public final class JavaClient {
         String topic = text(in, "topic");
         Set<TopicPartition> partitions = new HashSet<>();
         for (JsonNode p : in.get("partitions")) partitions.add(new TopicPartition(topic, p.asInt()));
-        ElectionType type = in.path("unclean").asBoolean() ? ElectionType.UNCLEAN : ElectionType.PREFERRED;
+        boolean unclean = in.path("unclean").asBoolean();
+        ElectionType type = unclean ? ElectionType.UNCLEAN : ElectionType.PREFERRED;
         for (var entry : admin.electLeaders(type, partitions).partitions().get().entrySet()) {
             if (entry.getValue().isPresent()
                 && !(entry.getValue().get() instanceof org.apache.kafka.common.errors.ElectionNotNeededException)) {
                 throw new ExecutionException(entry.getValue().get());
             }
         }
-        return json.nullNode();
+        // Elected is not yet known to all.
+        for (int tries = 0; tries < 500; tries++) {
+            TopicDescription found = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic);
+            boolean known = found.partitions().stream()
+                .filter(p -> partitions.contains(new TopicPartition(topic, p.partition())))
+                .allMatch(p -> p.leader() != null
+                    && (unclean ? !p.leader().isEmpty() : p.leader().id() == p.replicas().get(0).id()));
+            if (known) return json.nullNode();
+            Thread.sleep(20);
+        }
+        throw new java.util.concurrent.TimeoutException("the elected leaders of " + topic + " are not known");
     }
 
     /** Moves partitions to other replicas and waits until they are there. */

@@ -2,11 +2,16 @@
 import { generateKeyPairSync, randomBytes, sign, type KeyObject } from "node:crypto"
 import { isIP } from "node:net"
 
-// DER: a tag, the length (short form, or 0x80 + how many bytes of length follow), the content.
+// DER: a tag, the length, the content. The length is one byte, or 0x80 + how many bytes of it follow: as few as do.
 const der = (tag: number, ...content: ReadonlyArray<Buffer>): Buffer => {
   const body = Buffer.concat(content)
-  if (body.length < 0x80) return Buffer.concat([Buffer.from([tag, body.length]), body])
-  return Buffer.concat([Buffer.from([tag, 0x82, body.length >> 8, body.length & 0xff]), body])
+  const length =
+    body.length < 0x80
+      ? [body.length]
+      : body.length < 0x100
+        ? [0x81, body.length]
+        : [0x82, body.length >> 8, body.length & 0xff]
+  return Buffer.concat([Buffer.from([tag, ...length]), body])
 }
 const sequence = (...content: ReadonlyArray<Buffer>) => der(0x30, ...content)
 const octets = (content: Buffer) => der(0x04, content)

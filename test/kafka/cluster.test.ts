@@ -209,6 +209,30 @@ realKafka("clusters", { java: true, python: true }, () => {
     })
   )
 
+  it.live("TLS with certificates of clients", () =>
+    Effect.gen(function* () {
+      const cluster = yield* KafkaCluster.make({
+        listener: "tls",
+        acls: true,
+        config: { "listener.name.client.ssl.client.auth": "required" }
+      })
+      const java = yield* JavaClient.make(cluster.adminBrokers)
+      const topic = topicName()
+      yield* java.createTopic(topic)
+      yield* java.addAcls([
+        { user: "CN=client", resource: "topic", name: "test-", pattern: "prefixed", operation: "all" }
+      ])
+      const anonymous = { "security.protocol": "SSL", "ssl.ca.pem": cluster.tls?.ca ?? "", "message.timeout.ms": 3000 }
+      const { cert = "", key = "" } = cluster.tls?.client ?? {}
+      const records = [{ key: "k", value: "v" }]
+      const { brokers } = cluster
+      yield* Effect.flip(Librdkafka.produce({ brokers, topic, records, config: anonymous }))
+      const known = { ...anonymous, "ssl.certificate.pem": cert, "ssl.key.pem": key }
+      yield* Librdkafka.produce({ brokers, topic, records, config: known })
+      expect(texts(yield* java.dump(topic))).toEqual([["k", "v"]])
+    }).pipe(Effect.scoped)
+  )
+
   it.live("three nodes: one dies and comes back, one is frozen", () =>
     Effect.gen(function* () {
       const cluster = yield* KafkaCluster.make({ nodes: 3 })
@@ -223,6 +247,9 @@ realKafka("clusters", { java: true, python: true }, () => {
       yield* java.produce(topic, [{ key: "k", value: "2" }])
       expect((yield* java.describeTopic(topic)).partitions[0]?.leader).not.toBe(2)
       yield* second.start
+      yield* java.electLeaders(topic, [0])
+      expect((yield* java.describeTopic(topic)).partitions[0]?.leader).toBe(2)
+      yield* java.reassign(topic, [{ partition: 0, replicas: [2, 3] }])
       yield* first.stop
       expect(yield* liveBrokers(first.adminAddress)).toEqual([])
       yield* first.continue

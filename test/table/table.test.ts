@@ -575,7 +575,9 @@ describe("faults", () => {
       cluster.append(topic, [{ key: "b", value: "1" }], 1)
       const table = yield* open(cluster, { restart: Schedule.spaced("1 second") })
       const seen: Array<ReadonlyArray<string>> = []
-      yield* Effect.fork(table.ref.changes.pipe(Stream.runForEach((s) => Effect.sync(() => seen.push([...s.keys()].sort())))))
+      yield* Effect.fork(
+        table.ref.changes.pipe(Stream.runForEach((s) => Effect.sync(() => seen.push([...s.keys()].sort()))))
+      )
       yield* settle
       cluster.createTopic(topic, 1)
       cluster.append(topic, [{ key: "b", value: "2" }])

@@ -5,7 +5,6 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as Scheduler from "effect/Scheduler"
 import * as fc from "fast-check"
 import type { Target } from "../../src/internal/table/waiters.ts"
 import { Waiters } from "../../src/internal/table/waiters.ts"
@@ -191,24 +190,18 @@ describe("Waiters", () => {
     })
   )
 
-  it("nor does one that is interrupted at any moment of its life", async () => {
-    // gives way before each step of a fiber, so that an interruption can come between any two
-    const scheduler = new Scheduler.MixedScheduler(2048)
-    const asked = new WeakMap<object, number>()
-    scheduler.shouldYield = (fiber) => {
-      const n = asked.get(fiber) ?? 0
-      asked.set(fiber, n + 1)
-      // asked again for coming back, and for the step itself
-      return n % 3 === 0 ? 0 : false
-    }
-    await Effect.gen(function* () {
-      for (let steps = 0; steps < 60; steps++) {
+  // giving way every so many steps of a fiber, so that an interruption can come between any two
+  it.each([2, 3, 4, 5, 6, 7, 8, 9])("nor does one that is interrupted at any moment of its life (%i)", (steps) =>
+    Effect.gen(function* () {
+      for (let turns = 0; turns < 50; turns++) {
         const { isAbandoned, waiters } = make()
-        const fiber = yield* Effect.fork(waiters.await([{ partition: 0, target: 1 }]))
-        for (let i = 0; i < steps; i++) yield* Effect.yieldNow()
+        const fiber = yield* Effect.fork(
+          Effect.withMaxOpsBeforeYield(waiters.await([{ partition: 0, target: 1 }]), steps)
+        )
+        for (let i = 0; i < turns; i++) yield* Effect.yieldNow()
         yield* Fiber.interrupt(fiber)
-        assert.isTrue(isAbandoned(), `after ${steps} steps`)
+        assert.isTrue(isAbandoned(), `after ${turns} turns`)
       }
-    }).pipe(Effect.withScheduler(scheduler), Effect.runPromise)
-  })
+    }).pipe(Effect.runPromise)
+  )
 })

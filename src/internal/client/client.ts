@@ -10,7 +10,8 @@ import type {
   ListedOffset,
   TopicDescription
 } from "../../KafkaClient.ts"
-import { ConnectionError, TopicError, type ClientError } from "../../KafkaError.ts"
+import type { ConnectionError } from "../../KafkaError.ts"
+import { TopicError, type ClientError } from "../../KafkaError.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { makeSharedConnections } from "./connections.ts"
 
@@ -18,7 +19,8 @@ export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaClient")
 
 type Address = Pick<Broker, "host" | "port">
 
-const addressOf = (broker: Address) => (broker.host.includes(":") ? `[${broker.host}]` : broker.host) + `:${broker.port}`
+const addressOf = (broker: Address) =>
+  (broker.host.includes(":") ? `[${broker.host}]` : broker.host) + `:${broker.port}`
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3
 
@@ -56,10 +58,8 @@ export const make = (driver: {
       Effect.suspend(() => {
         const attempt = (rest: ReadonlyArray<Address>): Effect.Effect<A, ConnectionError> => {
           const [broker, ...others] = rest
-          return use(broker!, f).pipe(
-            Effect.catchAll((error) =>
-              others.length === 0 || !error.retriable ? Effect.fail(error) : attempt(others)
-            )
+          return use(broker, f).pipe(
+            Effect.catchAll((error) => (others.length === 0 || !error.retriable ? Effect.fail(error) : attempt(others)))
           )
         }
         return attempt(candidates())

@@ -18,14 +18,14 @@ const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 const parseBroker = (text: string): { readonly host: string; readonly port: number } | undefined => {
   const match = /^(?:\[([^\]]+)\]|([^:[\]\s/]+)):(\d{1,5})$/.exec(text)
   if (match === null) return undefined
-  const host = match[1] ?? match[2]!
+  const host = match[1] ?? match[2]
   const port = Number(match[3])
   return port < 1 || port > 65535 || (match[1] !== undefined && !Net.isIPv6(host)) ? undefined : { host, port }
 }
 
 const readBrokers = (check: OptionCheck, brokers: ReadonlyArray<string>) => {
   if (!Array.isArray(brokers) || brokers.length === 0) {
-    check.problem("brokers", "must name at least one broker, such as [\"localhost:9092\"]")
+    check.problem("brokers", 'must name at least one broker, such as ["localhost:9092"]')
     return []
   }
   return brokers.flatMap((text) => {
@@ -69,9 +69,7 @@ const readSasl = (check: OptionCheck, sasl: SaslOptions | undefined, runtime: Ru
 }
 
 /** The client on kafkajs's connections. */
-export const make = (
-  options: KafkaClientOptions
-): Effect.Effect<KafkaClient, InvalidOptionsError, Scope.Scope> =>
+export const make = (options: KafkaClientOptions): Effect.Effect<KafkaClient, InvalidOptionsError, Scope.Scope> =>
   Effect.gen(function* () {
     const runtime = yield* Effect.runtime()
     const logger = yield* makeLogger

@@ -84,13 +84,13 @@ class Socket {
 
   private open(host: string, port: number, onConnect: () => void): Net.Socket {
     const tls = this.settings.tls
-    const socket =
+    const socket: Net.Socket =
       tls === undefined
         ? Net.connect({ host, port }, onConnect)
         : Tls.connect({ host, port, ...(Net.isIP(host) === 0 ? { servername: host } : {}), ...tls }, onConnect)
     socket.setNoDelay(true)
     socket.setKeepAlive(true, KEEP_ALIVE_MILLIS)
-    socket.on("error", (error) => this.down(socketReason(error), "connection", error.message, error))
+    socket.on("error", (error: NodeJS.ErrnoException) => this.down(socketReason(error), "connection", error.message, error))
     socket.on("close", () => this.down("Closed", "connection"))
     this.socket = socket
     return socket
@@ -122,7 +122,12 @@ class Socket {
   }
 
   /** Runs a promise of kafkajs until it settles, the connection goes down, or the time is up (which takes it down). */
-  private race<A>(request: string, timeoutMillis: number, run: () => Promise<A>, failed: (cause: unknown) => ConnectionError) {
+  private race<A>(
+    request: string,
+    timeoutMillis: number,
+    run: () => Promise<A>,
+    failed: (cause: unknown) => ConnectionError
+  ) {
     return Effect.async<A, ConnectionError>((resume) => {
       if (this.failure !== undefined) return resume(Effect.fail(this.failure))
       const onDown = (error: ConnectionError) => resume(Effect.fail(error))
@@ -150,7 +155,8 @@ class Socket {
 
   get handshake(): Effect.Effect<void, ConnectionError> {
     const { connectTimeoutMillis } = this.settings
-    const failed = (reason: ConnectionReason) => (cause: unknown) => this.down(reason, "connect", messageOf(cause), cause)
+    const failed = (reason: ConnectionReason) => (cause: unknown) =>
+      this.down(reason, "connect", messageOf(cause), cause)
     return Effect.suspend(() =>
       this.race("connect", connectTimeoutMillis, () => this.raw.connect(), failed("Unreachable"))
     ).pipe(
@@ -159,7 +165,12 @@ class Socket {
       }),
       Effect.andThen(
         // K6: negotiated on every connection, and required
-        this.race("ApiVersions", connectTimeoutMillis, () => this.raw.send(protocol.requests.ApiVersions.protocol({ version: 2 })()), failed("Protocol"))
+        this.race(
+          "ApiVersions",
+          connectTimeoutMillis,
+          () => this.raw.send(protocol.requests.ApiVersions.protocol({ version: 2 })()),
+          failed("Protocol")
+        )
       ),
       Effect.tap(({ apiVersions }) => {
         this.versions = new Map(apiVersions.map((v) => [v.apiKey, { min: v.minVersion, max: v.maxVersion }]))

@@ -21,7 +21,7 @@ export const frameReader = (
   let needed = 4
 
   const join = (): Buffer => {
-    const all = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, buffered)
+    const all = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, buffered)
     chunks = [all]
     return all
   }
@@ -30,7 +30,7 @@ export const frameReader = (
     chunks.push(chunk)
     buffered += chunk.length
     while (buffered >= needed) {
-      const head = chunks[0]!.length >= 4 ? chunks[0]! : join()
+      const head = chunks[0].length >= 4 ? chunks[0] : join()
       const size = head.readInt32BE(0)
       if (size < MIN_FRAME || size > MAX_FRAME) {
         return `an answer of ${size} bytes`

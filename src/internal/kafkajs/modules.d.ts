@@ -2,6 +2,7 @@
 // frozen upstream, so these paths stay as long as the version stays exact.
 
 declare module "kafkajs/src/network/connection.js" {
+  import type { Socket } from "node:net"
   export interface Request {
     readonly apiKey: number
     readonly apiVersion: number
@@ -28,7 +29,7 @@ declare module "kafkajs/src/network/connection.js" {
         readonly host: string
         readonly port: number
         readonly onConnect: () => void
-      }) => import("node:net").Socket
+      }) => Socket
       readonly requestTimeout: number
       readonly connectionTimeout: number
       readonly enforceRequestTimeout: boolean

@@ -150,7 +150,11 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
   }
 
   /** Moves the partition past what was fetched, so that the next request can go out before this answer is decoded. */
-  const advance = (p: SourcePartition, one: Asked, found: FetchedPartition): Effect.Effect<FetchedRecords | undefined> =>
+  const advance = (
+    p: SourcePartition,
+    one: Asked,
+    found: FetchedPartition
+  ): Effect.Effect<FetchedRecords | undefined> =>
     Effect.suspend(() => {
       p.highWatermark = found.highWatermark
       p.lastStableOffset = found.lastStableOffset === -1 ? found.highWatermark : found.lastStableOffset

@@ -344,7 +344,13 @@ const openLoop = (context: SourceContext): Effect.Effect<never> => {
       p.lastStableOffset = end
       p.headAt = yield* Clock.currentTimeMillis
       p.generation++
-      yield* Queue.offer(context.events, { _tag: "Opened", partition: p.partition, generation: p.generation, start, end })
+      yield* Queue.offer(context.events, {
+        _tag: "Opened",
+        partition: p.partition,
+        generation: p.generation,
+        start,
+        end
+      })
       p.phase = "fetching"
       context.changed.notify()
     })

@@ -167,9 +167,9 @@ const startSource = <K, V>(core: Core<K, V>) => {
     tombstonesLastMillis: () => core.tombstonesLastMillis,
     onConnection: ({ broker, error, state }) =>
       state === "lost"
-        ? Effect.logWarning(`lost broker ${broker}, content stays as it is until it is back: ${error?.message ?? ""}`).pipe(
-            annotateLogs("KafkaTable", { topic: config.topic, broker })
-          )
+        ? Effect.logWarning(
+            `lost broker ${broker}, content stays as it is until it is back: ${error?.message ?? ""}`
+          ).pipe(annotateLogs("KafkaTable", { topic: config.topic, broker }))
         : Effect.suspend(() => {
             core.counters.reconnects++
             return Effect.andThen(
@@ -247,7 +247,9 @@ class Reader<K, V> {
         return this.core.acquired
           ? Effect.andThen(
               setStatus(this.core, { _tag: "Failed", error: event.error, healing: true }),
-              Effect.logError(`not allowed to read, tried again every ${this.core.config.deniedRetryMillis} ms: ${event.error.message}`).pipe(this.annotate)
+              Effect.logError(
+                `not allowed to read, tried again every ${this.core.config.deniedRetryMillis} ms: ${event.error.message}`
+              ).pipe(this.annotate)
             )
           : Effect.fail(event.error)
       case "Granted":
@@ -507,7 +509,9 @@ class Reader<K, V> {
       const all = [...core.partitions.values()]
       const caughtUp =
         all.length > 0 &&
-        all.every((p) => p.rebuild === undefined && p.gate !== undefined && p.position !== undefined && p.position >= p.gate)
+        all.every(
+          (p) => p.rebuild === undefined && p.gate !== undefined && p.position !== undefined && p.position >= p.gate
+        )
       if (caughtUp) {
         core.latched = true
         core.replayed = core.counters.applied + core.counters.tombstones

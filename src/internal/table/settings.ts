@@ -1,4 +1,4 @@
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import * as Codec from "../../Codec.ts"
 import type { Isolation } from "../../KafkaClient.ts"
@@ -48,7 +48,8 @@ export const readOptions = <K, V>(
     check.topic(options.topic)
     const fetch = options.fetch ?? {}
     for (const name of Object.keys(fetch)) {
-      if (!FETCH_OPTIONS.includes(name)) check.problem(`fetch.${name}`, `unknown; known are ${FETCH_OPTIONS.join(", ")}`)
+      if (!FETCH_OPTIONS.includes(name))
+        check.problem(`fetch.${name}`, `unknown; known are ${FETCH_OPTIONS.join(", ")}`)
     }
     if (!Codec.isCodec(options.value)) check.problem("value", "must be a Codec, such as Codec.json(schema)")
     if (options.key !== undefined && !Codec.isCodec(options.key)) check.problem("key", "must be a Codec")

@@ -11,12 +11,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as SubscriptionRef from "effect/SubscriptionRef"
 import { KafkaClient, type TopicDescription } from "../../KafkaClient.ts"
-import {
-  InvalidOptionsError,
-  TableClosedError,
-  WaitTimeoutError,
-  type PartitionLag
-} from "../../KafkaError.ts"
+import { InvalidOptionsError, TableClosedError, WaitTimeoutError, type PartitionLag } from "../../KafkaError.ts"
 import type {
   AcquireError,
   Freshness,
@@ -194,8 +189,7 @@ const bounded = <K, V>(
   wait: (known: (targets: ReadonlyArray<Target>) => void) => Effect.Effect<void, WaitError>
 ): Effect.Effect<void, WaitError> =>
   Effect.suspend(() => {
-    const millis =
-      options?.timeout === undefined ? core.config.waitTimeoutMillis : Duration.toMillis(options.timeout)
+    const millis = options?.timeout === undefined ? core.config.waitTimeoutMillis : Duration.toMillis(options.timeout)
     let targets: ReadonlyArray<Target> = []
     return Effect.timeoutFail(
       wait((known) => {
@@ -203,7 +197,9 @@ const bounded = <K, V>(
       }),
       { duration: millis, onTimeout: () => waitTimeout(core, operation, millis, core.waiters.behind(targets)) }
     )
-  }).pipe(Effect.withSpan(`KafkaTable.${operation}`, { attributes: { "messaging.destination.name": core.config.topic } }))
+  }).pipe(
+    Effect.withSpan(`KafkaTable.${operation}`, { attributes: { "messaging.destination.name": core.config.topic } })
+  )
 
 /** The high watermarks of all partitions at this moment, from their leaders. */
 const highWatermarks = <K, V>(core: Core<K, V>): Effect.Effect<ReadonlyArray<Target>, TableFailure> => {
@@ -226,7 +222,10 @@ const highWatermarks = <K, V>(core: Core<K, V>): Effect.Effect<ReadonlyArray<Tar
       if (error !== undefined) return yield* Effect.fail(error)
       return offsets.map((o) => ({ partition: o.partition, target: o.offset }))
     })
-  const attempt = (n: number, known: TopicDescription | undefined): Effect.Effect<ReadonlyArray<Target>, TableFailure> =>
+  const attempt = (
+    n: number,
+    known: TopicDescription | undefined
+  ): Effect.Effect<ReadonlyArray<Target>, TableFailure> =>
     Effect.catchAll(ask(known), (error) =>
       error.retriable
         ? Effect.andThen(
@@ -327,7 +326,9 @@ const face = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFail
             return Effect.fail(
               new InvalidOptionsError({
                 module: "KafkaTable.awaitPosition",
-                problems: [{ option: "position", problem: `of topic "${foreign.topic}", this table is of "${config.topic}"` }]
+                problems: [
+                  { option: "position", problem: `of topic "${foreign.topic}", this table is of "${config.topic}"` }
+                ]
               })
             )
           }

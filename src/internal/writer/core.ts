@@ -106,7 +106,11 @@ export class Core {
 
   /** Takes a record, in the order of calls; it waits for its turn where the queue is full. */
   offer(record: PendingRecord): void {
-    if (this.closed !== undefined) return record.settle(this.closed)
+    this.counts.writes++
+    if (this.closed !== undefined) {
+      this.counts.failed++
+      return record.settle(this.closed)
+    }
     if (this.waiting.size > 0 || !this.hasRoom(record)) {
       this.waiting.add(record)
     } else {
@@ -114,10 +118,18 @@ export class Core {
     }
   }
 
+  /** Counts a write that ended before it became a record. */
+  refused(error: WriteError): WriteError {
+    this.counts.writes++
+    this.counts.failed++
+    return error
+  }
+
   /** Withdraws a record that still waits. One that was accepted goes its way, though nobody asks for it any more. */
   withdraw(record: PendingRecord): void {
     record.forget()
     if (this.waiting.delete(record)) {
+      this.counts.writes--
       record.dropped()
       this.admit()
     }
@@ -142,7 +154,6 @@ export class Core {
     const now = this.now()
     this.queued++
     this.queuedBytes += record.size
-    this.counts.writes++
     record.acceptedAt = now
     record.deadline = now + this.config.deliveryTimeoutMillis
     if (this.queued === 1) this.deadlineSet.notify()
@@ -281,19 +292,16 @@ export class Core {
     lane.retryAt = this.now() + millis
   }
 
-  /**
-   * Fails all that is not in flight, as far as it is not in the log. In a lane, `leader` restricts it to those that this
-   * broker leads.
-   */
-  failUnsent(reason: WriteError["reason"], cause: ClientError | TopicError, leader?: number): void {
+  /** Fails all that is not in flight: of some lanes, or of all and what is parked. */
+  failUnsent(cause: ClientError | TopicError, lanes?: ReadonlyArray<Lane>): void {
+    const reason = reasonOf(cause)
     const detail = cause.message
-    if (leader === undefined) {
+    if (lanes === undefined) {
       const parked = this.parked
       this.parked = []
-      this.settleAll(parked, this.error(reason, { detail, cause }))
+      if (parked.length > 0) this.settleAll(parked, this.error(reason, { detail, cause }))
     }
-    for (const lane of this.lanes) {
-      if (leader !== undefined && lane.leader !== leader) continue
+    for (const lane of lanes ?? this.lanes) {
       const { batch, partition } = lane
       if (batch !== undefined && !lane.inFlight) {
         this.giveUp(lane, batch, () =>
@@ -363,17 +371,21 @@ export class Core {
     if (this.closed !== undefined) return
     this.closed = this.error("Closed")
     this.closeDeadline = this.now() + timeoutMillis
-    for (const record of this.waiting) record.settle(this.closed)
-    this.waiting.clear()
+    this.failWaiting(this.closed)
     this.deadlineSet.notify()
+  }
+
+  private failWaiting(error: WriteError): void {
+    this.counts.failed += this.waiting.size
+    for (const record of this.waiting) record.settle(error)
+    this.waiting.clear()
   }
 
   /** Settles everything that is left. */
   abandon(detail: string): void {
     this.closed ??= this.error("Closed", { detail })
     this.closeDeadline = Number.POSITIVE_INFINITY
-    for (const record of this.waiting) record.settle(this.closed)
-    this.waiting.clear()
+    this.failWaiting(this.closed)
     const parked = this.parked
     this.parked = []
     this.settleAll(parked, this.error("Closed", { detail }))
@@ -416,8 +428,9 @@ export class Core {
     return this.parked.length > 0 || this.lanes.some((lane) => lane.leader === -1 && !lane.isIdle)
   }
 
-  get isIdle(): boolean {
-    return this.queued === 0 && this.waiting.size === 0
+  /** Accepted or waiting to be, and not settled. */
+  get pending(): number {
+    return this.queued + this.waiting.size
   }
 
   /** Takes a description over. Returns the leaders that lost a batch in flight to another one. */
@@ -452,6 +465,10 @@ export class Core {
     return moved
   }
 
+  get leaders(): ReadonlySet<number> {
+    return new Set(this.lanes.map((lane) => lane.leader).filter((leader) => leader !== -1))
+  }
+
   wakeSenders(): void {
     for (const sender of this.senders.values()) sender.wake.notify()
   }
@@ -471,7 +488,7 @@ export interface Answer {
 }
 
 /** What it means for a write that a broker can never be asked. */
-export const reasonOf = (error: ClientError | TopicError): WriteError["reason"] =>
+const reasonOf = (error: ClientError | TopicError): WriteError["reason"] =>
   error.reason === "Unauthorized" || error.reason === "Authentication"
     ? "Unauthorized"
     : error.reason === "NotFound"

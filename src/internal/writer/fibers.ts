@@ -2,12 +2,12 @@
 import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
 import type * as Scope from "effect/Scope"
-import { Signal } from "../source/signal.ts"
-import { isDenial, retryDelay } from "../source/source.ts"
+import type { ClientError, TopicError } from "../../KafkaError.ts"
 import { annotateLogs } from "../log.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
-import { BrokerError, type ClientError, type TopicError } from "../../KafkaError.ts"
-import { reasonOf, type Core } from "./core.ts"
+import { Signal } from "../source/signal.ts"
+import { retryDelay } from "../source/source.ts"
+import type { Core } from "./core.ts"
 import type { Identity } from "./lane.ts"
 import { runSender } from "./sender.ts"
 import { CLUSTER_AUTHORIZATION_FAILED, IDEMPOTENT_WRITE_HINT } from "./verdict.ts"
@@ -47,6 +47,7 @@ export const forkFibers = (core: Core, publish: Effect.Effect<void>): Effect.Eff
         FiberMap.run(senders, leader, supervised(runSender(core, leader, core.senders.get(leader)!, publish)))
       )
 
+    yield* Effect.forEach(core.leaders, ensureSender, { discard: true })
     yield* Effect.forkScoped(supervised(metadataLoop(core, ensureSender, startSender)))
     yield* Effect.forkScoped(supervised(deadlineLoop(core, publish)))
     if (core.config.idempotent) yield* Effect.forkScoped(supervised(identityLoop(core)))
@@ -65,7 +66,7 @@ const metadataLoop = (
   const { client, config } = core
   let attempts = 0
   let missingSince: number | undefined
-  let seen = -1
+  let seen = core.metadataWanted.version
 
   const again = Effect.suspend(() => Effect.flatMap(retryDelay(client, attempts++), Effect.sleep))
 
@@ -75,17 +76,17 @@ const metadataLoop = (
       if (error._tag === "KafkaTopicError" && error.reason === "NotFound") {
         missingSince ??= core.now()
         if (core.now() - missingSince < MISSING_GRACE_MILLIS) return again
-      } else if (error.retriable && !isDenial(error)) {
+      } else if (error.retriable) {
         // what is queued has its deadlines
         return again
       }
       core.distrust()
-      core.failUnsent(reasonOf(error), error)
+      core.failUnsent(error)
       seen = core.metadataWanted.version
       return again
     })
 
-  const once = Effect.suspend(() => (seen === -1 || core.needsMetadata ? Effect.void : core.metadataWanted.after(seen))).pipe(
+  const once = Effect.suspend(() => (core.needsMetadata ? Effect.void : core.metadataWanted.after(seen))).pipe(
     Effect.andThen(
       Effect.suspend(() => {
         seen = core.metadataWanted.version
@@ -96,8 +97,7 @@ const metadataLoop = (
       Effect.gen(function* () {
         missingSince = undefined
         const moved = core.describe(description)
-        const leaders = new Set(core.lanes.map((lane) => lane.leader).filter((leader) => leader !== -1))
-        yield* Effect.forEach(leaders, ensureSender, { discard: true })
+        yield* Effect.forEach(core.leaders, ensureSender, { discard: true })
         for (const leader of moved) {
           const since = core.senders.get(leader)?.busySince
           // it does not answer, and somebody else leads now: the batch goes there, and is told apart by its sequence
@@ -141,7 +141,7 @@ const identityLoop = (core: Core): Effect.Effect<never> => {
       Effect.catchAll((error) =>
         Effect.suspend(() => {
           core.lastFailure = error
-          if (!error.retriable || isDenial(error)) core.failUnidentified(reasonOf(error), error)
+          if (!error.retriable) core.failUnsent(error, core.lanes.filter((lane) => lane.identity === undefined))
           return Effect.flatMap(retryDelay(core.client, attempts++), Effect.sleep)
         })
       )

@@ -6,7 +6,7 @@ import { brokerError } from "../protocol/errorCodes.ts"
 import { encodeBatch } from "../recordBatch/encode.ts"
 import { retryDelay } from "../source/source.ts"
 import { SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
-import { reasonOf, type Core, type Sender } from "./core.ts"
+import type { Core, Sender } from "./core.ts"
 import { ANONYMOUS, type Batch, type Lane } from "./lane.ts"
 import { judge } from "./verdict.ts"
 
@@ -113,8 +113,8 @@ export const runSender = (
         yield* untilReady
         sender.busySince = core.now()
         const connection = yield* client.connect(broker)
+        sender.busySince = undefined
         while (true) {
-          sender.busySince = undefined
           const lanes = yield* untilReady
           if (!connection.isOpen()) return
           sending = cut(lanes)
@@ -126,6 +126,7 @@ export const runSender = (
           sender.busySince = core.now()
           const answer = yield* request(connection)
           attempts = 0
+          sender.busySince = undefined
           yield* take(connection, answer)
           yield* publish
           // a broker that throttles answers at once, and does not read for so long (KIP-219)
@@ -210,8 +211,9 @@ export const runSender = (
     Effect.gen(function* () {
       const millis = yield* retryDelay(client, attempts++)
       giveBack(error, millis)
-      for (const lane of core.lanes) if (lane.leader === leader) lane.lastFailure = error
-      if (!error.retriable) core.failUnsent(reasonOf(error), error, leader)
+      const lanes = core.lanes.filter((lane) => lane.leader === leader)
+      for (const lane of lanes) lane.lastFailure = error
+      if (!error.retriable) core.failUnsent(error, lanes)
       core.refresh()
       yield* publish
       yield* Effect.sleep(millis)
