@@ -1,6 +1,6 @@
 /**
- * A Kafka for development, in the foreground: `npm run kafka`, `npm run kafka -- --port 9092 --nodes 3`. Ctrl-C ends it,
- * and what was in it is gone.
+ * A Kafka for development, in the foreground: `npm run kafka`, `npm run kafka -- --port 9092 --nodes 3`. Ctrl-C ends
+ * it, and what was in it is gone.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"

@@ -2,6 +2,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { InvalidOptionsError, type OptionProblem } from "../KafkaError.ts"
 
+/** What an int32 of the protocol, and a timer of the host, can hold: in milliseconds 24 days. */
+const MAX = 2_147_483_647
+
 /** Collects what is wrong with the options of one layer, to name all of it at once. Values never appear: names only. */
 export interface OptionCheck {
   readonly problem: (option: string, problem: string) => void
@@ -36,12 +39,14 @@ export const checkOptions = <A>(
         if (value === undefined) return fallback
         // a negative number decodes to zero, so zero is all that can be told
         const millis = Duration.decodeUnknown(value).pipe((d) => (d._tag === "None" ? 0 : Duration.toMillis(d.value)))
-        if (!(millis > 0)) problem(option, "must be a duration above zero")
+        if (!(millis > 0 && millis <= MAX)) problem(option, "must be a duration above zero, of at most 24 days")
         return millis
       },
       integer: (option, value, fallback, min) => {
         if (value === undefined) return fallback
-        if (!Number.isSafeInteger(value) || value < min) problem(option, `must be a whole number of at least ${min}`)
+        if (!Number.isSafeInteger(value) || value < min || value > MAX) {
+          problem(option, `must be a whole number from ${min} to ${MAX}`)
+        }
         return value
       },
       oneOf: (option, value, fallback, allowed) => {

@@ -40,6 +40,8 @@ import org.apache.kafka.common.acl.AclBinding;
 import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.ElectionNotNeededException;
+import org.apache.kafka.common.errors.PreferredLeaderNotAvailableException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.quota.ClientQuotaAlteration;
@@ -292,29 +294,34 @@ public final class JavaClient {
         return out;
     }
 
+    /** Waits until the leaders are elected and known: a preferred one that has just come back is not in sync yet. */
     private JsonNode electLeaders(JsonNode in) throws Exception {
         String topic = text(in, "topic");
         Set<TopicPartition> partitions = new HashSet<>();
         for (JsonNode p : in.get("partitions")) partitions.add(new TopicPartition(topic, p.asInt()));
         boolean unclean = in.path("unclean").asBoolean();
         ElectionType type = unclean ? ElectionType.UNCLEAN : ElectionType.PREFERRED;
-        for (var entry : admin.electLeaders(type, partitions).partitions().get().entrySet()) {
-            if (entry.getValue().isPresent()
-                && !(entry.getValue().get() instanceof org.apache.kafka.common.errors.ElectionNotNeededException)) {
-                throw new ExecutionException(entry.getValue().get());
+        long deadline = System.nanoTime() + Duration.ofSeconds(15).toNanos();
+        while (true) {
+            Throwable failure = null;
+            for (Optional<Throwable> one : admin.electLeaders(type, partitions).partitions().get().values()) {
+                if (one.isPresent() && !(one.get() instanceof ElectionNotNeededException)) failure = one.get();
             }
-        }
-        // Elected is not yet known to all.
-        for (int tries = 0; tries < 500; tries++) {
+            if (failure != null && !(failure instanceof PreferredLeaderNotAvailableException)) {
+                throw new ExecutionException(failure);
+            }
             TopicDescription found = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic);
             boolean known = found.partitions().stream()
                 .filter(p -> partitions.contains(new TopicPartition(topic, p.partition())))
                 .allMatch(p -> p.leader() != null
                     && (unclean ? !p.leader().isEmpty() : p.leader().id() == p.replicas().get(0).id()));
-            if (known) return json.nullNode();
-            Thread.sleep(20);
+            if (failure == null && known) return json.nullNode();
+            if (System.nanoTime() > deadline) {
+                throw failure != null ? new ExecutionException(failure)
+                    : new java.util.concurrent.TimeoutException("the elected leaders of " + topic + " are not known");
+            }
+            Thread.sleep(50);
         }
-        throw new java.util.concurrent.TimeoutException("the elected leaders of " + topic + " are not known");
     }
 
     /** Moves partitions to other replicas and waits until they are there. */
@@ -378,7 +385,8 @@ public final class JavaClient {
 
     private List<TopicPartition> partitionsOf(String topic) throws Exception {
         List<TopicPartition> out = new ArrayList<>();
-        for (TopicPartitionInfo p : admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions()) {
+        TopicDescription found = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic);
+        for (TopicPartitionInfo p : found.partitions()) {
             out.add(new TopicPartition(topic, p.partition()));
         }
         return out;

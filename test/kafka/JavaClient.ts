@@ -1,4 +1,4 @@
-/** Apache Kafka's own clients as a service: what they write and read is what tests compare with. See JavaClient.java. */
+/** Kafka's own clients as a service: what they write and read is what tests compare with. See JavaClient.java. */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -134,6 +134,7 @@ export interface Service {
     change: { readonly set?: Readonly<Record<string, string>>; readonly unset?: ReadonlyArray<string> }
   ) => Call<void>
   readonly topicConfigs: (topic: string) => Call<Readonly<Record<string, string | null>>>
+  /** The preferred leaders, by default, once they are in sync; returns when they are known. */
   readonly electLeaders: (
     topic: string,
     partitions: ReadonlyArray<number>,

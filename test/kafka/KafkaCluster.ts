@@ -96,7 +96,12 @@ const show = ({ host, port }: Address): string => `${host}:${port}`
 const attempt = <A>(what: string, body: () => A): Effect.Effect<A, TestKafkaError> =>
   Effect.try({ try: body, catch: (cause) => new TestKafkaError({ reason: "start", message: `cannot ${what}`, cause }) })
 
-const uuid = (): string => randomBytes(16).toString("base64url")
+// Without the first bit, so that the text does not begin with "-" and look like an option of the tools.
+const uuid = (): string => {
+  const bytes = randomBytes(16)
+  bytes[0] = bytes.readUInt8(0) & 0x7f
+  return bytes.toString("base64url")
+}
 
 const properties = (settings: Readonly<Record<string, string>>): string =>
   Object.entries(settings)

@@ -108,7 +108,7 @@ export const awaitExit = (child: ChildProcess, within: Duration.DurationInput): 
     return Effect.sync(end(false))
   })
 
-/** Repeats a check until it is true; false if it is not within the time. Works where interruption does not: in finalizers. */
+/** Repeats a check until it is true; false if it is not within the time. It needs no interruption: finalizers may use it. */
 export const until = <E, R>(
   check: Effect.Effect<boolean, E, R>,
   options: { readonly within: Duration.DurationInput; readonly every?: Duration.DurationInput }

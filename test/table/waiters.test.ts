@@ -190,18 +190,20 @@ describe("Waiters", () => {
     })
   )
 
-  // giving way every so many steps of a fiber, so that an interruption can come between any two
-  it.each([2, 3, 4, 5, 6, 7, 8, 9])("nor does one that is interrupted at any moment of its life (%i)", (steps) =>
+  it.effect("nor does one that is interrupted wherever its fiber gives way", () =>
     Effect.gen(function* () {
-      for (let turns = 0; turns < 50; turns++) {
-        const { isAbandoned, waiters } = make()
-        const fiber = yield* Effect.fork(
-          Effect.withMaxOpsBeforeYield(waiters.await([{ partition: 0, target: 1 }]), steps)
-        )
-        for (let i = 0; i < turns; i++) yield* Effect.yieldNow()
-        yield* Fiber.interrupt(fiber)
-        assert.isTrue(isAbandoned(), `after ${turns} turns`)
+      for (let before = 0; before < 80; before++) {
+        for (let turns = 1; turns < 4; turns++) {
+          const { isAbandoned, waiters } = make()
+          let wait = waiters.await([{ partition: 0, target: 1 }])
+          // so that it comes at another of its steps each time
+          for (let i = 0; i < before; i++) wait = Effect.andThen(Effect.void, wait)
+          const fiber = yield* Effect.fork(Effect.withMaxOpsBeforeYield(wait, 40))
+          for (let i = 0; i < turns; i++) yield* Effect.yieldNow()
+          yield* Fiber.interrupt(fiber)
+          assert.isTrue(isAbandoned(), `with ${before} steps before, after ${turns} turns`)
+        }
       }
-    }).pipe(Effect.runPromise)
+    })
   )
 })

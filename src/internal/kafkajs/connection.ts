@@ -90,10 +90,20 @@ class Socket {
         : Tls.connect({ host, port, ...(Net.isIP(host) === 0 ? { servername: host } : {}), ...tls }, onConnect)
     socket.setNoDelay(true)
     socket.setKeepAlive(true, KEEP_ALIVE_MILLIS)
-    socket.on("error", (error: NodeJS.ErrnoException) => this.down(socketReason(error), "connection", error.message, error))
+    socket.on("error", (error: NodeJS.ErrnoException) =>
+      this.down(this.reasonOf(error), this.connecting ? "connect" : "connection", error.message, error)
+    )
     socket.on("close", () => this.down("Closed", "connection"))
     this.socket = socket
     return socket
+  }
+
+  private reasonOf(error: NodeJS.ErrnoException): ConnectionReason {
+    if (error.code === "ETIMEDOUT") return "Timeout"
+    if (error.code === "ECONNRESET" || error.code === "EPIPE") return "Closed"
+    if (error.syscall !== undefined) return this.connecting ? "Unreachable" : "Closed"
+    // what is not the system's: OpenSSL's errors, and those of the certificate's check
+    return this.settings.tls === undefined ? "Closed" : "Tls"
   }
 
   /** K2, K4: the first failure ends the connection for good. Synchronous: nothing of it is left afterwards. */
@@ -236,17 +246,6 @@ const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.me
 /** Re-authentication happens in front of the next request; kafkajs names its failures. */
 const isAuthenticationFailure = (cause: unknown): boolean =>
   cause instanceof Error && cause.name === "KafkaJSSASLAuthenticationError"
-
-const unreachable = new Set(["ECONNREFUSED", "ENOTFOUND", "EHOSTUNREACH", "ENETUNREACH", "EAI_AGAIN", "EADDRNOTAVAIL"])
-
-const socketReason = (error: NodeJS.ErrnoException): ConnectionReason => {
-  const code = error.code ?? ""
-  if (unreachable.has(code)) return "Unreachable"
-  if (code === "ETIMEDOUT") return "Timeout"
-  if (code === "ECONNRESET" || code === "EPIPE") return "Closed"
-  // what is left on a socket's way are OpenSSL's and the certificate check's codes
-  return "Tls"
-}
 
 /** A `BrokerConnection` that is closed, at once, with the scope. */
 export const connect = (

@@ -81,29 +81,39 @@ const dropping = <A>(capacity: number): Buffer<A> => {
 
 const backPressured = <A>(capacity: number): Buffer<A> => {
   let items: Array<A> = []
+  /** How many of them are taken: moving the rest to the front each time would be quadratic. */
+  let taken = 0
   return {
     push: (_, item) => {
       items.push(item)
     },
     drain: () => {
       // at most a capacity at a time: the rest is still held
-      const all = items.splice(0, capacity)
-      return all
+      const some = items.slice(taken, taken + capacity)
+      taken += some.length
+      if (taken >= items.length / 2) {
+        items = items.slice(taken)
+        taken = 0
+      }
+      return some
     },
-    isFull: () => items.length > capacity
+    isFull: () => items.length - taken > capacity
   }
 }
+
+/** A buffer without room would deliver nothing, or make the reader wait for ever. */
+const roomFor = (capacity: number): number => (capacity >= 1 ? Math.floor(capacity) : 1)
 
 const bufferOf = <K, V>(strategy: Strategy): Buffer<TableChange<K, V>> => {
   switch (strategy._tag) {
     case "Conflate":
       return conflating()
     case "Sliding":
-      return sliding(strategy.capacity)
+      return sliding(roomFor(strategy.capacity))
     case "Dropping":
-      return dropping(strategy.capacity)
+      return dropping(roomFor(strategy.capacity))
     case "BackPressure":
-      return backPressured(strategy.capacity)
+      return backPressured(roomFor(strategy.capacity))
   }
 }
 

@@ -36,14 +36,32 @@ export class Waiters<E> {
   await(targets: ReadonlyArray<Target>): Effect.Effect<void, E> {
     return Effect.suspend(() => {
       if (this.ended !== undefined) return Effect.failCause(this.ended)
-      if (this.behind(targets).length === 0) return Effect.void
-      const waiter = { targets, deferred: Deferred.unsafeMake<void, E>(FiberId.none) }
-      this.waiting.add(waiter)
-      return Effect.ensuring(
-        Deferred.await(waiter.deferred),
-        Effect.sync(() => this.waiting.delete(waiter))
+      if (this.isReached(targets)) return Effect.void
+      return Effect.acquireUseRelease(
+        this.add(targets),
+        ({ deferred }) => Deferred.await(deferred),
+        (waiter) => Effect.sync(() => this.waiting.delete(waiter))
       )
     })
+  }
+
+  private add(targets: ReadonlyArray<Target>): Effect.Effect<Waiter<E>> {
+    return Effect.sync(() => {
+      const waiter = { targets, deferred: Deferred.unsafeMake<void, E>(FiberId.none) }
+      this.waiting.add(waiter)
+      // it may have given way since it looked
+      if (this.ended !== undefined) Deferred.unsafeDone(waiter.deferred, Effect.failCause(this.ended))
+      else if (this.isReached(targets)) Deferred.unsafeDone(waiter.deferred, Effect.void)
+      return waiter
+    })
+  }
+
+  private isReached(targets: ReadonlyArray<Target>): boolean {
+    for (const { partition, target } of targets) {
+      const position = this.position(partition)
+      if (position === undefined || position < target) return false
+    }
+    return true
   }
 
   /** Fails when all of this ends. */
@@ -55,7 +73,7 @@ export class Waiters<E> {
   /** To be called whenever positions moved. */
   check(): void {
     for (const waiter of this.waiting) {
-      if (this.behind(waiter.targets).length === 0) {
+      if (this.isReached(waiter.targets)) {
         this.waiting.delete(waiter)
         Deferred.unsafeDone(waiter.deferred, Effect.void)
       }

@@ -38,7 +38,7 @@ export class Core {
   readonly lanes: Array<Lane> = []
   readonly senders = new Map<number, Sender>()
   /** Of the oldest record of each acknowledged batch, in milliseconds, since they were last taken. */
-  latencies: Array<number> = []
+  private latencies: Array<number> = []
   readonly counts: Counts = { writes: 0, acknowledged: 0, failed: 0, unknown: 0, requests: 0, bytes: 0 }
   /** Wakes the fiber that asks for metadata. */
   readonly metadataWanted = new Signal()
@@ -98,6 +98,12 @@ export class Core {
       ...(parts?.detail === undefined ? {} : { detail: parts.detail }),
       ...(parts?.cause === undefined ? {} : { cause: parts.cause })
     })
+  }
+
+  takeLatencies(): ReadonlyArray<number> {
+    const taken = this.latencies
+    this.latencies = []
+    return taken
   }
 
   // -------------------------------------------------------------------------------------------------------------------

@@ -1,43 +1,37 @@
 import * as Effect from "effect/Effect"
 
+interface Turn {
+  /** Set while somebody waits for it to come. */
+  begin: (() => void) | undefined
+}
+
 /** One at a time, strictly in the order of calls. */
 export class Turns {
-  private isTaken = false
-  private readonly waiting = new Set<() => void>()
+  /** The first has the turn, the others wait. */
+  private readonly turns = new Set<Turn>()
 
-  /** Nobody has the turn, or waits for it. */
   get isFree(): boolean {
-    return !this.isTaken
-  }
-
-  private readonly take: Effect.Effect<void> = Effect.async((resume) => {
-    if (!this.isTaken) {
-      this.isTaken = true
-      return resume(Effect.void)
-    }
-    const go = () => resume(Effect.void)
-    this.waiting.add(go)
-    return Effect.sync(() => {
-      // interrupted after it was given the turn, and before it could take it: hands it on
-      if (!this.waiting.delete(go)) this.pass()
-    })
-  })
-
-  private pass(): void {
-    const [next] = this.waiting
-    if (next === undefined) {
-      this.isTaken = false
-    } else {
-      this.waiting.delete(next)
-      next()
-    }
+    return this.turns.size === 0
   }
 
   run<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return Effect.acquireUseRelease(
-      Effect.interruptible(this.take),
-      () => effect,
-      () => Effect.sync(() => this.pass())
-    )
+    return Effect.uninterruptibleMask((restore) => {
+      const turn: Turn = { begin: undefined }
+      this.turns.add(turn)
+      const itsTurn = Effect.async<void>((resume) => {
+        if (this.first === turn) resume(Effect.void)
+        else turn.begin = () => resume(Effect.void)
+      })
+      const leave = Effect.sync(() => {
+        this.turns.delete(turn)
+        this.first?.begin?.()
+      })
+      return Effect.ensuring(restore(Effect.andThen(itsTurn, effect)), leave)
+    })
+  }
+
+  private get first(): Turn | undefined {
+    for (const turn of this.turns) return turn
+    return undefined
   }
 }

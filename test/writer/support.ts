@@ -1,0 +1,243 @@
+/** What brokers do with produce requests, on top of the cluster in memory: a log, and Kafka's rules about producers. */
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as TestClock from "effect/TestClock"
+import { Codec, KafkaClient, KafkaTableWriter, type KafkaError } from "../../src/index.ts"
+import type { BatchHeader } from "../../src/internal/recordBatch/batchHeader.ts"
+import { viewOf } from "../../src/internal/text.ts"
+import { readAll, type ReadRecord } from "../recordBatch/support.ts"
+import { connectionError, FakeCluster } from "../support/FakeCluster.ts"
+
+export const topic = "registry"
+
+interface Logged {
+  readonly offset: number
+  readonly key: string
+  readonly value: string | null
+  readonly record: ReadRecord
+}
+
+interface Sent {
+  readonly node: number
+  readonly acks: number
+  readonly batches: ReadonlyArray<{
+    readonly partition: number
+    readonly header: BatchHeader
+    readonly records: ReadonlyArray<ReadRecord>
+    readonly bytes: Buffer
+  }>
+}
+
+type Answer = KafkaClient.ProduceResponse["partitions"][number]
+
+/** What a broker does with the next request: see below. */
+export type Behaviour = (brokers: Brokers, sent: Sent) => Effect.Effect<KafkaClient.ProduceResponse, KafkaError.ConnectionError>
+
+interface ProducerState {
+  epoch: number
+  lastSequence: number
+  last: { readonly baseSequence: number; readonly baseOffset: number }
+}
+
+export class Brokers {
+  readonly cluster = new FakeCluster()
+  readonly log: Array<Array<Logged>> = []
+  readonly sent: Array<Sent> = []
+  /** For the next requests, one each; then brokers do what brokers do. */
+  readonly script: Array<Behaviour> = []
+  /** For requests without a script. */
+  otherwise: Behaviour = append
+  initProducerId: Effect.Effect<KafkaClient.InitProducerIdResponse, KafkaError.ConnectionError>
+  producerIds = 0
+  private readonly producers: Array<Map<bigint, ProducerState>> = []
+
+  constructor(partitions = 1) {
+    this.cluster.createTopic(topic, partitions)
+    this.initProducerId = Effect.sync(() => ({
+      errorCode: 0,
+      producerId: BigInt(7000 + this.producerIds++),
+      producerEpoch: 0
+    }))
+    this.cluster.before = (request, node, detail) => {
+      if (request === "initProducerId") return this.initProducerId
+      if (request !== "produce") return undefined
+      return this.produce(node, detail as KafkaClient.ProduceRequest)
+    }
+  }
+
+  private produce(node: number, request: KafkaClient.ProduceRequest) {
+    const sent: Sent = {
+      node,
+      acks: request.acks,
+      batches: request.partitions.map(({ partition, records }) => {
+        const bytes = viewOf(records)
+        const { batches } = readAll(bytes, 0)
+        assert.strictEqual(batches.length, 1)
+        return { partition, ...batches[0], bytes }
+      })
+    }
+    this.sent.push(sent)
+    const behaviour = this.script.shift() ?? this.otherwise
+    return behaviour(this, sent)
+  }
+
+  /** As a leader does it: by its rules about producers, and only if it is the leader. */
+  append(node: number, batch: Sent["batches"][number]): Answer {
+    const { header, partition, records } = batch
+    const answer = (errorCode: number, baseOffset = -1): Answer => ({
+      partition,
+      errorCode,
+      baseOffset,
+      errorMessage: undefined
+    })
+    const state = this.cluster.topics.get(topic)?.partitions[partition]
+    if (state === undefined) return answer(3)
+    if (state.leader !== node) return answer(6)
+    const producers = (this.producers[partition] ??= new Map())
+    const log = (this.log[partition] ??= [])
+    if (header.producerId !== -1n) {
+      const known = producers.get(header.producerId)
+      if (known !== undefined) {
+        if (header.producerEpoch < known.epoch) return answer(47)
+        if (header.producerEpoch > known.epoch) {
+          if (header.baseSequence !== 0) return answer(45)
+        } else if (header.baseSequence === known.last.baseSequence) {
+          return answer(0, known.last.baseOffset)
+        } else if (header.baseSequence !== (known.lastSequence + 1) % 2 ** 31) {
+          return answer(45)
+        }
+      }
+      producers.set(header.producerId, {
+        epoch: header.producerEpoch,
+        lastSequence: (header.baseSequence + records.length - 1) % 2 ** 31,
+        last: { baseSequence: header.baseSequence, baseOffset: log.length }
+      })
+    }
+    const baseOffset = log.length
+    for (const record of records) {
+      log.push({
+        offset: log.length,
+        key: Buffer.from(record.key!).toString(),
+        value: record.value === null ? null : Buffer.from(record.value).toString(),
+        record
+      })
+    }
+    return answer(0, baseOffset)
+  }
+
+  /** `key=value`, in the order of the log. */
+  written(partition = 0): ReadonlyArray<string> {
+    return (this.log[partition] ?? []).map(({ key, value }) => `${key}=${value}`)
+  }
+
+  get client(): Effect.Effect<KafkaClient.KafkaClient, never, Scope.Scope> {
+    return this.cluster.client
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// behaviours
+// ---------------------------------------------------------------------------------------------------------------------
+
+export const append: Behaviour = (brokers, sent) =>
+  Effect.sync(() => ({ throttleMillis: 0, partitions: sent.batches.map((batch) => brokers.append(sent.node, batch)) }))
+
+/** Appends, and answers nothing but that the connection is gone. */
+export const appendThen =
+  (reason: KafkaError.ConnectionReason): Behaviour =>
+  (brokers, sent) =>
+    Effect.andThen(append(brokers, sent), Effect.fail(connectionError(reason)))
+
+export const fail =
+  (reason: KafkaError.ConnectionReason): Behaviour =>
+  () =>
+    Effect.fail(connectionError(reason))
+
+/** Refuses all partitions, or the given one. */
+export const refuse =
+  (code: number, options: { readonly partition?: number; readonly message?: string } = {}): Behaviour =>
+  (brokers, sent) =>
+    Effect.sync(() => ({
+      throttleMillis: 0,
+      partitions: sent.batches.map((batch) =>
+        options.partition === undefined || options.partition === batch.partition
+          ? { partition: batch.partition, errorCode: code, baseOffset: -1, errorMessage: options.message }
+          : brokers.append(sent.node, batch)
+      )
+    }))
+
+/** Appends, and answers an error all the same. */
+export const appendAndRefuse =
+  (code: number): Behaviour =>
+  (brokers, sent) =>
+    Effect.andThen(append(brokers, sent), refuse(code)(brokers, sent))
+
+export const frozen: Behaviour = () => Effect.never
+
+/** Answers after this time. */
+export const slow =
+  (millis: number, behaviour: Behaviour = append): Behaviour =>
+  (brokers, sent) =>
+    Effect.delay(behaviour(brokers, sent), millis)
+
+/** As the driver: appends or not, and gives the connection up after a while. */
+export const timeout =
+  (millis: number): Behaviour =>
+  () =>
+    Effect.delay(Effect.fail(connectionError("Timeout")), millis)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// running
+// ---------------------------------------------------------------------------------------------------------------------
+
+export const on =
+  (brokers: Brokers) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R | KafkaClient.KafkaClient>) =>
+    Effect.flatMap(brokers.client, (client) => Effect.provideService(effect, KafkaClient.KafkaClient, client))
+
+export const open = (brokers: Brokers, settings: KafkaTableWriter.WriterSettings = {}) =>
+  KafkaTableWriter.make<string, string>({ topic, value: Codec.utf8, ensureTopic: false, ...settings }).pipe(on(brokers))
+
+const turn = Effect.async<void>((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
+
+/** Lets all fibers run until they wait for time or for somebody. Time itself stands still. */
+export const settle = Effect.repeatN(turn, 30)
+
+/** Goes on in steps, so that what happens late in one is seen by what happens early in the next. */
+export const advance = (millis: number, step = 100) =>
+  Effect.gen(function* () {
+    yield* settle
+    for (let passed = 0; passed < millis; passed += step) {
+      yield* TestClock.adjust(Math.min(step, millis - passed))
+      yield* settle
+    }
+  })
+
+/** Runs an effect while the clock is driven on. */
+export const within = <A, E, R>(millis: number, effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const fiber = yield* Effect.fork(effect)
+    for (let passed = 0; passed < millis; passed += 100) {
+      yield* settle
+      if (Option.isSome(yield* Fiber.poll(fiber))) break
+      yield* TestClock.adjust(100)
+    }
+    yield* settle
+    if (Option.isNone(yield* Fiber.poll(fiber))) {
+      return assert.fail(`it takes longer than ${millis} ms`)
+    }
+    return yield* Fiber.join(fiber)
+  })
+
+/** Is it still running? */
+export const isRunning = <A, E>(fiber: Fiber.RuntimeFiber<A, E>) =>
+  Effect.map(Effect.andThen(settle, Fiber.poll(fiber)), Option.isNone)
+
+/** Forks a write so that it has its place in the queue when this returns. */
+export const start = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.tap(Effect.fork(effect), () => Effect.yieldNow())
