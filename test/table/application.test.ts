@@ -105,7 +105,7 @@ const expectCorruption = (f: () => unknown): BatchCorruption => {
     f()
   } catch (error) {
     assert.instanceOf(error, BatchCorruption)
-    return error as BatchCorruption
+    return error
   }
   return assert.fail("no corruption")
 }
@@ -210,7 +210,9 @@ describe("Application", () => {
       assert.deepStrictEqual(table.content, content({ a: "1", b: "2" }))
       assert.deepStrictEqual(table.counters, { ...makeCounters(), applied: 2, keyErrors: 2, valueErrors: 2 })
       assert.strictEqual(application.position, 106)
-      assert.isTrue(application.poison.every((p) => p instanceof PoisonRecordError && ParseResult.isParseError(p.cause)))
+      assert.isTrue(
+        application.poison.every((p) => p instanceof PoisonRecordError && ParseResult.isParseError(p.cause))
+      )
       assert.deepStrictEqual(
         application.poison.map(({ key, offset, partition, reason, timestamp, topic, value }) => ({
           at: [topic, partition, offset],
@@ -223,7 +225,13 @@ describe("Application", () => {
           { at: ["things", 3, 101], key: [0x61], reason: "Value", timestamp: 7, value: [0xff] },
           { at: ["things", 3, 102], key: [0xff], reason: "Key", timestamp: 8, value: [0x78] },
           { at: ["things", 3, 103], key: [0xff], reason: "Key", timestamp: 1_700_000_000_000, value: null },
-          { at: ["things", 3, 104], key: [...Buffer.from("new")], reason: "Value", timestamp: 1_700_000_000_000, value: [0xff] }
+          {
+            at: ["things", 3, 104],
+            key: [...Buffer.from("new")],
+            reason: "Value",
+            timestamp: 1_700_000_000_000,
+            value: [0xff]
+          }
         ]
       )
       for (const { key, value } of application.poison) {
@@ -236,12 +244,16 @@ describe("Application", () => {
       const table = textTable({ failOnPoison: true })
       const application = table.fetched([
         batch(0, [record("first", "1")]),
-        batch(5, [record("a", "1"), reason === "Value" ? record("a", bad) : { ...record(null, "x"), key: bad }, record("b", "2")])
+        batch(5, [
+          record("a", "1"),
+          reason === "Value" ? record("a", bad) : { ...record(null, "x"), key: bad },
+          record("b", "2")
+        ])
       ])
       assert.strictEqual(application.run(NEVER), "poison")
       assert.strictEqual(application.poison.at(-1)?.reason, reason)
       assert.strictEqual(application.poison.at(-1)?.offset, 6)
-      assert.strictEqual(application.position, 5, "of the last whole batch")
+      assert.strictEqual(application.position, 1, "behind the last whole batch")
       assert.deepStrictEqual(table.content, content({ first: "1", a: "1" }))
     })
 
@@ -311,7 +323,10 @@ describe("Application", () => {
     it("leave the position behind a marker at the end", () => {
       const table = textTable()
       assert.strictEqual(table.apply([marker(12, "commit", 1n)]).position, 13)
-      assert.strictEqual(table.apply([transactional(20, 7n, numbered(3))], [{ producerId: 7n, firstOffset: 20 }]).position, 23)
+      assert.strictEqual(
+        table.apply([transactional(20, 7n, numbered(3))], [{ producerId: 7n, firstOffset: 20 }]).position,
+        23
+      )
       assert.deepStrictEqual(table.content, new Map())
     })
   })
@@ -349,25 +364,28 @@ describe("Application", () => {
       assert.strictEqual(table.state.size, 5)
     })
 
-    it.each(["checksum", "records"] as const)("stays before a corrupt batch, with all before that applied: %s", (what) => {
-      const table = textTable()
-      const corrupt =
-        what === "checksum"
-          ? batch(7, numbered(3, 10))
-          : batchAround(new Uint8Array([2, 0, 0, 0, 0]), { baseOffset: 7, count: 1 })
-      if (what === "checksum") corrupt[corrupt.length - 1] ^= 1
-      const application = table.fetched([batch(0, numbered(2)), emptied(2, 4), corrupt, batch(10, numbered(1, 20))])
-      const corruption = expectCorruption(() => application.run(NEVER))
-      assert.strictEqual(corruption.reason, what === "checksum" ? "Checksum" : "Malformed")
-      assert.strictEqual(corruption.baseOffset, 7)
-      assert.strictEqual(application.position, 7)
-      assert.deepStrictEqual(table.content, content({ k0: "v0", k1: "v1" }))
-      // the rest of the answer is not taken either; asked again, it goes on
-      table.position = application.position
-      table.apply([batch(7, numbered(3, 10)), batch(10, numbered(1, 20))])
-      assert.strictEqual(table.position, 11)
-      assert.strictEqual(table.state.size, 6)
-    })
+    it.each(["checksum", "records"] as const)(
+      "stays before a corrupt batch, with all before that applied: %s",
+      (what) => {
+        const table = textTable()
+        const corrupt =
+          what === "checksum"
+            ? batch(7, numbered(3, 10))
+            : batchAround(new Uint8Array([2, 0, 0, 0, 0]), { baseOffset: 7, count: 1 })
+        if (what === "checksum") corrupt[corrupt.length - 1] ^= 1
+        const application = table.fetched([batch(0, numbered(2)), emptied(2, 4), corrupt, batch(10, numbered(1, 20))])
+        const corruption = expectCorruption(() => application.run(NEVER))
+        assert.strictEqual(corruption.reason, what === "checksum" ? "Checksum" : "Malformed")
+        assert.strictEqual(corruption.baseOffset, 7)
+        assert.strictEqual(application.position, 7)
+        assert.deepStrictEqual(table.content, content({ k0: "v0", k1: "v1" }))
+        // the rest of the answer is not taken either; asked again, it goes on
+        table.position = application.position
+        table.apply([batch(7, numbered(3, 10)), batch(10, numbered(1, 20))])
+        assert.strictEqual(table.position, 11)
+        assert.strictEqual(table.state.size, 6)
+      }
+    )
 
     it("does not look at checksums where told so", () => {
       const table = textTable({ decode: { ...defaultDecodeOptions, checkCrcs: false } })
@@ -411,10 +429,20 @@ describe("Application", () => {
                   answer.push(batch(offset, numbered(size, offset % 7)))
                   break
                 case "keyless":
-                  answer.push(batch(offset, Array.from({ length: size }, () => record(null, "x"))))
+                  answer.push(
+                    batch(
+                      offset,
+                      Array.from({ length: size }, () => record(null, "x"))
+                    )
+                  )
                   break
                 case "poison":
-                  answer.push(batch(offset, Array.from({ length: size }, () => record("p", new Uint8Array([0xff])))))
+                  answer.push(
+                    batch(
+                      offset,
+                      Array.from({ length: size }, () => record("p", new Uint8Array([0xff])))
+                    )
+                  )
                   break
                 case "emptied":
                   answer.push(emptied(offset, size - 1))
@@ -512,7 +540,13 @@ describe("Application", () => {
         assert.strictEqual(outcomes.at(-1), "done")
         assert.strictEqual(outcomes.filter((o) => o === "decode").length, 6)
         assert.deepStrictEqual(table.content, content({ b: "THREE", d: "" }))
-        assert.deepStrictEqual(table.counters, { ...makeCounters(), applied: 4, keyless: 1, tombstones: 1, valueErrors: 2 })
+        assert.deepStrictEqual(table.counters, {
+          ...makeCounters(),
+          applied: 4,
+          keyless: 1,
+          tombstones: 1,
+          valueErrors: 2
+        })
         assert.deepStrictEqual(
           application.poison.map((p) => [p.reason, p.offset]),
           [
@@ -532,7 +566,11 @@ describe("Application", () => {
           encode: () => Effect.succeed(new Uint8Array(0))
         })
         const table = new Table(Codec.utf8, codec)
-        assert.deepStrictEqual(yield* drive(table.fetched([batch(0, numbered(2))]), NEVER), ["decode", "decode", "done"])
+        assert.deepStrictEqual(yield* drive(table.fetched([batch(0, numbered(2))]), NEVER), [
+          "decode",
+          "decode",
+          "done"
+        ])
         assert.strictEqual(table.state.size, 2)
       })
     )

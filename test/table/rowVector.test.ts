@@ -54,7 +54,9 @@ const assertRow = (leaf: ReturnType<typeof leafAt>, slot: number, row: ModelRow)
   const i = indexInLeaf(slot)
   // not assert: this runs millions of times
   if (leaf.values[i] !== row.value || leaf.meta[i * 3] !== row.offset || leaf.headers?.[i] !== row.headers) {
-    assert.fail(`row ${slot} is ${String(leaf.values[i])} of ${leaf.meta[i * 3]}, not ${String(row.value)} of ${row.offset}`)
+    assert.fail(
+      `row ${slot} is ${String(leaf.values[i])} of ${leaf.meta[i * 3]}, not ${String(row.value)} of ${row.offset}`
+    )
   }
 }
 
@@ -181,7 +183,10 @@ describe("RowVector", () => {
 
   it("starts over from what was frozen", () => {
     const pair = new Pair()
-    perform(pair, [{ do: "append", rows: 100 }, { do: "write", slot: 50, value: 7, headers: false }])
+    perform(pair, [
+      { do: "append", rows: 100 },
+      { do: "write", slot: 50, value: 7, headers: false }
+    ])
     const rows = pair.vector.freeze()
     const second = new RowVector(rows)
     second.leafForWrite(50).values[indexInLeaf(50)] = "other"

@@ -48,7 +48,8 @@ class Model {
     const content: Content = new Map()
     for (const [key, rows] of this.last) {
       const [winner] = [...rows.values()].sort((a, b) => b.timestamp - a.timestamp || b.partition - a.partition)
-      if (winner.value !== undefined) content.set(key, { ...winner, value: winner.value, headers: winner.headers ?? [] })
+      if (winner.value !== undefined)
+        content.set(key, { ...winner, value: winner.value, headers: winner.headers ?? [] })
     }
     return content
   }
@@ -473,7 +474,8 @@ describe("TableState", () => {
       let compactions = 0
       for (let i = 0; i < 100_000; i++) {
         put(state, { key: `k${i}`, value: "v", partition: 0, offset: 2 * i, timestamp: i })
-        if (i >= 100) put(state, { key: `k${i - 100}`, value: undefined, partition: 0, offset: 2 * i + 1, timestamp: i })
+        if (i >= 100)
+          put(state, { key: `k${i - 100}`, value: undefined, partition: 0, offset: 2 * i + 1, timestamp: i })
         if (i % 50 === 0 && state.wantsCompaction) {
           compactions++
           all(state.compact())
@@ -542,14 +544,14 @@ describe("TableState", () => {
 
     it("int32", () => check(Codec.int32, (n) => n * 65_537, -1))
 
-    it("bytes, equal by content", () => check(Codec.bytes, (n) => new Uint8Array([n >> 8, n, 0xff, 0x80]), new Uint8Array(0)))
+    it("bytes, equal by content", () =>
+      check(Codec.bytes, (n) => new Uint8Array([n >> 8, n, 0xff, 0x80]), new Uint8Array(0)))
 
     it("a struct as JSON", () =>
-      check(
-        Codec.json(Schema.Struct({ id: Schema.Number, name: Schema.String })),
-        (id) => ({ id, name: "ä€" }),
-        { id: -1, name: "" }
-      ))
+      check(Codec.json(Schema.Struct({ id: Schema.Number, name: Schema.String })), (id) => ({ id, name: "ä€" }), {
+        id: -1,
+        name: ""
+      }))
 
     it("what cannot be encoded is no key of the table", () => {
       const state = new TableState<number, string>(Codec.int32)
@@ -572,7 +574,13 @@ describe("TableState", () => {
     assert.isTrue(snapshot.has("u"))
     assert.deepStrictEqual(snapshot.get("u"), Option.some(undefined))
     assert.deepStrictEqual(snapshot.get("n"), Option.some(null))
-    assert.deepStrictEqual([...snapshot], [["u", undefined], ["n", null]])
+    assert.deepStrictEqual(
+      [...snapshot],
+      [
+        ["u", undefined],
+        ["n", null]
+      ]
+    )
   })
 
   it("may be written while a snapshot is iterated", () => {

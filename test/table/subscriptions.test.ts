@@ -92,9 +92,16 @@ describe("Subscriptions", () => {
       const received = yield* Queue.unbounded<Change>()
       const fiber = yield* Effect.fork(Stream.runForEach(changes, (change) => Queue.offer(received, change)))
       for (const writes of [
-        [["a", 1], ["b", 2]],
+        [
+          ["a", 1],
+          ["b", 2]
+        ],
         [["a", 3]],
-        [["a", undefined], ["a", undefined], ["c", 1]]
+        [
+          ["a", undefined],
+          ["a", undefined],
+          ["c", 1]
+        ]
       ] satisfies ReadonlyArray<ReadonlyArray<Write>>) {
         const told = source.publish(...writes)
         const chunk = yield* Queue.takeN(received, told.length)
@@ -187,19 +194,62 @@ describe("Subscriptions", () => {
 
   describe("Conflate", () => {
     const cases: ReadonlyArray<readonly [string, ReadonlyArray<Write>, ReadonlyArray<unknown>]> = [
-      ["the last of several values", [["k", 1], ["k", 2], ["k", 3]], [["k", 3, 0]]],
-      ["a deletion, with the value that was known", [["k", 1], ["k", undefined]], [["k", undefined, 0]]],
-      ["a value again after a deletion", [["k", undefined], ["k", 5]], [["k", 5, 0]]],
-      ["nothing of a key that came and went unseen", [["new", 1], ["new", 2], ["new", undefined]], []],
+      [
+        "the last of several values",
+        [
+          ["k", 1],
+          ["k", 2],
+          ["k", 3]
+        ],
+        [["k", 3, 0]]
+      ],
+      [
+        "a deletion, with the value that was known",
+        [
+          ["k", 1],
+          ["k", undefined]
+        ],
+        [["k", undefined, 0]]
+      ],
+      [
+        "a value again after a deletion",
+        [
+          ["k", undefined],
+          ["k", 5]
+        ],
+        [["k", 5, 0]]
+      ],
+      [
+        "nothing of a key that came and went unseen",
+        [
+          ["new", 1],
+          ["new", 2],
+          ["new", undefined]
+        ],
+        []
+      ],
       [
         "a key that came, went and came, as new",
-        [["new", 1], ["new", undefined], ["new", 3]],
+        [
+          ["new", 1],
+          ["new", undefined],
+          ["new", 3]
+        ],
         [["new", 3, undefined]]
       ],
       [
         "the last one of each key, in the log's order",
-        [["k", 1], ["x", 1], ["y", 1], ["k", 2], ["x", undefined]],
-        [["y", 1, undefined], ["k", 2, 0]]
+        [
+          ["k", 1],
+          ["x", 1],
+          ["y", 1],
+          ["k", 2],
+          ["x", undefined]
+        ],
+        [
+          ["y", 1, undefined],
+          ["k", 2, 0]
+        ]
       ]
     ]
 
@@ -488,10 +538,11 @@ describe("Subscriptions", () => {
         assert.strictEqual(source.subscriptions.count, 3)
         assert.deepStrictEqual(brief(yield* Stream.runCollect(one.changes)), [["a", 2, undefined]])
         source.subscriptions.close()
-        assert.deepStrictEqual(
-          brief(yield* Stream.runCollect(other.changes)),
-          [["a", 1, undefined], ["a", 2, 1], ["a", 3, 2]]
-        )
+        assert.deepStrictEqual(brief(yield* Stream.runCollect(other.changes)), [
+          ["a", 1, undefined],
+          ["a", 2, 1],
+          ["a", 3, 2]
+        ])
         assert.deepStrictEqual(brief(yield* Stream.runCollect(b.changes)), [["b", 1, undefined]])
         assert.strictEqual((yield* Stream.runCollect(every.changes)).length, 6)
         assert.strictEqual(source.subscriptions.count, 0)

@@ -100,10 +100,9 @@ describe("Waiters", () => {
   it("wake exactly those whose targets are reached", () =>
     fc.assert(
       fc.asyncProperty(
-        fc.array(
-          fc.array(fc.record({ partition: fc.nat(2), target: fc.nat(10) }), { maxLength: 3 }),
-          { maxLength: 10 }
-        ),
+        fc.array(fc.array(fc.record({ partition: fc.nat(2), target: fc.nat(10) }), { maxLength: 3 }), {
+          maxLength: 10
+        }),
         fc.array(fc.record({ partition: fc.nat(2), by: fc.nat(4) }), { maxLength: 10 }),
         (all: ReadonlyArray<ReadonlyArray<Target>>, moves) =>
           Effect.gen(function* () {

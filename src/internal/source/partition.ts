@@ -29,7 +29,7 @@ export interface SourcePartition {
   highWatermark: number
   lastStableOffset: number
   logStartOffset: number
-  /** When the leader last answered without an error; `undefined` before. */
+  /** When the leader last answered about it without an error; `undefined` before. */
   lastFetchAt: number | undefined
   /** When everything there was had been fetched last, or the replay began: see `Stale`. */
   headAt: number

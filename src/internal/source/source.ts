@@ -342,7 +342,12 @@ const openLoop = (context: SourceContext): Effect.Effect<never> => {
       p.lastEpoch = -1
       p.logStartOffset = start
       p.lastStableOffset = end
-      p.headAt = yield* Clock.currentTimeMillis
+      // at least: a fetch tells
+      p.highWatermark = end
+      const now = yield* Clock.currentTimeMillis
+      p.headAt = now
+      p.lastFetchAt = now
+      p.connected = true
       p.generation++
       yield* Queue.offer(context.events, {
         _tag: "Opened",

@@ -76,6 +76,8 @@ export interface Core<K, V> {
   snapshot: TableSnapshot<K, V>
   status: TableStatus
   partitions: Map<number, PartitionState<K, V>>
+  /** Partitions that the live content has rows of. */
+  readonly live: Set<number>
   source: Source | undefined
   /** Has it ever caught up? */
   latched: boolean
@@ -114,6 +116,7 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       snapshot,
       status,
       partitions: new Map(),
+      live: new Set(),
       source: undefined,
       latched: false,
       acquired: false,
@@ -214,7 +217,7 @@ class Reader<K, V> {
       }
     }
     // rows of two lives of a topic are never mixed: all partitions are replaced at once
-    this.whole = restarted ? new Rebuild(config.key, [], core.partitions.keys(), false) : undefined
+    this.whole = restarted ? new Rebuild(config.key, [], core.live, false) : undefined
     core.partitions = new Map()
     core.source = source
   }
@@ -293,6 +296,7 @@ class Reader<K, V> {
     p.corruptAt = undefined
     if (p.rebuild !== undefined) p.rebuild.opened(event.partition, event.start, event.end)
     else {
+      this.core.live.add(event.partition)
       p.position = event.start
       p.start = event.start
       p.gate = event.end
@@ -480,8 +484,10 @@ class Reader<K, V> {
         if (core.settled === undefined) core.settled = yield* Deferred.make<void>()
         if (core.state.log === undefined && !core.subscriptions.isEmpty) core.state.log = { ids: [], changes: [] }
         yield* runInSlices(core.state.replace(rebuild.replaced, rebuild.state, rebuild.sameLog))
+        for (const partition of rebuild.replaced) core.live.delete(partition)
         for (const p of core.partitions.values()) {
           if (p.rebuild !== rebuild) continue
+          core.live.add(p.partition)
           p.rebuild = undefined
           p.position = rebuild.position(p.partition)!
           // it reached the target that was taken for the rebuild; the one from before may be beyond the log's end now

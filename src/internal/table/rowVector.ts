@@ -13,7 +13,6 @@ const MASK = WIDTH - 1
 /** The value of a row that holds none: never set, or deleted. */
 export const ABSENT: unique symbol = Symbol("ABSENT")
 
-
 export interface Leaf {
   owner: object
   readonly values: Array<unknown>
@@ -107,7 +106,7 @@ export class RowVector {
     }
     for (let shift = this.shift; ; shift -= BITS) {
       const index = (slot >>> shift) & MASK
-      const child = branch.children[index]!
+      const child = branch.children[index]
       if (shift === BITS) {
         if (child.owner === owner) return child as Leaf
         const leaf = copyLeaf(child as Leaf, owner)

@@ -86,9 +86,9 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
     return {
       key,
       value: value as V,
-      partition: leaf.meta[i * 3 + 2]!,
-      offset: leaf.meta[i * 3]!,
-      timestamp: leaf.meta[i * 3 + 1]!,
+      partition: leaf.meta[i * 3 + 2],
+      offset: leaf.meta[i * 3],
+      timestamp: leaf.meta[i * 3 + 1],
       headers: (leaf.headers?.[i] as ReadonlyArray<Header> | undefined) ?? NO_HEADERS
     }
   }
@@ -103,7 +103,7 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
 
   #keyAt(id: string, slot: number): K {
     // a text is its own identity: then K is string, as the codec says
-    return this.#parts.keys === undefined ? (id as K) : this.#parts.keys[slot]!
+    return this.#parts.keys === undefined ? (id as K) : this.#parts.keys[slot]
   }
 
   *#pairs(): IterableIterator<readonly [K, V]> {

@@ -90,7 +90,7 @@ export class TableState<K, V> {
 
   private keyAt(id: string, slot: number): K {
     // where the key is its own identity, K is string: the codec says so
-    return this.keys === undefined ? (id as K) : this.keys[slot]!
+    return this.keys === undefined ? (id as K) : this.keys[slot]
   }
 
   /** Sets the row of a key, or empties it (`ABSENT`), by a record of `partition`. */
@@ -106,7 +106,7 @@ export class TableState<K, V> {
     const leaf = this.rows.leafForWrite(slot)
     const i = indexInLeaf(slot)
     const m = i * 3
-    const owner = leaf.meta[m + 2]!
+    const owner = leaf.meta[m + 2]
     if (timestamp > this.newestTimestamp) this.newestTimestamp = timestamp
     if (owner !== NO_PARTITION && (owner !== partition || (this.contested.size > 0 && this.contested.has(slot)))) {
       this.contest(id, slot, { value, partition, offset, timestamp, headers })
@@ -160,14 +160,14 @@ export class TableState<K, V> {
   private rowAt(slot: number): Row | undefined {
     const leaf = this.rows.leaf(slot)
     const i = indexInLeaf(slot)
-    const partition = leaf.meta[i * 3 + 2]!
+    const partition = leaf.meta[i * 3 + 2]
     return partition === NO_PARTITION
       ? undefined
       : {
           value: leaf.values[i],
           partition,
-          offset: leaf.meta[i * 3]!,
-          timestamp: leaf.meta[i * 3 + 1]!,
+          offset: leaf.meta[i * 3],
+          timestamp: leaf.meta[i * 3 + 1],
           headers: leaf.headers?.[i] as ReadonlyArray<Header> | undefined
         }
   }
@@ -190,7 +190,11 @@ export class TableState<K, V> {
     const winner = newest(rows)
     this.setRow(slot, winner)
     if (rows.length < 2) this.contested.delete(slot)
-    else this.contested.set(slot, rows.filter((row) => row !== winner))
+    else
+      this.contested.set(
+        slot,
+        rows.filter((row) => row !== winner)
+      )
   }
 
   /**
@@ -204,7 +208,17 @@ export class TableState<K, V> {
     this.setRows(slot, [...others, row])
     const after = this.rowAt(slot)!
     if (this.log !== undefined && !sameRecord(before, after) && (before.value !== ABSENT || after.value !== ABSENT)) {
-      this.record(this.log, id, slot, before.value, after.value, after.partition, after.offset, after.timestamp, after.headers)
+      this.record(
+        this.log,
+        id,
+        slot,
+        before.value,
+        after.value,
+        after.partition,
+        after.offset,
+        after.timestamp,
+        after.headers
+      )
     }
   }
 
@@ -281,10 +295,11 @@ export class TableState<K, V> {
       const row = this.rowAt(slot)
       if (row === undefined) continue
       const losers = old.contested.get(slot)
-      if (row.value === ABSENT && (losers === undefined || losers.every(isTombstone)) && !this.isRemembered(row)) continue
+      if (row.value === ABSENT && (losers === undefined || losers.every(isTombstone)) && !this.isRemembered(row))
+        continue
       const to = rows.append()
       index.set(id, to)
-      if (keys !== undefined) keys.push(old.keys![slot]!)
+      if (keys !== undefined) keys.push(old.keys![slot])
       if (losers !== undefined) contested.set(to, losers)
       const leaf = rows.leafForWrite(to)
       const i = indexInLeaf(to)

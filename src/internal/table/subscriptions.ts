@@ -187,7 +187,10 @@ export class Subscriptions<K, V> {
   }
 
   /** Registers at once; the stream ends when the table is closed. To be removed by `remove`. */
-  add(strategy: Strategy, id?: string): { readonly remove: () => void; readonly changes: Stream.Stream<TableChange<K, V>> } {
+  add(
+    strategy: Strategy,
+    id?: string
+  ): { readonly remove: () => void; readonly changes: Stream.Stream<TableChange<K, V>> } {
     const subscriber = new Subscriber<K, V>(bufferOf(strategy))
     if (this.closed) subscriber.closed = true
     else if (id === undefined) this.all.add(subscriber)
@@ -212,15 +215,15 @@ export class Subscriptions<K, V> {
     const { changes, ids } = log
     if (changes.length === 0) return
     for (const subscriber of this.all) {
-      for (let i = 0; i < changes.length; i++) subscriber.buffer.push(ids[i]!, changes[i]!)
+      for (let i = 0; i < changes.length; i++) subscriber.buffer.push(ids[i], changes[i])
       subscriber.wake()
     }
     if (this.byKey.size === 0) return
     for (let i = 0; i < changes.length; i++) {
-      const set = this.byKey.get(ids[i]!)
+      const set = this.byKey.get(ids[i])
       if (set === undefined) continue
       for (const subscriber of set) {
-        subscriber.buffer.push(ids[i]!, changes[i]!)
+        subscriber.buffer.push(ids[i], changes[i])
         subscriber.wake()
       }
     }

@@ -1,0 +1,273 @@
+/** What tests of tables on a real Kafka have in common. */
+import { it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import * as Supervisor from "effect/Supervisor"
+import { afterAll, assert, beforeAll } from "vitest"
+import { Codec, KafkaClient, KafkaTable, type TableSnapshot } from "../../src/index.ts"
+import type { ReadRecord } from "../kafka/records.ts"
+import { until } from "../kafka/process.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// tests
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A test with a scope of its own, by the real clock, without log lines. */
+export const test = <A, E>(name: string, body: () => Effect.Effect<A, E, Scope.Scope>, timeoutMillis?: number): void =>
+  it.scopedLive(
+    name,
+    () => Effect.provide(body(), Logger.replace(Logger.defaultLogger, Logger.none)),
+    timeoutMillis ?? 60_000
+  )
+
+/** What the tests of a group share: made before the first one, released after the last one. */
+export const shared = <A, E>(make: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E> => {
+  const scope = Effect.runSync(Scope.make())
+  const made = Effect.runSync(Effect.cached(Scope.extend(make, scope)))
+  beforeAll(() => Effect.runPromise(Effect.asVoid(made)), 120_000)
+  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)), 60_000)
+  return made
+}
+
+/** Warnings of the process (leaks of listeners, negative timeouts) fail the file that they appear in. */
+export const failOnProcessWarnings = (): void => {
+  const warnings: Array<Error> = []
+  const note = (warning: Error) => {
+    // of Node itself about what it was started with, and not about what we do
+    if (warning.name !== "ExperimentalWarning" && warning.name !== "DeprecationWarning") warnings.push(warning)
+  }
+  beforeAll(() => {
+    process.on("warning", note)
+  })
+  afterAll(() => {
+    process.off("warning", note)
+    assert.deepStrictEqual(
+      warnings.map((warning) => warning.stack),
+      []
+    )
+  })
+}
+
+/** Waits until the check holds, and fails with what is the case instead. */
+export const eventually = <A, E, R>(
+  look: Effect.Effect<A, E, R>,
+  holds: (seen: A) => boolean,
+  within: Duration.DurationInput = "15 seconds"
+): Effect.Effect<A, E, R> =>
+  Effect.gen(function* () {
+    let seen: A | undefined
+    const held = yield* until(
+      Effect.map(look, (found) => {
+        seen = found
+        return holds(found)
+      }),
+      { within, every: "20 millis" }
+    )
+    if (!held) {
+      assert.fail(`not within ${Duration.format(Duration.decode(within))}: ${String(holds)}; seen: ${show(seen)}`)
+    }
+    return seen as A
+  })
+
+const show = (value: unknown): string => {
+  try {
+    return JSON.stringify(value) ?? String(value)
+  } catch {
+    return String(value)
+  }
+}
+
+export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
+  if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
+  const failure = Cause.failureOption(exit.cause)
+  if (failure._tag === "None") return assert.fail(Cause.pretty(exit.cause))
+  return failure.value
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// tables
+// ---------------------------------------------------------------------------------------------------------------------
+
+export type Settings = KafkaTable.TableSettings
+
+export const withClient =
+  (options: KafkaClient.KafkaClientOptions) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.flatMap(KafkaClient.make(options), (client) =>
+      Effect.provideService(effect, KafkaClient.KafkaClient, client)
+    )
+
+/** A table of texts, with a client of its own. */
+export const open = (
+  client: KafkaClient.KafkaClientOptions,
+  topic: string,
+  settings: Settings = {}
+): Effect.Effect<
+  KafkaTable.KafkaTable<string, string>,
+  KafkaTable.AcquireError,
+  Scope.Scope
+> =>
+  KafkaTable.make<string, string>({ topic, value: Codec.utf8, ...settings }).pipe(withClient(client))
+
+export const statusOf = <K, V>(table: KafkaTable.KafkaTable<K, V>): Effect.Effect<KafkaTable.TableStatus> =>
+  SubscriptionRef.get(table.status)
+
+/** The tags of all statuses from now on, the present one first. */
+export const statuses = <K, V>(
+  table: KafkaTable.KafkaTable<K, V>
+): Effect.Effect<ReadonlyArray<KafkaTable.TableStatus["_tag"]>, never, Scope.Scope> =>
+  collect(Stream.map(table.status.changes, (status) => status._tag))
+
+/** Runs a stream beside the test; what it gives is added to the result. */
+export const collect = <A, E>(stream: Stream.Stream<A, E>): Effect.Effect<ReadonlyArray<A>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const seen: Array<A> = []
+    yield* Effect.forkScoped(Stream.runForEach(stream, (one) => Effect.sync(() => seen.push(one))))
+    // it is subscribed once it ran
+    yield* Effect.yieldNow()
+    return seen
+  })
+
+/** Every change of the table from now on, as `[key, value or null]`. */
+export const changesOf = <V>(
+  table: KafkaTable.KafkaTable<string, V>
+): Effect.Effect<ReadonlyArray<readonly [string, V | null]>, never, Scope.Scope> =>
+  Effect.flatMap(table.subscribe({ strategy: KafkaTable.backPressure(100_000) }), ({ changes }) =>
+    collect(Stream.map(changes, (change) => [change.key, change._tag === "Upsert" ? change.value : null] as const))
+  )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// what is right
+// ---------------------------------------------------------------------------------------------------------------------
+
+const text = (bytes: Buffer): string => bytes.toString("utf8")
+
+/**
+ * The last record of each key in the log as an independent client read it, tombstones left out; of each partition as far
+ * as `positions`, where they are given. Keys live in one partition each.
+ */
+export const fold = (
+  log: ReadonlyArray<ReadRecord>,
+  positions?: ReadonlyMap<number, number>
+): ReadonlyMap<string, ReadRecord> => {
+  const last = new Map<string, ReadRecord>()
+  for (const record of log) {
+    if (record.key === null) continue
+    if (positions !== undefined && record.offset >= (positions.get(record.partition) ?? 0)) continue
+    const key = text(record.key)
+    const before = last.get(key)
+    if (before !== undefined && (before.partition !== record.partition || before.offset > record.offset)) continue
+    last.set(key, record)
+  }
+  for (const [key, record] of last) if (record.value === null) last.delete(key)
+  return last
+}
+
+/** Where a table differs from what is right: some of it. Values, partitions, offsets and timestamps are compared. */
+export const differences = (
+  snapshot: TableSnapshot.TableSnapshot<string, string>,
+  right: ReadonlyMap<string, ReadRecord>
+): ReadonlyArray<string> => {
+  const found: Array<string> = []
+  const note = (key: string, what: string) => {
+    if (found.length < 5) found.push(`${key}: ${what}`)
+  }
+  for (const entry of snapshot.entries()) {
+    const record = right.get(entry.key)
+    if (record === undefined) {
+      note(entry.key, `only in the table, offset ${entry.offset}`)
+    } else if (
+      record.partition !== entry.partition ||
+      record.offset !== entry.offset ||
+      record.timestamp !== entry.timestamp ||
+      text(record.value!) !== entry.value
+    ) {
+      note(
+        entry.key,
+        `at ${entry.partition}:${entry.offset} in the table, at ${record.partition}:${record.offset} in the log`
+      )
+    }
+  }
+  for (const key of right.keys()) if (!snapshot.has(key)) note(key, "only in the log")
+  return found
+}
+
+/** Positions by partition, of the content that a read at the same moment gives. */
+export const positionsOf = <K, V>(
+  table: KafkaTable.KafkaTable<K, V>
+): Effect.Effect<ReadonlyMap<number, number>> =>
+  Effect.map(table.stats, (stats) => new Map(stats.partitions.map((p) => [p.partition, p.position])))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// what is left
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** TCP connections of this process. */
+const sockets = (): number =>
+  process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap" || name === "TLSWrap").length
+
+const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
+
+export interface Leftovers {
+  readonly millisToClose: number
+  readonly sockets: number
+  readonly fibers: number
+  readonly timers: number
+}
+
+/**
+ * Runs something with a scope, ends the scope (by interruption, if `during` does not end by itself in time), and tells
+ * how long that took and what of it is left. Nothing else may open connections meanwhile.
+ */
+export const leftovers = <A, E>(
+  body: Effect.Effect<A, E, Scope.Scope>,
+  options: { readonly interruptAfter?: Duration.DurationInput } = {}
+): Effect.Effect<{ readonly exit: Exit.Exit<A, E>; readonly left: Leftovers }> =>
+  Effect.gen(function* () {
+    yield* eventually(Effect.sync(sockets), (count) => count === 0)
+    const supervisor = yield* Supervisor.track
+    const timersBefore = timers()
+    const scope = yield* Scope.make()
+    const fiber = yield* Effect.fork(Effect.supervised(Effect.exit(Scope.extend(body, scope)), supervisor))
+    let begin = performance.now()
+    let exit: Exit.Exit<A, E>
+    if (options.interruptAfter === undefined) {
+      exit = yield* Fiber.join(fiber)
+      begin = performance.now()
+    } else {
+      yield* Effect.sleep(options.interruptAfter)
+      begin = performance.now()
+      exit = Exit.flatten(yield* Fiber.interrupt(fiber))
+    }
+    yield* Scope.close(scope, Exit.void)
+    const millisToClose = performance.now() - begin
+    // a destroyed socket's handle is gone a turn of the event loop later
+    yield* Effect.sleep(1)
+    const fibers = (yield* supervisor.value).filter((one) => one.unsafePoll() === null).length
+    return {
+      exit,
+      left: { millisToClose, sockets: sockets(), fibers, timers: Math.max(0, timers() - timersBefore) }
+    }
+  })
+
+/** Log lines of an effect, as they would be printed, of all levels. */
+export const recordLogs = (
+  lines: Array<string>
+): (<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) => {
+  const logger = Logger.make((options) => {
+    lines.push(Logger.logfmtLogger.log(options))
+  })
+  return (effect) =>
+    effect.pipe(
+      Effect.provide(Logger.replace(Logger.none, logger)),
+      Effect.provide(Logger.minimumLogLevel(LogLevel.All))
+    )
+}
