@@ -80,6 +80,14 @@ export interface Codec<in out A> extends Pipeable {
    */
   readonly decodeSync: (buffer: Buffer, start: number, end: number) => A | Suspended
   /**
+   * How a table keeps what `decodeSync` would give, where there is a form that takes less memory: `load` turns it into
+   * the value at each read. `store` throws and never suspends, as `decodeSync` of such a codec.
+   */
+  readonly stored?: {
+    readonly store: (buffer: Buffer, start: number, end: number) => unknown
+    readonly load: (stored: unknown) => A
+  }
+  /**
    * `encode` for hot loops: a plain function that **throws** a `ParseError` where `encode` fails with one, and returns
    * `suspended` where `encode` has to be run.
    */
@@ -128,7 +136,8 @@ export const isCodec: (u: unknown) => u is Codec<unknown> = internal.isCodec
 export const utf8: Codec<string> = internal.utf8
 
 /**
- * The bytes themselves, copied in both directions.
+ * The bytes themselves, copied in both directions. A table keeps them compactly and copies them at each read, so what
+ * a reader does to them reaches nobody else.
  *
  * @since 0.1.0
  * @category codecs

@@ -20,7 +20,7 @@ export const suspended: Suspended = Symbol.for("effect-ktables/Codec/suspended")
 /** @internal */
 export const isCodec = (u: unknown): u is Codec<unknown> => Predicate.hasProperty(u, TypeId)
 
-type Implementation<A> = Pick<Codec<A>, "text" | "decode" | "encode" | "decodeSync" | "encodeSync">
+type Implementation<A> = Omit<Codec<A>, typeof TypeId | "pipe">
 
 const codec = <A>(implementation: Implementation<A>): Codec<A> => ({
   [TypeId]: { _A: identity },
@@ -56,8 +56,24 @@ const fromSync = <A>(
 /** @internal */
 export const utf8: Codec<string> = fromSync(true, readText, encodeText)
 
-/** @internal */
-export const bytes: Codec<Uint8Array> = fromSync(false, copyBytes, (value) => new Uint8Array(expectBytes(value)))
+/**
+ * Kept as text of one byte a character: a string takes 16 bytes besides its content, and lies in one piece with it,
+ * where a typed array with memory of its own takes some 300 more.
+ *
+ * @internal
+ */
+export const bytes: Codec<Uint8Array> = codec({
+  ...fromSync(false, copyBytes, (value: Uint8Array) => new Uint8Array(expectBytes(value))),
+  stored: {
+    store: (buffer, start, end) => buffer.toString("latin1", start, end),
+    load: (stored) => {
+      const text = stored as string
+      const copy = new Uint8Array(text.length)
+      viewOf(copy).write(text, "latin1")
+      return copy
+    }
+  }
+})
 
 // ---------------------------------------------------------------------------------------------------------------------
 // numbers

@@ -44,11 +44,9 @@ const policiesOf = (policy: string): ReadonlyArray<string> => policy.split(",").
 // ---------------------------------------------------------------------------------------------------------------------
 
 const read = (check: OptionCheck, topic: string, settings: TopicSettings, prefix: string): CheckedTopic => {
-  const limited = (name: "partitions" | "replicationFactor", max: number): number => {
-    const value = check.integer(prefix + name, settings[name], -1, 1)
-    if (value > max) check.problem(prefix + name, `must not be above ${max}`)
-    return value
-  }
+  const replicationFactor = check.integer(`${prefix}replicationFactor`, settings.replicationFactor, -1, 1)
+  // the request has 16 bits for it
+  if (replicationFactor > 0x7fff) check.problem(`${prefix}replicationFactor`, "must not be above 32767")
   const configs = settings.configs ?? {}
   for (const [name, value] of Object.entries(configs)) {
     if (typeof value !== "string") check.problem(`${prefix}configs.${name}`, "must be a string, as Kafka writes it")
@@ -56,9 +54,8 @@ const read = (check: OptionCheck, topic: string, settings: TopicSettings, prefix
   if (configs[POLICY]?.trim() === "") check.problem(`${prefix}configs.${POLICY}`, "must not be empty")
   return {
     topic,
-    // int32 and int16 of the request
-    partitions: limited("partitions", 0x7fff_ffff),
-    replicationFactor: limited("replicationFactor", 0x7fff),
+    partitions: check.integer(`${prefix}partitions`, settings.partitions, -1, 1),
+    replicationFactor,
     configs: { [POLICY]: COMPACT, ...configs },
     onPolicyMismatch: check.oneOf(`${prefix}onPolicyMismatch`, settings.onPolicyMismatch, "warn", [
       "warn",

@@ -15,7 +15,8 @@ export const installPython = "install Python 3.9 or newer with pip (Debian, Ubun
 export const hasPython = (): boolean =>
   spawnSync("python3", ["-c", "import sys, pip; sys.exit(sys.version_info < (3, 9))"]).status === 0
 
-const packages: Effect.Effect<string, TestKafkaError> = Effect.gen(function* () {
+/** The directory of the Python packages, installed once. */
+export const packages: Effect.Effect<string, TestKafkaError> = Effect.gen(function* () {
   // The wheels are made for one version of Python and one machine.
   const { stdout } = yield* run(
     "python3",

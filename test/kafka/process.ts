@@ -16,81 +16,6 @@ export const realTime: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<
 
 export const lastLines = (text: string, count: number): string => text.trimEnd().split("\n").slice(-count).join("\n")
 
-export interface RunOptions {
-  readonly cwd?: string
-  readonly env?: Readonly<Record<string, string>>
-  readonly stdin?: string | Uint8Array
-  /** 120 s by default. */
-  readonly timeout?: Duration.DurationInput
-  /** What to say when there is no such program. */
-  readonly install?: string
-}
-
-export interface Output {
-  readonly stdout: Buffer
-  readonly stderr: string
-}
-
-/** Runs a program to its end; an exit code other than 0 is a failure. Interruption kills it. */
-export const run = (
-  command: string,
-  args: ReadonlyArray<string>,
-  options: RunOptions = {}
-): Effect.Effect<Output, TestKafkaError> => {
-  const title = [command, ...args].join(" ").slice(-300)
-  return Effect.async<Output, TestKafkaError>((resume) => {
-    const child = spawn(command, args, {
-      cwd: options.cwd,
-      env: { ...process.env, ...options.env },
-      stdio: ["pipe", "pipe", "pipe"]
-    })
-    const stdout: Array<Buffer> = []
-    const stderr: Array<Buffer> = []
-    child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk))
-    child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk))
-    child.on("error", (cause) =>
-      resume(
-        new TestKafkaError({
-          reason: "missing_tool",
-          message: `cannot run ${command}${options.install === undefined ? "" : `: ${options.install}`}`,
-          cause
-        })
-      )
-    )
-    child.on("close", (code, signal) => {
-      const output = { stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() }
-      resume(
-        code === 0
-          ? Effect.succeed(output)
-          : new TestKafkaError({
-              reason: "process",
-              message: `${title}: exit ${code ?? signal}\n${lastLines(`${output.stdout.toString()}\n${output.stderr}`, 40)}`
-            })
-      )
-    })
-    // A program that ends without reading its input is judged by its exit code.
-    child.stdin.on("error", () => {})
-    child.stdin.end(options.stdin)
-    const timer = setTimeout(
-      () => {
-        child.kill("SIGKILL")
-        resume(
-          new TestKafkaError({
-            reason: "timeout",
-            message: `${title}: still running\n${lastLines(Buffer.concat(stderr).toString(), 20)}`
-          })
-        )
-      },
-      Duration.toMillis(options.timeout ?? "120 seconds")
-    )
-    child.on("close", () => clearTimeout(timer))
-    return Effect.sync(() => {
-      clearTimeout(timer)
-      child.kill("SIGKILL")
-    })
-  })
-}
-
 export const hasExited = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null
 
 /** Whether the process was gone within the time. */
@@ -128,7 +53,7 @@ if (process.env["VITEST_POOL_ID"] !== undefined) {
   process.once("disconnect", () => process.kill(process.pid, "SIGKILL"))
 }
 
-/** Kills what it guards, and removes the directory, when this process is gone: even by SIGKILL, without a last word. */
+/** Kills what it guards when this process is gone: even by SIGKILL, without a last word. */
 export interface Watchdog {
   readonly add: (pid: number) => Effect.Effect<void>
   readonly remove: (pid: number) => Effect.Effect<void>
@@ -146,25 +71,29 @@ while read -r op pid; do
   esac
 done
 [ -z "$pids" ] || kill -9 $pids
+[ -n "$1" ] || exit 0
 rm -rf -- "$1"
 sleep 1
 rm -rf -- "$1"
 `
 
+const startWatchdog = (directory: string) => {
+  // A session of its own: what ends the terminal's or the runner's whole group does not end this one first.
+  const child = spawn("sh", ["-c", watchdogScript, "sh", directory], {
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"]
+  })
+  child.on("error", () => {})
+  child.stdin.on("error", () => {})
+  child.unref()
+  return child
+}
+
+/** Removes the directory too. */
 export const watchdog = (directory: string): Effect.Effect<Watchdog, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.sync(() => {
-        // A session of its own: what ends the terminal's or the runner's whole group does not end this one first.
-        const child = spawn("sh", ["-c", watchdogScript, "sh", directory], {
-          detached: true,
-          stdio: ["pipe", "ignore", "ignore"]
-        })
-        child.on("error", () => {})
-        child.stdin.on("error", () => {})
-        child.unref()
-        return child
-      }),
+      Effect.sync(() => startWatchdog(directory)),
       (child) =>
         Effect.zipRight(
           Effect.sync(() => child.stdin.end(".\n")),
@@ -176,3 +105,90 @@ export const watchdog = (directory: string): Effect.Effect<Watchdog, never, Scop
       remove: (pid) => Effect.sync(() => child.stdin.write(`- ${pid}\n`))
     })
   )
+
+// One for all programs that run to their end.
+let running: ReturnType<typeof startWatchdog> | undefined
+const guardRun = (child: ChildProcess): void => {
+  const { pid } = child
+  if (pid === undefined) return
+  running ??= startWatchdog("")
+  running.stdin.write(`+ ${pid}\n`)
+  child.once("exit", () => running?.stdin.write(`- ${pid}\n`))
+}
+
+export interface RunOptions {
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly stdin?: string | Uint8Array
+  /** 120 s by default. */
+  readonly timeout?: Duration.DurationInput
+  /** What to say when there is no such program. */
+  readonly install?: string
+}
+
+export interface Output {
+  readonly stdout: Buffer
+  readonly stderr: string
+}
+
+/** Runs a program to its end; an exit code other than 0 is a failure. Interruption kills it. */
+export const run = (
+  command: string,
+  args: ReadonlyArray<string>,
+  options: RunOptions = {}
+): Effect.Effect<Output, TestKafkaError> => {
+  const title = [command, ...args].join(" ").slice(-300)
+  return Effect.async<Output, TestKafkaError>((resume) => {
+    const child = spawn(command, args, {
+      cwd: options.cwd,
+      env: { ...process.env, ...options.env },
+      stdio: ["pipe", "pipe", "pipe"]
+    })
+    guardRun(child)
+    const stdout: Array<Buffer> = []
+    const stderr: Array<Buffer> = []
+    child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk))
+    child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk))
+    child.on("error", (cause) => {
+      clearTimeout(timer)
+      resume(
+        new TestKafkaError({
+          reason: "missing_tool",
+          message: `cannot run ${command}${options.install === undefined ? "" : `: ${options.install}`}`,
+          cause
+        })
+      )
+    })
+    child.on("close", (code, signal) => {
+      const output = { stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() }
+      resume(
+        code === 0
+          ? Effect.succeed(output)
+          : new TestKafkaError({
+              reason: "process",
+              message: `${title}: exit ${code ?? signal}\n${lastLines(`${output.stdout.toString()}\n${output.stderr}`, 40)}`
+            })
+      )
+    })
+    // A program that ends without reading its input is judged by its exit code.
+    child.stdin.on("error", () => {})
+    child.stdin.end(options.stdin)
+    const timer = setTimeout(
+      () => {
+        child.kill("SIGKILL")
+        resume(
+          new TestKafkaError({
+            reason: "timeout",
+            message: `${title}: still running\n${lastLines(Buffer.concat(stderr).toString(), 20)}`
+          })
+        )
+      },
+      Duration.toMillis(options.timeout ?? "120 seconds")
+    )
+    child.on("close", () => clearTimeout(timer))
+    return Effect.sync(() => {
+      clearTimeout(timer)
+      child.kill("SIGKILL")
+    })
+  })
+}

@@ -2,9 +2,9 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { randomBytes } from "node:crypto"
-import { describe, inject, it } from "vitest"
-import { installJava } from "./java.ts"
-import { installPython } from "./Librdkafka.ts"
+import { beforeAll, describe, inject, it } from "vitest"
+import { compiled, installJava } from "./java.ts"
+import { installPython, packages } from "./Librdkafka.ts"
 import { TestKafkaError } from "./TestKafkaError.ts"
 
 export interface Needs {
@@ -31,7 +31,15 @@ export const realKafka: {
         ? installPython
         : undefined
   if (missing === undefined) {
-    describe(name, body)
+    const prepared = Effect.all([
+      java && (!external || wanted.java === true) ? compiled("JavaClient.java") : Effect.void,
+      wanted.python === true ? packages : Effect.void
+    ])
+    describe(name, () => {
+      // Downloads of the first run on a machine do not count as a test's time.
+      beforeAll(() => Effect.runPromise(Effect.asVoid(prepared)), 900_000)
+      body()
+    })
   } else if (process.env["CI"]) {
     describe(name, () => {
       it("has what it needs", () => {

@@ -110,11 +110,7 @@ export const open = (
   client: KafkaClient.KafkaClientOptions,
   topic: string,
   settings: Settings = {}
-): Effect.Effect<
-  KafkaTable.KafkaTable<string, string>,
-  KafkaTable.AcquireError,
-  Scope.Scope
-> =>
+): Effect.Effect<KafkaTable.KafkaTable<string, string>, KafkaTable.AcquireError, Scope.Scope> =>
   KafkaTable.make<string, string>({ topic, value: Codec.utf8, ...settings }).pipe(withClient(client))
 
 export const statusOf = <K, V>(table: KafkaTable.KafkaTable<K, V>): Effect.Effect<KafkaTable.TableStatus> =>
@@ -200,11 +196,12 @@ export const differences = (
   return found
 }
 
-/** Positions by partition, of the content that a read at the same moment gives. */
-export const positionsOf = <K, V>(
-  table: KafkaTable.KafkaTable<K, V>
-): Effect.Effect<ReadonlyMap<number, number>> =>
-  Effect.map(table.stats, (stats) => new Map(stats.partitions.map((p) => [p.partition, p.position])))
+/** The content, and up to where each partition is in it: both of the same moment. */
+export const seenBy = <K, V>(table: KafkaTable.KafkaTable<K, V>) =>
+  Effect.map(table.stats, (stats) => ({
+    snapshot: table.unsafeSnapshot(),
+    positions: new Map(stats.partitions.map((p) => [p.partition, p.position])) as ReadonlyMap<number, number>
+  }))
 
 // ---------------------------------------------------------------------------------------------------------------------
 // what is left
@@ -251,10 +248,16 @@ export const leftovers = <A, E>(
     const millisToClose = performance.now() - begin
     // a destroyed socket's handle is gone a turn of the event loop later
     yield* Effect.sleep(1)
+    const open = sockets()
     const fibers = (yield* supervisor.value).filter((one) => one.unsafePoll() === null).length
+    // the runner has timers, too, which come and go
+    yield* until(
+      Effect.sync(() => timers() <= timersBefore),
+      { within: "1 second" }
+    )
     return {
       exit,
-      left: { millisToClose, sockets: sockets(), fibers, timers: Math.max(0, timers() - timersBefore) }
+      left: { millisToClose, sockets: open, fibers, timers: Math.max(0, timers() - timersBefore) }
     }
   })
 

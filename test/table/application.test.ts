@@ -55,7 +55,7 @@ class Table<K = string, V = string> {
       decode: defaultDecodeOptions,
       ...rest
     }
-    this.state = new TableState(key)
+    this.state = new TableState(key, this.settings.value.stored?.load)
   }
 
   fetched(records: ReadonlyArray<Buffer>, aborted: ReadonlyArray<AbortedTransaction> = []): Application<K, V> {

@@ -133,8 +133,22 @@ export class Brokers {
     return (this.log[partition] ?? []).map(({ key, value }) => `${key}=${value}`)
   }
 
+  private generation = 0
+
+  /** Closes the connections that are open, as a broker does to idle ones: nothing fails by it. */
+  closeIdle(): void {
+    this.generation++
+  }
+
   get client(): Effect.Effect<KafkaClient.KafkaClient, never, Scope.Scope> {
-    return this.cluster.client
+    return Effect.map(this.cluster.client, (client) => ({
+      ...client,
+      connect: (broker) =>
+        Effect.map(client.connect(broker), (connection) => {
+          const { generation } = this
+          return { ...connection, isOpen: () => connection.isOpen() && generation === this.generation }
+        })
+    }))
   }
 }
 

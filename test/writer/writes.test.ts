@@ -4,7 +4,7 @@ import * as Equal from "effect/Equal"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { Codec, KafkaClient, KafkaTableWriter, Partitioner, Position } from "../../src/index.ts"
-import { Brokers, append, frozen, isRunning, on, open, settle, slow, start, topic, within } from "./support.ts"
+import { Brokers, append, isRunning, on, open, settle, slow, start, topic, within } from "./support.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
@@ -359,9 +359,11 @@ describe("the queue", () => {
       assert.isTrue(yield* isRunning(flush))
       yield* within(1_000, Fiber.join(flush))
       assert.deepStrictEqual(brokers.written(), ["k=1", "k=2", "k=3"])
-      brokers.script.push(frozen)
+      brokers.script.push(slow(200))
       yield* start(writer.set("later", "1"))
-      assert.isTrue(yield* isRunning(yield* start(writer.flush)))
+      const next = yield* start(writer.flush)
+      assert.isTrue(yield* isRunning(next))
+      yield* within(1_000, Fiber.join(next))
     })
   )
 })

@@ -116,6 +116,7 @@ export class Application<K, V> {
     const { bytes, keyEnd, keyStart, timestamp, valueEnd, valueStart } = ranges
     const { count } = ranges
     const byText = keyCodec.text
+    const decode = valueCodec.stored?.store ?? valueCodec.decodeSync
     for (let i = this.index; i < count; i++) {
       if (i % RECORDS_PER_LOOK === 0 && i !== this.index && performance.now() >= until) {
         this.index = i
@@ -159,7 +160,7 @@ export class Application<K, V> {
         if (slot === -1 && !state.multiPartition) continue
       } else {
         try {
-          value = this.effectResult === undefined ? valueCodec.decodeSync(bytes, from, valueEnd[i]) : this.takeResult()
+          value = this.effectResult === undefined ? decode(bytes, from, valueEnd[i]) : this.takeResult()
         } catch (error) {
           if (this.isPoison("Value", error, i)) return "poison"
           continue

@@ -91,9 +91,12 @@ export interface Core<K, V> {
   tombstonesLastMillis: number
 }
 
+const newState = <K, V>(config: TableConfig<K, V>): TableState<K, V> =>
+  new TableState<K, V>(config.key, config.value.stored?.load)
+
 export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): Effect.Effect<Core<K, V>> =>
   Effect.gen(function* () {
-    const state = new TableState<K, V>(config.key)
+    const state = newState(config)
     const snapshot = state.snapshot(0)
     const status: TableStatus = {
       _tag: "Loading",
@@ -217,7 +220,7 @@ class Reader<K, V> {
       }
     }
     // rows of two lives of a topic are never mixed: all partitions are replaced at once
-    this.whole = restarted ? new Rebuild(config.key, [], core.live, false) : undefined
+    this.whole = restarted ? new Rebuild(() => newState(config), [], core.live, false) : undefined
     core.partitions = new Map()
     core.source = source
   }
@@ -311,7 +314,7 @@ class Reader<K, V> {
     this.core.counters.rebuilds++
     const running = p.rebuild
     if (running === undefined) {
-      p.rebuild = new Rebuild(this.core.config.key, [partition], [partition], true)
+      p.rebuild = new Rebuild(() => newState(this.core.config), [partition], [partition], true)
       this.source.reopen(partition)
     } else {
       // what was replayed of the others is mixed with it

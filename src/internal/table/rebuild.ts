@@ -1,5 +1,4 @@
-import type { Codec } from "../../Codec.ts"
-import { TableState } from "./state.ts"
+import type { TableState } from "./state.ts"
 
 /**
  * Partitions that are replayed from their beginning beside the live content, to replace theirs at once when all of them
@@ -12,12 +11,12 @@ export class Rebuild<K, V> {
   readonly replaced: Set<number>
   /** False if the log is another one now: then no record is the same one, whatever its offset. */
   readonly sameLog: boolean
-  private readonly key: Codec<K>
+  private readonly newState: () => TableState<K, V>
   private readonly targets = new Map<number, number>()
   private readonly positions = new Map<number, number>()
 
-  constructor(key: Codec<K>, partitions: Iterable<number>, replaced: Iterable<number>, sameLog: boolean) {
-    this.key = key
+  constructor(newState: () => TableState<K, V>, partitions: Iterable<number>, replaced: Iterable<number>, sameLog: boolean) {
+    this.newState = newState
     this.partitions = new Set(partitions)
     this.replaced = new Set(replaced)
     this.sameLog = sameLog
@@ -25,7 +24,7 @@ export class Rebuild<K, V> {
   }
 
   private emptyState(): TableState<K, V> {
-    const state = new TableState<K, V>(this.key)
+    const state = this.newState()
     // tombstones matter here, as they may have to outweigh a record of a partition that is not rebuilt
     state.multiPartition = true
     return state

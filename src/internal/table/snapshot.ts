@@ -5,8 +5,9 @@ import { TypeId, type TableEntry, type TableSnapshot } from "../../TableSnapshot
 import { ABSENT, indexInLeaf, leafAt, type Rows } from "./rowVector.ts"
 
 /** The parts that a snapshot shares with the state that it was taken of. */
-interface SnapshotParts<K> {
+interface SnapshotParts<K, V> {
   readonly key: Codec<K>
+  readonly load: (stored: unknown) => V
   /** Shared and growing: slots at or above `rows.length` are later than this snapshot. Its order is that of the slots. */
   readonly index: ReadonlyMap<string, number>
   readonly keys: ReadonlyArray<K> | undefined
@@ -35,9 +36,9 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
   readonly [TypeId]: typeof TypeId = TypeId
   readonly size: number
   readonly version: number
-  readonly #parts: SnapshotParts<K>
+  readonly #parts: SnapshotParts<K, V>
 
-  constructor(parts: SnapshotParts<K>) {
+  constructor(parts: SnapshotParts<K, V>) {
     this.size = parts.size
     this.version = parts.version
     this.#parts = parts
@@ -59,12 +60,12 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
 
   get(key: K): Option.Option<V> {
     const value = this.#value(key)
-    return value === ABSENT ? Option.none() : Option.some(value as V)
+    return value === ABSENT ? Option.none() : Option.some(this.#parts.load(value))
   }
 
   getOrUndefined(key: K): V | undefined {
     const value = this.#value(key)
-    return value === ABSENT ? undefined : (value as V)
+    return value === ABSENT ? undefined : this.#parts.load(value)
   }
 
   has(key: K): boolean {
@@ -85,7 +86,7 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
     if (value === ABSENT) return undefined
     return {
       key,
-      value: value as V,
+      value: this.#parts.load(value),
       partition: leaf.meta[i * 3 + 2],
       offset: leaf.meta[i * 3],
       timestamp: leaf.meta[i * 3 + 1],
@@ -107,11 +108,11 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
   }
 
   *#pairs(): IterableIterator<readonly [K, V]> {
-    const { index, rows } = this.#parts
+    const { index, load, rows } = this.#parts
     for (const [id, slot] of index) {
       if (slot >= rows.length) return
       const value = leafAt(rows, slot).values[indexInLeaf(slot)]
-      if (value !== ABSENT) yield [this.#keyAt(id, slot), value as V]
+      if (value !== ABSENT) yield [this.#keyAt(id, slot), load(value)]
     }
   }
 
@@ -132,4 +133,4 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
   }
 }
 
-export const makeSnapshot = <K, V>(parts: SnapshotParts<K>): TableSnapshot<K, V> => new Snapshot(parts)
+export const makeSnapshot = <K, V>(parts: SnapshotParts<K, V>): TableSnapshot<K, V> => new Snapshot(parts)

@@ -60,9 +60,13 @@ export class TableState<K, V> {
   replayed = true
 
   private readonly key: Codec<K>
+  /** From a row's value to what users see. */
+  private readonly load: (stored: unknown) => V
 
-  constructor(key: Codec<K>) {
+  /** `load`: of the values' codec, if it stores them in another form (`Codec.stored`). */
+  constructor(key: Codec<K>, load: (stored: unknown) => V = asIs) {
     this.key = key
+    this.load = load
     this.keys = key.text ? undefined : []
   }
 
@@ -136,7 +140,7 @@ export class TableState<K, V> {
     timestamp: number,
     headers: ReadonlyArray<Header> | undefined
   ): void {
-    const previous = before === ABSENT ? Option.none<V>() : Option.some(before as V)
+    const previous = before === ABSENT ? Option.none<V>() : Option.some(this.load(before))
     const key = this.keyAt(id, slot)
     const { replayed } = this
     log.ids.push(id)
@@ -146,7 +150,7 @@ export class TableState<K, V> {
         : {
             _tag: "Upsert",
             key,
-            value: value as V,
+            value: this.load(value),
             previous,
             partition,
             offset,
@@ -324,6 +328,7 @@ export class TableState<K, V> {
   snapshot(version: number): TableSnapshot<K, V> {
     return makeSnapshot<K, V>({
       key: this.key,
+      load: this.load,
       index: this.index,
       keys: this.keys,
       rows: this.rows.freeze(),
@@ -332,6 +337,9 @@ export class TableState<K, V> {
     })
   }
 }
+
+/** Where a row holds the value itself. */
+const asIs = <V>(stored: unknown): V => stored as V
 
 /** By timestamp, then by partition. */
 const newest = (rows: ReadonlyArray<Row>): Row | undefined => {

@@ -37,9 +37,6 @@ const MIB = 1024 * 1024
 
 const KNOWN = [...new Set([...WRITER_OPTIONS, ...TABLE_OPTIONS])]
 
-/** The request has 32 bits for it. */
-const MAX_MILLIS = 0x7fff_ffff
-
 /** Loads what the codec needs; what is wrong if that is not possible here. */
 const unusable = (compression: Compression): Effect.Effect<string | undefined> =>
   Effect.tryPromise(() => prepareCodecs()).pipe(
@@ -72,8 +69,6 @@ export const readOptions = <K, V>(
       if (acks === "leader" && options.idempotent === true) {
         check.problem("idempotent", 'contradicts acks: "leader", as only all replicas together can tell a repetition')
       }
-      const requestTimeoutMillis = check.millis("requestTimeout", options.requestTimeout, 10_000)
-      if (requestTimeoutMillis > MAX_MILLIS) check.problem("requestTimeout", "must be below 25 days")
       return {
         topic: options.topic,
         // without a key codec, K is string: the type of the options says so
@@ -85,7 +80,8 @@ export const readOptions = <K, V>(
         compression: check.oneOf("compression", compression, "none", codecs),
         partitioner: options.partitioner ?? murmur2,
         deliveryTimeoutMillis: check.millis("deliveryTimeout", options.deliveryTimeout, 30_000),
-        requestTimeoutMillis: Math.ceil(requestTimeoutMillis),
+        // a whole number in the request
+        requestTimeoutMillis: Math.ceil(check.millis("requestTimeout", options.requestTimeout, 10_000)),
         maxBatchBytes: check.integer("maxBatchBytes", options.maxBatchBytes, 1_000_000, 1),
         maxRecordBytes: check.integer("maxRecordBytes", options.maxRecordBytes, MIB, 1),
         maxQueued: check.integer("maxQueued", options.maxQueued, 10_000, 1),

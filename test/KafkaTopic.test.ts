@@ -1,0 +1,300 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as HashMap from "effect/HashMap"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+import { KafkaClient, KafkaTopic } from "../src/index.ts"
+import { connectionError, FakeCluster, type Request } from "./support/FakeCluster.ts"
+
+const topic = "registry"
+
+interface Line {
+  readonly level: string
+  readonly message: string
+  readonly annotations: Record<string, unknown>
+}
+
+/** `ensure`, and what it logged. */
+const ensure = (cluster: FakeCluster, settings: KafkaTopic.TopicSettings = {}) =>
+  Effect.gen(function* () {
+    const lines: Array<Line> = []
+    const logger = Logger.make(({ annotations, logLevel, message }) => {
+      lines.push({
+        level: logLevel._tag,
+        message: String(Array.isArray(message) ? message[0] : message),
+        annotations: Object.fromEntries(HashMap.toEntries(annotations))
+      })
+    })
+    const result = yield* KafkaTopic.ensure({ topic, ...settings }).pipe(
+      Effect.provide(Layer.scoped(KafkaClient.KafkaClient, cluster.client)),
+      Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+      Effect.either
+    )
+    return { result, lines }
+  })
+
+const outcome = (cluster: FakeCluster, settings: KafkaTopic.TopicSettings = {}) =>
+  Effect.flatMap(ensure(cluster, settings), ({ lines, result }) =>
+    result._tag === "Right" ? Effect.succeed({ ...result.right, lines }) : Effect.fail(result.left)
+  )
+
+const existing = (policy: string): FakeCluster => {
+  const cluster = new FakeCluster()
+  cluster.createTopic(topic)
+  cluster.topics.get(topic)!.configs = { "cleanup.policy": policy, "segment.ms": "1000" }
+  return cluster
+}
+
+const answering = (cluster: FakeCluster, request: Request, answer: object): FakeCluster => {
+  cluster.before = (asked) => (asked === request ? Effect.succeed(answer) : undefined)
+  return cluster
+}
+
+const asked = (cluster: FakeCluster, request: Request) =>
+  cluster.requests.filter((one) => one.request === request).length
+
+const refusal = (errorCode: number, errorMessage?: string) => ({ errorCode, errorMessage, configs: [] })
+
+describe("a missing topic", () => {
+  it.effect("is created, compacted, with the broker's defaults", () =>
+    Effect.gen(function* () {
+      const cluster = new FakeCluster()
+      const requests: Array<unknown> = []
+      cluster.before = (request, _, detail) => {
+        if (request === "createTopic") requests.push(detail)
+        return undefined
+      }
+      const { lines, ...result } = yield* outcome(cluster)
+      assert.deepStrictEqual(result, { topic, outcome: "created", policy: "compact" })
+      assert.deepStrictEqual(requests, [
+        {
+          topic,
+          partitions: -1,
+          replicationFactor: -1,
+          configs: { "cleanup.policy": "compact" },
+          timeoutMillis: 10_000
+        }
+      ])
+      assert.deepStrictEqual(
+        lines.map(({ annotations, level }) => ({ annotations, level })),
+        [{ level: "Info", annotations: { package: "effect-ktables", module: "KafkaTopic", topic } }]
+      )
+    })
+  )
+
+  it.effect("with what was declared; compaction stays unless another policy is named", () =>
+    Effect.gen(function* () {
+      const cluster = new FakeCluster()
+      const details: Array<unknown> = []
+      cluster.before = (request, _, detail) => {
+        if (request === "createTopic") details.push(detail)
+        return undefined
+      }
+      yield* outcome(cluster, { partitions: 3, replicationFactor: 1, configs: { "segment.ms": "100" } })
+      assert.deepInclude(details[0] as object, {
+        partitions: 3,
+        replicationFactor: 1,
+        configs: { "cleanup.policy": "compact", "segment.ms": "100" }
+      })
+      assert.strictEqual((yield* outcome(new FakeCluster(), { configs: { "cleanup.policy": "delete" } })).policy, "delete")
+    })
+  )
+
+  it.effect("creation lost to somebody else counts as existing", () =>
+    Effect.gen(function* () {
+      const cluster = new FakeCluster()
+      cluster.before = (request) => {
+        if (request === "createTopic") cluster.createTopic(topic)
+        return undefined
+      }
+      assert.strictEqual((yield* outcome(cluster)).outcome, "verified")
+    })
+  )
+
+  it.effect("is waited for until brokers show it with its leaders", () =>
+    Effect.gen(function* () {
+      const cluster = new FakeCluster()
+      cluster.before = (request) =>
+        request === "createTopic"
+          ? Effect.sync(() => {
+              cluster.createTopic(topic)
+              cluster.partition(topic).leader = -1
+              return { errorCode: 0, errorMessage: undefined }
+            })
+          : undefined
+      const fiber = yield* Effect.fork(outcome(cluster))
+      yield* TestClock.adjust(3_000)
+      assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
+      cluster.partition(topic).leader = 0
+      yield* TestClock.adjust(1_000)
+      assert.strictEqual((yield* Fiber.join(fiber)).outcome, "created")
+    })
+  )
+
+  it.effect("that never shows is a retriable error after 10 seconds", () =>
+    Effect.gen(function* () {
+      const cluster = answering(new FakeCluster(), "createTopic", { errorCode: 0, errorMessage: undefined })
+      const fiber = yield* Effect.fork(Effect.flip(outcome(cluster)))
+      yield* TestClock.adjust(10_000)
+      const error = yield* Fiber.join(fiber)
+      assert.strictEqual(error.reason, "Incomplete")
+      assert.isTrue((error as { retriable: boolean }).retriable)
+    })
+  )
+
+  for (const [code, reason, tag] of [
+    [29, "Unauthorized", "KafkaTopicError"],
+    [31, "Unauthorized", "KafkaTopicError"],
+    [38, "Rejected", "KafkaTopicError"],
+    [44, "Rejected", "KafkaTopicError"],
+    [7, "Unavailable", "KafkaBrokerError"],
+    [41, "Unavailable", "KafkaBrokerError"]
+  ] as const) {
+    it.effect(`creation refused with error code ${code}: ${reason}, in the broker's words`, () =>
+      Effect.gen(function* () {
+        const cluster = answering(new FakeCluster(), "createTopic", refusal(code, "since I say so"))
+        const error = yield* Effect.flip(outcome(cluster))
+        assert.strictEqual(error._tag, tag)
+        assert.strictEqual(error.reason, reason)
+        assert.include(error.message, "since I say so")
+        assert.strictEqual(asked(cluster, "createTopic"), 1)
+      })
+    )
+  }
+})
+
+describe("a topic that exists", () => {
+  for (const policy of ["compact", "compact,delete", "delete, compact"]) {
+    it.effect(`with the policy "${policy}" is verified`, () =>
+      Effect.gen(function* () {
+        const cluster = existing(policy)
+        const { lines, ...result } = yield* outcome(cluster, { onPolicyMismatch: "fail" })
+        assert.deepStrictEqual(result, { topic, outcome: "verified", policy })
+        // says that retention still evicts, unless that was declared
+        assert.strictEqual(lines.length, policy === "compact" ? 0 : 1)
+        assert.strictEqual((yield* outcome(cluster, { configs: { "cleanup.policy": "compact,delete" } })).lines.length, 0)
+        assert.strictEqual(asked(cluster, "createTopic"), 0)
+      })
+    )
+  }
+
+  it.effect("warn: one warning that keys will be evicted", () =>
+    Effect.gen(function* () {
+      const { lines, ...result } = yield* outcome(existing("delete"))
+      assert.deepStrictEqual(result, { topic, outcome: "mismatch", policy: "delete" })
+      assert.strictEqual(lines.length, 1)
+      assert.strictEqual(lines[0].level, "Warning")
+      assert.include(lines[0].message, "EVICTED")
+    })
+  )
+
+  it.effect("fail: a typed error with both policies", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(outcome(existing("delete"), { onPolicyMismatch: "fail" }))
+      assert.deepInclude(error, { reason: "PolicyMismatch", topic, expected: "compact", actual: "delete" })
+    })
+  )
+
+  it.effect("reconcile: sets the policy, keeps the rest, and confirms", () =>
+    Effect.gen(function* () {
+      const cluster = existing("delete")
+      const { lines, ...result } = yield* outcome(cluster, { onPolicyMismatch: "reconcile" })
+      assert.deepStrictEqual(result, { topic, outcome: "reconciled", policy: "compact" })
+      assert.deepStrictEqual(cluster.topics.get(topic)!.configs, { "cleanup.policy": "compact", "segment.ms": "1000" })
+      assert.strictEqual(lines.length, 1)
+    })
+  )
+
+  it.effect("reconcile: refused, or without effect", () =>
+    Effect.gen(function* () {
+      const refused = answering(existing("delete"), "alterConfigs", refusal(29, "no ALTER_CONFIGS"))
+      const error = yield* Effect.flip(outcome(refused, { onPolicyMismatch: "reconcile" }))
+      assert.strictEqual(error.reason, "Unauthorized")
+      assert.include(error.message, "no ALTER_CONFIGS")
+      const ignored = answering(existing("delete"), "alterConfigs", refusal(0))
+      const fiber = yield* Effect.fork(Effect.flip(outcome(ignored, { onPolicyMismatch: "reconcile" })))
+      yield* TestClock.adjust(10_000)
+      assert.strictEqual((yield* Fiber.join(fiber)).reason, "PolicyMismatch")
+    })
+  )
+
+  it.effect("a declared policy without compaction is the caller's choice: not checked", () =>
+    Effect.gen(function* () {
+      const cluster = existing("compact")
+      const { lines, ...result } = yield* outcome(cluster, {
+        configs: { "cleanup.policy": "delete" },
+        onPolicyMismatch: "reconcile"
+      })
+      assert.deepStrictEqual(result, { topic, outcome: "skipped", policy: undefined })
+      assert.strictEqual(lines.length + asked(cluster, "describeConfigs") + asked(cluster, "alterConfigs"), 0)
+    })
+  )
+
+  it.effect("configs that may not be read: an info, or an error where a check was asked for", () =>
+    Effect.gen(function* () {
+      const cluster = answering(existing("delete"), "describeConfigs", refusal(29))
+      const { lines, ...result } = yield* outcome(cluster)
+      assert.deepStrictEqual(result, { topic, outcome: "unreadable", policy: undefined })
+      assert.deepStrictEqual(
+        lines.map(({ level }) => level),
+        ["Info"]
+      )
+      for (const onPolicyMismatch of ["fail", "reconcile"] as const) {
+        const error = yield* Effect.flip(outcome(cluster, { onPolicyMismatch }))
+        assert.strictEqual(error.reason, "Unauthorized")
+        assert.include(error.message, "DESCRIBE_CONFIGS")
+      }
+      assert.strictEqual(asked(cluster, "alterConfigs"), 0)
+    })
+  )
+
+  it.effect("is fine without the right to create one, and may be forbidden to describe", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* outcome(answering(existing("compact"), "createTopic", refusal(29)))).outcome, "verified")
+      const hidden = answering(existing("compact"), "metadata", {
+        brokers: [],
+        controllerId: -1,
+        topics: [{ errorCode: 29, name: topic, id: undefined, partitions: [] }]
+      })
+      const error = yield* Effect.flip(outcome(hidden))
+      assert.deepInclude(error, { _tag: "KafkaTopicError", reason: "Unauthorized" })
+    })
+  )
+
+  it.effect("one attempt: what may pass is for the caller to retry", () =>
+    Effect.gen(function* () {
+      const cluster = existing("compact")
+      cluster.before = (request) => (request === "metadata" ? Effect.fail(connectionError("Closed")) : undefined)
+      const error = yield* Effect.flip(outcome(cluster))
+      assert.strictEqual(error._tag, "KafkaConnectionError")
+      assert.strictEqual(asked(cluster, "metadata"), 1)
+    })
+  )
+})
+
+describe("options", () => {
+  it.effect("all problems are named at once, and nothing is sent", () =>
+    Effect.gen(function* () {
+      const cluster = new FakeCluster()
+      const bad: object = {
+        topic: "",
+        partitions: 0,
+        replicationFactor: 1.5,
+        configs: { "cleanup.policy": " ", "segment.ms": 5 },
+        onPolicyMismatch: "shrug",
+        policy: "compact"
+      }
+      const { result } = yield* ensure(cluster, bad)
+      assert.strictEqual(result._tag, "Left")
+      if (result._tag !== "Left" || result.left._tag !== "KafkaInvalidOptions") return assert.fail()
+      assert.deepStrictEqual(
+        result.left.problems.map(({ option }) => option).sort(),
+        ["configs.cleanup.policy", "configs.segment.ms", "onPolicyMismatch", "partitions", "policy", "replicationFactor", "topic"]
+      )
+      assert.strictEqual(cluster.requests.length, 0)
+    })
+  )
+})

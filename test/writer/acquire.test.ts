@@ -1,0 +1,178 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import { Codec, KafkaTableWriter } from "../../src/index.ts"
+import { connectionError } from "../support/FakeCluster.ts"
+import { advance, Brokers, isRunning, on, open, start, topic, within } from "./support.ts"
+
+const problemsOf = (options: object) =>
+  Effect.gen(function* () {
+    const make = KafkaTableWriter.make as (options: object) => ReturnType<typeof KafkaTableWriter.make<string, string>>
+    const error = yield* Effect.flip(make({ topic, value: Codec.utf8, ...options }).pipe(on(new Brokers())))
+    if (error._tag !== "KafkaInvalidOptions") return assert.fail(error.message)
+    return error.problems.map(({ option }) => option)
+  })
+
+describe("options", () => {
+  it.scoped("all problems are named at once", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(
+        yield* problemsOf({
+          topic: "no spaces",
+          value: undefined,
+          key: "utf8",
+          colour: "red",
+          acks: "none",
+          compression: "brotli",
+          partitioner: "murmur2",
+          deliveryTimeout: 0,
+          requestTimeout: "30 days",
+          maxBatchBytes: 0,
+          maxQueued: 1.5,
+          closeTimeout: -1,
+          topicSettings: { partitions: 0, replicationFactor: 40_000, shards: 3, onPolicyMismatch: "raise" }
+        }),
+        [
+          "colour",
+          "topic",
+          "value",
+          "key",
+          "partitioner",
+          "acks",
+          "topicSettings.shards",
+          "topicSettings.replicationFactor",
+          "topicSettings.partitions",
+          "topicSettings.onPolicyMismatch",
+          "compression",
+          "deliveryTimeout",
+          "requestTimeout",
+          "maxBatchBytes",
+          "maxQueued",
+          "closeTimeout"
+        ]
+      )
+    })
+  )
+
+  it.scoped("contradictions", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* problemsOf({ acks: "leader", idempotent: true }), ["idempotent"])
+      assert.deepStrictEqual(
+        yield* problemsOf({ ensureTopic: false, topicSettings: { onPolicyMismatch: "reconcile" } }),
+        ["topicSettings"]
+      )
+    })
+  )
+
+  it("a key codec is asked for where keys are no strings", () => {
+    const options = { topic, value: Codec.utf8 }
+    // @ts-expect-error: no key codec
+    KafkaTableWriter.make<bigint, string>(options)
+    KafkaTableWriter.make<bigint, string>({ ...options, key: Codec.int64 })
+    KafkaTableWriter.make<string, string>(options)
+  })
+})
+
+describe("acquiring", () => {
+  it.scoped("creates the topic, compacted, and writes nothing", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      brokers.cluster.topics.delete(topic)
+      const writer = yield* open(brokers, { ensureTopic: true, topicSettings: { partitions: 3 } })
+      assert.strictEqual(brokers.cluster.topics.get(topic)?.partitions.length, 3)
+      assert.strictEqual(brokers.sent.length, 0)
+      yield* writer.set("a", "1")
+    })
+  )
+
+  it.scoped("without ensureTopic, a missing topic is an error after a short grace", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      brokers.cluster.topics.delete(topic)
+      const error = yield* within(3_000, Effect.flip(open(brokers)))
+      assert.strictEqual(error._tag, "KafkaTopicError")
+      assert.strictEqual(error.reason, "NotFound")
+      assert.isFalse(brokers.cluster.topics.has(topic))
+    })
+  )
+
+  it.scoped("with no broker: tries until deliveryTimeout, and says why", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      brokers.cluster.before = () => Effect.fail(connectionError("Unreachable"))
+      const acquiring = yield* start(Effect.flip(open(brokers, { deliveryTimeout: "10 seconds" })))
+      yield* advance(9_900)
+      assert.isTrue(yield* isRunning(acquiring))
+      const error = yield* within(200, acquiring)
+      assert.strictEqual(error._tag, "KafkaConnectionError")
+      assert.strictEqual(error.reason, "Unreachable")
+      assert.strictEqual(brokers.cluster.open, 0)
+    })
+  )
+
+  it.scoped("with brokers that answer nothing: a typed timeout", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      brokers.cluster.before = () => Effect.never
+      const error = yield* within(6_000, Effect.flip(open(brokers, { deliveryTimeout: "5 seconds" })))
+      assert.strictEqual(error._tag, "KafkaConnectionError")
+      assert.strictEqual(error.reason, "Timeout")
+    })
+  )
+
+  it.scoped("what comes back in time is waited for", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      const { before } = brokers.cluster
+      let left = 5
+      brokers.cluster.before = (request, node, detail) =>
+        left-- > 0 ? Effect.fail(connectionError("Unreachable")) : before(request, node, detail)
+      const writer = yield* within(5_000, open(brokers))
+      yield* writer.set("a", "1")
+    })
+  )
+
+  it.scoped("refused credentials fail at once", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      brokers.cluster.before = () => Effect.fail(connectionError("Authentication"))
+      const error = yield* Effect.flip(open(brokers))
+      assert.strictEqual(error.reason, "Authentication")
+    })
+  )
+
+  it.scoped("no right to a producer id: says how to do without", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      brokers.initProducerId = Effect.succeed({ errorCode: 31, producerId: -1n, producerEpoch: -1 })
+      const error = yield* Effect.flip(open(brokers))
+      assert.strictEqual(error.reason, "Unauthorized")
+      assert.include(error.message, "idempotent: false")
+      const writer = yield* open(brokers, { idempotent: false })
+      yield* writer.set("a", "1")
+    })
+  )
+})
+
+describe("metrics", () => {
+  it.scoped("are counted by topic and outcome", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      const named = "metered"
+      brokers.cluster.topics.set(named, brokers.cluster.topics.get(topic)!)
+      const writer = yield* KafkaTableWriter.make<string, string>({
+        topic: named,
+        value: Codec.utf8,
+        ensureTopic: false
+      }).pipe(on(brokers))
+      yield* writer.setMany([
+        ["a", "1"],
+        ["b", "1"]
+      ])
+      yield* Effect.yieldNow()
+      const tagged = <A, B, C>(metric: Metric.Metric<A, B, C>) => Metric.tagged(metric, "topic", named)
+      const written = tagged(Metric.counter("kafka_writer_writes_total", { incremental: true, description: "Writes that ended, by outcome: acknowledged, failed, unknown" }))
+      assert.strictEqual((yield* Metric.value(Metric.tagged(written, "outcome", "acknowledged"))).count, 2)
+    })
+  )
+})
