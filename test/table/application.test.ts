@@ -192,6 +192,31 @@ describe("Application", () => {
     }
   })
 
+  it("gives each reader bytes of its own", () => {
+    const table = new Table(Codec.utf8, Codec.bytes)
+    const all = Buffer.from(Array.from({ length: 256 }, (_, i) => i))
+    table.state.log = { ids: [], changes: [] }
+    table.apply([batch(0, [record("a", all), record("b", ""), record("a", new Uint8Array([0xff, 0x00]))])])
+    const snapshot = table.state.snapshot(1)
+    const [, , change] = table.state.log.changes
+    for (let i = 0; i < 2; i++) {
+      const seen = [
+        snapshot.getOrUndefined("a")!,
+        Option.getOrThrow(snapshot.get("a")),
+        Option.getOrThrow(snapshot.entry("a")).value,
+        [...snapshot.values()][0],
+        [...snapshot.entries()][0].value,
+        [...snapshot][0][1]
+      ]
+      for (const value of seen) {
+        assert.deepStrictEqual(value, new Uint8Array([0xff, 0x00]))
+        value.fill(7)
+      }
+    }
+    assert.deepStrictEqual(change.previous, Option.some(new Uint8Array(all)))
+    assert.deepStrictEqual(snapshot.get("b"), Option.some(new Uint8Array(0)))
+  })
+
   describe("poison", () => {
     const bad = new Uint8Array([0xff])
 
