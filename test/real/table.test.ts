@@ -187,18 +187,26 @@ realKafka("a table on a real Kafka", { java: true }, () => {
           }),
         { concurrency: "unbounded" }
       )
-      yield* java.produce(
+      const next = yield* java.produce(
         topic,
         numbers(3).map((partition) => ({ key: `k${partition}`, value: "2", partition }))
       )
+      const early: Array<number> = []
       while (table.unsafeSnapshot().getOrUndefined("k0") !== "2") {
         const { positions, snapshot } = yield* seenBy(table)
         for (const p of [0, 1, 2]) assert.strictEqual(positions.get(p), Number(snapshot.getOrUndefined(`k${p}`)))
         // whoever comes in the middle
-        const late = numbers(3).map((partition) => Position.make({ topic, partition, offset: 0 }))
-        yield* table.awaitPosition(late)
+        yield* Effect.forEach(next, (position) =>
+          Effect.forkScoped(
+            Effect.map(table.awaitPosition(positionsAt(topic, [position])), () => {
+              if (table.unsafeSnapshot().getOrUndefined(`k${position.partition}`) !== "2")
+                early.push(position.partition)
+            })
+          )
+        )
         yield* Effect.sleep(5)
       }
+      assert.deepStrictEqual(early, [])
     }))
 
   test("a partition that was added a moment ago: barrier includes it, and without one it is found by itself", () =>
@@ -389,6 +397,33 @@ realKafka("a table on a real Kafka", { java: true }, () => {
         yield* table.barrier()
       }
       assert.strictEqual((yield* table.stats).rebuilds, 0)
+    }))
+
+  test("tombstones that compaction took away while the reader was held up: replayed in full, no deleted key stays", () =>
+    Effect.gen(function* () {
+      const { brokers, java } = yield* kafka
+      const topic = topicName()
+      yield* java.createTopic(topic, { configs: { ...compacted, "delete.retention.ms": "0" } })
+      yield* java.produce(
+        topic,
+        numbers(5).map((i) => ({ key: `key-${i}`, value: "1" }))
+      )
+      const table = yield* open({ brokers }, topic)
+      const holder = yield* table.subscribe({ strategy: KafkaTable.backPressure(1) })
+      // as many as are on their way to a reader that takes nothing, and more
+      for (const i of numbers(8)) yield* java.produce(topic, [{ key: "held", value: `${i}` }])
+      yield* java.produce(topic, [
+        { key: "key-1", value: null },
+        { key: "key-2", value: null }
+      ])
+      yield* java.compact(topic, { dropTombstones: true })
+      assert.isTrue(table.unsafeSnapshot().has("key-1"))
+      yield* collect(holder.changes)
+      yield* eventually(table.stats, (stats) => stats.rebuilds === 1)
+      yield* eventually(table.keys, (keys) => !keys.includes("key-1"))
+      yield* table.barrier()
+      assert.deepStrictEqual(differences(table.unsafeSnapshot(), fold(yield* java.dump(topic))), [])
+      assert.sameMembers([...table.unsafeSnapshot().keys()], ["key-0", "key-3", "key-4", "held"])
     }))
 
   // -------------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ import { isDenial, retryDelay, truncated, type SourceContext } from "./source.ts
 const CORRUPT_MESSAGE = 2
 const MAX_CORRUPT_ANSWERS = 5
 const OFFSET_OUT_OF_RANGE = 1
+/** Tombstones last this long at least, whatever a topic says: they go with the second cleaning of a closed segment. */
+const MIN_TOMBSTONES_MILLIS = 1_000
 
 interface Asked {
   readonly partition: SourcePartition
@@ -78,6 +80,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
         while (!context.reconnect.has(leader)) {
           const asked = yield* next
           if (asked.length === 0 || context.reconnect.has(leader)) return
+          const askedAt = yield* Clock.currentTimeMillis
           const answer = yield* request(connection, asked)
           if (answer.errorCode !== 0) {
             return yield* Effect.fail(
@@ -89,13 +92,18 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
             lost = false
             yield* context.options.onConnection({ state: "back", broker: connection.address, error: undefined })
           }
-          yield* take(connection, asked, answer)
+          yield* take(connection, asked, askedAt, answer)
           if (answer.throttleMillis > 0) yield* Effect.sleep(answer.throttleMillis)
         }
       })
     )
 
-  const take = (connection: BrokerConnection, asked: ReadonlyArray<Asked>, answer: FetchResponse) =>
+  const take = (
+    connection: BrokerConnection,
+    asked: ReadonlyArray<Asked>,
+    askedAt: number,
+    answer: FetchResponse
+  ) =>
     Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
       const answers = new Map(answer.partitions.map((p) => [p.partition, p]))
@@ -125,14 +133,18 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
       }
       if (granted) yield* context.granted
       if (fetched.length > 0) yield* Queue.offer(context.events, { _tag: "Fetched", partitions: fetched })
-      for (const p of atHead) yield* reachedHead(p, now)
+      for (const p of atHead) yield* reachedHead(p, askedAt, now)
     })
 
-  /** Was it away from the head for longer than the log keeps tombstones? */
-  const reachedHead = (p: SourcePartition, now: number): Effect.Effect<void> => {
-    const behindMillis = now - p.headAt
-    p.headAt = now
-    if (behindMillis <= context.options.tombstonesLastMillis()) {
+  /**
+   * Was it away from the head for longer than the log keeps tombstones? A broker that holds an answer back is not away:
+   * it answers as soon as there is something. But an answer that took longer than that may have been there for long
+   * (a process that was stopped).
+   */
+  const reachedHead = (p: SourcePartition, askedAt: number, now: number): Effect.Effect<void> => {
+    const behindMillis = askedAt - p.headAt
+    p.headAt = now - askedAt <= fetch.maxWaitMillis + MIN_TOMBSTONES_MILLIS ? now : askedAt
+    if (behindMillis <= Math.max(MIN_TOMBSTONES_MILLIS, context.options.tombstonesLastMillis())) {
       p.reopenedAsStale = false
       return Effect.void
     }

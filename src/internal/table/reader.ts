@@ -48,6 +48,8 @@ interface PartitionState<K, V> {
   generation: number
   /** Offset of the next record to apply to the live content; `undefined` until the partition was opened. */
   position: number | undefined
+  /** The same for what readers see: it follows `position` with each publication. */
+  visible: number | undefined
   /** What the position must reach before the table has caught up; `undefined` until the partition was opened. */
   gate: number | undefined
   start: number
@@ -109,7 +111,7 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       counters: makeCounters(),
       metrics: makeTableMetrics(config.topic),
       subscriptions: new Subscriptions(),
-      waiters: new Waiters((partition) => core.partitions.get(partition)?.position),
+      waiters: new Waiters((partition) => core.partitions.get(partition)?.visible),
       poison: yield* PubSub.sliding<PoisonRecordError>(1024),
       truncations: yield* PubSub.sliding<LogTruncatedError>(64),
       ref: yield* SubscriptionRef.make(snapshot),
@@ -281,6 +283,7 @@ class Reader<K, V> {
         partition,
         generation: -1,
         position: undefined,
+        visible: undefined,
         gate: undefined,
         start: 0,
         corruptAt: undefined,
@@ -460,6 +463,7 @@ class Reader<K, V> {
         core.snapshot = core.state.snapshot(core.snapshot.version + 1)
         if (core.state.log !== undefined) core.subscriptions.push(core.state.log)
       }
+      for (const p of core.partitions.values()) p.visible = p.position
       core.state.log = undefined
       if (core.settled !== undefined) {
         Deferred.unsafeDone(core.settled, Effect.void)

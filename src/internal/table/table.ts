@@ -362,9 +362,9 @@ const partitionsOf = <K, V>(core: Core<K, V>): ReadonlyArray<PartitionStats> =>
     const highWatermark = source?.highWatermark ?? -1
     return Object.freeze({
       partition: p.partition,
-      position: p.position ?? 0,
+      position: p.visible ?? 0,
       highWatermark,
-      lag: highWatermark === -1 || p.position === undefined ? undefined : Math.max(0, highWatermark - p.position),
+      lag: highWatermark === -1 || p.visible === undefined ? undefined : Math.max(0, highWatermark - p.visible),
       leader: source?.leader ?? -1,
       connected: source?.connected ?? false
     })

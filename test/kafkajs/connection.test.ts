@@ -1,0 +1,432 @@
+/** The guards around kafkajs's connection (docs/kafkajs.md), against a server that misbehaves on purpose. */
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Duration, Effect, Exit, Fiber, Inspectable, Logger, Option, Redacted, Schema, type Scope } from "effect"
+import * as Net from "node:net"
+import { KafkaClient, KafkaError } from "../../src/index.ts"
+
+const API_VERSIONS = 18
+const METADATA = 3
+
+interface Request {
+  readonly apiKey: number
+  readonly correlationId: number
+  readonly socket: Net.Socket
+}
+
+const frame = (correlationId: number, body: Buffer): Buffer => {
+  const head = Buffer.alloc(8)
+  head.writeInt32BE(4 + body.length, 0)
+  head.writeInt32BE(correlationId, 4)
+  return Buffer.concat([head, body])
+}
+
+/** All versions of the requests that matter here. */
+const apiVersions = (): Buffer => {
+  const apis = [0, 1, 2, 3, 18, 22]
+  const body = Buffer.alloc(2 + 4 + apis.length * 6 + 4)
+  body.writeInt32BE(apis.length, 2)
+  apis.forEach((key, i) => {
+    body.writeInt16BE(key, 6 + i * 6)
+    body.writeInt16BE(0, 8 + i * 6)
+    body.writeInt16BE(7, 10 + i * 6)
+  })
+  return body
+}
+
+/** Metadata of version 7: one broker, no topics. */
+const metadata = (port: number): Buffer => {
+  const host = Buffer.from("127.0.0.1")
+  const body = Buffer.alloc(4 + 4 + 4 + 2 + host.length + 4 + 2 + 2 + 4 + 4)
+  let at = body.writeInt32BE(0, 0)
+  at = body.writeInt32BE(1, at)
+  at = body.writeInt32BE(0, at)
+  at = body.writeInt16BE(host.length, at)
+  at += host.copy(body, at)
+  at = body.writeInt32BE(port, at)
+  at = body.writeInt16BE(-1, at)
+  at = body.writeInt16BE(-1, at)
+  at = body.writeInt32BE(0, at)
+  body.writeInt32BE(0, at)
+  return body
+}
+
+interface Server {
+  readonly port: number
+  readonly sockets: Set<Net.Socket>
+  /** Connections that were ever opened. */
+  readonly connections: () => number
+}
+
+/** Negotiates versions; every other request is for `answer`. */
+const serve = (
+  answer: (request: Request, port: number) => void,
+  onConnection: (socket: Net.Socket) => boolean = () => true
+): Effect.Effect<Server, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.async<Server & { readonly close: () => void }>((resume) => {
+      const sockets = new Set<Net.Socket>()
+      let opened = 0
+      let port = 0
+      const server = Net.createServer((socket) => {
+        opened++
+        sockets.add(socket)
+        socket.on("close", () => sockets.delete(socket))
+        socket.on("error", () => {})
+        if (!onConnection(socket)) {
+          // read all the same, or its end would never be seen
+          socket.resume()
+          return
+        }
+        let buffered = Buffer.alloc(0)
+        socket.on("data", (chunk) => {
+          buffered = Buffer.concat([buffered, chunk])
+          while (buffered.length >= 4 && buffered.length >= 4 + buffered.readInt32BE(0)) {
+            const size = buffered.readInt32BE(0)
+            const request = { apiKey: buffered.readInt16BE(4), correlationId: buffered.readInt32BE(8), socket }
+            buffered = buffered.subarray(4 + size)
+            if (request.apiKey === API_VERSIONS) socket.write(frame(request.correlationId, apiVersions()))
+            else answer(request, port)
+          }
+        })
+      })
+      server.listen(0, "127.0.0.1", () => {
+        port = (server.address() as Net.AddressInfo).port
+        resume(
+          Effect.succeed({
+            port,
+            sockets,
+            connections: () => opened,
+            close: () => {
+              server.close()
+              for (const socket of sockets) socket.destroy()
+            }
+          })
+        )
+      })
+    }),
+    (server) => Effect.sync(server.close)
+  )
+
+const options = (port: number): KafkaClient.KafkaClientOptions => ({
+  brokers: [`127.0.0.1:${port}`],
+  connectTimeout: "500 millis",
+  requestTimeout: "300 millis"
+})
+
+const broker = (port: number) => ({ nodeId: 0, host: "127.0.0.1", port })
+
+const connect = (port: number, more: Partial<KafkaClient.KafkaClientOptions> = {}) =>
+  Effect.flatMap(KafkaClient.make({ ...options(port), ...more }), (client) => client.connect(broker(port)))
+
+const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
+  if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
+  return Option.getOrThrow(Cause.failureOption(exit.cause))
+}
+
+/** Timers of this process: the test runner has some, too. */
+const timers = Effect.sync(() => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length)
+
+const goneSoon = (server: Server) =>
+  Effect.gen(function* () {
+    for (let i = 0; i < 100 && server.sockets.size > 0; i++) yield* Effect.sleep("10 millis")
+    assert.strictEqual(server.sockets.size, 0)
+  })
+
+const answerMetadata = ({ apiKey, correlationId, socket }: Request, port: number): void => {
+  if (apiKey === METADATA) socket.write(frame(correlationId, metadata(port)))
+}
+
+describe("connecting", () => {
+  it.scopedLive("negotiates, answers, and closes its socket at once with the scope", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(answerMetadata)
+      const answer = yield* Effect.scoped(
+        Effect.flatMap(connect(server.port), (connection) => connection.metadata(["t"]))
+      )
+      assert.deepStrictEqual(answer.brokers, [broker(server.port)])
+      yield* goneSoon(server)
+    })
+  )
+
+  it.scopedLive("nobody listens: Unreachable", () =>
+    Effect.gen(function* () {
+      const { port } = yield* Effect.scoped(serve(() => {}))
+      const error = failureOf(yield* Effect.exit(connect(port)))
+      assert.strictEqual(error.reason, "Unreachable")
+      assert.strictEqual((error as KafkaError.ConnectionError).broker, `127.0.0.1:${port}`)
+    })
+  )
+
+  it.scopedLive("a peer that accepts and says nothing: Timeout, and the socket is gone", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(
+        () => {},
+        () => false
+      )
+      assert.strictEqual(failureOf(yield* Effect.exit(connect(server.port))).reason, "Timeout")
+      yield* goneSoon(server)
+    })
+  )
+
+  it.scopedLive("a peer that closes while we connect: Closed, long before the timeout", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(
+        () => {},
+        (socket) => {
+          socket.end()
+          return false
+        }
+      )
+      const [took, exit] = yield* Effect.timed(Effect.exit(connect(server.port, { connectTimeout: "20 seconds" })))
+      assert.strictEqual(failureOf(exit).reason, "Closed")
+      assert.isBelow(Duration.toMillis(took), 10_000)
+    })
+  )
+
+  for (const [name, bytes] of [
+    ["HTTP", Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n")],
+    ["a TLS alert", Buffer.from([0x15, 3, 3, 0, 2, 2, 40])],
+    ["a frame of size 0", Buffer.from([0, 0, 0, 0])],
+    ["a frame of size 3", Buffer.from([0, 0, 0, 3, 1, 2, 3])],
+    ["a frame of negative size", Buffer.from([0xff, 0xff, 0xff, 0xff])]
+  ] as const) {
+    it.scopedLive(`a peer that answers with ${name}: Protocol, and the process lives (K3)`, () =>
+      Effect.gen(function* () {
+        const server = yield* serve(
+          () => {},
+          (socket) => {
+            socket.write(bytes)
+            return false
+          }
+        )
+        assert.strictEqual(failureOf(yield* Effect.exit(connect(server.port))).reason, "Protocol")
+        yield* goneSoon(server)
+      })
+    )
+  }
+
+  it.scopedLive("interrupted while it connects: nothing is left", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(
+        () => {},
+        () => false
+      )
+      const before = yield* timers
+      const fiber = yield* Effect.fork(Effect.scoped(connect(server.port, { connectTimeout: "1 minute" })))
+      while (server.connections() === 0) yield* Effect.sleep("5 millis")
+      yield* Fiber.interrupt(fiber)
+      yield* goneSoon(server)
+      assert.strictEqual(yield* timers, before)
+    })
+  )
+})
+
+describe("requests", () => {
+  it.scopedLive("no answer: Timeout, and the connection is given up (K4)", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(() => {})
+      const connection = yield* connect(server.port)
+      assert.isTrue(connection.isOpen())
+      const error = yield* Effect.flip(connection.metadata(["t"]))
+      assert.strictEqual(error.reason, "Timeout")
+      assert.strictEqual(error.request, "Metadata")
+      assert.isFalse(connection.isOpen())
+      yield* goneSoon(server)
+      assert.strictEqual((yield* Effect.flip(connection.metadata(["t"]))).reason, "Timeout")
+    })
+  )
+
+  it.scopedLive("half an answer, then a disconnect: Closed, and the next connection is not out of step (K1)", () =>
+    Effect.gen(function* () {
+      let first = true
+      const server = yield* serve((request, port) => {
+        if (!first) return answerMetadata(request, port)
+        first = false
+        request.socket.end(frame(request.correlationId, metadata(port)).subarray(0, 12))
+      })
+      const client = yield* KafkaClient.make(options(server.port))
+      assert.strictEqual((yield* Effect.flip(client.describeTopic("t"))).reason, "Closed")
+      // answered: by a broker that knows no topic
+      assert.strictEqual((yield* Effect.flip(client.describeTopic("t"))).reason, "NotFound")
+      assert.strictEqual(server.connections(), 2)
+    })
+  )
+
+  it.scopedLive("an answer in single bytes is an answer", () =>
+    Effect.gen(function* () {
+      const server = yield* serve((request, port) => {
+        const bytes = frame(request.correlationId, metadata(port))
+        const send = (i: number): void => {
+          request.socket.write(bytes.subarray(i, i + 1), () => {
+            if (i + 1 < bytes.length) setImmediate(() => send(i + 1))
+          })
+        }
+        send(0)
+      })
+      const connection = yield* connect(server.port, { requestTimeout: "10 seconds" })
+      assert.strictEqual((yield* connection.metadata([])).brokers.length, 1)
+    })
+  )
+
+  it.scopedLive("an answer that is cut short inside its frame: Protocol, typed", () =>
+    Effect.gen(function* () {
+      const server = yield* serve((request, port) => {
+        request.socket.write(frame(request.correlationId, metadata(port).subarray(0, 9)))
+      })
+      const connection = yield* connect(server.port)
+      assert.strictEqual((yield* Effect.flip(connection.metadata([]))).reason, "Protocol")
+    })
+  )
+
+  it.scopedLive("a request that the broker does not have: UnsupportedVersion, and the connection stays", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(answerMetadata)
+      const connection = yield* connect(server.port)
+      // not among the versions that this server names
+      assert.strictEqual((yield* Effect.flip(connection.describeConfigs("t"))).reason, "UnsupportedVersion")
+      assert.isTrue(connection.isOpen())
+    })
+  )
+
+  it.scopedLive("closing does not wait for what is in flight (K20), which fails", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(() => {})
+      const pending = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const connection = yield* connect(server.port, { requestTimeout: "1 minute" })
+          const fiber = yield* Effect.forkDaemon(Effect.flip(connection.metadata([])))
+          yield* Effect.sleep("50 millis")
+          return fiber
+        })
+      )
+      assert.strictEqual((yield* Fiber.join(pending)).reason, "Closed")
+      yield* goneSoon(server)
+    })
+  )
+
+  it.scopedLive("an idle connection does not wake the process (K19)", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(answerMetadata)
+      const before = yield* timers
+      const connection = yield* connect(server.port)
+      yield* connection.metadata([])
+      assert.strictEqual(yield* timers, before)
+    })
+  )
+
+  it.scopedLive("a frozen first broker is passed over, and asked last from then on (K6)", () =>
+    Effect.gen(function* () {
+      const frozen = yield* serve(
+        () => {},
+        () => false
+      )
+      const good = yield* serve(answerMetadata)
+      const client = yield* KafkaClient.make({
+        ...options(frozen.port),
+        brokers: [`127.0.0.1:${frozen.port}`, `127.0.0.1:${good.port}`]
+      })
+      assert.strictEqual((yield* Effect.flip(client.describeTopic("t"))).reason, "NotFound")
+      assert.strictEqual((yield* Effect.flip(client.describeTopic("t"))).reason, "NotFound")
+      assert.strictEqual(frozen.connections(), 1)
+    })
+  )
+
+  it.scopedLive("many callers share one connection", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(answerMetadata)
+      const client = yield* KafkaClient.make(options(server.port))
+      yield* Effect.all(
+        Array.from({ length: 20 }, () => Effect.flip(client.describeTopic("t"))),
+        { concurrency: "unbounded" }
+      )
+      assert.strictEqual(server.connections(), 1)
+    })
+  )
+
+  it.scopedLive("a connection that the broker closed while it was idle is replaced without an error", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(answerMetadata)
+      const client = yield* KafkaClient.make(options(server.port))
+      yield* Effect.flip(client.describeTopic("t"))
+      for (const socket of server.sockets) socket.end()
+      yield* goneSoon(server)
+      assert.strictEqual((yield* Effect.flip(client.describeTopic("t"))).reason, "NotFound")
+    })
+  )
+})
+
+describe("options", () => {
+  const problemsOf = (given: unknown) =>
+    Effect.map(Effect.flip(KafkaClient.make(given as KafkaClient.KafkaClientOptions)), (error) =>
+      error.problems.map((p) => p.option)
+    )
+
+  it.scoped("all problems are named at once, without values", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* problemsOf({ brokers: [] }), ["brokers"])
+      assert.deepStrictEqual(
+        yield* problemsOf({
+          brokers: ["kafka://x", "host", "host:0", "::1:9092"],
+          requestTimeout: 0,
+          connectTimeout: -1,
+          groupId: "mine",
+          sasl: { mechanism: "MAGIC" },
+          tls: { key: Redacted.make("secret") }
+        }),
+        [
+          "groupId",
+          "brokers",
+          "brokers",
+          "brokers",
+          "brokers",
+          "connectTimeout",
+          "requestTimeout",
+          "tls",
+          "sasl.mechanism"
+        ]
+      )
+      assert.deepStrictEqual(
+        yield* problemsOf({ brokers: ["[::1]:9092", "127.0.0.1:1", "kafka-1.local:65535"], x: 1 }),
+        ["x"]
+      )
+    })
+  )
+
+  it.scopedLive("secrets are in no error, log or inspected client", () =>
+    Effect.gen(function* () {
+      const secret = "hunter2-very-secret"
+      const lines: Array<string> = []
+      const capture = Logger.make(({ annotations, message }) => {
+        lines.push(Inspectable.toStringUnknown([message, [...annotations]]))
+      })
+      const server = yield* serve(
+        () => {},
+        (socket) => {
+          socket.write(Buffer.from([0, 0, 0, 0]))
+          return false
+        }
+      )
+      const client = yield* KafkaClient.make({
+        ...options(server.port),
+        sasl: { mechanism: "PLAIN", username: "user", password: Redacted.make(secret) }
+      })
+      const exit = yield* Effect.exit(client.describeTopic("t")).pipe(
+        Effect.provide(Logger.replace(Logger.defaultLogger, capture))
+      )
+      const seen = [
+        Inspectable.toStringUnknown(client),
+        Inspectable.toStringUnknown(exit),
+        Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "",
+        ...lines
+      ].join("\n")
+      assert.notInclude(seen, secret)
+      assert.include(seen, "Protocol")
+    })
+  )
+
+  it("an error is an Error with a tag, for Schema and for humans", () => {
+    const error = new KafkaError.ConnectionError({ reason: "Timeout", broker: "b:1", request: "Fetch" })
+    assert.isTrue(Schema.is(Schema.instanceOf(Error))(error))
+    assert.include(error.message, "b:1")
+  })
+})

@@ -1,0 +1,402 @@
+/** A writer's promises on a real Kafka: an independent client says what is in the log. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import { assert } from "vitest"
+import { Codec, KafkaTableWriter, type KafkaClient, type KafkaError, type Position } from "../../src/index.ts"
+import * as JavaClient from "../kafka/JavaClient.ts"
+import * as KafkaCluster from "../kafka/KafkaCluster.ts"
+import type { ReadRecord } from "../kafka/records.ts"
+import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
+import { eventually, failOnProcessWarnings, leftovers, open as openTable, shared, test, withClient } from "./support.ts"
+
+failOnProcessWarnings()
+
+const open = (
+  client: KafkaClient.KafkaClientOptions,
+  topic: string,
+  settings: KafkaTableWriter.WriterSettings = {}
+): Effect.Effect<
+  KafkaTableWriter.KafkaTableWriter<string, string>,
+  KafkaTableWriter.AcquireError,
+  Scope.Scope
+> => KafkaTableWriter.make<string, string>({ topic, value: Codec.utf8, ...settings }).pipe(withClient(client))
+
+const shown = ({ key, value }: ReadRecord): string => `${key}=${value}`
+
+/** What is at this position in the log. */
+const at = (log: ReadonlyArray<ReadRecord>, position: Position.Position): string | undefined => {
+  const found = log.find((r) => r.partition === position.partition && r.offset === position.offset)
+  return found === undefined ? undefined : shown(found)
+}
+
+realKafka("writing", { java: true }, () => {
+  const kafka = shared(
+    Effect.gen(function* () {
+      const { adminBrokers, brokers } = yield* sharedKafka
+      return { brokers, java: yield* JavaClient.make(adminBrokers) }
+    })
+  )
+
+  test("Java reads keys, values, tombstones, headers and timestamps, at the positions that were told", () =>
+    Effect.gen(function* () {
+      const { brokers, java } = yield* kafka
+      const topic = topicName()
+      const writer = yield* open({ brokers }, topic, { topicSettings: { partitions: 3 } })
+      const positions = [
+        yield* writer.set("a", "1", {
+          timestamp: 1_700_000_000_123,
+          headers: [
+            { key: "h", value: "x" },
+            { key: "h", value: null },
+            { key: "h2", value: new Uint8Array([0, 255]) }
+          ]
+        }),
+        yield* writer.set("", "empty key"),
+        yield* writer.set("ключ 😀", ""),
+        yield* writer.delete("a"),
+        yield* writer.set("last", "1", { partition: 2 })
+      ]
+      const log = yield* java.dump(topic)
+      assert.deepStrictEqual(
+        positions.map((position) => at(log, position)),
+        ["a=1", "=empty key", "ключ 😀=", "a=null", "last=1"]
+      )
+      const first = log.find((r) => r.timestamp === 1_700_000_000_123)
+      assert.deepStrictEqual(first?.headers, [
+        { key: "h", value: Buffer.from("x") },
+        { key: "h", value: null },
+        { key: "h2", value: Buffer.from([0, 255]) }
+      ])
+      assert.strictEqual(positions[4].partition, 2)
+    })
+  )
+
+  test("keys go where Java's producer puts them", () =>
+    Effect.gen(function* () {
+      const { brokers, java } = yield* kafka
+      const topic = topicName()
+      const writer = yield* open({ brokers }, topic, { topicSettings: { partitions: 7 } })
+      const keys = ["", "a", "ab", "abc", "abcd", "ключ", "😀", ...Array.from({ length: 40 }, (_, i) => `key-${i * 7919}`)]
+      const positions = yield* writer.setMany(keys.map((key) => [key, key] as const))
+      const expected = yield* Effect.forEach(keys, (key) => java.partitionFor(key, 7))
+      assert.deepStrictEqual(
+        positions.map((p) => p.partition),
+        expected
+      )
+    })
+  )
+
+  for (const compression of ["gzip", "snappy", "lz4", "zstd"] as const) {
+    test(`Java reads what was compressed with ${compression}`, () =>
+      Effect.gen(function* () {
+        const { brokers, java } = yield* kafka
+        const topic = topicName()
+        const writer = yield* open({ brokers }, topic, { compression })
+        // one that is small, one that takes several blocks, one that does not compress
+        yield* writer.set("one", "1")
+        const many = Array.from({ length: 500 }, (_, i) => [`k${i}`, `${i} `.repeat(200)] as const)
+        yield* writer.setMany(many)
+        const noise = Array.from({ length: 30_000 }, (_, i) => String.fromCharCode(33 + ((i * i * 31) % 90))).join("")
+        yield* writer.set("noise", noise)
+        const log = yield* java.dump(topic)
+        assert.deepStrictEqual(log.map(shown), ["one=1", ...many.map(([k, v]) => `${k}=${v}`), `noise=${noise}`])
+        assert.isBelow((yield* writer.stats).bytes, 200_000)
+      })
+    )
+  }
+
+  test("64 in flight: every key in the order of its calls, every acknowledgement at its position", () =>
+    Effect.gen(function* () {
+      const { brokers, java } = yield* kafka
+      const topic = topicName()
+      const writer = yield* open({ brokers }, topic, { topicSettings: { partitions: 4 } })
+      const written: Array<{ readonly expected: string; readonly position: Position.Position }> = []
+      yield* Effect.forEach(
+        Array.from({ length: 5_000 }, (_, i) => i),
+        (i) =>
+          Effect.map(writer.set(`k${i % 50}`, `${i}`), (position) => {
+            written.push({ expected: `k${i % 50}=${i}`, position })
+          }),
+        { concurrency: 64 }
+      )
+      const log = yield* java.dump(topic)
+      assert.strictEqual(log.length, 5_000)
+      const values = new Map(log.map((r) => [`${r.partition}:${r.offset}`, shown(r)]))
+      for (const { expected, position } of written) {
+        assert.strictEqual(values.get(`${position.partition}:${position.offset}`), expected)
+      }
+      const lastOf = new Map<string, number>()
+      for (const { key, value } of log) {
+        assert.isAbove(Number(value), lastOf.get(`${key}`) ?? -1)
+        lastOf.set(`${key}`, Number(value))
+      }
+      assert.isBelow((yield* writer.stats).requests, 1_000)
+    })
+  )
+
+  test("above the topic's max.message.bytes: batches are split, one record is TooLarge", () =>
+    Effect.gen(function* () {
+      const { brokers, java } = yield* kafka
+      const topic = topicName()
+      const writer = yield* open({ brokers }, topic, { topicSettings: { configs: { "max.message.bytes": "2000" } } })
+      yield* writer.setMany(Array.from({ length: 100 }, (_, i) => [`k${i}`, "x".repeat(100)] as const))
+      const error = yield* Effect.flip(writer.set("big", "x".repeat(3_000)))
+      assert.strictEqual(error.reason, "TooLarge")
+      yield* writer.set("after", "1")
+      const log = yield* java.dump(topic)
+      assert.deepStrictEqual(
+        log.map((r) => `${r.key}`),
+        [...Array.from({ length: 100 }, (_, i) => `k${i}`), "after"]
+      )
+    })
+  )
+
+  test("a table reads its own writes by their positions", () =>
+    Effect.gen(function* () {
+      const { brokers } = yield* kafka
+      const topic = topicName()
+      const writer = yield* open({ brokers }, topic)
+      const table = yield* openTable({ brokers }, topic)
+      for (let i = 0; i < 20; i++) {
+        yield* table.awaitPosition(yield* writer.set("k", `${i}`))
+        assert.strictEqual(table.unsafeSnapshot().getOrUndefined?.("k") ?? `${i}`, `${i}`)
+        assert.deepStrictEqual(yield* table.get("k"), yield* Effect.succeedSome(`${i}`))
+      }
+    })
+  )
+
+  test("new partitions are found within metadataMaxAge", () =>
+    Effect.gen(function* () {
+      const { brokers, java } = yield* kafka
+      const topic = topicName()
+      const writer = yield* open({ brokers }, topic, { metadataMaxAge: "1 second", partitioner: (_, count) => count - 1 })
+      assert.strictEqual((yield* writer.set("a", "1")).partition, 0)
+      yield* java.createPartitions(topic, 3)
+      yield* Effect.sleep("1100 millis")
+      assert.strictEqual((yield* writer.set("a", "1")).partition, 2)
+    })
+  )
+
+  test("a topic that is deleted: typed, in time, and not created again", () =>
+    Effect.gen(function* () {
+      const { brokers, java } = yield* kafka
+      const topic = topicName()
+      const writer = yield* open({ brokers }, topic)
+      yield* writer.set("a", "1")
+      yield* java.deleteTopic(topic)
+      const begin = performance.now()
+      const error = yield* Effect.flip(writer.set("a", "2"))
+      assert.strictEqual(error.reason, "TopicNotFound")
+      assert.isBelow(performance.now() - begin, 6_000)
+      assert.notInclude(yield* java.listTopics, topic)
+    })
+  )
+
+  test("closing delivers what was accepted, and leaves nothing", () =>
+    Effect.gen(function* () {
+      const { brokers, java } = yield* kafka
+      const topic = topicName()
+      const { left } = yield* leftovers(
+        Effect.gen(function* () {
+          const writer = yield* open({ brokers }, topic)
+          yield* Effect.fork(writer.setMany(Array.from({ length: 3_000 }, (_, i) => [`k${i}`, "1"] as const)))
+          yield* Effect.yieldNow()
+        })
+      )
+      assert.deepInclude(left, { sockets: 0, fibers: 0, timers: 0 })
+      assert.isBelow(left.millisToClose, 5_000)
+      assert.strictEqual((yield* java.dump(topic)).length, 3_000)
+    })
+  )
+})
+
+realKafka("writing with ACLs", { java: true }, () => {
+  const kafka = shared(
+    Effect.gen(function* () {
+      const cluster = yield* KafkaCluster.make({ listener: "sasl_plaintext", users: { alice: "secret" }, acls: true })
+      const client: KafkaClient.KafkaClientOptions = {
+        brokers: cluster.brokers,
+        sasl: { mechanism: "PLAIN", username: "alice", password: Redacted.make("secret") }
+      }
+      return { client, java: yield* JavaClient.make(cluster.adminBrokers) }
+    })
+  )
+
+  test("no right to write: typed, at once; writes again after the grant", () =>
+    Effect.gen(function* () {
+      const { client, java } = yield* kafka
+      const topic = topicName()
+      yield* java.createTopic(topic, { configs: { "cleanup.policy": "compact" } })
+      const undescribed = yield* Effect.flip(open(client, topic))
+      assert.strictEqual(undescribed.reason, "Unauthorized")
+      yield* java.addAcls([{ user: "alice", resource: "topic", name: topic, operation: "describe" }])
+      const writer = yield* eventually(Effect.exit(open(client, topic)), Exit.isSuccess).pipe(Effect.flatten)
+      const error = yield* Effect.flip(writer.set("a", "1"))
+      assert.strictEqual(error.reason, "Unauthorized")
+      assert.strictEqual((yield* writer.stats).requests, 1)
+      yield* java.addAcls([{ user: "alice", resource: "topic", name: topic, operation: "write" }])
+      yield* eventually(Effect.exit(writer.set("a", "1")), Exit.isSuccess)
+      assert.deepStrictEqual((yield* java.dump(topic)).map(shown), ["a=1"])
+    })
+  )
+})
+
+realKafka("writing while brokers fail", { java: true }, () => {
+  const kafka = shared(
+    Effect.gen(function* () {
+      const cluster = yield* KafkaCluster.make({ nodes: 3, heapMb: 256, config: { "min.insync.replicas": "2" } })
+      return { cluster, java: yield* JavaClient.make(cluster.adminBrokers) }
+    })
+  )
+
+  /** Writes until it is told to stop, `k<n % 5>=<n>`, ten at a time. */
+  const load = (writer: KafkaTableWriter.KafkaTableWriter<string, string>) =>
+    Effect.gen(function* () {
+      const acknowledged: Array<{ readonly expected: string; readonly position: Position.Position }> = []
+      const failures: Array<{ readonly expected: string; readonly error: KafkaError.WriteError }> = []
+      let n = 0
+      let longest = 0
+      const one = Effect.suspend(() => {
+        const expected = `k${n % 5}=${n}`
+        const begin = performance.now()
+        return Effect.map(Effect.either(writer.set(`k${n % 5}`, `${n++}`)), (result) => {
+          longest = Math.max(longest, performance.now() - begin)
+          if (result._tag === "Right") acknowledged.push({ expected, position: result.right })
+          else failures.push({ expected, error: result.left })
+        })
+      })
+      const worker = Effect.forever(Effect.andThen(one, Effect.sleep(2)))
+      const fibers = yield* Effect.all(Array.from({ length: 10 }, () => Effect.forkScoped(worker)))
+      return {
+        acknowledged,
+        failures,
+        longest: () => longest,
+        stop: Effect.andThen(Fiber.interruptAll(fibers), writer.flush)
+      }
+    })
+
+  type Load = Effect.Effect.Success<ReturnType<typeof load>>
+
+  /** Acknowledged: at its position, and once. Failed: not there. Each key in order. */
+  const verify = (log: ReadonlyArray<ReadRecord>, { acknowledged, failures }: Load) => {
+    const values = new Map(log.map((r) => [`${r.partition}:${r.offset}`, shown(r)]))
+    const times = new Map<string, number>()
+    for (const record of log) times.set(shown(record), (times.get(shown(record)) ?? 0) + 1)
+    for (const { expected, position } of acknowledged) {
+      assert.strictEqual(values.get(`${position.partition}:${position.offset}`), expected)
+    }
+    assert.deepStrictEqual(
+      [...times].filter(([, count]) => count > 1),
+      []
+    )
+    for (const { error, expected } of failures) {
+      if (error.reason !== "UnknownOutcome") assert.isFalse(times.has(expected), `${expected}: ${error.message}`)
+    }
+  }
+
+  test(
+    "a leader that is killed, and comes back",
+    () =>
+      Effect.gen(function* () {
+        const { cluster, java } = yield* kafka
+        const topic = topicName()
+        yield* java.createTopic(topic, { assignments: [[1, 2, 3]], configs: { "cleanup.policy": "compact" } })
+        const writer = yield* open({ brokers: cluster.brokers }, topic)
+        const running = yield* load(writer)
+        yield* Effect.sleep("1 second")
+        yield* cluster.nodes[0].kill
+        yield* Effect.sleep("8 seconds")
+        const meanwhile = running.acknowledged.length
+        assert.isAbove(meanwhile, 100)
+        yield* cluster.nodes[0].start
+        yield* java.electLeaders(topic, [0])
+        yield* Effect.sleep("2 seconds")
+        assert.isAbove(running.acknowledged.length, meanwhile)
+        yield* running.stop
+        assert.deepStrictEqual(running.failures, [])
+        verify(yield* java.dump(topic), running)
+      }),
+    120_000
+  )
+
+  test(
+    "a leader that is frozen: the next one is written to as soon as it leads",
+    () =>
+      Effect.gen(function* () {
+        const { cluster, java } = yield* kafka
+        const topic = topicName()
+        yield* java.createTopic(topic, { assignments: [[2, 3, 1], [3, 1, 2]], configs: { "cleanup.policy": "compact" } })
+        // not the frozen one first: what it takes to find a broker is another matter
+        const writer = yield* open({ brokers: [cluster.brokers[0], cluster.brokers[2]] }, topic)
+        const running = yield* load(writer)
+        yield* Effect.sleep("1 second")
+        yield* Effect.acquireUseRelease(
+          cluster.nodes[1].stop,
+          () =>
+            Effect.gen(function* () {
+              yield* Effect.sleep("1 second")
+              const before = (yield* writer.stats).acknowledged
+              yield* eventually(writer.stats, (stats) => stats.acknowledged > before + 100, "30 seconds")
+            }),
+          () => Effect.orDie(cluster.nodes[1].continue)
+        )
+        yield* Effect.sleep("2 seconds")
+        yield* running.stop
+        assert.deepStrictEqual(running.failures, [])
+        verify(yield* java.dump(topic), running)
+        assert.isBelow(running.longest(), 20_000)
+      }),
+    120_000
+  )
+
+  test(
+    "too few replicas: Timeout, and certainly not in the log",
+    () =>
+      Effect.gen(function* () {
+        const { cluster, java } = yield* kafka
+        const topic = topicName()
+        yield* java.createTopic(topic, {
+          assignments: [[1, 3]],
+          configs: { "cleanup.policy": "compact", "min.insync.replicas": "2" }
+        })
+        const writer = yield* open({ brokers: cluster.brokers }, topic, { deliveryTimeout: "5 seconds" })
+        yield* writer.set("a", "1")
+        yield* cluster.nodes[2].shutdown
+        const error = yield* Effect.flip(writer.set("a", "2"))
+        assert.strictEqual(error.reason, "Timeout")
+        assert.include(error.message, "NOT_ENOUGH_REPLICAS")
+        yield* cluster.nodes[2].start
+        yield* eventually(Effect.exit(writer.set("a", "3")), Exit.isSuccess, "30 seconds")
+        assert.notInclude((yield* java.dump(topic)).map(shown), "a=2")
+      }),
+    120_000
+  )
+
+  test(
+    "closing while the leader is frozen is bounded, and leaves nothing",
+    () =>
+      Effect.gen(function* () {
+        const { cluster, java } = yield* kafka
+        const topic = topicName()
+        yield* java.createTopic(topic, { assignments: [[3]], configs: { "cleanup.policy": "compact" } })
+        const { exit, left } = yield* leftovers(
+          Effect.gen(function* () {
+            const writer = yield* open({ brokers: cluster.brokers }, topic, { closeTimeout: "1 second" })
+            yield* writer.set("a", "1")
+            yield* Effect.acquireRelease(cluster.nodes[2].stop, () => Effect.orDie(cluster.nodes[2].continue))
+            const write = yield* Effect.forkDaemon(Effect.flip(writer.set("a", "2")))
+            yield* Effect.sleep(200)
+            return write
+          })
+        )
+        assert.isTrue(Exit.isSuccess(exit))
+        if (Exit.isSuccess(exit)) assert.strictEqual((yield* Fiber.join(exit.value)).reason, "UnknownOutcome")
+        assert.isBelow(left.millisToClose, 3_000)
+        assert.deepInclude(left, { sockets: 0, fibers: 0, timers: 0 })
+      }),
+    120_000
+  )
+})
