@@ -348,14 +348,10 @@ const openLoop = (context: SourceContext): Effect.Effect<never> => {
       p.headAt = now
       p.lastFetchAt = now
       p.connected = true
-      p.generation++
-      yield* Queue.offer(context.events, {
-        _tag: "Opened",
-        partition: p.partition,
-        generation: p.generation,
-        start,
-        end
-      })
+      const generation = ++p.generation
+      yield* Queue.offer(context.events, { _tag: "Opened", partition: p.partition, generation, start, end })
+      // while this waited for its turn, the reader may have decided to start all over
+      if (p.generation !== generation) return
       p.phase = "fetching"
       context.changed.notify()
     })

@@ -15,7 +15,12 @@ export class Rebuild<K, V> {
   private readonly targets = new Map<number, number>()
   private readonly positions = new Map<number, number>()
 
-  constructor(newState: () => TableState<K, V>, partitions: Iterable<number>, replaced: Iterable<number>, sameLog: boolean) {
+  constructor(
+    newState: () => TableState<K, V>,
+    partitions: Iterable<number>,
+    replaced: Iterable<number>,
+    sameLog: boolean
+  ) {
     this.newState = newState
     this.partitions = new Set(partitions)
     this.replaced = new Set(replaced)

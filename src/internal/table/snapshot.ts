@@ -2,14 +2,15 @@ import * as Option from "effect/Option"
 import { suspended, type Codec } from "../../Codec.ts"
 import type { Header } from "../../TableChange.ts"
 import { TypeId, type TableEntry, type TableSnapshot } from "../../TableSnapshot.ts"
+import type { KeyIndex } from "./keyIndex.ts"
 import { ABSENT, indexInLeaf, leafAt, type Rows } from "./rowVector.ts"
 
 /** The parts that a snapshot shares with the state that it was taken of. */
 interface SnapshotParts<K, V> {
   readonly key: Codec<K>
   readonly load: (stored: unknown) => V
-  /** Shared and growing: slots at or above `rows.length` are later than this snapshot. Its order is that of the slots. */
-  readonly index: ReadonlyMap<string, number>
+  /** Shared and growing: slots at or above `rows.length` are later than this snapshot. */
+  readonly index: KeyIndex
   readonly keys: ReadonlyArray<K> | undefined
   readonly rows: Rows
   readonly size: number
@@ -49,8 +50,8 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
     const { index, key: codec, rows } = this.#parts
     const id = keyId(codec, key)
     if (id === undefined) return -1
-    const slot = index.get(id)
-    return slot === undefined || slot >= rows.length ? -1 : slot
+    const slot = index.slotOf(id)
+    return slot >= rows.length ? -1 : slot
   }
 
   #value(key: K): unknown {
@@ -95,24 +96,23 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
   }
 
   *entries(): IterableIterator<TableEntry<K, V>> {
-    for (const [id, slot] of this.#parts.index) {
-      if (slot >= this.#parts.rows.length) return
-      const found = this.#entryAt(slot, this.#keyAt(id, slot))
+    for (let slot = 0; slot < this.#parts.rows.length; slot++) {
+      const found = this.#entryAt(slot, this.#keyAt(slot))
       if (found !== undefined) yield found
     }
   }
 
-  #keyAt(id: string, slot: number): K {
+  #keyAt(slot: number): K {
+    const { index, keys } = this.#parts
     // a text is its own identity: then K is string, as the codec says
-    return this.#parts.keys === undefined ? (id as K) : this.#parts.keys[slot]
+    return keys === undefined ? (index.ids[slot] as K) : keys[slot]
   }
 
   *#pairs(): IterableIterator<readonly [K, V]> {
-    const { index, load, rows } = this.#parts
-    for (const [id, slot] of index) {
-      if (slot >= rows.length) return
+    const { load, rows } = this.#parts
+    for (let slot = 0; slot < rows.length; slot++) {
       const value = leafAt(rows, slot).values[indexInLeaf(slot)]
-      if (value !== ABSENT) yield [this.#keyAt(id, slot), load(value)]
+      if (value !== ABSENT) yield [this.#keyAt(slot), load(value)]
     }
   }
 

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import type { Codec } from "../../Codec.ts"
 import type { Header, TableChange } from "../../TableChange.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
+import { KeyIndex } from "./keyIndex.ts"
 import { ABSENT, emptyRows, indexInLeaf, RowVector, setHeaders } from "./rowVector.ts"
 import { makeSnapshot } from "./snapshot.ts"
 
@@ -44,7 +45,7 @@ export interface ChangeLog<K, V> {
 }
 
 export class TableState<K, V> {
-  private index = new Map<string, number>()
+  private index = new KeyIndex()
   /** Decoded keys by slot; `undefined` where the key is its own identity. */
   private keys: Array<K> | undefined
   private rows = new RowVector()
@@ -80,16 +81,14 @@ export class TableState<K, V> {
 
   /** The key's slot, or -1. */
   slotOf(id: string): number {
-    const slot = this.index.get(id)
-    return slot === undefined ? -1 : slot
+    return this.index.slotOf(id)
   }
 
   /** A slot for a key that has none. */
   addKey(id: string, key: K): number {
-    const slot = this.rows.append()
-    this.index.set(id, slot)
+    this.rows.append()
     this.keys?.push(key)
-    return slot
+    return this.index.add(id)
   }
 
   private keyAt(id: string, slot: number): K {
@@ -236,18 +235,19 @@ export class TableState<K, V> {
     const touched = log === undefined ? undefined : new Map<string, Row | undefined>()
     this.log = undefined
     let n = 0
-    for (const [id, slot] of this.index) {
+    for (let slot = 0; slot < this.index.size; slot++) {
       if (++n % ROWS_PER_STEP === 0) yield
       const row = this.rowAt(slot)
       if (row === undefined) continue
       const all = [row, ...(this.contested.get(slot) ?? [])]
       const rest = all.filter((r) => !partitions.has(r.partition))
       if (rest.length === all.length) continue
-      touched?.set(id, row)
+      touched?.set(this.index.ids[slot], row)
       this.setRows(slot, rest)
     }
-    for (const [id, from] of shadow.index) {
+    for (let from = 0; from < shadow.index.size; from++) {
       if (++n % ROWS_PER_STEP === 0) yield
+      const id = shadow.index.ids[from]
       const row = shadow.rowAt(from)
       if (row === undefined) continue
       let slot = this.slotOf(id)
@@ -287,14 +287,14 @@ export class TableState<K, V> {
 
   /** A new index without the slots of deleted keys, in steps. Snapshots that were taken keep the old one. */
   *compact(): Generator<void> {
-    const index = new Map<string, number>()
+    const index = new KeyIndex()
     const keys: Array<K> | undefined = this.keys === undefined ? undefined : []
     const rows = new RowVector(emptyRows)
     const contested = new Map<number, ReadonlyArray<Row>>()
     const old = { index: this.index, keys: this.keys, rows: this.rows, contested: this.contested }
     const live = this.live
     let n = 0
-    for (const [id, slot] of old.index) {
+    for (let slot = 0; slot < old.index.size; slot++) {
       if (++n % ROWS_PER_STEP === 0) yield
       const row = this.rowAt(slot)
       if (row === undefined) continue
@@ -302,7 +302,7 @@ export class TableState<K, V> {
       if (row.value === ABSENT && (losers === undefined || losers.every(isTombstone)) && !this.isRemembered(row))
         continue
       const to = rows.append()
-      index.set(id, to)
+      index.add(old.index.ids[slot])
       if (keys !== undefined) keys.push(old.keys![slot])
       if (losers !== undefined) contested.set(to, losers)
       const leaf = rows.leafForWrite(to)
