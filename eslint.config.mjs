@@ -13,6 +13,11 @@ export default tseslint.config(
       "@typescript-eslint/no-empty-object-type": "off",
       "@typescript-eslint/no-namespace": "off",
       "@typescript-eslint/unbound-method": "off",
+      // a Position's text is made for it
+      "@typescript-eslint/restrict-template-expressions": [
+        "error",
+        { allowNumber: true, allow: [{ from: "file", name: "Position" }] }
+      ],
       "require-yield": "off"
     }
   },

@@ -43,7 +43,7 @@ writeFileSync(
   JSON.stringify({
     extends: "../../tsconfig.json",
     compilerOptions: { noUnusedLocals: false, noUnusedParameters: false, noEmit: true },
-    include: ["*.ts"]
+    include: ["*.ts", "../../src/internal/kafkajs/modules.d.ts"]
   })
 )
 const { status } = spawnSync(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", out], {

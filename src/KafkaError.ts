@@ -117,10 +117,13 @@ export type ConnectionReason =
 const connectionAdvice: Record<ConnectionReason, string> = {
   Unreachable: "Check the address, the network and that the broker listens there.",
   Timeout: "The broker or the network is slow or frozen; a longer timeout helps only if it is slow.",
-  Closed: "The broker or something in between closed it; a plain connection to a TLS listener looks like this, too.",
-  Tls: "Check the certificate authority (tls.ca), the host name and the certificate's dates.",
-  Authentication: "Check the SASL mechanism, user name and password, and that the broker knows them.",
-  UnsupportedVersion: "Kafka 2.1 and later are supported.",
+  Closed:
+    "The broker or something in between closed it. If it never gets through, tls or sasl does not fit the broker's listener.",
+  Tls: "Check the certificate authority (tls.ca), the host name, the certificate's dates, and whether the broker asks for a client certificate (tls.cert, tls.key).",
+  Authentication:
+    "Check the SASL mechanism, user name and password, that the broker knows them, and that its listener has SASL at all.",
+  UnsupportedVersion:
+    "The broker does not have this request in a version that is spoken here: Kafka 2.1 and later are supported, 2.3 and later for altering configs.",
   Protocol: "Check that this port speaks Kafka, and not TLS or HTTP."
 }
 
@@ -165,8 +168,8 @@ export type BrokerReason = "Unauthorized" | "NotFound" | "Unavailable" | "OutOfR
 
 const brokerAdvice: Record<BrokerReason, string> = {
   Unauthorized:
-    "Grant the rights that this user lacks: READ and DESCRIBE for a table, WRITE and DESCRIBE for a writer, CREATE and DESCRIBE_CONFIGS to ensure a topic.",
-  NotFound: "Check the topic's name; without the right to DESCRIBE it, a topic looks as if it did not exist.",
+    "Grant the rights that this user lacks: READ and DESCRIBE for a table, WRITE and DESCRIBE for a writer, CREATE and DESCRIBE_CONFIGS to ensure a topic. Without DESCRIBE, a topic that does not exist looks the same.",
+  NotFound: "Check the topic's name, and that nobody deleted it.",
   Unavailable: "This usually passes by itself; look at the broker's log if it stays.",
   OutOfRange: "The log was truncated by retention or by a deletion of records.",
   Rejected: "The broker's message and its log say why."
@@ -194,7 +197,9 @@ export class BrokerError extends Data.TaggedError("KafkaBrokerError")<{
 }> {
   override get message(): string {
     const detail = this.detail === undefined ? "" : ` (${this.detail})`
-    return `${this.codeName} from${where(this)} on ${this.request}${detail}. ${brokerAdvice[this.reason]}`
+    const place = where(this)
+    const from = place === "" ? "" : ` from${place}`
+    return `${this.codeName}${from} on ${this.request}${detail}. ${brokerAdvice[this.reason]}`
   }
 }
 
@@ -207,7 +212,7 @@ export class BrokerError extends Data.TaggedError("KafkaBrokerError")<{
  * - `PolicyMismatch`: its `cleanup.policy` is not the declared one.
  * - `Unauthorized`: the right to do what was asked is missing.
  * - `Rejected`: the broker refused to create or to alter it.
- * - `Incomplete`: it has partitions without a leader.
+ * - `Incomplete`: it was created, but the brokers do not all show it, or not with a leader for each partition, yet.
  *
  * @since 0.1.0
  * @category models
@@ -217,15 +222,15 @@ export type TopicReason =
 
 const topicAdvice: Record<TopicReason, string> = {
   NotFound:
-    "Create it, or let the layer do so (ensureTopic). Without the right to DESCRIBE it (an ACL), a topic looks as if it did not exist.",
+    "Check its name, create it, or let the layer do so (ensureTopic). On some clusters, a topic that one may not DESCRIBE (an ACL) looks like this.",
   Deleted: "A table never creates its topic again by itself: decide, then restart it.",
   Recreated: "Rows of two lives of a topic are never mixed: restart the table, or set a restart policy.",
   PolicyMismatch:
     "Records would be evicted by retention: set cleanup.policy=compact, or use onPolicyMismatch 'reconcile' or 'warn'.",
   Unauthorized:
     "Grant DESCRIBE and READ (table), WRITE (writer), CREATE, DESCRIBE_CONFIGS and ALTER_CONFIGS (ensureTopic).",
-  Rejected: "The broker's words say why; the replication factor cannot be above the number of brokers.",
-  Incomplete: "Some partitions have no leader: look at the brokers that hold them."
+  Rejected: "The broker's words say why.",
+  Incomplete: "This usually passes by itself; otherwise look at the brokers that hold its partitions."
 }
 
 /**
@@ -381,10 +386,10 @@ export type WriteReason =
 const writeAdvice: Record<WriteReason, string> = {
   Encode: "Nothing was sent: the key or value does not fit its codec.",
   TooLarge: "Raise max.message.bytes of the topic (and maxRecordBytes of the writer), or store less per key.",
-  Unauthorized: "Grant WRITE and DESCRIBE on the topic.",
+  Unauthorized: "Grant WRITE and DESCRIBE on the topic; if the cause is Authentication, check the credentials.",
   TopicNotFound: "Create the topic, or let the layer do so (ensureTopic).",
-  InvalidPartition: "The partitioner must return an integer from 0 to the number of partitions less one.",
-  Rejected: "The broker's words say why.",
+  InvalidPartition: "Partitions count from 0: check the partitioner, or the write's own partition option.",
+  Rejected: "The cause says why.",
   Timeout: "It is not in the log: safe to write again.",
   UnknownOutcome: "It may be in the log or not: a set of the same value may be repeated; read the key to know.",
   Closed: "It is not in the log: the writer's scope ended first."
@@ -451,8 +456,10 @@ export class WaitTimeoutError extends Data.TaggedError("KafkaWaitTimeout")<{
       .join(", ")
     const lag = behind === "" ? "" : ` Partitions behind: ${behind}.`
     const cause = this.cause === undefined ? "" : ` Last failure: ${this.cause.message}`
+    // reached by nothing but time: the records are there, and do not show
+    const isHeldBack = this.cause === undefined && this.behind.every((p) => p.position !== undefined)
     const open =
-      this.operation === "barrier" || this.operation === "awaitPosition"
+      isHeldBack && (this.operation === "barrier" || this.operation === "awaitPosition")
         ? " A position that does not move while the broker is reachable is often an open transaction."
         : ""
     return `${this.operation} timed out after ${this.afterMillis} ms,${where(this)}.${lag}${cause}${open}`

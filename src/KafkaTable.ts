@@ -128,7 +128,10 @@ export interface Freshness {
   readonly lag: number | undefined
   /** When the leader that was silent longest last answered, in milliseconds since the epoch. */
   readonly lastFetchAt: number | undefined
-  /** How long ago that was, in milliseconds: how stale the content may be. An idle, connected table stays below 1000. */
+  /**
+   * How long ago that was, in milliseconds: how stale the content may be. An idle, connected table stays
+   * below its `fetch.maxWait` and a round trip.
+   */
   readonly staleMillis: number | undefined
   /** The last failure on the way to the brokers, if it still stands. */
   readonly lastFailure: ConnectionError | BrokerError | TopicError | undefined
@@ -204,18 +207,24 @@ export type Strategy =
 export const conflate: Strategy = { _tag: "Conflate" }
 
 /**
+ * `capacity` is at least 1; less counts as 1.
+ *
  * @since 0.1.0
  * @category constructors
  */
 export const sliding = (capacity: number): Strategy => ({ _tag: "Sliding", capacity })
 
 /**
+ * `capacity` is at least 1; less counts as 1.
+ *
  * @since 0.1.0
  * @category constructors
  */
 export const dropping = (capacity: number): Strategy => ({ _tag: "Dropping", capacity })
 
 /**
+ * `capacity` is at least 1; less counts as 1.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -363,7 +372,8 @@ export interface TableSettings {
   /**
    * When the reader ends with an error that needs a decision (topic deleted or re-created, corrupt log, poison with
    * `fail`): start again by this schedule, which is given the error. The content stays as it was until the new replay
-   * has caught up, and is then replaced at once. Default: no restart.
+   * has caught up, and is then replaced at once. One schedule for the table's life: `Schedule.resetAfter` forgets
+   * restarts of long ago. Default: no restart.
    */
   readonly restart?: Schedule.Schedule<unknown, TableFailure>
   /** Default timeout of `barrier`, `awaitPosition` and `awaitCaughtUp`. Default: 30 seconds. */
@@ -387,7 +397,7 @@ export interface FetchSettings {
   readonly maxWait?: Duration.DurationInput
   /** Bytes that make an answer worth sending before `maxWait`. Default: 1. */
   readonly minBytes?: number
-  /** Bytes of one answer, about; up to three answers are in memory at a time. Default: 8 MiB. */
+  /** Bytes of one answer, about; one answer per leader and two more are in memory at most. Default: 8 MiB. */
   readonly maxBytes?: number
   /** Bytes of one partition in one answer, about. Default: 4 MiB. */
   readonly maxPartitionBytes?: number

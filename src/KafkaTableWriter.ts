@@ -110,6 +110,9 @@ export interface WriterStats {
  * A `WriteError` says whether the record may be in the log: it may after `UnknownOutcome`, and cannot be after any other
  * reason. A retry of a write that ended in `UnknownOutcome` comes after it in the log, if that one is there at all.
  *
+ * Acquiring a writer, `setMany` and `deleteMany` are spans. A single write is none, as a span would double what it
+ * costs: wrap it where you need one. Metrics are `kafka_writer_*`, by topic.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -166,7 +169,7 @@ export interface WriterSettings {
   /**
    * Number the records, so that a repetition after a lost answer is in the log once. Without it, a record may be there
    * twice, and a late repetition of an older write may come after a newer one. Kafka before 2.8 wants the right
-   * IDEMPOTENT_WRITE. Default: true with `acks: "all"`, which it needs.
+   * IDEMPOTENT_WRITE on the cluster. Default: true with `acks: "all"`, which it needs.
    */
   readonly idempotent?: boolean
   /** Of record batches. Default: `none`. */

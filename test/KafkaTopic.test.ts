@@ -99,7 +99,10 @@ describe("a missing topic", () => {
         replicationFactor: 1,
         configs: { "cleanup.policy": "compact", "segment.ms": "100" }
       })
-      assert.strictEqual((yield* outcome(new FakeCluster(), { configs: { "cleanup.policy": "delete" } })).policy, "delete")
+      assert.strictEqual(
+        (yield* outcome(new FakeCluster(), { configs: { "cleanup.policy": "delete" } })).policy,
+        "delete"
+      )
     })
   )
 
@@ -175,7 +178,10 @@ describe("a topic that exists", () => {
         assert.deepStrictEqual(result, { topic, outcome: "verified", policy })
         // says that retention still evicts, unless that was declared
         assert.strictEqual(lines.length, policy === "compact" ? 0 : 1)
-        assert.strictEqual((yield* outcome(cluster, { configs: { "cleanup.policy": "compact,delete" } })).lines.length, 0)
+        assert.strictEqual(
+          (yield* outcome(cluster, { configs: { "cleanup.policy": "compact,delete" } })).lines.length,
+          0
+        )
         assert.strictEqual(asked(cluster, "createTopic"), 0)
       })
     )
@@ -253,7 +259,10 @@ describe("a topic that exists", () => {
 
   it.effect("is fine without the right to create one, and may be forbidden to describe", () =>
     Effect.gen(function* () {
-      assert.strictEqual((yield* outcome(answering(existing("compact"), "createTopic", refusal(29)))).outcome, "verified")
+      assert.strictEqual(
+        (yield* outcome(answering(existing("compact"), "createTopic", refusal(29)))).outcome,
+        "verified"
+      )
       const hidden = answering(existing("compact"), "metadata", {
         brokers: [],
         controllerId: -1,
@@ -290,10 +299,15 @@ describe("options", () => {
       const { result } = yield* ensure(cluster, bad)
       assert.strictEqual(result._tag, "Left")
       if (result._tag !== "Left" || result.left._tag !== "KafkaInvalidOptions") return assert.fail()
-      assert.deepStrictEqual(
-        result.left.problems.map(({ option }) => option).sort(),
-        ["configs.cleanup.policy", "configs.segment.ms", "onPolicyMismatch", "partitions", "policy", "replicationFactor", "topic"]
-      )
+      assert.deepStrictEqual(result.left.problems.map(({ option }) => option).sort(), [
+        "configs.cleanup.policy",
+        "configs.segment.ms",
+        "onPolicyMismatch",
+        "partitions",
+        "policy",
+        "replicationFactor",
+        "topic"
+      ])
       assert.strictEqual(cluster.requests.length, 0)
     })
   )

@@ -104,7 +104,7 @@ export const ensure = (
 /** Creates the topic if it is missing, and checks its policy if it exists. One attempt. */
 export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect.Effect<EnsureOutcome, EnsureError> => {
   const { configs, onPolicyMismatch, topic } = settings
-  const declared = configs[POLICY]!
+  const declared = configs[POLICY]
 
   /** What a broker refused to do: about the topic, unless it passes by itself. */
   const refused = (error: BrokerError, what: string): EnsureError => {
@@ -149,11 +149,13 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
     })
 
   /** `undefined` if it does not exist. */
-  const describe = client.describeTopic(topic).pipe(
-    Effect.catchTag("KafkaTopicError", (error) =>
-      error.reason === "NotFound" ? Effect.succeed(undefined) : Effect.fail(error)
+  const describe = client
+    .describeTopic(topic)
+    .pipe(
+      Effect.catchTag("KafkaTopicError", (error) =>
+        error.reason === "NotFound" ? Effect.succeed(undefined) : Effect.fail(error)
+      )
     )
-  )
 
   const invisible = () =>
     new TopicError({ reason: "Incomplete", topic, detail: `created, but not there after ${PROPAGATION_MILLIS} ms` })

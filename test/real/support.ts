@@ -11,6 +11,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Supervisor from "effect/Supervisor"
+import * as Net from "node:net"
 import { afterAll, assert, beforeAll } from "vitest"
 import { Codec, KafkaClient, KafkaTable, type TableSnapshot } from "../../src/index.ts"
 import type { ReadRecord } from "../kafka/records.ts"
@@ -200,8 +201,57 @@ export const differences = (
 export const seenBy = <K, V>(table: KafkaTable.KafkaTable<K, V>) =>
   Effect.map(table.stats, (stats) => ({
     snapshot: table.unsafeSnapshot(),
-    positions: new Map(stats.partitions.map((p) => [p.partition, p.position])) as ReadonlyMap<number, number>
+    positions: new Map(stats.partitions.map((p) => [p.partition, p.position]))
   }))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// servers
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A server on a port of its own, closed with the scope. */
+export const listening = <S extends Net.Server>(make: () => S) =>
+  Effect.acquireRelease(
+    Effect.async<{ readonly address: string; readonly sockets: Set<Net.Socket>; readonly server: S }>((resume) => {
+      const server = make()
+      const sockets = new Set<Net.Socket>()
+      server.on("connection", (socket) => {
+        sockets.add(socket)
+        socket.on("error", () => {})
+        socket.on("close", () => sockets.delete(socket))
+      })
+      server.on("tlsClientError", () => {})
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address() as Net.AddressInfo
+        resume(Effect.succeed({ address: `127.0.0.1:${address.port}`, sockets, server }))
+      })
+    }),
+    ({ server, sockets }) =>
+      Effect.async<void>((resume) => {
+        for (const socket of sockets) socket.destroy()
+        server.close(() => resume(Effect.void))
+      })
+  )
+
+/** Forwards connections, and counts them: `count` says how many there were so far. */
+export const countingProxy = (target: { readonly host: string; readonly port: number }) =>
+  Effect.suspend(() => {
+    let count = 0
+    return Effect.map(
+      listening(() =>
+        Net.createServer((client) => {
+          count++
+          const broker = Net.connect(target)
+          const end = () => {
+            client.destroy()
+            broker.destroy()
+          }
+          client.pipe(broker).pipe(client)
+          for (const socket of [client, broker]) socket.on("error", end).on("close", end)
+        })
+      ),
+      ({ address }) => ({ address, count: Effect.sync(() => count) })
+    )
+  })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // what is left
@@ -246,19 +296,17 @@ export const leftovers = <A, E>(
     }
     yield* Scope.close(scope, Exit.void)
     const millisToClose = performance.now() - begin
-    // a destroyed socket's handle is gone a turn of the event loop later
-    yield* Effect.sleep(1)
-    const open = sockets()
-    const fibers = (yield* supervisor.value).filter((one) => one.unsafePoll() === null).length
-    // the runner has timers, too, which come and go
+    // handles go a turn of the event loop later, the other ends of a proxy some more; the runner has timers, too
+    const look = Effect.map(supervisor.value, (fibers) => ({
+      sockets: sockets(),
+      fibers: fibers.filter((one) => one.unsafePoll() === null).length,
+      timers: Math.max(0, timers() - timersBefore)
+    }))
     yield* until(
-      Effect.sync(() => timers() <= timersBefore),
-      { within: "1 second" }
+      Effect.map(look, (now) => now.sockets + now.fibers + now.timers === 0),
+      { within: "1 second", every: "5 millis" }
     )
-    return {
-      exit,
-      left: { millisToClose, sockets: open, fibers, timers: Math.max(0, timers() - timersBefore) }
-    }
+    return { exit, left: { millisToClose, ...(yield* look) } }
   })
 
 /** Log lines of an effect, as they would be printed, of all levels. */

@@ -28,8 +28,7 @@ realKafka("ensuring topics", { java: true }, () => {
       assert.deepStrictEqual(yield* ensure({ brokers }, topic), { topic, outcome: "created", policy: "compact" })
       assert.strictEqual((yield* java.topicConfigs(topic))["cleanup.policy"], "compact")
       assert.deepStrictEqual(yield* ensure({ brokers }, topic), { topic, outcome: "verified", policy: "compact" })
-    })
-  )
+    }))
 
   test("creates what is declared", () =>
     Effect.gen(function* () {
@@ -39,8 +38,7 @@ realKafka("ensuring topics", { java: true }, () => {
       const configs = yield* java.topicConfigs(topic)
       assert.deepInclude(configs, { "cleanup.policy": "compact", "segment.ms": "123456" })
       assert.strictEqual((yield* java.describeTopic(topic)).partitions.length, 5)
-    })
-  )
+    }))
 
   test("many at once create it once", () =>
     Effect.gen(function* () {
@@ -53,8 +51,7 @@ realKafka("ensuring topics", { java: true }, () => {
       const created = outcomes.filter(({ outcome }) => outcome === "created").length
       assert.strictEqual(created, 1)
       assert.isTrue(outcomes.every(({ outcome }) => outcome === "created" || outcome === "verified"))
-    })
-  )
+    }))
 
   test("a policy without compaction: mismatch, failure, or reconciled with all else kept", () =>
     Effect.gen(function* () {
@@ -73,8 +70,7 @@ realKafka("ensuring topics", { java: true }, () => {
       const configs = yield* java.topicConfigs(topic)
       assert.deepInclude(configs, { "cleanup.policy": "compact", "retention.ms": "777777" })
       assert.strictEqual((yield* ensure({ brokers }, topic, settings)).outcome, "verified")
-    })
-  )
+    }))
 
   test("a replication factor above the brokers is refused, in their words", () =>
     Effect.gen(function* () {
@@ -83,8 +79,7 @@ realKafka("ensuring topics", { java: true }, () => {
       assert.strictEqual(error.reason, "Rejected")
       assert.include(error.message, "INVALID_REPLICATION_FACTOR")
       assert.include(error.message, "99")
-    })
-  )
+    }))
 })
 
 realKafka("ensuring topics with ACLs", { java: true }, () => {
@@ -128,6 +123,5 @@ realKafka("ensuring topics with ACLs", { java: true }, () => {
       assert.strictEqual(unaltered.reason, "Unauthorized")
       yield* grant("alter_configs")
       assert.strictEqual((yield* ensure(client, topic, { onPolicyMismatch: "reconcile" })).outcome, "reconciled")
-    })
-  )
+    }))
 })

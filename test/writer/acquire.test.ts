@@ -171,7 +171,12 @@ describe("metrics", () => {
       ])
       yield* Effect.yieldNow()
       const tagged = <A, B, C>(metric: Metric.Metric<A, B, C>) => Metric.tagged(metric, "topic", named)
-      const written = tagged(Metric.counter("kafka_writer_writes_total", { incremental: true, description: "Writes that ended, by outcome: acknowledged, failed, unknown" }))
+      const written = tagged(
+        Metric.counter("kafka_writer_writes_total", {
+          incremental: true,
+          description: "Writes that ended, by outcome: acknowledged, failed, unknown"
+        })
+      )
       assert.strictEqual((yield* Metric.value(Metric.tagged(written, "outcome", "acknowledged"))).count, 2)
     })
   )

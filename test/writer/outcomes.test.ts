@@ -25,7 +25,8 @@ import {
 } from "./support.ts"
 
 /** The error of a write that is to fail in time. */
-const failure = <A>(write: Effect.Effect<A, KafkaError.WriteError>, millis = 60_000) => within(millis, Effect.flip(write))
+const failure = <A>(write: Effect.Effect<A, KafkaError.WriteError>, millis = 60_000) =>
+  within(millis, Effect.flip(write))
 
 const headers = (brokers: Brokers) =>
   brokers.sent.flatMap(({ batches }) =>
@@ -465,26 +466,32 @@ describe("leaders", () => {
     })
   )
 
-  it.scoped("a frozen one is left as soon as another one leads", () =>
-    Effect.gen(function* () {
-      const brokers = new Brokers()
-      brokers.cluster.nodes = 2
-      // appends, and freezes
-      brokers.script.push((b, sent) => Effect.andThen(append(b, sent), frozen(b, sent)))
-      const writer = yield* open(brokers)
-      const write = yield* start(writer.set("a", "1"))
-      yield* advance(3_000)
-      assert.isTrue(yield* isRunning(write))
-      Object.assign(brokers.cluster.partition(topic), { leader: 1, leaderEpoch: 1 })
-      const position = yield* within(2_000, Fiber.join(write))
-      assert.strictEqual(position.offset, 0)
-      assert.deepStrictEqual(brokers.written(), ["a=1"])
-      assert.deepStrictEqual(
-        brokers.sent.map(({ node }) => node),
-        [0, 1]
-      )
-    })
-  )
+  for (const movedAfter of [300, 3_000]) {
+    it.scoped(`a frozen one is left when another one leads, known after ${movedAfter} ms`, () =>
+      Effect.gen(function* () {
+        const brokers = new Brokers(2)
+        brokers.cluster.nodes = 2
+        brokers.cluster.partition(topic, 1).leader = 1
+        // appends, and freezes
+        brokers.script.push((b, sent) => Effect.andThen(append(b, sent), frozen(b, sent)))
+        const writer = yield* open(brokers)
+        const write = yield* start(writer.set("a", "1", { partition: 0 }))
+        yield* advance(movedAfter)
+        assert.isTrue(yield* isRunning(write))
+        Object.assign(brokers.cluster.partition(topic), { leader: 1, leaderEpoch: 1 })
+        // tells the writer at once
+        brokers.script.push(refuse(6))
+        yield* start(writer.set("b", "1", { partition: 1 }))
+        const position = yield* within(2_500, Fiber.join(write))
+        assert.strictEqual(position.offset, 0)
+        assert.deepStrictEqual(brokers.written(), ["a=1"])
+        assert.deepStrictEqual(
+          brokers.sent.filter(({ batches }) => batches.some((b) => b.partition === 0)).map(({ node }) => node),
+          [0, 1]
+        )
+      })
+    )
+  }
 
   it.scoped("a connection that the broker closed while it was idle is opened anew", () =>
     Effect.gen(function* () {

@@ -34,7 +34,10 @@ interface Sent {
 type Answer = KafkaClient.ProduceResponse["partitions"][number]
 
 /** What a broker does with the next request: see below. */
-export type Behaviour = (brokers: Brokers, sent: Sent) => Effect.Effect<KafkaClient.ProduceResponse, KafkaError.ConnectionError>
+export type Behaviour = (
+  brokers: Brokers,
+  sent: Sent
+) => Effect.Effect<KafkaClient.ProduceResponse, KafkaError.ConnectionError>
 
 interface ProducerState {
   epoch: number

@@ -17,8 +17,8 @@ describe("writing", () => {
       const second = yield* writer.set("b", "")
       const third = yield* writer.delete("a")
       assert.isTrue(Equal.equals(first, Position.make({ topic, partition: 0, offset: 0 })))
-      assert.strictEqual(`${second}`, "registry@0:1")
-      assert.strictEqual(`${third}`, "registry@0:2")
+      assert.strictEqual(second.toString(), "registry@0:1")
+      assert.strictEqual(third.toString(), "registry@0:2")
       assert.deepStrictEqual(brokers.written(), ["a=1", "b=", "a=null"])
       assert.strictEqual(brokers.sent[0].acks, -1)
       const { stats } = writer
@@ -240,7 +240,9 @@ describe("encoding", () => {
             : Effect.as(Effect.repeatN(Effect.yieldNow(), 20 - 2 * calls++), bytes(text)),
         decode: (encoded) => Effect.succeed(Buffer.from(encoded).toString())
       })
-      const writer = yield* KafkaTableWriter.make<string, string>({ topic, value, ensureTopic: false }).pipe(on(brokers))
+      const writer = yield* KafkaTableWriter.make<string, string>({ topic, value, ensureTopic: false }).pipe(
+        on(brokers)
+      )
       const refused = yield* Effect.flip(writer.set("k", "bad"))
       assert.strictEqual(refused.reason, "Encode")
       yield* Effect.all(
@@ -267,7 +269,9 @@ describe("encoding", () => {
         encode: (text) => (text === "stuck" ? Effect.never : Effect.succeed(bytes(text))),
         decode: (encoded) => Effect.succeed(Buffer.from(encoded).toString())
       })
-      const writer = yield* KafkaTableWriter.make<string, string>({ topic, value, ensureTopic: false }).pipe(on(brokers))
+      const writer = yield* KafkaTableWriter.make<string, string>({ topic, value, ensureTopic: false }).pipe(
+        on(brokers)
+      )
       const stuck = yield* start(writer.set("k", "stuck"))
       const waiting = yield* start(writer.set("k", "waiting"))
       const next = yield* start(writer.set("k", "next"))

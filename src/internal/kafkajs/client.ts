@@ -28,9 +28,10 @@ const readBrokers = (check: OptionCheck, brokers: ReadonlyArray<string>) => {
     check.problem("brokers", 'must name at least one broker, such as ["localhost:9092"]')
     return []
   }
-  return brokers.flatMap((text) => {
+  return brokers.flatMap((text, i) => {
     const broker = typeof text === "string" ? parseBroker(text.trim()) : undefined
-    if (broker === undefined) check.problem("brokers", `"${text}" is not host:port (IPv6 in brackets, no scheme)`)
+    // without the text: somebody may have put a password into it
+    if (broker === undefined) check.problem(`brokers[${i}]`, "must be host:port (IPv6 in brackets, no scheme, no user)")
     return broker === undefined ? [] : [broker]
   })
 }
@@ -58,10 +59,15 @@ const readSasl = (check: OptionCheck, sasl: SaslOptions | undefined, runtime: Ru
   }
   if (sasl.mechanism === "OAUTHBEARER") {
     const { mechanism, token } = sasl
-    // the first asks for a token, kafkajs asks by a promise
-    const oauthBearerProvider = () =>
-      Runtime.runPromise(runtime)(Effect.map(token, (secret) => ({ value: Redacted.value(secret) })))
-    return () => ({ mechanism, oauthBearerProvider })
+    // kafkajs asks by a promise; whatever the token's Effect waits for, it does not outlive the connection
+    return (signal: AbortSignal) => ({
+      mechanism,
+      oauthBearerProvider: () =>
+        Runtime.runPromise(runtime)(
+          Effect.map(token, (secret) => ({ value: Redacted.value(secret) })),
+          { signal }
+        )
+    })
   }
   const { mechanism, password, username } = sasl
   if (username === "") check.problem("sasl.username", "must not be empty")

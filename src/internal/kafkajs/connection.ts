@@ -28,8 +28,8 @@ export interface ConnectionSettings {
   readonly connectTimeoutMillis: number
   readonly requestTimeoutMillis: number
   readonly tls: Tls.ConnectionOptions | undefined
-  /** A fresh object for each connection, as kafkajs keeps the mechanism's state in it. */
-  readonly sasl: (() => { readonly mechanism: string }) | undefined
+  /** A fresh object for each connection, as kafkajs keeps the mechanism's state in it. `signal`: the connection is gone. */
+  readonly sasl: ((signal: AbortSignal) => { readonly mechanism: string }) | undefined
   readonly logger: unknown
 }
 
@@ -44,6 +44,7 @@ class Socket {
   private socket: Net.Socket | undefined
   private failure: ConnectionError | undefined
   private connecting = true
+  private readonly gone = new AbortController()
   private readonly onDown = new Set<(error: ConnectionError) => void>()
   private versions = new Map<number, VersionRange>()
   private readonly settings: ConnectionSettings
@@ -62,7 +63,7 @@ class Socket {
       enforceRequestTimeout: false,
       clientId: settings.clientId,
       ssl: settings.tls ?? null,
-      sasl: settings.sasl?.() ?? null
+      sasl: settings.sasl?.(this.gone.signal) ?? null
     })
     // K19: the queue re-arms a timer for ever; nothing is ever pending here, as we neither throttle nor limit in it
     this.raw.requestQueue.scheduleCheckPendingRequests = () => {}
@@ -122,6 +123,7 @@ class Socket {
     this.raw.connectionStatus = "disconnected"
     this.raw.requestQueue.rejectAll(error)
     this.raw.requestQueue.destroy()
+    this.gone.abort()
     for (const resume of this.onDown) resume(error)
     this.onDown.clear()
     return error

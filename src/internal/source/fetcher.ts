@@ -54,11 +54,22 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
     }
   })
 
-  const request = (connection: BrokerConnection, asked: ReadonlyArray<Asked>) =>
+  /** What is not asked for now shall not wait for the end of a long poll once it can be. */
+  const maxWaitMillis = (asked: ReadonlyArray<Asked>, now: number): number => {
+    const included = new Set(asked.map((one) => one.partition))
+    let millis = fetch.maxWaitMillis
+    for (const p of mine()) {
+      if (included.has(p)) continue
+      millis = Math.min(millis, p.phase === "fetching" ? Math.max(1, p.retryAt - now) : client.backoff.initialMillis)
+    }
+    return millis
+  }
+
+  const request = (connection: BrokerConnection, asked: ReadonlyArray<Asked>, now: number) =>
     connection.fetch({
       topic: context.description!.topic,
       isolation,
-      maxWaitMillis: fetch.maxWaitMillis,
+      maxWaitMillis: maxWaitMillis(asked, now),
       minBytes: fetch.minBytes,
       maxBytes: fetch.maxBytes,
       partitions: asked.map(({ fetchOffset, partition: p }) => ({
@@ -81,7 +92,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
           const asked = yield* next
           if (asked.length === 0 || context.reconnect.has(leader)) return
           const askedAt = yield* Clock.currentTimeMillis
-          const answer = yield* request(connection, asked)
+          const answer = yield* request(connection, asked, askedAt)
           if (answer.errorCode !== 0) {
             return yield* Effect.fail(
               brokerError({ code: answer.errorCode, request: "Fetch", broker: connection.address })
@@ -98,12 +109,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
       })
     )
 
-  const take = (
-    connection: BrokerConnection,
-    asked: ReadonlyArray<Asked>,
-    askedAt: number,
-    answer: FetchResponse
-  ) =>
+  const take = (connection: BrokerConnection, asked: ReadonlyArray<Asked>, askedAt: number, answer: FetchResponse) =>
     Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
       const answers = new Map(answer.partitions.map((p) => [p.partition, p]))

@@ -69,20 +69,26 @@ const close = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
 /** Runs the reader, again and again where the restart policy says so, and tells everybody when it is over. */
 const supervise = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFailure>): Effect.Effect<void> => {
   const { config } = core
-  let runs = 0
+  let prepared = false
   const once = Effect.suspend(() => {
-    const restarted = runs++ > 0
+    const restarted = prepared
     return Effect.scoped(
-      // only at first: a topic that was deleted later is not for us to create again
-      Effect.andThen(restarted ? Effect.void : prepare(core), runReader(core, restarted))
+      Effect.gen(function* () {
+        // only at first: a topic that was deleted later is not for us to create again
+        if (!restarted) yield* prepare(core)
+        prepared = true
+        yield* Effect.forkScoped(readTombstoneRetention(core))
+        return yield* runReader(core, restarted)
+      })
     )
   })
   const onFailure = (error: TableFailure) =>
     Effect.andThen(
       setStatus(core, { _tag: "Failed", error, healing: core.acquired && config.restart !== undefined }),
-      Effect.logError(`reading failed, the content stays as it is: ${error.message}`).pipe(
+      // before that, it is who acquires the table that gets the error
+      Effect.when(() => core.acquired)(Effect.logError(`reading failed, the content stays as it is: ${error.message}`).pipe(
         annotateLogs("KafkaTable", { topic: config.topic })
-      )
+      ))
     )
   return once.pipe(
     Effect.tapError(onFailure),
@@ -107,7 +113,7 @@ const supervise = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, Tabl
 }
 
 /** Makes sure of the topic, for as long as it takes: who acquires the table has a deadline of its own. */
-const prepare = <K, V>(core: Core<K, V>): Effect.Effect<void, TableFailure, Scope.Scope> => {
+const prepare = <K, V>(core: Core<K, V>): Effect.Effect<void, TableFailure> => {
   const { config } = core
   const attempt = (n: number, ensure: CheckedTopic): Effect.Effect<void, TableFailure> =>
     Effect.catchAll(Effect.asVoid(ensureTopic(core.client, ensure)), (error) => {
@@ -124,7 +130,6 @@ const prepare = <K, V>(core: Core<K, V>): Effect.Effect<void, TableFailure, Scop
     yield* loadCodecs
     if (config.ensure !== undefined) yield* attempt(0, config.ensure)
     core.startFailure = undefined
-    yield* Effect.forkScoped(readTombstoneRetention(core))
   })
 }
 
@@ -136,7 +141,13 @@ const readTombstoneRetention = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
   core.client.describeConfigs(core.config.topic).pipe(
     Effect.tap((answer) => {
       const millis = Number(answer.configs.find((c) => c.name === "delete.retention.ms")?.value ?? Number.NaN)
-      if (Number.isFinite(millis)) core.tombstonesLastMillis = millis
+      if (Number.isFinite(millis)) {
+        core.tombstonesLastMillis = millis
+        return Effect.void
+      }
+      return Effect.logInfo(
+        "the topic's delete.retention.ms may not be read: taken to be 24 h, after a longer outage all is replayed"
+      ).pipe(annotateLogs("KafkaTable", { topic: core.config.topic }))
     }),
     Effect.ignore
   )
@@ -380,8 +391,9 @@ const freshnessOf = <K, V>(core: Core<K, V>, now: number): Freshness => {
   const oldest = (list: ReadonlyArray<number | undefined>) =>
     list.reduce((a, b) => (a === undefined || b === undefined ? undefined : Math.min(a, b)))
   const lastFetchAt = known ? oldest(fetches) : undefined
+  const hasEnded = core.status._tag === "Failed" && !core.status.healing
   return Object.freeze({
-    connected: known && partitions.every((p) => p.connected),
+    connected: known && !hasEnded && partitions.every((p) => p.connected),
     lag: known ? sum(lags) : undefined,
     lastFetchAt,
     staleMillis: lastFetchAt === undefined ? undefined : now - lastFetchAt,

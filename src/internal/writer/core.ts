@@ -401,7 +401,9 @@ export class Core {
         batch.expired = true
         this.settleAll(
           batch.records,
-          batch.maybeAppended ? this.unknown(lane, detail, lane.lastFailure) : this.error("Closed", { partition, detail })
+          batch.maybeAppended
+            ? this.unknown(lane, detail, lane.lastFailure)
+            : this.error("Closed", { partition, detail })
         )
       }
       this.settleAll(lane.takeAll(), this.error("Closed", { partition, detail }))
@@ -439,10 +441,8 @@ export class Core {
     return this.queued + this.waiting.size
   }
 
-  /** Takes a description over. Returns the leaders that lost a batch in flight to another one. */
-  describe(description: TopicDescription): ReadonlySet<number> {
+  describe(description: TopicDescription): void {
     const recreated = this.description !== undefined && this.description.topic.id !== description.topic.id
-    const moved = new Set<number>()
     this.description = description
     this.describedAt = this.now()
     this.lastFailure = undefined
@@ -456,7 +456,6 @@ export class Core {
       // news from a broker that lags behind
       if (!recreated && found.leaderEpoch !== -1 && found.leaderEpoch < lane.leaderEpoch) continue
       if (found.leader !== lane.leader || found.leaderEpoch !== lane.leaderEpoch) {
-        if (lane.inFlight && found.leader !== lane.leader) moved.add(lane.leader)
         lane.retryAt = 0
       }
       lane.leader = found.leader
@@ -468,7 +467,18 @@ export class Core {
     if (this.partitionCount > 0) for (const record of parked) this.route(record)
     else this.parked = parked
     this.admit()
-    return moved
+  }
+
+  /** Brokers that have not answered for `millis` about a batch, the leader of which is another one by now. */
+  deposed(millis: number): ReadonlySet<number> {
+    const brokers = new Set<number>()
+    const now = this.now()
+    for (const { inFlight, leader, sentTo } of this.lanes) {
+      if (!inFlight || sentTo === leader || leader === -1) continue
+      const since = this.senders.get(sentTo)?.busySince
+      if (since !== undefined && now - since >= millis) brokers.add(sentTo)
+    }
+    return brokers
   }
 
   get leaders(): ReadonlySet<number> {

@@ -96,13 +96,10 @@ const metadataLoop = (
     Effect.flatMap((description) =>
       Effect.gen(function* () {
         missingSince = undefined
-        const moved = core.describe(description)
+        core.describe(description)
         yield* Effect.forEach(core.leaders, ensureSender, { discard: true })
-        for (const leader of moved) {
-          const since = core.senders.get(leader)?.busySince
-          // it does not answer, and somebody else leads now: the batch goes there, and is told apart by its sequence
-          if (since !== undefined && core.now() - since >= SLOW_MILLIS) yield* restartSender(leader)
-        }
+        // what was sent to them goes to the new leader, and is told apart by its sequence if they did append it
+        yield* Effect.forEach(core.deposed(SLOW_MILLIS), restartSender, { discard: true })
         core.wakeSenders()
         if (!core.needsMetadata) attempts = 0
         // at most one request per backoff, however many ask for it
@@ -141,7 +138,11 @@ const identityLoop = (core: Core): Effect.Effect<never> => {
       Effect.catchAll((error) =>
         Effect.suspend(() => {
           core.lastFailure = error
-          if (!error.retriable) core.failUnsent(error, core.lanes.filter((lane) => lane.identity === undefined))
+          if (!error.retriable)
+            core.failUnsent(
+              error,
+              core.lanes.filter((lane) => lane.identity === undefined)
+            )
           return Effect.flatMap(retryDelay(core.client, attempts++), Effect.sleep)
         })
       )

@@ -48,6 +48,8 @@ export class Lane {
   nextSequence = 0
   batch: Batch | undefined
   inFlight = false
+  /** Node id of whom the batch in flight was sent to. */
+  sentTo = -1
   /** Not to be sent before, by the writer's time. */
   retryAt = 0
   attempts = 0

@@ -72,6 +72,7 @@ export const runSender = (
       if (taken.length > 0 && bytes + batch.size > MAX_REQUEST_BYTES) break
       bytes += batch.size
       lane.inFlight = true
+      lane.sentTo = leader
       taken.push({ lane, batch, before: batch.maybeAppended })
     }
     return taken
@@ -127,7 +128,7 @@ export const runSender = (
           const answer = yield* request(connection)
           attempts = 0
           sender.busySince = undefined
-          yield* take(connection, answer)
+          yield* Effect.uninterruptible(take(connection, answer))
           yield* publish
           // a broker that throttles answers at once, and does not read for so long (KIP-219)
           if (answer.throttleMillis > 0) yield* Effect.sleep(answer.throttleMillis)
@@ -163,8 +164,7 @@ export const runSender = (
       sending = []
       for (const { batch, before, lane } of asked) {
         const found = answers.get(lane.partition)
-        const millis =
-          found === undefined || found.errorCode !== 0 ? yield* retryDelay(client, lane.attempts) : 0
+        const millis = found === undefined || found.errorCode !== 0 ? yield* retryDelay(client, lane.attempts) : 0
         if (found === undefined) {
           // no answer is no refusal
           core.refresh()

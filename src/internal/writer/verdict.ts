@@ -34,12 +34,7 @@ const KAFKA_STORAGE_ERROR = 56
 const UNKNOWN_PRODUCER_ID = 59
 
 /** After these, the batch may have been appended all the same. */
-const AMBIGUOUS = new Set([
-  REQUEST_TIMED_OUT,
-  NETWORK_EXCEPTION,
-  NOT_ENOUGH_REPLICAS_AFTER_APPEND,
-  KAFKA_STORAGE_ERROR
-])
+const AMBIGUOUS = new Set([REQUEST_TIMED_OUT, NETWORK_EXCEPTION, NOT_ENOUGH_REPLICAS_AFTER_APPEND, KAFKA_STORAGE_ERROR])
 
 const NEEDS_IDENTITY = new Set([
   OUT_OF_ORDER_SEQUENCE_NUMBER,
@@ -48,15 +43,16 @@ const NEEDS_IDENTITY = new Set([
   UNKNOWN_PRODUCER_ID
 ])
 
-/** Before Kafka 2.8, writing idempotently takes a right of its own. */
+/** Since Kafka 2.8 the right to write is enough (KIP-679). */
 export const IDEMPOTENT_WRITE_HINT =
-  "Kafka before 2.8 wants IDEMPOTENT_WRITE on the cluster for an idempotent writer: grant it, or set idempotent: false"
+  "an idempotent writer needs WRITE on a topic, or before Kafka 2.8 IDEMPOTENT_WRITE on the cluster; or set idempotent: false"
 
 export const judge = (code: number, idempotent: boolean): Verdict => {
   if (code === 0) return { _tag: "Acknowledged" }
   if (code === MESSAGE_TOO_LARGE || code === RECORD_LIST_TOO_LARGE) return { _tag: "TooLarge" }
   if (code === DUPLICATE_SEQUENCE_NUMBER) return { _tag: "Lost", detail: "it is in the log, but not known where" }
-  if (code === UNKNOWN_SERVER_ERROR) return { _tag: "Lost", detail: "the broker failed in a way that it has no name for" }
+  if (code === UNKNOWN_SERVER_ERROR)
+    return { _tag: "Lost", detail: "the broker failed in a way that it has no name for" }
   if (idempotent && NEEDS_IDENTITY.has(code)) return { _tag: "Renew" }
   const { reason, retriable } = describeCode(code)
   if (retriable) return { _tag: "Retry", appended: AMBIGUOUS.has(code) }

@@ -59,7 +59,10 @@ const start = <K, V>(core: Core, config: WriterConfig<K, V>): Effect.Effect<void
     return core.now() - missingSince < MISSING_GRACE_MILLIS
   }
 
-  const retrying = <A>(self: Effect.Effect<A, ClientError | TopicError>, n = 0): Effect.Effect<A, ClientError | TopicError> =>
+  const retrying = <A>(
+    self: Effect.Effect<A, ClientError | TopicError>,
+    n = 0
+  ): Effect.Effect<A, ClientError | TopicError> =>
     Effect.catchAll(self, (error) => {
       last = error
       if (!isWorthATry(error)) return Effect.fail(error)
@@ -276,17 +279,13 @@ const face = <K, V>(core: Core, config: WriterConfig<K, V>): KafkaTableWriter<K,
     set: (key, value, options) => one({ key, value, options }),
     delete: (key, options) => one({ key, value: TOMBSTONE, options }),
     setMany: (entries) =>
-      withSpan(
-        "setMany",
-        many(mapIterable(entries, ([key, value]) => ({ key, value, options: undefined })))
-      ),
+      withSpan("setMany", many(mapIterable(entries, ([key, value]) => ({ key, value, options: undefined })))),
     deleteMany: (keys) =>
-      withSpan(
-        "deleteMany",
-        many(mapIterable(keys, (key) => ({ key, value: TOMBSTONE, options: undefined })))
-      ),
+      withSpan("deleteMany", many(mapIterable(keys, (key) => ({ key, value: TOMBSTONE, options: undefined })))),
     // whose turn it is not yet, was called before
-    flush: Effect.suspend(() => Effect.andThen(turns.isFree ? Effect.void : turns.run(Effect.void), untilSettled(core))),
+    flush: Effect.suspend(() =>
+      Effect.andThen(turns.isFree ? Effect.void : turns.run(Effect.void), untilSettled(core))
+    ),
     stats: Effect.sync(() => Object.freeze({ ...core.counts, queued: core.pending }))
   }
 }
@@ -335,18 +334,15 @@ const mapIterable = <A, B>(self: Iterable<A>, f: (a: A) => B): Iterable<B> => ({
   }
 })
 
-const bytesOf = (value: Uint8Array | string | null): Uint8Array | null =>
-  typeof value === "string" ? Buffer.from(value) : value
-
 /** Throws what is wrong with them. */
 const headersOf = (headers: NonNullable<WriteOptions["headers"]>): Headers => {
   const list: Array<readonly [string, Uint8Array | null]> = []
   const add = (key: string, value: Uint8Array | string | null) => {
-    const bytes = bytesOf(value)
-    if (typeof key !== "string" || (bytes !== null && !(bytes instanceof Uint8Array))) {
+    if (typeof key !== "string" || !(value === null || typeof value === "string" || value instanceof Uint8Array)) {
       throw new TypeError("headers: a key must be a string, and a value a string, bytes or null")
     }
-    list.push([key, bytes])
+    // a copy: the caller's bytes stay the caller's
+    list.push([key, value === null ? null : Buffer.from(value)])
   }
   if (Symbol.iterator in headers) for (const { key, value } of headers) add(key, value)
   else for (const [key, value] of Object.entries(headers)) add(key, value)

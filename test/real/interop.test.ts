@@ -1,0 +1,294 @@
+/** What other clients write is what a table shows: Kafka's Java producer, its console producer, librdkafka. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import { assert } from "vitest"
+import { Codec, KafkaClient, KafkaTable } from "../../src/index.ts"
+import { consoleProduce } from "../kafka/java.ts"
+import * as JavaClient from "../kafka/JavaClient.ts"
+import * as Librdkafka from "../kafka/Librdkafka.ts"
+import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
+import type { Compression, ReadRecord, RecordToSend } from "../kafka/records.ts"
+import { differences, failOnProcessWarnings, fold, open, shared, test, withClient } from "./support.ts"
+
+failOnProcessWarnings()
+
+const compacted = { "cleanup.policy": "compact" }
+
+const codecs: ReadonlyArray<Compression> = ["none", "gzip", "snappy", "lz4", "zstd"]
+
+/** Of each size: alike enough to be worth compressing, and not all alike. */
+const recordsOf = (tag: string): ReadonlyArray<RecordToSend> => [
+  ...Array.from({ length: 400 }, (_, i) => ({
+    key: `${tag}-${i % 300}`,
+    value: `{"tag":"${tag}","i":${i},"text":"${"the same again ".repeat(i % 20)}"}`,
+    timestamp: 1_700_000_000_000 + i,
+    headers: i % 50 === 0 ? [{ key: "trace", value: `${i}` }] : []
+  })),
+  { key: `${tag}-large`, value: Array.from({ length: 60_000 }, (_, i) => `${i % 977}`).join(",") },
+  { key: `${tag}-1`, value: null },
+  { key: `${tag}-2`, value: "" }
+]
+
+/** Headers as other clients' are shown. */
+const headersOf = (record: Pick<ReadRecord, "headers">) =>
+  record.headers.map((header) => [header.key, header.value === null ? null : Buffer.from(header.value).toString("hex")])
+
+/** Which codecs the batches of a topic have, by its raw bytes: bits of the attributes. */
+const codecsIn = (client: KafkaClient.KafkaClient, topic: string) =>
+  Effect.gen(function* () {
+    const description = yield* client.describeTopic(topic)
+    const found = new Set<number>()
+    for (const p of description.partitions) {
+      const connection = yield* client.connect(description.brokers.get(p.leader)!)
+      let fetchOffset = 0
+      while (true) {
+        const answer = yield* connection.fetch({
+          topic: description.topic,
+          isolation: "read_uncommitted",
+          maxWaitMillis: 0,
+          minBytes: 0,
+          maxBytes: 50_000_000,
+          partitions: [
+            {
+              partition: p.partition,
+              leaderEpoch: -1,
+              fetchOffset,
+              lastFetchedEpoch: -1,
+              maxBytes: 50_000_000
+            }
+          ]
+        })
+        const { records } = answer.partitions[0]
+        if (records.length === 0) break
+        for (let at = 0; at < records.length; at += 12 + records.readInt32BE(at + 8)) {
+          found.add(records.readInt16BE(at + 21) & 7)
+          fetchOffset = Number(records.readBigInt64BE(at)) + records.readInt32BE(at + 23) + 1
+        }
+      }
+    }
+    return [...found].sort()
+  })
+
+realKafka("what other clients wrote", { java: true, python: true }, () => {
+  const kafka = shared(
+    Effect.gen(function* () {
+      const { adminBrokers, brokers } = yield* sharedKafka
+      return { brokers, java: yield* JavaClient.make(adminBrokers) }
+    })
+  )
+
+  /** A topic that `write` wrote to, replayed and followed: both as Java and librdkafka read it, with headers. */
+  const agrees = <E>(
+    options: { readonly configs?: Readonly<Record<string, string>>; readonly codecs: ReadonlyArray<number> },
+    write: (topic: string) => Effect.Effect<unknown, E, Scope.Scope>
+  ) =>
+    Effect.gen(function* () {
+      const { brokers, java } = yield* kafka
+      const topic = topicName()
+      yield* java.createTopic(topic, { partitions: 2, configs: { ...compacted, ...options.configs } })
+      const following = yield* open({ brokers }, topic, { headers: true })
+      yield* write(topic)
+      yield* following.barrier()
+      const replayed = yield* open({ brokers }, topic, { headers: true })
+      const log = yield* java.dump(topic, { committed: true })
+      const right = fold(log)
+      const other = fold(yield* Librdkafka.consume({ brokers, topic }))
+      assert.strictEqual(other.size, right.size)
+      for (const table of [following, replayed]) {
+        assert.deepStrictEqual(differences(table.unsafeSnapshot(), right), [])
+        assert.deepStrictEqual(differences(table.unsafeSnapshot(), other), [])
+        for (const entry of table.unsafeSnapshot().entries()) {
+          const record = right.get(entry.key)!
+          assert.deepStrictEqual(
+            entry.headers.map((h) => [h.key, h.value === null ? null : Buffer.from(h.value).toString("hex")]),
+            headersOf(record)
+          )
+        }
+        assert.strictEqual((yield* table.stats).keyErrors + (yield* table.stats).valueErrors, 0)
+      }
+      const client = yield* KafkaClient.make({ brokers })
+      // a batch that would not get smaller may be left as it is
+      assert.includeMembers(yield* codecsIn(client, topic), [...options.codecs])
+      return { right, log }
+    })
+
+  test("Kafka's Java producer, in every codec", () =>
+    Effect.gen(function* () {
+      const { java } = yield* kafka
+      const { right } = yield* agrees({ codecs: [0, 1, 2, 3, 4] }, (topic) =>
+        Effect.forEach(codecs, (compression) => java.produce(topic, recordsOf(compression), { compression }))
+      )
+      assert.strictEqual(right.size, codecs.length * 300)
+    }))
+
+  test("librdkafka, in every codec", () =>
+    Effect.gen(function* () {
+      const { brokers } = yield* kafka
+      const { right } = yield* agrees({ codecs: [0, 1, 2, 3, 4] }, (topic) =>
+        Effect.forEach(codecs, (compression) =>
+          Librdkafka.produce({ brokers, topic, records: recordsOf(compression), compression })
+        )
+      )
+      assert.strictEqual(right.size, codecs.length * 300)
+    }))
+
+  test("brokers that compress by themselves, in every codec", () =>
+    Effect.gen(function* () {
+      const { java } = yield* kafka
+      for (const [codec, compression] of [...codecs.entries()].slice(1)) {
+        yield* agrees({ codecs: [codec], configs: { "compression.type": compression } }, (topic) =>
+          java.produce(topic, recordsOf(compression))
+        )
+      }
+    }))
+
+  test("transactions that are compressed, and producers without acknowledgements", () =>
+    Effect.gen(function* () {
+      const { java } = yield* kafka
+      const { right } = yield* agrees({ codecs: [0, 2, 3, 4] }, (topic) =>
+        Effect.gen(function* () {
+          for (const compression of ["lz4", "zstd"] as const) {
+            const transaction = yield* java.transaction({ compression })
+            yield* transaction.begin
+            yield* transaction.send(topic, recordsOf(compression))
+            yield* transaction.commit
+            yield* transaction.begin
+            yield* transaction.send(topic, recordsOf(`${compression} aborted`))
+            yield* transaction.abort
+          }
+          yield* java.produce(topic, recordsOf("acks 1"), { acks: "1", compression: "snappy" })
+          // what nobody acknowledges is there before what is acknowledged after it
+          yield* java.produce(topic, recordsOf("acks 0"), { acks: "0", compression: "snappy" })
+          yield* java.produce(topic, recordsOf("acks 0 again"), { acks: "1", compression: "snappy" })
+        })
+      )
+      assert.isFalse([...right.keys()].some((key) => key.includes("aborted")))
+    }))
+
+  test("the console producer: keys, headers, tombstones", () =>
+    Effect.gen(function* () {
+      const { brokers } = yield* kafka
+      const { right } = yield* agrees({ codecs: [0, 4] }, (topic) =>
+        Effect.all(
+          [
+            consoleProduce({
+              brokers,
+              topic,
+              keySeparator: "\t",
+              headers: true,
+              nullMarker: "NULL",
+              lines: [
+                "from:console,again:yes\ta\t1",
+                "h:\tb\t2",
+                "from:console\tc\tNULL",
+                "x:y\tä€😀\tünïcode 😀",
+                "x:y\tempty\t"
+              ]
+            }),
+            consoleProduce({
+              brokers,
+              topic,
+              keySeparator: "\t",
+              compression: "zstd",
+              lines: Array.from({ length: 200 }, (_, i) => `line-${i}\t{"n":${i},"text":"${"x".repeat(50)}"}`)
+            })
+          ],
+          { concurrency: 2 }
+        )
+      )
+      assert.strictEqual(right.size, 204)
+      assert.strictEqual(right.get("ä€😀")?.value?.toString(), "ünïcode 😀")
+    }))
+
+  const odd: ReadonlyArray<RecordToSend> = [
+    { key: "", value: "of the empty key" },
+    { key: "e\u0301", value: "decomposed" },
+    { key: "\u00e9", value: "composed" },
+    { key: "\ufeffbom", value: "\ufeffbom" },
+    { key: "\u0000", value: "\u0000" },
+    { key: "line\nbreak\ttab", value: "x" },
+    { key: "日本語 😀 👩‍👩‍👧", value: "日本語 😀 👩‍👩‍👧" },
+    { key: "k".repeat(5_000), value: "long key" },
+    { key: "__proto__", value: "1" },
+    { key: "constructor", value: "2" },
+    { key: "empty", value: "" },
+    { key: "gone", value: "1" },
+    { key: "gone", value: null },
+    { key: "never there", value: null },
+    {
+      key: "headers",
+      value: "x",
+      headers: [
+        { key: "null", value: null },
+        { key: "empty", value: "" },
+        { key: "again", value: "1" },
+        { key: "again", value: "2" },
+        { key: "", value: "of the empty key" },
+        { key: "ünï", value: new Uint8Array([0, 255, 128]) }
+      ]
+    }
+  ]
+
+  for (const by of ["Java", "librdkafka"] as const) {
+    test(`odd keys, values and headers, by ${by}`, () =>
+      Effect.gen(function* () {
+        const { brokers, java } = yield* kafka
+        const { right } = yield* agrees({ codecs: [3] }, (topic) =>
+          by === "Java"
+            ? java.produce(topic, odd, { compression: "lz4" })
+            : Librdkafka.produce({
+                brokers,
+                topic,
+                // to be compressed at all, it has to get smaller
+                records: [...odd, ...recordsOf("more").map((r) => ({ ...r, partition: 0 })), ...filler],
+                compression: "lz4"
+              })
+        )
+        assert.includeMembers(
+          [...right.keys()],
+          ["", "e\u0301", "\u00e9", "\ufeffbom", "\u0000", "__proto__", "constructor", "empty", "headers"]
+        )
+        assert.isFalse(right.has("gone"))
+      }))
+  }
+  const filler = [0, 1].map((partition) => ({ key: `filler ${partition}`, value: "x".repeat(20_000), partition }))
+
+  test("records without a key, keys that are no text, keys that are numbers or bytes", () =>
+    Effect.gen(function* () {
+      const { brokers, java } = yield* kafka
+      const topic = topicName()
+      yield* java.createTopic(topic, { configs: { "cleanup.policy": "delete" } })
+      const key = (n: number) => {
+        const bytes = Buffer.alloc(4)
+        bytes.writeInt32BE(n)
+        return bytes
+      }
+      yield* java.produce(topic, [
+        { value: "no key" },
+        { key: null, value: null },
+        { key: key(1), value: "one" },
+        { key: key(-1), value: "minus one" },
+        { key: new Uint8Array([0xc3, 0x28]), value: "not UTF-8" },
+        { key: key(1), value: "one again" }
+      ])
+      const on = withClient({ brokers })
+      const numbers = yield* KafkaTable.make<number, string>({ topic, key: Codec.int32, value: Codec.utf8 }).pipe(on)
+      assert.deepStrictEqual(
+        [...numbers.unsafeSnapshot()],
+        [
+          [1, "one again"],
+          [-1, "minus one"]
+        ]
+      )
+      const { keyErrors, keyless } = yield* numbers.stats
+      assert.deepStrictEqual([keyErrors, keyless], [1, 2])
+      const bytes = yield* KafkaTable.make<Uint8Array, string>({ topic, key: Codec.bytes, value: Codec.utf8 }).pipe(on)
+      assert.deepStrictEqual(yield* bytes.get(new Uint8Array([0xc3, 0x28])), Option.some("not UTF-8"))
+      assert.strictEqual(yield* bytes.size, 3)
+      const texts = yield* open({ brokers }, topic)
+      // -1 and C3 28 are no text; 1 is four control characters
+      assert.deepStrictEqual(yield* texts.keys, ["\u0000\u0000\u0000\u0001"])
+      assert.strictEqual((yield* texts.stats).keyErrors, 2)
+    }))
+})

@@ -1,0 +1,60 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Lane } from "../../src/internal/writer/lane.ts"
+import { PendingRecord, type Outcome } from "../../src/internal/writer/record.ts"
+
+const record = (deadline: number, size = 1): PendingRecord => {
+  const made = new PendingRecord(
+    { key: new Uint8Array(1), value: new Uint8Array(size), headers: [], timestamp: 0, partition: undefined },
+    (_: Outcome) => {}
+  )
+  made.deadline = deadline
+  return made
+}
+
+const lane = (maxBytes = 1_000_000) => new Lane(0, { producerId: 1n, epoch: 0 }, maxBytes)
+
+describe("a lane", () => {
+  it("gives each record one sequence, and wraps to 0 after 2^31 - 1", () => {
+    const one = lane()
+    one.nextSequence = 2 ** 31 - 2
+    for (let i = 0; i < 3; i++) one.push(record(1))
+    one.advance(one.cut()!)
+    assert.strictEqual(one.nextSequence, 1)
+  })
+
+  it("renews: the next epoch from sequence 0, and no identity after the last epoch", () => {
+    const one = lane()
+    one.nextSequence = 7
+    one.renew()
+    assert.deepStrictEqual([one.identity?.epoch, one.nextSequence], [1, 0])
+    one.identity = { producerId: 1n, epoch: 0x7fff }
+    one.renew()
+    assert.isUndefined(one.identity)
+  })
+
+  it("keeps its order through cutting, splitting and deadlines", () => {
+    const one = lane(61 + 3 * record(0).size)
+    const records = Array.from({ length: 5_000 }, (_, i) => record(i))
+    for (const r of records) one.push(r)
+    assert.strictEqual(one.deadline, 0)
+    const first = one.cut()!
+    assert.deepStrictEqual(first.records, records.slice(0, 3))
+    assert.strictEqual(one.cut(), first)
+    one.split(first)
+    assert.deepStrictEqual(one.cut()!.records, records.slice(0, 1))
+    assert.deepStrictEqual(one.takeOverdue(3_000), records.slice(1, 3_001))
+    assert.strictEqual([...one.unsettled()].length, 1 + 1_999)
+    one.batch = undefined
+    assert.strictEqual(one.deadline, 3_001)
+    assert.strictEqual(one.takeAll().length, 1_999)
+    assert.isTrue(one.isIdle)
+    assert.strictEqual(one.deadline, Number.POSITIVE_INFINITY)
+  })
+
+  it("takes a record that is larger than a batch alone", () => {
+    const one = lane(100)
+    one.push(record(0, 1_000))
+    one.push(record(0))
+    assert.strictEqual(one.cut()!.records.length, 1)
+  })
+})
