@@ -9,7 +9,7 @@ const MAX = 2_147_483_647
 export interface OptionCheck {
   readonly problem: (option: string, problem: string) => void
   /** Options that are none. TypeScript refuses most; configuration files and JavaScript do not. */
-  readonly known: (options: object, names: ReadonlyArray<string>) => void
+  readonly known: (options: object, names: ReadonlyArray<string>, within?: string) => void
   /** A duration above zero, in milliseconds. */
   readonly millis: (option: string, value: Duration.DurationInput | undefined, fallback: number) => number
   /** A whole number of at least `min`. */
@@ -30,9 +30,10 @@ export const checkOptions = <A>(
     }
     const result = read({
       problem,
-      known: (options, names) => {
+      known: (options, names, within) => {
         for (const name of Object.keys(options)) {
-          if (!names.includes(name)) problem(name, `unknown option; known are ${names.join(", ")}`)
+          if (names.includes(name)) continue
+          problem(within === undefined ? name : `${within}.${name}`, `unknown option; known are ${names.join(", ")}`)
         }
       },
       millis: (option, value, fallback) => {

@@ -98,7 +98,7 @@ export const runJava = (
   )
 
 const tools = {
-  acls: "kafka.admin.AclCommand",
+  acls: "org.apache.kafka.tools.AclCommand",
   configs: "kafka.admin.ConfigCommand",
   consoleConsumer: "org.apache.kafka.tools.consumer.ConsoleConsumer",
   consoleProducer: "org.apache.kafka.tools.ConsoleProducer",

@@ -375,12 +375,13 @@ describe("options", () => {
         }),
         [
           "groupId",
-          "brokers",
-          "brokers",
-          "brokers",
-          "brokers",
+          "brokers[0]",
+          "brokers[1]",
+          "brokers[2]",
+          "brokers[3]",
           "connectTimeout",
           "requestTimeout",
+          "tls",
           "tls",
           "sasl.mechanism"
         ]

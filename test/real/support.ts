@@ -258,7 +258,7 @@ export const countingProxy = (target: { readonly host: string; readonly port: nu
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** TCP connections of this process. */
-const sockets = (): number =>
+export const sockets = (): number =>
   process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap" || name === "TLSWrap").length
 
 const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length

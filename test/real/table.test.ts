@@ -29,6 +29,7 @@ import {
   open,
   seenBy,
   shared,
+  sockets,
   statuses,
   statusOf,
   test,
@@ -288,6 +289,23 @@ realKafka("a table on a real Kafka", { java: true }, () => {
       const stats = yield* table.stats
       assert.strictEqual(stats.replayed, 100_000)
       assert.isDefined(stats.catchUpMillis)
+    }))
+
+  test("throttled by a quota: slow, and complete all the same", () =>
+    Effect.gen(function* () {
+      const { brokers, java } = yield* kafka
+      const topic = topicName()
+      yield* java.createTopic(topic, { partitions: 2, configs: compacted })
+      yield* java.seed(topic, { count: 10_000, valueBytes: 200 })
+      const clientId = topicName("slow")
+      const quota = (rate: number | null) => java.alterQuota({ "client-id": clientId }, { consumer_byte_rate: rate })
+      yield* Effect.acquireRelease(quota(500_000), () => Effect.ignore(quota(null)))
+      const begin = performance.now()
+      const table = yield* open({ brokers, clientId }, topic, { onCatchUpTimeout: "fail" })
+      assert.isAbove(performance.now() - begin, 1_000)
+      assert.strictEqual(yield* table.size, 10_000)
+      assert.deepStrictEqual(differences(table.unsafeSnapshot(), fold(yield* java.dump(topic))), [])
+      assert.strictEqual((yield* table.stats).reconnects, 0)
     }))
 
   test("values of 1 MB, above the size of a partition's answer; headers on request; the broker's timestamps", () =>
@@ -653,12 +671,15 @@ realKafka("a table on a real Kafka", { java: true }, () => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** Nothing takes longer than this to be noticed. */
+/** Brokers close connections that were idle for so long. */
+const IDLE_MILLIS = 2_000
+
 const impatient = { requestTimeout: "1 second", connectTimeout: "1 second" } as const
 
 realKafka("a table whose broker fails", { java: true }, () => {
   const kafka = shared(
     Effect.gen(function* () {
-      const cluster = yield* KafkaCluster.make()
+      const cluster = yield* KafkaCluster.make({ config: { "connections.max.idle.ms": String(IDLE_MILLIS) } })
       const java = yield* JavaClient.make(cluster.adminBrokers)
       return { java, brokers: cluster.brokers, node: cluster.nodes[0] }
     })
@@ -678,6 +699,20 @@ realKafka("a table whose broker fails", { java: true }, () => {
         yield* put(0)
         yield* table.barrier()
         assert.isTrue((yield* table.freshness).connected)
+
+        const large = topicName()
+        yield* java.createTopic(large, { partitions: 2, configs: compacted })
+        yield* java.seed(large, { count: 50_000, valueBytes: 200 })
+        // in small answers, so that the broker goes in the middle of it
+        const replaying = yield* Effect.forkScoped(
+          open({ brokers, ...impatient }, large, {
+            fetch: { maxPartitionBytes: 2_000, maxBytes: 2_000 },
+            catchUpTimeout: "60 seconds",
+            onCatchUpTimeout: "fail"
+          })
+        )
+        yield* Effect.sleep("300 millis")
+        assert.isNull(replaying.unsafePoll())
 
         yield* way === "killed and started" ? node.kill : node.shutdown
         const down = yield* eventually(
@@ -706,9 +741,29 @@ realKafka("a table whose broker fails", { java: true }, () => {
         assert.deepStrictEqual(seen, ["CaughtUp"])
         const stats = yield* table.stats
         assert.deepStrictEqual([stats.rebuilds, stats.reconnects > 0], [0, true])
+        const replayed = yield* Fiber.join(replaying)
+        assert.deepStrictEqual(differences(replayed.unsafeSnapshot(), fold(yield* java.dump(large))), [])
+        assert.strictEqual((yield* replayed.stats).replayed, 50_000)
+        assert.isAbove((yield* replayed.stats).reconnects, 0)
         assert.deepStrictEqual(differences(table.unsafeSnapshot(), fold(yield* java.dump(topic))), [])
       }))
   }
+
+  test("a connection that the broker closed for being idle is no failure", () =>
+    Effect.gen(function* () {
+      const { brokers, java } = yield* kafka
+      const topic = topicName()
+      yield* java.createTopic(topic, { configs: compacted })
+      yield* eventually(Effect.sync(sockets), (count) => count === 0)
+      const table = yield* open({ brokers }, topic)
+      // one to ask, one to fetch
+      assert.strictEqual(sockets(), 2)
+      yield* eventually(Effect.sync(sockets), (count) => count === 1)
+      const begin = performance.now()
+      yield* table.barrier()
+      assert.isBelow(performance.now() - begin, 1_000)
+      assert.isUndefined((yield* table.freshness).lastFailure)
+    }))
 
   test("frozen broker: noticed within the request timeout, a start is degraded or fails on time, then all resume", () =>
     Effect.gen(function* () {

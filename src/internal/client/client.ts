@@ -1,5 +1,6 @@
 /** What every driver has in common: which broker to ask, and answers with their error codes turned into typed errors. */
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type {
@@ -22,6 +23,9 @@ type Address = Pick<Broker, "host" | "port">
 const addressOf = (broker: Address) =>
   (broker.host.includes(":") ? `[${broker.host}]` : broker.host) + `:${broker.port}`
 
+/** How long a broker may be silent before another one is asked the same. */
+const HEDGE_MILLIS = 1_000
+
 const UNKNOWN_TOPIC_OR_PARTITION = 3
 
 const TIMESTAMPS = { earliest: -2, latest: -1 } as const
@@ -37,30 +41,43 @@ export const make = (driver: {
     const failedAt = new Map<string, number>()
     let known: ReadonlyArray<Broker> = []
 
-    /** Connected ones first, then those that did not fail lately; the bootstrap list stays a candidate for ever. */
+    /** Connected ones first, those last that failed or were slow; the bootstrap list stays a candidate for ever. */
     const candidates = (): ReadonlyArray<Address> => {
       const all = new Map<string, Address>()
       for (const broker of [...known, ...driver.bootstrap]) {
         if (!all.has(addressOf(broker))) all.set(addressOf(broker), broker)
       }
-      const rank = (address: string, broker: Address) => (shared.has(broker) ? -1 : (failedAt.get(address) ?? 0))
+      const rank = (address: string, broker: Address) => failedAt.get(address) ?? (shared.has(broker) ? -1 : 0)
       return [...all].sort(([a, x], [b, y]) => rank(a, x) - rank(b, y)).map(([, broker]) => broker)
     }
+
+    const avoid = (broker: Address) =>
+      Effect.map(Clock.currentTimeMillis, (now) => failedAt.set(addressOf(broker), now))
 
     const use = <A>(broker: Address, f: (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>) =>
       shared.use(broker, f).pipe(
         Effect.tap(() => Effect.sync(() => failedAt.delete(addressOf(broker)))),
-        Effect.tapError(() => Effect.map(Clock.currentTimeMillis, (now) => failedAt.set(addressOf(broker), now)))
+        Effect.tapError(() => avoid(broker))
       )
 
-    /** The first broker that answers. Credentials that one broker refuses are not tried on all the others. */
+    /**
+     * The first broker that answers: the next one is asked when one fails, or has not answered for a second (it may be
+     * frozen). Credentials that one broker refuses are not tried on all the others.
+     */
     const useAny = <A>(f: (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>) =>
       Effect.suspend(() => {
-        const attempt = (rest: ReadonlyArray<Address>): Effect.Effect<A, ConnectionError> => {
-          const [broker, ...others] = rest
-          return use(broker, f).pipe(
-            Effect.catchAll((error) => (others.length === 0 || !error.retriable ? Effect.fail(error) : attempt(others)))
-          )
+        const attempt = ([broker, ...others]: ReadonlyArray<Address>): Effect.Effect<A, ConnectionError> => {
+          if (others.length === 0) return use(broker, f)
+          return Effect.flatMap(Deferred.make<void>(), (failed) => {
+            const first = Effect.catchAll(use(broker, f), (error) =>
+              error.retriable ? Effect.andThen(Deferred.succeed(failed, void 0), Effect.never) : Effect.fail(error)
+            )
+            const next = Effect.raceFirst(
+              Deferred.await(failed),
+              Effect.zipRight(Effect.sleep(HEDGE_MILLIS), avoid(broker))
+            )
+            return Effect.raceFirst(first, Effect.andThen(next, attempt(others)))
+          })
         }
         return attempt(candidates())
       })

@@ -3,7 +3,7 @@ import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
-import type * as Tls from "node:tls"
+import * as Tls from "node:tls"
 import type { KafkaClient, KafkaClientOptions, SaslOptions, TlsOptions } from "../../KafkaClient.ts"
 import type { InvalidOptionsError } from "../../KafkaError.ts"
 import * as Client from "../client/client.ts"
@@ -12,6 +12,7 @@ import { connect } from "./connection.ts"
 import { makeLogger } from "./logger.ts"
 
 const OPTIONS = ["brokers", "clientId", "tls", "sasl", "connectTimeout", "requestTimeout", "backoff"]
+const TLS_OPTIONS = ["ca", "cert", "key", "passphrase", "serverName"]
 const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
 /** `host:port`, an IPv6 host in brackets. */
@@ -36,19 +37,37 @@ const readBrokers = (check: OptionCheck, brokers: ReadonlyArray<string>) => {
   })
 }
 
+const readSecret = (check: OptionCheck, option: string, secret: Redacted.Redacted<string>): string => {
+  if (Redacted.isRedacted(secret)) return Redacted.value(secret)
+  check.problem(option, "must be Redacted: Redacted.make(secret), or Config.redacted")
+  return ""
+}
+
 const readTls = (check: OptionCheck, tls: boolean | TlsOptions | undefined): Tls.ConnectionOptions | undefined => {
   if (tls === undefined || tls === false) return undefined
   if (tls === true) return {}
+  check.known(tls, TLS_OPTIONS, "tls")
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
     check.problem("tls", "cert and key belong together")
   }
-  return {
-    ...(tls.ca === undefined ? {} : { ca: typeof tls.ca === "string" ? tls.ca : [...tls.ca] }),
+  const authorities = tls.ca === undefined ? [] : typeof tls.ca === "string" ? [tls.ca] : [...tls.ca]
+  if (authorities.some((pem) => !pem.includes("-----BEGIN"))) {
+    check.problem("tls.ca", "must be PEM text (not the path of a file)")
+  }
+  const options: Tls.ConnectionOptions = {
+    ...(tls.ca === undefined ? {} : { ca: authorities }),
     ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-    ...(tls.key === undefined ? {} : { key: Redacted.value(tls.key) }),
-    ...(tls.passphrase === undefined ? {} : { passphrase: Redacted.value(tls.passphrase) }),
+    ...(tls.key === undefined ? {} : { key: readSecret(check, "tls.key", tls.key) }),
+    ...(tls.passphrase === undefined ? {} : { passphrase: readSecret(check, "tls.passphrase", tls.passphrase) }),
     ...(tls.serverName === undefined ? {} : { servername: tls.serverName })
   }
+  try {
+    Tls.createSecureContext(options)
+  } catch {
+    // OpenSSL's words would not help, and could hold a part of the key
+    check.problem("tls", "ca, cert, key and passphrase are not PEM texts that fit together")
+  }
+  return options
 }
 
 const readSasl = (check: OptionCheck, sasl: SaslOptions | undefined, runtime: Runtime.Runtime<never>) => {
@@ -58,6 +77,7 @@ const readSasl = (check: OptionCheck, sasl: SaslOptions | undefined, runtime: Ru
     return undefined
   }
   if (sasl.mechanism === "OAUTHBEARER") {
+    check.known(sasl, ["mechanism", "token"], "sasl")
     const { mechanism, token } = sasl
     // kafkajs asks by a promise; whatever the token's Effect waits for, it does not outlive the connection
     return (signal: AbortSignal) => ({
@@ -69,9 +89,11 @@ const readSasl = (check: OptionCheck, sasl: SaslOptions | undefined, runtime: Ru
         )
     })
   }
-  const { mechanism, password, username } = sasl
+  check.known(sasl, ["mechanism", "username", "password"], "sasl")
+  const { mechanism, username } = sasl
   if (username === "") check.problem("sasl.username", "must not be empty")
-  return () => ({ mechanism, username, password: Redacted.value(password) })
+  const password = readSecret(check, "sasl.password", sasl.password)
+  return () => ({ mechanism, username, password })
 }
 
 /** The client on kafkajs's connections. */
@@ -81,6 +103,7 @@ export const make = (options: KafkaClientOptions): Effect.Effect<KafkaClient, In
     const logger = yield* makeLogger
     const settings = yield* checkOptions("KafkaClient", (check) => {
       check.known(options, OPTIONS)
+      check.known(options.backoff ?? {}, ["initial", "max"], "backoff")
       return {
         bootstrap: readBrokers(check, options.brokers),
         backoff: {

@@ -86,9 +86,11 @@ const supervise = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, Tabl
     Effect.andThen(
       setStatus(core, { _tag: "Failed", error, healing: core.acquired && config.restart !== undefined }),
       // before that, it is who acquires the table that gets the error
-      Effect.when(() => core.acquired)(Effect.logError(`reading failed, the content stays as it is: ${error.message}`).pipe(
-        annotateLogs("KafkaTable", { topic: config.topic })
-      ))
+      Effect.when(() => core.acquired)(
+        Effect.logError(`reading failed, the content stays as it is: ${error.message}`).pipe(
+          annotateLogs("KafkaTable", { topic: config.topic })
+        )
+      )
     )
   return once.pipe(
     Effect.tapError(onFailure),
