@@ -123,8 +123,35 @@ const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
   return Option.getOrThrow(Cause.failureOption(exit.cause))
 }
 
-/** Timers of this process: the test runner has some, too. */
-const timers = Effect.sync(() => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length)
+/** Timers that kafkajs armed and that neither fired nor were cleared, while the effect runs with the count of them. */
+const watchingTimers = <A, E, R>(f: (pending: () => number) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => {
+      const { clearTimeout, setTimeout } = globalThis
+      const pending = new Set<unknown>()
+      const watched = (run: () => void, millis?: number) => {
+        const isTheirs = new Error().stack?.includes("/kafkajs/src/") === true
+        const handle: NodeJS.Timeout = setTimeout(() => {
+          pending.delete(handle)
+          run()
+        }, millis)
+        if (isTheirs) pending.add(handle)
+        return handle
+      }
+      globalThis.setTimeout = watched as typeof setTimeout
+      globalThis.clearTimeout = (handle) => {
+        pending.delete(handle)
+        clearTimeout(handle)
+      }
+      return { clearTimeout, pending, setTimeout }
+    }),
+    ({ pending }) => f(() => pending.size),
+    ({ clearTimeout, setTimeout }) =>
+      Effect.sync(() => {
+        globalThis.setTimeout = setTimeout
+        globalThis.clearTimeout = clearTimeout
+      })
+  )
 
 const goneSoon = (server: Server) =>
   Effect.gen(function* () {
@@ -205,19 +232,35 @@ describe("connecting", () => {
     )
   }
 
-  it.scopedLive("interrupted while it connects: nothing is left", () =>
-    Effect.gen(function* () {
-      const server = yield* serve(
-        () => {},
-        () => false
-      )
-      const before = yield* timers
-      const fiber = yield* Effect.fork(Effect.scoped(connect(server.port, { connectTimeout: "1 minute" })))
-      while (server.connections() === 0) yield* Effect.sleep("5 millis")
-      yield* Fiber.interrupt(fiber)
-      yield* goneSoon(server)
-      assert.strictEqual(yield* timers, before)
-    })
+  it.scopedLive("interrupted while it connects: nothing is left, no timer either", () =>
+    watchingTimers((pending) =>
+      Effect.gen(function* () {
+        const server = yield* serve(
+          () => {},
+          () => false
+        )
+        const fiber = yield* Effect.fork(Effect.scoped(connect(server.port, { connectTimeout: "1 minute" })))
+        while (server.connections() === 0) yield* Effect.sleep("5 millis")
+        yield* Fiber.interrupt(fiber)
+        yield* goneSoon(server)
+        assert.strictEqual(pending(), 0)
+      })
+    )
+  )
+
+  it.scopedLive("interrupted before there is a connection: kafkajs's own timer is not left either", () =>
+    watchingTimers((pending) =>
+      Effect.gen(function* () {
+        const server = yield* serve(answerMetadata)
+        const fiber = yield* Effect.fork(Effect.scoped(connect(server.port, { connectTimeout: "1 minute" })))
+        for (let i = 0; i < 100 && pending() === 0; i++) yield* Effect.yieldNow()
+        yield* Fiber.interrupt(fiber)
+        yield* goneSoon(server)
+        // its socket's error event comes a moment later, a minute before the timer would
+        for (let i = 0; i < 100 && pending() > 0; i++) yield* Effect.sleep("10 millis")
+        assert.strictEqual(pending(), 0)
+      })
+    )
   )
 })
 
@@ -305,13 +348,14 @@ describe("requests", () => {
   )
 
   it.scopedLive("an idle connection does not wake the process (K19)", () =>
-    Effect.gen(function* () {
-      const server = yield* serve(answerMetadata)
-      const before = yield* timers
-      const connection = yield* connect(server.port)
-      yield* connection.metadata([])
-      assert.strictEqual(yield* timers, before)
-    })
+    watchingTimers((pending) =>
+      Effect.gen(function* () {
+        const server = yield* serve(answerMetadata)
+        const connection = yield* connect(server.port)
+        yield* connection.metadata([])
+        assert.strictEqual(pending(), 0)
+      })
+    )
   )
 
   it.scopedLive("a frozen first broker is passed over, and asked last from then on (K6)", () =>
