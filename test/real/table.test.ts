@@ -296,14 +296,18 @@ realKafka("a table on a real Kafka", { java: true }, () => {
       const { brokers, java } = yield* kafka
       const topic = topicName()
       yield* java.createTopic(topic, { partitions: 2, configs: compacted })
-      yield* java.seed(topic, { count: 10_000, valueBytes: 200 })
+      yield* java.seed(topic, { count: 3_500, valueBytes: 200, config: { "batch.size": "8000" } })
       const clientId = topicName("slow")
       const quota = (rate: number | null) => java.alterQuota({ "client-id": clientId }, { consumer_byte_rate: rate })
-      yield* Effect.acquireRelease(quota(500_000), () => Effect.ignore(quota(null)))
+      // over its window of about ten seconds: the last part of what there is, is above it
+      yield* Effect.acquireRelease(quota(60_000), () => Effect.ignore(quota(null)))
       const begin = performance.now()
-      const table = yield* open({ brokers, clientId }, topic, { onCatchUpTimeout: "fail" })
+      const table = yield* open({ brokers, clientId }, topic, {
+        fetch: { maxBytes: 30_000 },
+        onCatchUpTimeout: "fail"
+      })
       assert.isAbove(performance.now() - begin, 1_000)
-      assert.strictEqual(yield* table.size, 10_000)
+      assert.strictEqual(yield* table.size, 3_500)
       assert.deepStrictEqual(differences(table.unsafeSnapshot(), fold(yield* java.dump(topic))), [])
       assert.strictEqual((yield* table.stats).reconnects, 0)
     }))
@@ -702,17 +706,31 @@ realKafka("a table whose broker fails", { java: true }, () => {
 
         const large = topicName()
         yield* java.createTopic(large, { partitions: 2, configs: compacted })
-        yield* java.seed(large, { count: 50_000, valueBytes: 200 })
-        // in small answers, so that the broker goes in the middle of it
-        const replaying = yield* Effect.forkScoped(
-          open({ brokers, ...impatient }, large, {
-            fetch: { maxPartitionBytes: 2_000, maxBytes: 2_000 },
-            catchUpTimeout: "60 seconds",
-            onCatchUpTimeout: "fail"
-          })
+        yield* java.seed(large, { count: 3_000, valueBytes: 100, config: { "batch.size": "1000" } })
+        // one that still replays, in small answers
+        let fetches = 0
+        const client = yield* KafkaClient.make({ brokers, ...impatient })
+        const slow: KafkaClient.KafkaClient = {
+          ...client,
+          connect: (broker) =>
+            Effect.map(client.connect(broker), (connection) => ({
+              ...connection,
+              fetch: (request) => {
+                fetches++
+                return Effect.delay(connection.fetch(request), "10 millis")
+              }
+            }))
+        }
+        const replaying = yield* KafkaTable.make<string, string>({
+          topic: large,
+          value: Codec.utf8,
+          fetch: { maxPartitionBytes: 1_000, maxBytes: 1_000 },
+          onCatchUpTimeout: "fail"
+        }).pipe(Effect.provideService(KafkaClient.KafkaClient, slow), Effect.forkScoped)
+        yield* eventually(
+          Effect.sync(() => fetches),
+          (count) => count > 20
         )
-        yield* Effect.sleep("300 millis")
-        assert.isNull(replaying.unsafePoll())
 
         yield* way === "killed and started" ? node.kill : node.shutdown
         const down = yield* eventually(
@@ -743,7 +761,7 @@ realKafka("a table whose broker fails", { java: true }, () => {
         assert.deepStrictEqual([stats.rebuilds, stats.reconnects > 0], [0, true])
         const replayed = yield* Fiber.join(replaying)
         assert.deepStrictEqual(differences(replayed.unsafeSnapshot(), fold(yield* java.dump(large))), [])
-        assert.strictEqual((yield* replayed.stats).replayed, 50_000)
+        assert.strictEqual((yield* replayed.stats).replayed, 3_000)
         assert.isAbove((yield* replayed.stats).reconnects, 0)
         assert.deepStrictEqual(differences(table.unsafeSnapshot(), fold(yield* java.dump(topic))), [])
       }))
@@ -905,11 +923,15 @@ realKafka("a table whose leader fails", { java: true }, () => {
         const table = yield* open({ brokers: cluster.brokers, ...impatient }, topic)
         const changes = yield* changesOf(table)
         const seen = yield* statuses(table)
+        // a producer that asks for the leaders often, and is given the time for it
+        const patient = {
+          config: { "metadata.max.age.ms": "500", "request.timeout.ms": "2000", "delivery.timeout.ms": "40000" }
+        }
         let count = 0
         const put = (partition: number) =>
           Effect.gen(function* () {
             const value = `${count++}`
-            const positions = yield* java.produce(topic, [{ key: `k${partition}`, value, partition }])
+            const positions = yield* java.produce(topic, [{ key: `k${partition}`, value, partition }], patient)
             yield* table.awaitPosition(positionsAt(topic, positions))
             assert.strictEqual(table.unsafeSnapshot().getOrUndefined(`k${partition}`), value)
           })
@@ -933,13 +955,8 @@ realKafka("a table whose leader fails", { java: true }, () => {
         const frozen = cluster.nodes[2]
         yield* Effect.acquireRelease(frozen.stop, () => Effect.ignore(frozen.continue))
         yield* put(0)
-        yield* eventually(
-          Effect.map(java.describeTopic(topic), (found) => found.partitions.map((p) => p.leader)),
-          (list) => !list.includes(3) && !list.includes(-1),
-          "20 seconds"
-        )
+        yield* eventually(leaders, (list) => !list.includes(3) && !list.includes(-1), "20 seconds")
         yield* Effect.forEach([2, 1, 0], put)
-        assert.notInclude(yield* leaders, 3)
         yield* frozen.continue
         yield* Effect.forEach([0, 1, 2], put)
 
@@ -954,7 +971,11 @@ realKafka("a table whose leader fails", { java: true }, () => {
         assert.strictEqual(changes.length, count)
         assert.deepStrictEqual(seen, ["CaughtUp"])
         assert.strictEqual((yield* table.stats).rebuilds, 0)
-        assert.deepStrictEqual(differences(table.unsafeSnapshot(), fold(yield* java.dump(topic))), [])
+        // the one that was frozen may still tell others about the log as it was when it led it
+        yield* eventually(
+          Effect.map(java.dump(topic), (log) => differences(table.unsafeSnapshot(), fold(log))),
+          (found) => found.length === 0
+        )
       }),
     120_000
   )
