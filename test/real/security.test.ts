@@ -359,6 +359,7 @@ realKafka("a table on a Kafka with TLS, credentials and rights", { java: true },
       assert.isAbove(shown.length, 30)
       const told = shown.join("\n")
       assert.include(told, "Authentication")
+      assert.include(told, "module=kafkajs")
       const secrets = [...Object.values(passwords), wrong, token, key, key.split("\n")[1]]
       const forms = secrets.flatMap((secret) => [
         secret,
