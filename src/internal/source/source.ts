@@ -284,30 +284,45 @@ const openLoop = (context: SourceContext): Effect.Effect<never> => {
       const next = Math.min(...opening.map((p) => p.retryAt))
       return yield* context.changed.after(seen, Number.isFinite(next) ? Math.max(1, next - now) : undefined)
     }
-    const asked = new Map(ready.map((p) => [p.partition, p.generation]))
-    const only = new Set(asked.keys())
-    const [starts, ends] = yield* Effect.all(
-      [
-        client.listOffsets(description, { isolation, timestamp: "earliest", partitions: only }),
-        client.listOffsets(description, { isolation, timestamp: "latest", partitions: only })
-      ],
-      { concurrency: 2 }
+    // each leader for itself: one that does not answer holds up nobody else's partitions
+    const leaders = new Set(ready.map((p) => p.leader))
+    yield* Effect.forEach(
+      leaders,
+      (leader) =>
+        openAll(
+          description,
+          ready.filter((p) => p.leader === leader)
+        ),
+      { concurrency: "unbounded", discard: true }
     )
-    const endOf = new Map(ends.map((e) => [e.partition, e]))
-    for (const start of starts) {
-      const p = context.partitions.get(start.partition)!
-      const end = endOf.get(start.partition)
-      // asked anew, or decided otherwise, in between
-      if (p.phase !== "opening" || p.generation !== asked.get(p.partition)) continue
-      const error = start.error ?? end?.error
-      if (error !== undefined || end === undefined) {
-        yield* notOpened(p, error)
-        continue
-      }
-      p.attempts = 0
-      yield* opened(p, start.offset, end.offset)
-    }
   })
+
+  const openAll = (description: TopicDescription, ready: ReadonlyArray<SourcePartition>) =>
+    Effect.gen(function* () {
+      const asked = new Map(ready.map((p) => [p.partition, p.generation]))
+      const only = new Set(asked.keys())
+      const [starts, ends] = yield* Effect.all(
+        [
+          client.listOffsets(description, { isolation, timestamp: "earliest", partitions: only }),
+          client.listOffsets(description, { isolation, timestamp: "latest", partitions: only })
+        ],
+        { concurrency: 2 }
+      )
+      const endOf = new Map(ends.map((e) => [e.partition, e]))
+      for (const start of starts) {
+        const p = context.partitions.get(start.partition)!
+        const end = endOf.get(start.partition)
+        // asked anew, or decided otherwise, in between
+        if (p.phase !== "opening" || p.generation !== asked.get(p.partition)) continue
+        const error = start.error ?? end?.error
+        if (error !== undefined || end === undefined) {
+          yield* notOpened(p, error)
+          continue
+        }
+        p.attempts = 0
+        yield* opened(p, start.offset, end.offset)
+      }
+    })
 
   const notOpened = (p: SourcePartition, error: ClientError | undefined) =>
     Effect.gen(function* () {
