@@ -84,7 +84,7 @@ export interface OptionProblem {
  * @since 0.1.0
  * @category errors
  */
-export class InvalidOptionsError extends Data.TaggedError("KafkaInvalidOptions")<{
+export class InvalidOptionsError extends Data.TaggedError("KafkaInvalidOptionsError")<{
   /** The public module whose options these are. */
   readonly module: string
   readonly problems: ReadonlyArray<OptionProblem>
@@ -281,7 +281,7 @@ export type CorruptReason =
  * @since 0.1.0
  * @category errors
  */
-export class CorruptBatchError extends Data.TaggedError("KafkaCorruptBatch")<{
+export class CorruptBatchError extends Data.TaggedError("KafkaCorruptBatchError")<{
   readonly reason: CorruptReason
   readonly topic: string
   readonly partition: number
@@ -306,7 +306,7 @@ export class CorruptBatchError extends Data.TaggedError("KafkaCorruptBatch")<{
  * @since 0.1.0
  * @category errors
  */
-export class LogTruncatedError extends Data.TaggedError("KafkaLogTruncated")<{
+export class LogTruncatedError extends Data.TaggedError("KafkaLogTruncatedError")<{
   /** `Head`: the log begins after the position. `Tail`: the log ends before it, or diverged from what was read. */
   readonly reason: "Head" | "Tail"
   readonly topic: string
@@ -335,7 +335,7 @@ export class LogTruncatedError extends Data.TaggedError("KafkaLogTruncated")<{
  * @since 0.1.0
  * @category errors
  */
-export class PoisonRecordError extends Data.TaggedError("KafkaPoisonRecord")<{
+export class PoisonRecordError extends Data.TaggedError("KafkaPoisonRecordError")<{
   /** Which part of the record did not decode. */
   readonly reason: "Key" | "Value"
   readonly topic: string
@@ -437,7 +437,7 @@ export interface PartitionLag {
  * @since 0.1.0
  * @category errors
  */
-export class WaitTimeoutError extends Data.TaggedError("KafkaWaitTimeout")<{
+export class WaitTimeoutError extends Data.TaggedError("KafkaWaitTimeoutError")<{
   readonly operation: "start" | "awaitCaughtUp" | "barrier" | "awaitPosition"
   readonly topic: string
   /** How long it waited, in milliseconds. */
@@ -472,7 +472,7 @@ export class WaitTimeoutError extends Data.TaggedError("KafkaWaitTimeout")<{
  * @since 0.1.0
  * @category errors
  */
-export class TableClosedError extends Data.TaggedError("KafkaTableClosed")<{
+export class TableClosedError extends Data.TaggedError("KafkaTableClosedError")<{
   readonly topic: string
 }> {
   readonly reason = "Closed" as const

@@ -298,7 +298,7 @@ describe("options", () => {
       }
       const { result } = yield* ensure(cluster, bad)
       assert.strictEqual(result._tag, "Left")
-      if (result._tag !== "Left" || result.left._tag !== "KafkaInvalidOptions") return assert.fail()
+      if (result._tag !== "Left" || result.left._tag !== "KafkaInvalidOptionsError") return assert.fail()
       assert.deepStrictEqual(result.left.problems.map(({ option }) => option).sort(), [
         "configs.cleanup.policy",
         "configs.segment.ms",

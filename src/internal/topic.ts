@@ -1,11 +1,10 @@
 /** Creates topics and checks their cleanup policy: for `KafkaTopic`, tables and writers. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Random from "effect/Random"
 import { KafkaClient } from "../KafkaClient.ts"
 import { TopicError, type BrokerError, type ClientError, type InvalidOptionsError } from "../KafkaError.ts"
 import type { EnsureOptions, EnsureOutcome, TopicSettings } from "../KafkaTopic.ts"
-import { backoffMillis } from "./client/client.ts"
+import { retryDelay } from "./client/backoff.ts"
 import { annotateLogs } from "./log.ts"
 import { checkOptions, type OptionCheck } from "./options.ts"
 import { brokerError } from "./protocol/errorCodes.ts"
@@ -136,7 +135,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
           Effect.flatMap((found) =>
             found === undefined
               ? Effect.gen(function* () {
-                  const millis = backoffMillis(client.backoff, n, yield* Random.next)
+                  const millis = yield* retryDelay(client, n)
                   const now = yield* Clock.currentTimeMillis
                   if (now + millis - begin > PROPAGATION_MILLIS) return yield* Effect.fail(late())
                   yield* Effect.sleep(millis)

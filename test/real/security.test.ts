@@ -279,7 +279,7 @@ realKafka("a table on a Kafka with TLS, credentials and rights", { java: true },
       }
       const forged = makeAuthority("test-ca", yield* Clock.currentTimeMillis).issue({ name: "client" })
       const refused = failureOf(yield* attempt({ ca: tls.ca, cert: forged.cert, key: Redacted.make(forged.key) }))
-      const reason = refused._tag === "KafkaWaitTimeout" ? refused.cause?.reason : refused.reason
+      const reason = refused._tag === "KafkaWaitTimeoutError" ? refused.cause?.reason : refused.reason
       assert.include(["Tls", "Closed"], reason)
       // met in plain, and without credentials
       for (const options of [undefined, { ca: tls.ca }] as const) {

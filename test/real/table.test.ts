@@ -488,9 +488,9 @@ realKafka("a table on a real Kafka", { java: true }, () => {
       assert.sameMembers([...uncommitted.unsafeSnapshot().keys()], ["committed", "aborted", "open", "behind it"])
 
       const error = failureOf(yield* Effect.exit(table.barrier({ timeout: "1 second" })))
-      assert.strictEqual(error._tag, "KafkaWaitTimeout")
+      assert.strictEqual(error._tag, "KafkaWaitTimeoutError")
       assert.include(error.message, "open transaction")
-      if (error._tag === "KafkaWaitTimeout") {
+      if (error._tag === "KafkaWaitTimeoutError") {
         assert.deepStrictEqual(error.behind, [{ partition: 0, position: 4, target: 6 }])
       }
       assert.strictEqual((yield* statusOf(table))._tag, "CaughtUp")
@@ -740,7 +740,7 @@ realKafka("a table whose broker fails", { java: true }, () => {
         assert.strictEqual(down.lastFailure?._tag, "KafkaConnectionError")
         assert.strictEqual(table.unsafeSnapshot().getOrUndefined("k1"), "9")
         const barrier = failureOf(yield* Effect.exit(table.barrier({ timeout: "500 millis" })))
-        assert.strictEqual(barrier._tag, "KafkaWaitTimeout")
+        assert.strictEqual(barrier._tag, "KafkaWaitTimeoutError")
         yield* eventually(table.freshness, (freshness) => (freshness.staleMillis ?? 0) > 1_000)
 
         yield* node.start
@@ -806,7 +806,7 @@ realKafka("a table whose broker fails", { java: true }, () => {
       )
       const status = yield* statusOf(degraded)
       assert.strictEqual(status._tag, "Degraded")
-      assert.strictEqual(failureOf(failed)._tag, "KafkaWaitTimeout")
+      assert.strictEqual(failureOf(failed)._tag, "KafkaWaitTimeoutError")
 
       yield* node.continue
       yield* java.produce(topic, [{ key: "a", value: "2" }])
@@ -834,8 +834,8 @@ realKafka("a table whose broker fails", { java: true }, () => {
       )
       assert.isBelow((yield* Clock.currentTimeMillis) - begin, 3_000)
       const error = failureOf(failed)
-      assert.strictEqual(error._tag, "KafkaWaitTimeout")
-      if (error._tag === "KafkaWaitTimeout") {
+      assert.strictEqual(error._tag, "KafkaWaitTimeoutError")
+      if (error._tag === "KafkaWaitTimeoutError") {
         assert.strictEqual(error.cause?._tag, "KafkaConnectionError")
         assert.strictEqual(error.cause?.reason, "Unreachable")
       }
@@ -869,7 +869,7 @@ realKafka("a table whose broker fails", { java: true }, () => {
       if (Exit.isSuccess(used.exit)) {
         const table = used.exit.value
         assert.strictEqual(table.unsafeSnapshot().size, 50_000)
-        assert.strictEqual(failureOf(yield* Effect.exit(table.barrier()))._tag, "KafkaTableClosed")
+        assert.strictEqual(failureOf(yield* Effect.exit(table.barrier()))._tag, "KafkaTableClosedError")
       }
       for (const millis of [0, 2, 5, 15, 40, 90]) {
         clean(`interrupted after ${millis} ms`, yield* leftovers(use, { interruptAfter: millis }))
@@ -880,7 +880,7 @@ realKafka("a table whose broker fails", { java: true }, () => {
       const late = yield* leftovers(
         open({ brokers, ...impatient }, topic, { catchUpTimeout: "1500 millis", onCatchUpTimeout: "fail" })
       )
-      assert.strictEqual(failureOf(late.exit)._tag, "KafkaWaitTimeout")
+      assert.strictEqual(failureOf(late.exit)._tag, "KafkaWaitTimeoutError")
       clean("frozen, timed out", late)
       yield* node.continue
       const frozen = yield* leftovers(
@@ -896,7 +896,7 @@ realKafka("a table whose broker fails", { java: true }, () => {
       )
       if (Exit.isFailure(frozen.exit)) return assert.fail(String(frozen.exit))
       const ended = failureOf(yield* Fiber.join(frozen.exit.value.barrier))
-      assert.strictEqual(ended._tag, "KafkaTableClosed")
+      assert.strictEqual(ended._tag, "KafkaTableClosedError")
       yield* node.continue
       const { fibers: _fibers, millisToClose, ...left } = frozen.left
       assert.deepStrictEqual(left, { sockets: 0, timers: 0 })
@@ -1030,8 +1030,8 @@ describe("a port that speaks something else", () => {
         const acquired = failureOf(
           yield* Effect.exit(open(client, "topic", { catchUpTimeout: "1500 millis", onCatchUpTimeout: "fail" }))
         )
-        assert.strictEqual(acquired._tag, "KafkaWaitTimeout")
-        if (acquired._tag === "KafkaWaitTimeout") {
+        assert.strictEqual(acquired._tag, "KafkaWaitTimeoutError")
+        if (acquired._tag === "KafkaWaitTimeoutError") {
           assert.strictEqual(acquired.cause?._tag, "KafkaConnectionError")
           assert.include(reasons, acquired.cause?.reason)
         }

@@ -9,7 +9,7 @@ import type { BrokerConnection, FetchRequest, FetchResponse, KafkaClient, TopicR
 import { fromDriver } from "../../src/KafkaClient.ts"
 import { ConnectionError } from "../../src/KafkaError.ts"
 import { encodeBatch } from "../../src/internal/recordBatch/encode.ts"
-import { Signal } from "../../src/internal/source/signal.ts"
+import { Signal } from "../../src/internal/signal.ts"
 
 const text = (value: string | null): Uint8Array | null => (value === null ? null : new TextEncoder().encode(value))
 

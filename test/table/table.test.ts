@@ -127,7 +127,7 @@ describe("acquiring", () => {
         }).pipe(on(cluster))
       )
       const error = failureOf(exit)
-      assert.strictEqual(error._tag, "KafkaInvalidOptions")
+      assert.strictEqual(error._tag, "KafkaInvalidOptionsError")
       assert.sameMembers(
         (error as KafkaError.InvalidOptionsError).problems.map((p) => p.option),
         ["topic", "catchUpTimeout", "waitTimeout", "fetch.maxBytes"]
@@ -174,8 +174,8 @@ describe("acquiring", () => {
       const error = failureOf(
         yield* acquiring(Effect.scoped(open(cluster, { catchUpTimeout: 2_000, onCatchUpTimeout: "fail" })), 3_000)
       )
-      assert.strictEqual(error._tag, "KafkaWaitTimeout")
-      if (error._tag === "KafkaWaitTimeout") {
+      assert.strictEqual(error._tag, "KafkaWaitTimeoutError")
+      if (error._tag === "KafkaWaitTimeoutError") {
         assert.deepStrictEqual(error.behind, [{ partition: 0, position: 0, target: 1 }])
       }
       yield* settle
@@ -206,7 +206,7 @@ describe("acquiring", () => {
       const barrier = yield* Effect.fork(Effect.exit(table.barrier({ timeout: 1_000 })))
       yield* advance(1_000)
       const error = failureOf(yield* Fiber.join(barrier))
-      assert.strictEqual(error._tag, "KafkaWaitTimeout")
+      assert.strictEqual(error._tag, "KafkaWaitTimeoutError")
       assert.include(error.message, "open transaction")
       cluster.partition(topic).stable = undefined
       cluster.changed.notify()
@@ -303,7 +303,7 @@ describe("following", () => {
       yield* table.barrier()
       assert.isTrue(table.unsafeSnapshot().has("b"))
       const error = yield* Effect.flip(table.awaitPosition(Position.make({ topic: "other", partition: 0, offset: 0 })))
-      assert.strictEqual(error._tag, "KafkaInvalidOptions")
+      assert.strictEqual(error._tag, "KafkaInvalidOptionsError")
     })
   )
 
@@ -390,8 +390,8 @@ describe("poison", () => {
       yield* settle
       cluster.append(topic, [{ key: "a", value: "{" }])
       const failure = yield* Effect.flip(table.failure)
-      assert.strictEqual(failure._tag, "KafkaPoisonRecord")
-      assert.strictEqual((yield* Fiber.join(waiting))._tag, "KafkaPoisonRecord")
+      assert.strictEqual(failure._tag, "KafkaPoisonRecordError")
+      assert.strictEqual((yield* Fiber.join(waiting))._tag, "KafkaPoisonRecordError")
       assert.strictEqual(yield* table.size, 1)
       const status = yield* SubscriptionRef.get(table.status)
       assert.isTrue(status._tag === "Failed" && !status.healing)
@@ -506,7 +506,7 @@ describe("faults", () => {
           Effect.never
         )
       )
-      assert.strictEqual(error._tag, "KafkaCorruptBatch")
+      assert.strictEqual(error._tag, "KafkaCorruptBatchError")
       assert.strictEqual(error.reason, "Checksum")
       assert.isFalse(table.unsafeSnapshot().has("c"))
       assert.isTrue(table.unsafeSnapshot().has("b"))
@@ -668,13 +668,13 @@ describe("closing", () => {
       const poison = yield* Effect.fork(Stream.runCollect(table.poison))
       yield* settle
       yield* Scope.close(scope, Exit.void)
-      assert.strictEqual((yield* Fiber.join(waiting))._tag, "KafkaTableClosed")
+      assert.strictEqual((yield* Fiber.join(waiting))._tag, "KafkaTableClosedError")
       assert.strictEqual((yield* Fiber.join(changes)).length, 0)
       assert.strictEqual((yield* Fiber.join(poison)).length, 0)
       assert.strictEqual(cluster.open, 0)
       assert.strictEqual(cluster.waiting, 0)
       assert.strictEqual(yield* table.size, 1)
-      assert.strictEqual((yield* Effect.flip(table.barrier()))._tag, "KafkaTableClosed")
+      assert.strictEqual((yield* Effect.flip(table.barrier()))._tag, "KafkaTableClosedError")
     })
   )
 

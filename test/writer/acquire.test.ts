@@ -9,7 +9,7 @@ const problemsOf = (options: object) =>
   Effect.gen(function* () {
     const make = KafkaTableWriter.make as (options: object) => ReturnType<typeof KafkaTableWriter.make<string, string>>
     const error = yield* Effect.flip(make({ topic, value: Codec.utf8, ...options }).pipe(on(new Brokers())))
-    if (error._tag !== "KafkaInvalidOptions") return assert.fail(error.message)
+    if (error._tag !== "KafkaInvalidOptionsError") return assert.fail(error.message)
     return error.problems.map(({ option }) => option)
   })
 

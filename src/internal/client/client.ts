@@ -184,7 +184,3 @@ export const make = (driver: {
       alterConfigs: (topic, set) => useController((connection) => connection.alterConfigs(topic, set))
     }
   })
-
-/** Milliseconds to wait before attempt `attempt` (from 0), by `random` in [0, 1). */
-export const backoffMillis = (backoff: Backoff, attempt: number, random: number): number =>
-  Math.min(backoff.maxMillis, backoff.initialMillis * 2 ** Math.min(attempt, 30)) * (1 - 0.2 * random)

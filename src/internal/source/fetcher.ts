@@ -4,10 +4,11 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type { Broker, BrokerConnection, FetchedPartition, FetchResponse } from "../../KafkaClient.ts"
 import { CorruptBatchError, type ClientError } from "../../KafkaError.ts"
+import { retryDelay } from "../client/backoff.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { scan } from "../recordBatch/scan.ts"
 import type { FetchedRecords, SourcePartition } from "./partition.ts"
-import { isDenial, retryDelay, truncated, type SourceContext } from "./source.ts"
+import { isDenial, truncated, type SourceContext } from "./source.ts"
 
 /** Refused this often in a row with an error that should pass, a partition does not heal by itself. */
 const CORRUPT_MESSAGE = 2

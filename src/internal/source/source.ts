@@ -10,14 +10,13 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
 import * as Queue from "effect/Queue"
-import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import type { Isolation, KafkaClient, TopicDescription } from "../../KafkaClient.ts"
 import { LogTruncatedError, TopicError, type ClientError } from "../../KafkaError.ts"
-import { backoffMillis } from "../client/client.ts"
+import { retryDelay } from "../client/backoff.ts"
 import { runFetcher } from "./fetcher.ts"
 import type { Denial, FatalError, SourceEvent, SourcePartition } from "./partition.ts"
-import { Signal } from "./signal.ts"
+import { Signal } from "../signal.ts"
 
 export interface SourceOptions {
   readonly topic: string
@@ -83,9 +82,6 @@ export interface Source {
 /** Is this an error that a person mends (rights, credentials), rather than time? */
 export const isDenial = (error: ClientError | TopicError): boolean =>
   error.reason === "Unauthorized" || error.reason === "Authentication" || error.reason === "Tls"
-
-export const retryDelay = (client: KafkaClient, attempt: number): Effect.Effect<number> =>
-  Effect.map(Random.next, (random) => backoffMillis(client.backoff, attempt, random))
 
 export const makeSource = (options: SourceOptions): Effect.Effect<Source, never, Scope.Scope> =>
   Effect.gen(function* () {

@@ -4,7 +4,7 @@ import type { Broker, BrokerConnection, ProduceResponse } from "../../KafkaClien
 import type { ConnectionError } from "../../KafkaError.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { encodeBatch } from "../recordBatch/encode.ts"
-import { retryDelay } from "../source/source.ts"
+import { retryDelay } from "../client/backoff.ts"
 import { SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
 import type { Core, Sender } from "./core.ts"
 import { ANONYMOUS, type Batch, type Lane } from "./lane.ts"

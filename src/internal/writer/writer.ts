@@ -11,7 +11,7 @@ import type { AcquireError, KafkaTableWriter, KafkaTableWriterOptions, WriteOpti
 import type { Position } from "../../Position.ts"
 import { messageOf } from "../codecIssue.ts"
 import { makeWriterMetrics } from "../metrics.ts"
-import { retryDelay } from "../source/source.ts"
+import { retryDelay } from "../client/backoff.ts"
 import { ensureTopic } from "../topic.ts"
 import { SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
 import { Core } from "./core.ts"
