@@ -38,6 +38,7 @@ export type KafkaError =
   | WriteError
   | WaitTimeoutError
   | TableClosedError
+  | DefectError
 
 /**
  * What a call to the cluster can fail with, before anything is known about a table or a writer.
@@ -479,5 +480,22 @@ export class TableClosedError extends Data.TaggedError("KafkaTableClosedError")<
   readonly retriable = false
   override get message(): string {
     return `The table of${where(this)} was closed.`
+  }
+}
+
+/**
+ * A bug: something threw that cannot throw. The reader ended, its content stays. `cause` is what was thrown.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DefectError extends Data.TaggedError("KafkaDefectError")<{
+  readonly topic: string
+  readonly cause: unknown
+}> {
+  readonly reason = "Defect" as const
+  readonly retriable = false
+  override get message(): string {
+    return `A bug of effect-ktables, or of the driver that it was given, on${where(this)}: ${String(this.cause)}. Please report it.`
   }
 }

@@ -44,6 +44,7 @@ import type {
   BrokerError,
   ConnectionError,
   CorruptBatchError,
+  DefectError,
   InvalidOptionsError,
   LogTruncatedError,
   PoisonRecordError,
@@ -79,7 +80,7 @@ export type TypeId = typeof TypeId
  * @category errors
  */
 export type TableFailure =
-  ConnectionError | BrokerError | TopicError | CorruptBatchError | PoisonRecordError | InvalidOptionsError
+  ConnectionError | BrokerError | TopicError | CorruptBatchError | PoisonRecordError | InvalidOptionsError | DefectError
 
 /**
  * How far the replay of the topic has come.

@@ -40,6 +40,7 @@ export const make = (driver: {
     const shared = yield* makeSharedConnections(driver.connect)
     const failedAt = new Map<string, number>()
     let known: ReadonlyArray<Broker> = []
+    let turn = 0
 
     /** Connected ones first, those last that failed or were slow; the bootstrap list stays a candidate for ever. */
     const candidates = (): ReadonlyArray<Address> => {
@@ -64,7 +65,7 @@ export const make = (driver: {
      * The first broker that answers: the next one is asked when one fails, or has not answered for a second (it may be
      * frozen). Credentials that one broker refuses are not tried on all the others.
      */
-    const useAny = <A>(f: (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>) =>
+    const useAny = <A>(f: (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>, order = candidates) =>
       Effect.suspend(() => {
         const attempt = ([broker, ...others]: ReadonlyArray<Address>): Effect.Effect<A, ConnectionError> => {
           if (others.length === 0) return use(broker, f)
@@ -79,12 +80,20 @@ export const make = (driver: {
             return Effect.raceFirst(first, Effect.andThen(next, attempt(others)))
           })
         }
-        return attempt(candidates())
+        return attempt(order())
       })
+
+    /** Another one each time: a broker that is cut off from the others goes on answering with what it knew. */
+    const inTurn = (): ReadonlyArray<Address> => {
+      const all = candidates()
+      const sound = all.filter((broker) => !failedAt.has(addressOf(broker)))
+      const first = sound.length === 0 ? 0 : turn++ % sound.length
+      return [...sound.slice(first), ...sound.slice(0, first), ...all.filter((broker) => !sound.includes(broker))]
+    }
 
     const describeTopic = (topic: string): Effect.Effect<TopicDescription, ClientError | TopicError> =>
       Effect.flatMap(
-        useAny((connection) => Effect.map(connection.metadata([topic]), (answer) => ({ connection, answer }))),
+        useAny((connection) => Effect.map(connection.metadata([topic]), (answer) => ({ connection, answer })), inTurn),
         ({ answer, connection }) => {
           known = answer.brokers.length === 0 ? known : answer.brokers
           const found = answer.topics.find((t) => t.name === topic)

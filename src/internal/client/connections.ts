@@ -93,7 +93,12 @@ export const makeSharedConnections = (
           const key = keyOf(broker)
           return Effect.flatMap(acquire(key, broker), (entry) =>
             Deferred.await(entry.deferred).pipe(
-              Effect.flatMap((connection) => Effect.tapError(f(connection), () => drop(key, entry)))
+              Effect.flatMap((connection) =>
+                Effect.tapError(f(connection), (error) =>
+                  // a request that this broker does not have is no fault of the connection
+                  error.reason === "UnsupportedVersion" ? Effect.void : drop(key, entry)
+                )
+              )
             )
           )
         })

@@ -8,7 +8,7 @@ import { retryDelay } from "../client/backoff.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { scan } from "../recordBatch/scan.ts"
 import type { FetchedRecords, SourcePartition } from "./partition.ts"
-import { isDenial, truncated, type SourceContext } from "./source.ts"
+import { isDenial, isDue, isPassing, ofLeader, ofPartition, truncated, type SourceContext } from "./context.ts"
 
 /** Refused this often in a row with an error that should pass, a partition does not heal by itself. */
 const CORRUPT_MESSAGE = 2
@@ -40,7 +40,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
       const seen = context.changed.version
       const now = yield* Clock.currentTimeMillis
       const fetching = mine().filter((p) => p.phase === "fetching")
-      const ready = fetching.filter((p) => p.retryAt <= now)
+      const ready = fetching.filter((p) => isDue(context, p, now))
       if (ready.length > 0) {
         const first = rotation++ % ready.length
         return [...ready.slice(first), ...ready.slice(0, first)].map((partition) => ({
@@ -100,6 +100,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
             )
           }
           attempts = 0
+          yield* context.granted(ofLeader(leader))
           if (lost) {
             lost = false
             yield* context.options.onConnection({ state: "back", broker: connection.address, error: undefined })
@@ -116,17 +117,22 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
       const answers = new Map(answer.partitions.map((p) => [p.partition, p]))
       const fetched: Array<FetchedRecords> = []
       const atHead: Array<SourcePartition> = []
-      let granted = false
       for (const one of asked) {
         const p = one.partition
         const found = answers.get(p.partition)
-        // a jump in between: this answer is about another place
-        if (found === undefined || p.generation !== one.generation || p.phase !== "fetching") continue
+        // a jump in between, or a new leader that was faster: this answer is about another place
+        if (p.leader !== leader || p.generation !== one.generation || p.fetchOffset !== one.fetchOffset) continue
+        if (p.phase !== "fetching") continue
+        if (found === undefined) {
+          // no progress, not the end; a throttled answer says itself how long to wait
+          if (answer.throttleMillis === 0) p.retryAt = now + (yield* retryDelay(client, p.attempts++))
+          continue
+        }
         if (found.errorCode !== 0) {
           yield* refused(connection, p, found.errorCode, now)
           continue
         }
-        granted = true
+        yield* context.granted(ofPartition(p))
         p.attempts = 0
         p.connected = true
         p.lastFetchAt = now
@@ -136,9 +142,8 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
         }
         const records = yield* advance(p, one, found)
         if (records !== undefined) fetched.push(records)
-        if (p.fetchOffset >= p.lastStableOffset) atHead.push(p)
+        if (p.fetchOffset >= (isolation === "read_committed" ? p.lastStableOffset : p.highWatermark)) atHead.push(p)
       }
-      if (granted) yield* context.granted
       if (fetched.length > 0) yield* Queue.offer(context.events, { _tag: "Fetched", partitions: fetched })
       for (const p of atHead) yield* reachedHead(p, askedAt, now)
     })
@@ -236,27 +241,27 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
         context.changed.notify()
         return
       }
-      context.lastFailure = error
+      context.failures.set(ofPartition(p), error)
       if (isDenial(error)) {
         p.retryAt = now + context.options.deniedRetryMillis
-        return yield* context.denied(error)
+        return yield* context.denied(ofPartition(p), error)
       }
       if (code === CORRUPT_MESSAGE && p.attempts >= MAX_CORRUPT_ANSWERS) return yield* context.fatal(error)
-      if (!error.retriable && error.reason !== "NotFound") return yield* context.fatal(error)
+      if (!isPassing(error)) return yield* context.fatal(error)
       p.retryAt = now + (yield* retryDelay(client, p.attempts++))
       context.refresh()
     })
 
   const failed = (error: ClientError, address: string) =>
     Effect.gen(function* () {
-      context.lastFailure = error
+      context.failures.set(ofLeader(leader), error)
       for (const p of mine()) p.connected = false
       if (!lost) {
         lost = true
         yield* context.options.onConnection({ state: "lost", broker: address, error })
       }
       if (isDenial(error)) {
-        yield* context.denied(error)
+        yield* context.denied(ofLeader(leader), error)
         return yield* Effect.sleep(context.options.deniedRetryMillis)
       }
       if (error.reason === "UnsupportedVersion") return yield* context.fatal(error)
@@ -268,9 +273,14 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
     Effect.suspend(() => {
       const seen = context.changed.version
       const broker = context.description?.brokers.get(leader)
-      if (broker === undefined || mine().length === 0) {
-        // the leader is gone from the cluster, or leads nothing of this topic: waits for other news
-        return context.changed.after(seen)
+      if (mine().length === 0) {
+        // it leads nothing of this topic any more: waits for other news
+        return Effect.andThen(context.granted(ofLeader(leader)), context.changed.after(seen))
+      }
+      if (broker === undefined) {
+        // named as a leader by somebody who does not know its address
+        context.refresh()
+        return context.changed.after(seen, client.backoff.maxMillis)
       }
       return Effect.catchAll(session(broker), (error) => failed(error, `${broker.host}:${broker.port}`))
     })

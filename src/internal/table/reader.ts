@@ -42,6 +42,7 @@ const DEFAULT_TOMBSTONE_RETENTION_MILLIS = 24 * 60 * 60 * 1000
 /** How long a topic may be missing from the metadata: brokers that have just started may not know all topics yet. */
 const MISSING_GRACE_MILLIS = 3_000
 const PROGRESS_STATUS_MILLIS = 100
+const NO_BYTES = Buffer.alloc(0)
 
 interface PartitionState<K, V> {
   readonly partition: number
@@ -228,7 +229,10 @@ class Reader<K, V> {
   }
 
   get run(): Effect.Effect<never, TableFailure> {
-    return Effect.forever(Effect.flatMap(Queue.take(this.source.events), (event) => this.handle(event)))
+    return Effect.raceFirst(
+      Effect.forever(Effect.flatMap(Queue.take(this.source.events), (event) => this.handle(event))),
+      this.source.broken
+    )
   }
 
   private handle(event: SourceEvent): Effect.Effect<void, TableFailure> {
@@ -240,6 +244,7 @@ class Reader<K, V> {
       case "Fetched":
         return this.onFetched(event)
       case "Truncated":
+        this.forget(event)
         return Effect.zipRight(
           PubSub.publish(this.core.truncations, event.error),
           this.onRebuild(event.partition, event.generation, event.error.message)
@@ -266,13 +271,23 @@ class Reader<K, V> {
           Effect.flatMap(Clock.currentTimeMillis, (now) =>
             setStatus(
               this.core,
-              this.core.latched ? { _tag: "CaughtUp" } : { _tag: "Loading", progress: progressOf(this.core, now) }
+              this.core.latched && this.whole === undefined
+                ? { _tag: "CaughtUp" }
+                : { _tag: "Loading", progress: progressOf(this.core, now) }
             )
           )
         )
       case "Fatal":
         return Effect.fail(event.error)
     }
+  }
+
+  /** Offsets from where the log ends now are given out once more: that they were read says nothing any longer. */
+  private forget({ error, partition }: Extract<SourceEvent, { _tag: "Truncated" }>): void {
+    const p = this.core.partitions.get(partition)!
+    if (error.reason !== "Tail" || p.position === undefined) return
+    p.position = Math.min(p.position, error.to)
+    p.visible = p.position
   }
 
   private onPartitionCount(count: number): Effect.Effect<void> {
@@ -334,15 +349,29 @@ class Reader<K, V> {
   private onFetched(event: Fetched): Effect.Effect<void, TableFailure> {
     const { core } = this
     return Effect.gen(this, function* () {
-      const before = core.counters.applied + core.counters.tombstones
+      let changed = false
       core.settled = yield* Deferred.make<void>()
       core.state.replayed = !core.latched
       core.state.log = core.subscriptions.isEmpty ? undefined : { ids: [], changes: [] }
       const poison: Array<PoisonRecordError> = []
-      const failure = yield* Effect.forEach(event.partitions, (records) => this.apply(records, poison), {
-        discard: true
-      }).pipe(Effect.flip, Effect.option)
-      const changed = core.counters.applied + core.counters.tombstones > before
+      const failure = yield* Effect.forEach(
+        event.partitions,
+        (records) => {
+          const before = core.counters.applied + core.counters.tombstones
+          const isLive = core.partitions.get(records.partition)?.rebuild === undefined
+          return Effect.ensuring(
+            this.apply(records, poison),
+            Effect.sync(() => {
+              if (isLive && core.counters.applied + core.counters.tombstones > before) changed = true
+            })
+          )
+        },
+        {
+          discard: true
+        }
+      ).pipe(Effect.flip, Effect.option)
+      // or a quiet table would hold the last answer in memory
+      this.scratch.bytes = NO_BYTES
       if (poison.length > 0) yield* this.reportPoison(poison)
       yield* this.settle(changed)
       if (failure._tag === "Some") return yield* Effect.fail(failure.value)

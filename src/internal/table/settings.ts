@@ -37,6 +37,9 @@ export interface TableConfig<K, V> {
 
 const MIB = 1024 * 1024
 
+/** Below what a connection takes for an answer at all. */
+const MAX_ANSWER_BYTES = 200 * MIB
+
 const KNOWN = [...new Set([...TABLE_OPTIONS, ...WRITER_OPTIONS])]
 const FETCH_OPTIONS = ["maxWait", "minBytes", "maxBytes", "maxPartitionBytes", "maxBatchBytes"]
 
@@ -50,6 +53,9 @@ export const readOptions = <K, V>(
     for (const name of Object.keys(fetch)) {
       if (!FETCH_OPTIONS.includes(name))
         check.problem(`fetch.${name}`, `unknown; known are ${FETCH_OPTIONS.join(", ")}`)
+    }
+    for (const name of ["maxBytes", "maxPartitionBytes", "maxBatchBytes"] as const) {
+      if ((fetch[name] ?? 0) > MAX_ANSWER_BYTES) check.problem(`fetch.${name}`, "must be at most 200 MiB")
     }
     if (!Codec.isCodec(options.value)) check.problem("value", "must be a Codec, such as Codec.json(schema)")
     if (options.key !== undefined && !Codec.isCodec(options.key)) check.problem("key", "must be a Codec")

@@ -11,7 +11,13 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as SubscriptionRef from "effect/SubscriptionRef"
 import { KafkaClient, type TopicDescription } from "../../KafkaClient.ts"
-import { InvalidOptionsError, TableClosedError, WaitTimeoutError, type PartitionLag } from "../../KafkaError.ts"
+import {
+  DefectError,
+  InvalidOptionsError,
+  TableClosedError,
+  WaitTimeoutError,
+  type PartitionLag
+} from "../../KafkaError.ts"
 import type {
   AcquireError,
   Freshness,
@@ -28,7 +34,7 @@ import type { Position } from "../../Position.ts"
 import { annotateLogs } from "../log.ts"
 import { prepareCodecs } from "../recordBatch/compression.ts"
 import { retryDelay } from "../client/backoff.ts"
-import { isDenial } from "../source/source.ts"
+import { isDenial } from "../source/context.ts"
 import { ensureTopic, type CheckedTopic } from "../topic.ts"
 import { makeCore, progressOf, runReader, setStatus, type Core } from "./reader.ts"
 import { readOptions } from "./settings.ts"
@@ -36,6 +42,9 @@ import { keyId } from "./snapshot.ts"
 import type { Target } from "./waiters.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaTable")
+
+/** Of a partition whose end is not known: never reached. */
+const UNKNOWN_TARGET = Number.POSITIVE_INFINITY
 
 const CONFLATE: Strategy = { _tag: "Conflate" }
 
@@ -81,10 +90,14 @@ const supervise = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, Tabl
         yield* Effect.forkScoped(readTombstoneRetention(core))
         return yield* runReader(core, restarted)
       })
-    )
+    ).pipe(Effect.catchAllDefect((cause) => Effect.fail(new DefectError({ topic: config.topic, cause }))))
   })
-  const onFailure = (error: TableFailure) =>
-    Effect.andThen(
+  const onFailure = (error: TableFailure) => {
+    // the next life of the topic gives these offsets out once more
+    if (error.reason === "Recreated" || error.reason === "Deleted") {
+      for (const p of core.partitions.values()) p.visible = undefined
+    }
+    return Effect.andThen(
       setStatus(core, { _tag: "Failed", error, healing: core.acquired && config.restart !== undefined }),
       // before that, it is who acquires the table that gets the error
       Effect.when(() => core.acquired)(
@@ -93,6 +106,7 @@ const supervise = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, Tabl
         )
       )
     )
+  }
   return once.pipe(
     Effect.tapError(onFailure),
     Effect.retry({ schedule: config.restart ?? Schedule.stop, while: () => core.acquired }),
@@ -152,6 +166,7 @@ const readTombstoneRetention = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
         "the topic's delete.retention.ms may not be read: taken to be 24 h, after a longer outage all is replayed"
       ).pipe(annotateLogs("KafkaTable", { topic: core.config.topic }))
     }),
+    Effect.retry(Schedule.spaced(core.client.backoff.maxMillis)),
     Effect.ignore
   )
 
@@ -159,7 +174,9 @@ const awaitReady = <K, V>(core: Core<K, V>): Effect.Effect<void, AcquireError> =
   Effect.gen(function* () {
     const { catchUpTimeoutMillis, onCatchUpTimeout, topic } = core.config
     const outcome = yield* Effect.timeoutOption(Deferred.await(core.ready), catchUpTimeoutMillis)
-    if (Option.isNone(outcome) && !core.latched) {
+    // it may have ended one way or the other in the same moment
+    if (Option.isNone(outcome) && (yield* Deferred.isDone(core.ready))) yield* Deferred.await(core.ready)
+    else if (Option.isNone(outcome)) {
       const cause = waitTimeout(core, "start", catchUpTimeoutMillis, core.waiters.behind(gates(core)))
       if (onCatchUpTimeout === "fail") return yield* Effect.fail(cause)
       yield* setStatus(core, { _tag: "Degraded", progress: progressOf(core, yield* Clock.currentTimeMillis), cause })
@@ -171,7 +188,7 @@ const awaitReady = <K, V>(core: Core<K, V>): Effect.Effect<void, AcquireError> =
   })
 
 const gates = <K, V>(core: Core<K, V>): ReadonlyArray<Target> =>
-  [...core.partitions.values()].map((p) => ({ partition: p.partition, target: p.gate ?? Number.POSITIVE_INFINITY }))
+  [...core.partitions.values()].map((p) => ({ partition: p.partition, target: p.gate ?? UNKNOWN_TARGET }))
 
 // ---------------------------------------------------------------------------------------------------------------------
 // waiting
@@ -190,7 +207,7 @@ const waitTimeout = <K, V>(
     operation,
     topic: core.config.topic,
     afterMillis,
-    behind: behind.map((b) => (b.target === Number.POSITIVE_INFINITY ? { ...b, target: undefined } : b)),
+    behind: behind.map((b) => (b.target === UNKNOWN_TARGET ? { ...b, target: undefined } : b)),
     ...(cause === undefined ? {} : { cause })
   })
 }
@@ -216,22 +233,34 @@ const bounded = <K, V>(
   )
 
 /** The high watermarks of all partitions at this moment, from their leaders. */
-const highWatermarks = <K, V>(core: Core<K, V>): Effect.Effect<ReadonlyArray<Target>, TableFailure> => {
+const highWatermarks = <K, V>(
+  core: Core<K, V>,
+  known: (targets: ReadonlyArray<Target>) => void
+): Effect.Effect<ReadonlyArray<Target>, TableFailure> => {
   const { client, config } = core
   const at = { isolation: "read_uncommitted", timestamp: "latest" } as const
-  const ask = (known: TopicDescription | undefined): Effect.Effect<ReadonlyArray<Target>, TableFailure> =>
+  const ask = (description: TopicDescription | undefined): Effect.Effect<ReadonlyArray<Target>, TableFailure> =>
     Effect.gen(function* () {
       // both at once: the description only tells whether there are more partitions than are known
       const [fresh, listed] = yield* Effect.all(
         [
           client.describeTopic(config.topic),
-          known === undefined ? Effect.succeed(undefined) : client.listOffsets(known, at)
+          description === undefined ? Effect.succeed(undefined) : client.listOffsets(description, at)
         ],
         { concurrency: 2 }
       )
-      const isCurrent = known !== undefined && known.partitions.length >= fresh.partitions.length
+      const reading = core.source?.description()?.topic.id
+      if (reading !== undefined && fresh.topic.id !== undefined && reading !== fresh.topic.id) {
+        // offsets of another life say nothing about this one's positions: until the reader knows, too
+        core.source?.refresh()
+        yield* Effect.flatMap(retryDelay(client, 0), Effect.sleep)
+        return yield* ask(undefined)
+      }
+      const isCurrent = description !== undefined && description.partitions.length >= fresh.partitions.length
       if (!isCurrent) core.source?.refresh()
       const offsets = isCurrent && listed !== undefined ? listed : yield* client.listOffsets(fresh, at)
+      // for the timeout to name what it waits for
+      known(offsets.map((o) => ({ partition: o.partition, target: o.error === undefined ? o.offset : UNKNOWN_TARGET })))
       const error = offsets.find((o) => o.error !== undefined)?.error
       if (error !== undefined) return yield* Effect.fail(error)
       return offsets.map((o) => ({ partition: o.partition, target: o.offset }))
@@ -241,7 +270,7 @@ const highWatermarks = <K, V>(core: Core<K, V>): Effect.Effect<ReadonlyArray<Tar
     known: TopicDescription | undefined
   ): Effect.Effect<ReadonlyArray<Target>, TableFailure> =>
     Effect.catchAll(ask(known), (error) =>
-      error.retriable
+      error.retriable || error.reason === "NotFound"
         ? Effect.andThen(
             Effect.flatMap(retryDelay(client, n), Effect.sleep),
             Effect.suspend(() => attempt(n + 1, undefined))
@@ -326,7 +355,7 @@ const face = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFail
     failure: Deferred.await(failed),
     barrier: (options) =>
       bounded(core, "barrier", options, (known) =>
-        Effect.flatMap(Effect.raceFirst(highWatermarks(core), waiters.untilEnd), (targets) => {
+        Effect.flatMap(Effect.raceFirst(highWatermarks(core, known), waiters.untilEnd), (targets) => {
           known(targets)
           return waiters.await(targets)
         })
@@ -348,6 +377,7 @@ const face = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFail
           }
           const targets = positions.map((p) => ({ partition: p.partition, target: p.offset + 1 }))
           known(targets)
+          if (targets.some((t) => !core.partitions.has(t.partition))) core.source?.refresh()
           return waiters.await(targets)
         })
       ),

@@ -1,0 +1,126 @@
+/** Keeps the description of the topic fresh: leaders, new partitions, and whether it is still the same topic. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import type { TopicDescription } from "../../KafkaClient.ts"
+import { TopicError, type ClientError } from "../../KafkaError.ts"
+import { retryDelay } from "../client/backoff.ts"
+import type { Signal } from "../signal.ts"
+import { isDenial, isPassing, type SourceContext } from "./context.ts"
+
+/** Asks when `wanted` is notified, and when the last answer is too old. */
+export const metadataLoop = (
+  context: SourceContext,
+  wanted: Signal,
+  ensureFetcher: (leader: number) => Effect.Effect<unknown>
+): Effect.Effect<never> => {
+  const { client, deniedRetryMillis, metadataMaxAgeMillis, missingGraceMillis, topic } = context.options
+  let attempts = 0
+  let missingSince: number | undefined
+  let anotherSince: number | undefined
+
+  const onError = (error: ClientError | TopicError): Effect.Effect<void> =>
+    Effect.gen(function* () {
+      context.failures.set("metadata", error)
+      if (error.reason !== "NotFound") missingSince = undefined
+      if (isDenial(error)) {
+        yield* context.denied("metadata", error)
+        return yield* Effect.sleep(deniedRetryMillis)
+      }
+      if (error._tag === "KafkaTopicError" && error.reason === "NotFound") {
+        const now = yield* Clock.currentTimeMillis
+        missingSince ??= now
+        if (now - missingSince >= missingGraceMillis) {
+          const known = context.description?.topic.id
+          return yield* context.fatal(
+            context.description === undefined
+              ? error
+              : new TopicError({ reason: "Deleted", topic, ...(known === undefined ? {} : { expected: known }) })
+          )
+        }
+      } else if (!isPassing(error)) {
+        return yield* context.fatal(error)
+      }
+      yield* Effect.flatMap(retryDelay(client, attempts++), Effect.sleep)
+    })
+
+  const once = Effect.gen(function* () {
+    const seen = wanted.version
+    const description = yield* client.describeTopic(topic)
+    missingSince = undefined
+    yield* context.granted("metadata")
+    const known = context.description?.topic.id
+    if (known !== undefined && description.topic.id !== undefined && known !== description.topic.id) {
+      const now = yield* Clock.currentTimeMillis
+      anotherSince ??= now
+      if (now - anotherSince >= missingGraceMillis) {
+        return yield* context.fatal(
+          new TopicError({ reason: "Recreated", topic, expected: known, actual: description.topic.id })
+        )
+      }
+      // or the answer of a broker that lags behind
+      return yield* Effect.flatMap(retryDelay(client, attempts++), Effect.sleep)
+    }
+    anotherSince = undefined
+    const leaderless = description.partitions.some((p) => p.leader === -1)
+    yield* reconcile(context, description, ensureFetcher)
+    if (leaderless) {
+      yield* Effect.flatMap(retryDelay(client, attempts++), Effect.sleep)
+    } else {
+      attempts = 0
+      yield* wanted.after(seen, metadataMaxAgeMillis)
+      // at most one request per backoff, however many fetchers complain
+      yield* Effect.flatMap(retryDelay(client, 0), Effect.sleep)
+    }
+  })
+
+  return Effect.forever(Effect.catchAll(once, onError))
+}
+
+/** Takes a description over: new partitions, new leaders. Older news than what is known is ignored. */
+const reconcile = (
+  context: SourceContext,
+  description: TopicDescription,
+  ensureFetcher: (leader: number) => Effect.Effect<unknown>
+): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const { partitions } = context
+    const before = partitions.size
+    if (description.partitions.length < before) return
+    context.description = description
+    for (const found of description.partitions) {
+      const p = partitions.get(found.partition)
+      if (p === undefined) {
+        partitions.set(found.partition, {
+          partition: found.partition,
+          leader: found.leader,
+          leaderEpoch: found.leaderEpoch,
+          phase: "opening",
+          generation: 0,
+          fetchOffset: 0,
+          lastEpoch: -1,
+          outOfRange: false,
+          maxBytes: context.options.fetch.maxPartitionBytes,
+          retryAt: 0,
+          attempts: 0,
+          highWatermark: -1,
+          lastStableOffset: -1,
+          logStartOffset: -1,
+          lastFetchAt: undefined,
+          headAt: 0,
+          reopenedAsStale: false,
+          connected: false
+        })
+      } else if (found.leaderEpoch === -1 || found.leaderEpoch >= p.leaderEpoch) {
+        if (found.leader !== p.leader || found.leaderEpoch !== p.leaderEpoch) p.retryAt = 0
+        p.leader = found.leader
+        p.leaderEpoch = found.leaderEpoch
+      }
+    }
+    if (partitions.size > before) {
+      yield* Queue.offer(context.events, { _tag: "PartitionCount", count: partitions.size })
+    }
+    const leaders = new Set([...partitions.values()].map((p) => p.leader).filter((leader) => leader !== -1))
+    yield* Effect.forEach(leaders, ensureFetcher, { discard: true })
+    context.changed.notify()
+  })

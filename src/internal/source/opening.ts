@@ -1,0 +1,99 @@
+/** Finds out where partitions begin and end, at the start, and whenever one has to be read all over. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import type { ClientError } from "../../KafkaError.ts"
+import { retryDelay } from "../client/backoff.ts"
+import { isDenial, isDue, isPassing, ofPartition, truncated, type SourceContext } from "./context.ts"
+import type { SourcePartition } from "./partition.ts"
+
+/** Of the partitions of one leader, all that are ready for it at once. One that is frozen holds up nobody else's. */
+export const runOpener = (context: SourceContext, leader: number): Effect.Effect<never> => {
+  const { client, deniedRetryMillis, isolation } = context.options
+
+  const once = Effect.gen(function* () {
+    const seen = context.changed.version
+    const now = yield* Clock.currentTimeMillis
+    const opening = [...context.partitions.values()].filter((p) => p.phase === "opening" && p.leader === leader)
+    const ready = opening.filter((p) => isDue(context, p, now))
+    const description = context.description
+    if (ready.length === 0 || description === undefined) {
+      const next = Math.min(...opening.map((p) => p.retryAt))
+      return yield* context.changed.after(seen, Number.isFinite(next) ? Math.max(1, next - now) : undefined)
+    }
+    const asked = new Map(ready.map((p) => [p.partition, p.generation]))
+    const only = new Set(asked.keys())
+    const [starts, ends] = yield* Effect.all(
+      [
+        client.listOffsets(description, { isolation, timestamp: "earliest", partitions: only }),
+        client.listOffsets(description, { isolation, timestamp: "latest", partitions: only })
+      ],
+      { concurrency: 2 }
+    )
+    const endOf = new Map(ends.map((e) => [e.partition, e]))
+    for (const start of starts) {
+      const p = context.partitions.get(start.partition)!
+      const end = endOf.get(start.partition)
+      // asked anew, or decided otherwise, in between
+      if (p.phase !== "opening" || p.generation !== asked.get(p.partition)) continue
+      const error = start.error ?? end?.error
+      if (error !== undefined || end === undefined) {
+        yield* notOpened(p, error)
+        continue
+      }
+      yield* opened(p, start.offset, end.offset)
+    }
+  })
+
+  const notOpened = (p: SourcePartition, error: ClientError | undefined) =>
+    Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      if (error !== undefined) context.failures.set(ofPartition(p), error)
+      if (error !== undefined && isDenial(error)) {
+        p.retryAt = now + deniedRetryMillis
+        return yield* context.denied(ofPartition(p), error)
+      }
+      if (error !== undefined && !isPassing(error)) return yield* context.fatal(error)
+      p.retryAt = now + (yield* retryDelay(client, p.attempts++))
+      context.refresh()
+    })
+
+  const opened = (p: SourcePartition, start: number, end: number) =>
+    Effect.gen(function* () {
+      yield* context.granted(ofPartition(p))
+      if (p.outOfRange) {
+        p.outOfRange = false
+        const from = p.fetchOffset
+        if (from >= start && from <= end) {
+          // in range after all: another leader, or an epoch that it no longer knows
+          p.lastEpoch = -1
+          p.retryAt = (yield* Clock.currentTimeMillis) + (yield* retryDelay(client, p.attempts++))
+          p.phase = "fetching"
+          context.changed.notify()
+          return
+        }
+        const reason = from < start ? "Head" : "Tail"
+        yield* truncated(context, p, reason, from, reason === "Head" ? start : end)
+        return
+      }
+      p.attempts = 0
+      p.fetchOffset = start
+      p.lastEpoch = -1
+      p.logStartOffset = start
+      p.lastStableOffset = end
+      // at least: a fetch tells
+      p.highWatermark = end
+      const now = yield* Clock.currentTimeMillis
+      p.headAt = now
+      p.lastFetchAt = now
+      p.connected = true
+      const generation = ++p.generation
+      yield* Queue.offer(context.events, { _tag: "Opened", partition: p.partition, generation, start, end })
+      // while this waited for its turn, the reader may have decided to start all over
+      if (p.generation !== generation) return
+      p.phase = "fetching"
+      context.changed.notify()
+    })
+
+  return Effect.forever(once)
+}
