@@ -437,6 +437,14 @@ describe("options", () => {
     })
   )
 
+  it.scoped("certificates and keys that are none are named before anything is sent", () =>
+    Effect.gen(function* () {
+      const tlsProblems = (tls: KafkaClient.TlsOptions) => problemsOf({ brokers: ["127.0.0.1:1"], tls })
+      assert.include(yield* tlsProblems({ ca: "garbage" }), "tls.ca")
+      assert.include(yield* tlsProblems({ cert: "garbage", key: Redacted.make("garbage") }), "tls")
+    })
+  )
+
   it.scopedLive("secrets are in no error, log or inspected client", () =>
     Effect.gen(function* () {
       const secret = "hunter2-very-secret"

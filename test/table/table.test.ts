@@ -1,75 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import {
-  Cause,
-  Chunk,
-  Deferred,
-  Effect,
-  Exit,
-  Fiber,
-  Option,
-  Schedule,
-  Schema,
-  Scope,
-  Stream,
-  SubscriptionRef,
-  TestClock
-} from "effect"
-import { Codec, KafkaClient, KafkaTable, Position, type KafkaError } from "../../src/index.ts"
+import { Chunk, Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Scope, Stream, SubscriptionRef } from "effect"
+import { Codec, KafkaTable, Position, type KafkaError } from "../../src/index.ts"
 import { connectionError, FakeCluster } from "../support/FakeCluster.ts"
-
-const topic = "registry"
-
-const on =
-  (cluster: FakeCluster) =>
-  <A, E>(effect: Effect.Effect<A, E, KafkaClient.KafkaClient | Scope.Scope>) =>
-    Effect.flatMap(cluster.client, (client) => Effect.provideService(effect, KafkaClient.KafkaClient, client))
-
-const open = (cluster: FakeCluster, settings: KafkaTable.TableSettings = {}) =>
-  KafkaTable.make<string, string>({ topic, value: Codec.utf8, ensureTopic: false, ...settings }).pipe(on(cluster))
-
-/** Lets all fibers run until they wait for time or for somebody. Time itself stands still. */
-const settle = Effect.forEach(
-  Array.from({ length: 30 }, () => Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))),
-  (turn) => turn,
-  { discard: true }
-)
-
-const advance = (millis: number) => Effect.zipRight(TestClock.adjust(millis), settle)
-
-/** Goes on in steps until it holds: bounded, in the test's own time. */
-const until = (what: () => boolean) =>
-  Effect.gen(function* () {
-    for (let i = 0; i < 600; i++) {
-      yield* settle
-      if (what()) return
-      yield* TestClock.adjust(100)
-    }
-    assert.fail(`never held: ${what.toString()}`)
-  })
-
-const withTopic = (partitions = 1): FakeCluster => {
-  const cluster = new FakeCluster()
-  cluster.createTopic(topic, partitions)
-  return cluster
-}
-
-/** Acquires while the clock is driven on: for acquisitions that wait. */
-const acquiring = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>, millis: number) =>
-  Effect.gen(function* () {
-    const fiber = yield* Effect.fork(Effect.exit(effect))
-    for (let passed = 0; passed < millis; passed += 100) {
-      yield* advance(100)
-      const done = yield* Fiber.poll(fiber)
-      if (Option.isSome(done)) break
-    }
-    const exit = yield* Fiber.join(fiber)
-    return exit
-  })
-
-const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
-  if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
-  return Option.getOrThrow(Cause.failureOption(exit.cause))
-}
+import { acquiring, advance, failureOf, on, open, refused, settle, topic, until, withTopic } from "./support.ts"
 
 describe("acquiring", () => {
   it.scoped("replays the topic: last write wins, tombstones delete, empty values are data", () =>
@@ -597,33 +530,20 @@ describe("faults", () => {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
       const table = yield* open(cluster, { deniedRetryInterval: "10 seconds" })
-      let refused = 0
+      let refusals = 0
       cluster.before = (request, _, detail) =>
         request === "fetch"
-          ? Effect.sync(() => {
-              refused++
-              return {
-                errorCode: 0,
-                throttleMillis: 0,
-                partitions: (detail as { partitions: ReadonlyArray<{ partition: number }> }).partitions.map((p) => ({
-                  partition: p.partition,
-                  errorCode: 29,
-                  highWatermark: -1,
-                  lastStableOffset: -1,
-                  logStartOffset: -1,
-                  abortedTransactions: [],
-                  diverging: undefined,
-                  records: Buffer.alloc(0)
-                }))
-              }
+          ? Effect.suspend(() => {
+              refusals++
+              return refused(detail, 29)
             })
           : undefined
-      yield* until(() => refused > 0)
+      yield* until(() => refusals > 0)
       const status = yield* SubscriptionRef.get(table.status)
       assert.isTrue(status._tag === "Failed" && status.healing && status.error.reason === "Unauthorized")
       assert.strictEqual(yield* table.size, 1)
       yield* advance(25_000)
-      assert.isAtMost(refused, 5)
+      assert.isAtMost(refusals, 5)
       cluster.before = () => undefined
       cluster.append(topic, [{ key: "b", value: "1" }])
       yield* until(() => table.unsafeSnapshot().has("b"))

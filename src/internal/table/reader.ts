@@ -18,7 +18,8 @@ import {
   type PoisonRecordError,
   type ClientError,
   type TableClosedError,
-  type TopicError
+  type TopicError,
+  type WaitTimeoutError
 } from "../../KafkaError.ts"
 import type { Progress, TableFailure, TableStatus } from "../../KafkaTable.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
@@ -86,6 +87,8 @@ export interface Core<K, V> {
   latched: boolean
   /** Does somebody have the table? Before, every failure is the acquisition's. */
   acquired: boolean
+  /** Why it was acquired incomplete, until it has caught up. */
+  degradedBy: WaitTimeoutError | undefined
   /** The last failure before there was a source. */
   startFailure: ClientError | TopicError | undefined
   replayed: number
@@ -126,6 +129,7 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       source: undefined,
       latched: false,
       acquired: false,
+      degradedBy: undefined,
       startFailure: undefined,
       replayed: 0,
       catchUpMillis: undefined,
@@ -268,18 +272,19 @@ class Reader<K, V> {
       case "Granted":
         return Effect.andThen(
           Effect.logInfo("allowed to read again").pipe(this.annotate),
-          Effect.flatMap(Clock.currentTimeMillis, (now) =>
-            setStatus(
-              this.core,
-              this.core.latched && this.whole === undefined
-                ? { _tag: "CaughtUp" }
-                : { _tag: "Loading", progress: progressOf(this.core, now) }
-            )
-          )
+          Effect.flatMap(Clock.currentTimeMillis, (now) => setStatus(this.core, this.statusOfReading(now)))
         )
       case "Fatal":
         return Effect.fail(event.error)
     }
+  }
+
+  private statusOfReading(now: number): TableStatus {
+    const { core } = this
+    if (core.latched && this.whole === undefined) return { _tag: "CaughtUp" }
+    const progress = progressOf(core, now)
+    const cause = core.degradedBy
+    return cause === undefined ? { _tag: "Loading", progress } : { _tag: "Degraded", progress, cause }
   }
 
   /** Offsets from where the log ends now are given out once more: that they were read says nothing any longer. */
@@ -556,6 +561,7 @@ class Reader<K, V> {
         )
       if (caughtUp) {
         core.latched = true
+        core.degradedBy = undefined
         core.replayed = core.counters.applied + core.counters.tombstones
         core.catchUpMillis = now - core.startedAt
         yield* setStatus(core, { _tag: "CaughtUp" })

@@ -179,6 +179,7 @@ const awaitReady = <K, V>(core: Core<K, V>): Effect.Effect<void, AcquireError> =
     else if (Option.isNone(outcome)) {
       const cause = waitTimeout(core, "start", catchUpTimeoutMillis, core.waiters.behind(gates(core)))
       if (onCatchUpTimeout === "fail") return yield* Effect.fail(cause)
+      core.degradedBy = cause
       yield* setStatus(core, { _tag: "Degraded", progress: progressOf(core, yield* Clock.currentTimeMillis), cause })
       yield* Effect.logWarning(`DEGRADED, the content is incomplete, reading goes on: ${cause.message}`).pipe(
         annotateLogs("KafkaTable", { topic })
