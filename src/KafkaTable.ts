@@ -314,7 +314,10 @@ export interface KafkaTable<in out K, in out V> {
    * under an open transaction it waits, until that ends or the timeout.
    */
   readonly barrier: (options?: WaitOptions) => Effect.Effect<void, WaitError>
-  /** Waits until the writes at these positions are visible: read your own writes, without a round trip. */
+  /**
+   * Waits until the writes at these positions are visible: read your own writes, without a round trip. A position has no
+   * topic id: one from before the topic was deleted and created again counts as one of today.
+   */
   readonly awaitPosition: (
     position: Position | ReadonlyArray<Position>,
     options?: WaitOptions
