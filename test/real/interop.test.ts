@@ -1,9 +1,9 @@
-/** What other clients write is what a table shows: Kafka's Java producer, its console producer, librdkafka. */
+/** What other clients write is what a table shows, and they read what a writer wrote: Java's clients, librdkafka. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { assert } from "vitest"
-import { Codec, KafkaClient, KafkaTable } from "../../src/index.ts"
+import { Codec, KafkaClient, KafkaTable, KafkaTableWriter } from "../../src/index.ts"
 import { consoleProduce } from "../kafka/java.ts"
 import * as JavaClient from "../kafka/JavaClient.ts"
 import * as Librdkafka from "../kafka/Librdkafka.ts"
@@ -118,6 +118,37 @@ realKafka("what other clients wrote", { java: true, python: true }, () => {
       const { java } = yield* kafka
       const { right } = yield* agrees({ codecs: [0, 1, 2, 3, 4] }, (topic) =>
         Effect.forEach(codecs, (compression) => java.produce(topic, recordsOf(compression), { compression }))
+      )
+      assert.strictEqual(right.size, codecs.length * 300)
+    }))
+
+  test("our own writer, in every codec: Java and librdkafka read what our table shows", () =>
+    Effect.gen(function* () {
+      const { brokers } = yield* kafka
+      const { right } = yield* agrees({ codecs: [0, 1, 2, 3, 4] }, (topic) =>
+        Effect.forEach(codecs, (compression) =>
+          Effect.gen(function* () {
+            const writer = yield* KafkaTableWriter.make<string, string>({
+              topic,
+              value: Codec.utf8,
+              compression,
+              ensureTopic: false
+            }).pipe(withClient({ brokers }))
+            yield* Effect.forEach(
+              recordsOf(compression),
+              ({ headers, key, timestamp, value }) => {
+                const options = {
+                  ...(headers === undefined ? {} : { headers }),
+                  ...(timestamp === undefined ? {} : { timestamp })
+                }
+                return value === null
+                  ? writer.delete(String(key), options)
+                  : writer.set(String(key), String(value), options)
+              },
+              { concurrency: "unbounded", discard: true }
+            )
+          })
+        )
       )
       assert.strictEqual(right.size, codecs.length * 300)
     }))
