@@ -600,3 +600,28 @@ describe("a new partition", () => {
     })
   )
 })
+
+describe("status", () => {
+  it.scoped("degraded, denied, and granted again: degraded as before, then caught up", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      const lost = Effect.delay(Effect.fail(connectionError("Closed")), 100)
+      cluster.before = (request) => (request === "fetch" ? lost : undefined)
+      const exit = yield* acquiring(open(cluster, { catchUpTimeout: 2_000, deniedRetryInterval: 2_000 }), 3_000)
+      assert.isTrue(Exit.isSuccess(exit))
+      if (Exit.isFailure(exit)) return
+      const seen = yield* statusesOf(exit.value)
+      cluster.before = (request, _, detail) =>
+        request === "fetch" ? refused(detail, TOPIC_AUTHORIZATION_FAILED) : undefined
+      yield* advance(3_000)
+      cluster.before = (request, _, detail) =>
+        request === "fetch" ? Effect.delay(nothingNew(detail, 1), 500) : undefined
+      yield* advance(3_000)
+      assert.deepStrictEqual(seen, ["Degraded", "Failed", "Degraded"])
+      cluster.before = () => undefined
+      yield* until(() => exit.value.unsafeSnapshot().has("a"))
+      assert.deepStrictEqual(seen, ["Degraded", "Failed", "Degraded", "CaughtUp"])
+    })
+  )
+})
