@@ -561,6 +561,8 @@ class Reader<K, V> {
         )
       if (caughtUp) {
         core.latched = true
+        // who waits for it gets it now, whatever happens next
+        core.acquired = true
         core.degradedBy = undefined
         core.replayed = core.counters.applied + core.counters.tombstones
         core.catchUpMillis = now - core.startedAt

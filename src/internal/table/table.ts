@@ -166,7 +166,7 @@ const readTombstoneRetention = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
         "the topic's delete.retention.ms may not be read: taken to be 24 h, after a longer outage all is replayed"
       ).pipe(annotateLogs("KafkaTable", { topic: core.config.topic }))
     }),
-    Effect.retry(Schedule.spaced(core.client.backoff.maxMillis)),
+    Effect.retry({ schedule: Schedule.spaced(core.client.backoff.maxMillis), while: (error) => error.retriable }),
     Effect.ignore
   )
 
