@@ -136,8 +136,8 @@ export const isCodec: (u: unknown) => u is Codec<unknown> = internal.isCodec
 export const utf8: Codec<string> = internal.utf8
 
 /**
- * The bytes themselves, copied in both directions. A table keeps them compactly and copies them at each read, so what
- * a reader does to them reaches nobody else.
+ * The bytes themselves, copied in both directions. A table keeps values compactly and copies them at each read, so
+ * what a reader does to one reaches nobody else; a change's value is one for all subscribers, and so are keys.
  *
  * @since 0.1.0
  * @category codecs
