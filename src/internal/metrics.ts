@@ -26,31 +26,45 @@ const lag = Metric.gauge("kafka_table_lag", {
 })
 const catchUp = Metric.gauge("kafka_table_catch_up_seconds", { description: "From acquisition to catch-up" })
 
+const ofTopic =
+  (topic: string) =>
+  <Type, In, Out>(metric: Metric.Metric<Type, In, Out>) =>
+    Metric.tagged(metric, "topic", topic)
+
+/** Counters that are fed with running totals: what came since the last time is added. */
+const differences = <Name extends string>(counters: Readonly<Record<Name, Metric.Metric.Counter<number>>>) => {
+  const last = new Map<string, number>()
+  return (totals: Readonly<Record<Name, number>>): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const updates: Array<Effect.Effect<void>> = []
+      for (const name in counters) {
+        const more = totals[name] - (last.get(name) ?? 0)
+        if (more === 0) continue
+        last.set(name, totals[name])
+        updates.push(Metric.update(counters[name], more))
+      }
+      return Effect.all(updates, { discard: true })
+    })
+}
+
 type Reported = Pick<Counters, "applied" | "tombstones" | "keyless" | "keyErrors" | "valueErrors">
 
 /** What one table has done since the last publication, to the metrics of its topic. */
 export const makeTableMetrics = (topic: string) => {
-  const by = <Type, In, Out>(metric: Metric.Metric<Type, In, Out>) => Metric.tagged(metric, "topic", topic)
-  const counters: Record<keyof Reported, Metric.Metric.Counter<number>> = {
+  const by = ofTopic(topic)
+  const report = differences<keyof Reported>({
     applied: by(applied),
     tombstones: by(tombstones),
     keyless: Metric.tagged(by(poison), "kind", "keyless"),
     keyErrors: Metric.tagged(by(poison), "kind", "key"),
     valueErrors: Metric.tagged(by(poison), "kind", "value")
-  }
-  const names = Object.keys(counters) as ReadonlyArray<keyof Reported>
+  })
   const gauges = { entries: by(entries), lag: by(lag), catchUp: by(catchUp) }
-  const last: Record<keyof Reported, number> = { applied: 0, tombstones: 0, keyless: 0, keyErrors: 0, valueErrors: 0 }
 
   return {
     published: (now: Reported, entriesNow: number, lagNow: number): Effect.Effect<void> =>
       Effect.gen(function* () {
-        for (const name of names) {
-          const more = now[name] - last[name]
-          if (more === 0) continue
-          last[name] = now[name]
-          yield* Metric.update(counters[name], more)
-        }
+        yield* report(now)
         yield* Metric.update(gauges.entries, entriesNow)
         yield* Metric.update(gauges.lag, lagNow)
       }),
@@ -86,28 +100,21 @@ type Written = Record<"acknowledged" | "failed" | "unknown" | "requests" | "byte
 
 /** What one writer has done since the last publication, to the metrics of its topic. */
 export const makeWriterMetrics = (topic: string) => {
-  const by = <Type, In, Out>(metric: Metric.Metric<Type, In, Out>) => Metric.tagged(metric, "topic", topic)
-  const counters: Record<keyof Written, Metric.Metric.Counter<number>> = {
+  const by = ofTopic(topic)
+  const report = differences<keyof Written>({
     acknowledged: Metric.tagged(by(writes), "outcome", "acknowledged"),
     failed: Metric.tagged(by(writes), "outcome", "failed"),
     unknown: Metric.tagged(by(writes), "outcome", "unknown"),
     requests: by(requests),
     bytes: by(sentBytes)
-  }
-  const names = Object.keys(counters) as ReadonlyArray<keyof Written>
+  })
   const gauge = by(queued)
   const histogram = by(latency)
-  const last: Written = { acknowledged: 0, failed: 0, unknown: 0, requests: 0, bytes: 0 }
 
   return {
     published: (now: Written, queuedNow: number, latencies: ReadonlyArray<number>): Effect.Effect<void> =>
       Effect.gen(function* () {
-        for (const name of names) {
-          const more = now[name] - last[name]
-          if (more === 0) continue
-          last[name] = now[name]
-          yield* Metric.update(counters[name], more)
-        }
+        yield* report(now)
         for (const millis of latencies) yield* Metric.update(histogram, millis)
         yield* Metric.update(gauge, queuedNow)
       })

@@ -8,7 +8,7 @@ import type * as Scope from "effect/Scope"
 import type { BrokerConnection, FetchRequest, FetchResponse, KafkaClient, TopicRef } from "../../src/KafkaClient.ts"
 import { fromDriver } from "../../src/KafkaClient.ts"
 import { ConnectionError } from "../../src/KafkaError.ts"
-import { encodeBatch } from "../../src/internal/recordBatch/encode.ts"
+import { encodeBatch, stampBatch } from "../../src/internal/recordBatch/encode.ts"
 import { Signal } from "../../src/internal/signal.ts"
 
 const text = (value: string | null): Uint8Array | null => (value === null ? null : new TextEncoder().encode(value))
@@ -88,8 +88,7 @@ export class FakeCluster {
       producerEpoch: -1,
       baseSequence: -1
     })
-    bytes.writeBigInt64BE(BigInt(p.end), 0)
-    bytes.writeInt32BE(p.leaderEpoch, 12)
+    stampBatch(bytes, p.end, p.leaderEpoch)
     return this.appendBytes(topic, bytes, records.length, partition)
   }
 

@@ -64,14 +64,12 @@ class Table<K = string, V = string> {
       {
         partition: 3,
         generation: 0,
-        fetchOffset: this.position,
         // within a larger answer, as it is
         records: Buffer.concat([Buffer.alloc(7, 0xff), ...records, Buffer.alloc(9, 0xff)]).subarray(
           7,
           7 + records.reduce((sum, bytes) => sum + bytes.length, 0)
         ),
-        aborted,
-        lastStableOffset: 1_000_000
+        aborted
       },
       this.position,
       this.state,

@@ -182,7 +182,6 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
     Effect.suspend(() => {
       p.highWatermark = found.highWatermark
       p.lastStableOffset = found.lastStableOffset === -1 ? found.highWatermark : found.lastStableOffset
-      if (found.logStartOffset !== -1) p.logStartOffset = found.logStartOffset
       if (found.records.length === 0) return Effect.succeed(undefined)
       const scanned = scan(found.records, one.fetchOffset)
       if (scanned.malformed) {
@@ -198,10 +197,8 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
       return Effect.succeed({
         partition: p.partition,
         generation: p.generation,
-        fetchOffset: one.fetchOffset,
         records: found.records,
-        aborted: found.abortedTransactions,
-        lastStableOffset: p.lastStableOffset
+        aborted: found.abortedTransactions
       })
     })
 

@@ -105,7 +105,6 @@ const reconcile = (
           attempts: 0,
           highWatermark: -1,
           lastStableOffset: -1,
-          logStartOffset: -1,
           lastFetchAt: undefined,
           headAt: 0,
           reopenedAsStale: false,

@@ -79,7 +79,6 @@ export const runOpener = (context: SourceContext, leader: number): Effect.Effect
       p.attempts = 0
       p.fetchOffset = start
       p.lastEpoch = -1
-      p.logStartOffset = start
       p.lastStableOffset = end
       // at least: a fetch tells
       p.highWatermark = end

@@ -28,7 +28,6 @@ export interface SourcePartition {
   attempts: number
   highWatermark: number
   lastStableOffset: number
-  logStartOffset: number
   /** When the leader last answered about it without an error; `undefined` before. */
   lastFetchAt: number | undefined
   /** When everything there was had been fetched last, or the replay began: see `Stale`. */
@@ -51,12 +50,9 @@ export interface Opened {
 export interface FetchedRecords {
   readonly partition: number
   readonly generation: number
-  readonly fetchOffset: number
   /** A view of the response's buffer. */
   readonly records: Buffer
   readonly aborted: ReadonlyArray<AbortedTransaction>
-  /** The last stable offset at the time of the answer: behind it nothing more can be read. */
-  readonly lastStableOffset: number
 }
 
 /** One answer to a fetch; partitions that have nothing new are not in it. */

@@ -6,8 +6,8 @@
  * end, and one that fetches, with a connection of its own. They share the partitions' state, which is changed in
  * synchronous steps only, and wake each other by one signal.
  */
-import * as Deferred from "effect/Deferred"
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
 import * as Queue from "effect/Queue"
