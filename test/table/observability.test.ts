@@ -1,0 +1,129 @@
+/** What an operator sees of a table: metrics, spans, and how far a long replay has come. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Metric, MetricState, Stream, Tracer } from "effect"
+import { KafkaTable } from "../../src/index.ts"
+import { connectionError } from "../support/FakeCluster.ts"
+import { advance, capturing, open, settle, topic, until, withTopic } from "./support.ts"
+
+/** The metrics of the topic, by name and kind. */
+const metrics = Effect.map(Metric.snapshot, (pairs) => {
+  const found = new Map<string, number>()
+  for (const { metricKey, metricState } of pairs) {
+    const tags = new Map(metricKey.tags.map((tag) => [tag.key, tag.value]))
+    if (tags.get("topic") !== topic) continue
+    const kind = tags.get("kind")
+    if (MetricState.isCounterState(metricState)) {
+      found.set(metricKey.name + (kind === undefined ? "" : `/${kind}`), Number(metricState.count))
+    } else if (MetricState.isGaugeState(metricState)) {
+      found.set(metricKey.name, Number(metricState.value))
+    }
+  }
+  return (name: string): number => found.get(name) ?? 0
+})
+
+describe("what an operator sees", () => {
+  it.scoped("metrics: records by what became of them, entries, lag, catch-up, reconnects", () =>
+    Effect.gen(function* () {
+      const before = yield* metrics
+      const cluster = withTopic()
+      cluster.append(topic, [
+        { key: "a", value: "1" },
+        { key: "b", value: "1" },
+        { key: null, value: "no key" },
+        { key: "b", value: null }
+      ])
+      const table = yield* open(cluster)
+      cluster.before = (request) => (request === "fetch" ? Effect.fail(connectionError("Closed")) : undefined)
+      yield* advance(1_000)
+      cluster.before = () => undefined
+      cluster.append(topic, [{ key: "c", value: "1" }])
+      yield* until(() => table.unsafeSnapshot().has("c"))
+      const after = yield* metrics
+      const more = (name: string) => after(name) - before(name)
+      assert.strictEqual(more("kafka_table_records_applied_total"), 3)
+      assert.strictEqual(more("kafka_table_tombstones_total"), 1)
+      assert.strictEqual(more("kafka_table_poison_total/keyless"), 1)
+      assert.strictEqual(more("kafka_table_reconnects_total"), 1)
+      assert.strictEqual(after("kafka_table_entries"), 2)
+      assert.strictEqual(after("kafka_table_lag"), 0)
+    })
+  )
+
+  it.scoped("spans at the doors, named and with the topic", () =>
+    Effect.gen(function* () {
+      const spans: Array<string> = []
+      const tracer = Tracer.make({
+        context: (run) => run(),
+        span: (name, parent, context, links, startTime, kind) => {
+          const attributes = new Map<string, unknown>()
+          return {
+            _tag: "Span",
+            name,
+            spanId: name,
+            traceId: "trace",
+            parent,
+            context,
+            links,
+            kind,
+            sampled: true,
+            status: { _tag: "Started", startTime },
+            attributes,
+            attribute: (key, value) => attributes.set(key, value),
+            event: () => {},
+            addLinks: () => {},
+            end: () => spans.push(`${name} ${String(attributes.get("messaging.destination.name"))}`)
+          }
+        }
+      })
+      yield* Effect.gen(function* () {
+        const table = yield* open(withTopic())
+        yield* table.barrier()
+        yield* table.awaitCaughtUp()
+        yield* table.awaitPosition([])
+      }).pipe(Effect.withTracer(tracer))
+      assert.deepStrictEqual(
+        spans,
+        ["make", "barrier", "awaitCaughtUp", "awaitPosition"].map((name) => `KafkaTable.${name} ${topic}`)
+      )
+    })
+  )
+
+  it.scoped("a long replay: percent and rate in the log once per interval, and in the status", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      const cluster = withTopic()
+      for (let i = 0; i < 10; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }])
+      // one batch a second
+      let slow = false
+      cluster.before = (request) => {
+        if (request !== "fetch") return undefined
+        slow = !slow
+        return slow ? Effect.delay(Effect.fail(connectionError("Closed")), 900) : undefined
+      }
+      const acquiring = yield* Effect.fork(
+        open(cluster, { catchUpTimeout: 1_000, progressInterval: 2_000, fetch: { maxPartitionBytes: 1 } })
+      )
+      yield* advance(1_000)
+      const table = yield* Fiber.join(acquiring)
+      const percents: Array<number> = []
+      yield* Effect.fork(
+        Stream.runForEach(table.status.changes, (status: KafkaTable.TableStatus) =>
+          Effect.sync(() => {
+            if (status._tag === "Degraded") percents.push(status.progress.percent)
+          })
+        )
+      )
+      yield* settle
+      yield* until(() => table.unsafeSnapshot().size === 10)
+      assert.isAbove(percents.length, 3)
+      assert.deepStrictEqual(
+        percents,
+        [...percents].sort((a, b) => a - b)
+      )
+      const progress = lines.filter((line) => line.startsWith("replaying: "))
+      assert.isAtLeast(progress.length, 2)
+      for (const line of progress) assert.match(line, /^replaying: \d+ % \(\d+ of 10 offsets\), \d+ records\/s$/)
+      assert.strictEqual(lines.filter((line) => line.startsWith("caught up: 10 entries of 10 records")).length, 1)
+    }).pipe(Effect.provide(capturing(lines)))
+  })
+})
