@@ -1,7 +1,7 @@
 /** What an operator sees of a table: metrics, spans, and how far a long replay has come. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Metric, MetricState, Stream, Tracer } from "effect"
-import { KafkaTable } from "../../src/index.ts"
+import type { KafkaTable } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
 import { advance, capturing, open, settle, topic, until, withTopic } from "./support.ts"
 
