@@ -9,6 +9,7 @@ import type * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import type { Codec, Suspended, TypeId as CodecTypeId } from "../Codec.ts"
 import * as issue from "./codecIssue.ts"
+import { compileDecoder, UNDECIDED } from "./schemaDecoder.ts"
 import { copyBytes, encodeText, expectBytes, readText, viewOf } from "./text.ts"
 
 /** @internal */
@@ -147,7 +148,8 @@ export const uint64: Codec<bigint> = fixed(
 const isSettled = <A, E>(self: Effect.Effect<A, E>): self is Either.Either<A, E> => Either.isEither(self)
 
 /**
- * Of a schema, and of two functions between bytes and what the schema encodes to.
+ * Of a schema, and of two functions between bytes and what the schema encodes to. What `read` returns is nobody else's:
+ * it may become the value.
  *
  * The schema's parser is used in the mode that lets Effects through, also synchronously: it returns an Either unless
  * it came upon an Effect. The other mode would run that Effect, leave its fiber behind if it is asynchronous, and
@@ -160,6 +162,7 @@ const fromSchema = <A, I>(
   write: (encoded: I) => Uint8Array
 ): Codec<A> => {
   const parse = ParseResult.decodeUnknown(schema)
+  const decodeFast = compileDecoder(schema.ast)
   const print = ParseResult.encode(schema)
   return codec({
     text,
@@ -167,6 +170,10 @@ const fromSchema = <A, I>(
       const encoded = read(buffer, start, end)
       let result: Effect.Effect<A, ParseResult.ParseIssue>
       try {
+        const decoded = decodeFast(encoded)
+        if (decoded !== UNDECIDED) {
+          return decoded as A
+        }
         result = parse(encoded)
       } catch (thrown) {
         throw issue.parseErrorOf(thrown)
