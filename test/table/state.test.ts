@@ -65,7 +65,7 @@ const apply = <K, V>(state: TableState<K, V>, id: string, key: K, value: V | typ
     if (value === ABSENT && !state.multiPartition) return
     slot = state.addKey(id, key)
   }
-  state.put(id, slot, value, record.partition, record.offset, record.timestamp, record.headers)
+  state.put(slot, value, record.partition, record.offset, record.timestamp, record.headers)
 }
 
 const put = (state: TableState<string, string>, record: Rec): void =>

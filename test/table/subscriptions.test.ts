@@ -42,7 +42,7 @@ class Source {
     for (const [key, value] of writes) {
       let slot = this.state.slotOf(key)
       if (slot === -1) slot = this.state.addKey(key, key)
-      this.state.put(key, slot, value ?? ABSENT, 0, this.offset, this.offset, undefined)
+      this.state.put(slot, value ?? ABSENT, 0, this.offset, this.offset, undefined)
       this.offset++
     }
     this.state.log = undefined

@@ -13,6 +13,7 @@ import { FetchedBatches, type DecodeOptions } from "../recordBatch/fetchedBatche
 import { decodeHeaders, RecordRanges } from "../recordBatch/recordRanges.ts"
 import type { FetchedRecords } from "../source/partition.ts"
 import type { Counters } from "./counters.ts"
+import { NOT_ASCII, UNKNOWN } from "./keyIndex.ts"
 import { ABSENT } from "./rowVector.ts"
 import type { TableState } from "./state.ts"
 
@@ -127,22 +128,10 @@ export class Application<K, V> {
         counters.keyless++
         continue
       }
+      // most keys are known, and found by their bytes alone
+      let slot = state.find(bytes, start, keyEnd[i])
       let key: K | undefined
-      let id: string
-      if (byText) {
-        try {
-          key = keyCodec.decodeSync(bytes, start, keyEnd[i]) as K
-        } catch (error) {
-          if (this.isPoison("Key", error, i)) return "poison"
-          continue
-        }
-        // the codec says that the key is its own identity: a string
-        id = key as string
-      } else {
-        id = bytes.toString("latin1", start, keyEnd[i])
-      }
-      let slot = state.slotOf(id)
-      if (slot === -1 && !byText) {
+      if (slot < 0) {
         try {
           const decoded = keyCodec.decodeSync(bytes, start, keyEnd[i])
           if (decoded === suspended) return "key"
@@ -151,13 +140,14 @@ export class Application<K, V> {
           if (this.isPoison("Key", error, i)) return "poison"
           continue
         }
+        if (slot === NOT_ASCII) slot = state.slotOf(key as string)
       }
       const from = valueStart[i]
       let value: unknown = ABSENT
       if (from < 0) {
         counters.tombstones++
         // nothing to delete, and no other partition whose record it could have to outweigh
-        if (slot === -1 && !state.multiPartition) continue
+        if (slot === UNKNOWN && !state.multiPartition) continue
       } else {
         try {
           value = this.effectResult === undefined ? decode(bytes, from, valueEnd[i]) : this.takeResult()
@@ -171,9 +161,12 @@ export class Application<K, V> {
         }
         counters.applied++
       }
-      if (slot === -1) slot = state.addKey(id, key as K)
+      if (slot === UNKNOWN) {
+        // a text is its own identity
+        const id = byText ? (key as string) : bytes.toString("latin1", start, keyEnd[i])
+        slot = state.addKey(id, key as K)
+      }
       state.put(
-        id,
         slot,
         value,
         this.partition,

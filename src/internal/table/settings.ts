@@ -4,7 +4,7 @@ import * as Codec from "../../Codec.ts"
 import type { Isolation } from "../../KafkaClient.ts"
 import type { InvalidOptionsError } from "../../KafkaError.ts"
 import type { KafkaTableOptions, TableFailure } from "../../KafkaTable.ts"
-import { TABLE_OPTIONS, WRITER_OPTIONS } from "../optionNames.ts"
+import { FETCH_OPTIONS, TABLE_OPTIONS, WRITER_OPTIONS } from "../optionNames.ts"
 import { checkOptions } from "../options.ts"
 import { readTopicSettings, type CheckedTopic } from "../topic.ts"
 
@@ -40,20 +40,14 @@ const MIB = 1024 * 1024
 /** Below what a connection takes for an answer at all. */
 const MAX_ANSWER_BYTES = 200 * MIB
 
-const KNOWN = [...new Set([...TABLE_OPTIONS, ...WRITER_OPTIONS])]
-const FETCH_OPTIONS = ["maxWait", "minBytes", "maxBytes", "maxPartitionBytes", "maxBatchBytes"]
-
 export const readOptions = <K, V>(
   options: KafkaTableOptions<K, V>
 ): Effect.Effect<TableConfig<K, V>, InvalidOptionsError> =>
   checkOptions("KafkaTable", (check): TableConfig<K, V> => {
-    check.known(options, KNOWN)
+    check.known(options, TABLE_OPTIONS, undefined, WRITER_OPTIONS)
     check.topic(options.topic)
     const fetch = options.fetch ?? {}
-    for (const name of Object.keys(fetch)) {
-      if (!FETCH_OPTIONS.includes(name))
-        check.problem(`fetch.${name}`, `unknown; known are ${FETCH_OPTIONS.join(", ")}`)
-    }
+    check.known(fetch, FETCH_OPTIONS, "fetch")
     for (const name of ["maxBytes", "maxPartitionBytes", "maxBatchBytes"] as const) {
       if ((fetch[name] ?? 0) > MAX_ANSWER_BYTES) check.problem(`fetch.${name}`, "must be at most 200 MiB")
     }

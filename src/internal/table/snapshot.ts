@@ -105,7 +105,7 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
   #keyAt(slot: number): K {
     const { index, keys } = this.#parts
     // a text is its own identity: then K is string, as the codec says
-    return keys === undefined ? (index.ids[slot] as K) : keys[slot]
+    return keys === undefined ? (index.idAt(slot) as K) : keys[slot]
   }
 
   *#pairs(): IterableIterator<readonly [K, V]> {

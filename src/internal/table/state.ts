@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import type { Codec } from "../../Codec.ts"
 import type { Header, TableChange } from "../../TableChange.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
-import { KeyIndex } from "./keyIndex.ts"
+import { KeyIndex, UNKNOWN } from "./keyIndex.ts"
 import { ABSENT, emptyRows, indexInLeaf, RowVector, setHeaders } from "./rowVector.ts"
 import { makeSnapshot } from "./snapshot.ts"
 
@@ -79,9 +79,14 @@ export class TableState<K, V> {
     return this.contested.size
   }
 
-  /** The key's slot, or -1. */
+  /** The key's slot, or `UNKNOWN`. */
   slotOf(id: string): number {
     return this.index.slotOf(id)
+  }
+
+  /** The same by the key's bytes, or `NOT_ASCII`: then `slotOf` has to tell by the decoded text. */
+  find(bytes: Buffer, start: number, end: number): number {
+    return this.index.find(bytes, start, end, this.key.text)
   }
 
   /** A slot for a key that has none. */
@@ -91,14 +96,13 @@ export class TableState<K, V> {
     return this.index.add(id)
   }
 
-  private keyAt(id: string, slot: number): K {
+  private keyAt(slot: number): K {
     // where the key is its own identity, K is string: the codec says so
-    return this.keys === undefined ? (id as K) : this.keys[slot]
+    return this.keys === undefined ? (this.index.idAt(slot) as K) : this.keys[slot]
   }
 
   /** Sets the row of a key, or empties it (`ABSENT`), by a record of `partition`. */
   put(
-    id: string,
     slot: number,
     value: unknown,
     partition: number,
@@ -112,7 +116,7 @@ export class TableState<K, V> {
     const owner = leaf.meta[m + 2]
     if (timestamp > this.newestTimestamp) this.newestTimestamp = timestamp
     if (owner !== NO_PARTITION && (owner !== partition || (this.contested.size > 0 && this.contested.has(slot)))) {
-      this.contest(id, slot, { value, partition, offset, timestamp, headers })
+      this.contest(slot, { value, partition, offset, timestamp, headers })
       return
     }
     const before = leaf.values[i]
@@ -125,12 +129,11 @@ export class TableState<K, V> {
       if (value !== ABSENT) this.live++
       else return
     } else if (value === ABSENT) this.live--
-    if (this.log !== undefined) this.record(this.log, id, slot, before, value, partition, offset, timestamp, headers)
+    if (this.log !== undefined) this.record(this.log, slot, before, value, partition, offset, timestamp, headers)
   }
 
   private record(
     log: ChangeLog<K, V>,
-    id: string,
     slot: number,
     before: unknown,
     value: unknown,
@@ -140,9 +143,9 @@ export class TableState<K, V> {
     headers: ReadonlyArray<Header> | undefined
   ): void {
     const previous = before === ABSENT ? Option.none<V>() : Option.some(this.load(before))
-    const key = this.keyAt(id, slot)
+    const key = this.keyAt(slot)
     const { replayed } = this
-    log.ids.push(id)
+    log.ids.push(this.index.idAt(slot))
     log.changes.push(
       value === ABSENT
         ? { _tag: "Delete", key, previous, partition, offset, timestamp, headers: headers ?? NO_HEADERS, replayed }
@@ -205,7 +208,7 @@ export class TableState<K, V> {
    * last record counts. So the outcome depends neither on the order in which partitions are read, nor on what
    * compaction has removed.
    */
-  private contest(id: string, slot: number, row: Row): void {
+  private contest(slot: number, row: Row): void {
     const before = this.rowAt(slot)!
     const others = [before, ...(this.contested.get(slot) ?? [])].filter((r) => r.partition !== row.partition)
     this.setRows(slot, [...others, row])
@@ -213,7 +216,6 @@ export class TableState<K, V> {
     if (this.log !== undefined && !sameRecord(before, after) && (before.value !== ABSENT || after.value !== ABSENT)) {
       this.record(
         this.log,
-        id,
         slot,
         before.value,
         after.value,
@@ -232,7 +234,7 @@ export class TableState<K, V> {
   *replace(partitions: ReadonlySet<number>, shadow: TableState<K, V>, sameLog: boolean): Generator<void> {
     const log = this.log
     // what was there before; only somebody who listens needs it
-    const touched = log === undefined ? undefined : new Map<string, Row | undefined>()
+    const touched = log === undefined ? undefined : new Map<number, Row | undefined>()
     this.log = undefined
     let n = 0
     for (let slot = 0; slot < this.index.size; slot++) {
@@ -242,30 +244,29 @@ export class TableState<K, V> {
       const all = [row, ...(this.contested.get(slot) ?? [])]
       const rest = all.filter((r) => !partitions.has(r.partition))
       if (rest.length === all.length) continue
-      touched?.set(this.index.ids[slot], row)
+      touched?.set(slot, row)
       this.setRows(slot, rest)
     }
     for (let from = 0; from < shadow.index.size; from++) {
       if (++n % ROWS_PER_STEP === 0) yield
-      const id = shadow.index.ids[from]
       const row = shadow.rowAt(from)
       if (row === undefined) continue
+      const id = shadow.index.idAt(from)
       let slot = this.slotOf(id)
-      if (slot === -1) {
+      if (slot === UNKNOWN) {
         // as for any tombstone of an unknown key
         if (row.value === ABSENT && !this.multiPartition) continue
-        slot = this.addKey(id, shadow.keyAt(id, from))
+        slot = this.addKey(id, shadow.keyAt(from))
       }
-      if (touched !== undefined && !touched.has(id)) touched.set(id, this.rowAt(slot))
+      if (touched !== undefined && !touched.has(slot)) touched.set(slot, this.rowAt(slot))
       for (const r of [row, ...(shadow.contested.get(from) ?? [])]) {
-        this.put(id, slot, r.value, r.partition, r.offset, r.timestamp, r.headers)
+        this.put(slot, r.value, r.partition, r.offset, r.timestamp, r.headers)
       }
     }
     this.log = log
     if (log === undefined || touched === undefined) return
-    for (const [id, before] of touched) {
+    for (const [slot, before] of touched) {
       if (++n % ROWS_PER_STEP === 0) yield
-      const slot = this.slotOf(id)
       const after = this.rowAt(slot)
       const was = before === undefined ? ABSENT : before.value
       const is = after === undefined ? ABSENT : after.value
@@ -275,7 +276,7 @@ export class TableState<K, V> {
       }
       // a row that only vanished has no record of its own: it carries the place of the one that it had
       const at = after ?? before!
-      this.record(log, id, slot, was, is, at.partition, at.offset, at.timestamp, at.headers)
+      this.record(log, slot, was, is, at.partition, at.offset, at.timestamp, at.headers)
     }
   }
 
@@ -302,7 +303,7 @@ export class TableState<K, V> {
       if (row.value === ABSENT && (losers === undefined || losers.every(isTombstone)) && !this.isRemembered(row))
         continue
       const to = rows.append()
-      index.add(old.index.ids[slot])
+      index.add(old.index.idAt(slot))
       if (keys !== undefined) keys.push(old.keys![slot])
       if (losers !== undefined) contested.set(to, losers)
       const leaf = rows.leafForWrite(to)

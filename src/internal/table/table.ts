@@ -101,9 +101,9 @@ const supervise = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, Tabl
       setStatus(core, { _tag: "Failed", error, healing: core.acquired && config.restart !== undefined }),
       // before that, it is who acquires the table that gets the error
       Effect.when(() => core.acquired)(
-        Effect.logError(`reading failed, the content stays as it is: ${error.message}`).pipe(
-          annotateLogs("KafkaTable", { topic: config.topic })
-        )
+        Effect.logError(
+          `reading failed, the content stays as it is${config.restart === undefined ? "" : ", the restart policy decides"}: ${error.message}`
+        ).pipe(annotateLogs("KafkaTable", { topic: config.topic }))
       )
     )
   }
@@ -209,6 +209,7 @@ const waitTimeout = <K, V>(
     topic: core.config.topic,
     afterMillis,
     behind: behind.map((b) => (b.target === UNKNOWN_TARGET ? { ...b, target: undefined } : b)),
+    bootstrap: core.client.bootstrap,
     ...(cause === undefined ? {} : { cause })
   })
 }
