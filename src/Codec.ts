@@ -21,6 +21,7 @@
  * ```
  *
  * @since 0.1.0
+ * @module
  */
 import type * as Effect from "effect/Effect"
 import type * as ParseResult from "effect/ParseResult"
@@ -71,7 +72,9 @@ export interface Codec<in out A> extends Pipeable {
    * table can use the string itself as the key of its map. False says nothing.
    */
   readonly text: boolean
+  /** Fails with what does not fit, and never dies. */
   readonly decode: (bytes: Uint8Array) => Effect.Effect<A, ParseResult.ParseError>
+  /** Fails with what does not fit, and never dies. */
   readonly encode: (value: A) => Effect.Effect<Uint8Array, ParseResult.ParseError>
   /**
    * `decode` of `buffer` from `start` up to `end`, for hot loops: a plain function that **throws** a `ParseError`
@@ -84,7 +87,9 @@ export interface Codec<in out A> extends Pipeable {
    * the value at each read. `store` throws and never suspends, as `decodeSync` of such a codec.
    */
   readonly stored?: {
+    /** From bytes to what is kept. */
     readonly store: (buffer: Buffer, start: number, end: number) => unknown
+    /** From what is kept to the value. */
     readonly load: (stored: unknown) => A
   }
   /**

@@ -5,16 +5,19 @@
  * derived from it, the same way for every driver.
  *
  * @since 0.1.0
+ * @module
  */
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import type { ClientOptions, EmbeddedKafka, EmbeddedKafkaOptions } from "./EmbeddedKafka.ts"
 import * as internal from "./internal/client/client.ts"
+import * as embedded from "./internal/embedded/embedded.ts"
 import * as kafkajs from "./internal/kafkajs/client.ts"
 import type { ClientError, ConnectionError, InvalidOptionsError, TopicError } from "./KafkaError.ts"
 
@@ -288,14 +291,19 @@ export interface BrokerConnection {
   readonly address: string
   /** False once it was closed or failed. */
   readonly isOpen: () => boolean
+  /** The brokers, and these topics. It never creates a topic. */
   readonly metadata: (topics: ReadonlyArray<string>) => Effect.Effect<MetadataResponse, ConnectionError>
+  /** Where partitions begin and end. To be asked of their leader. */
   readonly listOffsets: (request: ListOffsetsRequest) => Effect.Effect<ListOffsetsResponse, ConnectionError>
+  /** Record batches, as soon as there are any, or after `maxWaitMillis`. To be asked of the partitions' leader. */
   readonly fetch: (request: FetchRequest) => Effect.Effect<FetchResponse, ConnectionError>
   /** A new producer id. */
   readonly initProducerId: Effect.Effect<InitProducerIdResponse, ConnectionError>
+  /** Appends record batches. To be asked of the partitions' leader. */
   readonly produce: (request: ProduceRequest) => Effect.Effect<ProduceResponse, ConnectionError>
   /** To be asked of the controller. */
   readonly createTopic: (request: CreateTopicRequest) => Effect.Effect<AdminResponse, ConnectionError>
+  /** All configs of a topic, the broker's defaults among them. */
   readonly describeConfigs: (topic: string) => Effect.Effect<DescribeConfigsResponse, ConnectionError>
   /** Sets the given configs and leaves all others as they are (incremental, Kafka 2.3 and later). */
   readonly alterConfigs: (
@@ -356,6 +364,8 @@ export interface Backoff {
  */
 export interface KafkaClient {
   readonly [TypeId]: TypeId
+  /** Where it begins: `host:port`, separated by commas. For messages. */
+  readonly bootstrap: string
   readonly backoff: Backoff
   /** Opens a connection of one's own, closed with the scope: for long polls and for writes. */
   readonly connect: (broker: Broker) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>
@@ -371,9 +381,13 @@ export interface KafkaClient {
       readonly partitions?: ReadonlySet<number>
     }
   ) => Effect.Effect<ReadonlyArray<ListedOffset>>
+  /** A new producer id, from any broker. */
   readonly initProducerId: Effect.Effect<InitProducerIdResponse, ConnectionError>
+  /** Asks the controller. */
   readonly createTopic: (request: CreateTopicRequest) => Effect.Effect<AdminResponse, ConnectionError>
+  /** Asks any broker. */
   readonly describeConfigs: (topic: string) => Effect.Effect<DescribeConfigsResponse, ConnectionError>
+  /** Asks the controller; what is not in `set` stays as it is. */
   readonly alterConfigs: (
     topic: string,
     set: Readonly<Record<string, string>>
@@ -384,8 +398,7 @@ export interface KafkaClient {
  * @since 0.1.0
  * @category tags
  */
-export const KafkaClient: Context.Tag<KafkaClient, KafkaClient> =
-  Context.GenericTag<KafkaClient>("effect-ktables/KafkaClient")
+export const KafkaClient: Context.Tag<KafkaClient, KafkaClient> = internal.tag
 
 // ---------------------------------------------------------------------------------------------------------------------
 // layers
@@ -463,6 +476,21 @@ export const layer = (options: KafkaClientOptions): Layer.Layer<KafkaClient, Inv
   Layer.scoped(KafkaClient, make(options))
 
 /**
+ * The same options, as a `Config` each, or as one `Config` of them all.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export type KafkaClientConfig =
+  | Config.Config<KafkaClientOptions>
+  | ({
+      readonly [Option in keyof Omit<KafkaClientOptions, "tls">]: Config.Config.Wrap<KafkaClientOptions[Option]>
+    } & {
+      // wrapped as the object that it may be: of a union with a boolean, `Wrap` sees no object
+      readonly tls?: Config.Config.Wrap<TlsOptions> | Config.Config<boolean | TlsOptions>
+    })
+
+/**
  * The same from configuration; a missing or malformed value is a `ConfigError`. Where `sasl` needs a token Effect, give
  * one `Config` of the whole (`Config.map`).
  *
@@ -472,7 +500,7 @@ export const layer = (options: KafkaClientOptions): Layer.Layer<KafkaClient, Inv
  *
  * export const Kafka = KafkaClient.layerConfig({
  *   brokers: Config.array(Config.string(), "KAFKA_BROKERS"),
- *   tls: Config.boolean("KAFKA_TLS").pipe(Config.withDefault(false)),
+ *   tls: { ca: Config.string("KAFKA_CA") },
  *   sasl: {
  *     mechanism: Config.literal("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")("KAFKA_SASL_MECHANISM"),
  *     username: Config.string("KAFKA_USERNAME"),
@@ -485,9 +513,27 @@ export const layer = (options: KafkaClientOptions): Layer.Layer<KafkaClient, Inv
  * @category layers
  */
 export const layerConfig = (
-  config: Config.Config.Wrap<KafkaClientOptions>
+  config: KafkaClientConfig
 ): Layer.Layer<KafkaClient, InvalidOptionsError | ConfigError.ConfigError> =>
-  Layer.scoped(KafkaClient, Effect.flatMap(Config.unwrap(config), make))
+  // at run time, `unwrap` goes into every object
+  Layer.scoped(KafkaClient, Effect.flatMap(Config.unwrap(config as Config.Config.Wrap<KafkaClientOptions>), make))
+
+/**
+ * A client of a cluster in memory, together with that cluster's handle: no broker is needed. For several clients on one
+ * cluster there are `EmbeddedKafka.layer` and `layerClient`.
+ *
+ * ```ts
+ * import { KafkaClient } from "effect-ktables"
+ *
+ * export const Kafka = KafkaClient.layerMemory({ topics: { "my.registry": { partitions: 4 } } })
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory: (
+  options?: EmbeddedKafkaOptions & ClientOptions
+) => Layer.Layer<KafkaClient | EmbeddedKafka, InvalidOptionsError> = embedded.layerMemory
 
 /**
  * @since 0.1.0

@@ -2,8 +2,8 @@
  * Every failure of this library, as one family of tagged errors.
  *
  * Each error carries a closed `reason`, where it happened (broker, topic, partition, offset), the `cause` where there
- * is one, `retriable` (may the same call succeed later without anybody changing anything?) and a `message` that ends
- * with what to do.
+ * is one, `retriable` (may the same call succeed later without anybody changing anything?) and a `message` of one line
+ * that says what happened, where, and what to do.
  *
  * ```ts
  * import { Effect } from "effect"
@@ -17,9 +17,11 @@
  * ```
  *
  * @since 0.1.0
+ * @module
  */
 import * as Data from "effect/Data"
 import type * as ParseResult from "effect/ParseResult"
+import * as issue from "./internal/codecIssue.ts"
 
 /**
  * Any error of this library.
@@ -48,22 +50,34 @@ export type KafkaError =
  */
 export type ClientError = ConnectionError | BrokerError
 
+/** How many of several brokers or partitions a message names. */
+const LISTED = 8
+
+const listed = (all: ReadonlyArray<string>): string =>
+  all.length <= LISTED ? all.join(", ") : `${all.slice(0, LISTED).join(", ")} and ${all.length - LISTED} more`
+
+const brokers = (broker: string): string => {
+  const all = broker.split(",")
+  return all.length === 1 ? `broker ${broker}` : `brokers ${listed(all)}`
+}
+
 const where = (parts: {
-  readonly broker?: string | undefined
   readonly topic?: string | undefined
   readonly partition?: number | undefined
   readonly offset?: number | undefined
+  readonly broker?: string | undefined
 }): string => {
-  const topic =
-    parts.topic === undefined
-      ? ""
-      : parts.partition === undefined
-        ? ` topic "${parts.topic}"`
-        : ` topic "${parts.topic}" partition ${parts.partition}`
-  const offset = parts.offset === undefined ? "" : ` offset ${parts.offset}`
-  const broker = parts.broker === undefined ? "" : ` broker ${parts.broker}`
-  return topic + offset + broker
+  const place = [
+    ...(parts.topic === undefined ? [] : [`topic "${parts.topic}"`]),
+    ...(parts.partition === undefined ? [] : [`partition ${parts.partition}`]),
+    ...(parts.offset === undefined ? [] : [`offset ${parts.offset}`])
+  ].join(" ")
+  return [place, parts.broker === undefined ? "" : brokers(parts.broker)].filter((part) => part !== "").join(", ")
 }
+
+/** Others' words may have lines. */
+const inBrackets = (detail: string | undefined): string =>
+  detail === undefined ? "" : ` (${detail.trim().replaceAll(/\s*\n\s*/g, " ")})`
 
 /**
  * One thing that is wrong with the options of a layer.
@@ -88,13 +102,16 @@ export interface OptionProblem {
 export class InvalidOptionsError extends Data.TaggedError("KafkaInvalidOptionsError")<{
   /** The public module whose options these are. */
   readonly module: string
+  /** The topic among them, if it is one. */
+  readonly topic?: string
   readonly problems: ReadonlyArray<OptionProblem>
 }> {
   readonly reason = "InvalidOptions" as const
   readonly retriable = false
   override get message(): string {
     const list = this.problems.map((p) => `${p.option}: ${p.problem}`).join("; ")
-    return `${this.module}: invalid options. ${list}`
+    const of = this.topic === undefined ? "" : ` of ${where(this)}`
+    return `${this.module}${of}: invalid options. ${list}`
   }
 }
 
@@ -116,16 +133,17 @@ export type ConnectionReason =
   "Unreachable" | "Timeout" | "Closed" | "Tls" | "Authentication" | "UnsupportedVersion" | "Protocol"
 
 const connectionAdvice: Record<ConnectionReason, string> = {
-  Unreachable: "Check the address, the network and that the broker listens there.",
+  Unreachable:
+    "Check the address, the network, and that the broker listens there. An address that you did not give is one that the brokers advertise (advertised.listeners).",
   Timeout: "The broker or the network is slow or frozen; a longer timeout helps only if it is slow.",
   Closed:
     "The broker or something in between closed it. If it never gets through, tls or sasl does not fit the broker's listener.",
-  Tls: "Check the certificate authority (tls.ca), the host name, the certificate's dates, and whether the broker asks for a client certificate (tls.cert, tls.key).",
+  Tls: "Check the certificate authority (tls.ca), the host name, the certificate's dates, and whether the broker asks for a client certificate (tls.cert, tls.key). With 'wrong version number', the listener has no TLS.",
   Authentication:
-    "Check the SASL mechanism, user name and password, that the broker knows them, and that its listener has SASL at all.",
+    "Check the SASL mechanism, the user name and password or the token, that the broker knows them, and that its listener has SASL at all.",
   UnsupportedVersion:
     "The broker does not have this request in a version that is spoken here: Kafka 2.1 and later are supported, 2.3 and later for altering configs.",
-  Protocol: "Check that this port speaks Kafka, and not TLS or HTTP."
+  Protocol: "Check that this port speaks Kafka: not TLS (then set tls), and not HTTP."
 }
 
 /**
@@ -148,8 +166,7 @@ export class ConnectionError extends Data.TaggedError("KafkaConnectionError")<{
     return this.reason !== "Authentication" && this.reason !== "Tls" && this.reason !== "UnsupportedVersion"
   }
   override get message(): string {
-    const detail = this.detail === undefined ? "" : ` (${this.detail})`
-    return `${this.reason} at${where(this)} during ${this.request}${detail}. ${connectionAdvice[this.reason]}`
+    return `${this.reason} during ${this.request}, ${where(this)}${inBrackets(this.detail)}. ${connectionAdvice[this.reason]}`
   }
 }
 
@@ -170,10 +187,18 @@ export type BrokerReason = "Unauthorized" | "NotFound" | "Unavailable" | "OutOfR
 const brokerAdvice: Record<BrokerReason, string> = {
   Unauthorized:
     "Grant the rights that this user lacks: READ and DESCRIBE for a table, WRITE and DESCRIBE for a writer, CREATE and DESCRIBE_CONFIGS to ensure a topic. Without DESCRIBE, a topic that does not exist looks the same.",
-  NotFound: "Check the topic's name, and that nobody deleted it.",
+  NotFound: "Check the topic's name, that this is the right cluster, and that nobody deleted it.",
   Unavailable: "This usually passes by itself; look at the broker's log if it stays.",
   OutOfRange: "The log was truncated by retention or by a deletion of records.",
   Rejected: "The broker's message and its log say why."
+}
+
+/** Where more can be said about a code than about its reason. */
+const codeAdvice: Readonly<Record<string, string>> = {
+  CORRUPT_MESSAGE:
+    "A record batch is broken: on the broker's disk (check it, and let another replica lead), or on the way to the broker.",
+  NOT_ENOUGH_REPLICAS:
+    "Fewer replicas are in sync than min.insync.replicas asks for: see which of the partition's brokers are down."
 }
 
 /**
@@ -197,10 +222,9 @@ export class BrokerError extends Data.TaggedError("KafkaBrokerError")<{
   readonly detail?: string
 }> {
   override get message(): string {
-    const detail = this.detail === undefined ? "" : ` (${this.detail})`
     const place = where(this)
-    const from = place === "" ? "" : ` from${place}`
-    return `${this.codeName}${from} on ${this.request}${detail}. ${brokerAdvice[this.reason]}`
+    const advice = codeAdvice[this.codeName] ?? brokerAdvice[this.reason]
+    return `${this.codeName} on ${this.request}${place === "" ? "" : `, ${place}`}${inBrackets(this.detail)}. ${advice}`
   }
 }
 
@@ -223,8 +247,9 @@ export type TopicReason =
 
 const topicAdvice: Record<TopicReason, string> = {
   NotFound:
-    "Check its name, create it, or let the layer do so (ensureTopic). On some clusters, a topic that one may not DESCRIBE (an ACL) looks like this.",
-  Deleted: "A table never creates its topic again by itself: decide, then restart it.",
+    "Check its name, and that this is the right cluster; create it, or let the layer do so (ensureTopic). On some clusters, a topic that one may not DESCRIBE (an ACL) looks like this.",
+  Deleted:
+    "A table keeps its content, and never creates its topic again by itself: create it, then restart the table, or set a restart policy.",
   Recreated: "Rows of two lives of a topic are never mixed: restart the table, or set a restart policy.",
   PolicyMismatch:
     "Records would be evicted by retention: set cleanup.policy=compact, or use onPolicyMismatch 'reconcile' or 'warn'.",
@@ -232,6 +257,17 @@ const topicAdvice: Record<TopicReason, string> = {
     "Grant DESCRIBE and READ (table), WRITE (writer), CREATE, DESCRIBE_CONFIGS and ALTER_CONFIGS (ensureTopic).",
   Rejected: "The broker's words say why.",
   Incomplete: "This usually passes by itself; otherwise look at the brokers that hold its partitions."
+}
+
+const versus = (error: {
+  readonly reason: TopicReason
+  readonly expected?: string
+  readonly actual?: string
+}): string | undefined => {
+  if (error.expected === undefined) return undefined
+  if (error.reason === "Deleted") return `its topic id was ${error.expected}`
+  const what = error.reason === "Recreated" ? "topic id " : ""
+  return `expected ${what}${error.expected}, found ${error.actual ?? "none"}`
 }
 
 /**
@@ -243,6 +279,8 @@ const topicAdvice: Record<TopicReason, string> = {
 export class TopicError extends Data.TaggedError("KafkaTopicError")<{
   readonly reason: TopicReason
   readonly topic: string
+  /** `host:port` of the broker that said so, where it was one. */
+  readonly broker?: string
   /** What was expected: a policy, or the topic id that the table was reading. */
   readonly expected?: string
   /** What was found. */
@@ -254,9 +292,7 @@ export class TopicError extends Data.TaggedError("KafkaTopicError")<{
     return this.reason === "Incomplete"
   }
   override get message(): string {
-    const versus = this.expected === undefined ? "" : ` (expected ${this.expected}, found ${this.actual ?? "nothing"})`
-    const detail = this.detail === undefined ? "" : ` (${this.detail})`
-    return `${this.reason}:${where(this)}${versus}${detail}. ${topicAdvice[this.reason]}`
+    return `${this.reason}: ${where(this)}${inBrackets(versus(this))}${inBrackets(this.detail)}. ${topicAdvice[this.reason]}`
   }
 }
 
@@ -275,6 +311,15 @@ export class TopicError extends Data.TaggedError("KafkaTopicError")<{
 export type CorruptReason =
   "Checksum" | "Malformed" | "TooLarge" | "Decompression" | "UnsupportedCodec" | "UnsupportedMagic"
 
+const corruptAdvice: Record<CorruptReason, string> = {
+  Checksum: "Check the broker's disk; kafka-dump-log shows the batch on each replica.",
+  Malformed: "Check what writes to this topic, and the broker's disk; kafka-dump-log shows the batch on each replica.",
+  TooLarge: "If you trust who wrote it, raise fetch.maxBatchBytes.",
+  Decompression: "Check what writes to this topic, and the broker's disk; kafka-dump-log shows the batch.",
+  UnsupportedCodec: "Install the codec's package for this platform, or let writers use another compression.",
+  UnsupportedMagic: "The format is newer than this library: see whether a newer version of it reads it."
+}
+
 /**
  * A record batch that cannot be trusted. It was fetched a second time on a fresh connection before this was raised.
  * Nothing of it was applied; the table keeps its last content.
@@ -292,10 +337,8 @@ export class CorruptBatchError extends Data.TaggedError("KafkaCorruptBatchError"
 }> {
   readonly retriable = false
   override get message(): string {
-    return (
-      `${this.reason}: corrupt record batch at${where({ topic: this.topic, partition: this.partition, offset: this.baseOffset })}` +
-      ` (${this.detail}). Check the broker's disk and what writes to this topic; kafka-dump-log shows the batch.`
-    )
+    const at = where({ topic: this.topic, partition: this.partition, offset: this.baseOffset })
+    return `${this.reason}: corrupt record batch, ${at} (${this.detail}). ${corruptAdvice[this.reason]}`
   }
 }
 
@@ -321,7 +364,7 @@ export class LogTruncatedError extends Data.TaggedError("KafkaLogTruncatedError"
   override get message(): string {
     const what = this.reason === "Head" ? "begins at" : "ends at"
     return (
-      `Log truncated:${where(this)} now ${what} ${this.to}, the table was at ${this.from}. The partition is rebuilt; keys` +
+      `Log truncated: ${where(this)} now ${what} ${this.to}, the table was at ${this.from}. The partition is rebuilt; keys` +
       ` without a surviving record disappear. ` +
       (this.reason === "Head"
         ? "Check the topic's cleanup.policy and retention."
@@ -352,8 +395,9 @@ export class PoisonRecordError extends Data.TaggedError("KafkaPoisonRecordError"
 }> {
   readonly retriable = false
   override get message(): string {
-    const then = this.reason === "Key" ? "The record was skipped." : "The key keeps its prior value."
-    return `${this.reason} not decodable at${where(this)}: ${this.cause.message}. ${then} Fix the producer or the schema.`
+    const then = this.reason === "Key" ? "The record was skipped" : "The key keeps its prior value"
+    const key = issue.textOrHex(this.key)
+    return `${this.reason} not decodable: ${where(this)}, key ${key}: ${issue.inOneLine(this.cause)}. ${then}: fix the producer or the schema.`
   }
 }
 
@@ -386,15 +430,22 @@ export type WriteReason =
 
 const writeAdvice: Record<WriteReason, string> = {
   Encode: "Nothing was sent: the key or value does not fit its codec.",
-  TooLarge: "Raise max.message.bytes of the topic (and maxRecordBytes of the writer), or store less per key.",
-  Unauthorized: "Grant WRITE and DESCRIBE on the topic; if the cause is Authentication, check the credentials.",
-  TopicNotFound: "Create the topic, or let the layer do so (ensureTopic).",
-  InvalidPartition: "Partitions count from 0: check the partitioner, or the write's own partition option.",
-  Rejected: "The cause says why.",
+  TooLarge:
+    "It is not in the log: raise max.message.bytes of the topic (and maxRecordBytes of the writer), or store less per key.",
+  Unauthorized:
+    "It is not in the log: grant WRITE and DESCRIBE on the topic; if credentials were refused, check them. Later writes succeed then.",
+  TopicNotFound:
+    "It is not in the log: check the topic's name, create it, or let the layer do so (ensureTopic). Later writes succeed then.",
+  InvalidPartition:
+    "Nothing was sent. Partitions count from 0: check the partitioner, or the write's own partition option.",
+  Rejected: "It is not in the log: the cause says why.",
   Timeout: "It is not in the log: safe to write again.",
   UnknownOutcome: "It may be in the log or not: a set of the same value may be repeated; read the key to know.",
-  Closed: "It is not in the log: the writer's scope ended first."
+  Closed: "It is not in the log: the writer's scope (its layer) ended first."
 }
+
+const isWorded = (cause: unknown): cause is ClientError | TopicError =>
+  cause instanceof ConnectionError || cause instanceof BrokerError || cause instanceof TopicError
 
 /**
  * A write did not end in an acknowledgement.
@@ -413,8 +464,9 @@ export class WriteError extends Data.TaggedError("KafkaWriteError")<{
     return this.reason === "Timeout" || this.reason === "UnknownOutcome"
   }
   override get message(): string {
-    const detail = this.detail === undefined ? "" : ` (${this.detail})`
-    return `${this.reason}: not acknowledged,${where(this)}${detail}. ${writeAdvice[this.reason]}`
+    const label = this.retriable ? "Last failure" : "Cause"
+    const last = isWorded(this.cause) ? ` ${label}: ${this.cause.message}` : ""
+    return `${this.reason}: a write to ${where(this)} was not acknowledged${inBrackets(this.detail)}. ${writeAdvice[this.reason]}${last}`
   }
 }
 
@@ -432,6 +484,24 @@ export interface PartitionLag {
   readonly target: number | undefined
 }
 
+/** Why it took too long, as far as can be told. */
+const likely = (error: {
+  readonly operation: string
+  readonly behind: ReadonlyArray<PartitionLag>
+  readonly bootstrap: string
+  readonly cause?: ClientError | TopicError
+}): string => {
+  if (error.cause !== undefined) return `Last failure: ${error.cause.message}`
+  if (error.behind.length === 0) return `No answer in time from ${brokers(error.bootstrap)}.`
+  if (error.behind.some((p) => p.position === undefined)) {
+    return "A partition without a position does not exist, or its leader has not answered yet."
+  }
+  // reached by nothing but time: the records are there, and do not show
+  return error.operation === "barrier" || error.operation === "awaitPosition"
+    ? "A position that does not move while the broker is reachable is often an open transaction."
+    : "A position that grows needs more time: a longer catchUpTimeout."
+}
+
 /**
  * A bounded wait on a table ran out. The table itself goes on.
  *
@@ -443,27 +513,19 @@ export class WaitTimeoutError extends Data.TaggedError("KafkaWaitTimeoutError")<
   readonly topic: string
   /** How long it waited, in milliseconds. */
   readonly afterMillis: number
-  /** The partitions that are behind. */
+  /** The partitions that are behind; empty if none was known by then, as no broker had answered. */
   readonly behind: ReadonlyArray<PartitionLag>
+  /** Where the client began: `host:port`, separated by commas. */
+  readonly bootstrap: string
   /** The last failure on the way to the brokers, if there was one. */
   readonly cause?: ClientError | TopicError
 }> {
   readonly reason = "Timeout" as const
   readonly retriable = true
   override get message(): string {
-    const behind = this.behind
-      .map((p) => `${p.partition} at ${p.position ?? "?"} of ${p.target ?? "?"}`)
-      .slice(0, 8)
-      .join(", ")
-    const lag = behind === "" ? "" : ` Partitions behind: ${behind}.`
-    const cause = this.cause === undefined ? "" : ` Last failure: ${this.cause.message}`
-    // reached by nothing but time: the records are there, and do not show
-    const isHeldBack = this.cause === undefined && this.behind.every((p) => p.position !== undefined)
-    const open =
-      isHeldBack && (this.operation === "barrier" || this.operation === "awaitPosition")
-        ? " A position that does not move while the broker is reachable is often an open transaction."
-        : ""
-    return `${this.operation} timed out after ${this.afterMillis} ms,${where(this)}.${lag}${cause}${open}`
+    const behind = this.behind.map((p) => `${p.partition} at ${p.position ?? "?"} of ${p.target ?? "?"}`)
+    const lag = behind.length === 0 ? "" : ` Partitions behind: ${listed(behind)}.`
+    return `${this.operation} timed out after ${this.afterMillis} ms: ${where(this)}.${lag} ${likely(this)}`
   }
 }
 
@@ -479,7 +541,7 @@ export class TableClosedError extends Data.TaggedError("KafkaTableClosedError")<
   readonly reason = "Closed" as const
   readonly retriable = false
   override get message(): string {
-    return `The table of${where(this)} was closed.`
+    return `The table of ${where(this)} was closed while somebody waited on it: its scope (its layer) ended first.`
   }
 }
 
@@ -496,6 +558,7 @@ export class DefectError extends Data.TaggedError("KafkaDefectError")<{
   readonly reason = "Defect" as const
   readonly retriable = false
   override get message(): string {
-    return `A bug of effect-ktables, or of the driver that it was given, on${where(this)}: ${String(this.cause)}. Please report it.`
+    const what = issue.inOneLine(this.cause)
+    return `A bug of effect-ktables, or of the driver that it was given, ${where(this)}: ${what}. The content stays, reading has ended: restart the table, and please report this with its cause.`
   }
 }

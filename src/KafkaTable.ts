@@ -12,7 +12,7 @@
  *
  * class Services extends KafkaTable.Tag("app/Services")<Services, string, Service>() {}
  *
- * const ServicesLive = KafkaTable.layer(Services, { topic: "my.registry", value: Codec.json(Service) })
+ * const ServicesTable = KafkaTable.layer(Services, { topic: "my.registry", value: Codec.json(Service) })
  *
  * const program = Effect.gen(function* () {
  *   const services = yield* Services
@@ -22,11 +22,12 @@
  * })
  *
  * export const main = program.pipe(
- *   Effect.provide(ServicesLive.pipe(Layer.provide(KafkaClient.layer({ brokers: ["localhost:9092"] }))))
+ *   Effect.provide(ServicesTable.pipe(Layer.provide(KafkaClient.layer({ brokers: ["localhost:9092"] }))))
  * )
  * ```
  *
  * @since 0.1.0
+ * @module
  */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -270,8 +271,11 @@ export interface KafkaTable<in out K, in out V> {
   readonly [TypeId]: TypeId
   readonly topic: string
 
+  /** The value of a key; none if the table does not hold it. */
   readonly get: (key: K) => Effect.Effect<Option.Option<V>>
+  /** Does the table hold this key? */
   readonly has: (key: K) => Effect.Effect<boolean>
+  /** Number of keys. */
   readonly size: Effect.Effect<number>
   /** The value with its partition, offset and timestamp. */
   readonly entry: (key: K) => Effect.Effect<Option.Option<TableEntry<K, V>>>

@@ -15,6 +15,7 @@
  * ```
  *
  * @since 0.1.0
+ * @module
  */
 import type * as Effect from "effect/Effect"
 import * as internal from "./internal/topic.ts"

@@ -5,9 +5,10 @@
  * between them is lost. Take the one that the topic's other producers use.
  *
  * @since 0.1.0
+ * @module
  */
-import { crc32 as crc32Of } from "@node-rs/crc32"
 import { murmur2 as murmur2Of } from "./internal/murmur2.ts"
+import { crc32 as crc32Of } from "./internal/recordBatch/checksum.ts"
 
 /**
  * From the bytes of a key and the topic's number of partitions to a partition: an integer from 0 up to that number,

@@ -20,6 +20,7 @@
  * ```
  *
  * @since 0.1.0
+ * @module
  */
 import type * as Equal from "effect/Equal"
 import type { Inspectable } from "effect/Inspectable"

@@ -2,6 +2,7 @@
  * What happened to a key of a table.
  *
  * @since 0.1.0
+ * @module
  */
 import type * as Option from "effect/Option"
 

@@ -2,6 +2,7 @@
  * A table's content at one version: immutable for ever, taken in constant time, read without an Effect.
  *
  * @since 0.1.0
+ * @module
  */
 import type * as Option from "effect/Option"
 import type { RecordInfo } from "./TableChange.ts"
@@ -45,13 +46,17 @@ export interface TableSnapshot<in out K, out V> extends Iterable<readonly [K, V]
   readonly version: number
   /** Number of keys. */
   readonly size: number
+  /** The value of a key; none if the snapshot does not hold it. */
   readonly get: (key: K) => Option.Option<V>
   /** `get` without the allocation, for hot paths. A value that is itself `undefined` looks like an absent key. */
   readonly getOrUndefined: (key: K) => V | undefined
+  /** Does the snapshot hold this key? */
   readonly has: (key: K) => boolean
   /** The value with its partition, offset and timestamp. */
   readonly entry: (key: K) => Option.Option<TableEntry<K, V>>
+  /** All keys, in order of their first appearance. */
   readonly keys: () => IterableIterator<K>
+  /** All values, in the order of `keys`. */
   readonly values: () => IterableIterator<V>
   /** All entries with their partition, offset and timestamp. */
   readonly entries: () => IterableIterator<TableEntry<K, V>>

@@ -6,6 +6,13 @@
 export * as Codec from "./Codec.ts"
 
 /**
+ * A Kafka cluster in memory, for tests and for trying things out.
+ *
+ * @since 0.1.0
+ */
+export * as EmbeddedKafka from "./EmbeddedKafka.ts"
+
+/**
  * The seam to Kafka: connections to brokers.
  *
  * @since 0.1.0

@@ -43,8 +43,7 @@ const outcome = (cluster: FakeCluster, settings: KafkaTopic.TopicSettings = {}) 
 
 const existing = (policy: string): FakeCluster => {
   const cluster = new FakeCluster()
-  cluster.createTopic(topic)
-  cluster.topics.get(topic)!.configs = { "cleanup.policy": policy, "segment.ms": "1000" }
+  cluster.createTopic(topic, 1, { "cleanup.policy": policy, "segment.ms": "1000" })
   return cluster
 }
 
@@ -124,14 +123,14 @@ describe("a missing topic", () => {
         request === "createTopic"
           ? Effect.sync(() => {
               cluster.createTopic(topic)
-              cluster.partition(topic).leader = -1
+              cluster.moveLeader(topic, -1)
               return { errorCode: 0, errorMessage: undefined }
             })
           : undefined
       const fiber = yield* Effect.fork(outcome(cluster))
       yield* TestClock.adjust(3_000)
       assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
-      cluster.partition(topic).leader = 0
+      cluster.moveLeader(topic, 0)
       yield* TestClock.adjust(1_000)
       assert.strictEqual((yield* Fiber.join(fiber)).outcome, "created")
     })

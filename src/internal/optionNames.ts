@@ -1,4 +1,24 @@
-/** One object may describe a topic for both its table and its writer, so each of them knows the other's options. */
+/** The names of all options: what is not among them is a mistake, and is said to be one. */
+
+export const CLIENT_OPTIONS = [
+  "brokers",
+  "clientId",
+  "tls",
+  "sasl",
+  "connectTimeout",
+  "requestTimeout",
+  "backoff"
+] as const
+
+export const TLS_OPTIONS = ["ca", "cert", "key", "passphrase", "serverName"] as const
+
+export const BACKOFF_OPTIONS = ["initial", "max"] as const
+
+export const TOPIC_SETTINGS = ["partitions", "replicationFactor", "configs", "onPolicyMismatch"] as const
+
+export const FETCH_OPTIONS = ["maxWait", "minBytes", "maxBytes", "maxPartitionBytes", "maxBatchBytes"] as const
+
+// One object may describe a topic for both its table and its writer, so each of them knows the other's options.
 
 export const TABLE_OPTIONS = [
   "topic",

@@ -1,15 +1,31 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { InvalidOptionsError, type OptionProblem } from "../KafkaError.ts"
+import { nearest } from "./nearest.ts"
 
 /** What an int32 of the protocol, and a timer of the host, can hold: in milliseconds 24 days. */
 const MAX = 2_147_483_647
 
+/** What other clients call it, where that is near to something else. */
+const ALIASES = new Map([
+  ["ssl", "tls"],
+  ["bootstrapServers", "brokers"],
+  ["bootstrap.servers", "brokers"]
+])
+
 /** Collects what is wrong with the options of one layer, to name all of it at once. Values never appear: names only. */
 export interface OptionCheck {
   readonly problem: (option: string, problem: string) => void
-  /** Options that are none. TypeScript refuses most; configuration files and JavaScript do not. */
-  readonly known: (options: object, names: ReadonlyArray<string>, within?: string) => void
+  /**
+   * Options that are none. TypeScript refuses most; configuration files and JavaScript do not. `within` is the option
+   * that holds them; `ignored` are those of somebody else, who may be given the same object.
+   */
+  readonly known: (
+    options: object,
+    names: ReadonlyArray<string>,
+    within?: string,
+    ignored?: ReadonlyArray<string>
+  ) => void
   /** A duration above zero, in milliseconds. */
   readonly millis: (option: string, value: Duration.DurationInput | undefined, fallback: number) => number
   /** A whole number of at least `min`. */
@@ -24,16 +40,23 @@ export const checkOptions = <A>(
   read: (check: OptionCheck) => A
 ): Effect.Effect<A, InvalidOptionsError> =>
   Effect.suspend(() => {
+    let topic: string | undefined
     const problems: Array<OptionProblem> = []
     const problem = (option: string, text: string) => {
       problems.push({ option, problem: text })
     }
     const result = read({
       problem,
-      known: (options, names, within) => {
+      known: (options, names, within, ignored = []) => {
+        const all = names.concat(ignored)
         for (const name of Object.keys(options)) {
-          if (names.includes(name)) continue
-          problem(within === undefined ? name : `${within}.${name}`, `unknown option; known are ${names.join(", ")}`)
+          if (all.includes(name)) continue
+          const alias = ALIASES.get(name)
+          const meant = alias !== undefined && all.includes(alias) ? alias : nearest(name, all)
+          problem(
+            within === undefined ? name : `${within}.${name}`,
+            meant === undefined ? `unknown option; known are ${names.join(", ")}` : `unknown; did you mean "${meant}"?`
+          )
         }
       },
       millis: (option, value, fallback) => {
@@ -57,10 +80,11 @@ export const checkOptions = <A>(
       },
       topic: (value) => {
         if (typeof value !== "string" || value.trim() === "") return problem("topic", "must not be empty")
-        if (!/^[a-zA-Z0-9._-]{1,249}$/.test(value) || value === "." || value === "..") {
-          problem("topic", "must be a legal topic name: 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'")
-        }
+        if (/^[a-zA-Z0-9._-]{1,249}$/.test(value) && value !== "." && value !== "..") topic = value
+        else problem("topic", "must be a legal topic name: 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'")
       }
     })
-    return problems.length === 0 ? Effect.succeed(result) : Effect.fail(new InvalidOptionsError({ module, problems }))
+    return problems.length === 0
+      ? Effect.succeed(result)
+      : Effect.fail(new InvalidOptionsError({ module, ...(topic === undefined ? {} : { topic }), problems }))
   })

@@ -6,6 +6,7 @@ import { TopicError, type BrokerError, type ClientError, type InvalidOptionsErro
 import type { EnsureOptions, EnsureOutcome, TopicSettings } from "../KafkaTopic.ts"
 import { retryDelay } from "./client/backoff.ts"
 import { annotateLogs } from "./log.ts"
+import { TOPIC_SETTINGS } from "./optionNames.ts"
 import { checkOptions, type OptionCheck } from "./options.ts"
 import { brokerError } from "./protocol/errorCodes.ts"
 
@@ -33,8 +34,6 @@ const PROPAGATION_MILLIS = 10_000
 const CREATE_MILLIS = 10_000
 
 const TOPIC_ALREADY_EXISTS = 36
-
-const SETTINGS = ["partitions", "replicationFactor", "configs", "onPolicyMismatch"]
 
 const policiesOf = (policy: string): ReadonlyArray<string> => policy.split(",").map((one) => one.trim())
 
@@ -70,11 +69,7 @@ export const readTopicSettings = (
   options: { readonly topic: string; readonly ensureTopic?: boolean; readonly topicSettings?: TopicSettings }
 ): CheckedTopic | undefined => {
   const { topicSettings } = options
-  for (const name of Object.keys(topicSettings ?? {})) {
-    if (!SETTINGS.includes(name)) {
-      check.problem(`topicSettings.${name}`, `unknown option; known are ${SETTINGS.join(", ")}`)
-    }
-  }
+  check.known(topicSettings ?? {}, TOPIC_SETTINGS, "topicSettings")
   const checked = read(check, options.topic, topicSettings ?? {}, "topicSettings.")
   if (options.ensureTopic !== false) return checked
   if (topicSettings !== undefined) {
@@ -89,7 +84,7 @@ export const ensure = (
   Effect.gen(function* () {
     const client = yield* KafkaClient
     const settings = yield* checkOptions("KafkaTopic", (check) => {
-      check.known(options, ["topic", ...SETTINGS])
+      check.known(options, ["topic", ...TOPIC_SETTINGS])
       check.topic(options.topic)
       return read(check, options.topic, options, "")
     })
@@ -194,7 +189,9 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
     if (policy === undefined) return yield* unreadable
     if (!isCompacting(policy)) return yield* mismatch(policy)
     if (policiesOf(policy).includes("delete") && !policiesOf(declared).includes("delete")) {
-      yield* Effect.logInfo(`${POLICY} is "${policy}": compacted, but retention still evicts old keys`)
+      yield* Effect.logInfo(
+        `${POLICY} is "${policy}": compacted, but keys that are not written for retention.ms are still evicted`
+      )
     }
     return outcome("verified", policy)
   })
@@ -202,7 +199,9 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
   const unreadable: Effect.Effect<EnsureOutcome, EnsureError> = Effect.suspend(() =>
     onPolicyMismatch === "warn"
       ? Effect.as(
-          Effect.logInfo(`${POLICY} may not be read (DESCRIBE_CONFIGS): not checked that the topic is compacted`),
+          Effect.logInfo(
+            `${POLICY} may not be read (DESCRIBE_CONFIGS): not checked that the topic is compacted. Grant that right, or set ensureTopic: false`
+          ),
           outcome("unreadable", undefined)
         )
       : Effect.fail(

@@ -31,18 +31,11 @@ const TOPIC_AUTHORIZATION_FAILED = 29
 const UNKNOWN_SERVER_ERROR = -1
 
 /** Loses what is behind the first `batches` batches, as an election of a replica that lagged behind does. */
-const truncateTail = (cluster: FakeCluster, batches: number): void => {
-  const p = cluster.partition(topic)
-  p.batches = p.batches.slice(0, batches)
-  p.end = p.batches.at(-1)?.nextOffset ?? 0
-  cluster.changed.notify()
-}
+const truncateTail = (cluster: FakeCluster, batches: number): void =>
+  cluster.truncateTail(topic, cluster.log(topic).batches[batches].baseOffset)
 
-const moveLeader = (cluster: FakeCluster, leader: number, partition = 0): void => {
-  const p = cluster.partition(topic, partition)
-  p.leader = leader
-  p.leaderEpoch++
-}
+const moveLeader = (cluster: FakeCluster, leader: number, partition = 0): void =>
+  cluster.moveLeader(topic, leader, partition)
 
 /** Connections to this broker are neither accepted nor refused. */
 const frozen = (node: number): FakeCluster["before"] => {
@@ -66,8 +59,7 @@ describe("leaders", () => {
   it.scoped("an answer of the old leader that comes after the new one's is no corruption", () => {
     const logs: Array<string> = []
     return Effect.gen(function* () {
-      const cluster = withTopic()
-      cluster.nodes = 2
+      const cluster = withTopic(1, 2)
       const table = yield* open(cluster, { metadataMaxAge: "1 second" })
       yield* settle
       const late = yield* Deferred.make<KafkaClient.FetchedPartition["records"]>()
@@ -79,7 +71,7 @@ describe("leaders", () => {
           : undefined
       yield* advance(600)
       cluster.append(topic, [{ key: "a", value: "1" }])
-      const first = cluster.partition(topic).batches[0].bytes
+      const first = cluster.log(topic).batches[0].bytes
       cluster.append(topic, [{ key: "b", value: "1" }])
       moveLeader(cluster, 1)
       yield* advance(1_200)
@@ -98,8 +90,7 @@ describe("leaders", () => {
 
   it.scoped("a broker that is cut off from the others and still thinks that it leads is not believed for ever", () =>
     Effect.gen(function* () {
-      const cluster = withTopic()
-      cluster.nodes = 2
+      const cluster = withTopic(1, 2)
       cluster.append(topic, [{ key: "a", value: "1" }])
       const table = yield* open(cluster, { metadataMaxAge: "5 seconds" })
       yield* settle
@@ -116,10 +107,9 @@ describe("leaders", () => {
 
   it.scoped("a frozen broker does not hold up the start of the others' partitions", () =>
     Effect.gen(function* () {
-      const cluster = withTopic(2)
-      cluster.nodes = 2
+      const cluster = withTopic(2, 2)
       cluster.append(topic, [{ key: "a", value: "1" }])
-      cluster.partition(topic, 1).leader = 1
+      moveLeader(cluster, 1, 1)
       cluster.before = frozen(1)
       const fiber = yield* Effect.fork(Effect.scoped(open(cluster)))
       assert.isBelow(yield* secondsUntil(() => cluster.requests.some((r) => r.request === "fetch"), 30), 5)
@@ -129,12 +119,11 @@ describe("leaders", () => {
 
   it.scoped("a frozen broker does not hold up the rebuild of another one's partition", () =>
     Effect.gen(function* () {
-      const cluster = withTopic(2)
-      cluster.nodes = 2
+      const cluster = withTopic(2, 2)
       cluster.append(topic, [{ key: "a", value: "1" }])
       const table = yield* open(cluster)
       yield* settle
-      cluster.topics.get(topic)!.partitions.push(cluster.newPartition(1))
+      cluster.addPartition(topic, 1)
       cluster.before = frozen(1)
       yield* secondsUntil(() => false, 35)
       truncateTail(cluster, 0)
@@ -161,9 +150,8 @@ describe("leaders", () => {
 
   it.scoped("the start's timeout says why the one partition is missing", () =>
     Effect.gen(function* () {
-      const cluster = withTopic(2)
-      cluster.nodes = 2
-      cluster.partition(topic, 1).leader = 1
+      const cluster = withTopic(2, 2)
+      moveLeader(cluster, 1, 1)
       cluster.before = (request, node) =>
         request === "connect" && node === 1 ? Effect.fail(connectionError("Unreachable")) : undefined
       const opening = Effect.scoped(open(cluster, { catchUpTimeout: "5 seconds", onCatchUpTimeout: "fail" }))
@@ -214,6 +202,7 @@ describe("another life of the topic", () => {
   it.scoped("rights that are granted while it is replayed do not make it caught up", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
+      const first = cluster.topic(topic).id
       cluster.append(topic, [{ key: "a", value: "1" }])
       const table = yield* open(cluster, { restart: Schedule.spaced("1 second"), deniedRetryInterval: "2 seconds" })
       const statuses = yield* statusesOf(table)
@@ -222,7 +211,7 @@ describe("another life of the topic", () => {
       cluster.append(topic, [{ key: "y", value: "1" }], 1)
       let fetches = 0
       cluster.before = (request, _, detail) => {
-        if (request !== "fetch" || fetchOf(detail).topic.id === "id-1") return undefined
+        if (request !== "fetch" || fetchOf(detail).topic.id === first) return undefined
         fetches++
         if (fetches === 1) return refused(detail, TOPIC_AUTHORIZATION_FAILED)
         return fetches === 2 ? nothingNew(detail, 1) : Effect.never
@@ -237,12 +226,13 @@ describe("another life of the topic", () => {
   it.scoped("an older id from a broker that lags behind is none", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
+      const first = cluster.topic(topic).id
       cluster.createTopic(topic)
       const table = yield* open(cluster, { metadataMaxAge: "1 second" })
       yield* settle
       let answers = 0
       cluster.before = (request) =>
-        request === "metadata" && answers++ === 0 ? described(cluster, { id: "id-1" }) : undefined
+        request === "metadata" && answers++ === 0 ? described(cluster, { id: first }) : undefined
       const statuses = yield* statusesOf(table)
       yield* secondsUntil(() => false, 10)
       assert.isAbove(answers, 1)
@@ -255,7 +245,7 @@ describe("another life of the topic", () => {
       const cluster = withTopic()
       const table = yield* open(cluster)
       yield* settle
-      cluster.before = (request) => (request === "metadata" ? described(cluster, { id: "id-2" }) : undefined)
+      cluster.before = (request) => (request === "metadata" ? described(cluster, { id: "another" }) : undefined)
       const statuses = yield* statusesOf(table)
       const barrier = yield* Effect.fork(Effect.exit(table.barrier({ timeout: "1 minute" })))
       for (let i = 0; i < 25; i++) yield* advance(100)
@@ -281,7 +271,7 @@ describe("a topic that is missing for a moment", () => {
         if (request !== "metadata") return undefined
         answers++
         isUp = false
-        return topicMissing
+        return topicMissing(cluster)
       }
       yield* advance(1_000)
       assert.strictEqual(answers, 1)
@@ -299,7 +289,7 @@ describe("a topic that is missing for a moment", () => {
       const table = yield* open(cluster)
       yield* settle
       let answers = 0
-      cluster.before = (request) => (request === "metadata" && answers++ === 0 ? topicMissing : undefined)
+      cluster.before = (request) => (request === "metadata" && answers++ === 0 ? topicMissing(cluster) : undefined)
       const barrier = yield* Effect.fork(table.barrier())
       yield* advance(5_000)
       yield* Fiber.join(barrier)
@@ -359,7 +349,7 @@ describe("data loss", () => {
   it.scoped("the tombstones' retention is learned although the first attempt to ask failed", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
-      cluster.topics.get(topic)!.configs["delete.retention.ms"] = "5000"
+      cluster.alterConfigs(topic, { "delete.retention.ms": "5000" })
       cluster.append(topic, [{ key: "a", value: "1" }])
       cluster.append(topic, [{ key: "b", value: "1" }])
       cluster.before = () => Effect.fail(connectionError("Unreachable"))
@@ -371,10 +361,11 @@ describe("data loss", () => {
       cluster.before = (request) => (request === "fetch" ? Effect.fail(connectionError("Closed")) : undefined)
       yield* advance(1_000)
       // deleted, and compacted away with its tombstone
-      cluster.partition(topic).batches.shift()
-      cluster.partition(topic).end += 1
+      cluster.append(topic, [{ key: "a", value: null }])
       cluster.append(topic, [{ key: "c", value: "1" }])
+      cluster.clean(topic, 0)
       yield* advance(10_000)
+      cluster.clean(topic, 10_000)
       cluster.before = () => undefined
       yield* until(() => table.unsafeSnapshot().has("c") && !table.unsafeSnapshot().has("a"))
       assert.sameMembers([...(yield* table.keys)], ["b", "c"])
@@ -436,7 +427,7 @@ describe("answers that do not help", () => {
   it.scoped("a refusal of the topic that does not pass fails the acquisition at once", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
-      cluster.before = (request) => (request === "metadata" ? topicRefused(INVALID_TOPIC) : undefined)
+      cluster.before = (request) => (request === "metadata" ? topicRefused(cluster, INVALID_TOPIC) : undefined)
       const error = failureOf(yield* acquiring(open(cluster), 1_000))
       assert.strictEqual(error._tag, "KafkaBrokerError")
       assert.include(error.message, "INVALID_TOPIC")
@@ -478,9 +469,8 @@ describe("rights", () => {
   it.scoped("credentials that one broker refuses: failed, as long as its partitions are not read", () => {
     const logs: Array<string> = []
     return Effect.gen(function* () {
-      const cluster = withTopic(2)
-      cluster.nodes = 2
-      cluster.partition(topic, 1).leader = 1
+      const cluster = withTopic(2, 2)
+      moveLeader(cluster, 1, 1)
       const table = yield* open(cluster, { deniedRetryInterval: "10 seconds" })
       const statuses = yield* statusesOf(table)
       cluster.before = (request, node) => {
@@ -511,8 +501,7 @@ describe("a reader that has ended", () => {
       const cluster = withTopic()
       const table = yield* open(cluster)
       const statuses = yield* statusesOf(table)
-      cluster.topics.delete(topic)
-      cluster.changed.notify()
+      cluster.deleteTopic(topic)
       yield* until(() => statuses.at(-1) === "Failed")
       cluster.createTopic(topic)
       assert.isFalse((yield* table.freshness).connected)
@@ -591,7 +580,7 @@ describe("a new partition", () => {
       const cluster = withTopic()
       const table = yield* open(cluster)
       yield* settle
-      cluster.topics.get(topic)!.partitions.push(cluster.newPartition())
+      cluster.addPartition(topic)
       const offset = cluster.append(topic, [{ key: "a", value: "1" }], 1)
       const waiting = yield* Effect.fork(table.awaitPosition(at(1, offset), { timeout: "10 seconds" }))
       yield* advance(10_000)

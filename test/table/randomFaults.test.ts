@@ -5,23 +5,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Logger, Random, Schedule, SubscriptionRef, TestClock } from "effect"
 import type { KafkaTable } from "../../src/index.ts"
-import { connectionError, FakeCluster, type FakePartition } from "../support/FakeCluster.ts"
+import type { Partition } from "../../src/internal/embedded/cluster.ts"
+import { connectionError, FakeCluster } from "../support/FakeCluster.ts"
+import { randomOf } from "../support/random.ts"
 import { acquiring, open, settleBriefly, topic } from "./support.ts"
 
 const SEEDS = 12
 const STEPS = 40
 const NODES = 3
-
-/** mulberry32: numbers from 0 up to 1, always the same ones for a seed. */
-const randomOf = (seed: number) => {
-  let state = seed | 0
-  return (): number => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 interface WrittenBatch {
   readonly baseOffset: number
@@ -35,11 +26,11 @@ const pass = (millis: number) => Effect.zipRight(TestClock.adjust(millis), settl
 
 /** A cluster that goes wrong at random, and knows what a table must hold in the end. */
 class Chaos {
-  readonly cluster = new FakeCluster()
+  readonly cluster = new FakeCluster(NODES)
   /** What was done, for the report of a failure. */
   readonly trace: Array<string> = []
   private readonly random: () => number
-  private readonly written = new Map<FakePartition, Array<WrittenBatch>>()
+  private readonly written = new Map<Partition, Array<WrittenBatch>>()
   private readonly ill = new Map<number, (typeof illnesses)[number]>()
   /** Values that retention removed from the log: a table may have them or not. */
   private readonly evicted = new Set<string>()
@@ -47,7 +38,6 @@ class Chaos {
 
   constructor(seed: number) {
     this.random = randomOf(seed)
-    this.cluster.nodes = NODES
     this.cluster.createTopic(topic, 1 + this.below(3))
     for (let i = 0; i < 6; i++) this.append()
     this.cluster.before = (_, node) => {
@@ -93,11 +83,11 @@ class Chaos {
     this.ill.clear()
   }
 
-  private get partitions(): ReadonlyArray<FakePartition> {
-    return this.cluster.topics.get(topic)!.partitions
+  private get partitions(): ReadonlyArray<Partition> {
+    return this.cluster.topic(topic).partitions
   }
 
-  private batches(p: FakePartition): Array<WrittenBatch> {
+  private batches(p: Partition): Array<WrittenBatch> {
     let batches = this.written.get(p)
     if (batches === undefined) this.written.set(p, (batches = []))
     return batches
@@ -117,15 +107,13 @@ class Chaos {
 
   private moveLeader(): void {
     const partition = this.below(this.partitions.length)
-    const p = this.partitions[partition]
-    p.leader = this.below(NODES)
-    p.leaderEpoch++
-    this.trace.push(`leader of ${partition}: ${p.leader}`)
-    this.cluster.changed.notify()
+    const leader = this.below(NODES)
+    this.cluster.moveLeader(topic, leader, partition)
+    this.trace.push(`leader of ${partition}: ${leader}`)
   }
 
   /** A partition of more than one batch, and one of these that is not the first. */
-  private cut(): { readonly partition: number; readonly p: FakePartition; readonly index: number } | undefined {
+  private cut(): { readonly partition: number; readonly p: Partition; readonly index: number } | undefined {
     const partition = this.below(this.partitions.length)
     const p = this.partitions[partition]
     const { length } = this.batches(p)
@@ -148,17 +136,14 @@ class Chaos {
     if (cut === undefined) return Effect.void
     const [first] = this.batches(cut.p).splice(cut.index)
     const offset = first.baseOffset
-    cut.p.batches = cut.p.batches.filter((b) => b.nextOffset <= offset)
-    cut.p.end = offset
-    cut.p.leaderEpoch++
+    this.cluster.truncateTail(topic, offset, cut.partition)
     this.trace.push(`tail of ${cut.partition}: ${offset}`)
-    this.cluster.changed.notify()
     return Effect.repeatN(pass(200), 19)
   }
 
   private addPartition(): void {
     if (this.partitions.length >= 4) return
-    this.cluster.topics.get(topic)!.partitions.push(this.cluster.newPartition(this.below(NODES)))
+    this.cluster.addPartition(topic, this.below(NODES))
     this.trace.push("partition added")
   }
 
@@ -176,7 +161,7 @@ class Chaos {
 
   /** One bit on the wire. */
   private get corruptForAWhile(): Effect.Effect<void> {
-    const bytes = this.partitions[this.below(this.partitions.length)].batches.at(-1)?.bytes
+    const bytes = this.partitions[this.below(this.partitions.length)].log.batches.at(-1)?.bytes
     if (bytes === undefined) return Effect.void
     const flip = Effect.sync(() => {
       bytes[bytes.length - 2] ^= 1

@@ -37,8 +37,8 @@ export const until = (what: () => boolean) =>
     assert.fail(`never held: ${what.toString()}`)
   })
 
-export const withTopic = (partitions = 1): FakeCluster => {
-  const cluster = new FakeCluster()
+export const withTopic = (partitions = 1, nodes = 1): FakeCluster => {
+  const cluster = new FakeCluster(nodes)
   cluster.createTopic(topic, partitions)
   return cluster
 }
@@ -118,25 +118,25 @@ export const refused = (detail: unknown, errorCode: number) => fetched(detail, {
 export const nothingNew = (detail: unknown, end: number) =>
   fetched(detail, { highWatermark: end, lastStableOffset: end, logStartOffset: 0 })
 
-const metadata = (nodes: number, found: KafkaClient.TopicMetadata) =>
+const metadata = (cluster: FakeCluster, found: KafkaClient.TopicMetadata) =>
   Effect.sync((): KafkaClient.MetadataResponse => ({
-    brokers: Array.from({ length: nodes }, (_, nodeId) => ({ nodeId, host: "fake", port: nodeId + 1 })),
+    brokers: cluster.cluster.nodes.map(({ id }) => cluster.cluster.brokerOf(id)),
     controllerId: 0,
     topics: [found]
   }))
 
-export const topicRefused = (errorCode: number) =>
-  metadata(1, { errorCode, name: topic, id: undefined, partitions: [] })
+export const topicRefused = (cluster: FakeCluster, errorCode: number) =>
+  metadata(cluster, { errorCode, name: topic, id: undefined, partitions: [] })
 
-export const topicMissing = topicRefused(3)
+export const topicMissing = (cluster: FakeCluster) => topicRefused(cluster, 3)
 
 /** The topic as it is, but for what is given. */
 export const described = (
   cluster: FakeCluster,
   other: { readonly id?: string; readonly leader?: number; readonly leaderEpoch?: number }
 ) => {
-  const { id, partitions } = cluster.topics.get(topic)!
-  return metadata(cluster.nodes, {
+  const { id, partitions } = cluster.topic(topic)
+  return metadata(cluster, {
     errorCode: 0,
     name: topic,
     id: other.id ?? id,

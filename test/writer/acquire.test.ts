@@ -77,7 +77,7 @@ describe("acquiring", () => {
   it.scoped("creates the topic, compacted, and writes nothing", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
-      brokers.cluster.topics.delete(topic)
+      brokers.cluster.deleteTopic(topic)
       const writer = yield* open(brokers, { ensureTopic: true, topicSettings: { partitions: 3 } })
       assert.strictEqual(brokers.cluster.topics.get(topic)?.partitions.length, 3)
       assert.strictEqual(brokers.sent.length, 0)
@@ -88,7 +88,7 @@ describe("acquiring", () => {
   it.scoped("without ensureTopic, a missing topic is an error after a short grace", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
-      brokers.cluster.topics.delete(topic)
+      brokers.cluster.deleteTopic(topic)
       const error = yield* within(3_000, Effect.flip(open(brokers)))
       assert.strictEqual(error._tag, "KafkaTopicError")
       assert.strictEqual(error.reason, "NotFound")
@@ -159,7 +159,7 @@ describe("metrics", () => {
     Effect.gen(function* () {
       const brokers = new Brokers()
       const named = "metered"
-      brokers.cluster.topics.set(named, brokers.cluster.topics.get(topic)!)
+      brokers.cluster.createTopic(named)
       const writer = yield* KafkaTableWriter.make<string, string>({
         topic: named,
         value: Codec.utf8,

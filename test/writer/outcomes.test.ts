@@ -210,11 +210,9 @@ describe("deadlines", () => {
 
   it.scoped("of one partition: the others go on", () =>
     Effect.gen(function* () {
-      const brokers = new Brokers(3)
-      const { partitions } = brokers.cluster.topics.get(topic)!
-      brokers.cluster.nodes = 2
-      partitions[1].leader = -1
-      partitions[2].leader = 1
+      const brokers = new Brokers(3, 2)
+      brokers.cluster.moveLeader(topic, -1, 1)
+      brokers.cluster.moveLeader(topic, 1, 2)
       // node 1 is frozen
       brokers.otherwise = (b, sent) => (sent.node === 1 ? timeout(3_000)(b, sent) : append(b, sent))
       const writer = yield* open(brokers, { deliveryTimeout: "5 seconds" })
@@ -347,7 +345,8 @@ describe("answers", () => {
       const writer = yield* open(brokers)
       const error = yield* Effect.flip(writer.set("a", "1"))
       assert.strictEqual(error.reason, "Rejected")
-      assert.include(error.message, "INVALID_RECORD: one record is not to my taste")
+      assert.include(error.message, "INVALID_RECORD on Produce")
+      assert.include(error.message, "(one record is not to my taste)")
       assert.strictEqual((error.cause as KafkaError.BrokerError).code, 87)
     })
   )
@@ -434,9 +433,8 @@ describe("answers", () => {
 
   it.scoped("a throttled broker is asked again when it says so, and the others at once", () =>
     Effect.gen(function* () {
-      const brokers = new Brokers(2)
-      brokers.cluster.nodes = 2
-      brokers.cluster.partition(topic, 1).leader = 1
+      const brokers = new Brokers(2, 2)
+      brokers.cluster.moveLeader(topic, 1, 1)
       brokers.script.push((b, sent) => Effect.map(append(b, sent), (answer) => ({ ...answer, throttleMillis: 5_000 })))
       const writer = yield* open(brokers)
       yield* writer.set("a", "1", { partition: 0 })
@@ -452,11 +450,10 @@ describe("answers", () => {
 describe("leaders", () => {
   it.scoped("a new one gets what the old one did not take", () =>
     Effect.gen(function* () {
-      const brokers = new Brokers()
-      brokers.cluster.nodes = 2
+      const brokers = new Brokers(1, 2)
       const writer = yield* open(brokers)
       yield* writer.set("a", "1")
-      Object.assign(brokers.cluster.partition(topic), { leader: 1, leaderEpoch: 1 })
+      brokers.cluster.moveLeader(topic, 1)
       yield* within(5_000, writer.set("a", "2"))
       assert.deepStrictEqual(
         brokers.sent.map(({ node }) => node),
@@ -469,16 +466,15 @@ describe("leaders", () => {
   for (const movedAfter of [300, 3_000]) {
     it.scoped(`a frozen one is left when another one leads, known after ${movedAfter} ms`, () =>
       Effect.gen(function* () {
-        const brokers = new Brokers(2)
-        brokers.cluster.nodes = 2
-        brokers.cluster.partition(topic, 1).leader = 1
+        const brokers = new Brokers(2, 2)
+        brokers.cluster.moveLeader(topic, 1, 1)
         // appends, and freezes
         brokers.script.push((b, sent) => Effect.andThen(append(b, sent), frozen(b, sent)))
         const writer = yield* open(brokers)
         const write = yield* start(writer.set("a", "1", { partition: 0 }))
         yield* advance(movedAfter)
         assert.isTrue(yield* isRunning(write))
-        Object.assign(brokers.cluster.partition(topic), { leader: 1, leaderEpoch: 1 })
+        brokers.cluster.moveLeader(topic, 1)
         // tells the writer at once
         brokers.script.push(refuse(6))
         yield* start(writer.set("b", "1", { partition: 1 }))
@@ -527,9 +523,8 @@ describe("metadata", () => {
     Effect.gen(function* () {
       const brokers = new Brokers(1)
       const writer = yield* open(brokers, { metadataMaxAge: "10 seconds", partitioner: (_, count) => count - 1 })
-      const topicState = brokers.cluster.topics.get(topic)!
       assert.strictEqual((yield* writer.set("a", "1")).partition, 0)
-      topicState.partitions.push(brokers.cluster.newPartition())
+      brokers.cluster.addPartition(topic)
       yield* advance(11_000, 1_000)
       // nothing is asked while nothing is written
       assert.strictEqual(brokers.cluster.requests.filter(({ request }) => request === "metadata").length, 1)
@@ -542,7 +537,7 @@ describe("metadata", () => {
       const brokers = new Brokers()
       const writer = yield* open(brokers)
       yield* writer.set("a", "1")
-      brokers.cluster.topics.delete(topic)
+      brokers.cluster.deleteTopic(topic)
       const first = yield* failure(writer.set("a", "2"), 4_000)
       assert.strictEqual(first.reason, "TopicNotFound")
       const second = yield* failure(writer.set("a", "3"), 500)

@@ -1,4 +1,4 @@
-/** What brokers do with produce requests, on top of the cluster in memory: a log, and Kafka's rules about producers. */
+/** A cluster in memory whose brokers do with produce requests what a test says. */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -22,6 +22,7 @@ interface Logged {
 
 interface Sent {
   readonly node: number
+  readonly request: KafkaClient.ProduceRequest
   readonly acks: number
   readonly batches: ReadonlyArray<{
     readonly partition: number
@@ -39,15 +40,8 @@ export type Behaviour = (
   sent: Sent
 ) => Effect.Effect<KafkaClient.ProduceResponse, KafkaError.ConnectionError>
 
-interface ProducerState {
-  epoch: number
-  lastSequence: number
-  last: { readonly baseSequence: number; readonly baseOffset: number }
-}
-
 export class Brokers {
-  readonly cluster = new FakeCluster()
-  readonly log: Array<Array<Logged>> = []
+  readonly cluster: FakeCluster
   readonly sent: Array<Sent> = []
   /** For the next requests, one each; then brokers do what brokers do. */
   readonly script: Array<Behaviour> = []
@@ -55,9 +49,10 @@ export class Brokers {
   otherwise: Behaviour = append
   initProducerId: Effect.Effect<KafkaClient.InitProducerIdResponse, KafkaError.ConnectionError>
   producerIds = 0
-  private readonly producers: Array<Map<bigint, ProducerState>> = []
 
-  constructor(partitions = 1) {
+  /** All partitions are led by node 0. */
+  constructor(partitions = 1, nodes = 1) {
+    this.cluster = new FakeCluster(nodes)
     this.cluster.createTopic(topic, partitions)
     this.initProducerId = Effect.sync(() => ({
       errorCode: 0,
@@ -74,6 +69,7 @@ export class Brokers {
   private produce(node: number, request: KafkaClient.ProduceRequest) {
     const sent: Sent = {
       node,
+      request,
       acks: request.acks,
       batches: request.partitions.map(({ partition, records }) => {
         const bytes = viewOf(records)
@@ -87,53 +83,29 @@ export class Brokers {
     return behaviour(this, sent)
   }
 
-  /** As a leader does it: by its rules about producers, and only if it is the leader. */
-  append(node: number, batch: Sent["batches"][number]): Answer {
-    const { header, partition, records } = batch
-    const answer = (errorCode: number, baseOffset = -1): Answer => ({
-      partition,
-      errorCode,
-      baseOffset,
-      errorMessage: undefined
-    })
-    const state = this.cluster.topics.get(topic)?.partitions[partition]
-    if (state === undefined) return answer(3)
-    if (state.leader !== node) return answer(6)
-    const producers = (this.producers[partition] ??= new Map())
-    const log = (this.log[partition] ??= [])
-    if (header.producerId !== -1n) {
-      const known = producers.get(header.producerId)
-      if (known !== undefined) {
-        if (header.producerEpoch < known.epoch) return answer(47)
-        if (header.producerEpoch > known.epoch) {
-          if (header.baseSequence !== 0) return answer(45)
-        } else if (header.baseSequence === known.last.baseSequence) {
-          return answer(0, known.last.baseOffset)
-        } else if (header.baseSequence !== (known.lastSequence + 1) % 2 ** 31) {
-          return answer(45)
-        }
-      }
-      producers.set(header.producerId, {
-        epoch: header.producerEpoch,
-        lastSequence: (header.baseSequence + records.length - 1) % 2 ** 31,
-        last: { baseSequence: header.baseSequence, baseOffset: log.length }
-      })
-    }
-    const baseOffset = log.length
-    for (const record of records) {
-      log.push({
-        offset: log.length,
-        key: Buffer.from(record.key!).toString(),
-        value: record.value === null ? null : Buffer.from(record.value).toString(),
-        record
-      })
-    }
-    return answer(0, baseOffset)
+  /** As a leader does it, for one partition of a request. */
+  append({ node, request }: Sent, partition: number): Answer {
+    const partitions = request.partitions.filter((p) => p.partition === partition)
+    return this.cluster.produce(node, { ...request, partitions }).partitions[0]
+  }
+
+  /** By partition, in the order of the log. */
+  get log(): ReadonlyArray<ReadonlyArray<Logged>> {
+    return this.cluster.topic(topic).partitions.map(({ log }) =>
+      readAll(Buffer.concat(log.batches.map(({ bytes }) => bytes)), 0)
+        .batches.flatMap(({ records }) => records)
+        .map((record) => ({
+          offset: record.offset,
+          key: Buffer.from(record.key!).toString(),
+          value: record.value === null ? null : Buffer.from(record.value).toString(),
+          record
+        }))
+    )
   }
 
   /** `key=value`, in the order of the log. */
   written(partition = 0): ReadonlyArray<string> {
-    return (this.log[partition] ?? []).map(({ key, value }) => `${key}=${value}`)
+    return this.log[partition].map(({ key, value }) => `${key}=${value}`)
   }
 
   private generation = 0
@@ -159,8 +131,7 @@ export class Brokers {
 // behaviours
 // ---------------------------------------------------------------------------------------------------------------------
 
-export const append: Behaviour = (brokers, sent) =>
-  Effect.sync(() => ({ throttleMillis: 0, partitions: sent.batches.map((batch) => brokers.append(sent.node, batch)) }))
+export const append: Behaviour = (brokers, sent) => Effect.sync(() => brokers.cluster.produce(sent.node, sent.request))
 
 /** Appends, and answers nothing but that the connection is gone. */
 export const appendThen =
@@ -182,7 +153,7 @@ export const refuse =
       partitions: sent.batches.map((batch) =>
         options.partition === undefined || options.partition === batch.partition
           ? { partition: batch.partition, errorCode: code, baseOffset: -1, errorMessage: options.message }
-          : brokers.append(sent.node, batch)
+          : brokers.append(sent, batch.partition)
       )
     }))
 

@@ -326,7 +326,9 @@ describe("the queue", () => {
       const brokers = new Brokers()
       brokers.otherwise = slow(100)
       const writer = yield* open(brokers, { maxQueuedBytes: 1000 })
-      const fibers = yield* Effect.forEach([400, 400, 5000, 10], (n, i) => start(writer.set(`${i}`, "x".repeat(n))))
+      const fibers = yield* Effect.forEach([400, 400, 5000, 10], (n, i) =>
+        Effect.zipLeft(start(writer.set(`${i}`, "x".repeat(n))), settle)
+      )
       yield* within(2_000, Fiber.joinAll(fibers))
       assert.deepStrictEqual(
         brokers.sent.map(({ batches }) => batches[0].records.length),
@@ -359,6 +361,7 @@ describe("the queue", () => {
       brokers.otherwise = slow(200)
       yield* Effect.forEach(["1", "2", "3"], (v) => start(writer.set("k", v, { partition: 0 })))
       const flush = yield* start(writer.flush)
+      yield* settle
       brokers.otherwise = append
       assert.isTrue(yield* isRunning(flush))
       yield* within(1_000, Fiber.join(flush))

@@ -1,5 +1,6 @@
 /** What every driver has in common: which broker to ask, and answers with their error codes turned into typed errors. */
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -11,17 +12,28 @@ import type {
   ListedOffset,
   TopicDescription
 } from "../../KafkaClient.ts"
-import type { ConnectionError } from "../../KafkaError.ts"
-import { TopicError, type ClientError } from "../../KafkaError.ts"
+import { ConnectionError, TopicError, type ClientError } from "../../KafkaError.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { makeSharedConnections } from "./connections.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaClient")
 
+export const tag: Context.Tag<KafkaClient, KafkaClient> = Context.GenericTag<KafkaClient>("effect-ktables/KafkaClient")
+
 type Address = Pick<Broker, "host" | "port">
 
 const addressOf = (broker: Address) =>
   (broker.host.includes(":") ? `[${broker.host}]` : broker.host) + `:${broker.port}`
+
+/** The last failure stands for all: none of them could be used. */
+const ofAll = (brokers: ReadonlyArray<Address>, { cause, detail, reason, request }: ConnectionError): ConnectionError =>
+  new ConnectionError({
+    reason,
+    broker: brokers.map(addressOf).join(","),
+    request,
+    ...(detail === undefined ? {} : { detail }),
+    ...(cause === undefined ? {} : { cause })
+  })
 
 /** How long a broker may be silent before another one is asked the same. */
 const HEDGE_MILLIS = 1_000
@@ -80,7 +92,10 @@ export const make = (driver: {
             return Effect.raceFirst(first, Effect.andThen(next, attempt(others)))
           })
         }
-        return attempt(order())
+        const all = order()
+        return Effect.mapError(attempt(all), (error) =>
+          all.length === 1 || !error.retriable ? error : ofAll(all, error)
+        )
       })
 
     /** Another one each time: a broker that is cut off from the others goes on answering with what it knew. */
@@ -98,13 +113,19 @@ export const make = (driver: {
           known = answer.brokers.length === 0 ? known : answer.brokers
           const found = answer.topics.find((t) => t.name === topic)
           if (found === undefined || found.errorCode === UNKNOWN_TOPIC_OR_PARTITION) {
-            return Effect.fail(new TopicError({ reason: "NotFound", topic }))
+            return Effect.fail(new TopicError({ reason: "NotFound", topic, broker: connection.address }))
           }
           if (found.errorCode !== 0) {
             const error = brokerError({ code: found.errorCode, request: "Metadata", broker: connection.address, topic })
             return Effect.fail(
               error.reason === "Unauthorized"
-                ? new TopicError({ reason: "Unauthorized", topic, detail: error.codeName, cause: error })
+                ? new TopicError({
+                    reason: "Unauthorized",
+                    topic,
+                    broker: connection.address,
+                    detail: error.codeName,
+                    cause: error
+                  })
                 : error
             )
           }
@@ -183,6 +204,7 @@ export const make = (driver: {
 
     return {
       [TypeId]: TypeId,
+      bootstrap: driver.bootstrap.map(addressOf).join(","),
       backoff: driver.backoff,
       connect: driver.connect,
       describeTopic,

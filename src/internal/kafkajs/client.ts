@@ -7,12 +7,11 @@ import * as Tls from "node:tls"
 import type { KafkaClient, KafkaClientOptions, SaslOptions, TlsOptions } from "../../KafkaClient.ts"
 import type { InvalidOptionsError } from "../../KafkaError.ts"
 import * as Client from "../client/client.ts"
+import { BACKOFF_OPTIONS, CLIENT_OPTIONS, TLS_OPTIONS } from "../optionNames.ts"
 import { checkOptions, type OptionCheck } from "../options.ts"
 import { connect } from "./connection.ts"
 import { makeLogger } from "./logger.ts"
 
-const OPTIONS = ["brokers", "clientId", "tls", "sasl", "connectTimeout", "requestTimeout", "backoff"]
-const TLS_OPTIONS = ["ca", "cert", "key", "passphrase", "serverName"]
 const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
 /** `host:port`, an IPv6 host in brackets. */
@@ -102,8 +101,8 @@ export const make = (options: KafkaClientOptions): Effect.Effect<KafkaClient, In
     const runtime = yield* Effect.runtime()
     const logger = yield* makeLogger
     const settings = yield* checkOptions("KafkaClient", (check) => {
-      check.known(options, OPTIONS)
-      check.known(options.backoff ?? {}, ["initial", "max"], "backoff")
+      check.known(options, CLIENT_OPTIONS)
+      check.known(options.backoff ?? {}, BACKOFF_OPTIONS, "backoff")
       return {
         bootstrap: readBrokers(check, options.brokers),
         backoff: {

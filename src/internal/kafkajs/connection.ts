@@ -92,7 +92,7 @@ class Socket {
     socket.setNoDelay(true)
     socket.setKeepAlive(true, KEEP_ALIVE_MILLIS)
     socket.on("error", (error: NodeJS.ErrnoException) =>
-      this.down(this.reasonOf(error), this.connecting ? "connect" : "connection", error.message, error)
+      this.down(this.reasonOf(error), this.connecting ? "connect" : "connection", wordsOf(error), error)
     )
     socket.on("close", () => this.down("Closed", "connection"))
     this.socket = socket
@@ -210,10 +210,17 @@ class Socket {
     options?: { readonly extraMillis?: number; readonly maxVersion?: number }
   ): Effect.Effect<Res, ConnectionError> {
     return Effect.suspend(() => {
-      const version = negotiate(api, this.versions.get(api.key), options?.maxVersion)
+      const offered = this.versions.get(api.key)
+      const version = negotiate(api, offered, options?.maxVersion)
       if (version === undefined) {
+        const theirs = offered === undefined ? "no version of it" : `versions ${offered.min} to ${offered.max}`
         return Effect.fail(
-          new ConnectionError({ reason: "UnsupportedVersion", broker: this.address, request: api.name })
+          new ConnectionError({
+            reason: "UnsupportedVersion",
+            broker: this.address,
+            request: api.name,
+            detail: `the broker has ${theirs}, this library ${api.versions.min} to ${api.versions.max}`
+          })
         )
       }
       const body = encodeRequest(api, version, request)
@@ -242,6 +249,10 @@ class Socket {
     })
   }
 }
+
+/** OpenSSL's message is a line of addresses and files around what it has to say. */
+const wordsOf = (error: NodeJS.ErrnoException & { readonly reason?: unknown }): string =>
+  error.code?.startsWith("ERR_SSL_") === true && typeof error.reason === "string" ? error.reason : error.message
 
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 

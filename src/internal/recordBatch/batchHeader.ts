@@ -69,6 +69,7 @@ export const CODEC_MASK = 0x07
 export const LOG_APPEND_TIME = 0x08
 export const TRANSACTIONAL = 0x10
 export const CONTROL = 0x20
+export const DELETE_HORIZON = 0x40
 
 const NO_PRODUCER = -1n
 
@@ -117,6 +118,10 @@ export const readMagic = (buffer: Buffer, start: number): number => {
 /** Leader epoch of a complete batch, -1 where the format has none. */
 export const readLeaderEpoch = (buffer: Buffer, start: number): number =>
   buffer[start + MAGIC_AT] === 2 ? buffer.readInt32BE(start + 12) : -1
+
+/** When the tombstones and markers of a complete batch of magic 2 may go; `undefined` where the cleaner did not say yet. */
+export const readDeleteHorizon = (buffer: Buffer, start: number): number | undefined =>
+  (buffer.readInt16BE(start + ATTRIBUTES_AT) & DELETE_HORIZON) === 0 ? undefined : readInt64(buffer, start + 27)
 
 /**
  * Reads the header of a batch that is complete in the buffer: `size` bytes from `start`. Its checksum is not verified

@@ -3,7 +3,7 @@
  * loaded, else in plain JavaScript, eight bytes a step.
  */
 import type * as Native from "@node-rs/crc32"
-import { createRequire } from "node:module"
+import { loadPackage } from "../load.ts"
 
 /** Table `n` (256 entries at `n * 256`) advances a byte past `n` further ones. */
 const slicingTables = (polynomial: number): Int32Array => {
@@ -51,7 +51,7 @@ let native: typeof Native | null | undefined
 
 const loadNative = (): typeof Native | null => {
   try {
-    return createRequire(import.meta.url)("@node-rs/crc32") as typeof Native
+    return loadPackage("@node-rs/crc32") as typeof Native
   } catch {
     return null
   }

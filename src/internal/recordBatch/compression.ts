@@ -5,9 +5,9 @@
  * snappy and lz4 are native modules, loaded when first met; where they cannot be, their batches are `UnsupportedCodec`.
  */
 import type * as Lz4 from "lz4-napi"
-import { createRequire } from "node:module"
 import * as zlib from "node:zlib"
 import type * as Snappy from "snappy"
+import { loadPackage } from "../load.ts"
 import { Refusal } from "./corruption.ts"
 import { lz4Frames, repairHeaderChecksums } from "./lz4Frames.ts"
 import { frameSnappy, snappyBlocks } from "./snappyBlocks.ts"
@@ -191,7 +191,7 @@ const joined = (codec: Codec, parts: ReadonlyArray<() => Buffer>): Buffer => {
 
 const load = (codec: Codec, name: string): unknown => {
   try {
-    return createRequire(import.meta.url)(name)
+    return loadPackage(name)
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error)
     throw new Refusal("UnsupportedCodec", `${codec}: the package ${name} cannot be loaded on this platform: ${detail}`)

@@ -1,21 +1,33 @@
 /** Writes record batches of magic 2. Their layout is in `batchHeader.ts` and `decodeRecords.ts`. */
-import { ATTRIBUTES_AT, CONTROL, CRC_AT, LENGTH_END, MAGIC_AT, RECORDS_AT, TRANSACTIONAL } from "./batchHeader.ts"
+import {
+  ATTRIBUTES_AT,
+  CONTROL,
+  CRC_AT,
+  LENGTH_END,
+  LOG_APPEND_TIME,
+  MAGIC_AT,
+  RECORDS_AT,
+  TRANSACTIONAL
+} from "./batchHeader.ts"
 import { crc32c } from "./checksum.ts"
 import type { Codec } from "./compression.ts"
 import { codecs, compress } from "./compression.ts"
 import { sizeOfVarint, sizeOfVarlong, writeVarint, writeVarlong } from "./varint.ts"
 
-export interface EncodableRecord {
-  readonly key: Uint8Array | null
-  readonly value: Uint8Array | null
+export interface EncodableRecord<Part = Uint8Array> {
+  readonly key: Part | null
+  readonly value: Part | null
   /** Milliseconds since the epoch, integral. */
   readonly timestamp: number
-  readonly headers: ReadonlyArray<readonly [key: string, value: Uint8Array | null]>
+  readonly headers: ReadonlyArray<readonly [key: string, value: Part | null]>
 }
+
+/** Text is written as UTF-8, without becoming bytes of its own first. */
+export type TextOrBytes = string | Uint8Array
 
 export interface EncodableBatch {
   /** At least one. */
-  readonly records: ReadonlyArray<EncodableRecord>
+  readonly records: ReadonlyArray<EncodableRecord<TextOrBytes>>
   readonly codec: Codec
   /** -1 for a producer that is not idempotent, as `producerEpoch` and `baseSequence` are, then. */
   readonly producerId: bigint
@@ -31,16 +43,18 @@ const RECORD_OVERHEAD = 5 + 1 + 10 + 5
 export const BATCH_OVERHEAD = RECORDS_AT
 
 /** Most bytes that a record takes in a batch, uncompressed. */
-export const estimateSize = (record: EncodableRecord): number => RECORD_OVERHEAD + contentSize(record)
+export const estimateSize = (record: EncodableRecord<TextOrBytes>): number => RECORD_OVERHEAD + contentSize(record)
 
 const lengthPrefixed = (length: number): number => sizeOfVarint(length) + length
 
-const bytesSize = (bytes: Uint8Array | null): number => (bytes === null ? 1 : lengthPrefixed(bytes.length))
+const lengthOf = (part: TextOrBytes): number => (typeof part === "string" ? Buffer.byteLength(part) : part.length)
+
+const partSize = (part: TextOrBytes | null): number => (part === null ? 1 : lengthPrefixed(lengthOf(part)))
 
 /** Key, value and headers with their lengths. */
-const contentSize = (record: EncodableRecord): number => {
-  let size = bytesSize(record.key) + bytesSize(record.value) + sizeOfVarint(record.headers.length)
-  for (const [key, value] of record.headers) size += lengthPrefixed(Buffer.byteLength(key)) + bytesSize(value)
+const contentSize = (record: EncodableRecord<TextOrBytes>): number => {
+  let size = partSize(record.key) + partSize(record.value) + sizeOfVarint(record.headers.length)
+  for (const [key, value] of record.headers) size += partSize(key) + partSize(value)
   return size
 }
 
@@ -66,22 +80,23 @@ export const encodeBatch = (batch: EncodableBatch): Buffer => {
     plain[position++] = 0
     position = writeVarlong(plain, position, record.timestamp - baseTimestamp)
     position = writeVarint(plain, position, i)
-    position = writeBytes(plain, position, record.key)
-    position = writeBytes(plain, position, record.value)
+    position = writePart(plain, position, record.key)
+    position = writePart(plain, position, record.value)
     position = writeVarint(plain, position, record.headers.length)
     for (const [key, value] of record.headers) {
-      const keyLength = Buffer.byteLength(key)
-      position = writeVarint(plain, position, keyLength)
-      position += plain.write(key, position, keyLength, "utf8")
-      position = writeBytes(plain, position, value)
+      position = writePart(plain, position, key)
+      position = writePart(plain, position, value)
     }
   }
   const encoded =
     batch.codec === "none"
       ? plain
       : Buffer.concat([plain.subarray(0, RECORDS_AT), compress(batch.codec, plain.subarray(RECORDS_AT))])
-  return finish(encoded, {
+  return sealBatch(encoded, {
+    baseOffset: 0,
+    partitionLeaderEpoch: -1,
     attributes: codecs.indexOf(batch.codec) | (batch.isTransactional === true ? TRANSACTIONAL : 0),
+    lastOffsetDelta: records.length - 1,
     baseTimestamp,
     maxTimestamp,
     producerId: batch.producerId,
@@ -91,18 +106,23 @@ export const encodeBatch = (batch: EncodableBatch): Buffer => {
   })
 }
 
-const writeBytes = (target: Buffer, start: number, bytes: Uint8Array | null): number => {
-  if (bytes === null) return writeVarint(target, start, -1)
-  const position = writeVarint(target, start, bytes.length)
-  target.set(bytes, position)
-  return position + bytes.length
+const writePart = (target: Buffer, start: number, part: TextOrBytes | null): number => {
+  if (part === null) return writeVarint(target, start, -1)
+  const length = lengthOf(part)
+  const position = writeVarint(target, start, length)
+  if (typeof part === "string") target.write(part, position, length, "utf8")
+  else target.set(part, position)
+  return position + length
 }
 
-/** Writes the header before the records. */
-const finish = (
+/** Writes the header before the records, and their checksum. */
+export const sealBatch = (
   batch: Buffer,
   header: {
+    readonly baseOffset: number
+    readonly partitionLeaderEpoch: number
     readonly attributes: number
+    readonly lastOffsetDelta: number
     readonly baseTimestamp: number
     readonly maxTimestamp: number
     readonly producerId: bigint
@@ -111,11 +131,11 @@ const finish = (
     readonly recordCount: number
   }
 ): Buffer => {
-  stampBatch(batch, 0, -1)
+  stampBatch(batch, header.baseOffset, header.partitionLeaderEpoch)
   batch.writeInt32BE(batch.length - LENGTH_END, 8)
   batch[MAGIC_AT] = 2
   batch.writeInt16BE(header.attributes, ATTRIBUTES_AT)
-  batch.writeInt32BE(header.recordCount - 1, 23)
+  batch.writeInt32BE(header.lastOffsetDelta, 23)
   batch.writeBigInt64BE(BigInt(header.baseTimestamp), 27)
   batch.writeBigInt64BE(BigInt(header.maxTimestamp), 35)
   batch.writeBigInt64BE(header.producerId, 43)
@@ -130,6 +150,13 @@ const finish = (
 export const stampBatch = (batch: Buffer, baseOffset: number, leaderEpoch: number): void => {
   batch.writeBigInt64BE(BigInt(baseOffset), 0)
   batch.writeInt32BE(leaderEpoch, 12)
+}
+
+/** Makes the time at which a batch was appended that of all its records. */
+export const stampLogAppendTime = (batch: Buffer, now: number): void => {
+  batch.writeInt16BE(batch.readInt16BE(ATTRIBUTES_AT) | LOG_APPEND_TIME, ATTRIBUTES_AT)
+  batch.writeBigInt64BE(BigInt(now), 35)
+  batch.writeUInt32BE(crc32c(batch.subarray(ATTRIBUTES_AT)), CRC_AT)
 }
 
 /**

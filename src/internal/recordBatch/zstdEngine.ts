@@ -1,7 +1,8 @@
 /** Where zstd comes from: `node:zlib` has it from Node 22.15 on; before that, a WebAssembly build that is loaded once. */
 import type * as ZstdWasm from "@bokuweb/zstd-wasm"
-import { createRequire } from "node:module"
-import * as zlib from "node:zlib"
+// Not by name, as a bundler would make it of a namespace: Node refuses to link names that it does not have.
+import zlib from "node:zlib"
+import { loadPackage } from "../load.ts"
 
 export interface ZstdEngine {
   readonly compress: (bytes: Buffer) => Buffer
@@ -41,7 +42,7 @@ const DOES_NOT_FIT = "code -70"
 
 /** Loads the WebAssembly build. Its memory grows to the largest batch (both forms of it), and stays. */
 export const loadWasmZstd = async (): Promise<ZstdEngine> => {
-  const wasm = createRequire(import.meta.url)("@bokuweb/zstd-wasm") as typeof ZstdWasm
+  const wasm = loadPackage("@bokuweb/zstd-wasm") as typeof ZstdWasm
   await wasm.init()
   const view = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return {

@@ -7,7 +7,7 @@ import { CorruptBatchError, type ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { scan } from "../recordBatch/scan.ts"
-import type { FetchedRecords, SourcePartition } from "./partition.ts"
+import type { FetchedRecords, SourcePartition, Stale } from "./partition.ts"
 import { isDenial, isDue, isPassing, ofLeader, ofPartition, truncated, type SourceContext } from "./context.ts"
 
 /** Refused this often in a row with an error that should pass, a partition does not heal by itself. */
@@ -140,6 +140,12 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
           yield* truncated(context, p, "Tail", one.fetchOffset, found.diverging.endOffset)
           continue
         }
+        const stale = found.records.length > 0 && p.reachedHead ? foundStale(p, askedAt) : undefined
+        if (stale !== undefined) {
+          // applied without the tombstones that are gone, it would show what was never there at one time
+          yield* Queue.offer(context.events, stale)
+          continue
+        }
         const records = yield* advance(p, one, found)
         if (records !== undefined) fetched.push(records)
         if (p.fetchOffset >= (isolation === "read_committed" ? p.lastStableOffset : p.highWatermark)) atHead.push(p)
@@ -153,24 +159,28 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
    * it answers as soon as there is something. But an answer that took longer than that may have been there for long
    * (a process that was stopped).
    */
-  const reachedHead = (p: SourcePartition, askedAt: number, now: number): Effect.Effect<void> => {
+  const reachedHead = (p: SourcePartition, askedAt: number, now: number): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const stale = foundStale(p, askedAt)
+      p.headAt = now - askedAt <= fetch.maxWaitMillis + MIN_TOMBSTONES_MILLIS ? now : askedAt
+      if (stale !== undefined) return Queue.offer(context.events, stale)
+      p.reachedHead = true
+      return Effect.void
+    })
+
+  /** Holds a partition that was away for too long. */
+  const foundStale = (p: SourcePartition, askedAt: number): Stale | undefined => {
     const behindMillis = askedAt - p.headAt
-    p.headAt = now - askedAt <= fetch.maxWaitMillis + MIN_TOMBSTONES_MILLIS ? now : askedAt
     if (behindMillis <= Math.max(MIN_TOMBSTONES_MILLIS, context.options.tombstonesLastMillis())) {
       p.reopenedAsStale = false
-      return Effect.void
+      return undefined
     }
     // a replay that takes longer than tombstones last cannot be helped by another one
-    if (p.reopenedAsStale || p.phase !== "fetching") return Effect.void
+    if (p.reopenedAsStale || p.phase !== "fetching") return undefined
     p.reopenedAsStale = true
     p.phase = "held"
     p.generation++
-    return Queue.offer(context.events, {
-      _tag: "Stale",
-      partition: p.partition,
-      generation: p.generation,
-      behindMillis
-    })
+    return { _tag: "Stale", partition: p.partition, generation: p.generation, behindMillis }
   }
 
   /** Moves the partition past what was fetched, so that the next request can go out before this answer is decoded. */

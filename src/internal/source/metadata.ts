@@ -35,7 +35,12 @@ export const metadataLoop = (
           return yield* context.fatal(
             context.description === undefined
               ? error
-              : new TopicError({ reason: "Deleted", topic, ...(known === undefined ? {} : { expected: known }) })
+              : new TopicError({
+                  reason: "Deleted",
+                  topic,
+                  ...(error.broker === undefined ? {} : { broker: error.broker }),
+                  ...(known === undefined ? {} : { expected: known })
+                })
           )
         }
       } else if (!isPassing(error)) {
@@ -107,6 +112,7 @@ const reconcile = (
           lastStableOffset: -1,
           lastFetchAt: undefined,
           headAt: 0,
+          reachedHead: false,
           reopenedAsStale: false,
           connected: false
         })

@@ -84,6 +84,7 @@ export const runOpener = (context: SourceContext, leader: number): Effect.Effect
       p.highWatermark = end
       const now = yield* Clock.currentTimeMillis
       p.headAt = now
+      p.reachedHead = false
       p.lastFetchAt = now
       p.connected = true
       const generation = ++p.generation

@@ -32,7 +32,9 @@ export interface SourcePartition {
   lastFetchAt: number | undefined
   /** When everything there was had been fetched last, or the replay began: see `Stale`. */
   headAt: number
-  /** Reopened because of that already: not again before the head is reached in time. */
+  /** Was everything fetched at some time since it was opened? */
+  reachedHead: boolean
+  /** Reopened for being stale already: not again before the head is reached in time. */
   reopenedAsStale: boolean
   /** Does its leader answer? */
   connected: boolean

@@ -34,6 +34,7 @@ import type { Position } from "../../Position.ts"
 import { annotateLogs } from "../log.ts"
 import { prepareCodecs } from "../recordBatch/compression.ts"
 import { retryDelay } from "../client/backoff.ts"
+import { describeCode } from "../protocol/errorCodes.ts"
 import { isDenial } from "../source/context.ts"
 import { ensureTopic, type CheckedTopic } from "../topic.ts"
 import { makeCore, progressOf, runReader, setStatus, type Core } from "./reader.ts"
@@ -162,6 +163,8 @@ const readTombstoneRetention = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
         core.tombstonesLastMillis = millis
         return Effect.void
       }
+      // whoever reads it finds out
+      if (describeCode(answer.errorCode).reason === "NotFound") return Effect.void
       return Effect.logInfo(
         "the topic's delete.retention.ms may not be read: taken to be 24 h, after a longer outage all is replayed"
       ).pipe(annotateLogs("KafkaTable", { topic: core.config.topic }))

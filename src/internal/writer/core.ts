@@ -276,18 +276,12 @@ export class Core {
       case "Lost":
         break
     }
-    const detail = failure === undefined ? undefined : failure.codeName
     this.giveUp(lane, batch, () => {
-      if (verdict._tag === "Lost") return this.unknown(lane, `${detail}: ${verdict.detail}`, failure)
-      if (before) {
-        return this.unknown(lane, `an earlier attempt had no answer, this one was refused: ${detail}`, failure)
-      }
-      const said = failure?.detail ?? (verdict._tag === "Refused" ? verdict.hint : undefined)
-      return this.error(verdict._tag === "Refused" ? verdict.reason : "TooLarge", {
-        partition,
-        detail: [detail, said].filter((part) => part !== undefined).join(": "),
-        cause: failure
-      })
+      if (verdict._tag === "Lost") return this.unknown(lane, verdict.detail, failure)
+      if (before) return this.unknown(lane, "an earlier attempt had no answer, this one was refused", failure)
+      return verdict._tag === "Refused"
+        ? this.error(verdict.reason, { partition, detail: verdict.hint, cause: failure })
+        : this.error("TooLarge", { partition, cause: failure })
     })
   }
 
@@ -301,21 +295,22 @@ export class Core {
   /** Fails all that is not in flight: of some lanes, or of all and what is parked. */
   failUnsent(cause: ClientError | TopicError, lanes?: ReadonlyArray<Lane>): void {
     const reason = reasonOf(cause)
-    const detail = cause.message
     if (lanes === undefined) {
       const parked = this.parked
       this.parked = []
-      if (parked.length > 0) this.settleAll(parked, this.error(reason, { detail, cause }))
+      if (parked.length > 0) this.settleAll(parked, this.error(reason, { cause }))
     }
     for (const lane of lanes ?? this.lanes) {
       const { batch, partition } = lane
       if (batch !== undefined && !lane.inFlight) {
         this.giveUp(lane, batch, () =>
-          batch.maybeAppended ? this.unknown(lane, detail, cause) : this.error(reason, { partition, detail, cause })
+          batch.maybeAppended
+            ? this.unknown(lane, "an attempt had no answer, and there can be no other one", cause)
+            : this.error(reason, { partition, cause })
         )
       }
       const rest = lane.takeAll()
-      if (rest.length > 0) this.settleAll(rest, this.error(reason, { partition, detail, cause }))
+      if (rest.length > 0) this.settleAll(rest, this.error(reason, { partition, cause }))
     }
     this.admit()
   }
@@ -336,14 +331,18 @@ export class Core {
     const now = this.now()
     const late = this.parked.findIndex((record) => record.deadline > now)
     const overdue = this.parked.splice(0, late === -1 ? this.parked.length : late)
-    if (overdue.length > 0) this.settleAll(overdue, this.timeout(undefined, this.lastFailure))
+    if (overdue.length > 0) this.settleAll(overdue, this.timeout(this.lastFailure))
     for (const lane of this.lanes) {
       const { batch } = lane
       const cause = lane.lastFailure ?? this.lastFailure
       if (batch !== undefined && !batch.expired && batch.records[0].deadline <= now) {
         const error = batch.maybeAppended
-          ? this.unknown(lane, `sent, and not acknowledged within ${this.config.deliveryTimeoutMillis} ms`, cause)
-          : this.timeout(lane.partition, cause)
+          ? this.unknown(
+              lane,
+              `sent to ${this.addressOf(lane.sentTo)}, and not acknowledged within ${this.config.deliveryTimeoutMillis} ms`,
+              cause
+            )
+          : this.timeout(cause, lane)
         if (lane.inFlight) {
           // what becomes of the lane is for the end of the request to say
           batch.expired = true
@@ -353,17 +352,22 @@ export class Core {
         }
       }
       const rest = lane.takeOverdue(now)
-      if (rest.length > 0) this.settleAll(rest, this.timeout(lane.partition, cause))
+      if (rest.length > 0) this.settleAll(rest, this.timeout(cause, lane))
     }
     if (now >= this.closeDeadline) this.abandon("the writer was closed, and closeTimeout passed")
     this.admit()
   }
 
-  private timeout(partition: number | undefined, cause: ClientError | TopicError | undefined): WriteError {
-    const last = cause === undefined ? "" : `, last failure: ${cause.message}`
+  private addressOf(nodeId: number): string {
+    const broker = this.description?.brokers.get(nodeId)
+    return broker === undefined ? `broker ${nodeId}` : `${broker.host}:${broker.port}`
+  }
+
+  private timeout(cause: ClientError | TopicError | undefined, lane?: Lane): WriteError {
+    const why = lane?.leader === -1 ? ", the partition has no leader" : ""
     return this.error("Timeout", {
-      ...(partition === undefined ? {} : { partition }),
-      detail: `not sent within ${this.config.deliveryTimeoutMillis} ms${last}`,
+      ...(lane === undefined ? {} : { partition: lane.partition }),
+      detail: `not sent within ${this.config.deliveryTimeoutMillis} ms${why}`,
       cause
     })
   }

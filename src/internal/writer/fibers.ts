@@ -29,7 +29,9 @@ export const forkFibers = (core: Core, publish: Effect.Effect<void>): Effect.Eff
     const supervised = (fiber: Effect.Effect<never>) =>
       Effect.catchAllDefect(fiber, (defect) =>
         Effect.sync(() => core.abandon("the writer died of a bug")).pipe(
-          Effect.andThen(Effect.logError("the writer died of a bug", defect)),
+          Effect.andThen(
+            Effect.logError("the writer died of a bug: acquire it anew, and please report this with its cause", defect)
+          ),
           annotateLogs("KafkaTableWriter", { topic: core.config.topic })
         )
       )

@@ -35,8 +35,6 @@ export interface SendConfig {
 
 const MIB = 1024 * 1024
 
-const KNOWN = [...new Set([...WRITER_OPTIONS, ...TABLE_OPTIONS])]
-
 /** Loads what the codec needs; what is wrong if that is not possible here. */
 const unusable = (compression: Compression): Effect.Effect<string | undefined> =>
   Effect.tryPromise(() => prepareCodecs()).pipe(
@@ -57,10 +55,10 @@ export const readOptions = <K, V>(
       : unusable(compression)
   return Effect.flatMap(preparing, (problem) =>
     checkOptions("KafkaTableWriter", (check): WriterConfig<K, V> => {
-      check.known(options, KNOWN)
+      check.known(options, WRITER_OPTIONS, undefined, TABLE_OPTIONS)
       check.topic(options.topic)
       if (!Codec.isCodec(options.value)) check.problem("value", "must be a Codec, such as Codec.json(schema)")
-      if (options.key !== undefined && !Codec.isCodec(options.key)) check.problem("key", "must be a Codec")
+      if (options.key !== undefined && !Codec.isCodec(options.key)) check.problem("key", "must be a Codec, such as Codec.utf8")
       if (problem !== undefined) check.problem("compression", problem)
       if (options.partitioner !== undefined && typeof options.partitioner !== "function") {
         check.problem("partitioner", "must be a function of a key's bytes and the number of partitions")

@@ -9,7 +9,7 @@ import { KafkaClient } from "../../KafkaClient.ts"
 import { ConnectionError, type ClientError, type TopicError, type WriteError } from "../../KafkaError.ts"
 import type { AcquireError, KafkaTableWriter, KafkaTableWriterOptions, WriteOptions } from "../../KafkaTableWriter.ts"
 import type { Position } from "../../Position.ts"
-import { messageOf } from "../codecIssue.ts"
+import { inOneLine } from "../codecIssue.ts"
 import { makeWriterMetrics } from "../metrics.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { ensureTopic } from "../topic.ts"
@@ -84,7 +84,7 @@ const start = <K, V>(core: Core, config: WriterConfig<K, V>): Effect.Effect<void
         last ??
         new ConnectionError({
           reason: "Timeout",
-          broker: "any of the cluster",
+          broker: client.bootstrap,
           request: "Metadata",
           detail: `no answer within ${millis} ms`
         })
@@ -135,7 +135,7 @@ const face = <K, V>(core: Core, config: WriterConfig<K, V>): KafkaTableWriter<K,
   const turns = new Turns()
 
   const encodeError = (what: string, cause: unknown): WriteError =>
-    core.error("Encode", { detail: `${what}: ${messageOf(cause)}`, cause })
+    core.error("Encode", { detail: `${what}: ${inOneLine(cause)}`, cause })
 
   const assemble = (key: Uint8Array, value: Uint8Array | null, options: WriteOptions | undefined): Encoded => ({
     key,

@@ -1,0 +1,368 @@
+/**
+ * Brokers, topics and partitions: what a cluster knows, and what administration changes. Plain and synchronous; every
+ * change that a waiting reader may be interested in notifies the topic's signal.
+ */
+import type { Broker } from "../../KafkaClient.ts"
+import { Signal } from "../signal.ts"
+import {
+  BROKER_ID_NOT_REGISTERED,
+  ELIGIBLE_LEADERS_NOT_AVAILABLE,
+  INVALID_PARTITIONS,
+  INVALID_REPLICATION_FACTOR,
+  INVALID_TOPIC_EXCEPTION,
+  isRefused,
+  LEADER_NOT_AVAILABLE,
+  OFFSET_OUT_OF_RANGE,
+  POLICY_VIOLATION,
+  Refused,
+  TOPIC_ALREADY_EXISTS,
+  UNKNOWN_TOPIC_OR_PARTITION
+} from "./codes.ts"
+import { compact } from "./cleaner.ts"
+import { PartitionLog } from "./log.ts"
+import { checkConfigs, configOf, listOf, numberOf } from "./topicConfigs.ts"
+
+const HOST = "embedded"
+const FIRST_PORT = 9092
+
+export interface Node {
+  readonly id: number
+  isRunning: boolean
+}
+
+export class Partition {
+  readonly topic: Topic
+  readonly number: number
+  readonly log = new PartitionLog()
+  /** Node ids. All that run are in sync: nothing is ever under way between them. */
+  replicas: ReadonlyArray<number>
+  /** Node id; -1 if nobody leads. */
+  leader: number
+  leaderEpoch = 0
+
+  constructor(topic: Topic, number: number, replicas: ReadonlyArray<number>, leader: number) {
+    this.topic = topic
+    this.number = number
+    this.replicas = replicas
+    this.leader = leader
+    if (leader !== -1) this.log.beginEpoch(0)
+  }
+}
+
+export class Topic {
+  readonly name: string
+  readonly id: string
+  configs: Readonly<Record<string, string>>
+  readonly partitions: Array<Partition> = []
+  readonly changed = new Signal()
+
+  constructor(name: string, id: string, configs: Readonly<Record<string, string>>) {
+    this.name = name
+    this.id = id
+    this.configs = configs
+  }
+
+  get policies(): ReadonlyArray<string> {
+    return listOf(configOf(this.configs, "cleanup.policy"))
+  }
+}
+
+export class Cluster {
+  readonly nodes: ReadonlyArray<Node>
+  readonly topics = new Map<string, Topic>()
+  private readonly topicsById = new Map<string, Topic>()
+  private topicsCreated = 0
+  private producersCreated = 0n
+
+  constructor(nodes: number) {
+    this.nodes = Array.from({ length: nodes }, (_, id) => ({ id, isRunning: true }))
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // brokers
+  // -------------------------------------------------------------------------------------------------------------------
+
+  brokerOf(id: number): Broker {
+    return { nodeId: id, host: HOST, port: FIRST_PORT + id }
+  }
+
+  /** The node at an address; `undefined` if nobody is there. */
+  nodeAt(address: Pick<Broker, "host" | "port">): Node | undefined {
+    return address.host === HOST ? this.nodes[address.port - FIRST_PORT] : undefined
+  }
+
+  get running(): ReadonlyArray<Node> {
+    return this.nodes.filter((node) => node.isRunning)
+  }
+
+  private isRunning(id: number): boolean {
+    return this.nodes[id]?.isRunning === true
+  }
+
+  /** Others lead what it led, where there are any. */
+  stopNode(id: number): Refused | undefined {
+    const node = this.nodes[id]
+    if (node === undefined) return this.unknownNode(id)
+    node.isRunning = false
+    for (const topic of this.topics.values()) {
+      const led = topic.partitions.filter((partition) => partition.leader === id)
+      for (const partition of led) this.lead(partition, partition.replicas.find((r) => this.isRunning(r)) ?? -1)
+      if (led.length > 0) topic.changed.notify()
+    }
+    return undefined
+  }
+
+  /** It leads what nobody leads. */
+  startNode(id: number): Refused | undefined {
+    const node = this.nodes[id]
+    if (node === undefined) return this.unknownNode(id)
+    node.isRunning = true
+    for (const topic of this.topics.values()) {
+      for (const partition of topic.partitions) {
+        if (!partition.replicas.includes(id)) continue
+        if (partition.leader === -1) this.lead(partition, id)
+        this.advanceHighWatermark(partition)
+      }
+      topic.changed.notify()
+    }
+    return undefined
+  }
+
+  moveLeader(partition: Partition, id: number): Refused | undefined {
+    if (id !== -1) {
+      if (this.nodes[id] === undefined) return this.unknownNode(id)
+      if (!this.isRunning(id)) return new Refused(ELIGIBLE_LEADERS_NOT_AVAILABLE, `Broker ${id} is not running.`)
+      // it takes the place of the one that led, or would
+      if (!partition.replicas.includes(id)) {
+        const left = partition.leader === -1 ? partition.replicas[0] : partition.leader
+        partition.replicas = partition.replicas.map((replica) => (replica === left ? id : replica))
+      }
+    }
+    this.lead(partition, id)
+    this.advanceHighWatermark(partition)
+    partition.topic.changed.notify()
+    return undefined
+  }
+
+  private lead(partition: Partition, id: number): void {
+    partition.leader = id
+    partition.leaderEpoch++
+    if (id !== -1) partition.log.beginEpoch(partition.leaderEpoch)
+  }
+
+  private unknownNode(id: number): Refused {
+    return new Refused(BROKER_ID_NOT_REGISTERED, `There is no broker ${id}: they are 0 to ${this.nodes.length - 1}.`)
+  }
+
+  newProducerId(): bigint {
+    return this.producersCreated++
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // topics
+  // -------------------------------------------------------------------------------------------------------------------
+
+  topicById(id: string): Topic | undefined {
+    return this.topicsById.get(id)
+  }
+
+  topicNamed(name: string): Topic | Refused {
+    return this.topics.get(name) ?? new Refused(UNKNOWN_TOPIC_OR_PARTITION, `The topic '${name}' does not exist.`)
+  }
+
+  partitionOf(name: string, number: number): Partition | Refused {
+    const topic = this.topicNamed(name)
+    if (isRefused(topic)) return topic
+    return (
+      topic.partitions[number] ??
+      new Refused(UNKNOWN_TOPIC_OR_PARTITION, `The topic '${name}' has ${topic.partitions.length} partition(s).`)
+    )
+  }
+
+  /** The same, if somebody leads it: nobody else could write to it. */
+  ledPartitionOf(name: string, number: number): Partition | Refused {
+    const partition = this.partitionOf(name, number)
+    return isRefused(partition) || partition.leader !== -1
+      ? partition
+      : new Refused(LEADER_NOT_AVAILABLE, `Nobody leads partition ${number}.`)
+  }
+
+  createTopic(
+    name: string,
+    options: {
+      readonly partitions: number
+      readonly replicationFactor: number
+      readonly configs: Readonly<Record<string, string>>
+    }
+  ): Topic | Refused {
+    const problem = nameProblem(name)
+    if (problem !== undefined) return new Refused(INVALID_TOPIC_EXCEPTION, `Topic name is invalid: ${problem}`)
+    if (this.topics.has(name)) return new Refused(TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`)
+    const twin = [...this.topics.keys()].find((other) => metricName(other) === metricName(name))
+    if (twin !== undefined) {
+      return new Refused(INVALID_TOPIC_EXCEPTION, `Topic '${name}' collides with existing topic: ${twin}`)
+    }
+    const { partitions, replicationFactor } = options
+    if (partitions < 1) {
+      return new Refused(INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value.")
+    }
+    if (replicationFactor < 1) {
+      const detail = "Replication factor must be larger than 0, or -1 to use the default value."
+      return new Refused(INVALID_REPLICATION_FACTOR, detail)
+    }
+    if (replicationFactor > this.nodes.length) {
+      return new Refused(
+        INVALID_REPLICATION_FACTOR,
+        `Unable to replicate the partition ${replicationFactor} time(s): The target replication factor of ` +
+          `${replicationFactor} cannot be reached because only ${this.nodes.length} broker(s) are registered.`
+      )
+    }
+    const configs = checkConfigs(options.configs)
+    if (isRefused(configs)) return configs
+    const topic = new Topic(name, topicId(++this.topicsCreated), configs)
+    this.grow(topic, partitions, replicationFactor)
+    this.topics.set(name, topic)
+    this.topicsById.set(topic.id, topic)
+    return topic
+  }
+
+  /** Each further partition is led by the next node. */
+  private grow(topic: Topic, partitions: number, replicationFactor: number): void {
+    for (let number = topic.partitions.length; number < partitions; number++) {
+      const replicas = Array.from({ length: replicationFactor }, (_, i) => (number + i) % this.nodes.length)
+      const leader = replicas.find((replica) => this.isRunning(replica)) ?? -1
+      topic.partitions.push(new Partition(topic, number, replicas, leader))
+    }
+  }
+
+  deleteTopic(name: string): Refused | undefined {
+    const topic = this.topicNamed(name)
+    if (isRefused(topic)) return topic
+    this.topics.delete(name)
+    this.topicsById.delete(topic.id)
+    topic.changed.notify()
+    return undefined
+  }
+
+  addPartitions(name: string, count: number): Refused | undefined {
+    const topic = this.topicNamed(name)
+    if (isRefused(topic)) return topic
+    const before = topic.partitions.length
+    if (count === before) return new Refused(INVALID_PARTITIONS, `Topic already has ${before} partition(s).`)
+    if (count < before) {
+      return new Refused(
+        INVALID_PARTITIONS,
+        `The topic ${name} currently has ${before} partition(s); ${count} would not be an increase.`
+      )
+    }
+    this.grow(topic, count, topic.partitions[0].replicas.length)
+    topic.changed.notify()
+    return undefined
+  }
+
+  alterConfigs(name: string, changes: Readonly<Record<string, string | undefined>>): Refused | undefined {
+    const topic = this.topicNamed(name)
+    if (isRefused(topic)) return topic
+    const configs = checkConfigs(
+      Object.fromEntries(
+        Object.entries({ ...topic.configs, ...changes }).filter(
+          (entry): entry is [string, string] => entry[1] !== undefined
+        )
+      )
+    )
+    if (isRefused(configs)) return configs
+    topic.configs = configs
+    for (const partition of topic.partitions) this.advanceHighWatermark(partition)
+    topic.changed.notify()
+    return undefined
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // logs
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** How many replicas have to be in sync, and how many are. */
+  insync(partition: Partition): { readonly needed: number; readonly there: number } {
+    return {
+      needed: Math.min(numberOf(partition.topic.configs, "min.insync.replicas"), partition.replicas.length),
+      there: partition.replicas.filter((replica) => this.isRunning(replica)).length
+    }
+  }
+
+  /** What is in enough replicas can be read. */
+  advanceHighWatermark(partition: Partition): void {
+    const { needed, there } = this.insync(partition)
+    if (there >= needed) partition.log.highWatermark = partition.log.endOffset
+  }
+
+  /** Something is in the log that was not: shows it to readers. */
+  appended(partition: Partition): void {
+    this.advanceHighWatermark(partition)
+    partition.topic.changed.notify()
+  }
+
+  deleteRecords(partition: Partition, offset: number): Refused | undefined {
+    const { log, topic } = partition
+    const name = `${topic.name}-${partition.number}`
+    if (!topic.policies.includes("delete")) {
+      return new Refused(
+        POLICY_VIOLATION,
+        `Records of partition ${name} can not be deleted due to the configured policy (cleanup.policy)`
+      )
+    }
+    const to = offset === -1 ? log.highWatermark : offset
+    if (to < 0) return new Refused(OFFSET_OUT_OF_RANGE, `The offset ${to} for partition ${name} is not valid`)
+    if (to > log.highWatermark) {
+      return new Refused(
+        OFFSET_OUT_OF_RANGE,
+        `Cannot increment the log start offset to ${to} of partition ${name} since it is larger than the high watermark ` +
+          `${log.highWatermark}`
+      )
+    }
+    log.deleteBefore(to)
+    topic.changed.notify()
+    return undefined
+  }
+
+  /** What the cleaner and the retention of a broker do, at this moment. */
+  clean(topic: Topic, now: number): void {
+    const { configs, policies } = topic
+    for (const { log } of topic.partitions) {
+      if (policies.includes("delete")) {
+        const retention = numberOf(configs, "retention.ms")
+        const young = log.batches.find((batch) => batch.maxTimestamp >= now - retention)
+        if (retention >= 0) log.deleteBefore(Math.min(log.highWatermark, young?.baseOffset ?? log.endOffset))
+      }
+      if (policies.includes("compact")) {
+        compact(log, {
+          now,
+          deleteRetentionMillis: numberOf(configs, "delete.retention.ms"),
+          minLagMillis: numberOf(configs, "min.compaction.lag.ms")
+        })
+      }
+    }
+    topic.changed.notify()
+  }
+}
+
+const nameProblem = (name: string): string | undefined => {
+  if (name === "") return "the empty string is not allowed"
+  if (name === "." || name === "..") return `'${name}' is not allowed`
+  if (name.length > 249) return `the length of '${name}' is longer than the max allowed length 249`
+  return /^[a-zA-Z0-9._-]+$/.test(name)
+    ? undefined
+    : `'${name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'`
+}
+
+export { nameProblem as topicNameProblem }
+
+/** Kafka's metrics know no dots, and so do not let two names differ by them only. */
+const metricName = (name: string): string => name.replaceAll(".", "_")
+
+/** 16 bytes, as Kafka prints them. The same ones in every run: a test may look at them. */
+const topicId = (n: number): string => {
+  const bytes = Buffer.alloc(16)
+  bytes.write("embedded", "latin1")
+  bytes.writeUInt32BE(n, 12)
+  return bytes.toString("base64url")
+}

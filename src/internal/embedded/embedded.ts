@@ -1,0 +1,267 @@
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type {
+  ClientOptions,
+  EmbeddedKafka,
+  EmbeddedKafkaOptions,
+  PartitionView,
+  TopicOptions,
+  TopicView,
+  Transaction
+} from "../../EmbeddedKafka.ts"
+import type { KafkaClient } from "../../KafkaClient.ts"
+import type { BrokerError, InvalidOptionsError } from "../../KafkaError.ts"
+import * as Client from "../client/client.ts"
+import { checkOptions, type OptionCheck } from "../options.ts"
+import { prepareCodecs } from "../recordBatch/compression.ts"
+import { viewOf } from "../text.ts"
+import { appendRecords, endTransaction, TransactionalProducer } from "./appending.ts"
+import { Cluster, type Partition, type Topic } from "./cluster.ts"
+import { INVALID_TXN_STATE, isRefused, Refused } from "./codes.ts"
+import { Network, type Interceptor } from "./network.ts"
+import { recordsOf } from "./storedRecords.ts"
+
+export const TypeId: unique symbol = Symbol.for("effect-ktables/EmbeddedKafka")
+
+export const tag: Context.Tag<EmbeddedKafka, EmbeddedKafka> =
+  Context.GenericTag<EmbeddedKafka>("effect-ktables/EmbeddedKafka")
+
+const CLUSTER_OPTIONS = ["nodes", "topics"]
+const TOPIC_OPTIONS = ["partitions", "replicationFactor", "configs"]
+const MAX_NODES = 1_000
+const CLIENT_OPTIONS = ["clientId", "requestTimeout", "backoff"]
+
+// ---------------------------------------------------------------------------------------------------------------------
+// the cluster
+// ---------------------------------------------------------------------------------------------------------------------
+
+const createTopic = (cluster: Cluster, name: string, options: TopicOptions): Topic | Refused =>
+  cluster.createTopic(name, {
+    partitions: options.partitions ?? 1,
+    replicationFactor: options.replicationFactor ?? 1,
+    configs: { "cleanup.policy": "compact", ...options.configs }
+  })
+
+const readCluster = (check: OptionCheck, options: EmbeddedKafkaOptions): Cluster => {
+  const nodes = check.integer("nodes", options.nodes, 1, 1)
+  if (nodes > MAX_NODES) check.problem("nodes", `must not be above ${MAX_NODES}`)
+  const cluster = new Cluster(nodes >= 1 && nodes <= MAX_NODES ? nodes : 1)
+  for (const [name, topic] of Object.entries(options.topics ?? {})) {
+    check.known(topic, TOPIC_OPTIONS, `topics.${name}`)
+    const created = createTopic(cluster, name, topic)
+    if (isRefused(created)) check.problem(`topics.${name}`, created.detail ?? `error code ${created.code}`)
+  }
+  return cluster
+}
+
+/** Where Node itself has no zstd. Without it, its batches are refused. */
+const loadCodecs = Effect.ignore(Effect.tryPromise(prepareCodecs))
+
+export const make = (options: EmbeddedKafkaOptions = {}): Effect.Effect<EmbeddedKafka, InvalidOptionsError> =>
+  Effect.gen(function* () {
+    const cluster = yield* checkOptions("EmbeddedKafka", (check) => {
+      check.known(options, CLUSTER_OPTIONS)
+      return readCluster(check, options)
+    })
+    yield* loadCodecs
+    return makeService(new Network(cluster))
+  })
+
+export const layer = (options?: EmbeddedKafkaOptions): Layer.Layer<EmbeddedKafka, InvalidOptionsError> =>
+  Layer.effect(tag, make(options))
+
+export const layerMemory = (
+  options: EmbeddedKafkaOptions & ClientOptions = {}
+): Layer.Layer<KafkaClient | EmbeddedKafka, InvalidOptionsError> =>
+  Layer.scopedContext(
+    Effect.gen(function* () {
+      const { cluster, settings } = yield* checkOptions("KafkaClient", (check) => {
+        check.known(options, [...CLUSTER_OPTIONS, ...CLIENT_OPTIONS])
+        return { cluster: readCluster(check, options), settings: readClient(check, options) }
+      })
+      yield* loadCodecs
+      const network = new Network(cluster)
+      const client = yield* makeClient(network, settings)
+      return Context.make(tag, makeService(network)).pipe(Context.add(Client.tag, client))
+    })
+  )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// clients
+// ---------------------------------------------------------------------------------------------------------------------
+
+const readClient = (check: OptionCheck, options: ClientOptions) => {
+  check.known(options.backoff ?? {}, ["initial", "max"], "backoff")
+  return {
+    backoff: {
+      initialMillis: check.millis("backoff.initial", options.backoff?.initial, 100),
+      maxMillis: check.millis("backoff.max", options.backoff?.max, 1_000)
+    },
+    connection: {
+      clientId: options.clientId ?? "effect-ktables",
+      requestTimeoutMillis: check.millis("requestTimeout", options.requestTimeout, 10_000)
+    }
+  }
+}
+
+const makeClient = (
+  network: Network,
+  settings: ReturnType<typeof readClient>
+): Effect.Effect<KafkaClient, never, Scope.Scope> =>
+  Client.make({
+    bootstrap: network.cluster.nodes.map(({ id }) => network.cluster.brokerOf(id)),
+    backoff: settings.backoff,
+    connect: (broker) => network.connect(settings.connection, broker)
+  })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// the service
+// ---------------------------------------------------------------------------------------------------------------------
+
+const viewOfPartition = ({ leader, leaderEpoch, log, number }: Partition): PartitionView => ({
+  partition: number,
+  leader,
+  leaderEpoch,
+  logStartOffset: log.startOffset,
+  lastStableOffset: log.lastStableOffset,
+  highWatermark: log.highWatermark,
+  bytes: log.size
+})
+
+const viewOfTopic = ({ configs, id, name, partitions }: Topic): TopicView => ({
+  name,
+  id,
+  configs: { ...configs },
+  partitions: partitions.map(viewOfPartition)
+})
+
+/** Runs something synchronous on the cluster that may be refused. `request`: as Kafka names what asks for the same. */
+const attempt = <A>(
+  request: string,
+  where: { readonly topic?: string; readonly partition?: number },
+  run: (now: number) => A | Refused
+): Effect.Effect<A, BrokerError> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const outcome = run(now)
+    return isRefused(outcome)
+      ? Effect.fail(outcome.toError(request, where.topic, where.partition))
+      : Effect.succeed(outcome)
+  })
+
+const makeService = (network: Network): EmbeddedKafka => {
+  const { cluster } = network
+
+  const client = (options: ClientOptions = {}) =>
+    Effect.flatMap(
+      checkOptions("EmbeddedKafka", (check) => {
+        check.known(options, CLIENT_OPTIONS)
+        return readClient(check, options)
+      }),
+      (settings) => makeClient(network, settings)
+    )
+
+  return {
+    [TypeId]: TypeId,
+    client,
+    layerClient: (options) => Layer.scoped(Client.tag, client(options)),
+
+    topics: Effect.sync(() => {
+      const byName = [...cluster.topics.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+      return new Map(byName.map((topic) => [topic.name, viewOfTopic(topic)]))
+    }),
+    createTopic: (topic, options = {}) =>
+      attempt("CreateTopics", { topic }, () => {
+        const created = createTopic(cluster, topic, options)
+        return isRefused(created) ? created : viewOfTopic(created)
+      }),
+    deleteTopic: (topic) => attempt("DeleteTopics", { topic }, () => cluster.deleteTopic(topic)),
+    addPartitions: (topic, count) => attempt("CreatePartitions", { topic }, () => cluster.addPartitions(topic, count)),
+    alterConfigs: (topic, configs) =>
+      attempt("IncrementalAlterConfigs", { topic }, () => cluster.alterConfigs(topic, configs)),
+    deleteRecords: (topic, partition, offset) =>
+      attempt("DeleteRecords", { topic, partition }, () => {
+        const found = cluster.ledPartitionOf(topic, partition)
+        return isRefused(found) ? found : cluster.deleteRecords(found, offset)
+      }),
+    clean: (topic) =>
+      attempt("clean", { topic }, (now) => {
+        const found = cluster.topicNamed(topic)
+        return isRefused(found) ? found : cluster.clean(found, now)
+      }),
+
+    append: (topic, records, options) =>
+      attempt("Produce", { topic }, (now) => appendRecords(cluster, topic, records, { ...options, now })),
+    appendRaw: (topic, partition, batch, options) =>
+      attempt("Produce", { topic, partition }, () => {
+        const found = cluster.ledPartitionOf(topic, partition)
+        if (isRefused(found)) return found
+        found.log.appendRaw(Buffer.from(viewOf(batch)), options?.offsets ?? 1)
+        return cluster.appended(found)
+      }),
+    transaction: Effect.sync(() => makeTransaction(cluster)),
+    log: (topic) =>
+      attempt("Fetch", { topic }, () => {
+        const found = cluster.topicNamed(topic)
+        return isRefused(found) ? found : found.partitions.flatMap(({ log, number }) => recordsOf(log, number))
+      }),
+
+    moveLeader: (topic, partition, node) =>
+      attempt("ElectLeaders", { topic, partition }, () => {
+        const found = cluster.partitionOf(topic, partition)
+        return isRefused(found) ? found : cluster.moveLeader(found, node)
+      }),
+    stopNode: (node) =>
+      attempt("stopNode", {}, () => {
+        const refused = cluster.stopNode(node)
+        if (refused === undefined) network.reset({ node })
+        return refused
+      }),
+    startNode: (node) => attempt("startNode", {}, () => cluster.startNode(node)),
+    disconnect: (target) => Effect.sync(() => network.reset(target)),
+    connections: Effect.sync(() => [...network.connections].map((connection) => connection.view)),
+
+    inject: (fault, target = {}) =>
+      Effect.map(
+        Effect.acquireRelease(
+          Effect.sync(() => network.faults.add(fault, target)),
+          (injected) => Effect.sync(() => network.faults.remove(injected))
+        ),
+        (injected) => ({ hits: Effect.sync(() => injected.hits) })
+      ),
+    intercept: (name, handler) =>
+      Effect.asVoid(
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            const interceptor: Interceptor<typeof name> = { name, handler }
+            network.addInterceptor(interceptor)
+            return interceptor
+          }),
+          (interceptor) => Effect.sync(() => network.removeInterceptor(interceptor))
+        )
+      )
+  }
+}
+
+const makeTransaction = (cluster: Cluster): Transaction => {
+  const producer = new TransactionalProducer(cluster.newProducerId())
+  let isOver = false
+  const end = (type: "commit" | "abort") =>
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      if (isOver) return
+      isOver = true
+      endTransaction(cluster, producer, type, now)
+    })
+  return {
+    append: (topic, records, options) =>
+      attempt("Produce", { topic }, (now) =>
+        isOver
+          ? new Refused(INVALID_TXN_STATE, "The transaction has ended.")
+          : appendRecords(cluster, topic, records, { ...options, now, producer })
+      ),
+    commit: end("commit"),
+    abort: end("abort")
+  }
+}

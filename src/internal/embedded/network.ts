@@ -1,0 +1,271 @@
+/** Connections to the brokers of a cluster, which behave as those of a real driver: see `internal/kafkajs/connection.ts`. */
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import type { Call, ConnectionView, RequestName, Requests } from "../../EmbeddedKafka.ts"
+import type { Broker, BrokerConnection } from "../../KafkaClient.ts"
+import { ConnectionError } from "../../KafkaError.ts"
+import { yieldToEventLoop } from "../yield.ts"
+import { kinds } from "./calls.ts"
+import type { Cluster, Node } from "./cluster.ts"
+import { Faults } from "./faults.ts"
+import { carryOut } from "./serving.ts"
+
+/** Between two turns of the event loop. */
+const ANSWERS_PER_TURN = 16
+
+export interface ClientSettings {
+  readonly clientId: string
+  readonly requestTimeoutMillis: number
+}
+
+type Response<N extends RequestName> = Requests[N]["response"]
+
+/** Answers a call, by itself or by what was to answer it. */
+export type Handler<N extends RequestName> = (
+  call: Call<N>,
+  answer: Effect.Effect<Response<N>, ConnectionError>
+) => Effect.Effect<Response<N>, ConnectionError>
+
+export interface Interceptor<N extends RequestName = RequestName> {
+  readonly name: N
+  readonly handler: Handler<N>
+}
+
+export class Network {
+  readonly cluster: Cluster
+  readonly faults: Faults
+  private readonly interceptors: Array<Interceptor> = []
+  readonly connections = new Set<Connection>()
+  private answers = 0
+
+  constructor(cluster: Cluster) {
+    this.cluster = cluster
+    this.faults = new Faults(cluster)
+  }
+
+  /** Answers of sockets come from the event loop, and leave room for timers and for others. Here, now and then. */
+  readonly turn: Effect.Effect<void> = Effect.suspend(() =>
+    ++this.answers % ANSWERS_PER_TURN === 0 ? yieldToEventLoop : Effect.void
+  )
+
+  addInterceptor<N extends RequestName>(interceptor: Interceptor<N>): void {
+    this.interceptors.push(interceptor as unknown as Interceptor)
+  }
+
+  removeInterceptor<N extends RequestName>(interceptor: Interceptor<N>): void {
+    this.interceptors.splice(this.interceptors.indexOf(interceptor as unknown as Interceptor), 1)
+  }
+
+  /** Resets what is open: all, or what is meant. */
+  reset(target: { readonly node?: number; readonly clientId?: string } = {}): void {
+    for (const connection of [...this.connections]) {
+      if (target.node !== undefined && target.node !== connection.node.id) continue
+      if (target.clientId !== undefined && target.clientId !== connection.clientId) continue
+      connection.down("Closed", "connection", "closed by the broker")
+    }
+  }
+
+  /** What becomes of a call: those who intercept are asked first, the last one before all others. */
+  answer<N extends RequestName>(call: Call<N>, connection: Connection): Effect.Effect<Response<N>, ConnectionError> {
+    if (!connection.node.isRunning) return Effect.fail(connection.refused)
+    const carriedOut = (request: Call<N>["request"]) => carryOut(this.cluster, { ...call, request })
+    let answer = Effect.suspend(() => this.faults.apply(call, connection, carriedOut))
+    for (const { handler, name } of this.interceptors) {
+      if (name !== call.name) continue
+      const inner = answer
+      answer = Effect.suspend(() => (handler as unknown as Handler<N>)(call, inner))
+    }
+    return answer
+  }
+
+  /** A connection that is closed, at once, with the scope. */
+  connect(
+    settings: ClientSettings,
+    broker: Pick<Broker, "host" | "port">
+  ): Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope> {
+    const node = this.cluster.nodeAt(broker)
+    const address = `${broker.host}:${broker.port}`
+    if (node === undefined) return Effect.fail(unreachable(address))
+    return Effect.acquireRelease(
+      Effect.suspend(() => Connection.open(this, settings, node, address)),
+      (connection) => Effect.sync(() => connection.down("Closed", "connection", "closed by this client"))
+    ).pipe(
+      Effect.tap((connection) => connection.call("connect", undefined)),
+      Effect.map((connection): BrokerConnection => ({
+        address,
+        isOpen: () => connection.isOpen,
+        metadata: (topics) => connection.call("metadata", topics),
+        listOffsets: (request) => connection.call("listOffsets", request),
+        fetch: (request) => connection.call("fetch", request, request.maxWaitMillis),
+        initProducerId: connection.call("initProducerId", undefined),
+        produce: (request) => connection.call("produce", request, request.timeoutMillis),
+        createTopic: (request) => connection.call("createTopic", request, request.timeoutMillis),
+        describeConfigs: (topic) => connection.call("describeConfigs", topic),
+        alterConfigs: (topic, set) => connection.call("alterConfigs", { topic, set })
+      }))
+    )
+  }
+}
+
+const unreachable = (address: string): ConnectionError =>
+  new ConnectionError({ reason: "Unreachable", broker: address, request: "connect", detail: "connection refused" })
+
+/** A call on its way. */
+interface Pending {
+  readonly call: Call<RequestName>
+  readonly settle: (exit: Exit.Exit<unknown, ConnectionError>) => void
+}
+
+/** Both ends of one connection: who calls waits for an answer, and the broker takes one call after the other. */
+export class Connection {
+  readonly node: Node
+  readonly clientId: string
+  readonly address: string
+  private readonly requestTimeoutMillis: number
+  private readonly network: Network
+  private readonly calls: Queue.Queue<Pending>
+  private readonly unanswered = new Set<Pending>()
+  private failure: ConnectionError | undefined
+  private broker: Fiber.RuntimeFiber<never> | undefined
+  private mutedUntil = 0
+  /** By topic, by partition: the offset that was asked for last. */
+  private readonly fetching = new Map<string, Map<number, number>>()
+
+  private constructor(
+    network: Network,
+    settings: ClientSettings,
+    node: Node,
+    address: string,
+    calls: Queue.Queue<Pending>
+  ) {
+    this.network = network
+    this.clientId = settings.clientId
+    this.requestTimeoutMillis = settings.requestTimeoutMillis
+    this.node = node
+    this.address = address
+    this.calls = calls
+  }
+
+  static open(network: Network, settings: ClientSettings, node: Node, address: string): Effect.Effect<Connection> {
+    return Effect.gen(function* () {
+      const connection = new Connection(network, settings, node, address, yield* Queue.unbounded<Pending>())
+      network.connections.add(connection)
+      // what a broker has begun is not undone by a caller who waits no longer: it has a fiber of its own
+      connection.broker = yield* Effect.forkDaemon(Effect.interruptible(connection.serve))
+      return connection
+    })
+  }
+
+  get isOpen(): boolean {
+    return this.failure === undefined
+  }
+
+  get refused(): ConnectionError {
+    return unreachable(this.address)
+  }
+
+  get view(): ConnectionView {
+    const [pending] = this.unanswered
+    return {
+      clientId: this.clientId,
+      node: this.node.id,
+      pending: pending?.call.name,
+      fetching: [...this.fetching].flatMap(([topic, partitions]) =>
+        [...partitions].map(([partition, offset]) => ({ topic, partition, offset }))
+      )
+    }
+  }
+
+  mute(millis: number): Effect.Effect<void> {
+    return Effect.map(Clock.currentTimeMillis, (now) => {
+      this.mutedUntil = now + millis
+    })
+  }
+
+  /** The first failure ends the connection for good. Synchronous: nothing of it is left afterwards. */
+  down(reason: ConnectionError["reason"], request: string, detail: string): ConnectionError {
+    return this.fail(new ConnectionError({ reason, broker: this.address, request, detail }))
+  }
+
+  private fail(error: ConnectionError): ConnectionError {
+    if (this.failure !== undefined) return this.failure
+    this.failure = error
+    this.network.connections.delete(this)
+    this.broker?.unsafeInterruptAsFork(FiberId.none)
+    for (const pending of [...this.unanswered]) pending.settle(Effect.fail(error) as Exit.Exit<never, ConnectionError>)
+    return error
+  }
+
+  /** `extraMillis`: what the request itself lets the broker wait. */
+  call<N extends RequestName>(
+    name: N,
+    request: Call<N>["request"],
+    extraMillis = 0
+  ): Effect.Effect<Response<N>, ConnectionError> {
+    return Effect.suspend(() => {
+      if (this.failure !== undefined) return Effect.fail(this.failure)
+      const answered = Deferred.unsafeMake<Response<N>, ConnectionError>(FiberId.none)
+      const pending: Pending = {
+        call: { name, request, clientId: this.clientId, node: this.node.id },
+        settle: (exit) => {
+          this.unanswered.delete(pending)
+          Deferred.unsafeDone(answered, exit as Exit.Exit<Response<N>, ConnectionError>)
+        }
+      }
+      this.unanswered.add(pending)
+      this.calls.unsafeOffer(pending)
+      const millis = this.requestTimeoutMillis + extraMillis
+      return Effect.timeoutFail(Deferred.await(answered), {
+        duration: millis,
+        onTimeout: () => this.down("Timeout", kinds[name].apiName, `no answer within ${millis} ms`)
+      })
+    })
+  }
+
+  /** The broker's side. */
+  private get serve(): Effect.Effect<never> {
+    return Effect.forever(
+      Effect.flatMap(Queue.take(this.calls), (pending) => {
+        const answer = Effect.suspend(() => {
+          this.noteFetch(pending.call)
+          return this.network.answer(pending.call, this)
+        })
+        return Effect.exit(Effect.zipRight(this.unmuted, answer)).pipe(
+          Effect.zipLeft(this.network.turn),
+          Effect.map((exit) => this.answered(pending, exit))
+        )
+      })
+    )
+  }
+
+  private get unmuted(): Effect.Effect<void> {
+    if (this.mutedUntil === 0) return Effect.void
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const millis = this.mutedUntil - now
+      this.mutedUntil = 0
+      return millis > 0 ? Effect.sleep(millis) : Effect.void
+    })
+  }
+
+  private noteFetch(call: Call<RequestName>): void {
+    if (call.name !== "fetch") return
+    const { partitions, topic } = (call as Call<"fetch">).request
+    let offsets = this.fetching.get(topic.name)
+    if (offsets === undefined) this.fetching.set(topic.name, (offsets = new Map<number, number>()))
+    for (const { fetchOffset, partition } of partitions) offsets.set(partition, fetchOffset)
+  }
+
+  private answered(pending: Pending, exit: Exit.Exit<unknown, ConnectionError>): void {
+    // a request that this broker does not have is no fault of the connection
+    if (exit._tag === "Failure" && exit.cause._tag === "Fail" && exit.cause.error.reason !== "UnsupportedVersion") {
+      this.fail(exit.cause.error)
+    }
+    pending.settle(exit)
+  }
+}

@@ -1,0 +1,278 @@
+/** Messages as who sees them at night: what happened, where, what to do, on one line. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Either, ParseResult, Schema } from "effect"
+import { Codec, KafkaClient, KafkaError } from "../src/index.ts"
+import { connectionError } from "./support/FakeCluster.ts"
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+const Service = Schema.Struct({ host: Schema.String, port: Schema.Int })
+
+const undecodable = (value: string, schema: Schema.Schema<unknown, never> = Service as never) => {
+  const result = Effect.runSync(Effect.either(Codec.json(schema).decode(bytes(value))))
+  return Either.isLeft(result) ? result.left : assert.fail(`it decodes: ${value}`)
+}
+
+const poison = (parts: Partial<ConstructorParameters<typeof KafkaError.PoisonRecordError>[0]>) =>
+  new KafkaError.PoisonRecordError({
+    reason: "Value",
+    topic: "t",
+    partition: 3,
+    offset: 42,
+    timestamp: 0,
+    key: bytes("search"),
+    value: bytes("{}"),
+    cause: undecodable(`{"host":"h","port":1.5}`),
+    ...parts
+  })
+
+const write = (parts: Partial<ConstructorParameters<typeof KafkaError.WriteError>[0]>) =>
+  new KafkaError.WriteError({ reason: "Timeout", topic: "t", ...parts })
+
+const wait = (parts: Partial<ConstructorParameters<typeof KafkaError.WaitTimeoutError>[0]>) =>
+  new KafkaError.WaitTimeoutError({
+    operation: "start",
+    topic: "t",
+    afterMillis: 30_000,
+    behind: [],
+    bootstrap: "a:9092,b:9092",
+    ...parts
+  })
+
+const refused = new KafkaError.ConnectionError({
+  reason: "Unreachable",
+  broker: "a:9092",
+  request: "connect",
+  detail: "connect ECONNREFUSED 10.0.0.1:9092"
+})
+
+const denied = new KafkaError.BrokerError({
+  reason: "Unauthorized",
+  code: 29,
+  codeName: "TOPIC_AUTHORIZATION_FAILED",
+  retriable: false,
+  request: "Fetch",
+  broker: "a:9092",
+  topic: "t",
+  partition: 3,
+  detail: "not you"
+})
+
+describe("messages", () => {
+  const begins: ReadonlyArray<readonly [string, Error, string]> = [
+    [
+      "options",
+      new KafkaError.InvalidOptionsError({
+        module: "KafkaTable",
+        topic: "t",
+        problems: [
+          { option: "key", problem: "must be a Codec" },
+          { option: "acks", problem: "must be one of all, leader" }
+        ]
+      }),
+      `KafkaTable of topic "t": invalid options. key: must be a Codec; acks: must be one of all, leader`
+    ],
+    [
+      "a connection",
+      refused,
+      "Unreachable during connect, broker a:9092 (connect ECONNREFUSED 10.0.0.1:9092). Check the address"
+    ],
+    [
+      "connections",
+      new KafkaError.ConnectionError({ reason: "Timeout", broker: "a:9092,b:9092", request: "Metadata" }),
+      "Timeout during Metadata, brokers a:9092, b:9092. The broker or the network"
+    ],
+    [
+      "more connections than a line holds",
+      new KafkaError.ConnectionError({
+        reason: "Closed",
+        broker: Array.from({ length: 20 }, (_, i) => `b${i}:1`).join(","),
+        request: "Metadata"
+      }),
+      "Closed during Metadata, brokers b0:1, b1:1, b2:1, b3:1, b4:1, b5:1, b6:1, b7:1 and 12 more. The broker"
+    ],
+    [
+      "what OpenSSL says",
+      new KafkaError.ConnectionError({ reason: "Tls", broker: "a:9092", request: "connect", detail: "one\n  two\n" }),
+      "Tls during connect, broker a:9092 (one two). Check the certificate authority"
+    ],
+    [
+      "a broker",
+      denied,
+      `TOPIC_AUTHORIZATION_FAILED on Fetch, topic "t" partition 3, broker a:9092 (not you). Grant the rights`
+    ],
+    [
+      "a code that says more than its reason",
+      new KafkaError.BrokerError({
+        reason: "Unavailable",
+        code: 19,
+        codeName: "NOT_ENOUGH_REPLICAS",
+        retriable: true,
+        request: "Produce"
+      }),
+      "NOT_ENOUGH_REPLICAS on Produce. Fewer replicas are in sync than min.insync.replicas asks for"
+    ],
+    [
+      "a topic that is missing",
+      new KafkaError.TopicError({ reason: "NotFound", topic: "t", broker: "a:9092" }),
+      `NotFound: topic "t", broker a:9092. Check its name, and that this is the right cluster`
+    ],
+    [
+      "a topic that was deleted",
+      new KafkaError.TopicError({ reason: "Deleted", topic: "t", expected: "one" }),
+      `Deleted: topic "t" (its topic id was one). A table keeps its content`
+    ],
+    [
+      "a topic's other life",
+      new KafkaError.TopicError({ reason: "Recreated", topic: "t", expected: "one", actual: "two" }),
+      `Recreated: topic "t" (expected topic id one, found two). Rows of two lives`
+    ],
+    [
+      "a topic's policy",
+      new KafkaError.TopicError({ reason: "PolicyMismatch", topic: "t", expected: "compact", actual: "delete" }),
+      `PolicyMismatch: topic "t" (expected compact, found delete). Records would be evicted`
+    ],
+    [
+      "a corrupt batch",
+      new KafkaError.CorruptBatchError({
+        reason: "TooLarge",
+        topic: "t",
+        partition: 3,
+        baseOffset: 42,
+        detail: "200 bytes, the limit is 100"
+      }),
+      `TooLarge: corrupt record batch, topic "t" partition 3 offset 42 (200 bytes, the limit is 100). If you trust`
+    ],
+    [
+      "a truncated log",
+      new KafkaError.LogTruncatedError({ reason: "Head", topic: "t", partition: 3, from: 10, to: 42 }),
+      `Log truncated: topic "t" partition 3 now begins at 42, the table was at 10. The partition is rebuilt`
+    ],
+    [
+      "a poison value: the place in it, not the schema's tree",
+      poison({}),
+      `Value not decodable: topic "t" partition 3 offset 42, key "search": port: Expected an integer, actual 1.5. ` +
+        "The key keeps its prior value: fix the producer or the schema."
+    ],
+    [
+      "a poison key that is no text",
+      poison({ reason: "Key", key: Uint8Array.of(0xff, 0), cause: undecodable("{") }),
+      `Key not decodable: topic "t" partition 3 offset 42, key 0xff00 (2 bytes): Invalid JSON: `
+    ],
+    [
+      "a write that timed out",
+      write({ partition: 3, detail: "not sent within 10 ms", cause: refused }),
+      `Timeout: a write to topic "t" partition 3 was not acknowledged (not sent within 10 ms). ` +
+        "It is not in the log: safe to write again. Last failure: Unreachable during connect, broker a:9092"
+    ],
+    [
+      "a write that was refused",
+      write({ reason: "Unauthorized", partition: 3, cause: denied }),
+      `Unauthorized: a write to topic "t" partition 3 was not acknowledged. It is not in the log: grant WRITE and ` +
+        "DESCRIBE on the topic; if credentials were refused, check them. Later writes succeed then. " +
+        "Cause: TOPIC_AUTHORIZATION_FAILED on Fetch"
+    ],
+    [
+      "a start without an answer",
+      wait({}),
+      `start timed out after 30000 ms: topic "t". No answer in time from brokers a:9092, b:9092.`
+    ],
+    [
+      "a start that takes long",
+      wait({ behind: [{ partition: 3, position: 5, target: 42 }] }),
+      `start timed out after 30000 ms: topic "t". Partitions behind: 3 at 5 of 42. A position that grows needs more time`
+    ],
+    [
+      "a wait for a partition that is none",
+      wait({ operation: "awaitPosition", behind: [{ partition: 9, position: undefined, target: 1 }] }),
+      `awaitPosition timed out after 30000 ms: topic "t". Partitions behind: 9 at ? of 1. A partition without a position`
+    ],
+    [
+      "a wait under a transaction",
+      wait({ operation: "barrier", behind: [{ partition: 3, position: 5, target: 42 }] }),
+      `barrier timed out after 30000 ms: topic "t". Partitions behind: 3 at 5 of 42. A position that does not move`
+    ],
+    [
+      "a wait with a failure on the way",
+      wait({ behind: [{ partition: 3, position: 5, target: undefined }], cause: refused }),
+      `start timed out after 30000 ms: topic "t". Partitions behind: 3 at 5 of ?. Last failure: Unreachable during`
+    ],
+    [
+      "a table that was closed",
+      new KafkaError.TableClosedError({ topic: "t" }),
+      `The table of topic "t" was closed while somebody waited on it: its scope (its layer) ended first.`
+    ],
+    [
+      "a bug",
+      new KafkaError.DefectError({ topic: "t", cause: new TypeError("x is not a function") }),
+      `A bug of effect-ktables, or of the driver that it was given, topic "t": x is not a function. The content stays`
+    ]
+  ]
+
+  for (const [name, { message }, expected] of begins) {
+    it(name, () => {
+      assert.strictEqual(message.slice(0, expected.length), expected)
+      assert.notMatch(message, /\n|undefined| {2}|\.\.$/)
+    })
+  }
+
+  it("what somebody else wrote stays on one line, and short", () => {
+    const text = "x\n".repeat(10_000)
+    const { message } = poison({ cause: undecodable(JSON.stringify({ host: 1, port: text })), key: bytes(text) })
+    assert.notMatch(message, /\n/)
+    assert.isBelow(message.length, 5_000)
+    let deep = "1"
+    for (let i = 0; i < 5_000; i++) deep = `[${deep}]`
+    const Deep: Schema.Schema<unknown, unknown> = Schema.suspend(() => Schema.Array(Deep)) as never
+    assert.isBelow(poison({ cause: undecodable(deep, Deep as never) }).message.length, 5_000)
+  })
+
+  it("of many faults in one value, the first ones", () => {
+    const cause = ParseResult.parseError(
+      new ParseResult.Composite(
+        Schema.Unknown.ast,
+        undefined,
+        ["a", "b", "c", "d", "e"].map(
+          (path) => new ParseResult.Pointer(path, undefined, new ParseResult.Type(Schema.Unknown.ast, 1, `bad ${path}`))
+        ) as never
+      )
+    )
+    assert.include(poison({ cause }).message, "a: bad a; b: bad b; c: bad c; and 2 more.")
+  })
+})
+
+describe("where a message gets its broker from", () => {
+  const client = (answer: KafkaClient.MetadataResponse | undefined) =>
+    KafkaClient.fromDriver({
+      bootstrap: [
+        { host: "a", port: 1 },
+        { host: "b", port: 2 }
+      ],
+      backoff: { initialMillis: 1, maxMillis: 1 },
+      connect: ({ host, port }) =>
+        answer === undefined
+          ? Effect.fail(connectionError("Unreachable"))
+          : Effect.succeed({
+              address: `${host}:${port}`,
+              isOpen: () => true,
+              metadata: () => Effect.succeed(answer)
+            } as never)
+    })
+
+  it.scoped("no broker could be used: all of them", () =>
+    Effect.gen(function* () {
+      const { bootstrap, describeTopic } = yield* client(undefined)
+      assert.strictEqual(bootstrap, "a:1,b:2")
+      const error = yield* Effect.flip(describeTopic("t"))
+      assert.include(error, { _tag: "KafkaConnectionError", reason: "Unreachable", broker: "a:1,b:2" })
+    })
+  )
+
+  it.scoped("a missing topic: who does not know it", () =>
+    Effect.gen(function* () {
+      const { describeTopic } = yield* client({ brokers: [], controllerId: -1, topics: [] })
+      const error = yield* Effect.flip(describeTopic("t"))
+      assert.include(error, { _tag: "KafkaTopicError", reason: "NotFound", broker: "a:1" })
+    })
+  )
+})

@@ -1,0 +1,123 @@
+/** What is said of options that are none. */
+import { assert, describe, it } from "@effect/vitest"
+import { Config, ConfigProvider, Effect, Layer } from "effect"
+import { KafkaClient, KafkaTopic } from "../src/index.ts"
+import { nearest } from "../src/internal/nearest.ts"
+import { TABLE_OPTIONS } from "../src/internal/optionNames.ts"
+import { checkOptions } from "../src/internal/options.ts"
+
+const problemsOf = <A>(effect: Effect.Effect<A, unknown, never>) =>
+  Effect.map(Effect.flip(effect), (error) => (error as Error).message)
+
+const known = (options: object, ...rest: [names: ReadonlyArray<string>, within?: string, ignored?: Array<string>]) =>
+  problemsOf(checkOptions("KafkaTable", (check) => check.known(options, ...rest)))
+
+describe("nearest", () => {
+  it("the name that was probably meant", () => {
+    for (const [wrong, right] of [
+      ["catchupTimeout", "catchUpTimeout"],
+      ["catchUpTimout", "catchUpTimeout"],
+      ["checkCRCs", "checkCrcs"],
+      ["onPosion", "onPoison"],
+      ["retsart", "restart"],
+      ["values", "value"],
+      ["metadataMaxAgeMs", "metadataMaxAge"]
+    ] as const) {
+      assert.strictEqual(nearest(wrong, TABLE_OPTIONS), right)
+    }
+  })
+
+  it("nothing is near", () => {
+    for (const wrong of ["groupId", "x", "", "colour", "t".repeat(1_000_000)]) {
+      assert.isUndefined(nearest(wrong, TABLE_OPTIONS))
+    }
+  })
+})
+
+describe("unknown options", () => {
+  it.effect("near to one: that one, and no list", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(
+        yield* known({ catchupTimeout: 1 }, TABLE_OPTIONS),
+        `KafkaTable: invalid options. catchupTimeout: unknown; did you mean "catchUpTimeout"?`
+      )
+    })
+  )
+
+  it.effect("near to none: those that there are, without those of somebody else", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(
+        yield* known({ groupId: "g", acks: "all" }, ["topic", "value"], undefined, ["acks"]),
+        "KafkaTable: invalid options. groupId: unknown option; known are topic, value"
+      )
+    })
+  )
+
+  it.effect("within another option, and as other clients call it", () =>
+    Effect.gen(function* () {
+      const message = yield* problemsOf(
+        Effect.scoped(
+          KafkaClient.make({ brokers: ["b:1"], ssl: true, backoff: { maximum: 1 } } as KafkaClient.KafkaClientOptions)
+        )
+      )
+      assert.strictEqual(
+        message,
+        `KafkaClient: invalid options. ssl: unknown; did you mean "tls"?; ` +
+          "backoff.maximum: unknown option; known are initial, max"
+      )
+    })
+  )
+
+  it.effect("the topic says whose options they are", () =>
+    Effect.gen(function* () {
+      const message = yield* problemsOf(
+        KafkaTopic.ensure({ topic: "my.flags", partitions: 0 }).pipe(
+          Effect.provide(KafkaClient.layer({ brokers: ["b:1"] }))
+        )
+      )
+      assert.include(message, `KafkaTopic of topic "my.flags": invalid options. partitions: must be`)
+    })
+  )
+})
+
+describe("layerConfig", () => {
+  const from = (entries: ReadonlyArray<readonly [string, string]>) =>
+    Effect.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(entries))))
+
+  it.effect("reaches into tls", () =>
+    Effect.gen(function* () {
+      const layer = KafkaClient.layerConfig({
+        brokers: Config.array(Config.string(), "BROKERS"),
+        tls: { ca: Config.string("CA"), serverName: Config.string("NAME") }
+      })
+      const message = yield* problemsOf(
+        Effect.scoped(Layer.build(layer)).pipe(
+          from([
+            ["BROKERS", "a:1,b:2"],
+            ["CA", "/etc/ca.pem"],
+            ["NAME", "kafka"]
+          ])
+        )
+      )
+      assert.include(message, "tls.ca: must be PEM text")
+    })
+  )
+
+  it.effect("tls as one value, which may be a boolean", () =>
+    Effect.gen(function* () {
+      const layer = KafkaClient.layerConfig({
+        brokers: Config.array(Config.string(), "BROKERS"),
+        tls: Config.boolean("TLS")
+      })
+      const client = yield* Effect.scoped(
+        Effect.map(Effect.provide(KafkaClient.KafkaClient, layer), ({ bootstrap }) => bootstrap)
+      ).pipe(
+        from([
+          ["BROKERS", "a:1,b:2"],
+          ["TLS", "true"]
+        ])
+      )
+      assert.strictEqual(client, "a:1,b:2")
+    })
+  )
+})

@@ -1,0 +1,66 @@
+/** What something leaves behind when it has ended. */
+import * as Effect from "effect/Effect"
+import type * as Duration from "effect/Duration"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import * as Supervisor from "effect/Supervisor"
+import { until } from "../kafka/process.ts"
+import { eventually } from "./live.ts"
+
+/** TCP connections of this process. */
+export const sockets = (): number =>
+  process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap" || name === "TLSWrap").length
+
+const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
+
+export interface Leftovers {
+  readonly millisToClose: number
+  readonly connections: number
+  readonly fibers: number
+  readonly timers: number
+}
+
+/**
+ * Runs something with a scope, ends the scope (by interruption, where a time is given for it), and tells
+ * how long that took and what of it is left. Nothing else may open connections meanwhile.
+ */
+export const leftovers = <A, E>(
+  body: Effect.Effect<A, E, Scope.Scope>,
+  options: {
+    readonly interruptAfter?: Duration.DurationInput
+    /** How many there are; those over TCP, by default. */
+    readonly connections?: Effect.Effect<number>
+  } = {}
+): Effect.Effect<{ readonly exit: Exit.Exit<A, E>; readonly left: Leftovers }> =>
+  Effect.gen(function* () {
+    const connections = options.connections ?? Effect.sync(sockets)
+    yield* eventually(connections, (count) => count === 0)
+    const supervisor = yield* Supervisor.track
+    const timersBefore = timers()
+    const scope = yield* Scope.make()
+    const fiber = yield* Effect.fork(Effect.supervised(Effect.exit(Scope.extend(body, scope)), supervisor))
+    let begin = performance.now()
+    let exit: Exit.Exit<A, E>
+    if (options.interruptAfter === undefined) {
+      exit = yield* Fiber.join(fiber)
+      begin = performance.now()
+    } else {
+      yield* Effect.sleep(options.interruptAfter)
+      begin = performance.now()
+      exit = Exit.flatten(yield* Fiber.interrupt(fiber))
+    }
+    yield* Scope.close(scope, Exit.void)
+    const millisToClose = performance.now() - begin
+    // handles go a turn of the event loop later, the other ends of a proxy some more; the runner has timers, too
+    const look = Effect.map(Effect.zip(connections, supervisor.value), ([connections, fibers]) => ({
+      connections,
+      fibers: fibers.filter((one) => one.unsafePoll() === null).length,
+      timers: Math.max(0, timers() - timersBefore)
+    }))
+    yield* until(
+      Effect.map(look, (now) => now.connections + now.fibers + now.timers === 0),
+      { within: "1 second", every: "5 millis" }
+    )
+    return { exit, left: { millisToClose, ...(yield* look) } }
+  })
