@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url"
 import { until } from "./process.ts"
 import { TestKafkaError } from "./TestKafkaError.ts"
 
-const cacheDirectory = fileURLToPath(new URL("../../.cache/kafka", import.meta.url))
+const cacheRoot = fileURLToPath(new URL("../../.cache", import.meta.url))
 
 /** A file beside this one. */
 export const ownFile = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
@@ -59,8 +59,10 @@ const tryLock = (lock: string): boolean => {
  */
 export const cached = (
   name: string,
-  build: (directory: string) => Effect.Effect<void, TestKafkaError>
+  build: (directory: string) => Effect.Effect<void, TestKafkaError>,
+  area: "kafka" | "bench" | "package" = "kafka"
 ): Effect.Effect<string, TestKafkaError> => {
+  const cacheDirectory = path.join(cacheRoot, area)
   const directory = path.join(cacheDirectory, name)
   const lock = `${directory}.lock`
   const exists = () => fs.existsSync(directory)

@@ -1,15 +1,16 @@
 /** What other clients write is what a table shows, and they read what a writer wrote: Java's clients, librdkafka. */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { assert } from "vitest"
-import { Codec, KafkaClient, KafkaTable, KafkaTableWriter } from "../../src/index.ts"
+import { Codec, KafkaClient, KafkaTableWriter } from "../../src/index.ts"
 import { consoleProduce } from "../kafka/java.ts"
 import * as JavaClient from "../kafka/JavaClient.ts"
 import * as Librdkafka from "../kafka/Librdkafka.ts"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
 import type { Compression, ReadRecord, RecordToSend } from "../kafka/records.ts"
-import { differences, failOnProcessWarnings, fold, open, shared, test, withClient } from "./support.ts"
+import { codecsIn } from "../support/codecsIn.ts"
+import { differences, failOnProcessWarnings, fold, shared, test } from "../support/live.ts"
+import { open, withClient } from "./support.ts"
 
 failOnProcessWarnings()
 
@@ -33,42 +34,6 @@ const recordsOf = (tag: string): ReadonlyArray<RecordToSend> => [
 /** Headers as other clients' are shown. */
 const headersOf = (record: Pick<ReadRecord, "headers">) =>
   record.headers.map((header) => [header.key, header.value === null ? null : Buffer.from(header.value).toString("hex")])
-
-/** Which codecs the batches of a topic have, by its raw bytes: bits of the attributes. */
-const codecsIn = (client: KafkaClient.KafkaClient, topic: string) =>
-  Effect.gen(function* () {
-    const description = yield* client.describeTopic(topic)
-    const found = new Set<number>()
-    for (const p of description.partitions) {
-      const connection = yield* client.connect(description.brokers.get(p.leader)!)
-      let fetchOffset = 0
-      while (true) {
-        const answer = yield* connection.fetch({
-          topic: description.topic,
-          isolation: "read_uncommitted",
-          maxWaitMillis: 0,
-          minBytes: 0,
-          maxBytes: 50_000_000,
-          partitions: [
-            {
-              partition: p.partition,
-              leaderEpoch: -1,
-              fetchOffset,
-              lastFetchedEpoch: -1,
-              maxBytes: 50_000_000
-            }
-          ]
-        })
-        const { records } = answer.partitions[0]
-        if (records.length === 0) break
-        for (let at = 0; at < records.length; at += 12 + records.readInt32BE(at + 8)) {
-          found.add(records.readInt16BE(at + 21) & 7)
-          fetchOffset = Number(records.readBigInt64BE(at)) + records.readInt32BE(at + 23) + 1
-        }
-      }
-    }
-    return [...found].sort()
-  })
 
 realKafka("what other clients wrote", { java: true, python: true }, () => {
   const kafka = shared(
@@ -112,15 +77,6 @@ realKafka("what other clients wrote", { java: true, python: true }, () => {
       assert.includeMembers(yield* codecsIn(client, topic), [...options.codecs])
       return { right, log }
     })
-
-  test("Kafka's Java producer, in every codec", () =>
-    Effect.gen(function* () {
-      const { java } = yield* kafka
-      const { right } = yield* agrees({ codecs: [0, 1, 2, 3, 4] }, (topic) =>
-        Effect.forEach(codecs, (compression) => java.produce(topic, recordsOf(compression), { compression }))
-      )
-      assert.strictEqual(right.size, codecs.length * 300)
-    }))
 
   test("our own writer, in every codec: Java and librdkafka read what our table shows", () =>
     Effect.gen(function* () {
@@ -261,65 +217,24 @@ realKafka("what other clients wrote", { java: true, python: true }, () => {
     }
   ]
 
-  for (const by of ["Java", "librdkafka"] as const) {
-    test(`odd keys, values and headers, by ${by}`, () =>
-      Effect.gen(function* () {
-        const { brokers, java } = yield* kafka
-        const { right } = yield* agrees({ codecs: [3] }, (topic) =>
-          by === "Java"
-            ? java.produce(topic, odd, { compression: "lz4" })
-            : Librdkafka.produce({
-                brokers,
-                topic,
-                // to be compressed at all, it has to get smaller
-                records: [...odd, ...recordsOf("more").map((r) => ({ ...r, partition: 0 })), ...filler],
-                compression: "lz4"
-              })
-        )
-        assert.includeMembers(
-          [...right.keys()],
-          ["", "e\u0301", "\u00e9", "\ufeffbom", "\u0000", "__proto__", "constructor", "empty", "headers"]
-        )
-        assert.isFalse(right.has("gone"))
-      }))
-  }
   const filler = [0, 1].map((partition) => ({ key: `filler ${partition}`, value: "x".repeat(20_000), partition }))
 
-  test("records without a key, keys that are no text, keys that are numbers or bytes", () =>
+  test("odd keys, values and headers, by librdkafka", () =>
     Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      yield* java.createTopic(topic, { configs: { "cleanup.policy": "delete" } })
-      const key = (n: number) => {
-        const bytes = Buffer.alloc(4)
-        bytes.writeInt32BE(n)
-        return bytes
-      }
-      yield* java.produce(topic, [
-        { value: "no key" },
-        { key: null, value: null },
-        { key: key(1), value: "one" },
-        { key: key(-1), value: "minus one" },
-        { key: new Uint8Array([0xc3, 0x28]), value: "not UTF-8" },
-        { key: key(1), value: "one again" }
-      ])
-      const on = withClient({ brokers })
-      const numbers = yield* KafkaTable.make<number, string>({ topic, key: Codec.int32, value: Codec.utf8 }).pipe(on)
-      assert.deepStrictEqual(
-        [...numbers.unsafeSnapshot()],
-        [
-          [1, "one again"],
-          [-1, "minus one"]
-        ]
+      const { brokers } = yield* kafka
+      const { right } = yield* agrees({ codecs: [3] }, (topic) =>
+        Librdkafka.produce({
+          brokers,
+          topic,
+          // to be compressed at all, it has to get smaller
+          records: [...odd, ...recordsOf("more").map((r) => ({ ...r, partition: 0 })), ...filler],
+          compression: "lz4"
+        })
       )
-      const { keyErrors, keyless } = yield* numbers.stats
-      assert.deepStrictEqual([keyErrors, keyless], [1, 2])
-      const bytes = yield* KafkaTable.make<Uint8Array, string>({ topic, key: Codec.bytes, value: Codec.utf8 }).pipe(on)
-      assert.deepStrictEqual(yield* bytes.get(new Uint8Array([0xc3, 0x28])), Option.some("not UTF-8"))
-      assert.strictEqual(yield* bytes.size, 3)
-      const texts = yield* open({ brokers }, topic)
-      // -1 and C3 28 are no text; 1 is four control characters
-      assert.deepStrictEqual(yield* texts.keys, ["\u0000\u0000\u0000\u0001"])
-      assert.strictEqual((yield* texts.stats).keyErrors, 2)
+      assert.includeMembers(
+        [...right.keys()],
+        ["", "e\u0301", "\u00e9", "\ufeffbom", "\u0000", "__proto__", "constructor", "empty", "headers"]
+      )
+      assert.isFalse(right.has("gone"))
     }))
 })

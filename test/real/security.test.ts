@@ -12,21 +12,18 @@ import { makeAuthority } from "../kafka/certificates.ts"
 import * as JavaClient from "../kafka/JavaClient.ts"
 import * as KafkaCluster from "../kafka/KafkaCluster.ts"
 import { realKafka, topicName } from "../kafka/realKafka.ts"
+import { leftovers } from "../support/leftovers.ts"
 import {
-  countingProxy,
   eventually,
   failOnProcessWarnings,
   failureOf,
-  leftovers,
-  listening,
-  open,
   recordLogs,
   shared,
   statuses,
   statusOf,
-  test,
-  withClient
-} from "./support.ts"
+  test
+} from "../support/live.ts"
+import { countingProxy, listening, open, withClient } from "./support.ts"
 
 failOnProcessWarnings()
 
@@ -387,7 +384,7 @@ realKafka("a table on a Kafka with TLS, credentials and rights", { java: true },
       ] as const) {
         const { left } = yield* leftovers(open(as(options), name), after === undefined ? {} : { interruptAfter: after })
         const { millisToClose, ...rest } = left
-        assert.deepStrictEqual(rest, { sockets: 0, fibers: 0, timers: 0 }, what)
+        assert.deepStrictEqual(rest, { connections: 0, fibers: 0, timers: 0 }, what)
         assert.isBelow(millisToClose, 2_000)
       }
     }))

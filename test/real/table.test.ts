@@ -1,46 +1,37 @@
-/** A table's promises on a real Kafka, whose other clients write what the table reads and say what is right. */
+/** What a table does on a real Kafka that test/contract does not say: brokers that fail, quotas, what is no broker. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
-import * as Stream from "effect/Stream"
 import { createServer as createHttpServer } from "node:http"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
 import { assert, describe } from "vitest"
-import { Codec, KafkaClient, KafkaError, KafkaTable, Position } from "../../src/index.ts"
+import { Codec, KafkaClient, KafkaTable, Position } from "../../src/index.ts"
 import { makeAuthority } from "../kafka/certificates.ts"
 import * as JavaClient from "../kafka/JavaClient.ts"
 import * as KafkaCluster from "../kafka/KafkaCluster.ts"
 import { freePorts } from "../kafka/ports.ts"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
+import { leftovers, sockets } from "../support/leftovers.ts"
 import {
   changesOf,
-  collect,
   differences,
   eventually,
   failOnProcessWarnings,
   failureOf,
   fold,
-  leftovers,
-  listening,
-  open,
-  seenBy,
+  numbers,
   shared,
-  sockets,
   statuses,
   statusOf,
-  test,
-  withClient
-} from "./support.ts"
+  test
+} from "../support/live.ts"
+import { listening, open, withClient } from "./support.ts"
 
 failOnProcessWarnings()
 
 const compacted = { "cleanup.policy": "compact" }
-
-const numbers = (count: number, from = 0): ReadonlyArray<number> => Array.from({ length: count }, (_, i) => from + i)
 
 const positionsAt = (topic: string, positions: ReadonlyArray<JavaClient.Position>) =>
   positions.map(({ offset, partition }) => Position.make({ topic, partition, offset }))
@@ -54,193 +45,6 @@ realKafka("a table on a real Kafka", { java: true }, () => {
       return { brokers, java: yield* JavaClient.make(adminBrokers) }
     })
   )
-
-  // -------------------------------------------------------------------------------------------------------------------
-  // catching up and following
-  // -------------------------------------------------------------------------------------------------------------------
-
-  test("when acquired, it is complete as of the start, and exact at its positions, while others go on writing", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      yield* java.createTopic(topic, { partitions: 4, configs: compacted })
-      yield* java.seed(topic, { count: 40_000, keys: 5_000, valueBytes: 200 })
-      const writing = yield* Effect.forkScoped(
-        Effect.forEach(numbers(40), (i) =>
-          java.produce(topic, [
-            { key: `key-000000${i % 10}`, value: `late ${i}` },
-            { key: `new ${i}`, value: `${i}` },
-            { key: `key-000001${i % 10}`, value: null }
-          ])
-        )
-      )
-      const ends = yield* java.listOffsets(topic)
-      // small answers, so that there are many of them
-      const table = yield* open({ brokers }, topic, { fetch: { maxPartitionBytes: 65_536, maxBytes: 200_000 } })
-      const atStart = yield* seenBy(table)
-      assert.deepStrictEqual((yield* statusOf(table))._tag, "CaughtUp")
-      for (const { offset, partition } of ends) assert.isAtLeast(atStart.positions.get(partition) ?? -1, offset)
-      yield* Fiber.join(writing)
-      yield* table.barrier()
-      const atEnd = yield* seenBy(table)
-
-      const log = yield* java.dump(topic)
-      assert.deepStrictEqual(differences(atStart.snapshot, fold(log, atStart.positions)), [])
-      assert.deepStrictEqual(differences(atEnd.snapshot, fold(log)), [])
-      const stats = yield* table.stats
-      assert.strictEqual(stats.applied + stats.tombstones, log.length)
-      assert.strictEqual(stats.rebuilds, 0)
-      assert.isAtMost(stats.replayed, log.length)
-    }))
-
-  test("writes appear at once; barrier and awaitPosition see what was acknowledged; nothing twice", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      yield* java.createTopic(topic, { partitions: 8, configs: compacted })
-      // whatever waited for the next answer to a long poll would take seconds
-      const table = yield* open({ brokers }, topic, { fetch: { maxWait: "5 seconds" } })
-      const changes = yield* changesOf(table)
-      const waits: Array<number> = []
-      const put = (i: number, partition: number | undefined, wait: "awaitPosition" | "barrier") =>
-        Effect.gen(function* () {
-          const key = partition === undefined ? `key-${i % 7}` : `in ${partition}`
-          const to = partition === undefined ? {} : { partition }
-          const positions = yield* java.produce(topic, [{ key, value: `${i}`, ...to }])
-          const begin = performance.now()
-          if (wait === "barrier") yield* table.barrier()
-          else yield* table.awaitPosition(positionsAt(topic, positions))
-          waits.push(performance.now() - begin)
-          assert.strictEqual(table.unsafeSnapshot().getOrUndefined(key), `${i}`)
-        })
-      // each partition, from the first moment on
-      yield* Effect.forEach(numbers(8), (partition) => put(partition, 7 - partition, "awaitPosition"))
-      yield* Effect.forEach(numbers(60), (i) => put(i, undefined, i % 2 === 0 ? "awaitPosition" : "barrier"))
-      waits.sort((a, b) => a - b)
-      assert.isBelow(waits[34], 250)
-      assert.isBelow(waits[67], 2_000)
-      yield* eventually(
-        Effect.sync(() => changes.length),
-        (count) => count >= 68
-      )
-      // partitions are read beside each other: in order by key
-      for (const key of numbers(7).map((i) => `key-${i}`)) {
-        assert.deepStrictEqual(
-          changes.filter((change) => change[0] === key).map((change) => Number(change[1])),
-          numbers(60).filter((i) => `key-${i % 7}` === key)
-        )
-      }
-      assert.strictEqual(changes.length, 68)
-
-      for (const _ of numbers(5)) {
-        const begin = performance.now()
-        yield* table.barrier()
-        assert.isBelow(performance.now() - begin, 2_000)
-      }
-    }))
-
-  test("a partition that is late does not wait for the others' long poll", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      yield* java.createTopic(topic, { partitions: 2, configs: compacted })
-      yield* java.produce(topic, [{ key: "a", value: "1", partition: 1 }])
-      const client = yield* KafkaClient.make({ brokers })
-      // the first answer about where it begins is an error, as leaders give it that have just been elected
-      let asked = 0
-      const error = new KafkaError.ConnectionError({ reason: "Closed", broker: "", request: "ListOffsets" })
-      const late: KafkaClient.KafkaClient = {
-        ...client,
-        listOffsets: (description, at) =>
-          Effect.map(client.listOffsets(description, at), (offsets) =>
-            asked++ < 2 ? offsets.map((one) => (one.partition === 1 ? { ...one, offset: -1, error } : one)) : offsets
-          )
-      }
-      const begin = performance.now()
-      const table = yield* KafkaTable.make<string, string>({
-        topic,
-        value: Codec.utf8,
-        fetch: { maxWait: "5 seconds" },
-        onCatchUpTimeout: "fail"
-      }).pipe(Effect.provideService(KafkaClient.KafkaClient, late))
-      assert.isTrue(table.unsafeSnapshot().has("a"))
-      assert.isBelow(performance.now() - begin, 2_000)
-    }))
-
-  test("what awaitPosition promises is visible, and stats are of what is visible, in the middle of an answer, too", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      yield* java.createTopic(topic, { partitions: 3, configs: compacted })
-      const decoder = new TextDecoder()
-      // partitions of one answer are applied one after the other: here, that takes a while
-      const slow = Codec.makeEffect({
-        decode: (bytes) =>
-          Effect.delay(
-            Effect.sync(() => decoder.decode(bytes)),
-            "50 millis"
-          ),
-        encode: (value: string) => Effect.sync(() => new TextEncoder().encode(value))
-      })
-      const table = yield* KafkaTable.make<string, string>({
-        topic,
-        value: slow,
-        fetch: { minBytes: 200, maxWait: "500 millis" }
-      }).pipe(withClient({ brokers }))
-      const positions = yield* java.produce(
-        topic,
-        numbers(3).map((partition) => ({ key: `k${partition}`, value: "1", partition }))
-      )
-      yield* Effect.forEach(
-        positions,
-        (position) =>
-          Effect.map(table.awaitPosition(positionsAt(topic, [position])), () => {
-            assert.isTrue(table.unsafeSnapshot().has(`k${position.partition}`), `partition ${position.partition}`)
-          }),
-        { concurrency: "unbounded" }
-      )
-      const next = yield* java.produce(
-        topic,
-        numbers(3).map((partition) => ({ key: `k${partition}`, value: "2", partition }))
-      )
-      const early: Array<number> = []
-      while (table.unsafeSnapshot().getOrUndefined("k0") !== "2") {
-        const { positions, snapshot } = yield* seenBy(table)
-        for (const p of [0, 1, 2]) assert.strictEqual(positions.get(p), Number(snapshot.getOrUndefined(`k${p}`)))
-        // whoever comes in the middle
-        yield* Effect.forEach(next, (position) =>
-          Effect.forkScoped(
-            Effect.map(table.awaitPosition(positionsAt(topic, [position])), () => {
-              if (table.unsafeSnapshot().getOrUndefined(`k${position.partition}`) !== "2")
-                early.push(position.partition)
-            })
-          )
-        )
-        yield* Effect.sleep(5)
-      }
-      assert.deepStrictEqual(early, [])
-    }))
-
-  test("a partition that was added a moment ago: barrier includes it, and without one it is found by itself", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      yield* java.createTopic(topic, { configs: compacted })
-      const table = yield* open({ brokers }, topic)
-      const watching = yield* open({ brokers }, topic, { metadataMaxAge: "500 millis" })
-      yield* java.createPartitions(topic, 3)
-      yield* java.produce(topic, [
-        { key: "in the second", value: "1", partition: 1 },
-        { key: "in the third", value: "1", partition: 2 }
-      ])
-      yield* table.barrier()
-      assert.sameMembers([...table.unsafeSnapshot().keys()], ["in the second", "in the third"])
-      yield* eventually(watching.size, (size) => size === 2)
-      assert.strictEqual((yield* watching.stats).partitions.length, 3)
-      yield* java.produce(topic, [{ key: "in the third", value: null, partition: 2 }])
-      yield* table.barrier()
-      assert.sameMembers([...table.unsafeSnapshot().keys()], ["in the second"])
-    }))
 
   test("one bootstrap broker of several is enough", () =>
     Effect.gen(function* () {
@@ -310,363 +114,6 @@ realKafka("a table on a real Kafka", { java: true }, () => {
       assert.strictEqual(yield* table.size, 3_500)
       assert.deepStrictEqual(differences(table.unsafeSnapshot(), fold(yield* java.dump(topic))), [])
       assert.strictEqual((yield* table.stats).reconnects, 0)
-    }))
-
-  test("values of 1 MB, above the size of a partition's answer; headers on request; the broker's timestamps", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      yield* java.createTopic(topic, {
-        configs: { ...compacted, "max.message.bytes": "4000000", "message.timestamp.type": "LogAppendTime" }
-      })
-      const big = (letter: string) => letter.repeat(1_000_000)
-      const settings = { config: { "max.request.size": "4000000" } }
-      yield* java.produce(
-        topic,
-        [
-          { key: "a", value: big("a"), timestamp: 1_000 },
-          { key: "b", value: "small", headers: [{ key: "h", value: "1" }] },
-          { key: "c", value: big("c") }
-        ],
-        settings
-      )
-      const table = yield* open({ brokers }, topic, {
-        headers: true,
-        fetch: { maxPartitionBytes: 10_000, maxBytes: 20_000 }
-      })
-      const plain = yield* open({ brokers }, topic)
-      yield* java.produce(
-        topic,
-        [
-          {
-            key: "d",
-            value: big("d"),
-            headers: [
-              { key: "h", value: "1" },
-              { key: "h", value: null },
-              { key: "ü", value: "" }
-            ]
-          }
-        ],
-        settings
-      )
-      yield* table.barrier()
-      yield* plain.barrier()
-      const log = yield* java.dump(topic)
-      assert.isTrue(log.every((record) => record.timestampType === "LogAppendTime" && record.timestamp > 1_000))
-      assert.deepStrictEqual(differences(table.unsafeSnapshot(), fold(log)), [])
-      assert.deepStrictEqual(differences(plain.unsafeSnapshot(), fold(log)), [])
-      const headers = (key: string) =>
-        Effect.map(table.entry(key), (entry) =>
-          Option.getOrThrow(entry).headers.map((h) => [h.key, h.value && Buffer.from(h.value).toString()])
-        )
-      assert.deepStrictEqual(yield* headers("a"), [])
-      assert.deepStrictEqual(yield* headers("b"), [["h", "1"]])
-      assert.deepStrictEqual(yield* headers("d"), [
-        ["h", "1"],
-        ["h", null],
-        ["ü", ""]
-      ])
-      assert.deepStrictEqual(Option.getOrThrow(yield* plain.entry("d")).headers, [])
-    }))
-
-  // -------------------------------------------------------------------------------------------------------------------
-  // compaction
-  // -------------------------------------------------------------------------------------------------------------------
-
-  test("compacted, and compacted again while it is being read: holes and empty batches hang nothing", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      yield* java.createTopic(topic, { partitions: 2, configs: { ...compacted, "delete.retention.ms": "0" } })
-      const write = (round: number) =>
-        Effect.gen(function* () {
-          // batches of one producer each, so that whole batches lose all of their records
-          yield* java.seed(topic, { count: 2_000, from: round * 100, keys: 100, valueBytes: 300 })
-          yield* java.produce(topic, [
-            ...numbers(50).map((i) => ({ key: `key-00000${10 + i}`, value: null })),
-            { key: `round ${round}`, value: "" }
-          ])
-        })
-      // compaction appends tombstones of a key of its own
-      const right = Effect.map(java.dump(topic), (log) => fold(log))
-      yield* write(0)
-      yield* java.compact(topic, { dropTombstones: true })
-      const first = yield* java.dump(topic)
-      const ends = yield* java.listOffsets(topic)
-      assert.isBelow(first.length, ends[0].offset + ends[1].offset)
-
-      const small = { fetch: { maxPartitionBytes: 1_000 } }
-      const table = yield* open({ brokers }, topic, { ...small, onCatchUpTimeout: "fail" })
-      assert.deepStrictEqual(differences(table.unsafeSnapshot(), fold(first)), [])
-      for (const round of [1, 2]) {
-        yield* write(round)
-        const [, replaying] = yield* Effect.all(
-          [
-            java.compact(topic, { dropTombstones: true }),
-            Effect.flatMap(Effect.sleep("300 millis"), () =>
-              open({ brokers }, topic, { ...small, onCatchUpTimeout: "fail" })
-            )
-          ],
-          { concurrency: 2 }
-        )
-        yield* table.barrier()
-        yield* replaying.barrier()
-        assert.deepStrictEqual(differences(table.unsafeSnapshot(), yield* right), [])
-        assert.deepStrictEqual(differences(replaying.unsafeSnapshot(), yield* right), [])
-      }
-    }))
-
-  test("a topic that keeps tombstones for no time is not replayed for being idle", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      yield* java.createTopic(topic, { configs: { ...compacted, "delete.retention.ms": "0" } })
-      yield* java.produce(topic, [{ key: "a", value: "1" }])
-      const table = yield* open({ brokers }, topic, { fetch: { maxWait: "200 millis" } })
-      for (const i of numbers(5)) {
-        yield* Effect.sleep("250 millis")
-        yield* java.produce(topic, [{ key: "a", value: `${i}` }])
-        yield* table.barrier()
-      }
-      assert.strictEqual((yield* table.stats).rebuilds, 0)
-    }))
-
-  test("tombstones that compaction took away while the reader was held up: replayed in full, no deleted key stays", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      yield* java.createTopic(topic, { configs: { ...compacted, "delete.retention.ms": "0" } })
-      yield* java.produce(
-        topic,
-        numbers(5).map((i) => ({ key: `key-${i}`, value: "1" }))
-      )
-      const table = yield* open({ brokers }, topic)
-      const holder = yield* table.subscribe({ strategy: KafkaTable.backPressure(1) })
-      // as many as are on their way to a reader that takes nothing, and more
-      for (const i of numbers(8)) yield* java.produce(topic, [{ key: "held", value: `${i}` }])
-      yield* java.produce(topic, [
-        { key: "key-1", value: null },
-        { key: "key-2", value: null }
-      ])
-      yield* java.compact(topic, { dropTombstones: true })
-      assert.isTrue(table.unsafeSnapshot().has("key-1"))
-      yield* collect(holder.changes)
-      yield* eventually(table.stats, (stats) => stats.rebuilds === 1)
-      yield* eventually(table.keys, (keys) => !keys.includes("key-1"))
-      yield* table.barrier()
-      assert.deepStrictEqual(differences(table.unsafeSnapshot(), fold(yield* java.dump(topic))), [])
-      assert.sameMembers([...table.unsafeSnapshot().keys()], ["key-0", "key-3", "key-4", "held"])
-    }))
-
-  // -------------------------------------------------------------------------------------------------------------------
-  // transactions
-  // -------------------------------------------------------------------------------------------------------------------
-
-  test("transactions: committed is shown, aborted never, open after its commit; an open one hangs no start", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      yield* java.createTopic(topic, { configs: compacted })
-      const transaction = yield* java.transaction()
-      yield* transaction.begin
-      yield* transaction.send(topic, [{ key: "committed", value: "1" }])
-      yield* transaction.commit
-      yield* transaction.begin
-      yield* transaction.send(topic, [{ key: "aborted", value: "1" }])
-      yield* transaction.abort
-      yield* transaction.begin
-      yield* transaction.send(topic, [{ key: "open", value: "1" }])
-      yield* java.produce(topic, [{ key: "behind it", value: "1" }])
-
-      const begin = yield* Clock.currentTimeMillis
-      const table = yield* open({ brokers }, topic, { onCatchUpTimeout: "fail" })
-      assert.isBelow((yield* Clock.currentTimeMillis) - begin, 5_000)
-      const uncommitted = yield* open({ brokers }, topic, { isolation: "read_uncommitted" })
-      const changes = yield* changesOf(table)
-      assert.deepStrictEqual([...table.unsafeSnapshot().keys()], ["committed"])
-      assert.sameMembers([...uncommitted.unsafeSnapshot().keys()], ["committed", "aborted", "open", "behind it"])
-
-      const error = failureOf(yield* Effect.exit(table.barrier({ timeout: "1 second" })))
-      assert.strictEqual(error._tag, "KafkaWaitTimeoutError")
-      assert.include(error.message, "open transaction")
-      if (error._tag === "KafkaWaitTimeoutError") {
-        assert.deepStrictEqual(error.behind, [{ partition: 0, position: 4, target: 6 }])
-      }
-      assert.strictEqual((yield* statusOf(table))._tag, "CaughtUp")
-
-      yield* transaction.commit
-      yield* table.barrier()
-      assert.deepStrictEqual([...table.unsafeSnapshot().keys()], ["committed", "open", "behind it"])
-      yield* transaction.begin
-      yield* transaction.send(topic, [{ key: "aborted", value: "2" }])
-      yield* transaction.abort
-      yield* table.barrier()
-      assert.isFalse(table.unsafeSnapshot().has("aborted"))
-      assert.deepStrictEqual(changes, [
-        ["open", "1"],
-        ["behind it", "1"]
-      ])
-      assert.strictEqual((yield* table.stats).aborted, 2)
-    }))
-
-  test("transactions of many producers, most of them aborted, one inside the other: as Java reads them", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      yield* java.createTopic(topic, { partitions: 2, configs: compacted })
-      const live = yield* open({ brokers }, topic, { fetch: { maxPartitionBytes: 500 } })
-      const changes = yield* changesOf(live)
-      const producers = yield* Effect.forEach(numbers(4), () => java.transaction(), { concurrency: 4 })
-      let count = 0
-      for (const round of numbers(6)) {
-        yield* Effect.forEach(producers, (producer) => producer.begin, { concurrency: 4 })
-        for (const _ of numbers(3)) {
-          for (const [p, producer] of producers.entries()) {
-            const fate = (round + p) % 3 === 0 ? "committed" : "aborted"
-            yield* producer.send(topic, [
-              { key: `key-${count++ % 11}`, value: `${fate} ${round}/${p}/${count}` },
-              { key: `own-${p}`, value: `${fate} ${round}/${p}/${count}` }
-            ])
-          }
-          yield* java.produce(topic, [{ key: `key-${count++ % 11}`, value: `plain ${count}` }])
-        }
-        // ended in another order than begun
-        for (const [p, producer] of [...producers.entries()].reverse()) {
-          yield* (round + p) % 3 === 0 ? producer.commit : producer.abort
-        }
-      }
-      yield* live.barrier()
-      const committed = yield* java.dump(topic, { committed: true })
-      const all = yield* java.dump(topic)
-      assert.isAbove(all.length, committed.length)
-      assert.deepStrictEqual(differences(live.unsafeSnapshot(), fold(committed)), [])
-      assert.deepStrictEqual(
-        changes.filter((change) => change[1]?.startsWith("aborted")),
-        []
-      )
-      assert.strictEqual(changes.length, committed.length)
-      assert.strictEqual((yield* live.stats).aborted, all.length - committed.length)
-      for (const maxPartitionBytes of [300, 4_000_000]) {
-        const replayed = yield* open({ brokers }, topic, { fetch: { maxPartitionBytes } })
-        assert.deepStrictEqual(differences(replayed.unsafeSnapshot(), fold(committed)), [])
-        assert.strictEqual((yield* replayed.stats).aborted, all.length - committed.length)
-      }
-    }))
-
-  // -------------------------------------------------------------------------------------------------------------------
-  // the topic itself
-  // -------------------------------------------------------------------------------------------------------------------
-
-  test("records deleted beyond a reader that was held up: reported, rebuilt, and replaced at once", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      yield* java.createTopic(topic, { configs: { "cleanup.policy": "compact,delete" } })
-      yield* java.produce(
-        topic,
-        numbers(5).map((i) => ({ key: `old-${i}`, value: "1" }))
-      )
-      const table = yield* open({ brokers }, topic, { fetch: { maxPartitionBytes: 2_000, maxBytes: 2_000 } })
-      const truncations = yield* collect(table.truncations)
-      const contents = yield* collect(
-        Stream.map(table.ref.changes, (snapshot) => [...snapshot.keys()].filter((key) => key.startsWith("new-")).length)
-      )
-      // a subscriber that insists on every change, and takes none, holds the reader
-      const holder = yield* table.subscribe({ strategy: KafkaTable.backPressure(1) })
-      for (const i of numbers(30)) yield* java.produce(topic, [{ key: "held", value: `${i}` }])
-      const held = (yield* table.stats).partitions[0].position
-      assert.isBelow(held, 35)
-      yield* java.deleteRecords(topic, [{ partition: 0, offset: 35 }])
-      yield* java.produce(
-        topic,
-        numbers(300).map((i) => ({ key: `new-${i}`, value: "x".repeat(50) })),
-        { config: { "batch.size": "500" } }
-      )
-      assert.isTrue(table.unsafeSnapshot().has("old-0"))
-      yield* collect(holder.changes)
-      yield* eventually(table.stats, (stats) => stats.rebuilds === 1 && stats.partitions[0].position === 335)
-      yield* table.barrier()
-      assert.deepStrictEqual(differences(table.unsafeSnapshot(), fold(yield* java.dump(topic))), [])
-      assert.strictEqual(yield* table.size, 300)
-      assert.deepStrictEqual(
-        truncations.map((error) => [error.reason, error.partition, error.to]),
-        [["Head", 0, 35]]
-      )
-      assert.isBelow(truncations[0].from, 35)
-      // none of them or all of them, although they came in many answers
-      assert.sameMembers([...new Set(contents)], [0, 300])
-      assert.strictEqual((yield* statusOf(table))._tag, "CaughtUp")
-    }))
-
-  test("topic deleted: typed, content frozen and readable, never created again", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      const id = yield* java.createTopic(topic, { configs: compacted })
-      yield* java.produce(topic, [{ key: "a", value: "1" }])
-      const table = yield* open({ brokers }, topic)
-      const failure = yield* Effect.forkScoped(Effect.exit(table.failure))
-      yield* java.deleteTopic(topic)
-      const status = yield* eventually(statusOf(table), (one) => one._tag === "Failed")
-      const error = failureOf(yield* Fiber.join(failure))
-      assert.strictEqual(error._tag, "KafkaTopicError")
-      if (error._tag === "KafkaTopicError") assert.deepStrictEqual([error.reason, error.expected], ["Deleted", id])
-      assert.deepStrictEqual(status, { _tag: "Failed", error, healing: false })
-      assert.deepStrictEqual([...table.unsafeSnapshot()], [["a", "1"]])
-      const waited = yield* Effect.exit(table.barrier())
-      assert.isTrue(Exit.isFailure(waited))
-      assert.notInclude(yield* java.listTopics, topic)
-    }))
-
-  test("topic re-created: typed with both ids; with a restart policy the new content replaces the old at once", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      const before = yield* java.createTopic(topic, { partitions: 2, configs: compacted })
-      yield* java.produce(
-        topic,
-        numbers(50).map((i) => ({ key: `old-${i}`, value: "1" }))
-      )
-      const frozen = yield* open({ brokers }, topic)
-      const restarting = yield* open({ brokers }, topic, {
-        restart: Schedule.spaced("100 millis"),
-        fetch: { maxPartitionBytes: 2_000, maxBytes: 2_000 }
-      })
-      const contents = yield* collect(
-        Stream.map(restarting.ref.changes, (snapshot) => {
-          const old = [...snapshot.keys()].filter((key) => key.startsWith("old-")).length
-          return `${old} + ${snapshot.size - old}`
-        })
-      )
-      yield* java.deleteTopic(topic)
-      const after = yield* java.createTopic(topic, { configs: compacted })
-      // the old positions are inside of the new log
-      yield* java.produce(
-        topic,
-        numbers(300).map((i) => ({ key: `new-${i}`, value: "x".repeat(50) })),
-        { config: { "batch.size": "500" } }
-      )
-      const status = yield* eventually(statusOf(frozen), (one) => one._tag === "Failed")
-      if (status._tag === "Failed") {
-        assert.strictEqual(status.error._tag, "KafkaTopicError")
-        if (status.error._tag === "KafkaTopicError") {
-          const { actual, expected, reason } = status.error
-          assert.deepStrictEqual([reason, expected, actual], ["Recreated", before, after])
-        }
-      }
-      assert.strictEqual(frozen.unsafeSnapshot().size, 50)
-      assert.isTrue([...frozen.unsafeSnapshot().keys()].every((key) => key.startsWith("old-")))
-
-      yield* eventually(restarting.size, (size) => size === 300)
-      yield* eventually(statusOf(restarting), (one) => one._tag === "CaughtUp")
-      yield* restarting.barrier()
-      assert.deepStrictEqual(differences(restarting.unsafeSnapshot(), fold(yield* java.dump(topic))), [])
-      // a new life that had some records only when it was replayed is complete as of then
-      assert.isTrue(
-        contents.every((content) => content === "50 + 0" || content.startsWith("0 + ")),
-        contents.join(", ")
-      )
     }))
 })
 
@@ -852,7 +299,7 @@ realKafka("a table whose broker fails", { java: true }, () => {
       const topic = topicName()
       yield* java.createTopic(topic, { partitions: 3, configs: compacted })
       yield* java.seed(topic, { count: 50_000, valueBytes: 200 })
-      const nothing = { sockets: 0, fibers: 0, timers: 0 }
+      const nothing = { connections: 0, fibers: 0, timers: 0 }
       const clean = (what: string, found: { readonly left: { readonly millisToClose: number } & typeof nothing }) => {
         const { millisToClose, ...left } = found.left
         assert.deepStrictEqual(left, nothing, what)
@@ -899,7 +346,7 @@ realKafka("a table whose broker fails", { java: true }, () => {
       assert.strictEqual(ended._tag, "KafkaTableClosedError")
       yield* node.continue
       const { fibers: _fibers, millisToClose, ...left } = frozen.left
-      assert.deepStrictEqual(left, { sockets: 0, timers: 0 })
+      assert.deepStrictEqual(left, { connections: 0, timers: 0 })
       assert.isBelow(millisToClose, 2_000)
     }))
 })

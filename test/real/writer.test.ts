@@ -1,8 +1,7 @@
-/** A writer's promises on a real Kafka: an independent client says what is in the log. */
+/** A writer without rights, and while brokers fail; for the rest, see test/contract. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { assert } from "vitest"
@@ -10,8 +9,10 @@ import { Codec, KafkaTableWriter, type KafkaClient, type KafkaError, type Positi
 import * as JavaClient from "../kafka/JavaClient.ts"
 import * as KafkaCluster from "../kafka/KafkaCluster.ts"
 import type { ReadRecord } from "../kafka/records.ts"
-import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
-import { eventually, failOnProcessWarnings, leftovers, open as openTable, shared, test, withClient } from "./support.ts"
+import { realKafka, topicName } from "../kafka/realKafka.ts"
+import { leftovers } from "../support/leftovers.ts"
+import { eventually, failOnProcessWarnings, shared, test } from "../support/live.ts"
+import { withClient } from "./support.ts"
 
 failOnProcessWarnings()
 
@@ -25,196 +26,6 @@ const open = (
 const text = (bytes: Buffer | null): string => bytes?.toString() ?? "null"
 
 const shown = ({ key, value }: ReadRecord): string => `${text(key)}=${text(value)}`
-
-/** What is at this position in the log. */
-const at = (log: ReadonlyArray<ReadRecord>, position: Position.Position): string | undefined => {
-  const found = log.find((r) => r.partition === position.partition && r.offset === position.offset)
-  return found === undefined ? undefined : shown(found)
-}
-
-realKafka("writing", { java: true }, () => {
-  const kafka = shared(
-    Effect.gen(function* () {
-      const { adminBrokers, brokers } = yield* sharedKafka
-      return { brokers, java: yield* JavaClient.make(adminBrokers) }
-    })
-  )
-
-  test("Java reads keys, values, tombstones, headers and timestamps, at the positions that were told", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      const writer = yield* open({ brokers }, topic, { topicSettings: { partitions: 3 } })
-      const positions = [
-        yield* writer.set("a", "1", {
-          timestamp: 1_700_000_000_123,
-          headers: [
-            { key: "h", value: "x" },
-            { key: "h", value: null },
-            { key: "h2", value: new Uint8Array([0, 255]) }
-          ]
-        }),
-        yield* writer.set("", "empty key"),
-        yield* writer.set("ключ 😀", ""),
-        yield* writer.delete("a"),
-        yield* writer.set("last", "1", { partition: 2 })
-      ]
-      const log = yield* java.dump(topic)
-      assert.deepStrictEqual(
-        positions.map((position) => at(log, position)),
-        ["a=1", "=empty key", "ключ 😀=", "a=null", "last=1"]
-      )
-      const first = log.find((r) => r.timestamp === 1_700_000_000_123)
-      assert.deepStrictEqual(first?.headers, [
-        { key: "h", value: Buffer.from("x") },
-        { key: "h", value: null },
-        { key: "h2", value: Buffer.from([0, 255]) }
-      ])
-      assert.strictEqual(positions[4].partition, 2)
-    }))
-
-  test("keys go where Java's producer puts them", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      const writer = yield* open({ brokers }, topic, { topicSettings: { partitions: 7 } })
-      const keys = [
-        "",
-        "a",
-        "ab",
-        "abc",
-        "abcd",
-        "ключ",
-        "😀",
-        ...Array.from({ length: 40 }, (_, i) => `key-${i * 7919}`)
-      ]
-      const positions = yield* writer.setMany(keys.map((key) => [key, key] as const))
-      const expected = yield* Effect.forEach(keys, (key) => java.partitionFor(key, 7))
-      assert.deepStrictEqual(
-        positions.map((p) => p.partition),
-        expected
-      )
-    }))
-
-  for (const compression of ["gzip", "snappy", "lz4", "zstd"] as const) {
-    test(`Java reads what was compressed with ${compression}`, () =>
-      Effect.gen(function* () {
-        const { brokers, java } = yield* kafka
-        const topic = topicName()
-        const writer = yield* open({ brokers }, topic, { compression })
-        // one that is small, one that takes several blocks, one that does not compress
-        yield* writer.set("one", "1")
-        const many = Array.from({ length: 500 }, (_, i) => [`k${i}`, `${i} `.repeat(200)] as const)
-        yield* writer.setMany(many)
-        const noise = Array.from({ length: 30_000 }, (_, i) => String.fromCharCode(33 + ((i * i * 31) % 90))).join("")
-        yield* writer.set("noise", noise)
-        const log = yield* java.dump(topic)
-        assert.deepStrictEqual(log.map(shown), ["one=1", ...many.map(([k, v]) => `${k}=${v}`), `noise=${noise}`])
-        assert.isBelow((yield* writer.stats).bytes, 200_000)
-      }))
-  }
-
-  test("64 in flight: every key in the order of its calls, every acknowledgement at its position", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      const writer = yield* open({ brokers }, topic, { topicSettings: { partitions: 4 } })
-      const written: Array<{ readonly expected: string; readonly position: Position.Position }> = []
-      yield* Effect.forEach(
-        Array.from({ length: 5_000 }, (_, i) => i),
-        (i) =>
-          Effect.map(writer.set(`k${i % 50}`, `${i}`), (position) => {
-            written.push({ expected: `k${i % 50}=${i}`, position })
-          }),
-        { concurrency: 64 }
-      )
-      const log = yield* java.dump(topic)
-      assert.strictEqual(log.length, 5_000)
-      const values = new Map(log.map((r) => [`${r.partition}:${r.offset}`, shown(r)]))
-      for (const { expected, position } of written) {
-        assert.strictEqual(values.get(`${position.partition}:${position.offset}`), expected)
-      }
-      const lastOf = new Map<string, number>()
-      for (const { key, value } of log) {
-        assert.isAbove(Number(value), lastOf.get(text(key)) ?? -1)
-        lastOf.set(text(key), Number(value))
-      }
-      assert.isBelow((yield* writer.stats).requests, 1_000)
-    }))
-
-  test("above the topic's max.message.bytes: batches are split, one record is TooLarge", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      const writer = yield* open({ brokers }, topic, { topicSettings: { configs: { "max.message.bytes": "2000" } } })
-      yield* writer.setMany(Array.from({ length: 100 }, (_, i) => [`k${i}`, "x".repeat(100)] as const))
-      const error = yield* Effect.flip(writer.set("big", "x".repeat(3_000)))
-      assert.strictEqual(error.reason, "TooLarge")
-      yield* writer.set("after", "1")
-      const log = yield* java.dump(topic)
-      assert.deepStrictEqual(
-        log.map((r) => text(r.key)),
-        [...Array.from({ length: 100 }, (_, i) => `k${i}`), "after"]
-      )
-    }))
-
-  test("a table reads its own writes by their positions", () =>
-    Effect.gen(function* () {
-      const { brokers } = yield* kafka
-      const topic = topicName()
-      const writer = yield* open({ brokers }, topic)
-      const table = yield* openTable({ brokers }, topic)
-      for (let i = 0; i < 20; i++) {
-        yield* table.awaitPosition(yield* writer.set("k", `${i}`))
-        assert.deepStrictEqual(yield* table.get("k"), Option.some(`${i}`))
-      }
-    }))
-
-  test("new partitions are found within metadataMaxAge", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      const writer = yield* open({ brokers }, topic, {
-        metadataMaxAge: "1 second",
-        partitioner: (_, count) => count - 1
-      })
-      assert.strictEqual((yield* writer.set("a", "1")).partition, 0)
-      yield* java.createPartitions(topic, 3)
-      yield* Effect.sleep("1100 millis")
-      assert.strictEqual((yield* writer.set("a", "1")).partition, 2)
-    }))
-
-  test("a topic that is deleted: typed, in time, and not created again", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      const writer = yield* open({ brokers }, topic)
-      yield* writer.set("a", "1")
-      yield* java.deleteTopic(topic)
-      const begin = performance.now()
-      const error = yield* Effect.flip(writer.set("a", "2"))
-      assert.strictEqual(error.reason, "TopicNotFound")
-      assert.isBelow(performance.now() - begin, 6_000)
-      assert.notInclude(yield* java.listTopics, topic)
-    }))
-
-  test("closing delivers what was accepted, and leaves nothing", () =>
-    Effect.gen(function* () {
-      const { brokers, java } = yield* kafka
-      const topic = topicName()
-      const { left } = yield* leftovers(
-        Effect.gen(function* () {
-          const writer = yield* open({ brokers }, topic)
-          const writes = Array.from({ length: 3_000 }, (_, i) => writer.set(`k${i}`, "1"))
-          yield* Effect.forkDaemon(Effect.all(writes, { concurrency: "unbounded" }))
-          yield* eventually(writer.stats, (stats) => stats.writes === 3_000)
-        })
-      )
-      assert.deepInclude(left, { sockets: 0, fibers: 0, timers: 0 })
-      assert.isBelow(left.millisToClose, 5_000)
-      assert.strictEqual((yield* java.dump(topic)).length, 3_000)
-    }))
-})
 
 realKafka("writing with ACLs", { java: true }, () => {
   const kafka = shared(
@@ -410,7 +221,7 @@ realKafka("writing while brokers fail", { java: true }, () => {
         assert.isTrue(Exit.isSuccess(exit))
         if (Exit.isSuccess(exit)) assert.strictEqual((yield* Fiber.join(exit.value)).reason, "UnknownOutcome")
         assert.isBelow(left.millisToClose, 3_000)
-        assert.deepInclude(left, { sockets: 0, fibers: 0, timers: 0 })
+        assert.deepInclude(left, { connections: 0, fibers: 0, timers: 0 })
       }),
     120_000
   )

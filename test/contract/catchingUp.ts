@@ -1,0 +1,205 @@
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { assert } from "vitest"
+import {
+  facts,
+  changesOf,
+  collect,
+  differences,
+  eventually,
+  failureOf,
+  fold,
+  numbers,
+  seenBy,
+  statuses,
+  statusOf
+} from "../support/live.ts"
+import { held } from "./clients.ts"
+import { tableOn, type Suite } from "./suite.ts"
+
+export const catchingUp = (test: Suite): void => {
+  test("when acquired, it is complete as of the start, and exact at its positions, while others go on writing", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ partitions: 4 })
+      const before = numbers(10_000).map((i) => ({ key: `key-${i % 3_000}`, value: `${i} ${"x".repeat(100)}` }))
+      yield* kafka.appendInBatches(topic, before, 1_000)
+      const writing = yield* Effect.forkScoped(
+        Effect.forEach(numbers(40), (i) =>
+          kafka.append(topic, [
+            { key: `key-${i % 10}`, value: `late ${i}` },
+            { key: `new ${i}`, value: `${i}` },
+            { key: `key-${100 + (i % 10)}`, value: null }
+          ])
+        )
+      )
+      const ends = yield* kafka.ends(topic)
+      // small answers, so that there are many of them
+      const table = yield* kafka.table(topic, { fetch: { maxPartitionBytes: 65_536, maxBytes: 200_000 } })
+      const atStart = yield* seenBy(table)
+      assert.strictEqual((yield* statusOf(table))._tag, "CaughtUp")
+      for (const [partition, end] of ends.entries()) assert.isAtLeast(atStart.positions.get(partition) ?? -1, end)
+      yield* Fiber.join(writing)
+      yield* table.barrier()
+      const atEnd = yield* seenBy(table)
+
+      const log = yield* kafka.log(topic)
+      assert.strictEqual(log.length, 10_120)
+      assert.deepStrictEqual(differences(atStart.snapshot, fold(log, atStart.positions)), [])
+      assert.deepStrictEqual(differences(atEnd.snapshot, fold(log)), [])
+      const stats = yield* table.stats
+      assert.strictEqual(stats.applied + stats.tombstones, log.length)
+      assert.strictEqual(stats.rebuilds, 0)
+      assert.isAtLeast(stats.replayed, 10_000)
+      assert.isAtMost(stats.replayed, log.length)
+    }))
+
+  test("20,000 keys in 400 batches: each value is right, in small answers and in large ones", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ partitions: 3 })
+      const valueOf = (i: number) => `${i}:${"v".repeat((i * 7) % 60)}`
+      yield* kafka.appendInBatches(
+        topic,
+        numbers(20_000).map((i) => ({ key: `key-${i}`, value: valueOf(i) })),
+        50
+      )
+      for (const fetch of [{}, { maxPartitionBytes: 20_000, maxBytes: 30_000 }]) {
+        const table = yield* kafka.table(topic, { fetch, onCatchUpTimeout: "fail" })
+        const snapshot = table.unsafeSnapshot()
+        assert.strictEqual(snapshot.size, 20_000)
+        assert.deepStrictEqual(
+          numbers(20_000).filter((i) => snapshot.getOrUndefined(`key-${i}`) !== valueOf(i)),
+          []
+        )
+        const stats = yield* table.stats
+        assert.deepStrictEqual([stats.entries, stats.replayed, stats.applied], [20_000, 20_000, 20_000])
+        assert.isDefined(stats.catchUpMillis)
+        assert.deepStrictEqual(
+          stats.partitions.map(({ position }) => position),
+          yield* kafka.ends(topic)
+        )
+      }
+    }))
+
+  test("an empty topic, and one with empty partitions: caught up at once, and followed", (kafka) =>
+    Effect.gen(function* () {
+      const empty = yield* kafka.topic()
+      const gaps = yield* kafka.topic({ partitions: 4 })
+      yield* kafka.append(gaps, [{ key: "a", value: "1", partition: 2 }])
+      for (const [topic, size] of [
+        [empty, 0],
+        [gaps, 1]
+      ] as const) {
+        const begin = performance.now()
+        const table = yield* kafka.table(topic, { onCatchUpTimeout: "fail" })
+        assert.isBelow(performance.now() - begin, 3_000)
+        assert.strictEqual((yield* statusOf(table))._tag, "CaughtUp")
+        assert.strictEqual(yield* table.size, size)
+        yield* table.awaitPosition(yield* kafka.append(topic, [{ key: "b", value: "2", partition: 0 }]))
+        assert.strictEqual(table.unsafeSnapshot().getOrUndefined("b"), "2")
+      }
+    }))
+
+  test("a log that does not begin at 0 is read from where it begins", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ configs: { "cleanup.policy": "compact,delete" } })
+      yield* kafka.appendInBatches(
+        topic,
+        numbers(10).map((i) => ({ key: `key-${i}`, value: "1" })),
+        1
+      )
+      yield* kafka.deleteRecords(topic, 0, 7)
+      const table = yield* kafka.table(topic, { onCatchUpTimeout: "fail" })
+      assert.deepStrictEqual([...table.unsafeSnapshot().keys()], ["key-7", "key-8", "key-9"])
+      const stats = yield* table.stats
+      assert.deepStrictEqual([stats.replayed, stats.rebuilds, stats.partitions[0].position], [3, 0, 10])
+    }))
+
+  test("too slow: degraded with what is missing, then caught up by itself; or a typed error, where that was asked for", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ partitions: 2 })
+      yield* kafka.append(
+        topic,
+        numbers(20).map((i) => ({ key: `key-${i}`, value: "1", partition: i % 2 }))
+      )
+      const slow = yield* held(yield* kafka.client, ["fetch"])
+      const begin = performance.now()
+      const [degraded, failed] = yield* Effect.all(
+        [
+          tableOn(slow.client, topic, { catchUpTimeout: "400 millis" }),
+          Effect.exit(tableOn(slow.client, topic, { catchUpTimeout: "400 millis", onCatchUpTimeout: "fail" }))
+        ],
+        { concurrency: 2 }
+      )
+      assert.isBelow(performance.now() - begin, 3_000)
+      const error = failureOf(failed)
+      assert.deepInclude(facts(error), { _tag: "KafkaWaitTimeoutError", operation: "start", afterMillis: 400 })
+      const behind = numbers(2).map((partition) => ({ partition, position: 0, target: 10 }))
+      if (error._tag === "KafkaWaitTimeoutError") assert.deepStrictEqual(error.behind, behind)
+      const status = yield* statusOf(degraded)
+      assert.strictEqual(status._tag, "Degraded")
+      if (status._tag === "Degraded") {
+        assert.deepStrictEqual(status.cause.behind, behind)
+        assert.deepInclude(status.progress, { done: 0, total: 20, percent: 0 })
+      }
+      assert.strictEqual(yield* degraded.size, 0)
+      const waited = failureOf(yield* Effect.exit(degraded.awaitCaughtUp({ timeout: "100 millis" })))
+      assert.deepInclude(facts(waited), { _tag: "KafkaWaitTimeoutError", operation: "awaitCaughtUp" })
+
+      const seen = yield* statuses(degraded)
+      const changes = yield* changesOf(degraded)
+      const replayed = yield* Effect.flatMap(degraded.subscribe(), (it) => collect(it.changes))
+      const waiting = yield* Effect.forkScoped(degraded.awaitCaughtUp())
+      yield* slow.release
+      yield* Fiber.join(waiting)
+      assert.strictEqual(yield* degraded.size, 20)
+      yield* degraded.awaitPosition(yield* kafka.append(topic, [{ key: "key-0", value: "2", partition: 0 }]))
+      yield* eventually(
+        Effect.sync(() => changes.length),
+        (count) => count === 21
+      )
+      // what is replayed says so, and what comes after it does not
+      yield* eventually(
+        Effect.sync(() => replayed.filter((change) => !change.replayed).map(({ key }) => key)),
+        (keys) => keys.length === 1 && keys[0] === "key-0"
+      )
+      assert.strictEqual(seen[0], "Degraded")
+      yield* eventually(
+        Effect.sync(() => seen[seen.length - 1]),
+        (last) => last === "CaughtUp"
+      )
+    }))
+
+  test("partitions that appear before it has caught up belong to what is complete when it is acquired", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic()
+      yield* kafka.append(topic, [{ key: "a", value: "1" }])
+      const slow = yield* held(yield* kafka.client, ["fetch"])
+      let opened = 0
+      const client: typeof slow.client = {
+        ...slow.client,
+        listOffsets: (description, at) =>
+          Effect.tap(slow.client.listOffsets(description, at), (offsets) =>
+            Effect.sync(() => {
+              opened = Math.max(opened, ...offsets.map(({ partition }) => partition + 1))
+            })
+          )
+      }
+      const opening = yield* Effect.forkScoped(
+        tableOn(client, topic, { metadataMaxAge: "200 millis", onCatchUpTimeout: "fail" })
+      )
+      yield* eventually(slow.waiting, (count) => count > 0)
+      yield* kafka.addPartitions(topic, 3)
+      yield* kafka.append(topic, [
+        { key: "b", value: "1", partition: 1 },
+        { key: "c", value: "1", partition: 2 }
+      ])
+      yield* eventually(
+        Effect.sync(() => opened),
+        (count) => count === 3
+      )
+      yield* slow.release
+      const table = yield* Fiber.join(opening)
+      assert.sameMembers([...table.unsafeSnapshot().keys()], ["a", "b", "c"])
+      assert.strictEqual((yield* table.stats).replayed, 3)
+    }))
+}

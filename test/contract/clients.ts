@@ -1,0 +1,113 @@
+/** Clients between a table and its cluster, that do what a cluster does at times, when the test wants it. */
+import * as Effect from "effect/Effect"
+import { KafkaError, type KafkaClient } from "../../src/index.ts"
+
+/** What `held` can hold. */
+export type Step = "connect" | "describeTopic" | "listOffsets" | "initProducerId" | "fetch" | "produce"
+
+export interface Held {
+  readonly client: KafkaClient.KafkaClient
+  /** How many answers are being held back now. */
+  readonly waiting: Effect.Effect<number>
+  /** From now on, answers come as they are. */
+  readonly release: Effect.Effect<void>
+}
+
+/** Holds answers back. */
+export const held = (client: KafkaClient.KafkaClient, steps: ReadonlyArray<Step>): Effect.Effect<Held> =>
+  Effect.map(Effect.makeLatch(false), (latch) => {
+    let waiting = 0
+    const wait = Effect.acquireUseRelease(
+      Effect.sync(() => waiting++),
+      () => latch.await,
+      () => Effect.sync(() => waiting--)
+    )
+    const at =
+      (step: Step) =>
+      <A, E, R>(answer: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+        steps.includes(step) ? Effect.zipLeft(answer, wait) : answer
+    return {
+      client: {
+        ...client,
+        connect: (broker) =>
+          at("connect")(client.connect(broker)).pipe(
+            Effect.map((connection) => ({
+              ...connection,
+              fetch: (request) => at("fetch")(connection.fetch(request)),
+              produce: (request) => at("produce")(connection.produce(request))
+            }))
+          ),
+        describeTopic: (topic) => at("describeTopic")(client.describeTopic(topic)),
+        listOffsets: (topic, what) => at("listOffsets")(client.listOffsets(topic, what)),
+        initProducerId: at("initProducerId")(client.initProducerId)
+      },
+      waiting: Effect.sync(() => waiting),
+      release: Effect.asVoid(latch.open)
+    }
+  })
+
+const closed = (request: string) => new KafkaError.ConnectionError({ reason: "Closed", broker: "", request })
+
+/** Whose leader of `partition` does not say where it begins, the first time: as leaders do that have just been elected. */
+export const late = (client: KafkaClient.KafkaClient, partition: number): KafkaClient.KafkaClient => {
+  let asked = 0
+  return {
+    ...client,
+    listOffsets: (description, at) =>
+      Effect.map(client.listOffsets(description, at), (offsets) =>
+        // once for the beginning, and once for the end
+        asked++ < 2
+          ? offsets.map((one) =>
+              one.partition === partition ? { ...one, offset: -1, error: closed("ListOffsets") } : one
+            )
+          : offsets
+      )
+  }
+}
+
+/** Whose connections break at every `nth` fetch, the answer lost. */
+export const breaking = (client: KafkaClient.KafkaClient, nth: number): KafkaClient.KafkaClient => {
+  let fetches = 0
+  return {
+    ...client,
+    connect: (broker) =>
+      Effect.map(client.connect(broker), (connection) => {
+        let isOpen = true
+        return {
+          ...connection,
+          isOpen: () => isOpen && connection.isOpen(),
+          fetch: (request) =>
+            Effect.flatMap(connection.fetch(request), (answer) => {
+              if (++fetches % nth === 0) isOpen = false
+              return isOpen ? Effect.succeed(answer) : Effect.fail(closed("Fetch"))
+            })
+        }
+      })
+  }
+}
+
+/** Whose network flips a bit in what is fetched from `offset` on, in so many answers. */
+export const corrupting = (client: KafkaClient.KafkaClient, offset: number, times: number): KafkaClient.KafkaClient => {
+  let left = times
+  return {
+    ...client,
+    connect: (broker) =>
+      Effect.map(client.connect(broker), (connection) => ({
+        ...connection,
+        fetch: (request) =>
+          Effect.map(connection.fetch(request), (answer) => ({
+            ...answer,
+            partitions: answer.partitions.map((one) => {
+              const asked = request.partitions.find(({ partition }) => partition === one.partition)
+              if (one.records.length === 0 || asked === undefined || asked.fetchOffset < offset || left === 0)
+                return one
+              left--
+              const records = Buffer.from(one.records)
+              // within the first batch, and under its checksum
+              records[60] ^= 1
+              return { ...one, records }
+            })
+          }))
+      }))
+  }
+}

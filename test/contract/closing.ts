@@ -1,0 +1,174 @@
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import type { Duration } from "effect"
+import { assert } from "vitest"
+import { leftovers } from "../support/leftovers.ts"
+import { eventually, numbers } from "../support/live.ts"
+import { held, type Step } from "./clients.ts"
+import { tableOn, writerOn, type Kafka, type Suite } from "./suite.ts"
+
+/** Ends within two seconds, and leaves nothing. */
+const leavesNothing = <A, E>(
+  kafka: Kafka,
+  what: string,
+  body: Effect.Effect<A, E, Scope.Scope>,
+  interruptAfter?: Duration.DurationInput
+) =>
+  Effect.map(
+    leftovers(body, {
+      connections: kafka.connections,
+      ...(interruptAfter === undefined ? {} : { interruptAfter })
+    }),
+    ({ exit, left: { millisToClose, ...left } }) => {
+      assert.deepStrictEqual(left, { connections: 0, fibers: 0, timers: 0 }, what)
+      assert.isBelow(millisToClose, 2_000, what)
+      return exit
+    }
+  )
+
+const filled = (kafka: Kafka) =>
+  Effect.tap(kafka.topic({ partitions: 3 }), (topic) =>
+    kafka.append(
+      topic,
+      numbers(5_000).map((i) => ({ key: `key-${i}`, value: "x".repeat(100) }))
+    )
+  )
+
+export const closing = (test: Suite): void => {
+  test("a table that is closed leaves no connection, fiber or timer; its content stays readable", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* filled(kafka)
+      const exit = yield* leavesNothing(
+        kafka,
+        "closed",
+        Effect.tap(kafka.table(topic), (table) => table.barrier())
+      )
+      if (Exit.isFailure(exit)) return assert.fail(String(exit.cause))
+      assert.strictEqual(exit.value.unsafeSnapshot().size, 5_000)
+    }))
+
+  test("nor does one with waiters, subscribers and watchers", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* filled(kafka)
+      // what is waited for never comes
+      const open = yield* kafka.transaction()
+      yield* open.append(topic, [{ key: "open", value: "1" }])
+      const exit = yield* leavesNothing(
+        kafka,
+        "with waiters",
+        Effect.gen(function* () {
+          const table = yield* kafka.table(topic)
+          const waiting = yield* Effect.forkDaemon(Effect.exit(table.barrier()))
+          yield* table.subscribe()
+          yield* eventually(table.stats, ({ subscribers }) => subscribers === 1)
+          return waiting
+        })
+      )
+      if (Exit.isFailure(exit)) return assert.fail(String(exit.cause))
+      assert.isTrue(Exit.isFailure(yield* Fiber.join(exit.value)))
+    }))
+
+  test("interrupted at any moment, a table leaves nothing", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* filled(kafka)
+      const use = Effect.andThen(
+        Effect.flatMap(kafka.table(topic), (table) => table.barrier()),
+        Effect.never
+      )
+      for (const millis of [0, 1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96]) {
+        yield* leavesNothing(kafka, `after ${millis} ms`, use, millis)
+      }
+    }))
+
+  const steps: ReadonlyArray<Step> = ["connect", "describeTopic", "listOffsets", "fetch"]
+  test(`interrupted while ${steps.join(", ")} has no answer, a table leaves nothing`, (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* filled(kafka)
+      for (const step of steps) {
+        yield* leavesNothing(
+          kafka,
+          step,
+          Effect.gen(function* () {
+            const slow = yield* held(yield* kafka.client, [step])
+            yield* Effect.forkScoped(tableOn(slow.client, topic))
+            yield* eventually(slow.waiting, (count) => count > 0)
+          })
+        )
+      }
+    }))
+
+  test("interrupted or closed at any moment, a writer leaves nothing, and no acknowledged write is missing", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ partitions: 2 })
+      let acknowledged = 0
+      const use = Effect.gen(function* () {
+        const writer = yield* kafka.writer(topic)
+        yield* Effect.forEach(
+          numbers(100_000),
+          (i) => Effect.tap(writer.set(`k${i % 100}`, "1"), () => Effect.sync(() => acknowledged++)),
+          { concurrency: 50 }
+        )
+      })
+      for (const millis of [0, 1, 2, 4, 8, 16, 32, 64]) {
+        yield* leavesNothing(kafka, `after ${millis} ms`, use, millis)
+      }
+      assert.isAtLeast((yield* kafka.log(topic)).length, acknowledged)
+      for (const step of ["describeTopic", "initProducerId", "connect", "produce"] as const) {
+        yield* leavesNothing(
+          kafka,
+          step,
+          Effect.gen(function* () {
+            const slow = yield* held(yield* kafka.client, [step])
+            const set = Effect.flatMap(writerOn(slow.client, topic, { closeTimeout: "500 millis" }), (writer) =>
+              Effect.exit(writer.set("a", "1"))
+            )
+            yield* Effect.forkScoped(set)
+            yield* eventually(slow.waiting, (count) => count > 0)
+          })
+        )
+      }
+    }))
+
+  test("many tables and writers share the connections of one client, and give them back one by one", (kafka) =>
+    Effect.gen(function* () {
+      const topics = yield* Effect.forEach(numbers(3), () => filled(kafka))
+      yield* eventually(kafka.connections, (count) => count === 0)
+      const client = yield* kafka.client
+      const before = yield* kafka.connections
+      assert.strictEqual(before, 0)
+      const scope = yield* Scope.make()
+      const tables = yield* Effect.forEach(topics, (topic) => Scope.extend(tableOn(client, topic), scope))
+      const writers = yield* Effect.forEach(topics, (topic) => Scope.extend(writerOn(client, topic), scope))
+      for (const [i, writer] of writers.entries()) {
+        yield* tables[i].awaitPosition(yield* writer.set("a", "1"))
+        yield* tables[i].barrier()
+      }
+      // one to ask, and one for each long poll and each queue of writes
+      assert.strictEqual(yield* kafka.connections, 7)
+      yield* Scope.close(scope, Exit.void)
+      yield* eventually(kafka.connections, (count) => count === 1)
+      const again = yield* tableOn(client, topics[0])
+      assert.strictEqual(yield* again.size, 5_001)
+    }))
+
+  test("opened and closed again and again: nothing adds up", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic()
+      yield* leavesNothing(
+        kafka,
+        "30 times",
+        Effect.forEach(numbers(30), (i) =>
+          Effect.scoped(
+            Effect.gen(function* () {
+              const table = yield* kafka.table(topic)
+              const writer = yield* kafka.writer(topic)
+              yield* table.awaitPosition(yield* writer.set("n", `${i}`))
+              assert.strictEqual(table.unsafeSnapshot().getOrUndefined("n"), `${i}`)
+            })
+          )
+        )
+      )
+    }))
+}

@@ -1,0 +1,132 @@
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import { assert } from "vitest"
+import { Position } from "../../src/index.ts"
+import { facts, collect, differences, eventually, failureOf, fold, numbers, statusOf } from "../support/live.ts"
+import { newName, openers, type Kafka, type Suite } from "./suite.ts"
+
+/** Other clients' producers create again what they wrote to once, where brokers let them, whenever they look around. */
+const write = (kafka: Kafka, topic: string, key: string) =>
+  Effect.scoped(Effect.flatMap(kafka.writer(topic), (writer) => writer.set(key, "1")))
+
+export const topicLife = (test: Suite): void => {
+  test("not there, and not to be created: a typed error with its name, and it stays missing", (kafka) =>
+    Effect.forEach(
+      openers(kafka),
+      (open) =>
+        Effect.gen(function* () {
+          const missing = newName()
+          const error = yield* Effect.flip(open(missing, { ensureTopic: false }))
+          assert.deepInclude(facts(error), { _tag: "KafkaTopicError", reason: "NotFound" })
+          assert.include(error.message, missing)
+          assert.include(error.message, "ACL")
+          assert.isUndefined(yield* kafka.describeTopic(missing))
+        }),
+      { concurrency: "unbounded" }
+    ))
+
+  test("deleted: typed, content frozen and readable, who waits wakes at once, never created again", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic()
+      const id = yield* kafka.idOf(topic)
+      yield* write(kafka, topic, "a")
+      const table = yield* kafka.table(topic)
+      const failure = yield* Effect.forkScoped(Effect.exit(table.failure))
+      const never = Position.make({ topic, partition: 0, offset: 1_000 })
+      const waiting = yield* Effect.forkScoped(Effect.exit(table.awaitPosition(never, { timeout: "1 minute" })))
+      yield* kafka.deleteTopic(topic)
+      const status = yield* eventually(statusOf(table), (one) => one._tag === "Failed")
+      const error = failureOf(yield* Fiber.join(failure))
+      assert.deepInclude(facts(error), { _tag: "KafkaTopicError", reason: "Deleted", topic, expected: id })
+      assert.isTrue(status._tag === "Failed" && status.error === error && !status.healing)
+      for (const waited of [yield* Fiber.join(waiting), yield* Effect.exit(table.barrier())]) {
+        assert.isTrue(failureOf(waited) === error)
+      }
+      assert.isTrue(failureOf(yield* Effect.exit(table.awaitCaughtUp())) === error)
+      assert.deepStrictEqual([...table.unsafeSnapshot()], [["a", "1"]])
+      assert.isUndefined(yield* kafka.describeTopic(topic))
+    }))
+
+  test("re-created: typed with both ids; with a restart policy the new content replaces the old at once", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ partitions: 2 })
+      const before = yield* kafka.idOf(topic)
+      yield* kafka.append(
+        topic,
+        numbers(50).map((i) => ({ key: `old-${i}`, value: "1" }))
+      )
+      const frozen = yield* kafka.table(topic)
+      const restarting = yield* kafka.table(topic, {
+        restart: Schedule.spaced("100 millis"),
+        fetch: { maxPartitionBytes: 2_000, maxBytes: 2_000 }
+      })
+      const contents = yield* collect(
+        Stream.map(restarting.ref.changes, (snapshot) => {
+          const old = [...snapshot.keys()].filter((key) => key.startsWith("old-")).length
+          return `${old} + ${snapshot.size - old}`
+        })
+      )
+      yield* kafka.deleteTopic(topic)
+      const after = yield* kafka.createTopic(topic)
+      assert.notStrictEqual(after, before)
+      // the old positions are inside of the new log; a producer may still think that there are two partitions
+      yield* kafka.appendInBatches(
+        topic,
+        numbers(300).map((i) => ({ key: `new-${i}`, value: "x".repeat(50), partition: 0 })),
+        10
+      )
+      const status = yield* eventually(statusOf(frozen), (one) => one._tag === "Failed")
+      if (status._tag === "Failed") {
+        assert.deepInclude(facts(status.error), {
+          _tag: "KafkaTopicError",
+          reason: "Recreated",
+          expected: before,
+          actual: after
+        })
+      }
+      assert.strictEqual(frozen.unsafeSnapshot().size, 50)
+      assert.isTrue([...frozen.unsafeSnapshot().keys()].every((key) => key.startsWith("old-")))
+
+      yield* eventually(restarting.size, (size) => size === 300)
+      yield* eventually(statusOf(restarting), (one) => one._tag === "CaughtUp")
+      yield* restarting.barrier()
+      assert.deepStrictEqual(differences(restarting.unsafeSnapshot(), fold(yield* kafka.log(topic))), [])
+      // a new life that had some records only when it was replayed is complete as of then
+      assert.isTrue(
+        contents.every((content) => content === "50 + 0" || content.startsWith("0 + ")),
+        contents.join(", ")
+      )
+    }))
+
+  test("deleted, with a restart policy: the content stays until somebody creates the topic again", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic()
+      yield* write(kafka, topic, "old")
+      const table = yield* kafka.table(topic, { restart: Schedule.spaced("200 millis") })
+      yield* kafka.deleteTopic(topic)
+      const status = yield* eventually(statusOf(table), (one) => one._tag === "Failed")
+      assert.isTrue(status._tag === "Failed" && status.healing)
+      assert.isUndefined(yield* kafka.describeTopic(topic))
+      assert.deepStrictEqual([...table.unsafeSnapshot()], [["old", "1"]])
+      yield* kafka.createTopic(topic)
+      yield* write(kafka, topic, "new")
+      yield* eventually(table.keys, (keys) => keys.length === 1 && keys[0] === "new")
+      yield* eventually(statusOf(table), (one) => one._tag === "CaughtUp")
+      yield* table.barrier()
+    }))
+
+  test("deleted under a writer: typed, in time, and not created again", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic()
+      const writer = yield* kafka.writer(topic)
+      yield* writer.set("a", "1")
+      yield* kafka.deleteTopic(topic)
+      const begin = performance.now()
+      const error = yield* Effect.flip(writer.set("a", "2"))
+      assert.deepInclude(facts(error), { _tag: "KafkaWriteError", reason: "TopicNotFound", topic })
+      assert.isBelow(performance.now() - begin, 6_000)
+      assert.isUndefined(yield* kafka.describeTopic(topic))
+    }))
+}

@@ -1,0 +1,330 @@
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import { assert } from "vitest"
+import { Codec, KafkaTableWriter, Partitioner, type KafkaError, type Position } from "../../src/index.ts"
+import type { Compression, ReadRecord } from "../kafka/records.ts"
+import { codecsIn } from "../support/codecsIn.ts"
+import { facts, eventually, numbers } from "../support/live.ts"
+import { held } from "./clients.ts"
+import { tableOn, writerOn, type Suite } from "./suite.ts"
+
+const text = (bytes: Buffer | null): string => bytes?.toString() ?? "null"
+
+const shown = ({ key, value }: ReadRecord): string => `${text(key)}=${text(value)}`
+
+/** What is at this position in the log. */
+const at = (log: ReadonlyArray<ReadRecord>, position: Position.Position): string | undefined => {
+  const found = log.find((r) => r.partition === position.partition && r.offset === position.offset)
+  return found === undefined ? undefined : shown(found)
+}
+
+/** In the order of their numbers in a batch's attributes. */
+const codecs: ReadonlyArray<Compression> = ["none", "gzip", "snappy", "lz4", "zstd"]
+
+const rising = (list: ReadonlyArray<number>): boolean => list.every((n, i) => i === 0 || n > list[i - 1])
+
+export const writing = (test: Suite): void => {
+  test("others read keys, values, tombstones, headers and timestamps, at the positions that were told", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ partitions: 3 })
+      const writer = yield* kafka.writer(topic)
+      const positions = [
+        yield* writer.set("a", "1", {
+          timestamp: 1_700_000_000_123,
+          headers: [
+            { key: "h", value: "x" },
+            { key: "h", value: null },
+            { key: "h2", value: new Uint8Array([0, 255]) }
+          ]
+        }),
+        yield* writer.set("", "empty key"),
+        yield* writer.set("ключ 😀", ""),
+        yield* writer.delete("a"),
+        yield* writer.set("last", "1", { partition: 2 })
+      ]
+      const log = yield* kafka.log(topic)
+      assert.strictEqual(log.length, positions.length)
+      assert.deepStrictEqual(
+        positions.map((position) => at(log, position)),
+        ["a=1", "=empty key", "ключ 😀=", "a=null", "last=1"]
+      )
+      const first = log.find((r) => r.timestamp === 1_700_000_000_123)
+      assert.deepStrictEqual(first?.headers, [
+        { key: "h", value: Buffer.from("x") },
+        { key: "h", value: null },
+        { key: "h2", value: Buffer.from([0, 255]) }
+      ])
+      assert.deepStrictEqual([positions[4].topic, positions[4].partition], [topic, 2])
+    }))
+
+  test("keys go where others' producers put them", (kafka) =>
+    Effect.gen(function* () {
+      const [ours, others] = [yield* kafka.topic({ partitions: 7 }), yield* kafka.topic({ partitions: 7 })]
+      const writer = yield* kafka.writer(ours)
+      const keys = ["", "a", "ab", "abc", "abcd", "ключ", "😀", ...numbers(60).map((i) => `key-${i * 7919}`)]
+      const positions = yield* writer.setMany(keys.map((key) => [key, key] as const))
+      const expected = yield* kafka.append(
+        others,
+        keys.map((key) => ({ key, value: key }))
+      )
+      assert.deepStrictEqual(
+        positions.map((p) => p.partition),
+        expected.map((p) => p.partition)
+      )
+      assert.strictEqual(new Set(expected.map((p) => p.partition)).size, 7)
+      // another one, where that is asked for
+      const crc = yield* kafka.writer(ours, { partitioner: Partitioner.crc32 })
+      const { partition } = yield* crc.set("abc", "1")
+      assert.strictEqual(partition, Partitioner.crc32(Buffer.from("abc"), 7))
+    }))
+
+  for (const [code, compression] of codecs.entries()) {
+    test(`others read what was compressed with ${compression}, and so do tables`, (kafka) =>
+      Effect.gen(function* () {
+        const topic = yield* kafka.topic()
+        const writer = yield* kafka.writer(topic, { compression })
+        // one that takes several blocks, and one that does not compress
+        const many = numbers(500).map((i) => [`k${i}`, `${i} `.repeat(200)] as const)
+        const noise = numbers(30_000)
+          .map((i) => String.fromCharCode(33 + ((i * i * 31) % 90)))
+          .join("")
+        yield* writer.setMany(many)
+        yield* writer.set("noise", noise)
+        assert.deepStrictEqual((yield* kafka.log(topic)).map(shown), [
+          ...many.map(([k, v]) => `${k}=${v}`),
+          `noise=${noise}`
+        ])
+        const table = yield* kafka.table(topic)
+        assert.deepStrictEqual([...table.unsafeSnapshot()], [...many, ["noise", noise]] as Array<[string, string]>)
+        assert.deepStrictEqual(yield* codecsIn(yield* kafka.client, topic), [code])
+        const { bytes } = yield* writer.stats
+        if (compression === "none") assert.isAbove(bytes, 300_000)
+        else assert.isBelow(bytes, 200_000)
+      }))
+  }
+
+  test("64 in flight: every key in the order of its calls, every acknowledgement at its position, few requests", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ partitions: 4 })
+      const writer = yield* kafka.writer(topic)
+      const written: Array<{ readonly expected: string; readonly position: Position.Position }> = []
+      yield* Effect.forEach(
+        numbers(5_000),
+        (i) =>
+          Effect.map(writer.set(`k${i % 50}`, `${i}`), (position) => {
+            written.push({ expected: `k${i % 50}=${i}`, position })
+          }),
+        { concurrency: 64 }
+      )
+      const log = yield* kafka.log(topic)
+      assert.strictEqual(log.length, 5_000)
+      const values = new Map(log.map((r) => [`${r.partition}:${r.offset}`, shown(r)]))
+      for (const { expected, position } of written) {
+        assert.strictEqual(values.get(`${position.partition}:${position.offset}`), expected)
+      }
+      for (const key of numbers(50)) {
+        const of = log.filter((record) => text(record.key) === `k${key}`).map(({ value }) => Number(value))
+        assert.strictEqual(of.length, 100)
+        assert.isTrue(rising(of), of.join())
+      }
+      const stats = yield* writer.stats
+      assert.deepInclude(stats, { writes: 5_000, acknowledged: 5_000, failed: 0, unknown: 0, queued: 0 })
+      assert.isBelow(stats.requests, 1_000)
+      assert.isTrue(Object.isFrozen(stats))
+    }))
+
+  test("at full speed it leaves room for the rest of the process", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ partitions: 2 })
+      const writer = yield* kafka.writer(topic)
+      let longest = 0
+      let ticks = 0
+      const begin = performance.now()
+      let last = begin
+      const tick = () => {
+        const now = performance.now()
+        longest = Math.max(longest, now - last)
+        last = now
+        ticks++
+      }
+      const ticker = setInterval(tick, 5)
+      yield* Effect.addFinalizer(() => Effect.sync(() => clearInterval(ticker)))
+      yield* Effect.forEach(numbers(30_000), (i) => writer.set(`k${i % 100}`, `${i}`), {
+        concurrency: 64,
+        discard: true
+      })
+      tick()
+      // the machine may be busy with other things: without any room it would be a gap of all of its time
+      const millis = last - begin
+      assert.isBelow(longest, Math.max(250, millis / 3))
+      assert.isAbove(ticks, millis / 100)
+    }))
+
+  for (const [name, settings] of [
+    ["the leader's acknowledgement alone", { acks: "leader" }],
+    ["no numbers on the records", { idempotent: false }]
+  ] as const) {
+    test(`the same with ${name}`, (kafka) =>
+      Effect.gen(function* () {
+        const topic = yield* kafka.topic({ partitions: 2 })
+        const writer = yield* kafka.writer(topic, settings)
+        const positions = yield* Effect.forEach(numbers(500), (i) => writer.set(`k${i % 20}`, `${i}`), {
+          concurrency: 32
+        })
+        const log = yield* kafka.log(topic)
+        assert.strictEqual(log.length, 500)
+        assert.deepStrictEqual(
+          positions.map((position) => at(log, position)),
+          numbers(500).map((i) => `k${i % 20}=${i}`)
+        )
+        for (const key of numbers(20)) {
+          const of = log.filter((record) => text(record.key) === `k${key}`).map(({ value }) => Number(value))
+          assert.isTrue(rising(of), of.join())
+        }
+      }))
+  }
+
+  test("writers of several processes: each in its order, all of it in the log once", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ partitions: 3 })
+      const table = yield* kafka.table(topic)
+      const writers = yield* Effect.forEach(numbers(4), () => kafka.writer(topic))
+      const positions = yield* Effect.forEach(
+        numbers(1_000),
+        (i) => Effect.map(writers[i % 4].set(`k${i % 10}`, `${i % 4}/${i}`), (position) => ({ position, i })),
+        { concurrency: 40 }
+      )
+      const log = yield* kafka.log(topic)
+      assert.strictEqual(log.length, 1_000)
+      for (const { i, position } of positions) assert.strictEqual(at(log, position), `k${i % 10}=${i % 4}/${i}`)
+      for (const key of numbers(10)) {
+        for (const writer of numbers(4)) {
+          const of = log
+            .filter((record) => text(record.key) === `k${key}` && text(record.value).startsWith(`${writer}/`))
+            .map(({ value }) => Number(text(value).split("/")[1]))
+          assert.isTrue(rising(of), of.join())
+        }
+      }
+      yield* table.awaitPosition(positions.map(({ position }) => position))
+      const last = new Map(log.map((record) => [text(record.key), text(record.value)]))
+      assert.deepStrictEqual([...table.unsafeSnapshot()].sort(), [...last].sort())
+    }))
+
+  test("above the topic's max.message.bytes: batches are split, one record is TooLarge and hurts no other", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ configs: { "max.message.bytes": "2000" } })
+      const writer = yield* kafka.writer(topic)
+      yield* writer.setMany(numbers(100).map((i) => [`k${i}`, "x".repeat(100)] as const))
+      const [before, error, after] = yield* Effect.all(
+        [writer.set("before", "1"), Effect.flip(writer.set("big", "x".repeat(3_000))), writer.set("after", "1")],
+        { concurrency: "unbounded" }
+      )
+      assert.deepInclude(facts(error), { _tag: "KafkaWriteError", reason: "TooLarge", topic })
+      const log = yield* kafka.log(topic)
+      assert.deepStrictEqual(
+        log.map((r) => text(r.key)),
+        [...numbers(100).map((i) => `k${i}`), "before", "after"]
+      )
+      assert.deepStrictEqual(
+        [before, after].map((position) => at(log, position)),
+        ["before=1", "after=1"]
+      )
+      assert.deepInclude(yield* writer.stats, { acknowledged: 102, failed: 1, unknown: 0 })
+    }))
+
+  test("what cannot be written is refused before anything is sent, of many none", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic()
+      const writer = yield* kafka.withClient(
+        KafkaTableWriter.make<string, number>({ topic, value: Codec.json(Schema.Int), maxRecordBytes: 200 })
+      )
+      const reasons = yield* Effect.forEach(
+        [
+          writer.set("a", 1.5),
+          writer.setMany([
+            ["a", 1],
+            ["b", 2.5]
+          ]),
+          writer.set("k".repeat(300), 1),
+          writer.set("a", 1, { partition: 7 })
+        ] as ReadonlyArray<Effect.Effect<unknown, KafkaError.WriteError>>,
+        (write) => Effect.map(Effect.flip(write), ({ reason }) => reason)
+      )
+      assert.deepStrictEqual(reasons, ["Encode", "Encode", "TooLarge", "InvalidPartition"])
+      assert.strictEqual((yield* writer.stats).requests, 0)
+      assert.deepStrictEqual(yield* kafka.log(topic), [])
+    }))
+
+  test("a table reads its own writes by their positions, one of them or the last of many", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ partitions: 3 })
+      const client = yield* kafka.client
+      const writer = yield* writerOn(client, topic)
+      const table = yield* tableOn(client, topic)
+      for (const i of numbers(20)) {
+        yield* table.awaitPosition(yield* writer.set("k", `${i}`))
+        assert.deepStrictEqual(yield* table.get("k"), Option.some(`${i}`))
+      }
+      yield* table.awaitPosition(yield* writer.setMany(numbers(200).map((i) => [`k${i}`, `${i}`] as const)))
+      assert.strictEqual(yield* table.size, 201)
+      yield* table.awaitPosition(yield* writer.deleteMany(numbers(200).map((i) => `k${i}`)))
+      assert.deepStrictEqual(yield* table.keys, ["k"])
+    }))
+
+  test("new partitions are found within metadataMaxAge", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic()
+      const writer = yield* kafka.writer(topic, { metadataMaxAge: "300 millis", partitioner: (_, count) => count - 1 })
+      assert.strictEqual((yield* writer.set("a", "1")).partition, 0)
+      yield* kafka.addPartitions(topic, 3)
+      yield* eventually(writer.set("a", "1"), ({ partition }) => partition === 2, "5 seconds")
+    }))
+
+  test("what was accepted is written, although nobody waits for it any more; flush waits for it", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic()
+      const slow = yield* held(yield* kafka.client, ["produce"])
+      const writer = yield* writerOn(slow.client, topic)
+      const fibers = yield* Effect.forEach(numbers(50), (i) => Effect.fork(writer.set(`k${i}`, "1")))
+      yield* eventually(writer.stats, ({ writes }) => writes === 50)
+      yield* Fiber.interruptAll(fibers)
+      const flushing = yield* Effect.forkScoped(writer.flush)
+      yield* eventually(slow.waiting, (count) => count === 1)
+      assert.isNull(flushing.unsafePoll())
+      yield* slow.release
+      yield* Fiber.join(flushing)
+      assert.deepStrictEqual(
+        (yield* kafka.log(topic)).map(shown),
+        numbers(50).map((i) => `k${i}=1`)
+      )
+      assert.deepInclude(yield* writer.stats, { writes: 50, acknowledged: 50, queued: 0 })
+    }))
+
+  test("closing delivers what was accepted, and takes no more", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ partitions: 2 })
+      const scope = yield* Scope.make()
+      const writer = yield* Scope.extend(kafka.writer(topic), scope)
+      const writes = yield* Effect.forkScoped(
+        Effect.all(
+          numbers(3_000).map((i) => writer.set(`k${i}`, "1")),
+          { concurrency: "unbounded" }
+        )
+      )
+      yield* eventually(writer.stats, (stats) => stats.writes === 3_000)
+      const begin = performance.now()
+      yield* Scope.close(scope, Exit.void)
+      assert.isBelow(performance.now() - begin, 5_000)
+      assert.strictEqual((yield* kafka.log(topic)).length, 3_000)
+      assert.strictEqual((yield* Fiber.join(writes)).length, 3_000)
+      assert.deepInclude(facts(yield* Effect.flip(writer.set("late", "1"))), {
+        _tag: "KafkaWriteError",
+        reason: "Closed"
+      })
+      assert.strictEqual((yield* kafka.log(topic)).length, 3_000)
+    }))
+}
