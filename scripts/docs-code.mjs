@@ -1,5 +1,11 @@
-// Compiles every TypeScript block of the README, of docs/ and of the doc comments, each as a module of its own.
-import { spawnSync } from "node:child_process"
+// Compiles every TypeScript block of the README, of docs/ and of the doc comments, each as a module of its own, and runs
+// those that a reader is told to run. A comment in front of a block says what it is:
+//
+//   <!-- file: name.ts -->   it is that file, beside the page's other files
+//   <!-- prints -->          what the file before it prints when it is run: these lines, in this order. … is anything, and a
+//                            line that begins with it is not looked for
+//   <!-- tests -->           the command that runs the page's *.test.ts
+import { execFile } from "node:child_process"
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -14,40 +20,117 @@ const filesIn = (folder, extension) =>
     .filter((name) => name.endsWith(extension))
     .map((name) => join(root, folder, name))
 
-/** Blocks of a file with the line that they begin at. Doc comments carry ` * ` in front of each line. */
+/** Blocks of a file, with the line that they begin at. Doc comments carry ` * ` in front of each line. */
 const blocksOf = (file) => {
-  const lines = readFileSync(file, "utf8").split("\n")
   const blocks = []
   let open
-  lines.forEach((line, index) => {
-    const text = file.endsWith(".ts") ? line.replace(/^\s*\* ?/, "") : line
-    if (open === undefined && /^```ts\s*$/.test(text)) open = { line: index + 1, code: [] }
-    else if (open !== undefined && /^```\s*$/.test(text)) {
-      blocks.push(open)
-      open = undefined
-    } else if (open !== undefined) open.code.push(text)
-  })
+  let mark
+  readFileSync(file, "utf8")
+    .split("\n")
+    .forEach((line, index) => {
+      const text = file.endsWith(".ts") ? line.replace(/^\s*\* ?/, "") : line
+      const fence = /^```(\S*)/.exec(text)
+      if (open !== undefined && fence !== null) {
+        blocks.push(open)
+        open = undefined
+      } else if (open !== undefined) open.lines.push(text)
+      else if (fence !== null) {
+        open = { line: index + 1, language: fence[1], mark, lines: [] }
+        mark = undefined
+      } else mark = /^<!-- (.*) -->$/.exec(text)?.[1] ?? (text === "" ? mark : undefined)
+    })
   return blocks
 }
 
-let count = 0
+const fail = (message) => {
+  console.error(message)
+  process.exitCode = 1
+}
+
+let compiled = 0
+const programs = []
+let tested = false
 for (const file of [join(root, "README.md"), ...filesIn("docs", ".md"), ...filesIn("src", ".ts")]) {
-  for (const { code, line } of blocksOf(file)) {
-    const name = `${relative(root, file).replaceAll(/[^a-zA-Z0-9]/g, "_")}_${line}.ts`
-    writeFileSync(join(out, name), [...code, "export {}", ""].join("\n"))
-    count++
+  const folder = join(out, relative(root, file).replaceAll(/[^a-zA-Z0-9]/g, "_"))
+  mkdirSync(folder)
+  let last
+  for (const { language, line, lines, mark } of blocksOf(file)) {
+    const name = /^file: (\S+)$/.exec(mark ?? "")?.[1]
+    if (language === "ts") {
+      last = join(folder, name ?? `${line}.ts`)
+      writeFileSync(last, [...lines, "export {}", ""].join("\n"))
+      compiled++
+    } else if (mark === "prints") {
+      programs.push({
+        at: `${relative(root, file)}:${line}`,
+        file: last,
+        lines: lines.filter((l) => !/^[$…] /.test(l))
+      })
+    } else if (mark === "tests") {
+      tested = true
+    } else if (mark !== undefined) fail(`${relative(root, file)}:${line}: nothing is known of "${mark}"`)
   }
 }
+
+const tool = (...path) => join(root, "node_modules", ...path)
+const run = (...args) =>
+  new Promise((resolve) => {
+    execFile(process.execPath, args, { cwd: root, timeout: 300_000 }, (error, stdout, stderr) =>
+      resolve({ failed: error !== null, stdout, said: stdout + stderr })
+    )
+  })
+
+const config = join(out, "tsconfig.json")
 writeFileSync(
-  join(out, "tsconfig.json"),
+  config,
   JSON.stringify({
     extends: "../../tsconfig.json",
     compilerOptions: { noUnusedLocals: false, noUnusedParameters: false, noEmit: true },
-    include: ["*.ts", "../../src/internal/kafkajs/modules.d.ts"]
+    include: ["**/*.ts", "../../src/internal/kafkajs/modules.d.ts"]
   })
 )
-const { status } = spawnSync(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", out], {
-  stdio: "inherit"
-})
-console.log(`${count} blocks of code in the docs compiled`)
-process.exit(status ?? 1)
+
+const compile = async () => {
+  const { failed, said } = await run(tool("typescript", "bin", "tsc"), "-p", out)
+  if (failed) fail(said)
+}
+
+/** The first of these lines that is not in the output, in their order. */
+const missing = (expected, output) => {
+  let from = 0
+  return expected.find((line) => {
+    const pattern = line.split("…").map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&"))
+    const found = new RegExp(`^${pattern.join(".*")}$`, "m").exec(output.slice(from))
+    if (found !== null) from += found.index + found[0].length
+    return found === null
+  })
+}
+
+const runPrograms = async () => {
+  for (const { at, file, lines } of programs) {
+    const { failed, said, stdout } = await run(tool("tsx", "dist", "cli.mjs"), "--tsconfig", config, file)
+    const absent = missing(lines, stdout)
+    if (failed) fail(`${at}: fails\n${said}`)
+    else if (absent !== undefined) fail(`${at}: does not print "${absent}", but\n${stdout}`)
+  }
+}
+
+const runTests = async () => {
+  if (!tested) return
+  writeFileSync(
+    join(out, "vitest.config.mjs"),
+    `export default {
+  root: ${JSON.stringify(out)},
+  resolve: { alias: { "effect-ktables": ${JSON.stringify(join(root, "src", "index.ts"))} } },
+  test: { include: ["**/*.test.ts"], pool: "threads", isolate: false, poolOptions: { threads: { singleThread: true } } }
+}`
+  )
+  const { failed, said } = await run(tool("vitest", "vitest.mjs"), "run", "--config", join(out, "vitest.config.mjs"))
+  if (failed) fail(said)
+}
+
+// the programs need one core, and so does the compiler
+await Promise.all([compile(), runPrograms().then(runTests)])
+console.log(
+  `code in the docs: ${compiled} blocks compiled, ${programs.length} programs run${tested ? ", tests run" : ""}`
+)

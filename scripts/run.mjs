@@ -15,11 +15,14 @@ const run = (title, program, programArgs, env = {}) => {
     cwd: root,
     stdio: "inherit",
     env: { ...process.env, ...env },
-    shell: process.platform === "win32"
+    shell: process.platform === "win32" && program !== process.execPath
   })
   if (error !== undefined) throw error
   return status ?? 1
 }
+
+// Ctrl-C is the command's to answer, and this process waits for its last words.
+process.on("SIGINT", () => {})
 
 const must = (title, program, programArgs, env) => {
   const status = run(title, program, programArgs, env)
@@ -30,7 +33,7 @@ const install = () => {
   const lock = join(root, "package-lock.json")
   const installed = join(root, "node_modules", ".package-lock.json")
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return
-  must("npm ci", "npm", ["ci", "--no-audit", "--no-fund", "--prefer-offline"])
+  must("npm ci (only the first time)", "npm", ["ci", "--no-audit", "--no-fund", "--prefer-offline"])
 }
 
 const build = () => {
@@ -43,7 +46,9 @@ const check = () => {
   must("type-check", bin("tsc"), ["-p", "tsconfig.json"])
   must("lint", bin("eslint"), ["."])
   must("format", bin("prettier"), ["--check", "--log-level", "warn", "."])
+  must("links in the docs", process.execPath, ["scripts/docs-links.mjs"])
   must("code in the docs", process.execPath, ["scripts/docs-code.mjs"])
+  must("API reference", process.execPath, ["scripts/docs-api.mjs", "--check"])
   build()
   must("publint", bin("publint"), ["--strict"])
   must("are the types wrong?", bin("attw"), ["--pack", ".", "--profile", "esm-only"])
@@ -72,8 +77,10 @@ const commands = {
   install: () => {},
   build,
   check,
-  demo: () => process.exit(run(undefined, bin("tsx"), ["examples/demo.ts", ...args])),
+  demo: () => process.exit(run(undefined, process.execPath, ["--import", "tsx", "examples/demo.ts", ...args])),
+  docs: () => process.exit(run(undefined, process.execPath, ["scripts/docs-api.mjs"])),
   kafka: () => process.exit(run(undefined, bin("tsx"), ["scripts/kafka.ts", ...args])),
+  bench: () => process.exit(run(undefined, bin("tsx"), ["bench/run.ts", ...args])),
   // with arguments: only the tests that they name
   test: () => {
     if (args.length === 0) check()

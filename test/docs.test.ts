@@ -1,0 +1,206 @@
+/** The pages name all there is, as it is: options with their defaults, errors with their reasons, metrics, spans, log lines. */
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect } from "effect"
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import type { EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter, KafkaTopic } from "../src/index.ts"
+import { Codec } from "../src/index.ts"
+import * as names from "../src/internal/optionNames.ts"
+import { readOptions as readTableOptions } from "../src/internal/table/settings.ts"
+import { readOptions as readWriterOptions } from "../src/internal/writer/settings.ts"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const read = (...path: ReadonlyArray<string>) => readFileSync(join(root, ...path), "utf8")
+
+/** The sources of the library, as one text. */
+const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".ts"))
+  .map((name) => read("src", name))
+  .join("\n")
+
+/** What stands below a heading, up to the next one. */
+const section = (page: string, heading: string): string => {
+  const lines = page.split("\n")
+  const from = lines.findIndex((line) => /^#+ (.*)$/.exec(line)?.[1] === heading)
+  assert.notStrictEqual(from, -1, `no heading "${heading}"`)
+  const length = lines.slice(from + 1).findIndex((line) => line.startsWith("#"))
+  return lines.slice(from, length === -1 ? undefined : from + 1 + length).join("\n")
+}
+
+/** Rows of the tables in a text, without their heads. */
+const rows = (text: string): ReadonlyArray<ReadonlyArray<string>> => {
+  const lines = text.split("\n")
+  return lines.flatMap((line, i) =>
+    line.startsWith("|") && !/^\| *-/.test(line) && !/^\| *-/.test(lines[i + 1] ?? "")
+      ? [
+          line
+            .split(/(?<!\\)\|/)
+            .slice(1, -1)
+            .map((cell) => cell.trim())
+        ]
+      : []
+  )
+}
+
+const code = (cell: string): ReadonlyArray<string> => [...cell.matchAll(/`([^`]+)`/g)].map(([, text]) => text)
+
+const sorted = (list: Iterable<string>) => [...new Set(list)].sort()
+
+/** Compiles only if both have the same members. */
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false
+const same = <T extends true>(..._: ReadonlyArray<T>): void => {}
+
+describe("options", () => {
+  const page = read("docs", "options.md")
+  const named = (heading: string) => rows(section(page, heading)).map(([name]) => code(name)[0])
+
+  it("the lists of names have all that the types have", () => {
+    same<Same<(typeof names.CLIENT_OPTIONS)[number], keyof KafkaClient.KafkaClientOptions>>()
+    same<Same<(typeof names.TLS_OPTIONS)[number], keyof KafkaClient.TlsOptions>>()
+    same<Same<(typeof names.BACKOFF_OPTIONS)[number], keyof NonNullable<KafkaClient.KafkaClientOptions["backoff"]>>>()
+    same<Same<(typeof names.TOPIC_SETTINGS)[number], keyof KafkaTopic.TopicSettings>>()
+    same<Same<(typeof names.FETCH_OPTIONS)[number], keyof KafkaTable.FetchSettings>>()
+    same<Same<(typeof names.TABLE_OPTIONS)[number], keyof KafkaTable.KafkaTableOptions<string, string>>>()
+    same<Same<(typeof names.WRITER_OPTIONS)[number], keyof KafkaTableWriter.KafkaTableWriterOptions<string, string>>>()
+    assert.isTrue(true)
+  })
+
+  const backoff = names.BACKOFF_OPTIONS.map((name) => `backoff.${name}`)
+  const shared = ["topic", "key", "value", "ensureTopic", "topicSettings"]
+  const embedded: ReadonlyArray<keyof (EmbeddedKafka.EmbeddedKafkaOptions & EmbeddedKafka.ClientOptions)> = [
+    "nodes",
+    "topics",
+    "clientId",
+    "requestTimeout"
+  ]
+  const expected: ReadonlyArray<readonly [heading: string, names: ReadonlyArray<string>]> = [
+    ["KafkaClient", [...names.CLIENT_OPTIONS.filter((name) => name !== "backoff"), ...backoff]],
+    ["tls", names.TLS_OPTIONS],
+    ["KafkaTable", names.TABLE_OPTIONS],
+    ["fetch", names.FETCH_OPTIONS],
+    ["KafkaTableWriter", names.WRITER_OPTIONS.filter((name) => !shared.includes(name))],
+    ["KafkaTopic", names.TOPIC_SETTINGS],
+    ["EmbeddedKafka", [...embedded, ...backoff]]
+  ]
+  for (const [heading, list] of expected) {
+    it(`${heading}: each has a row, and no row is of none`, () => {
+      assert.deepStrictEqual(sorted(named(heading)), sorted(list))
+    })
+  }
+
+  /** A default as the page writes it, as the code has it. */
+  const valueOf = (cell: string): unknown => {
+    const text = cell.replaceAll("`", "")
+    const [, number, unit] = /^([\d,]+)(?: (ms|s|MiB))?$/.exec(text) ?? []
+    if (number === undefined) return text === "true" ? true : text === "false" ? false : text
+    const value = Number(number.replaceAll(",", ""))
+    return unit === "MiB"
+      ? value * 1024 * 1024
+      : unit === undefined
+        ? value
+        : Duration.toMillis(unit === "s" ? Duration.seconds(value) : Duration.millis(value))
+  }
+
+  /** Of an option, in the checked configuration: times carry their unit in the name. */
+  const found = (config: object, option: string): unknown => {
+    const renamed = new Map([
+      ["headers", "keepHeaders"],
+      ["deniedRetryInterval", "deniedRetryMillis"]
+    ])
+    const name = renamed.get(option) ?? option
+    const all = config as Record<string, unknown>
+    return all[name] ?? all[`${name}Millis`]
+  }
+
+  const unequal = (heading: string, config: object, without: ReadonlyArray<string>) =>
+    rows(section(page, heading)).flatMap(([name, cell]) => {
+      const option = code(name)[0]
+      if (without.includes(option)) return []
+      const [is, says] = [found(config, option), valueOf(cell)]
+      return is === says ? [] : [`${option} is ${String(is)}, and the page says ${String(says)}`]
+    })
+
+  it.effect("the defaults are those of the code", () =>
+    Effect.gen(function* () {
+      const options = { topic: "t", value: Codec.utf8 }
+      const table = yield* readTableOptions<string, string>(options)
+      const writer = yield* readWriterOptions<string, string>(options)
+      assert.deepStrictEqual(unequal("KafkaTable", table, [...shared, "fetch", "restart"]), [])
+      assert.deepStrictEqual(unequal("fetch", table.fetch, []), [])
+      assert.deepStrictEqual(unequal("KafkaTableWriter", writer, ["acks", "idempotent", "partitioner"]), [])
+    })
+  )
+})
+
+describe("errors", () => {
+  const page = read("docs", "errors.md")
+  const declared = read("src", "KafkaError.ts")
+
+  /** The reasons of each class, by its tag. */
+  const reasons = new Map(
+    [...declared.matchAll(/export class \w+ extends Data\.TaggedError\("(\w+)"\)<\{([\s\S]*?)\n\}>/g)].map(
+      ([, tag, body]) => {
+        const type = /readonly reason: (.*)/.exec(body)?.[1] ?? ""
+        const union = new RegExp(`export type ${type} =([^]*?)\\n\\n`).exec(declared)?.[1] ?? type
+        return [tag, [...union.matchAll(/"(\w+)"/g)].map(([, reason]) => reason)] as const
+      }
+    )
+  )
+
+  it("all are found", () => {
+    assert.strictEqual(reasons.size, 11)
+    assert.include(reasons.get("KafkaTopicError") ?? [], "PolicyMismatch")
+    assert.deepStrictEqual(reasons.get("KafkaLogTruncatedError"), ["Head", "Tail"])
+  })
+
+  for (const [tag, list] of reasons) {
+    it(`${tag}: in the table of tags, with a section, and each reason in it`, () => {
+      assert.include(page.slice(0, page.indexOf("## ")), `\`${tag}\``)
+      const own = section(page, tag)
+      for (const reason of list) assert.include(own, `\`${reason}\``)
+    })
+  }
+})
+
+describe("what operators see", () => {
+  const page = read("docs", "observability.md")
+
+  it("metrics", () => {
+    const made = [...read("src", "internal", "metrics.ts").matchAll(/"(kafka_\w+)"/g)].map(([, name]) => name)
+    assert.isAbove(made.length, 10)
+    assert.deepStrictEqual(sorted(rows(section(page, "Metrics")).map(([name]) => code(name)[0])), sorted(made))
+  })
+
+  it("spans", () => {
+    const spans = [...sources.matchAll(/withSpan\((?:self, )?["`]([\w.]+)["`]/g)].map(([, name]) => name)
+    const templates = [
+      ...[...sources.matchAll(/bounded\(core, "(\w+)"/g)].map(([, name]) => `KafkaTable.${name}`),
+      ...[...sources.matchAll(/withSpan\("(\w+)", many/g)].map(([, name]) => `KafkaTableWriter.${name}`)
+    ]
+    const isSpan = (name: string) => name.startsWith("Kafka")
+    const made = [...spans, ...templates].filter(isSpan)
+    assert.isAbove(made.length, 7)
+    const listed = rows(section(page, "Spans")).flatMap(([name]) => code(name).filter(isSpan))
+    assert.deepStrictEqual(sorted(listed), sorted(made))
+  })
+
+  it("log lines: what they begin with is said somewhere", () => {
+    const lines = rows(section(page, "Log lines"))
+    assert.isAbove(lines.length, 15)
+    // in the code, a name stands for a text, and an error's message is put together
+    const said = sources
+      .replaceAll("${POLICY}", "cleanup.policy")
+      .replaceAll("${this.reason} not decodable", "Key not decodable, Value not decodable")
+    for (const [level, , begin] of lines) {
+      for (const line of code(begin)) for (const part of line.split("…")) assert.include(said, part.trim(), level)
+    }
+  })
+
+  it("log lines: there is a row for each", () => {
+    const calls = [...sources.matchAll(/Effect\.log(Debug|Info|Warning|Error|Fatal)\(/g)].length
+    const inComments = [...sources.matchAll(/^ \*.*Effect\.log(Debug|Info|Warning|Error|Fatal)\(/gm)].length
+    // one call logs a poison record of either kind, one a rebuild for either reason
+    assert.strictEqual(rows(section(page, "Log lines")).length, calls - inComments)
+  })
+})
