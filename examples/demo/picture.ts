@@ -1,0 +1,24 @@
+/** What a table has to say about itself at one moment. */
+import { Clock, Effect, SubscriptionRef } from "effect"
+import type { KafkaTable, TableSnapshot } from "effect-ktables"
+import { Services, type Service } from "./registry.ts"
+
+export interface Picture {
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly snapshot: Pick<TableSnapshot.TableSnapshot<string, Service>, "size" | "entries">
+  readonly status: KafkaTable.TableStatus
+  readonly freshness: KafkaTable.Freshness
+  readonly stats: KafkaTable.TableStats
+}
+
+export const look: Effect.Effect<Picture, never, Services> = Effect.gen(function* () {
+  const services = yield* Services
+  return {
+    at: yield* Clock.currentTimeMillis,
+    snapshot: services.unsafeSnapshot(),
+    status: yield* SubscriptionRef.get(services.status),
+    freshness: yield* services.freshness,
+    stats: yield* services.stats
+  }
+})
