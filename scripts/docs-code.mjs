@@ -55,20 +55,15 @@ for (const file of [join(root, "README.md"), ...filesIn("docs", ".md"), ...files
   mkdirSync(folder)
   let last
   for (const { language, line, lines, mark } of blocksOf(file)) {
+    const at = `${relative(root, file)}:${line}`
     const name = /^file: (\S+)$/.exec(mark ?? "")?.[1]
-    if (language === "ts") {
-      last = join(folder, name ?? `${line}.ts`)
-      writeFileSync(last, [...lines, "export {}", ""].join("\n"))
-      compiled++
-    } else if (mark === "prints") {
-      programs.push({
-        at: `${relative(root, file)}:${line}`,
-        file: last,
-        lines: lines.filter((l) => !/^[$…] /.test(l))
-      })
-    } else if (mark === "tests") {
-      tested = true
-    } else if (mark !== undefined) fail(`${relative(root, file)}:${line}: nothing is known of "${mark}"`)
+    if (mark === "prints") programs.push({ at, file: last, lines: lines.filter((l) => !/^[$…] /.test(l)) })
+    else if (mark === "tests") tested = true
+    else if (mark !== undefined && name === undefined) fail(`${at}: nothing is known of "${mark}"`)
+    if (language !== "ts") continue
+    last = join(folder, name ?? `${line}.ts`)
+    writeFileSync(last, [...lines, "export {}", ""].join("\n"))
+    compiled++
   }
 }
 
@@ -122,7 +117,7 @@ const runTests = async () => {
     `export default {
   root: ${JSON.stringify(out)},
   resolve: { alias: { "effect-ktables": ${JSON.stringify(join(root, "src", "index.ts"))} } },
-  test: { include: ["**/*.test.ts"], pool: "threads", isolate: false, poolOptions: { threads: { singleThread: true } } }
+  test: { include: ["**/*.test.ts"], testTimeout: 60_000, pool: "threads", isolate: false, poolOptions: { threads: { singleThread: true } } }
 }`
   )
   const { failed, said } = await run(tool("vitest", "vitest.mjs"), "run", "--config", join(out, "vitest.config.mjs"))
