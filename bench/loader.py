@@ -1,0 +1,168 @@
+"""Fills topics, and writes to them while they are read: librdkafka, independent of all who are measured.
+
+One job as `name=value` arguments, one line of JSON as the answer.
+"""
+
+import json
+import os
+import random
+import sys
+import time
+import zlib
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+JOB = dict(argument.split("=", 1) for argument in sys.argv[1:])
+TOPIC = JOB["topic"]
+BROKERS = {"bootstrap.servers": JOB["brokers"]}
+BATCH = 5_000
+
+
+def make_producer(**config):
+    return Producer(
+        {
+            **BROKERS,
+            "enable.idempotence": True,
+            # Java's way of choosing a partition
+            "partitioner": "murmur2_random",
+            "queue.buffering.max.messages": 100_000,
+            "queue.buffering.max.kbytes": 262_144,
+            **config,
+        }
+    )
+
+
+def create():
+    admin = AdminClient(BROKERS)
+    topic = NewTopic(
+        TOPIC,
+        num_partitions=int(JOB["partitions"]),
+        replication_factor=1,
+        # Compacted, as a table's topic is; but not during the run, or the last one would read less than the first.
+        config={"cleanup.policy": "compact", "min.compaction.lag.ms": "86400000"},
+    )
+    admin.create_topics([topic])[TOPIC].result(30)
+    deadline = time.monotonic() + 30
+    while True:
+        found = admin.list_topics(TOPIC, timeout=10).topics[TOPIC]
+        if found.error is None and len(found.partitions) == int(JOB["partitions"]):
+            if all(partition.leader >= 0 for partition in found.partitions.values()):
+                return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{TOPIC} has no leaders")
+        time.sleep(0.02)
+
+
+def end():
+    """Records in the log; there are no transactions here, and nothing is removed."""
+    consumer = Consumer({**BROKERS, "group.id": "unused"})
+    try:
+        partitions = consumer.list_topics(TOPIC, timeout=20).topics[TOPIC].partitions
+        return sum(consumer.get_watermark_offsets(TopicPartition(TOPIC, p), timeout=20)[1] for p in partitions)
+    finally:
+        consumer.close()
+
+
+def key_of(number):
+    return b"key-%09d" % number
+
+
+def values(kind):
+    """A function from a record's number and its key's number to a value: always as many bytes, never twice the same."""
+    if kind == "small":
+        return lambda record, key: b"%020d" % record
+    if kind == "large":
+        letters = random.Random(1).choices(b"abcdefghijklmnopqrstuvwxyz0123456789", k=16_384 - 20)
+        body = bytes(letters)
+        return lambda record, key: b"%020d" % record + body
+    # 7 fields in 236 bytes, written as JSON.stringify and pydantic write them: who decodes and encodes again gets the
+    # same bytes, and can be checked.
+    form = (
+        b'{"id":"key-%09d","host":"node-%09d.cell-07.eu-west-1.compute.internal","port":%05d,"version":1%08d,'
+        b'"weight":%s,"healthy":%s,"tags":["blue","canary","%s"]}'
+    )
+    weights = [b"0.25", b"1.75", b"2.25", b"0.75"]
+    healthy = [
+        (b"true", b"rack-b-row-17-slot-04,power-a-112,switch-edge-0043,installed-2019"),
+        (b"false", b"rack-a-row-17-slot-04,power-b-07,switch-edge-0012,installed-2019"),
+    ]
+
+    def value(record, key):
+        state, place = healthy[record & 1]
+        return form % (key, key, 20_000 + key % 20_000, record, weights[record & 3], state, place)
+
+    assert len(value(0, 0)) == len(value(123_457, 9_999_999)) == 236
+    return value
+
+
+def load():
+    """Answers with what a right table holds, and what is in the log, as sums of CRC-32 over key and value."""
+    create()
+    records, keys = int(JOB["records"]), int(JOB["keys"])
+    value_of = values(JOB["value"])
+    producer = make_producer(**{"compression.type": JOB["compression"], "linger.ms": 50})
+    draw = random.Random(7).randrange
+    crc32 = zlib.crc32
+    newest = {}
+    log_sum = table_sum = 0
+    once = keys == records
+    for start in range(0, records, BATCH):
+        batch = []
+        for record in range(start, min(start + BATCH, records)):
+            number = record if once else draw(keys)
+            key = key_of(number)
+            value = value_of(record, number)
+            crc = crc32(value, crc32(key))
+            log_sum += crc
+            if not once:
+                table_sum += crc - newest.get(number, 0)
+                newest[number] = crc
+            batch.append({"key": key, "value": value})
+        while batch:
+            producer.produce_batch(TOPIC, batch)
+            producer.poll(0)
+            batch = [message for message in batch if message.pop("_error", None) is not None]
+            if batch:
+                producer.poll(0.01)
+    left = producer.flush(120)
+    if left > 0 or end() != records:
+        raise RuntimeError(f"{TOPIC} holds {end()} of {records} records, {left} were not delivered")
+    return {
+        "records": records,
+        "logChecksum": log_sum % 2**32,
+        "keys": records if once else len(newest),
+        "checksum": (log_sum if once else table_sum) % 2**32,
+    }
+
+
+def live():
+    """
+    Writes records of 1 KB at a steady rate, each with its time in microseconds since the epoch, and then one with the
+    key `end`. Begins when the reader has put a file there that says that it is ready.
+    """
+    deadline = time.monotonic() + 60
+    while not os.path.exists(JOB["ready"]):
+        if time.monotonic() > deadline:
+            raise RuntimeError("the reader was not ready within 60 s")
+        time.sleep(0.01)
+    rate, seconds = int(JOB["rate"]), float(JOB["seconds"])
+    producer = make_producer(**{"linger.ms": 0})
+    producer.list_topics(TOPIC, timeout=10)
+    count = int(rate * seconds)
+    start = time.monotonic()
+    for record in range(count):
+        wait = start + record / rate - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+        value = b"%016d" % (time.time_ns() // 1000)
+        producer.produce(TOPIC, key=b"live-%03d" % (record % 1000), value=value.ljust(1024, b"."))
+        producer.poll(0)
+    producer.flush(10)
+    producer.produce(TOPIC, key=b"end", value=b"end")
+    if producer.flush(10) > 0:
+        raise RuntimeError("live records were not delivered")
+    return {"written": count + 1, "seconds": time.monotonic() - start}
+
+
+print(json.dumps({"load": load, "end": lambda: {"records": end()}, "live": live}[JOB["op"]]()))

@@ -1,0 +1,60 @@
+/** Topics, filled by librdkafka: independent of all who are measured. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { fileURLToPath } from "node:url"
+import * as Librdkafka from "../test/kafka/Librdkafka.ts"
+import { run } from "../test/kafka/process.ts"
+import { TestKafkaError } from "../test/kafka/TestKafkaError.ts"
+import type { Workload } from "./workloads.ts"
+
+/** What a topic holds, and what a right table on it does. */
+export const Loaded = Schema.parseJson(
+  Schema.Struct({
+    records: Schema.Number,
+    logChecksum: Schema.Number,
+    keys: Schema.Number,
+    checksum: Schema.Number
+  })
+)
+export type Loaded = typeof Loaded.Type
+
+const program = fileURLToPath(new URL("loader.py", import.meta.url))
+
+const loader = <A>(
+  answer: Schema.Schema<A, string>,
+  job: Readonly<Record<string, string | number>>
+): Effect.Effect<A, TestKafkaError> =>
+  Effect.gen(function* () {
+    const packages = yield* Librdkafka.packages
+    const args = Object.entries(job).map(([name, value]) => `${name}=${value}`)
+    const { stdout } = yield* run("python3", [program, ...args], {
+      env: { PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: "1" },
+      timeout: "15 minutes",
+      install: Librdkafka.installPython
+    })
+    return yield* Effect.mapError(
+      Schema.decode(answer)(stdout.toString()),
+      (cause) => new TestKafkaError({ reason: "process", message: "odd answer of loader.py", cause })
+    )
+  })
+
+/** Creates a topic and fills it. */
+export const load = (
+  brokers: string,
+  topic: string,
+  { topic: { compression, keys, partitions, records, value } }: Workload
+) => loader(Loaded, { op: "load", brokers, topic, records, keys, partitions, compression, value })
+
+/** All that are in a topic's log. */
+export const recordsIn = (brokers: string, topic: string) =>
+  Effect.map(
+    loader(Schema.parseJson(Schema.Struct({ records: Schema.Number })), { op: "end", brokers, topic }),
+    ({ records }) => records
+  )
+
+/** Writes at a steady rate from the moment the file `ready` is there; gives how many records it wrote. */
+export const writeLive = (job: Readonly<Record<string, string | number>>) =>
+  Effect.map(
+    loader(Schema.parseJson(Schema.Struct({ written: Schema.Number })), { op: "live", ...job }),
+    ({ written }) => written
+  )

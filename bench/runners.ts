@@ -1,0 +1,306 @@
+/** Who is measured: where each comes from, and how it is run. */
+import * as Effect from "effect/Effect"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
+import { cached, fingerprint } from "../test/kafka/cache.ts"
+import { installJava } from "../test/kafka/java.ts"
+import * as Librdkafka from "../test/kafka/Librdkafka.ts"
+import { run, type Output, type RunOptions } from "../test/kafka/process.ts"
+import { TestKafkaError } from "../test/kafka/TestKafkaError.ts"
+import type { Format, Task, Topic } from "./workloads.ts"
+
+export interface Command {
+  readonly program: string
+  readonly args: ReadonlyArray<string>
+  readonly env?: Readonly<Record<string, string>>
+  /** A Node that can be given flags. */
+  readonly node: boolean
+}
+
+export interface Runner {
+  readonly id: string
+  /** What `--peers` knows it by. */
+  readonly peer: string
+  readonly title: string
+  readonly format: Format
+  readonly store: "memory" | "disk"
+  /** The same peer with another store than it is known for: only for workloads with `otherStores`. */
+  readonly otherStore?: boolean
+  readonly tasks: ReadonlyArray<Task>
+  /** Why it cannot take part with such a topic, if so. */
+  readonly cannot?: (topic: Topic) => string | undefined
+  /** Downloads and builds what is missing. */
+  readonly install: Effect.Effect<Command, TestKafkaError>
+}
+
+const peerFile = (...names: ReadonlyArray<string>): string =>
+  path.join(fileURLToPath(new URL("./peers", import.meta.url)), ...names)
+
+const projectRoot = fileURLToPath(new URL("..", import.meta.url))
+
+const attempt = <A>(what: string, body: () => A): Effect.Effect<A, TestKafkaError> =>
+  Effect.try({
+    try: body,
+    catch: (cause) => new TestKafkaError({ reason: "process", message: `cannot ${what}: ${String(cause)}`, cause })
+  })
+
+/** What is installed by these files, and named after their content. */
+const installed = (
+  name: string,
+  files: ReadonlyArray<string>,
+  build: (directory: string) => Effect.Effect<unknown, TestKafkaError>
+): Effect.Effect<string, TestKafkaError> =>
+  attempt(`read ${files.join(", ")}`, () => fingerprint(...files.map((file) => fs.readFileSync(file)))).pipe(
+    Effect.flatMap((content) => cached(`${name}-${content}`, (directory) => Effect.asVoid(build(directory)), "bench"))
+  )
+
+const tool = (
+  program: string,
+  args: ReadonlyArray<string>,
+  install: string,
+  options: RunOptions = {}
+): Effect.Effect<Output, TestKafkaError> => run(program, args, { timeout: "10 minutes", install, ...options })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Node
+// ---------------------------------------------------------------------------------------------------------------------
+
+const nodeCommand = (file: string, program = process.execPath, env: Record<string, string> = {}): Command => ({
+  program,
+  args: ["--expose-gc", file],
+  env: { NODE_OPTIONS: "", ...env },
+  node: true
+})
+
+const newestChange = (directory: string): number =>
+  Math.max(
+    ...fs
+      .readdirSync(directory, { recursive: true })
+      .map((name) => fs.statSync(path.join(directory, String(name))).mtimeMs)
+  )
+
+/** The package as users get it, compiled if it is older than its source. */
+const ours = Effect.gen(function* () {
+  const built = path.join(projectRoot, "dist", "index.js")
+  const upToDate = yield* attempt(
+    "look at the source",
+    () => fs.existsSync(built) && fs.statSync(built).mtimeMs >= newestChange(path.join(projectRoot, "src"))
+  )
+  if (!upToDate) {
+    const compiler = path.join(projectRoot, "node_modules", "typescript", "bin", "tsc")
+    const project = path.join(projectRoot, "tsconfig.build.json")
+    yield* tool(process.execPath, [compiler, "-p", project, "--noEmitOnError"], "npm ci")
+  }
+  return nodeCommand(peerFile("ours", "run.mjs"))
+})
+
+/** The version of the peer is the one that the project itself depends on, exactly. */
+const kafkajs = Effect.succeed(nodeCommand(peerFile("kafkajs", "run.mjs")))
+
+/** It wants a newer Node than the project does: where ours is too old it gets one of its own, which is no disadvantage. */
+const ownNode = { version: "24.21.0", atLeast: [22, 22] } as const
+
+const platformatic = Effect.gen(function* () {
+  const definition = peerFile("platformatic", "package.json")
+  const npm = "install npm"
+  const install = (packages: ReadonlyArray<string>) => (directory: string) =>
+    attempt("copy package.json", () => fs.copyFileSync(definition, path.join(directory, "package.json"))).pipe(
+      Effect.zipRight(
+        tool("npm", ["install", "--prefix", directory, "--no-audit", "--no-fund", "--no-save", ...packages], npm)
+      )
+    )
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
+  const tooOld = major < ownNode.atLeast[0] || (major === ownNode.atLeast[0] && minor < ownNode.atLeast[1])
+  const platform = process.platform === "win32" ? "win" : process.platform
+  const node = `node-${platform}-${process.arch}`
+  const directory = yield* installed(
+    tooOld ? `platformatic-node-${ownNode.version}` : "platformatic",
+    [definition],
+    install(tooOld ? [`${node}@${ownNode.version}`] : [])
+  )
+  const modules = path.join(directory, "node_modules")
+  return nodeCommand(
+    peerFile("platformatic", "run.mjs"),
+    tooOld ? path.join(modules, node, "bin", "node") : process.execPath,
+    { BENCH_MODULES: modules }
+  )
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// others
+// ---------------------------------------------------------------------------------------------------------------------
+
+const ktables = Effect.gen(function* () {
+  const requirements = peerFile("ktables", "requirements.txt")
+  const packages = yield* installed("ktables", [requirements], (directory) =>
+    tool(
+      "python3",
+      ["-m", "pip", "install", "-q", "--only-binary=:all:", "--no-deps", "--target", directory, "-r", requirements],
+      Librdkafka.installPython
+    )
+  )
+  return {
+    program: "python3",
+    args: [peerFile("ktables", "run.py")],
+    env: { PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: "1" },
+    node: false
+  }
+})
+
+const streams = Effect.gen(function* () {
+  const pom = peerFile("kafka-streams", "pom.xml")
+  const source = peerFile("kafka-streams", "GlobalTable.java")
+  const jars = yield* installed("kafka-streams", [pom], (directory) =>
+    tool("mvn", ["-q", "-B", "-f", pom, "dependency:copy-dependencies", `-DoutputDirectory=${directory}`], installJava)
+  )
+  const libraries = path.join(jars, "*")
+  const classes = yield* installed("kafka-streams-classes", [pom, source], (directory) =>
+    tool("javac", ["-nowarn", "--release", "17", "-cp", libraries, "-d", directory, source], installJava)
+  )
+  return { program: "java", args: ["-cp", `${classes}${path.delimiter}${libraries}`, "GlobalTable"], node: false }
+})
+
+const goka = Effect.gen(function* () {
+  const directory = peerFile("goka")
+  const files = ["main.go", "go.mod", "go.sum"].map((name) => path.join(directory, name))
+  const binary = yield* installed("goka", files, (target) =>
+    tool("go", ["build", "-o", path.join(target, "view"), "."], "install Go 1.21 or newer", { cwd: directory })
+  )
+  return { program: path.join(binary, "view"), args: [], node: false }
+})
+
+/** A program in C on the library that the Python package brings along: Python itself would be the limit otherwise. */
+const librdkafka = Effect.gen(function* () {
+  const packages = yield* Librdkafka.packages
+  const library = yield* attempt("find librdkafka", () => {
+    const found = fs
+      .readdirSync(packages, { recursive: true })
+      .map(String)
+      .find((name) => /(^|[\\/])librdkafka[^\\/]*\.(so|dylib)[^\\/]*$/.test(name))
+    if (found === undefined) throw new Error(`no library in ${packages}`)
+    return path.join(packages, found)
+  })
+  const source = peerFile("librdkafka", "consume.c")
+  const directory = yield* installed(`librdkafka-${path.basename(packages)}`, [source], (target) =>
+    tool(
+      "cc",
+      ["-O2", "-o", path.join(target, "consume"), source, library, `-Wl,-rpath,${path.dirname(library)}`],
+      "install a C compiler"
+    )
+  )
+  return { program: path.join(directory, "consume"), args: [], node: false }
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// the list
+// ---------------------------------------------------------------------------------------------------------------------
+
+const table: ReadonlyArray<Task> = ["catchUp", "follow"]
+
+export const runners: ReadonlyArray<Runner> = [
+  {
+    id: "ours",
+    peer: "ours",
+    title: "effect-ktables",
+    format: "raw",
+    store: "memory",
+    tasks: [...table, "waits", "writes", "fanOut"],
+    install: ours
+  },
+  {
+    id: "ours-typed",
+    peer: "ours",
+    title: "effect-ktables, Schema",
+    format: "typed",
+    store: "memory",
+    tasks: ["catchUp", "reads"],
+    install: ours
+  },
+  {
+    id: "librdkafka",
+    peer: "librdkafka",
+    title: "librdkafka, discarding",
+    format: "raw",
+    store: "memory",
+    tasks: ["catchUp"],
+    install: librdkafka
+  },
+  {
+    id: "ktables",
+    peer: "ktables",
+    title: "ktables",
+    format: "raw",
+    store: "memory",
+    tasks: [...table, "waits", "writes"],
+    install: ktables
+  },
+  {
+    id: "ktables-typed",
+    peer: "ktables",
+    title: "ktables, pydantic",
+    format: "typed",
+    store: "memory",
+    tasks: ["catchUp"],
+    install: ktables
+  },
+  {
+    id: "streams",
+    peer: "streams",
+    title: "GlobalKTable, in memory",
+    format: "raw",
+    store: "memory",
+    tasks: table,
+    install: streams
+  },
+  {
+    id: "streams-rocksdb",
+    peer: "streams",
+    title: "GlobalKTable, RocksDB",
+    format: "raw",
+    store: "disk",
+    otherStore: true,
+    tasks: table,
+    install: streams
+  },
+  {
+    id: "goka",
+    peer: "goka",
+    title: "goka view, LevelDB",
+    format: "raw",
+    store: "disk",
+    tasks: table,
+    install: goka
+  },
+  {
+    id: "goka-memory",
+    peer: "goka",
+    title: "goka view, in memory",
+    format: "raw",
+    store: "memory",
+    otherStore: true,
+    tasks: table,
+    cannot: ({ keys }) => (keys > 20_000 ? "its store in memory sorts all keys at each new one" : undefined),
+    install: goka
+  },
+  {
+    id: "kafkajs",
+    peer: "kafkajs",
+    title: "kafkajs, group, eachBatch",
+    format: "raw",
+    store: "memory",
+    tasks: [...table, "writes"],
+    cannot: ({ compression }) =>
+      compression === "none" || compression === "gzip" ? undefined : "it wants a plugin to decompress",
+    install: kafkajs
+  },
+  {
+    id: "platformatic",
+    peer: "platformatic",
+    title: "@platformatic/kafka, group, stream",
+    format: "raw",
+    store: "memory",
+    tasks: [...table, "writes"],
+    install: platformatic
+  }
+]

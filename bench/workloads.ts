@@ -1,0 +1,117 @@
+/** What is measured, once for all who are measured. */
+
+/** What a runner does: see README.md. */
+export type Task = "catchUp" | "follow" | "waits" | "writes" | "reads" | "fanOut"
+
+/** `raw`: values are bytes. `typed`: JSON, decoded to a checked object of 7 fields. */
+export type Format = "raw" | "typed"
+
+export type Compression = "none" | "gzip" | "snappy" | "lz4" | "zstd"
+
+export interface Topic {
+  readonly records: number
+  /** As many as records: each once. Fewer: drawn at random, all alike likely. */
+  readonly keys: number
+  readonly partitions: number
+  readonly compression: Compression
+  /** `json`: 236 bytes, 7 fields. `small`: 20 bytes. `large`: 16 KiB. See `values` in loader.py. */
+  readonly value: "json" | "small" | "large"
+}
+
+export interface Workload {
+  readonly id: string
+  readonly title: string
+  readonly task: Task
+  readonly topic: Topic
+  readonly formats: ReadonlyArray<Format>
+  /** Whether peers take part with their other stores, too. */
+  readonly otherStores: boolean
+  /** Default: all peers. */
+  readonly peers?: ReadonlyArray<string>
+  readonly parameters: Readonly<Record<string, number>>
+  /** Until a runner is ended. */
+  readonly timeoutSeconds: number
+  /** Of Node's heap, instead of its default; for all runners on Node. */
+  readonly nodeHeapMb?: number
+}
+
+/** Bytes of a value. */
+export const valueBytes = { json: 236, small: 20, large: 16_384 } as const
+
+/**
+ * The sizes of fetches, the same for all who can be told. They are what effect-ktables has by default; most peers have
+ * 1 MiB a partition.
+ */
+export const fetchSizes = { maxWaitMillis: 500, maxBytes: 8 * 1024 * 1024, maxPartitionBytes: 4 * 1024 * 1024 } as const
+
+/** Writes per second, while `follow` looks on. */
+export const liveRate = 1000
+
+export const compressions: ReadonlyArray<Compression> = ["none", "gzip", "snappy", "lz4", "zstd"]
+
+/** With `quick` everything is there, and too small to tell anything about speed. */
+export const workloads = (quick: boolean): ReadonlyArray<Workload> => {
+  const million = quick ? 10_000 : 1_000_000
+  const hundredThousand = quick ? 2_000 : 100_000
+  const topic: Topic = { records: million, keys: million, partitions: 1, compression: "none", value: "json" }
+  /** What a running table holds when it is looked at. */
+  const registry: Topic = { ...topic, records: 10_000, keys: 10_000 }
+
+  const catchUp = (id: string, title: string, changes: Partial<Topic>, more: Partial<Workload> = {}): Workload => ({
+    id,
+    title,
+    task: "catchUp",
+    topic: { ...topic, ...changes },
+    formats: ["raw"],
+    otherStores: false,
+    parameters: {},
+    timeoutSeconds: 120,
+    ...more
+  })
+  const running = (task: Task, title: string, parameters: Workload["parameters"]): Workload => ({
+    id: task,
+    title,
+    task,
+    topic: registry,
+    formats: ["raw"],
+    otherStores: false,
+    parameters,
+    timeoutSeconds: 120
+  })
+
+  return [
+    catchUp("flat", "every record a key of its own", {}, { formats: ["raw", "typed"], otherStores: true }),
+    catchUp("hot", "ten records a key, in random order", { keys: million / 10 }, { formats: ["raw", "typed"] }),
+    catchUp("wide", "8 partitions", { partitions: 8 }),
+    catchUp("small", "values of 20 bytes", { value: "small" }),
+    catchUp("large", "values of 16 KiB", {
+      value: "large",
+      records: hundredThousand / 5,
+      keys: hundredThousand / 5
+    }),
+    ...compressions.map((compression) =>
+      catchUp(compression === "none" ? "uncompressed" : compression, `compression: ${compression}`, {
+        compression,
+        records: hundredThousand,
+        keys: hundredThousand
+      })
+    ),
+    catchUp("empty", "an empty topic: connect and begin", { records: 0, keys: 0 }, { otherStores: true }),
+    running("follow", "idle, then 1,000 writes a second", { seconds: quick ? 1 : 3 }),
+    running("waits", "own writes, and barriers", { count: quick ? 100 : 1000, seconds: quick ? 1 : 5 }),
+    running("writes", "one at a time, 64 and 256 in flight", { count: quick ? 2_000 : 20_000 }),
+    {
+      ...running("reads", "reads of a table at rest", { rounds: quick ? 3 : 11 }),
+      topic: { ...topic, records: hundredThousand, keys: hundredThousand },
+      formats: ["typed"]
+    },
+    running("fanOut", "one update to 1,000 subscribers", { count: quick ? 20 : 200, subscribers: 1000 }),
+    // Last, as it is the largest.
+    catchUp(
+      "growth",
+      "ten times as many",
+      { records: 10 * million, keys: 10 * million },
+      { peers: ["ours", "librdkafka"], timeoutSeconds: 600, nodeHeapMb: 12_288 }
+    )
+  ]
+}

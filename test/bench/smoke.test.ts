@@ -1,0 +1,81 @@
+/** The bench itself, on tiny sizes: every kind of task, on a real broker. */
+import { expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
+import { Results } from "../../bench/results.ts"
+import { run } from "../kafka/process.ts"
+import { realKafka } from "../kafka/realKafka.ts"
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+
+const temporaryDirectory = Effect.acquireRelease(
+  Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "effect-ktables-bench-"))),
+  (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
+)
+
+realKafka("npm run bench", { java: true, python: true }, () => {
+  it.scopedLive(
+    "measures effect-ktables, librdkafka and kafkajs, and finds all of them right",
+    () =>
+      Effect.gen(function* () {
+        const out = yield* temporaryDirectory
+        const tsx = path.join(root, "node_modules", "tsx", "dist", "cli.mjs")
+        const only = "flat,hot,wide,gzip,empty,follow,waits,writes,reads,fanOut"
+        const args = [
+          tsx,
+          "bench/run.ts",
+          "--quick",
+          "--only",
+          only,
+          "--peers",
+          "ours,librdkafka,kafkajs",
+          "--out",
+          out
+        ]
+        // A runner that fails, or is wrong, makes the command fail.
+        const { stdout } = yield* run(process.execPath, args, { cwd: root, timeout: "8 minutes" })
+
+        const read = (name: string) => fs.readFileSync(path.join(out, name), "utf8")
+        const results = yield* Schema.decode(Schema.parseJson(Results))(read("results.json"))
+        expect(results.quick).toBe(true)
+        expect(results.rounds).toBe(1)
+        expect(results.absent).toEqual([])
+        expect(results.runners.map(({ id }) => id)).toEqual(["ours", "ours-typed", "librdkafka", "kafkajs"])
+        expect(results.runs.filter(({ error }) => error !== undefined)).toEqual([])
+
+        const ran = (workload: string) =>
+          results.runs.filter((one) => one.workload === workload).map(({ runner }) => runner)
+        expect(ran("flat")).toEqual(["ours", "ours-typed", "librdkafka", "kafkajs"])
+        expect(ran("hot")).toEqual(["ours", "ours-typed", "librdkafka", "kafkajs"])
+        expect(ran("wide")).toEqual(["ours", "librdkafka", "kafkajs"])
+        expect(ran("gzip")).toEqual(["ours", "librdkafka", "kafkajs"])
+        expect(ran("empty")).toEqual(["ours", "librdkafka", "kafkajs"])
+        expect(ran("follow")).toEqual(["ours", "kafkajs"])
+        expect(ran("waits")).toEqual(["ours"])
+        expect(ran("writes")).toEqual(["ours", "kafkajs"])
+        expect(ran("reads")).toEqual(["ours-typed"])
+        expect(ran("fanOut")).toEqual(["ours"])
+
+        const figures = (workload: string, runner: string) =>
+          results.runs.find((one) => one.workload === workload && one.runner === runner)?.figures ?? {}
+        const flat = figures("flat", "ours")
+        expect(flat["seconds"]).toBeGreaterThan(0)
+        expect(flat["sinceSpawn"]).toBeGreaterThan(flat["seconds"] ?? 0)
+        expect(flat["recordsPerSecond"]).toBeCloseTo(10_000 / (flat["seconds"] ?? 0), 3)
+        // Nobody holds 236 bytes in less.
+        expect(flat["heapPerEntry"]).toBeGreaterThan(236)
+        expect(figures("follow", "ours")["liveP99"]).toBeGreaterThan(0)
+        expect(figures("writes", "ours")["writes256"]).toBeGreaterThan(0)
+        for (const { figures } of results.runs) expect(Object.keys(figures)).not.toEqual([])
+
+        expect(read("results.md")).toContain("## Targets")
+        expect(read("results.svg")).toMatch(/^<svg [^]*<rect [^]*<\/svg>\n$/)
+        expect(stdout.toString()).toContain("Nobody of those who were asked to run.")
+      }),
+    600_000
+  )
+})
