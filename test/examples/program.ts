@@ -1,0 +1,91 @@
+/** An example as users run it: a process of its own, killed at the end of the test should it still run. */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { assert } from "vitest"
+import { awaitExit, hasExited, until, watchdog } from "../kafka/process.ts"
+import { test as liveTest } from "../support/live.ts"
+
+const examples = fileURLToPath(new URL("../../examples", import.meta.url))
+
+/** With time for several processes, each of which compiles what it imports first. */
+export const test = <A, E>(name: string, body: () => Effect.Effect<A, E, Scope.Scope>): void =>
+  liveTest(name, body, 180_000)
+
+export interface Program {
+  /** What it has written so far, to both outputs, without colours. */
+  readonly output: () => string
+  /** Waits until that is in its output. */
+  readonly says: (expected: string | RegExp) => Effect.Effect<void>
+  readonly signal: (signal: "SIGINT" | "SIGTERM" | "SIGKILL") => Effect.Effect<void>
+  /** Waits until it has ended; gives the exit code, or the name of the signal that it ended by. */
+  readonly ended: Effect.Effect<number | string>
+}
+
+const colours = /\x1b\[[\d;]*m/g
+
+/** Starts `examples/<file>`. Of the environment it gets what `env` says on top, and none of our own `KAFKA_*`. */
+export const start = (
+  file: string,
+  args: ReadonlyArray<string> = [],
+  env: Readonly<Record<string, string>> = {}
+): Effect.Effect<Program, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("KAFKA_"))
+    const guard = yield* watchdog("")
+    let output = ""
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const started = spawn(process.execPath, ["--import", "tsx", `${examples}/${file}`, ...args], {
+          env: { ...Object.fromEntries(inherited), ...env },
+          stdio: ["ignore", "pipe", "pipe"]
+        })
+        const note = (text: string) => {
+          output += text.replaceAll(colours, "")
+        }
+        started.stdout.setEncoding("utf8").on("data", note)
+        started.stderr.setEncoding("utf8").on("data", note)
+        return started
+      }),
+      (running) =>
+        Effect.zipRight(
+          Effect.sync(() => running.kill("SIGKILL")),
+          awaitExit(running, "5 seconds")
+        )
+    )
+    const { pid } = child
+    if (pid === undefined) return assert.fail(`${file} could not be started`)
+    yield* Effect.zipRight(
+      guard.add(pid),
+      Effect.addFinalizer(() => guard.remove(pid))
+    )
+    const closed = { is: false }
+    child.once("close", () => (closed.is = true))
+
+    const has = (expected: string | RegExp) =>
+      typeof expected === "string" ? output.includes(expected) : expected.test(output)
+
+    return {
+      output: () => output,
+      says: (expected) =>
+        Effect.map(
+          until(
+            Effect.sync(() => has(expected) || hasExited(child)),
+            { within: "60 seconds", every: "20 millis" }
+          ),
+          () => {
+            if (!has(expected)) assert.fail(`${file} does not say ${String(expected)}, but\n${output}`)
+          }
+        ),
+      signal: (signal) => Effect.asVoid(Effect.sync(() => child.kill(signal))),
+      // closed: its last words are read, too
+      ended: Effect.map(
+        until(
+          Effect.sync(() => closed.is),
+          { within: "60 seconds", every: "20 millis" }
+        ),
+        (ended) => (ended ? (child.exitCode ?? child.signalCode ?? "") : assert.fail(`${file} still runs:\n${output}`))
+      )
+    }
+  })
