@@ -1,0 +1,216 @@
+/** The package as users get it: packed, and installed in an empty project outside of this one. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
+import ts from "typescript"
+import { cached, fingerprint } from "../kafka/cache.ts"
+import { run, type Output } from "../kafka/process.ts"
+import { TestKafkaError } from "../kafka/TestKafkaError.ts"
+
+export const root = fileURLToPath(new URL("../..", import.meta.url))
+
+/** Paths of all files in a directory, relative to it, with `/` between the names. */
+export const filesIn = (directory: string): ReadonlyArray<string> =>
+  fs
+    .readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(directory, path.join(entry.parentPath, entry.name)).replaceAll(path.sep, "/"))
+    .sort()
+
+export interface Manifest {
+  readonly version: string
+  readonly license?: string
+  readonly exports: Readonly<Record<string, Readonly<Record<string, string>> | string | null>>
+  readonly dependencies: Readonly<Record<string, string>>
+  readonly peerDependencies: Readonly<Record<string, string>>
+  readonly scripts?: Readonly<Record<string, string>>
+}
+
+export const readJson = <A>(...at: ReadonlyArray<string>): A =>
+  JSON.parse(fs.readFileSync(path.join(...at), "utf8")) as A
+
+export const manifest = readJson<Manifest>(root, "package.json")
+
+/** What can be imported that holds code: `effect-ktables`, `effect-ktables/Codec` and so on. */
+export const doors: ReadonlyArray<string> = Object.entries(manifest.exports)
+  .filter(([, target]) => target !== null && typeof target === "object")
+  .map(([door]) => path.posix.join("effect-ktables", door))
+
+/** The seconds that it took of a processor: what the shell says of its children. */
+const npmInstall = (directory: string, args: ReadonlyArray<string>): Effect.Effect<number, TestKafkaError> => {
+  const command = ["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", ...args]
+  return run("sh", ["-c", '"$@" >&2 && times', "sh", ...command], { cwd: directory, timeout: "5 minutes" }).pipe(
+    Effect.map(({ stdout }) => {
+      const children = stdout.toString().trimEnd().split("\n").at(-1) ?? ""
+      return [...children.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
+        (sum, [, minutes, seconds]) => sum + Number(minutes) * 60 + Number(seconds),
+        0
+      )
+    }),
+    Effect.mapError((error) => new TestKafkaError({ ...error, reason: "download" }))
+  )
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// made once
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What the package is made of. */
+const ingredients = (): ReadonlyArray<string> => [
+  ...["src", "docs"].flatMap((directory) => filesIn(path.join(root, directory)).map((file) => `${directory}/${file}`)),
+  ...[
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "package.json",
+    "package-lock.json",
+    "tsconfig.json",
+    "tsconfig.build.json"
+  ]
+]
+
+const TARBALL = "tarball-"
+const DAY_MILLIS = 24 * 60 * 60 * 1_000
+
+/** Those of other sources go; not at once, as a run that began with them may still be under way. */
+const removeOldTarballs = (cache: string): void => {
+  for (const name of fs.readdirSync(cache)) {
+    const old = path.join(cache, name)
+    const since = fs.statSync(old, { throwIfNoEntry: false })?.mtimeMs ?? Infinity
+    if (name.startsWith(TARBALL) && since < Date.now() - DAY_MILLIS) {
+      fs.rmSync(old, { recursive: true, force: true })
+    }
+  }
+}
+
+const modifiedAt = (file: string): number => fs.statSync(path.join(root, file), { throwIfNoEntry: false })?.mtimeMs ?? 0
+
+/** Whether `dist` is of the sources as they are now. */
+const isBuilt = (): boolean => {
+  const builtAt = modifiedAt("dist/index.js")
+  return ingredients().every((file) => modifiedAt(file) < builtAt)
+}
+
+/** The package, built and packed from the sources as they are now. */
+export const tarball: Effect.Effect<string, TestKafkaError> = Effect.suspend(() => {
+  const name = TARBALL + fingerprint(...ingredients().flatMap((file) => [file, fs.readFileSync(path.join(root, file))]))
+  return cached(
+    name,
+    (fresh) =>
+      Effect.gen(function* () {
+        removeOldTarballs(path.dirname(fresh))
+        if (!isBuilt()) yield* run(process.execPath, ["scripts/run.mjs", "build"], { cwd: root })
+        yield* run("npm", ["pack", "--pack-destination", fresh], { cwd: root })
+      }),
+    "package"
+  ).pipe(Effect.map((directory) => path.join(directory, `effect-ktables-${manifest.version}.tgz`)))
+})
+
+const installInto = (directory: string, packages: ReadonlyArray<string>) =>
+  npmInstall(directory, ["--prefix", directory, "--ignore-scripts", ...packages])
+
+/** Programs from the registry that the package is tried with; the directory that they are installed in. */
+export const tools = (name: string, packages: ReadonlyArray<string>): Effect.Effect<string, TestKafkaError> =>
+  cached(`${name}-${fingerprint(...packages)}`, (fresh) => installInto(fresh, packages), "package")
+
+/** The binary of that version of Node, as the package `node` of the registry would fetch it. */
+export const nodeBinary = (version: string): Effect.Effect<string, TestKafkaError> => {
+  const { arch, platform } = process
+  const name = `${platform === "darwin" && arch === "arm64" ? "node-bin" : "node"}-${platform}-${arch}`
+  return cached(
+    `node-${version}`,
+    (fresh) =>
+      Effect.map(installInto(fresh, [`${name}@${version}`]), () => {
+        fs.renameSync(path.join(fresh, "node_modules", name, "bin", "node"), path.join(fresh, "node"))
+        // headers for compilers, half of it all
+        fs.rmSync(path.join(fresh, "node_modules"), { recursive: true })
+      }),
+    "package"
+  ).pipe(Effect.map((directory) => path.join(directory, "node")))
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// a project of a user
+// ---------------------------------------------------------------------------------------------------------------------
+
+export interface ConsumerOptions {
+  /** Range of Effect. Default: the version that is installed here. */
+  readonly effect?: string
+  /** More arguments of `npm install`. */
+  readonly args?: ReadonlyArray<string>
+}
+
+export class Consumer extends Context.Tag("test/Consumer")<
+  Consumer,
+  {
+    readonly directory: string
+    /** The package in it. */
+    readonly installed: string
+    /** What `npm install` took of a processor: waiting for the registry and for others is not in it. */
+    readonly installSeconds: number
+    readonly write: (file: string, text: string) => void
+    /** Runs a program in it, by default with this Node. */
+    readonly node: (args: ReadonlyArray<string>, binary?: string) => Effect.Effect<Output, TestKafkaError>
+  }
+>() {}
+
+/** The oldest version that the range of the peer dependency has. */
+export const oldestEffect = manifest.peerDependencies["effect"].replace("^", "")
+
+const installedEffect = readJson<Manifest>(root, "node_modules", "effect", "package.json").version
+
+const temporaryDirectory = Effect.acquireRelease(
+  // with its real path, as bundlers and compilers report it
+  Effect.sync(() => fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "effect-ktables-consumer-")))),
+  (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
+)
+
+/** An empty project in which the package and Effect were installed, and nothing else. */
+export const consumer = (options: ConsumerOptions = {}): Layer.Layer<Consumer, TestKafkaError> =>
+  Layer.scoped(
+    Consumer,
+    Effect.gen(function* () {
+      const packed = yield* tarball
+      const directory = yield* temporaryDirectory
+      const write = (file: string, text: string) => {
+        const at = path.join(directory, file)
+        fs.mkdirSync(path.dirname(at), { recursive: true })
+        fs.writeFileSync(at, text)
+      }
+      write("package.json", JSON.stringify({ name: "consumer", private: true, type: "module" }))
+      const effect = `effect@${options.effect ?? installedEffect}`
+      const installSeconds = yield* npmInstall(directory, [packed, effect, ...(options.args ?? [])])
+      return {
+        directory,
+        installed: path.join(directory, "node_modules", "effect-ktables"),
+        installSeconds,
+        write,
+        node: (args, binary = process.execPath) => run(binary, args, { cwd: directory })
+      }
+    })
+  )
+
+/** Of the first run on a machine: what is downloaded is kept. */
+export const setUp = { timeout: "15 minutes", excludeTestServices: true } as const
+
+/** The text of a file in `consumer/`. */
+export const fixture = (name: string): string =>
+  fs.readFileSync(fileURLToPath(new URL(`consumer/${name}`, import.meta.url)), "utf8")
+
+/** The program of `consumer/program.ts` in JavaScript. */
+export const programAs = (module: "ESNext" | "CommonJS"): string =>
+  ts.transpileModule(fixture("program.ts"), {
+    compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind[module] }
+  }).outputText
+
+const codecs = ["none", "gzip", "snappy", "lz4", "zstd"]
+
+/** What it prints if all is well. */
+export const outcome = {
+  ...Object.fromEntries(codecs.map((compression, codec) => [compression, { read: true, codec }])),
+  unreachable: "KafkaConnectionError Unreachable"
+}
