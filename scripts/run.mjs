@@ -55,17 +55,12 @@ const check = () => {
 }
 
 /** Runs the tests, and ends with the runner's own counts on a line of their own. */
-const test = () => {
+const test = (which, env) => {
   const report = join(root, ".cache", "test-report.json")
   mkdirSync(dirname(report), { recursive: true })
   rmSync(report, { force: true })
-  const status = run("tests", bin("vitest"), [
-    "run",
-    "--reporter=default",
-    "--reporter=json",
-    `--outputFile.json=${report}`,
-    ...args
-  ])
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
+  const status = run("tests", bin("vitest"), ["run", ...reporters, ...which], env)
   if (!existsSync(report)) process.exit(status === 0 ? 1 : status)
   const counts = JSON.parse(readFileSync(report, "utf8"))
   const skipped = counts.numPendingTests + counts.numTodoTests
@@ -84,7 +79,12 @@ const commands = {
   // with arguments: only the tests that they name
   test: () => {
     if (args.length === 0) check()
-    test()
+    test(args)
+  },
+  // more seeds, longer loads, longer sequences than in all the tests; what the environment says counts first
+  "test:faults": () => {
+    const more = { FAULT_ROUNDS: "5", FAULT_LOAD: "500", FAULT_STEPS: "15" }
+    test(["test/faults", ...args], { ...more, ...process.env })
   }
 }
 

@@ -10,6 +10,10 @@
  * Effect's Clock: under `TestClock` nothing happens until the test says so. Nothing is global: each `make` is a cluster
  * of its own, gone when nobody refers to it.
  *
+ * What it does not have: consumer groups, users and rights (an `ErrorCode` fault stands in for a refusal), and sockets.
+ * Replicas that run are always in sync. Records of any age are taken (`message.timestamp.*.max.ms`), transactions have
+ * all the time they want, and logs are cleaned on request only.
+ *
  * ```ts
  * import { Effect, Layer, Option, Schema } from "effect"
  * import { Codec, EmbeddedKafka, KafkaClient, KafkaTable } from "effect-ktables"

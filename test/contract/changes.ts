@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { assert } from "vitest"
-import { KafkaTable, TableChange } from "../../src/index.ts"
+import { Codec, KafkaTable, TableChange } from "../../src/index.ts"
 import { collect, eventually, failureOf, numbers } from "../support/live.ts"
 import { batchAnAnswer, type Suite } from "./suite.ts"
 
@@ -127,6 +127,54 @@ export const changes = (test: Suite): void => {
         assert.deepStrictEqual(
           numbers(2).map((partition) => seen.filter((change) => change.partition === partition).map(shown)),
           expected
+        )
+      }
+    }))
+
+  test("nor when it begins in the middle of an answer", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic()
+      const decoder = new TextDecoder()
+      let decoding = 0
+      // so that applying takes a while
+      const slow = Codec.makeEffect({
+        decode: (bytes) =>
+          Effect.delay(
+            Effect.sync(() => {
+              decoding++
+              return decoder.decode(bytes)
+            }),
+            "10 millis"
+          ),
+        encode: (value: string) => Effect.sync(() => new TextEncoder().encode(value))
+      })
+      const table = yield* kafka.withClient(KafkaTable.make<string, string>({ topic, value: slow }))
+      for (const round of numbers(3)) {
+        const before = decoding
+        yield* kafka.append(
+          topic,
+          numbers(20).map((i) => ({ key: `key-${i}`, value: `${round}` }))
+        )
+        yield* eventually(
+          Effect.sync(() => decoding),
+          (count) => count > before + 2
+        )
+        // before anybody listens, and with somebody who does
+        const { changes, snapshot } = yield* table.subscribe({ strategy: KafkaTable.backPressure(1_000) })
+        const seen = yield* collect(changes)
+        yield* table.barrier()
+        const content = snapshot.toMap()
+        yield* eventually(
+          Effect.sync(() => {
+            for (const change of seen) if (TableChange.isUpsert(change)) content.set(change.key, change.value)
+            return content
+          }),
+          (all) => numbers(20).every((i) => all.get(`key-${i}`) === `${round}`)
+        )
+        // of one record an answer either tells, or the snapshot has it already
+        assert.deepStrictEqual(
+          seen.filter(({ key, offset }) => Option.exists(snapshot.entry(key), (entry) => entry.offset >= offset)),
+          []
         )
       }
     }))

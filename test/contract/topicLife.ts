@@ -5,7 +5,7 @@ import * as Stream from "effect/Stream"
 import { assert } from "vitest"
 import { Position } from "../../src/index.ts"
 import { facts, collect, differences, eventually, failureOf, fold, numbers, statusOf } from "../support/live.ts"
-import { newName, openers, type Kafka, type Suite } from "./suite.ts"
+import { newName, openers, tableOn, type Kafka, type Suite } from "./suite.ts"
 
 /** Other clients' producers create again what they wrote to once, where brokers let them, whenever they look around. */
 const write = (kafka: Kafka, topic: string, key: string) =>
@@ -104,10 +104,26 @@ export const topicLife = (test: Suite): void => {
     Effect.gen(function* () {
       const topic = yield* kafka.topic()
       yield* write(kafka, topic, "old")
-      const table = yield* kafka.table(topic, { restart: Schedule.spaced("200 millis") })
+      const client = yield* kafka.client
+      let asked = 0
+      const counting: typeof client = {
+        ...client,
+        describeTopic: (name) =>
+          Effect.zipRight(
+            Effect.sync(() => asked++),
+            client.describeTopic(name)
+          )
+      }
+      const table = yield* tableOn(counting, topic, { restart: Schedule.spaced("200 millis") })
       yield* kafka.deleteTopic(topic)
       const status = yield* eventually(statusOf(table), (one) => one._tag === "Failed")
       assert.isTrue(status._tag === "Failed" && status.healing)
+      // it has started again, and looks for the topic
+      const before = asked
+      yield* eventually(
+        Effect.sync(() => asked),
+        (count) => count >= before + 3
+      )
       assert.isUndefined(yield* kafka.describeTopic(topic))
       assert.deepStrictEqual([...table.unsafeSnapshot()], [["old", "1"]])
       yield* kafka.createTopic(topic)

@@ -289,11 +289,15 @@ export const writing = (test: Suite): void => {
       const topic = yield* kafka.topic()
       const slow = yield* held(yield* kafka.client, ["produce"])
       const writer = yield* writerOn(slow.client, topic)
-      const fibers = yield* Effect.forEach(numbers(50), (i) => Effect.fork(writer.set(`k${i}`, "1")))
-      yield* eventually(writer.stats, ({ writes }) => writes === 50)
-      yield* Fiber.interruptAll(fibers)
-      const flushing = yield* Effect.forkScoped(writer.flush)
+      const write = (i: number) => Effect.fork(writer.set(`k${i}`, "1"))
+      const first = yield* write(0)
       yield* eventually(slow.waiting, (count) => count === 1)
+      // one is on its way, and these are behind it
+      const others = yield* Effect.forEach(numbers(49, 1), write)
+      yield* eventually(writer.stats, ({ writes }) => writes === 50)
+      yield* Fiber.interruptAll([first, ...others])
+      const flushing = yield* Effect.forkScoped(writer.flush)
+      yield* Effect.yieldNow()
       assert.isNull(flushing.unsafePoll())
       yield* slow.release
       yield* Fiber.join(flushing)
@@ -309,7 +313,7 @@ export const writing = (test: Suite): void => {
       const topic = yield* kafka.topic({ partitions: 2 })
       const slow = yield* held(yield* kafka.client, ["produce"])
       const scope = yield* Scope.make()
-      const writer = yield* Scope.extend(writerOn(slow.client, topic), scope)
+      const writer = yield* Scope.extend(writerOn(slow.client, topic, { maxBatchBytes: 10_000 }), scope)
       const writes = yield* Effect.forkScoped(
         Effect.all(
           numbers(3_000).map((i) => writer.set(`k${i}`, "1")),

@@ -301,7 +301,11 @@ describe("topics", () => {
   const refusal = (value: unknown) => (value instanceof Refused ? [value.code, value.detail] : [])
   const make = (
     name: string,
-    rest: { readonly partitions?: number; readonly replicationFactor?: number; readonly configs?: object } = {}
+    rest: {
+      readonly partitions?: number
+      readonly replicationFactor?: number
+      readonly configs?: Readonly<Record<string, string>>
+    } = {}
   ) =>
     requests.createTopic(new Cluster(3), {
       topic: name,

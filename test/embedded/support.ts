@@ -1,9 +1,9 @@
 /** Requests as a client makes them, on the embedded cluster. */
 import { Effect } from "effect"
 import { EmbeddedKafka, type KafkaClient, type KafkaError } from "../../src/index.ts"
-import type { Cluster, Partition, Topic } from "../../src/internal/embedded/cluster.ts"
+import { Cluster, type Topic } from "../../src/internal/embedded/cluster.ts"
 import { Refused } from "../../src/internal/embedded/codes.ts"
-import type { PartitionLog, StoredBatch } from "../../src/internal/embedded/log.ts"
+import type { StoredBatch } from "../../src/internal/embedded/log.ts"
 import { encodeBatch, type EncodableBatch } from "../../src/internal/recordBatch/encode.ts"
 import { readAll, record } from "../recordBatch/support.ts"
 
@@ -25,8 +25,6 @@ export const created = (
     readonly configs?: Readonly<Record<string, string>>
   } = {}
 ): Topic => granted(cluster.createTopic(topic, { partitions: 1, replicationFactor: 1, configs: {}, ...options }))
-
-export const logOf = ({ log }: Partition): PartitionLog => log
 
 /** A batch as a client sends it, of `key=value` or, for a tombstone, of `key` alone. */
 export const sent = (texts: ReadonlyArray<string>, rest: Partial<EncodableBatch> = {}): Buffer =>
@@ -63,19 +61,13 @@ export const withTopic = (
 ): Effect.Effect<EmbeddedKafka.EmbeddedKafka, KafkaError.InvalidOptionsError> =>
   EmbeddedKafka.make({ nodes, topics: { [topic]: options } })
 
+export const brokerAt = (node: number): KafkaClient.Broker => new Cluster(node + 1).brokerOf(node)
+
 /** A connection of a client of its own. */
 export const connected = (
   kafka: EmbeddedKafka.EmbeddedKafka,
-  options: EmbeddedKafka.ClientOptions & { readonly node?: number } = {}
-) =>
-  Effect.gen(function* () {
-    const { node = 0, ...rest } = options
-    const client = yield* kafka.client(rest)
-    return yield* client.connect(yield* brokerOf(client, node))
-  })
-
-export const brokerOf = (client: KafkaClient.KafkaClient, node: number) =>
-  Effect.map(client.describeTopic(topic), ({ brokers }) => brokers.get(node)!)
+  { node = 0, ...options }: EmbeddedKafka.ClientOptions & { readonly node?: number } = {}
+) => Effect.flatMap(kafka.client(options), (client) => client.connect(brokerAt(node)))
 
 export const fetchOf = (
   partition: Partial<KafkaClient.FetchRequest["partitions"][number]> = {},

@@ -52,7 +52,8 @@ export const readOptions = <K, V>(
       if ((fetch[name] ?? 0) > MAX_ANSWER_BYTES) check.problem(`fetch.${name}`, "must be at most 200 MiB")
     }
     if (!Codec.isCodec(options.value)) check.problem("value", "must be a Codec, such as Codec.json(schema)")
-    if (options.key !== undefined && !Codec.isCodec(options.key)) check.problem("key", "must be a Codec, such as Codec.utf8")
+    if (options.key !== undefined && !Codec.isCodec(options.key))
+      check.problem("key", "must be a Codec, such as Codec.utf8")
     return {
       topic: options.topic,
       // without a key codec, K is string: the type of the options says so

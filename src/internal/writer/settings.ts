@@ -58,7 +58,8 @@ export const readOptions = <K, V>(
       check.known(options, WRITER_OPTIONS, undefined, TABLE_OPTIONS)
       check.topic(options.topic)
       if (!Codec.isCodec(options.value)) check.problem("value", "must be a Codec, such as Codec.json(schema)")
-      if (options.key !== undefined && !Codec.isCodec(options.key)) check.problem("key", "must be a Codec, such as Codec.utf8")
+      if (options.key !== undefined && !Codec.isCodec(options.key))
+        check.problem("key", "must be a Codec, such as Codec.utf8")
       if (problem !== undefined) check.problem("compression", problem)
       if (options.partitioner !== undefined && typeof options.partitioner !== "function") {
         check.problem("partitioner", "must be a function of a key's bytes and the number of partitions")
