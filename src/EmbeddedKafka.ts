@@ -410,8 +410,9 @@ export interface EmbeddedKafka {
   readonly connections: Effect.Effect<ReadonlyArray<ConnectionView>>
 
   /**
-   * Makes requests go wrong until the scope ends, or for a number of times. Of several faults for one request the first
-   * injected applies. Returns how many requests it was for so far.
+   * Makes requests go wrong until the scope ends, or for a number of times: those that come from now on, and of those that
+   * wait already the answers with records (`Truncate`, `Corrupt`). Of several faults for one request the first injected
+   * applies, and of those that damage records the first one besides. Returns how many requests it was for so far.
    */
   readonly inject: (
     fault: Fault,

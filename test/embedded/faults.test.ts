@@ -268,6 +268,28 @@ describe("Truncate and Corrupt", () => {
   )
 })
 
+describe("Truncate and Corrupt of a fetch that waits already", () => {
+  for (const fault of [
+    { _tag: "Truncate", bytes: 10 },
+    { _tag: "Corrupt", at: 0 }
+  ] as const) {
+    it.scoped(fault._tag, () =>
+      Effect.gen(function* () {
+        const kafka = yield* withTopic()
+        const connection = yield* connected(kafka)
+        const fetch = yield* Effect.fork(connection.fetch(fetchOf()))
+        yield* settle
+        const { hits } = yield* kafka.inject(fault)
+        yield* kafka.append(topic, [{ key: "a", value: "1" }])
+        const [{ records }] = (yield* Fiber.join(fetch)).partitions
+        if (fault._tag === "Truncate") assert.strictEqual(records.length, 10)
+        else assert.strictEqual(records[0], 1, "the first byte of the first offset")
+        assert.strictEqual(yield* hits, 1)
+      })
+    )
+  }
+})
+
 describe("which requests a fault is for", () => {
   it.scoped("by name, client, node and topic, for so many times", () =>
     Effect.gen(function* () {

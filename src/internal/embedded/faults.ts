@@ -46,13 +46,23 @@ export class Faults {
     origin: Origin,
     answer: (request: Call<N>["request"]) => Effect.Effect<Response<N>, ConnectionError>
   ): Effect.Effect<Response<N>, ConnectionError> {
-    const found = this.injected.find((injected) => isFor(injected, call))
-    if (found === undefined) return answer(call.request)
+    const found = this.injected.find((injected) => !damages(injected.fault) && isFor(injected, call))
+    const answered = found === undefined ? answer(call.request) : this.fate(found, call, origin, answer)
+    if (call.name !== "fetch") return answered
+    // what damages records is for answers that have some, also to a fetch that was waiting already
+    return Effect.map(answered, (response) => {
+      const damaging = this.injected.find((injected) => damages(injected.fault) && isFor(injected, call))
+      return damaging === undefined ? response : (damage(damaging, response as FetchResponse))
+    })
+  }
+
+  private fate<N extends RequestName>(
+    found: InjectedFault,
+    call: Call<N>,
+    origin: Origin,
+    answer: (request: Call<N>["request"]) => Effect.Effect<Response<N>, ConnectionError>
+  ): Effect.Effect<Response<N>, ConnectionError> {
     const { fault, target } = found
-    // what damages records is for answers that have some
-    if (fault._tag === "Truncate" || fault._tag === "Corrupt") {
-      return Effect.map(answer(call.request), (response) => damage(found, response as FetchResponse) as Response<N>)
-    }
     found.hits++
     switch (fault._tag) {
       case "Disconnect": {
@@ -74,6 +84,9 @@ export class Faults {
         return this.refuse(call, origin, fault.code, target, answer)
       case "Throttle":
         return Effect.zipLeft(throttled(call, fault.millis, answer), origin.mute(fault.millis))
+      case "Truncate":
+      case "Corrupt":
+        return answer(call.request)
     }
   }
 
@@ -99,9 +112,11 @@ export class Faults {
   }
 }
 
+const damages = (fault: Fault): boolean => fault._tag === "Truncate" || fault._tag === "Corrupt"
+
 const isFor = ({ fault, hits, target }: InjectedFault, call: Call<RequestName>): boolean => {
   if (target.times !== undefined && hits >= target.times) return false
-  if ((fault._tag === "Truncate" || fault._tag === "Corrupt") && call.name !== "fetch") return false
+  if (damages(fault) && call.name !== "fetch") return false
   const { clientId, node, partition, request, topic } = target
   if (request !== undefined && !(typeof request === "string" ? [request] : request).includes(call.name)) return false
   if (clientId !== undefined && clientId !== call.clientId) return false
