@@ -59,3 +59,9 @@ export const WRITER_OPTIONS = [
   "closeTimeout",
   "metadataMaxAge"
 ] as const
+
+export const CLUSTER_OPTIONS = ["nodes", "topics"] as const
+
+export const CLUSTER_TOPIC_OPTIONS = ["partitions", "replicationFactor", "configs"] as const
+
+export const EMBEDDED_CLIENT_OPTIONS = ["clientId", "requestTimeout", "backoff"] as const

@@ -15,6 +15,7 @@ import type {
 import type { KafkaClient } from "../../KafkaClient.ts"
 import type { BrokerError, InvalidOptionsError } from "../../KafkaError.ts"
 import * as Client from "../client/client.ts"
+import { BACKOFF_OPTIONS, CLUSTER_OPTIONS, CLUSTER_TOPIC_OPTIONS, EMBEDDED_CLIENT_OPTIONS } from "../optionNames.ts"
 import { checkOptions, type OptionCheck } from "../options.ts"
 import { prepareCodecs } from "../recordBatch/compression.ts"
 import { viewOf } from "../text.ts"
@@ -29,10 +30,7 @@ export const TypeId: unique symbol = Symbol.for("effect-ktables/EmbeddedKafka")
 export const tag: Context.Tag<EmbeddedKafka, EmbeddedKafka> =
   Context.GenericTag<EmbeddedKafka>("effect-ktables/EmbeddedKafka")
 
-const CLUSTER_OPTIONS = ["nodes", "topics"]
-const TOPIC_OPTIONS = ["partitions", "replicationFactor", "configs"]
 const MAX_NODES = 1_000
-const CLIENT_OPTIONS = ["clientId", "requestTimeout", "backoff"]
 
 // ---------------------------------------------------------------------------------------------------------------------
 // the cluster
@@ -50,7 +48,7 @@ const readCluster = (check: OptionCheck, options: EmbeddedKafkaOptions): Cluster
   if (nodes > MAX_NODES) check.problem("nodes", `must not be above ${MAX_NODES}`)
   const cluster = new Cluster(nodes >= 1 && nodes <= MAX_NODES ? nodes : 1)
   for (const [name, topic] of Object.entries(options.topics ?? {})) {
-    check.known(topic, TOPIC_OPTIONS, `topics.${name}`)
+    check.known(topic, CLUSTER_TOPIC_OPTIONS, `topics.${name}`)
     const created = createTopic(cluster, name, topic)
     if (isRefused(created)) check.problem(`topics.${name}`, created.detail ?? `error code ${created.code}`)
   }
@@ -79,7 +77,7 @@ export const layerMemory = (
   Layer.scopedContext(
     Effect.gen(function* () {
       const { cluster, settings } = yield* checkOptions("KafkaClient", (check) => {
-        check.known(options, [...CLUSTER_OPTIONS, ...CLIENT_OPTIONS])
+        check.known(options, [...CLUSTER_OPTIONS, ...EMBEDDED_CLIENT_OPTIONS])
         return { cluster: readCluster(check, options), settings: readClient(check, options) }
       })
       yield* loadCodecs
@@ -94,7 +92,7 @@ export const layerMemory = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 const readClient = (check: OptionCheck, options: ClientOptions) => {
-  check.known(options.backoff ?? {}, ["initial", "max"], "backoff")
+  check.known(options.backoff ?? {}, BACKOFF_OPTIONS, "backoff")
   return {
     backoff: {
       initialMillis: check.millis("backoff.initial", options.backoff?.initial, 100),
@@ -157,7 +155,7 @@ const makeService = (network: Network): EmbeddedKafka => {
   const client = (options: ClientOptions = {}) =>
     Effect.flatMap(
       checkOptions("EmbeddedKafka", (check) => {
-        check.known(options, CLIENT_OPTIONS)
+        check.known(options, EMBEDDED_CLIENT_OPTIONS)
         return readClient(check, options)
       }),
       (settings) => makeClient(network, settings)

@@ -10,7 +10,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as SubscriptionRef from "effect/SubscriptionRef"
-import { KafkaClient, type TopicDescription } from "../../KafkaClient.ts"
+import { KafkaClient, type PartitionMetadata, type TopicDescription } from "../../KafkaClient.ts"
 import {
   DefectError,
   InvalidOptionsError,
@@ -237,6 +237,15 @@ const bounded = <K, V>(
     Effect.withSpan(`KafkaTable.${operation}`, { attributes: { "messaging.destination.name": core.config.topic } })
   )
 
+/** Has it all the partitions, and no leader that was deposed since? Such a one may not know it, nor what it has missed. */
+const knows = (description: TopicDescription, fresh: TopicDescription): boolean =>
+  fresh.partitions.every(({ leader, leaderEpoch, partition }, i) => {
+    const known = description.partitions[i] as PartitionMetadata | undefined
+    if (known?.partition !== partition) return false
+    // without epochs, nobody knows whose news are older
+    return leaderEpoch === -1 || known.leaderEpoch === -1 ? known.leader === leader : known.leaderEpoch >= leaderEpoch
+  })
+
 /** The high watermarks of all partitions at this moment, from their leaders. */
 const highWatermarks = <K, V>(
   core: Core<K, V>,
@@ -246,7 +255,7 @@ const highWatermarks = <K, V>(
   const at = { isolation: "read_uncommitted", timestamp: "latest" } as const
   const ask = (description: TopicDescription | undefined): Effect.Effect<ReadonlyArray<Target>, TableFailure> =>
     Effect.gen(function* () {
-      // both at once: the description only tells whether there are more partitions than are known
+      // both at once: mostly, the description only tells that who was asked still leads all that there is
       const [fresh, listed] = yield* Effect.all(
         [
           client.describeTopic(config.topic),
@@ -261,7 +270,7 @@ const highWatermarks = <K, V>(
         yield* Effect.flatMap(retryDelay(client, 0), Effect.sleep)
         return yield* ask(undefined)
       }
-      const isCurrent = description !== undefined && description.partitions.length >= fresh.partitions.length
+      const isCurrent = description !== undefined && knows(description, fresh)
       if (!isCurrent) core.source?.refresh()
       const offsets = isCurrent && listed !== undefined ? listed : yield* client.listOffsets(fresh, at)
       // for the timeout to name what it waits for
