@@ -58,7 +58,7 @@ describe("brokerError", () => {
     })
     expect("detail" in error).toBe(false)
     expect(error.message).toContain(
-      'TOPIC_AUTHORIZATION_FAILED from topic "users" partition 3 broker kafka:9092 on Fetch.'
+      'TOPIC_AUTHORIZATION_FAILED on Fetch, topic "users" partition 3, broker kafka:9092. Grant'
     )
   })
 
