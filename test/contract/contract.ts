@@ -26,7 +26,9 @@ import { writing } from "./writing.ts"
 import { closing } from "./closing.ts"
 import { kafkaOn, type Suite } from "./suite.ts"
 
-const subjects: Readonly<Record<string, (test: Suite) => void>> = {
+type Subjects = Readonly<Record<string, (test: Suite) => void>>
+
+const subjects: Subjects = {
   topics,
   options,
   "catching up": catchingUp,
@@ -34,14 +36,20 @@ const subjects: Readonly<Record<string, (test: Suite) => void>> = {
   records,
   poison,
   transactions,
-  truncation,
-  partitions,
   waits,
   changes,
   status,
-  resuming,
   writing,
   closing
+}
+
+/** Whose tests spend most of their time waiting: for a cleaner, a metadata's age, a topic that may come back. */
+const patient: Subjects = {
+  compaction,
+  truncation,
+  partitions,
+  resuming,
+  "a topic's life": topicLife
 }
 
 export const contract = <E>(make: Effect.Effect<Backend, E, Scope.Scope>): void => {
@@ -49,7 +57,5 @@ export const contract = <E>(make: Effect.Effect<Backend, E, Scope.Scope>): void 
   const backend = live.shared(make)
   const test: Suite = (name, body) => live.test(name, () => Effect.flatMap(backend, (one) => body(kafkaOn(one))))
   for (const [name, tests] of Object.entries(subjects)) describe(name, () => tests(test))
-  // these wait most of their time: for a cleaner, and for how long a topic may be missing before it is known to be gone
-  describe.concurrent("compaction", () => compaction(test))
-  describe.concurrent("a topic's life", () => topicLife(test))
+  for (const [name, tests] of Object.entries(patient)) describe.concurrent(name, () => tests(test))
 }

@@ -154,18 +154,17 @@ realKafka("a table whose broker fails", { java: true }, () => {
         const large = topicName()
         yield* java.createTopic(large, { partitions: 2, configs: compacted })
         yield* java.seed(large, { count: 3_000, valueBytes: 100, config: { "batch.size": "1000" } })
-        // one that still replays, in small answers
+        // one that still replays, in small answers, and is in the middle of it when the broker goes
         let fetches = 0
+        const isDown = yield* Effect.makeLatch(false)
         const client = yield* KafkaClient.make({ brokers, ...impatient })
         const slow: KafkaClient.KafkaClient = {
           ...client,
           connect: (broker) =>
             Effect.map(client.connect(broker), (connection) => ({
               ...connection,
-              fetch: (request) => {
-                fetches++
-                return Effect.delay(connection.fetch(request), "10 millis")
-              }
+              fetch: (request) =>
+                Effect.zipRight(++fetches > 20 ? isDown.await : Effect.void, connection.fetch(request))
             }))
         }
         const replaying = yield* KafkaTable.make<string, string>({
@@ -180,6 +179,7 @@ realKafka("a table whose broker fails", { java: true }, () => {
         )
 
         yield* way === "killed and started" ? node.kill : node.shutdown
+        yield* isDown.open
         const down = yield* eventually(
           table.freshness,
           (freshness) => !freshness.connected && freshness.lastFailure !== undefined
