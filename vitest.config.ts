@@ -1,4 +1,4 @@
-import { defineConfig } from "vitest/config"
+import { configDefaults, defineConfig } from "vitest/config"
 import { fileURLToPath } from "node:url"
 
 const src = fileURLToPath(new URL("./src", import.meta.url))
@@ -12,6 +12,8 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+    // many minutes on clusters of their own: `npm run test:faults`
+    exclude: [...configDefaults.exclude, ...(process.env["FAULT_ROUNDS"] === undefined ? ["test/faults/**"] : [])],
     globalSetup: ["test/kafka/globalSetup.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000

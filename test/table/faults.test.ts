@@ -105,6 +105,29 @@ describe("leaders", () => {
     })
   )
 
+  it.scoped("a barrier does not believe a leader that another broker knows to be deposed", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(1, 2)
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      const table = yield* open(cluster)
+      yield* settle
+      // still thinks that it leads, and has not heard of what the next leader acknowledged
+      cluster.before = (request, node, detail) => {
+        if (node !== 0) return undefined
+        if (request === "metadata") return Effect.fail(connectionError("Closed"))
+        if (request === "listOffsets") {
+          return Effect.succeed({ partitions: [{ partition: 0, errorCode: 0, offset: 1, leaderEpoch: 0 }] })
+        }
+        return request === "fetch" ? Effect.delay(nothingNew(detail, 1), 500) : undefined
+      }
+      moveLeader(cluster, 1)
+      cluster.append(topic, [{ key: "b", value: "1" }])
+      const barrier = yield* Effect.fork(Effect.map(table.barrier(), () => table.unsafeSnapshot().has("b")))
+      yield* until(() => barrier.unsafePoll() !== null)
+      assert.isTrue(yield* Fiber.join(barrier))
+    })
+  )
+
   it.scoped("a frozen broker does not hold up the start of the others' partitions", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)

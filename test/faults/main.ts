@@ -1,0 +1,120 @@
+/**
+ * A program that uses tables and writers, for faults of its process: it is stopped, its event loop is blocked, its clock is
+ * set. `Program.ts` starts it and tells it what to do.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Logger from "effect/Logger"
+import * as Queue from "effect/Queue"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { randomOf } from "../support/random.ts"
+import { complaints } from "./complaints.ts"
+import { proberSettings, start as startLoad, writerSettings, type Writer } from "./load.ts"
+import { openTable, openWriter } from "./openings.ts"
+import { probe } from "./probe.ts"
+import type { Answer, Command, Plan } from "./Program.ts"
+import { Witness } from "./Witness.ts"
+
+const plan = JSON.parse(process.argv[2]) as Plan
+
+/** Holds the event loop. */
+const block = (millis: number): void => {
+  const until = performance.now() + millis
+  while (performance.now() < until);
+}
+
+let setBy = 0
+const now = Date.now.bind(Date)
+/** As if somebody had set the clock. */
+const setClock = (millis: number): void => {
+  setBy += millis
+  Date.now = () => now() + setBy
+}
+
+const answer = (message: Answer): Effect.Effect<void> =>
+  Effect.sync(() => {
+    process.send!(message)
+  })
+
+const commands = Effect.gen(function* () {
+  const queue = yield* Queue.unbounded<Command>()
+  const onMessage = (command: Command) => {
+    queue.unsafeOffer(command)
+  }
+  process.on("message", onMessage)
+  return queue
+})
+
+const main = Effect.gen(function* () {
+  const { partitions, seed, topic } = plan
+  const complained = yield* complaints
+  const witness = new Witness()
+  const scope = yield* Scope.make()
+  const queue = yield* commands
+
+  const { load, prober, statuses, table } = yield* Effect.gen(function* () {
+    const table = yield* witness.watch("reader", new Map(), openTable(plan, "reader", topic))
+    const statuses: Array<string> = []
+    yield* Effect.forkScoped(
+      Stream.runForEach(table.status.changes, ({ _tag }) => Effect.sync(() => statuses.push(_tag)))
+    )
+    const writers = new Map<string, Writer>()
+    for (const [name, settings] of Object.entries(writerSettings)) {
+      writers.set(name, yield* openWriter(plan, name, topic, settings))
+    }
+    const prober = yield* openWriter(plan, "prober", topic, proberSettings)
+    const load = yield* startLoad(writers, randomOf(seed))
+    yield* witness.watchBarriers("reader", table, load.ends)
+    return { table, statuses, prober, load }
+  }).pipe(Scope.extend(scope))
+  yield* answer({ _tag: "Ready" })
+
+  while (true) {
+    const command = yield* Queue.take(queue)
+    switch (command._tag) {
+      case "Count":
+        yield* answer({ _tag: "Counted", acknowledged: load.acknowledged() })
+        break
+      case "Block":
+        block(command.millis)
+        yield* answer({ _tag: "Blocked" })
+        break
+      case "SetClock":
+        setClock(command.millis)
+        yield* answer({ _tag: "ClockIsSet" })
+        break
+      case "Probe": {
+        const begin = performance.now()
+        yield* probe(table, load, prober, partitions)
+        yield* answer({ _tag: "Probed", millis: performance.now() - begin })
+        break
+      }
+      case "Finish": {
+        yield* load.pause
+        yield* table.barrier()
+        // the subscriber has its turn
+        yield* Effect.sleep("200 millis")
+        const { barriers, contents, reads, sightings, starts } = witness
+        const { operations } = load
+        const evidence = { operations, contents, reads, barriers, sightings, starts, statuses, complaints: complained }
+        yield* answer({ _tag: "Finished", evidence })
+        break
+      }
+      case "Leave":
+        yield* Scope.close(scope, Exit.void)
+        // from here on it ends by itself, or something is left
+        process.removeAllListeners("message")
+        process.disconnect()
+        return
+    }
+  }
+}).pipe(Effect.scoped, Effect.provide(Logger.remove(Logger.defaultLogger)))
+
+Effect.runFork(main).addObserver((exit) => {
+  if (Exit.isFailure(exit)) {
+    process.stderr.write(`${exit.toString()}\n`)
+    process.exitCode = 1
+    if (process.connected) process.disconnect()
+  }
+})

@@ -1,0 +1,32 @@
+/** Tables and writers of texts, each with a client of its own. */
+import * as Effect from "effect/Effect"
+import { Codec, KafkaClient, KafkaTable, KafkaTableWriter } from "../../src/index.ts"
+import { client, type ClientOptions, type Lab } from "./lab.ts"
+
+export const compacted = { "cleanup.policy": "compact" }
+
+export const openTable = (
+  lab: Pick<Lab, "brokers">,
+  clientId: string,
+  topic: string,
+  settings: KafkaTable.TableSettings = {},
+  options: ClientOptions = {}
+) =>
+  Effect.flatMap(client(lab, clientId, options), (own) =>
+    KafkaTable.make<string, string>({ topic, value: Codec.utf8, ...settings }).pipe(
+      Effect.provideService(KafkaClient.KafkaClient, own)
+    )
+  )
+
+export const openWriter = (
+  lab: Pick<Lab, "brokers">,
+  clientId: string,
+  topic: string,
+  settings: KafkaTableWriter.WriterSettings = {},
+  options: ClientOptions = {}
+) =>
+  Effect.flatMap(client(lab, clientId, options), (own) =>
+    KafkaTableWriter.make<string, string>({ topic, value: Codec.utf8, ...settings }).pipe(
+      Effect.provideService(KafkaClient.KafkaClient, own)
+    )
+  )

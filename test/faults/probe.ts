@@ -1,0 +1,32 @@
+import * as Effect from "effect/Effect"
+import { Position } from "../../src/index.ts"
+import type { Load, Writer } from "./load.ts"
+import type { Table } from "./Witness.ts"
+
+const LIMIT = "40 seconds"
+
+/** Waits until a write to each partition, by a writer of its own, is visible. */
+export const probe = (
+  table: Table,
+  load: Load,
+  prober: Writer,
+  partitions: ReadonlyArray<number>
+): Effect.Effect<void, unknown> =>
+  Effect.forEach(
+    partitions,
+    (partition) =>
+      Effect.gen(function* () {
+        while (true) {
+          const { outcome } = yield* load.write(prober, "prober", `probe-${partition}`, { partition })
+          if (outcome?._tag !== "Acknowledged") continue
+          const { offset } = outcome
+          return yield* table.awaitPosition(Position.make({ topic: table.topic, partition, offset }))
+        }
+      }),
+    { concurrency: "unbounded", discard: true }
+  ).pipe(
+    Effect.timeoutFail({
+      duration: LIMIT,
+      onTimeout: () => new Error(`a write after the healing was not visible within ${LIMIT}`)
+    })
+  )

@@ -1,0 +1,4 @@
+import { runAll } from "./running.ts"
+import { lab, scenarios } from "./security.ts"
+
+runAll("faults of rights and credentials", lab, scenarios)

@@ -1,0 +1,16 @@
+import * as Lab from "./lab.ts"
+import { runAll } from "./running.ts"
+import { scenarios } from "./threeNodes.ts"
+
+runAll(
+  "faults of a cluster",
+  Lab.make({
+    nodes: 3,
+    config: {
+      "min.insync.replicas": "1",
+      // a follower that has not asked for so long is out of sync
+      "replica.lag.time.max.ms": "3000"
+    }
+  }),
+  scenarios
+)

@@ -1,0 +1,252 @@
+/**
+ * A fault under load, and the oracle's verdict on it.
+ *
+ * A topic with tables and writers that are busy; the fault, with its healing; then the load ends, Kafka's own consumer reads the
+ * log (committed records only, with checksums), everything is closed, and the invariants are checked.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { assert } from "vitest"
+import type { KafkaTable, KafkaTableWriter } from "../../src/index.ts"
+import type * as JavaClient from "../kafka/JavaClient.ts"
+import { until } from "../kafka/process.ts"
+import { topicName } from "../kafka/realKafka.ts"
+import type { ReadRecord } from "../kafka/records.ts"
+import { leftovers } from "../support/leftovers.ts"
+import { collect, eventually, recordLogs } from "../support/live.ts"
+import { randomOf } from "../support/random.ts"
+import { complaints } from "./complaints.ts"
+import type { Operation } from "./history.ts"
+import type { ClientOptions, Lab } from "./lab.ts"
+import { proberSettings, start as startLoad, writerSettings, type Load, type Writer } from "./load.ts"
+import { openTable, openWriter } from "./openings.ts"
+import {
+  differences,
+  IDLE_CPU_LIMIT,
+  invariants,
+  lastWriteWins,
+  processViolations,
+  RECOVERY_LIMIT_MILLIS,
+  union,
+  violations,
+  type Violation
+} from "./oracle.ts"
+import { probe } from "./probe.ts"
+import * as report from "./report.ts"
+import type { Covers, Scenario } from "./rows.ts"
+import { LOAD } from "./settings.ts"
+import { Witness, type Table } from "./Witness.ts"
+
+/** What a fault has at hand. */
+export interface World {
+  readonly lab: Lab
+  readonly topic: string
+  readonly random: () => number
+  /** Client id "reader". */
+  readonly table: Table
+  /** Of the table, from its beginning. */
+  readonly statuses: ReadonlyArray<KafkaTable.TableStatus["_tag"]>
+  readonly writers: ReadonlyMap<string, Writer>
+  readonly load: Load
+  /** The library's log. */
+  readonly lines: ReadonlyArray<string>
+  /**
+   * One more table, until the end; its client id is its name. It is judged like the first one. `targets`: what it must
+   * reach before it may call itself caught up, where Kafka cannot be asked for that now.
+   */
+  readonly open: (
+    name: string,
+    settings?: KafkaTable.TableSettings,
+    targets?: ReadonlyMap<number, number>
+  ) => Effect.Effect<Table, KafkaTable.AcquireError>
+  /** Where the partitions end now. */
+  readonly ends: Effect.Effect<ReadonlyMap<number, number>>
+  /** Waits until so many more writes are acknowledged; as many as `FAULT_LOAD` says by default. */
+  readonly busy: (writes?: number) => Effect.Effect<void>
+  /** Reads the log, for what is going to be removed from it. */
+  readonly remember: Effect.Effect<void>
+}
+
+export interface Trial {
+  readonly lab: Lab
+  readonly name: string
+  readonly seed: number
+  /** Four partitions by default. */
+  readonly topic?: Parameters<JavaClient.Service["createTopic"]>[1]
+  readonly client?: ClientOptions
+  readonly table?: KafkaTable.TableSettings
+  readonly writer?: KafkaTableWriter.WriterSettings
+  /** Records that nobody is to see. */
+  readonly isPoison?: (record: ReadRecord) => boolean
+  /** Returns when it is healed. */
+  readonly fault: (world: World) => Effect.Effect<void, unknown, Scope.Scope>
+  /** What is particular, when all is well again. The load goes on. */
+  readonly then?: (world: World) => Effect.Effect<void, unknown, Scope.Scope>
+}
+
+const PARTITIONS = 4
+
+/** Long enough to tell a loop from a poll. */
+const IDLE_MILLIS = 400
+
+/** Part of a core that this process takes. A loop takes it all the time, the collection of garbage does not. */
+const idleCpu = Effect.gen(function* () {
+  let least = 1
+  for (let i = 0; i < 3 && least > IDLE_CPU_LIMIT / 2; i++) {
+    const before = process.cpuUsage()
+    const begin = performance.now()
+    yield* Effect.sleep(IDLE_MILLIS)
+    const { system, user } = process.cpuUsage(before)
+    least = Math.min(least, (system + user) / 1000 / (performance.now() - begin))
+  }
+  return least
+})
+
+const endsOf = (lab: Lab, topic: string) =>
+  Effect.map(
+    lab.java.listOffsets(topic, { committed: true }),
+    (ends) => new Map(ends.map(({ offset, partition }) => [partition, offset]))
+  )
+
+const live = (trial: Trial, witness: Witness, lines: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const { lab, seed } = trial
+    const { java } = lab
+    const random = randomOf(seed)
+    const scope = yield* Effect.scope
+    const topic = topicName()
+    yield* java.createTopic(topic, { partitions: PARTITIONS, configs: { "cleanup.policy": "compact" }, ...trial.topic })
+
+    const ends = Effect.orDie(endsOf(lab, topic))
+    const open: World["open"] = (name, settings, known) =>
+      Effect.gen(function* () {
+        const targets = known ?? (yield* ends)
+        const acquire = openTable(lab, name, topic, { ...trial.table, ...settings }, trial.client)
+        return yield* witness.watch(name, targets, acquire)
+      }).pipe(Scope.extend(scope))
+    const table = yield* open("reader")
+    const statuses = yield* collect(Stream.map(table.status.changes, ({ _tag }) => _tag))
+
+    const makeWriter = (name: string, settings: KafkaTableWriter.WriterSettings) =>
+      openWriter(lab, name, topic, { ...settings, ...trial.writer }, trial.client)
+    const writers = new Map<string, Writer>()
+    for (const [name, settings] of Object.entries(writerSettings)) writers.set(name, yield* makeWriter(name, settings))
+    const prober = yield* makeWriter("prober", proberSettings)
+    const load = yield* startLoad(writers, random)
+    const barriers = yield* witness.watchBarriers("reader", table, load.ends)
+
+    const busy: World["busy"] = (writes = LOAD) =>
+      Effect.suspend(() => {
+        const target = load.acknowledged() + writes
+        return Effect.asVoid(
+          eventually(Effect.sync(load.acknowledged), (acknowledged) => acknowledged >= target, "30 seconds")
+        )
+      })
+    const readLog = Effect.map(Effect.orDie(java.dump(topic, { committed: true })), (log) =>
+      trial.isPoison === undefined ? log : log.filter((record) => !trial.isPoison!(record))
+    )
+    const remember = Effect.map(readLog, (log) => {
+      witness.logs.push(log)
+    })
+    const world: World = { lab, topic, random, table, statuses, writers, load, lines, open, ends, busy, remember }
+
+    yield* busy()
+    yield* Effect.scoped(trial.fault(world))
+    const healedAt = performance.now()
+    const partitions = (yield* java.describeTopic(topic)).partitions.map((p) => p.partition)
+    yield* probe(table, load, prober, partitions)
+    const recoveredMillis = performance.now() - healedAt
+    yield* busy()
+    if (trial.then !== undefined) yield* trial.then(world)
+    yield* load.pause
+    // or there would be no idle time
+    yield* Fiber.interrupt(barriers)
+
+    yield* open("fresh")
+    const log = yield* readLog
+    const right = lastWriteWins(log)
+    yield* until(
+      Effect.sync(() => [...witness.contents.values()].every((content) => differences(content, right).length === 0)),
+      { within: RECOVERY_LIMIT_MILLIS, every: "20 millis" }
+    )
+    const { contents } = witness
+    return { log, contents, recoveredMillis, idleCpu: yield* idleCpu, operations: load.operations }
+  })
+
+export const shown = ({ invariant, what }: Violation): string => `(${invariant}) ${invariants[invariant]}: ${what}`
+
+const judged = <A>(
+  { name, seed }: Pick<Trial, "name" | "seed">,
+  body: (lines: ReadonlyArray<string>) => Effect.Effect<A, unknown, Scope.Scope>,
+  judge: (result: A) => Judgement
+): Effect.Effect<void, unknown, Scope.Scope> =>
+  Effect.gen(function* () {
+    const lines: Array<string> = []
+    const complained = yield* complaints
+    const { exit, left } = yield* leftovers(recordLogs(lines)(body(lines)))
+    if (Exit.isFailure(exit)) return yield* Effect.failCause(exit.cause)
+    const { found, ...rest } = judge(exit.value)
+    const all = [...found, ...processViolations({ complaints: complained, left, idleCpu: rest.idleCpu ?? 0 })]
+    report.add({ name, seed, closedMillis: left.millisToClose, ...rest })
+    assert.deepStrictEqual(all.map(shown), [])
+  }).pipe(Effect.tapErrorCause(() => Effect.sync(() => process.stderr.write(`\n"${name}" failed with SEED=${seed}\n`))))
+
+interface Judgement {
+  readonly found: ReadonlyArray<Violation>
+  readonly recoveredMillis?: number
+  readonly idleCpu?: number
+  readonly operations: ReadonlyArray<Operation>
+}
+
+/** Runs a trial. Fails with every invariant that was broken. */
+export const run = (trial: Trial): Effect.Effect<void, unknown, Scope.Scope> =>
+  Effect.suspend(() => {
+    const witness = new Witness()
+    return judged(
+      trial,
+      (lines) => live(trial, witness, lines),
+      ({ contents, log, ...rest }) => ({
+        ...rest,
+        found: violations({
+          log,
+          everything: union(...witness.logs, log),
+          operations: rest.operations,
+          sightings: witness.sightings,
+          starts: witness.starts,
+          reads: witness.reads,
+          barriers: witness.barriers,
+          contents,
+          recoveredMillis: rest.recoveredMillis
+        })
+      })
+    )
+  })
+
+/** A scenario of a trial. */
+export const underLoad = (
+  name: string,
+  covers: Covers,
+  about: (lab: Lab) => Omit<Trial, "lab" | "name" | "seed">
+): Scenario => ({ name, covers, run: (lab, seed) => run({ lab, name, seed, ...about(lab) }) })
+
+/**
+ * A scenario without a load, nor an oracle: the body sees to what is right. Closing, and the process, are judged. `lines` is
+ * the library's log.
+ */
+export const alone = (
+  name: string,
+  covers: Covers,
+  body: (lab: Lab, lines: ReadonlyArray<string>) => Effect.Effect<void, unknown, Scope.Scope>
+): Scenario => ({
+  name,
+  covers,
+  run: (lab, seed) =>
+    judged(
+      { name, seed },
+      (lines) => body(lab, lines),
+      () => ({ found: [], operations: [] })
+    )
+})
