@@ -52,7 +52,7 @@ export class Faults {
     // what damages records is for answers that have some, also to a fetch that was waiting already
     return Effect.map(answered, (response) => {
       const damaging = this.injected.find((injected) => damages(injected.fault) && isFor(injected, call))
-      return damaging === undefined ? response : (damage(damaging, response as FetchResponse))
+      return damaging === undefined ? response : damage(damaging, response as FetchResponse)
     })
   }
 
