@@ -74,17 +74,15 @@ export interface Proxy {
   readonly banish: (whom: Required<Whom>) => Effect.Effect<void, never, Scope.Scope>
   /** Each chunk takes so much longer, both ways, until the scope ends. */
   readonly delay: (millis: number, whom?: Whom) => Effect.Effect<void, never, Scope.Scope>
-  /** Bytes of answers per second and connection, until the scope ends. */
+  /** So many bytes per second, connection and direction, until the scope ends. */
   readonly throttle: (bytesPerSecond: number, whom?: Whom) => Effect.Effect<void, never, Scope.Scope>
   /** Arms a rule, until the scope ends. The first rule that fits an answer decides about it. */
   readonly rule: (rule: Rule) => Effect.Effect<Armed, never, Scope.Scope>
 }
 
-interface Hindrance {
+interface Hindrance extends Passage {
   readonly whom: Whom
   readonly stall: boolean
-  readonly delayMillis: number
-  readonly bytesPerSecond: number
 }
 
 interface ArmedRule {
@@ -115,22 +113,32 @@ class Frames {
   }
 }
 
+/** How the next bytes of a direction may pass. */
+interface Passage {
+  /** Before what is at the front of the queue. */
+  readonly delayMillis: number
+  readonly bytesPerSecond: number
+}
+
+/** Where there is a limit, what passes at once is what may pass in so many milliseconds. */
+const PIECE_MILLIS = 50
+
 /** One direction: what was received, in order, on its way out. */
 class Pipe {
   private readonly queue: Array<Buffer> = []
   private timer: ReturnType<typeof setTimeout> | undefined
   private ended = false
   private readonly to: Net.Socket
-  private readonly waitFor: (bytes: number) => number | undefined
+  private readonly passage: () => Passage | undefined
 
-  /** `waitFor`: in how many milliseconds the next bytes may pass; `undefined` for not before further notice. */
-  constructor(to: Net.Socket, waitFor: (bytes: number) => number | undefined) {
+  /** `passage`: `undefined` for not before further notice. */
+  constructor(to: Net.Socket, passage: () => Passage | undefined) {
     this.to = to
-    this.waitFor = waitFor
+    this.passage = passage
   }
 
   push(bytes: Buffer): void {
-    this.queue.push(bytes)
+    if (bytes.length > 0) this.queue.push(bytes)
     this.pump()
   }
 
@@ -142,23 +150,34 @@ class Pipe {
 
   pump(): void {
     while (this.timer === undefined) {
-      const next = this.queue[0] as Buffer | undefined
-      const wait = this.waitFor(next?.length ?? 0)
-      if (wait === undefined) return
-      if (next === undefined) {
+      const passage = this.passage()
+      if (passage === undefined) return
+      if (this.queue.length === 0) {
         if (this.ended) this.to.destroySoon()
         return
       }
-      this.queue.shift()
-      if (wait === 0) this.to.write(next)
+      const { bytesPerSecond, delayMillis } = passage
+      const piece = this.take(Math.max(1, Math.floor((bytesPerSecond * PIECE_MILLIS) / 1000)))
+      const millis = delayMillis + (piece.length * 1000) / bytesPerSecond
+      if (millis === 0) this.to.write(piece)
       else {
         this.timer = setTimeout(() => {
           this.timer = undefined
-          this.to.write(next)
+          this.to.write(piece)
           this.pump()
-        }, wait)
+        }, millis)
       }
     }
+  }
+
+  private take(bytes: number): Buffer {
+    const [first] = this.queue
+    if (first.length <= bytes) {
+      this.queue.shift()
+      return first
+    }
+    this.queue[0] = first.subarray(bytes)
+    return first.subarray(0, bytes)
   }
 
   destroy(): void {
@@ -185,8 +204,8 @@ class Link {
     this.client = client
     this.state = state
     this.broker = Net.connect(target)
-    this.toBroker = new Pipe(this.broker, () => this.wait(0))
-    this.toClient = new Pipe(client, (bytes) => this.wait(bytes))
+    this.toBroker = new Pipe(this.broker, () => this.passage())
+    this.toClient = new Pipe(client, () => this.passage())
     for (const socket of [client, this.broker]) {
       socket.setNoDelay(true)
       socket.on("error", () => {})
@@ -217,14 +236,16 @@ class Link {
     return !this.client.closed
   }
 
-  private wait(bytes: number): number | undefined {
-    let millis = 0
+  private passage(): Passage | undefined {
+    let delayMillis = 0
+    let bytesPerSecond = Number.POSITIVE_INFINITY
     for (const one of this.state.hindrances) {
       if (!this.isOf(one.whom)) continue
       if (one.stall) return undefined
-      millis += one.delayMillis + (bytes * 1000) / one.bytesPerSecond
+      delayMillis += one.delayMillis
+      bytesPerSecond = Math.min(bytesPerSecond, one.bytesPerSecond)
     }
-    return millis
+    return { delayMillis, bytesPerSecond }
   }
 
   isOf({ clientId }: Whom): boolean {

@@ -7,9 +7,11 @@ import { topicName } from "../kafka/realKafka.ts"
 import { collect, eventually, failureOf, numbers, statusOf } from "../support/live.ts"
 import { staysCaughtUp } from "./expectations.ts"
 import { compacted, openTable, openWriter } from "./openings.ts"
+import { differences, lastWriteWins } from "./oracle.ts"
 import { Api } from "./Proxy.ts"
 import { bothSides, type Scenario } from "./rows.ts"
 import * as Trial from "./trial.ts"
+import { contentOf } from "./Witness.ts"
 
 export const scenarios: ReadonlyArray<Scenario> = [
   Trial.underLoad("records are deleted beyond a table that was cut off", [["head", "table"]], ({ java, proxies }) => ({
@@ -70,6 +72,38 @@ export const scenarios: ReadonlyArray<Scenario> = [
           yield* eventually(table.stats, ({ rebuilds }) => rebuilds >= 1)
           assert.isTrue(lines.some((line) => line.includes("longer than the topic keeps tombstones")))
         })
+    })
+  ),
+
+  Trial.alone("the last records are lost with the disk", [["tail", "table"]], ({ brokers, java, nodes: [node] }) =>
+    Effect.gen(function* () {
+      const topic = topicName()
+      yield* java.createTopic(topic, { configs: compacted })
+      const table = yield* openTable({ brokers }, "reader", topic)
+      const truncations = yield* collect(table.truncations)
+      const put = (count: number, from: number) =>
+        Effect.forEach(numbers(count, from), (i) => java.produce(topic, [{ key: `k${i}`, value: `${i}` }]))
+      yield* put(20, 0)
+      yield* table.barrier()
+      yield* node.kill
+      yield* Effect.sync(() => {
+        const file = path.join(node.dataDir, `${topic}-0`, "00000000000000000000.log")
+        fs.truncateSync(file, fs.statSync(file).size - 200)
+      })
+      yield* node.start
+      const [{ offset: end }] = yield* java.listOffsets(topic)
+      assert.isBelow(end, 20)
+      // beyond the table's position, with other records in the places of those that it has
+      yield* put(30, 100)
+      yield* eventually(
+        Effect.sync(() => truncations.map(({ from, reason, to }) => ({ from, reason, to }))),
+        (found) => found.length === 1
+      )
+      assert.deepInclude(truncations[0], { reason: "Tail", from: 20, to: end })
+      yield* table.barrier()
+      const right = lastWriteWins(yield* java.dump(topic, { committed: true }))
+      assert.strictEqual(right.size, end + 30)
+      assert.deepStrictEqual(differences(contentOf(table), right), [])
     })
   ),
 

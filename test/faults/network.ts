@@ -1,9 +1,10 @@
 /** The broker dies, freezes or is not there; the network in front of it does what it wants. */
 import * as Effect from "effect/Effect"
 import { assert } from "vitest"
+import { topicName } from "../kafka/realKafka.ts"
 import { eventually, failureOf, statusOf } from "../support/live.ts"
 import { saysThatItIsLost, staysCaughtUp } from "./expectations.ts"
-import { openTable, openWriter } from "./openings.ts"
+import { compacted, openTable, openWriter } from "./openings.ts"
 import { Api } from "./Proxy.ts"
 import { bothSides, type Scenario } from "./rows.ts"
 import * as Trial from "./trial.ts"
@@ -84,6 +85,22 @@ export const scenarios: ReadonlyArray<Scenario> = [
     fault: (world) => Effect.andThen(proxy.halfOpen(), saysThatItIsLost(world)),
     then: staysCaughtUp
   })),
+
+  Trial.alone("the network is slow: an answer takes longer than the timeout", [["throttled", "table"]], (lab) =>
+    Effect.gen(function* () {
+      const { java, proxies } = lab
+      const topic = topicName()
+      yield* java.createTopic(topic, { partitions: 4, configs: compacted })
+      yield* java.seed(topic, { count: 10_000, valueBytes: 200 })
+      yield* proxies[0].throttle(500_000)
+      // 2.4 MB, at once if they could
+      const begin = performance.now()
+      const table = yield* openTable(lab, "reader", topic, { onCatchUpTimeout: "fail" })
+      assert.isAbove(performance.now() - begin, 4_000)
+      assert.strictEqual(yield* table.size, 10_000)
+      assert.strictEqual((yield* table.stats).reconnects, 0)
+    })
+  ),
 
   Trial.underLoad(
     "the network holds everything back, and delivers it late, old writes included",

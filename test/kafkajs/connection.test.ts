@@ -1,6 +1,7 @@
 /** The guards around kafkajs's connection (docs/kafkajs.md), against a server that misbehaves on purpose. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Fiber, Inspectable, Logger, Option, Redacted, Schema, type Scope } from "effect"
+import { spawn } from "node:child_process"
 import * as Net from "node:net"
 import { KafkaClient, KafkaError } from "../../src/index.ts"
 
@@ -49,6 +50,22 @@ const metadata = (port: number): Buffer => {
   body.writeInt32BE(0, at)
   return body
 }
+
+/** A program that negotiates versions, and answers anything else as metadata, 200 ms later. Prints its port. */
+const answering = `
+  const server = require("node:net").createServer((socket) => {
+    socket.on("error", () => {})
+    socket.on("data", (request) => {
+      const isFirst = request.readInt16BE(4) === ${API_VERSIONS}
+      const body = Buffer.from(isFirst ? "${apiVersions().toString("hex")}" : "${metadata(9092).toString("hex")}", "hex")
+      const head = Buffer.alloc(8)
+      head.writeInt32BE(4 + body.length, 0)
+      head.writeInt32BE(request.readInt32BE(8), 4)
+      setTimeout(() => socket.write(Buffer.concat([head, body])), isFirst ? 0 : 200)
+    })
+  })
+  server.listen(0, "127.0.0.1", () => console.log(server.address().port))
+`
 
 interface Server {
   readonly port: number
@@ -276,6 +293,65 @@ describe("requests", () => {
       assert.isFalse(connection.isOpen())
       yield* goneSoon(server)
       assert.strictEqual((yield* Effect.flip(connection.metadata(["t"]))).reason, "Timeout")
+    })
+  )
+
+  it.scopedLive("an answer that takes longer than the timeout to arrive is waited for, as long as it does arrive", () =>
+    Effect.gen(function* () {
+      // a piece every 100 ms, for longer than the timeout
+      const pieces = 15
+      const server = yield* serve((request, port) => {
+        const bytes = frame(request.correlationId, metadata(port))
+        const piece = Math.ceil(bytes.length / pieces)
+        const send = (i: number): void => {
+          request.socket.write(bytes.subarray(i * piece, (i + 1) * piece))
+          if (i + 1 < pieces) setTimeout(() => send(i + 1), 100)
+        }
+        send(0)
+      })
+      const connection = yield* connect(server.port, { requestTimeout: "1 second" })
+      assert.strictEqual((yield* connection.metadata(["t"])).brokers.length, 1)
+      assert.isTrue(connection.isOpen())
+    })
+  )
+
+  it.scopedLive("an answer that is there when the event loop was held up for longer than the timeout is taken", () =>
+    Effect.gen(function* () {
+      const server = yield* Effect.acquireRelease(
+        Effect.async<{ readonly port: number; readonly end: () => void }>((resume) => {
+          // of another process, that answers meanwhile
+          const child = spawn(process.execPath, ["-e", answering], { stdio: ["ignore", "pipe", "inherit"] })
+          child.stdout.once("data", (port: Buffer) => {
+            resume(Effect.succeed({ port: Number(port.toString()), end: () => child.kill("SIGKILL") }))
+          })
+        }),
+        ({ end }) => Effect.sync(end)
+      )
+      const connection = yield* connect(server.port)
+      const answer = yield* Effect.fork(connection.metadata(["t"]))
+      yield* Effect.sleep("50 millis")
+      // in an immediate: timers are looked at before sockets then
+      yield* Effect.async<void>((resume) => {
+        setImmediate(() => {
+          const until = performance.now() + 1_000
+          while (performance.now() < until);
+          resume(Effect.void)
+        })
+      })
+      assert.strictEqual((yield* Fiber.join(answer)).brokers.length, 1)
+      assert.isTrue(connection.isOpen())
+    })
+  )
+
+  it.scopedLive("an answer that stops in the middle: Timeout", () =>
+    Effect.gen(function* () {
+      const server = yield* serve((request, port) => {
+        request.socket.write(frame(request.correlationId, metadata(port)).subarray(0, 20))
+      })
+      const connection = yield* connect(server.port)
+      const [took, error] = yield* Effect.timed(Effect.flip(connection.metadata(["t"])))
+      assert.strictEqual(error.reason, "Timeout")
+      assert.isBelow(Duration.toMillis(took), 1_000)
     })
   )
 

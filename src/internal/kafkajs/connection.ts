@@ -20,6 +20,7 @@ import { initProducerId } from "../protocol/initProducerId.ts"
 import { listOffsets } from "../protocol/listOffsets.ts"
 import { metadata } from "../protocol/metadata.ts"
 import { produce } from "../protocol/produce.ts"
+import { yieldToEventLoop } from "../yield.ts"
 import { frameReader } from "./frames.ts"
 
 /** What every connection of one client has in common. Secrets are in the clear here: never log or expose this. */
@@ -44,6 +45,8 @@ class Socket {
   private socket: Net.Socket | undefined
   private failure: ConnectionError | undefined
   private connecting = true
+  /** Bytes, so far. */
+  private received = 0
   private readonly gone = new AbortController()
   private readonly onDown = new Set<(error: ConnectionError) => void>()
   private versions = new Map<number, VersionRange>()
@@ -78,6 +81,7 @@ class Socket {
     )
     this.raw.processData = (chunk) => {
       if (this.failure !== undefined) return
+      this.received += chunk.length
       const violation = read(chunk)
       if (violation !== undefined) this.down("Protocol", "connection", violation)
     }
@@ -157,12 +161,22 @@ class Socket {
       return Effect.sync(() => {
         this.onDown.delete(onDown)
       })
-    }).pipe(
-      Effect.timeoutFail({
-        duration: timeoutMillis,
-        onTimeout: () => this.down("Timeout", request, `no answer within ${timeoutMillis} ms`)
-      })
-    )
+    }).pipe(Effect.raceFirst(this.silence(request, timeoutMillis)))
+  }
+
+  /**
+   * Takes it down when nothing has come for so long. A large answer may take longer to arrive, where the network is slow;
+   * and what came while the event loop was held up is read first.
+   */
+  private silence(request: string, millis: number): Effect.Effect<never, ConnectionError> {
+    return Effect.suspend(() => {
+      const before = this.received
+      return Effect.flatMap(Effect.zipRight(Effect.sleep(millis), yieldToEventLoop), () =>
+        this.received === before
+          ? Effect.fail(this.down("Timeout", request, `no answer within ${millis} ms`))
+          : this.silence(request, millis)
+      )
+    })
   }
 
   get handshake(): Effect.Effect<void, ConnectionError> {
