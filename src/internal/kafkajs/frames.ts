@@ -1,5 +1,7 @@
 /** The frames of Kafka's protocol on a byte stream: `size: int32`, then `size` bytes that begin with the correlation id. */
 
+const SIZE_BYTES = 4
+
 /** An answer cannot be shorter than its correlation id. */
 const MIN_FRAME = 4
 
@@ -9,40 +11,53 @@ const MIN_FRAME = 4
  */
 const MAX_FRAME = 256 * 1024 * 1024
 
+/** Memory that is taken for a frame on its word. For more of it, as much has to have come already. */
+const TRUSTED_BYTES = 16 * 1024 * 1024
+
 /**
  * Cuts a stream of chunks into frames and hands each to `onFrame`. Returns what is wrong when the stream is not Kafka's
  * protocol (kafkajs throws out of the socket's data handler there, which ends the process); the stream is unusable then.
+ *
+ * Chunks are copied into the frame as they come, and can be used again by who hands them in.
  */
 export const frameReader = (
   onFrame: (correlationId: number, payload: Buffer) => void
 ): ((chunk: Buffer) => string | undefined) => {
-  let chunks: Array<Buffer> = []
-  let buffered = 0
-  let needed = 4
+  const head = Buffer.alloc(SIZE_BYTES)
+  /** Of `head` until that is complete, then of the frame. */
+  let filled = 0
+  let size = 0
+  let frame: Buffer | undefined
 
-  const join = (): Buffer => {
-    const all = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, buffered)
-    chunks = [all]
-    return all
+  const take = (into: Buffer, chunk: Buffer, from: number): number => {
+    const taken = chunk.copy(into, filled, from)
+    filled += taken
+    return from + taken
   }
 
   return (chunk) => {
-    chunks.push(chunk)
-    buffered += chunk.length
-    while (buffered >= needed) {
-      const head = chunks[0].length >= 4 ? chunks[0] : join()
-      const size = head.readInt32BE(0)
-      if (size < MIN_FRAME || size > MAX_FRAME) {
-        return `an answer of ${size} bytes`
+    let at = 0
+    while (at < chunk.length) {
+      if (frame === undefined) {
+        at = take(head, chunk, at)
+        if (filled < SIZE_BYTES) return undefined
+        size = head.readInt32BE(0)
+        if (size < MIN_FRAME || size > MAX_FRAME) return `an answer of ${size} bytes`
+        frame = Buffer.allocUnsafe(Math.min(size, TRUSTED_BYTES))
+        filled = 0
+      } else {
+        at = take(frame, chunk, at)
+        if (filled === size) {
+          const whole = frame
+          frame = undefined
+          filled = 0
+          onFrame(whole.readInt32BE(0), whole.subarray(MIN_FRAME))
+        } else if (filled === frame.length) {
+          const larger = Buffer.allocUnsafe(Math.min(size, 2 * frame.length))
+          frame.copy(larger)
+          frame = larger
+        }
       }
-      needed = 4 + size
-      if (buffered < needed) return undefined
-      const all = join()
-      const rest = all.subarray(needed)
-      onFrame(all.readInt32BE(4), all.subarray(8, needed))
-      chunks = rest.length === 0 ? [] : [rest]
-      buffered = rest.length
-      needed = 4
     }
     return undefined
   }
