@@ -52,9 +52,9 @@ export const recordsIn = (brokers: string, topic: string) =>
     ({ records }) => records
   )
 
-/** Writes at a steady rate from the moment the file `ready` is there; gives how many records it wrote. */
+/**
+ * Writes at a steady rate from the moment the file `ready` is there; gives how many records it wrote, and how many of them
+ * a reader counts.
+ */
 export const writeLive = (job: Readonly<Record<string, string | number>>) =>
-  Effect.map(
-    loader(Schema.parseJson(Schema.Struct({ written: Schema.Number })), { op: "live", ...job }),
-    ({ written }) => written
-  )
+  loader(Schema.parseJson(Schema.Struct({ written: Schema.Number, counted: Schema.Number })), { op: "live", ...job })

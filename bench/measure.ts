@@ -62,7 +62,7 @@ export const measure = (
       command.node && workload.nodeHeapMb !== undefined ? [`--max-old-space-size=${workload.nodeHeapMb}`] : []
     const args = [...heap, ...command.args, ...Object.entries(parameters).map(([name, value]) => `${name}=${value}`)]
     const spawnedAt = yield* Clock.currentTimeMillis
-    const [output, livePublished] = yield* Effect.all(
+    const [output, live] = yield* Effect.all(
       [
         run(command.program, args, {
           ...(command.env === undefined ? {} : { env: command.env }),
@@ -70,7 +70,7 @@ export const measure = (
         }),
         workload.task === "follow"
           ? writeLive({ brokers, topic, ready, rate: liveRate, seconds: workload.parameters["seconds"] ?? 1 })
-          : Effect.succeed(0)
+          : Effect.succeed({ written: 0, counted: 0 })
       ],
       { concurrency: "unbounded" }
     )
@@ -97,10 +97,10 @@ export const measure = (
         return yield* wrong("does not say what it holds")
       }
     } else {
-      if (answer.seen !== undefined && answer.seen !== livePublished) {
-        return yield* wrong(`saw ${answer.seen} of ${livePublished} live records`)
+      if (answer.seen !== undefined && answer.seen !== live.counted) {
+        return yield* wrong(`saw ${answer.seen} of ${live.counted} live records`)
       }
-      const right = loaded.records + (answer.written ?? 0) + livePublished
+      const right = loaded.records + (answer.written ?? 0) + live.written
       const records = yield* recordsIn(brokers, topic)
       if (records !== right) return yield* wrong(`${records} records in the topic instead of ${right}`)
     }
