@@ -1,7 +1,7 @@
 /** All metrics of this library, tagged by topic. Updated once per publication or request, never per record. */
-import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as MetricLabel from "effect/MetricLabel"
 import type { Counters } from "./table/counters.ts"
 
 const applied = Metric.counter("kafka_table_records_applied_total", {
@@ -26,50 +26,50 @@ const lag = Metric.gauge("kafka_table_lag", {
 })
 const catchUp = Metric.gauge("kafka_table_catch_up_seconds", { description: "From acquisition to catch-up" })
 
-const ofTopic =
-  (topic: string) =>
-  <Type, In, Out>(metric: Metric.Metric<Type, In, Out>) =>
-    Metric.tagged(metric, "topic", topic)
+type Labels = ReadonlyArray<MetricLabel.MetricLabel>
 
-/** Counters that are fed with running totals: what came since the last time is added. */
-const differences = <Name extends string>(counters: Readonly<Record<Name, Metric.Metric.Counter<number>>>) => {
-  const last = new Map<string, number>()
-  return (totals: Readonly<Record<Name, number>>): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      const updates: Array<Effect.Effect<void>> = []
-      for (const name in counters) {
-        const more = totals[name] - (last.get(name) ?? 0)
-        if (more === 0) continue
-        last.set(name, totals[name])
-        updates.push(Metric.update(counters[name], more))
-      }
-      return Effect.all(updates, { discard: true })
-    })
+/**
+ * Counters that are fed with running totals: what came since the last time is added. Plain functions, as they come
+ * between two requests. A metric finds itself by the identity of its tags: they are made once.
+ */
+const increments = <Name extends string>(
+  counters: Readonly<Record<Name, readonly [metric: Metric.Metric.Counter<number>, tags: Labels]>>
+) => {
+  const all = Object.entries(counters) as Array<[Name, (typeof counters)[Name]]>
+  const last = new Map<Name, number>()
+  return (totals: Readonly<Record<Name, number>>): void => {
+    for (const [name, [metric, tags]] of all) {
+      const more = totals[name] - (last.get(name) ?? 0)
+      if (more === 0) continue
+      last.set(name, totals[name])
+      metric.unsafeUpdate(more, tags)
+    }
+  }
 }
 
 type Reported = Pick<Counters, "applied" | "tombstones" | "keyless" | "keyErrors" | "valueErrors">
 
-/** What one table has done since the last publication, to the metrics of its topic. */
-export const makeTableMetrics = (topic: string) => {
-  const by = ofTopic(topic)
-  const report = differences<keyof Reported>({
-    applied: by(applied),
-    tombstones: by(tombstones),
-    keyless: Metric.tagged(by(poison), "kind", "keyless"),
-    keyErrors: Metric.tagged(by(poison), "kind", "key"),
-    valueErrors: Metric.tagged(by(poison), "kind", "value")
+/** What one table has done since the last publication, to the metrics of its topic, with the labels of who acquired it. */
+export const makeTableMetrics = (topic: string, labels: Labels) => {
+  const ofTopic = MetricLabel.make("topic", topic)
+  const tags = [ofTopic, ...labels]
+  const ofKind = (kind: string): Labels => [ofTopic, MetricLabel.make("kind", kind), ...labels]
+  const report = increments<keyof Reported>({
+    applied: [applied, tags],
+    tombstones: [tombstones, tags],
+    keyless: [poison, ofKind("keyless")],
+    keyErrors: [poison, ofKind("key")],
+    valueErrors: [poison, ofKind("value")]
   })
-  const gauges = { entries: by(entries), lag: by(lag), catchUp: by(catchUp) }
 
   return {
-    published: (now: Reported, entriesNow: number, lagNow: number): Effect.Effect<void> =>
-      Effect.gen(function* () {
-        yield* report(now)
-        yield* Metric.update(gauges.entries, entriesNow)
-        yield* Metric.update(gauges.lag, lagNow)
-      }),
-    caughtUp: (millis: number): Effect.Effect<void> => Metric.update(gauges.catchUp, millis / 1000),
-    reconnected: Metric.update(by(reconnects), 1)
+    published: (now: Reported, entriesNow: number, lagNow: number): void => {
+      report(now)
+      entries.unsafeUpdate(entriesNow, tags)
+      lag.unsafeUpdate(lagNow, tags)
+    },
+    caughtUp: (millis: number): void => catchUp.unsafeUpdate(millis / 1000, tags),
+    reconnected: (): void => reconnects.unsafeUpdate(1, tags)
   }
 }
 
@@ -98,25 +98,22 @@ const latency = Metric.histogram(
 
 type Written = Record<"acknowledged" | "failed" | "unknown" | "requests" | "bytes", number>
 
-/** What one writer has done since the last publication, to the metrics of its topic. */
-export const makeWriterMetrics = (topic: string) => {
-  const by = ofTopic(topic)
-  const report = differences<keyof Written>({
-    acknowledged: Metric.tagged(by(writes), "outcome", "acknowledged"),
-    failed: Metric.tagged(by(writes), "outcome", "failed"),
-    unknown: Metric.tagged(by(writes), "outcome", "unknown"),
-    requests: by(requests),
-    bytes: by(sentBytes)
+/** Reports what one writer has done since the last time to the metrics of its topic, with the labels of who acquired it. */
+export const makeWriterMetrics = (topic: string, labels: Labels) => {
+  const ofTopic = MetricLabel.make("topic", topic)
+  const tags = [ofTopic, ...labels]
+  const ofOutcome = (outcome: string): Labels => [ofTopic, MetricLabel.make("outcome", outcome), ...labels]
+  const report = increments<keyof Written>({
+    acknowledged: [writes, ofOutcome("acknowledged")],
+    failed: [writes, ofOutcome("failed")],
+    unknown: [writes, ofOutcome("unknown")],
+    requests: [requests, tags],
+    bytes: [sentBytes, tags]
   })
-  const gauge = by(queued)
-  const histogram = by(latency)
 
-  return {
-    published: (now: Written, queuedNow: number, latencies: ReadonlyArray<number>): Effect.Effect<void> =>
-      Effect.gen(function* () {
-        yield* report(now)
-        for (const millis of latencies) yield* Metric.update(histogram, millis)
-        yield* Metric.update(gauge, queuedNow)
-      })
+  return (now: Written, queuedNow: number, latencies: ReadonlyArray<number>): void => {
+    report(now)
+    for (const millis of latencies) latency.unsafeUpdate(millis, tags)
+    queued.unsafeUpdate(queuedNow, tags)
   }
 }

@@ -155,29 +155,40 @@ describe("acquiring", () => {
 })
 
 describe("metrics", () => {
-  it.scoped("are counted by topic and outcome", () =>
+  const acknowledged = (named: string) =>
+    Metric.counter("kafka_writer_writes_total", {
+      incremental: true,
+      description: "Writes that ended, by outcome: acknowledged, failed, unknown"
+    }).pipe(Metric.tagged("topic", named), Metric.tagged("outcome", "acknowledged"))
+
+  const openOn = (named: string) => {
+    const brokers = new Brokers()
+    brokers.cluster.createTopic(named)
+    return KafkaTableWriter.make<string, string>({ topic: named, value: Codec.utf8, ensureTopic: false }).pipe(
+      on(brokers)
+    )
+  }
+
+  it.scoped("are counted by topic and outcome, when the write ends", () =>
     Effect.gen(function* () {
-      const brokers = new Brokers()
-      const named = "metered"
-      brokers.cluster.createTopic(named)
-      const writer = yield* KafkaTableWriter.make<string, string>({
-        topic: named,
-        value: Codec.utf8,
-        ensureTopic: false
-      }).pipe(on(brokers))
+      const writer = yield* openOn("metered")
       yield* writer.setMany([
         ["a", "1"],
         ["b", "1"]
       ])
-      yield* Effect.yieldNow()
-      const tagged = <A, B, C>(metric: Metric.Metric<A, B, C>) => Metric.tagged(metric, "topic", named)
-      const written = tagged(
-        Metric.counter("kafka_writer_writes_total", {
-          incremental: true,
-          description: "Writes that ended, by outcome: acknowledged, failed, unknown"
-        })
-      )
-      assert.strictEqual((yield* Metric.value(Metric.tagged(written, "outcome", "acknowledged"))).count, 2)
+      assert.strictEqual((yield* Metric.value(acknowledged("metered"))).count, 2)
+      yield* writer.set("a", "2")
+      assert.strictEqual((yield* Metric.value(acknowledged("metered"))).count, 3)
+    })
+  )
+
+  it.scoped("have the labels of who acquired the writer", () =>
+    Effect.gen(function* () {
+      const writer = yield* Effect.tagMetrics(openOn("labelled"), "region", "north")
+      yield* writer.set("a", "1")
+      const count = Effect.map(Metric.value(acknowledged("labelled")), (state) => state.count)
+      assert.strictEqual(yield* Effect.tagMetrics(count, "region", "north"), 1)
+      assert.strictEqual(yield* count, 0)
     })
   )
 })

@@ -51,6 +51,18 @@ describe("a lane", () => {
     assert.strictEqual(one.deadline, Number.POSITIVE_INFINITY)
   })
 
+  it("a batch of all that there is stays as it was cut", () => {
+    const one = lane()
+    const records = Array.from({ length: 3 }, (_, i) => record(i))
+    one.push(records[0])
+    one.push(records[1])
+    const first = one.cut()!
+    one.push(records[2])
+    assert.deepStrictEqual(first.records, records.slice(0, 2))
+    one.batch = undefined
+    assert.deepStrictEqual(one.cut()!.records, records.slice(2))
+  })
+
   it("takes a record that is larger than a batch alone", () => {
     const one = lane(100)
     one.push(record(0, 1_000))

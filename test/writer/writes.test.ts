@@ -4,7 +4,7 @@ import * as Equal from "effect/Equal"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { Codec, KafkaClient, KafkaTableWriter, Partitioner, Position } from "../../src/index.ts"
-import { Brokers, append, isRunning, on, open, settle, slow, start, topic, within } from "./support.ts"
+import { advance, Brokers, append, isRunning, on, open, settle, slow, start, topic, within } from "./support.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
@@ -350,6 +350,22 @@ describe("the queue", () => {
       yield* within(1_000, writer.flush)
       assert.deepStrictEqual(brokers.written(), ["a=1", "b=1"])
       assert.deepInclude(yield* writer.stats, { acknowledged: 2, queued: 0 })
+    })
+  )
+
+  it.scoped("so is what waited for room before", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      brokers.otherwise = slow(100)
+      const writer = yield* open(brokers, { maxQueued: 1 })
+      yield* start(writer.set("k", "1"))
+      const second = yield* start(writer.set("k", "2"))
+      // the first is acknowledged, the second has its place
+      yield* advance(100)
+      yield* Fiber.interrupt(second)
+      yield* within(1_000, writer.flush)
+      assert.deepStrictEqual(brokers.written(), ["k=1", "k=2"])
+      assert.deepInclude(yield* writer.stats, { writes: 2, acknowledged: 2, queued: 0 })
     })
   )
 

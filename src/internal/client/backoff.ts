@@ -2,9 +2,10 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type { KafkaClient } from "../../KafkaClient.ts"
 
+/** The same by a random number of the caller's, from 0 to 1. */
+export const delayBy = ({ backoff }: Pick<KafkaClient, "backoff">, attempt: number, random: number): number =>
+  Math.min(backoff.maxMillis, backoff.initialMillis * 2 ** Math.min(attempt, 30)) * (1 - 0.2 * random)
+
 /** Milliseconds to wait before attempt `attempt` (from 0): doubled each time up to the longest, less up to 20 % at random. */
 export const retryDelay = (client: Pick<KafkaClient, "backoff">, attempt: number): Effect.Effect<number> =>
-  Effect.map(Random.next, (random) => {
-    const { initialMillis, maxMillis } = client.backoff
-    return Math.min(maxMillis, initialMillis * 2 ** Math.min(attempt, 30)) * (1 - 0.2 * random)
-  })
+  Effect.map(Random.next, (random) => delayBy(client, attempt, random))

@@ -14,10 +14,11 @@ import { ANONYMOUS, Lane, type Batch, type Identity } from "./lane.ts"
 import { isFailure, type Outcome, type PendingRecord } from "./record.ts"
 import type { SendConfig } from "./settings.ts"
 import type { Verdict } from "./verdict.ts"
+import type { Wake } from "./wake.ts"
 
 /** What one leader's fiber and the others know of each other. */
 export interface Sender {
-  readonly wake: Signal
+  readonly wake: Wake
   /** Since when it has waited for its broker, by the writer's time. */
   busySince: number | undefined
 }
@@ -110,18 +111,23 @@ export class Core {
   // in
   // -------------------------------------------------------------------------------------------------------------------
 
-  /** Takes a record, in the order of calls; it waits for its turn where the queue is full. */
-  offer(record: PendingRecord): void {
+  /**
+   * Takes a record, in the order of calls. Where the queue is full, it waits for its turn: only then can it be withdrawn,
+   * and the answer is true.
+   */
+  offer(record: PendingRecord): boolean {
     this.counts.writes++
     if (this.closed !== undefined) {
       this.counts.failed++
-      return record.settle(this.closed)
+      record.settle(this.closed)
+      return false
     }
     if (this.waiting.size > 0 || !this.hasRoom(record)) {
       this.waiting.add(record)
-    } else {
-      this.accept(record)
+      return true
     }
+    this.accept(record)
+    return false
   }
 
   /** Counts a write that ended before it became a record. */

@@ -5,12 +5,12 @@ import type * as Scope from "effect/Scope"
 import type { ClientError, TopicError } from "../../KafkaError.ts"
 import { annotateLogs } from "../log.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
-import { Signal } from "../signal.ts"
 import { retryDelay } from "../client/backoff.ts"
 import type { Core } from "./core.ts"
 import type { Identity } from "./lane.ts"
 import { runSender } from "./sender.ts"
 import { CLUSTER_AUTHORIZATION_FAILED, IDEMPOTENT_WRITE_HINT } from "./verdict.ts"
+import { Wake } from "./wake.ts"
 
 /** How long a topic may be missing from the metadata before it counts as gone: new ones take a moment to be known. */
 export const MISSING_GRACE_MILLIS = 2_000
@@ -22,7 +22,7 @@ const SLOW_MILLIS = 1_000
 const LATE_MILLIS = 1_000
 
 /** Forks them into the scope. Defects are bugs of this library: they end the writer rather than let it hang. */
-export const forkFibers = (core: Core, publish: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
+export const forkFibers = (core: Core, publish: () => void): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const senders = yield* FiberMap.make<number>()
 
@@ -39,7 +39,7 @@ export const forkFibers = (core: Core, publish: Effect.Effect<void>): Effect.Eff
     const ensureSender = (leader: number): Effect.Effect<unknown> =>
       Effect.suspend(() => {
         if (core.senders.has(leader)) return Effect.void
-        core.senders.set(leader, { wake: new Signal(), busySince: undefined })
+        core.senders.set(leader, { wake: new Wake(), busySince: undefined })
         return startSender(leader)
       })
 
@@ -158,7 +158,7 @@ const identityLoop = (core: Core): Effect.Effect<never> => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** While anything is queued, looks once a second, or when the next deadline is. */
-const deadlineLoop = (core: Core, publish: Effect.Effect<void>): Effect.Effect<never> => {
+const deadlineLoop = (core: Core, publish: () => void): Effect.Effect<never> => {
   const once = Effect.suspend(() => {
     const seen = core.deadlineSet.version
     const next = core.nextDeadline()
@@ -176,7 +176,8 @@ const deadlineLoop = (core: Core, publish: Effect.Effect<void>): Effect.Effect<n
         }
         if (core.nextDeadline() > now) return Effect.void
         core.expire()
-        return publish
+        publish()
+        return Effect.void
       })
     )
   })

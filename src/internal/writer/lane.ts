@@ -90,7 +90,8 @@ export class Lane {
     let size = BATCH_OVERHEAD + this.queue[this.head].size
     let end = this.head + 1
     while (end < this.queue.length && size + this.queue[end].size <= this.maxBytes) size += this.queue[end++].size
-    const records = this.queue.slice(this.head, end)
+    const isAll = this.head === 0 && end === this.queue.length
+    const records = isAll ? this.queue : this.queue.slice(this.head, end)
     this.head = end
     this.compact()
     this.batch = { records, size, encoded: undefined, maybeAppended: false, expired: false }

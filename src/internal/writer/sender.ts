@@ -1,10 +1,11 @@
 /** The produce loop of one leader: one connection, one request in flight; what arrives meanwhile goes out with the next. */
 import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
 import type { Broker, BrokerConnection, ProduceResponse } from "../../KafkaClient.ts"
 import type { ConnectionError } from "../../KafkaError.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { encodeBatch } from "../recordBatch/encode.ts"
-import { retryDelay } from "../client/backoff.ts"
+import { delayBy, retryDelay } from "../client/backoff.ts"
 import { SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
 import type { Core, Sender } from "./core.ts"
 import { ANONYMOUS, type Batch, type Lane } from "./lane.ts"
@@ -15,6 +16,8 @@ const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3
 
+type PartitionAnswer = ProduceResponse["partitions"][number]
+
 interface Sending {
   readonly lane: Lane
   readonly batch: Batch
@@ -23,12 +26,7 @@ interface Sending {
 }
 
 /** `publish` reports what happened to the metrics. */
-export const runSender = (
-  core: Core,
-  leader: number,
-  sender: Sender,
-  publish: Effect.Effect<void>
-): Effect.Effect<never> => {
+export const runSender = (core: Core, leader: number, sender: Sender, publish: () => void): Effect.Effect<never> => {
   const { client, config } = core
   /** Failures of the connection in a row. */
   let attempts = 0
@@ -39,28 +37,35 @@ export const runSender = (
   // what to send
   // -------------------------------------------------------------------------------------------------------------------
 
-  /** Lanes that can be sent now, in the order that gives each its turn; and in how long the next one can be. */
-  const ready = (): { readonly lanes: ReadonlyArray<Lane>; readonly next: number } => {
+  /** In how many milliseconds the next lane can be sent, if none can now. */
+  let wait = Number.POSITIVE_INFINITY
+
+  /** Lanes that can be sent now, in the order that gives each its turn. */
+  const ready = (): ReadonlyArray<Lane> => {
     const now = core.now()
     const lanes: Array<Lane> = []
-    let next = Number.POSITIVE_INFINITY
+    wait = Number.POSITIVE_INFINITY
     for (const lane of core.lanes) {
       if (lane.leader !== leader || lane.inFlight || lane.identity === undefined || lane.isIdle) continue
       if (lane.retryAt <= now) lanes.push(lane)
-      else next = Math.min(next, lane.retryAt - now)
+      else wait = Math.min(wait, lane.retryAt - now)
     }
-    if (lanes.length < 2) return { lanes, next }
+    if (lanes.length < 2) return lanes
     const first = rotation++ % lanes.length
-    return { lanes: [...lanes.slice(first), ...lanes.slice(0, first)], next }
+    return [...lanes.slice(first), ...lanes.slice(0, first)]
   }
 
-  const untilReady: Effect.Effect<ReadonlyArray<Lane>> = Effect.suspend(() => {
-    const seen = sender.wake.version
-    const { lanes, next } = ready()
-    if (lanes.length > 0) return Effect.succeed(lanes)
-    const wait = sender.wake.after(seen, Number.isFinite(next) ? Math.max(1, next) : undefined)
-    return Effect.andThen(wait, untilReady)
-  })
+  /** Goes on when there are lanes to send. */
+  const whenReady = <E, R>(
+    send: (lanes: ReadonlyArray<Lane>) => Effect.Effect<void, E, R>
+  ): Effect.Effect<void, E, R> => {
+    const look: Effect.Effect<void, E, R> = Effect.suspend(() => {
+      const seen = sender.wake.version
+      const lanes = ready()
+      return lanes.length > 0 ? send(lanes) : Effect.flatMap(sender.wake.after(seen, Math.max(1, wait)), () => look)
+    })
+    return look
+  }
 
   /** One batch of each lane, up to the size of a request. */
   const cut = (lanes: ReadonlyArray<Lane>): ReadonlyArray<Sending> => {
@@ -89,19 +94,20 @@ export const runSender = (
     })
   }
 
-  /** Compression holds the event loop for a while: other work has its turn between batches. */
-  const encodeFrom = (from: number): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      const until = performance.now() + SLICE_MILLIS
-      for (let i = from; i < sending.length; i++) {
-        const { batch, lane } = sending[i]
-        batch.encoded ??= encode(lane, batch)
-        if (i + 1 < sending.length && performance.now() > until) {
-          return Effect.andThen(yieldToEventLoop, encodeFrom(i + 1))
-        }
-      }
-      return Effect.void
-    })
+  /**
+   * Encodes what is cut, from the given batch on, and returns how far it came: compression holds the event loop for a
+   * while, and other work has its turn between batches.
+   */
+  const encodeFrom = (from: number): number => {
+    const until = performance.now() + SLICE_MILLIS
+    let i = from
+    while (i < sending.length) {
+      const { batch, lane } = sending[i++]
+      batch.encoded ??= encode(lane, batch)
+      if (performance.now() > until) break
+    }
+    return i
+  }
 
   // -------------------------------------------------------------------------------------------------------------------
   // sending
@@ -110,31 +116,51 @@ export const runSender = (
   /** One connection's life. Ends with its failure, or when the broker closed it while it was idle. */
   const session = (broker: Broker): Effect.Effect<void, ConnectionError> =>
     Effect.scoped(
-      Effect.gen(function* () {
-        yield* untilReady
+      whenReady(() => {
         sender.busySince = core.now()
-        const connection = yield* client.connect(broker)
-        sender.busySince = undefined
-        while (true) {
-          const lanes = yield* untilReady
-          if (!connection.isOpen()) return
-          sending = cut(lanes)
-          yield* encodeFrom(0)
-          // a deadline may have passed meanwhile
-          for (const { batch, lane } of sending) if (batch.expired) putBack(lane, batch, 0)
-          sending = sending.filter(({ batch }) => !batch.expired)
-          if (sending.length === 0) continue
-          sender.busySince = core.now()
-          const answer = yield* request(connection)
-          attempts = 0
+        return Effect.flatMap(client.connect(broker), (connection) => {
           sender.busySince = undefined
-          yield* Effect.uninterruptible(take(connection, answer))
-          yield* publish
-          // a broker that throttles answers at once, and does not read for so long (KIP-219)
-          if (answer.throttleMillis > 0) yield* Effect.sleep(answer.throttleMillis)
-        }
+          return rounds(connection)
+        })
       })
     )
+
+  /** One request after the other. It waits for records and for answers; all that lies between is plain functions. */
+  const rounds = (connection: BrokerConnection): Effect.Effect<void, ConnectionError> => {
+    const round = whenReady((lanes) => {
+      if (!connection.isOpen()) return Effect.void
+      sending = cut(lanes)
+      return send(0)
+    })
+
+    const send = (from: number): Effect.Effect<void, ConnectionError> => {
+      const encoded = encodeFrom(from)
+      if (encoded < sending.length) return Effect.flatMap(yieldToEventLoop, () => send(encoded))
+      // a deadline may have passed meanwhile
+      for (const { batch, lane } of sending) if (batch.expired) putBack(lane, batch, 0)
+      sending = sending.filter(({ batch }) => !batch.expired)
+      if (sending.length === 0) return round
+      sender.busySince = core.now()
+      return Effect.flatMap(request(connection), answered)
+    }
+
+    const answered = (answer: ProduceResponse): Effect.Effect<void, ConnectionError> => {
+      attempts = 0
+      sender.busySince = undefined
+      const next =
+        // a broker that throttles answers at once, and does not read for so long (KIP-219)
+        answer.throttleMillis > 0 ? Effect.andThen(Effect.sleep(answer.throttleMillis), round) : round
+      const answers = new Map(answer.partitions.map((p) => [p.partition, p]))
+      if (sending.every(({ lane }) => answers.get(lane.partition)?.errorCode === 0)) {
+        take(connection, answers, 0)
+        return next
+      }
+      const taken = Effect.map(Random.next, (random) => take(connection, answers, random))
+      return Effect.andThen(Effect.uninterruptible(taken), next)
+    }
+
+    return round
+  }
 
   const request = (connection: BrokerConnection): Effect.Effect<ProduceResponse, ConnectionError> => {
     const partitions = sending.map(({ batch, lane }) => ({ partition: lane.partition, records: batch.encoded! }))
@@ -157,42 +183,42 @@ export const runSender = (
     if (lane.leader !== leader) core.senders.get(lane.leader)?.wake.notify()
   }
 
-  const take = (connection: BrokerConnection, answer: ProduceResponse): Effect.Effect<void> =>
-    Effect.gen(function* () {
-      const answers = new Map(answer.partitions.map((p) => [p.partition, p]))
-      const asked = sending
-      sending = []
-      for (const { batch, before, lane } of asked) {
-        const found = answers.get(lane.partition)
-        const millis = found === undefined || found.errorCode !== 0 ? yield* retryDelay(client, lane.attempts) : 0
-        if (found === undefined) {
-          // no answer is no refusal
-          core.refresh()
-          putBack(lane, batch, millis)
-          continue
-        }
-        const verdict = judge(found.errorCode, config.idempotent)
-        lane.inFlight = false
-        core.answered(lane, batch, before, verdict, millis, {
-          baseOffset: found.baseOffset,
-          failure:
-            found.errorCode === 0
-              ? undefined
-              : brokerError({
-                  code: found.errorCode,
-                  request: "Produce",
-                  broker: connection.address,
-                  topic: config.topic,
-                  partition: lane.partition,
-                  detail: found.errorMessage
-                })
-        })
-        if (found.errorCode === UNKNOWN_TOPIC_OR_PARTITION) core.distrust()
-        else if (verdict._tag === "Retry") core.refresh()
-        if (lane.leader !== leader) core.senders.get(lane.leader)?.wake.notify()
+  /** The answer to a request, of each partition; another attempt is put off by a part of `random`. */
+  const take = (connection: BrokerConnection, answers: ReadonlyMap<number, PartitionAnswer>, random: number): void => {
+    const asked = sending
+    sending = []
+    for (const { batch, before, lane } of asked) {
+      const found = answers.get(lane.partition)
+      const millis = delayBy(client, lane.attempts, random)
+      if (found === undefined) {
+        // no answer is no refusal
+        core.refresh()
+        putBack(lane, batch, millis)
+        continue
       }
-      core.admit()
-    })
+      const verdict = judge(found.errorCode, config.idempotent)
+      lane.inFlight = false
+      core.answered(lane, batch, before, verdict, millis, {
+        baseOffset: found.baseOffset,
+        failure:
+          found.errorCode === 0
+            ? undefined
+            : brokerError({
+                code: found.errorCode,
+                request: "Produce",
+                broker: connection.address,
+                topic: config.topic,
+                partition: lane.partition,
+                detail: found.errorMessage
+              })
+      })
+      if (found.errorCode === UNKNOWN_TOPIC_OR_PARTITION) core.distrust()
+      else if (verdict._tag === "Retry") core.refresh()
+      if (lane.leader !== leader) core.senders.get(lane.leader)?.wake.notify()
+    }
+    core.admit()
+    publish()
+  }
 
   /** What was cut goes back to its lane, whatever ended the session. */
   const giveBack = (error: ConnectionError | undefined, millis: number): void => {
@@ -215,7 +241,7 @@ export const runSender = (
       for (const lane of lanes) lane.lastFailure = error
       if (!error.retriable) core.failUnsent(error, lanes)
       core.refresh()
-      yield* publish
+      publish()
       yield* Effect.sleep(millis)
     })
 

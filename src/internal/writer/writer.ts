@@ -33,13 +33,13 @@ export const make = <K = string, V = never>(
     const client = yield* KafkaClient
     const config = yield* readOptions(options)
     const core = new Core(config, client, yield* Effect.clock)
-    const metrics = makeWriterMetrics(config.topic)
-    const publish = Effect.suspend(() => metrics.published(core.counts, core.pending, core.takeLatencies()))
+    const report = makeWriterMetrics(config.topic, yield* Effect.metricLabels)
+    const publish = () => report(core.counts, core.pending, core.takeLatencies())
     yield* start(core, config)
     const fibers = yield* Effect.acquireRelease(Scope.make(), (scope) =>
       close(core, config.closeTimeoutMillis).pipe(
         Effect.ensuring(Scope.close(scope, Exit.void)),
-        Effect.ensuring(publish)
+        Effect.ensuring(Effect.sync(publish))
       )
     )
     yield* Scope.extend(forkFibers(core, publish), fibers)
@@ -176,18 +176,6 @@ const face = <K, V>(core: Core, config: WriterConfig<K, V>): KafkaTableWriter<K,
       ? undefined
       : core.error("TooLarge", { detail: `${record.aloneSize} bytes, maxRecordBytes is ${config.maxRecordBytes}` })
 
-  /** Ends at the acknowledgement. Nothing comes between the encoding of a record and its place in the queue. */
-  const submit = (encoded: Encoded): Effect.Effect<Position, WriteError> =>
-    Effect.async((resume) => {
-      const record = new PendingRecord(encoded, (outcome) =>
-        resume(isFailure(outcome) ? Effect.fail(outcome) : Effect.succeed(outcome))
-      )
-      const refused = tooLarge(record)
-      if (refused !== undefined) return resume(Effect.fail(core.refused(refused)))
-      core.offer(record)
-      return Effect.sync(() => core.withdraw(record))
-    })
-
   /** By Effects, one after the other, so that writes of one key keep the order of their calls. */
   const submitLater = (write: Write<K, V>): Effect.Effect<Position, WriteError> => {
     const answer = Deferred.unsafeMake<Position, WriteError>(FiberId.none)
@@ -207,12 +195,22 @@ const face = <K, V>(core: Core, config: WriterConfig<K, V>): KafkaTableWriter<K,
     )
   }
 
+  /**
+   * Ends at the acknowledgement. Nothing comes between the call, the encoding of a record and its place in the queue; and
+   * nothing has to be undone when the caller is interrupted later on, which an Effect would pay for each time.
+   */
   const one = (write: Write<K, V>): Effect.Effect<Position, WriteError> =>
-    Effect.suspend(() => {
-      if (!turns.isFree) return submitLater(write)
+    Effect.async((resume) => {
+      if (!turns.isFree) return resume(submitLater(write))
       const encoded = encodeNow(write)
-      if (encoded === suspended) return submitLater(write)
-      return isError(encoded) ? Effect.fail(core.refused(encoded)) : submit(encoded)
+      if (encoded === suspended) return resume(submitLater(write))
+      if (isError(encoded)) return resume(Effect.fail(core.refused(encoded)))
+      const record = new PendingRecord(encoded, (outcome) =>
+        resume(isFailure(outcome) ? Effect.fail(outcome) : Effect.succeed(outcome))
+      )
+      const refused = tooLarge(record)
+      if (refused !== undefined) return resume(Effect.fail(core.refused(refused)))
+      return core.offer(record) ? Effect.sync(() => core.withdraw(record)) : undefined
     })
 
   // -------------------------------------------------------------------------------------------------------------------
