@@ -355,6 +355,25 @@ describe("requests", () => {
     })
   )
 
+  it.scopedLive("the answer to a request that was interrupted is dropped, and the next one gets its own", () =>
+    Effect.gen(function* () {
+      const asked: Array<Request> = []
+      const server = yield* serve((request, port) => {
+        asked.push(request)
+        if (asked.length === 1) return
+        // garbage as an answer: nobody is to read it
+        request.socket.write(frame(asked[0].correlationId, Buffer.from([1, 2, 3])))
+        answerMetadata(request, port)
+      })
+      const connection = yield* connect(server.port, { requestTimeout: "10 seconds" })
+      const first = yield* Effect.fork(connection.metadata(["t"]))
+      while (asked.length === 0) yield* Effect.sleep("5 millis")
+      yield* Fiber.interrupt(first)
+      assert.strictEqual((yield* connection.metadata(["t"])).brokers.length, 1)
+      assert.isTrue(connection.isOpen())
+    })
+  )
+
   it.scopedLive("half an answer, then a disconnect: Closed, and the next connection is not out of step (K1)", () =>
     Effect.gen(function* () {
       let first = true

@@ -1,6 +1,6 @@
 import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import { frameReader } from "../../src/internal/kafkajs/frames.ts"
+import { frameReader, requestFrames } from "../../src/internal/kafkajs/frames.ts"
 
 interface Frame {
   readonly correlationId: number
@@ -69,5 +69,20 @@ describe("frames", () => {
     head.writeInt32BE(size)
     const reader = frameReader(() => assert.fail("no frame"))
     assert.strictEqual(reader(head), `an answer of ${size} bytes`)
+  })
+})
+
+describe("frames of requests", () => {
+  it("are a header, and what follows it", () => {
+    const body = Buffer.from([0xaa, 0xbb])
+    // size, key, version, correlation id, client id
+    assert.strictEqual(
+      requestFrames("ä")(18, 2, 7, body).toString("hex"),
+      "0000000e" + "0012" + "0002" + "00000007" + "0002c3a4" + "aabb"
+    )
+    assert.strictEqual(
+      requestFrames("")(1, 13, 0x7fffffff, Buffer.alloc(0)).toString("hex"),
+      "0000000a" + "0001" + "000d" + "7fffffff" + "0000"
+    )
   })
 })

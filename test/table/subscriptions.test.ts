@@ -40,8 +40,9 @@ class Source {
     const log = { ids: new Array<string>(), changes: new Array<Change>() }
     this.state.log = log
     for (const [key, value] of writes) {
-      let slot = this.state.slotOf(key)
-      if (slot === -1) slot = this.state.addKey(key, key)
+      const bytes = Buffer.from(key)
+      let slot = this.state.find(bytes, 0, bytes.length)
+      if (slot === -1) slot = this.state.addKey(bytes, 0, bytes.length, key)
       this.state.put(slot, value ?? ABSENT, 0, this.offset, this.offset, undefined)
       this.offset++
     }
@@ -162,6 +163,42 @@ describe("Subscriptions", () => {
       assert.strictEqual(Option.getOrThrow(yield* Fiber.join(one)).key, "a")
       assert.strictEqual(source.subscriptions.count, 0)
       assert.isTrue(source.subscriptions.isEmpty)
+    })
+  )
+
+  it.effect.each(strategies)("registers with the run of a channel, and goes with it: $_tag", (strategy) =>
+    Effect.gen(function* () {
+      const source = new Source()
+      const changes = Stream.fromChannel(source.subscriptions.channel(strategy))
+      assert.isTrue(source.subscriptions.isEmpty)
+      const seen: Array<Change> = []
+      const drained = yield* Effect.fork(Stream.runForEach(changes, (change) => Effect.sync(() => seen.push(change))))
+      const first = yield* Effect.fork(Stream.runHead(changes))
+      const mapped = yield* Effect.fork(Stream.runDrain(Stream.map(changes, ({ key }) => key)))
+      yield* yieldToEventLoop
+      assert.strictEqual(source.subscriptions.count, 3)
+      const published = source.publish(["a", 1])
+      assert.deepStrictEqual(yield* Fiber.join(first), Option.some(published[0]))
+      yield* Fiber.interrupt(mapped)
+      assert.strictEqual(source.subscriptions.count, 1)
+      assert.deepStrictEqual(seen, [...published])
+      source.subscriptions.close()
+      yield* Fiber.join(drained)
+      yield* Stream.runDrain(changes)
+      assert.isTrue(source.subscriptions.isEmpty)
+    })
+  )
+
+  it.effect("wakes all runs of one stream, whoever was interrupted before", () =>
+    Effect.gen(function* () {
+      const source = new Source()
+      const { changes } = source.subscriptions.add(conflate)
+      const gone = yield* Effect.fork(Stream.runDrain(changes))
+      const runs = yield* Effect.forEach([1, 2], () => Effect.fork(Stream.runDrain(changes)))
+      yield* yieldToEventLoop
+      yield* Fiber.interrupt(gone)
+      source.subscriptions.close()
+      yield* Fiber.joinAll(runs)
     })
   )
 

@@ -5,6 +5,7 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
 import * as fc from "fast-check"
 import type { Target } from "../../src/internal/table/waiters.ts"
 import { Waiters } from "../../src/internal/table/waiters.ts"
@@ -35,6 +36,9 @@ const make = () => {
 }
 
 const settled = Effect.repeatN(yieldToEventLoop, 3)
+
+/** Waits for the end alone. */
+const untilEnd = (waiters: Waiters<string>) => waiters.unlessEnded(Effect.never, 60_000, () => "late")
 
 const isPending = <A, E>(fiber: Fiber.RuntimeFiber<A, E>) =>
   Effect.andThen(
@@ -131,15 +135,15 @@ describe("Waiters", () => {
       const fibers = yield* Effect.forEach([0, 1, 2], (partition) =>
         Effect.fork(Effect.either(waiters.await([{ partition, target: 1 }])))
       )
-      const untilEnd = yield* Effect.fork(Effect.either(waiters.untilEnd))
+      const running = yield* Effect.fork(Effect.either(untilEnd(waiters)))
       yield* settled
       assert.isFalse(isAbandoned())
       waiters.end(Cause.fail("over"))
       assert.isTrue(isAbandoned())
       for (const fiber of fibers) assert.deepStrictEqual(yield* Fiber.join(fiber), Either.left("over"))
-      assert.deepStrictEqual(yield* Fiber.join(untilEnd), Either.left("over"))
+      assert.deepStrictEqual(yield* Fiber.join(running), Either.left("over"))
       assert.deepStrictEqual(yield* Effect.either(waiters.await([{ partition: 0, target: 1 }])), Either.left("over"))
-      assert.deepStrictEqual(yield* Effect.either(waiters.untilEnd), Either.left("over"))
+      assert.deepStrictEqual(yield* Effect.either(untilEnd(waiters)), Either.left("over"))
 
       waiters.resume()
       const again = yield* Effect.fork(waiters.await([{ partition: 0, target: 1 }]))
@@ -152,7 +156,7 @@ describe("Waiters", () => {
   it.effect("end with whatever ended it, a defect too", () =>
     Effect.gen(function* () {
       const { waiters } = make()
-      const fiber = yield* Effect.fork(waiters.untilEnd)
+      const fiber = yield* Effect.fork(untilEnd(waiters))
       yield* settled
       const cause = Cause.die("bug")
       waiters.end(cause)
@@ -163,12 +167,45 @@ describe("Waiters", () => {
   it.effect("waiting for the end goes on, whatever moves", () =>
     Effect.gen(function* () {
       const { isAbandoned, move, waiters } = make()
-      const fiber = yield* Effect.fork(waiters.untilEnd)
+      const fiber = yield* Effect.fork(untilEnd(waiters))
       yield* settled
       move(0, 1_000_000)
       assert.isTrue(yield* isPending(fiber))
       yield* Fiber.interrupt(fiber)
       assert.isTrue(isAbandoned())
+    })
+  )
+
+  it.effect("what runs unless it ends gives its result, or is given up when the time is up", () =>
+    Effect.gen(function* () {
+      const { waiters } = make()
+      const run = <A>(effect: Effect.Effect<A, string>) => waiters.unlessEnded(effect, 1_000, () => "late")
+      assert.strictEqual(yield* run(Effect.succeed(1)), 1)
+      assert.strictEqual(yield* run(Effect.as(yieldToEventLoop, 2)), 2)
+      assert.deepStrictEqual(yield* Effect.exit(run(Effect.fail("mine"))), Exit.fail("mine"))
+      assert.deepStrictEqual(yield* Effect.exit(run(Effect.die("bug"))), Exit.die("bug"))
+
+      let released = 0
+      const held = Effect.onInterrupt(Effect.never, () => Effect.sync(() => released++))
+      const late = yield* Effect.fork(Effect.either(run(held)))
+      assert.isTrue(yield* isPending(late))
+      yield* TestClock.adjust(999)
+      assert.isTrue(yield* isPending(late))
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(yield* Fiber.join(late), Either.left("late"))
+      assert.strictEqual(released, 1)
+
+      const interrupted = yield* Effect.fork(run(held))
+      yield* settled
+      yield* Fiber.interrupt(interrupted)
+      assert.strictEqual(released, 2)
+
+      const ended = yield* Effect.fork(Effect.either(run(held)))
+      yield* settled
+      waiters.end(Cause.fail("over"))
+      assert.deepStrictEqual(yield* Fiber.join(ended), Either.left("over"))
+      assert.strictEqual(released, 3)
+      assert.deepStrictEqual(yield* Effect.either(run(held)), Either.left("over"))
     })
   )
 
@@ -184,7 +221,7 @@ describe("Waiters", () => {
       assert.isTrue(isAbandoned())
       move(0, 5)
       // the loser of a race
-      yield* Effect.raceFirst(waiters.untilEnd, yieldToEventLoop)
+      yield* Effect.raceFirst(untilEnd(waiters), yieldToEventLoop)
       assert.isTrue(isAbandoned())
     })
   )

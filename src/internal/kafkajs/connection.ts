@@ -1,11 +1,12 @@
 /**
- * One TCP connection by kafkajs: socket, TLS, SASL and request headers are kafkajs's; the frames, the timeouts, the
- * closing and all requests are ours. Numbers such as K4 name a known trap of kafkajs 2.2.4 that a guard is for; they
+ * One TCP connection by kafkajs: opening it, TLS and SASL are kafkajs's; the frames, the timeouts, the closing and all
+ * requests are ours. Numbers such as K4 name a known trap of kafkajs 2.2.4 that a guard is for; they
  * are listed in docs/kafkajs.md.
  */
 import * as Effect from "effect/Effect"
+import { constVoid } from "effect/Function"
 import type * as Scope from "effect/Scope"
-import Connection, { type Response } from "kafkajs/src/network/connection.js"
+import Connection from "kafkajs/src/network/connection.js"
 import protocol from "kafkajs/src/protocol/requests/index.js"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
@@ -20,8 +21,7 @@ import { initProducerId } from "../protocol/initProducerId.ts"
 import { listOffsets } from "../protocol/listOffsets.ts"
 import { metadata } from "../protocol/metadata.ts"
 import { produce } from "../protocol/produce.ts"
-import { yieldToEventLoop } from "../yield.ts"
-import { frameReader } from "./frames.ts"
+import { frameReader, requestFrames } from "./frames.ts"
 
 /** What every connection of one client has in common. Secrets are in the clear here: never log or expose this. */
 export interface ConnectionSettings {
@@ -39,8 +39,14 @@ const KEEP_ALIVE_MILLIS = 60_000
 /** As much as libuv reads at once. */
 const READ_BYTES = 64 * 1024
 
+/** Made at once: kafkajs loads its files with the first. */
+const askVersions = protocol.requests.ApiVersions.protocol({ version: 2 })()
+
 /** kafkajs re-authenticates this long before a SASL session ends. */
 const REAUTHENTICATE_BEFORE_MILLIS = 10_000
+
+/** A timer of more milliseconds than an int32 holds would fire at once. */
+const MAX_TIMER_MILLIS = 2_147_483_647
 
 class Socket {
   readonly address: string
@@ -48,18 +54,23 @@ class Socket {
   private socket: Net.Socket | undefined
   private failure: ConnectionError | undefined
   private connecting = true
-  /** Bytes, so far. */
-  private received = 0
+  /** When bytes came last, on the clock of `performance`. */
+  private receivedAt = 0
   /** The bytes that come, in pieces that are not kept. */
   private readonly receive: (chunk: Buffer) => void
   private readonly gone = new AbortController()
   private readonly onDown = new Set<(error: ConnectionError) => void>()
+  /** What to do with the answers that are to come, by correlation id. */
+  private readonly answers = new Map<number, (payload: Buffer) => void>()
+  private readonly frameOf: ReturnType<typeof requestFrames>
   private versions = new Map<number, VersionRange>()
   private readonly settings: ConnectionSettings
 
   constructor(settings: ConnectionSettings, broker: Pick<Broker, "host" | "port">) {
     this.settings = settings
-    this.address = Net.isIPv6(broker.host) ? `[${broker.host}]:${broker.port}` : `${broker.host}:${broker.port}`
+    // not by `Net.isIPv6`, whose first call costs 3 ms
+    this.address = `${broker.host.includes(":") ? `[${broker.host}]` : broker.host}:${broker.port}`
+    this.frameOf = requestFrames(settings.clientId)
     this.raw = new Connection({
       host: broker.host,
       port: broker.port,
@@ -81,12 +92,20 @@ class Socket {
       return Promise.resolve(true)
     }
     // K1, K3: our own frames, of this one connection
-    const read = frameReader((correlationId, payload) =>
-      this.raw.requestQueue.fulfillRequest({ correlationId, payload, size: payload.length })
-    )
+    const read = frameReader((correlationId, payload) => {
+      if (this.failure !== undefined) return
+      const answered = this.answers.get(correlationId)
+      if (answered === undefined) {
+        // of the handshake, which is kafkajs's
+        this.raw.requestQueue.fulfillRequest({ correlationId, payload, size: payload.length })
+      } else {
+        this.answers.delete(correlationId)
+        answered(payload)
+      }
+    })
     this.receive = (chunk) => {
       if (this.failure !== undefined) return
-      this.received += chunk.length
+      this.receivedAt = performance.now()
       const violation = read(chunk)
       if (violation !== undefined) this.down("Protocol", "connection", violation)
     }
@@ -149,8 +168,8 @@ class Socket {
     this.raw.requestQueue.rejectAll(error)
     this.raw.requestQueue.destroy()
     this.gone.abort()
-    for (const resume of this.onDown) resume(error)
-    this.onDown.clear()
+    this.answers.clear()
+    for (const fail of this.onDown) fail(error)
     return error
   }
 
@@ -158,45 +177,75 @@ class Socket {
     return this.failure === undefined
   }
 
-  /** Runs a promise of kafkajs until it settles, the connection goes down, or the time is up (which takes it down). */
-  private race<A>(
+  /**
+   * Until `start` calls back, the connection goes down, or nothing has come for `millis`, which takes it down. What
+   * `start` returns is for when nobody waits for it any more.
+   */
+  private wait<A>(
     request: string,
-    timeoutMillis: number,
-    run: () => Promise<A>,
-    failed: (cause: unknown) => ConnectionError
-  ) {
-    return Effect.async<A, ConnectionError>((resume) => {
+    millis: number,
+    start: (done: (result: Effect.Effect<A, ConnectionError>) => void) => () => void
+  ): Effect.Effect<A, ConnectionError> {
+    return Effect.async((resume) => {
       if (this.failure !== undefined) return resume(Effect.fail(this.failure))
-      const onDown = (error: ConnectionError) => resume(Effect.fail(error))
-      this.onDown.add(onDown)
-      run().then(
-        (value) => {
-          this.onDown.delete(onDown)
-          resume(Effect.succeed(value))
-        },
-        (cause: unknown) => {
-          this.onDown.delete(onDown)
-          resume(Effect.fail(this.failure ?? failed(cause)))
-        }
-      )
+      const forget = () => {
+        this.onDown.delete(fail)
+        stopWatch()
+      }
+      const done = (result: Effect.Effect<A, ConnectionError>) => {
+        forget()
+        resume(result)
+      }
+      const fail = (error: ConnectionError) => done(Effect.fail(error))
+      const stopWatch = this.watchSilence(request, millis)
+      this.onDown.add(fail)
+      const interrupted = start(done)
       return Effect.sync(() => {
-        this.onDown.delete(onDown)
+        forget()
+        interrupted()
       })
-    }).pipe(Effect.raceFirst(this.silence(request, timeoutMillis)))
+    })
   }
 
   /**
    * Takes it down when nothing has come for so long. A large answer may take longer to arrive, where the network is slow;
-   * and what came while the event loop was held up is read first.
+   * and what came while the event loop was held up is read first. A timer of the system, as the socket's time is: one
+   * costs nothing beside a fiber for each request.
    */
-  private silence(request: string, millis: number): Effect.Effect<never, ConnectionError> {
-    return Effect.suspend(() => {
-      const before = this.received
-      return Effect.flatMap(Effect.zipRight(Effect.sleep(millis), yieldToEventLoop), () =>
-        this.received === before
-          ? Effect.fail(this.down("Timeout", request, `no answer within ${millis} ms`))
-          : this.silence(request, millis)
+  private watchSilence(request: string, millis: number): () => void {
+    const from = performance.now()
+    let timer: NodeJS.Timeout
+    let looking: NodeJS.Immediate | undefined
+    const look = () => {
+      const silent = performance.now() - Math.max(from, this.receivedAt)
+      if (silent < millis) start(millis - silent)
+      else this.down("Timeout", request, `no answer within ${millis} ms`)
+    }
+    const start = (rest: number) => {
+      timer = setTimeout(() => {
+        looking = setImmediate(look)
+      }, rest)
+    }
+    start(millis)
+    return () => {
+      clearTimeout(timer)
+      if (looking !== undefined) clearImmediate(looking)
+    }
+  }
+
+  /** The same for a promise of kafkajs. */
+  private settled<A>(
+    request: string,
+    millis: number,
+    run: () => Promise<A>,
+    failed: (cause: unknown) => ConnectionError
+  ): Effect.Effect<A, ConnectionError> {
+    return this.wait(request, millis, (done) => {
+      run().then(
+        (value) => done(Effect.succeed(value)),
+        (cause: unknown) => done(Effect.fail(this.failure ?? failed(cause)))
       )
+      return constVoid
     })
   }
 
@@ -205,19 +254,14 @@ class Socket {
     const failed = (reason: ConnectionReason) => (cause: unknown) =>
       this.down(reason, "connect", messageOf(cause), cause)
     return Effect.suspend(() =>
-      this.race("connect", connectTimeoutMillis, () => this.raw.connect(), failed("Unreachable"))
+      this.settled("connect", connectTimeoutMillis, () => this.raw.connect(), failed("Unreachable"))
     ).pipe(
       Effect.tap(() => {
         this.connecting = false
       }),
       Effect.andThen(
         // K6: negotiated on every connection, and required
-        this.race(
-          "ApiVersions",
-          connectTimeoutMillis,
-          () => this.raw.send(protocol.requests.ApiVersions.protocol({ version: 2 })()),
-          failed("Protocol")
-        )
+        this.settled("ApiVersions", connectTimeoutMillis, () => this.raw.send(askVersions), failed("Protocol"))
       ),
       Effect.tap(({ apiVersions }) => {
         this.versions = new Map(apiVersions.map((v) => [v.apiKey, { min: v.minVersion, max: v.maxVersion }]))
@@ -227,7 +271,12 @@ class Socket {
       Effect.andThen(
         this.settings.sasl === undefined
           ? Effect.void
-          : this.race("SaslAuthenticate", connectTimeoutMillis, () => this.raw.authenticate(), failed("Authentication"))
+          : this.settled(
+              "SaslAuthenticate",
+              connectTimeoutMillis,
+              () => this.raw.authenticate(),
+              failed("Authentication")
+            )
       ),
       Effect.tap(() => {
         // K21: a threshold above the session's lifetime would authenticate before every request
@@ -258,30 +307,40 @@ class Socket {
           })
         )
       }
+      const millis = Math.min(MAX_TIMER_MILLIS, this.settings.requestTimeoutMillis + (options?.extraMillis ?? 0))
       const body = encodeRequest(api, version, request)
-      const response: Response<Res> = {
-        decode: (payload) => Promise.resolve(payload),
-        parse: (payload: Buffer) => Promise.resolve(decodeResponse(api, version, payload, request))
-      }
-      return this.race(
-        api.name,
-        this.settings.requestTimeoutMillis + (options?.extraMillis ?? 0),
-        () =>
-          this.raw.send({
-            request: {
-              apiKey: api.key,
-              apiVersion: version,
-              apiName: api.name,
-              encode: () => Promise.resolve({ buf: body, buffer: body })
-            },
-            response
-          }),
-        (cause) =>
-          isAuthenticationFailure(cause)
-            ? this.down("Authentication", api.name, messageOf(cause), cause)
-            : this.down("Protocol", api.name, messageOf(cause), cause)
-      )
+      const send = this.wait<Res>(api.name, millis, (done) => {
+        const correlationId = this.raw.nextCorrelationId()
+        this.answers.set(correlationId, (payload) => {
+          try {
+            done(Effect.succeed(decodeResponse(api, version, payload, request)))
+          } catch (cause) {
+            this.down("Protocol", api.name, messageOf(cause), cause)
+          }
+        })
+        this.socket!.write(this.frameOf(api.key, version, correlationId, body))
+        // it still comes
+        return () => {
+          if (this.answers.has(correlationId)) this.answers.set(correlationId, constVoid)
+        }
+      })
+      return this.isAuthenticated ? send : Effect.zipRight(this.authenticateAgain(api.name), send)
     })
+  }
+
+  private get isAuthenticated(): boolean {
+    return this.settings.sasl === undefined || this.raw.isAuthenticated()
+  }
+
+  /** In front of a request, when the SASL session ends soon. Who comes meanwhile waits for the same. */
+  private authenticateAgain(request: string): Effect.Effect<void, ConnectionError> {
+    return this.settled(
+      request,
+      this.settings.connectTimeoutMillis,
+      () => this.raw.authenticate(),
+      (cause) =>
+        this.down(isAuthenticationFailure(cause) ? "Authentication" : "Protocol", request, messageOf(cause), cause)
+    )
   }
 }
 
@@ -291,7 +350,7 @@ const wordsOf = (error: NodeJS.ErrnoException & { readonly reason?: unknown }): 
 
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
-/** Re-authentication happens in front of the next request; kafkajs names its failures. */
+/** kafkajs names the failures of a re-authentication. */
 const isAuthenticationFailure = (cause: unknown): boolean =>
   cause instanceof Error && cause.name === "KafkaJSSASLAuthenticationError"
 

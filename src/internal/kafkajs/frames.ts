@@ -14,6 +14,24 @@ const MAX_FRAME = 256 * 1024 * 1024
 /** Memory that is taken for a frame on its word. For more of it, as much has to have come already. */
 const TRUSTED_BYTES = 16 * 1024 * 1024
 
+/** Makes the frames of requests: a header around `body`, which is what `encodeRequest` gives. */
+export const requestFrames = (clientId: string) => {
+  const client = Buffer.from(clientId)
+  // size: int32, api_key: int16, api_version: int16, correlation_id: int32, client_id: string
+  const header = 4 + 2 + 2 + 4 + 2 + client.length
+  return (apiKey: number, version: number, correlationId: number, body: Buffer): Buffer => {
+    const frame = Buffer.allocUnsafe(header + body.length)
+    frame.writeInt32BE(frame.length - 4, 0)
+    frame.writeInt16BE(apiKey, 4)
+    frame.writeInt16BE(version, 6)
+    frame.writeInt32BE(correlationId, 8)
+    frame.writeInt16BE(client.length, 12)
+    frame.set(client, 14)
+    frame.set(body, header)
+    return frame
+  }
+}
+
 /**
  * Cuts a stream of chunks into frames and hands each to `onFrame`. Returns what is wrong when the stream is not Kafka's
  * protocol (kafkajs throws out of the socket's data handler there, which ends the process); the stream is unusable then.

@@ -47,6 +47,8 @@ declare module "kafkajs/src/network/connection.js" {
     setVersions(versions: Record<number, { minVersion: number; maxVersion: number }>): void
     setSupportAuthenticationProtocol(supported: boolean): void
     authenticate(): Promise<void>
+    isAuthenticated(): boolean
+    nextCorrelationId(): number
     send<A>(message: { readonly request: Request; readonly response: Response<A> }): Promise<A>
   }
 }

@@ -1,5 +1,5 @@
 /** The fetch loop of one leader: one connection, one long poll at a time, the next one under way while this one is applied. */
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type { Broker, BrokerConnection, FetchedPartition, FetchResponse } from "../../KafkaClient.ts"
@@ -7,7 +7,7 @@ import { CorruptBatchError, type ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { scan } from "../recordBatch/scan.ts"
-import type { FetchedRecords, SourcePartition, Stale } from "./partition.ts"
+import type { FetchedRecords, SourceEvent, SourcePartition, Stale } from "./partition.ts"
 import { isDenial, isDue, isPassing, ofLeader, ofPartition, truncated, type SourceContext } from "./context.ts"
 
 /** Refused this often in a row with an error that should pass, a partition does not heal by itself. */
@@ -25,42 +25,44 @@ interface Asked {
 
 export const runFetcher = (context: SourceContext, leader: number): Effect.Effect<never> => {
   const { client, fetch, isolation } = context.options
+  const ofThis = ofLeader(leader)
   let attempts = 0
   let rotation = 0
   let lost = false
 
   const mine = (): Array<SourcePartition> => [...context.partitions.values()].filter((p) => p.leader === leader)
 
-  /**
-   * Waits until there is something to ask this leader for, in the order that gives each partition its turn. Nothing, if
-   * it leads nothing any more.
-   */
-  const next: Effect.Effect<ReadonlyArray<Asked>> = Effect.gen(function* () {
-    while (true) {
-      const seen = context.changed.version
-      const now = yield* Clock.currentTimeMillis
-      const fetching = mine().filter((p) => p.phase === "fetching")
-      const ready = fetching.filter((p) => isDue(context, p, now))
-      if (ready.length > 0) {
-        const first = rotation++ % ready.length
-        return [...ready.slice(first), ...ready.slice(0, first)].map((partition) => ({
-          partition,
-          generation: partition.generation,
-          fetchOffset: partition.fetchOffset
-        }))
-      }
-      if (mine().length === 0) return []
-      const wake = Math.min(...fetching.map((p) => p.retryAt))
-      yield* context.changed.after(seen, Number.isFinite(wake) ? Math.max(1, wake - now) : undefined)
+  /** What there is to ask this leader for now, in the order that gives each partition its turn. */
+  const ready = (now: number): ReadonlyArray<Asked> => {
+    const asked: Array<Asked> = []
+    for (const partition of context.partitions.values()) {
+      if (partition.leader !== leader || partition.phase !== "fetching" || !isDue(context, partition, now)) continue
+      asked.push({ partition, generation: partition.generation, fetchOffset: partition.fetchOffset })
     }
-  })
+    const first = rotation++ % Math.max(1, asked.length)
+    return first === 0 ? asked : [...asked.slice(first), ...asked.slice(0, first)]
+  }
+
+  /** Waits until there is something to ask this leader for. Nothing, if it leads nothing any more. */
+  const next = (clock: Clock.Clock): Effect.Effect<ReadonlyArray<Asked>> =>
+    Effect.suspend(() => {
+      const seen = context.changed.version
+      const now = clock.unsafeCurrentTimeMillis()
+      const asked = ready(now)
+      if (asked.length > 0) return Effect.succeed(asked)
+      const all = mine()
+      if (all.length === 0) return Effect.succeed(asked)
+      const wake = Math.min(...all.filter((p) => p.phase === "fetching").map((p) => p.retryAt))
+      const wait = Number.isFinite(wake) ? Math.max(1, wake - now) : undefined
+      return Effect.zipRight(context.changed.after(seen, wait), next(clock))
+    })
 
   /** What is not asked for now shall not wait for the end of a long poll once it can be. */
   const maxWaitMillis = (asked: ReadonlyArray<Asked>, now: number): number => {
     const included = new Set(asked.map((one) => one.partition))
     let millis = fetch.maxWaitMillis
-    for (const p of mine()) {
-      if (included.has(p)) continue
+    for (const p of context.partitions.values()) {
+      if (p.leader !== leader || included.has(p)) continue
       millis = Math.min(millis, p.phase === "fetching" ? Math.max(1, p.retryAt - now) : client.backoff.initialMillis)
     }
     return millis
@@ -86,13 +88,14 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
   const session = (broker: Broker): Effect.Effect<void, ClientError> =>
     Effect.scoped(
       Effect.gen(function* () {
-        if ((yield* next).length === 0) return
+        const clock = yield* Effect.clock
+        if ((yield* next(clock)).length === 0) return
         const connection = yield* client.connect(broker)
         context.reconnect.delete(leader)
         while (!context.reconnect.has(leader)) {
-          const asked = yield* next
+          const asked = yield* next(clock)
           if (asked.length === 0 || context.reconnect.has(leader)) return
-          const askedAt = yield* Clock.currentTimeMillis
+          const askedAt = clock.unsafeCurrentTimeMillis()
           const answer = yield* request(connection, asked, askedAt)
           if (answer.errorCode !== 0) {
             return yield* Effect.fail(
@@ -100,58 +103,76 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
             )
           }
           attempts = 0
-          yield* context.granted(ofLeader(leader))
+          if (context.failures.has(ofThis)) yield* context.granted(ofThis)
           if (lost) {
             lost = false
             yield* context.options.onConnection({ state: "back", broker: connection.address, error: undefined })
           }
-          yield* take(connection, asked, askedAt, answer)
+          yield* take(connection, asked, askedAt, clock.unsafeCurrentTimeMillis(), answer)
           if (answer.throttleMillis > 0) yield* Effect.sleep(answer.throttleMillis)
         }
       })
     )
 
-  const take = (connection: BrokerConnection, asked: ReadonlyArray<Asked>, askedAt: number, answer: FetchResponse) =>
-    Effect.gen(function* () {
-      const now = yield* Clock.currentTimeMillis
-      const answers = new Map(answer.partitions.map((p) => [p.partition, p]))
-      const fetched: Array<FetchedRecords> = []
-      const atHead: Array<SourcePartition> = []
-      for (const one of asked) {
-        const p = one.partition
-        const found = answers.get(p.partition)
-        // a jump in between, or a new leader that was faster: this answer is about another place
-        if (p.leader !== leader || p.generation !== one.generation || p.fetchOffset !== one.fetchOffset) continue
-        if (p.phase !== "fetching") continue
-        if (found === undefined) {
-          // no progress, not the end; a throttled answer says itself how long to wait
-          if (answer.throttleMillis === 0) p.retryAt = now + (yield* retryDelay(client, p.attempts++))
-          continue
-        }
-        if (found.errorCode !== 0) {
-          yield* refused(connection, p, found.errorCode, now)
-          continue
-        }
-        yield* context.granted(ofPartition(p))
-        p.attempts = 0
-        p.connected = true
-        p.lastFetchAt = now
-        if (found.diverging !== undefined) {
-          yield* truncated(context, p, "Tail", one.fetchOffset, found.diverging.endOffset)
-          continue
-        }
-        const stale = found.records.length > 0 && p.reachedHead ? foundStale(p, askedAt) : undefined
-        if (stale !== undefined) {
-          // applied without the tombstones that are gone, it would show what was never there at one time
-          yield* Queue.offer(context.events, stale)
-          continue
-        }
-        const records = yield* advance(p, one, found)
-        if (records !== undefined) fetched.push(records)
-        if (p.fetchOffset >= (isolation === "read_committed" ? p.lastStableOffset : p.highWatermark)) atHead.push(p)
+  /** A plain function of what was asked and answered; what has to wait is the Effect. */
+  const take = (
+    connection: BrokerConnection,
+    asked: ReadonlyArray<Asked>,
+    askedAt: number,
+    now: number,
+    answer: FetchResponse
+  ): Effect.Effect<void> => {
+    const answers = new Map(answer.partitions.map((p) => [p.partition, p]))
+    const fetched: Array<FetchedRecords> = []
+    const atHead: Array<SourcePartition> = []
+    const rest: Array<Effect.Effect<void>> = []
+    for (const one of asked) {
+      const p = one.partition
+      const found = answers.get(p.partition)
+      // a jump in between, or a new leader that was faster: this answer is about another place
+      if (p.leader !== leader || p.generation !== one.generation || p.fetchOffset !== one.fetchOffset) continue
+      if (p.phase !== "fetching") continue
+      if (found === undefined) {
+        // no progress, not the end; a throttled answer says itself how long to wait
+        if (answer.throttleMillis === 0) rest.push(delay(p, now))
+        continue
       }
-      if (fetched.length > 0) yield* Queue.offer(context.events, { _tag: "Fetched", partitions: fetched })
-      for (const p of atHead) yield* reachedHead(p, askedAt, now)
+      if (found.errorCode !== 0) {
+        rest.push(refused(connection, p, found.errorCode, now))
+        continue
+      }
+      if (context.failures.size > 0) rest.push(context.granted(ofPartition(p)))
+      p.attempts = 0
+      p.connected = true
+      p.lastFetchAt = now
+      if (found.diverging !== undefined) {
+        rest.push(truncated(context, p, "Tail", one.fetchOffset, found.diverging.endOffset))
+        continue
+      }
+      const stale = found.records.length > 0 && p.reachedHead ? foundStale(p, askedAt) : undefined
+      if (stale !== undefined) {
+        // applied without the tombstones that are gone, it would show what was never there at one time
+        rest.push(offer(stale))
+        continue
+      }
+      const tooSmall = advance(p, one, found, fetched)
+      if (tooSmall !== undefined) rest.push(tooSmall)
+      if (p.fetchOffset >= (isolation === "read_committed" ? p.lastStableOffset : p.highWatermark)) atHead.push(p)
+    }
+    if (fetched.length > 0) rest.push(offer({ _tag: "Fetched", partitions: fetched }))
+    for (const p of atHead) {
+      const stale = reachedHead(p, askedAt, now)
+      if (stale !== undefined) rest.push(offer(stale))
+    }
+    return rest.length === 1 ? rest[0] : Effect.all(rest, { discard: true })
+  }
+
+  const offer = (event: SourceEvent): Effect.Effect<void> => Effect.asVoid(Queue.offer(context.events, event))
+
+  /** Not to be asked at once again. */
+  const delay = (p: SourcePartition, now: number): Effect.Effect<void> =>
+    Effect.map(retryDelay(client, p.attempts++), (millis) => {
+      p.retryAt = now + millis
     })
 
   /**
@@ -159,14 +180,12 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
    * it answers as soon as there is something. But an answer that took longer than that may have been there for long
    * (a process that was stopped).
    */
-  const reachedHead = (p: SourcePartition, askedAt: number, now: number): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      const stale = foundStale(p, askedAt)
-      p.headAt = now - askedAt <= fetch.maxWaitMillis + MIN_TOMBSTONES_MILLIS ? now : askedAt
-      if (stale !== undefined) return Queue.offer(context.events, stale)
-      p.reachedHead = true
-      return Effect.void
-    })
+  const reachedHead = (p: SourcePartition, askedAt: number, now: number): Stale | undefined => {
+    const stale = foundStale(p, askedAt)
+    p.headAt = now - askedAt <= fetch.maxWaitMillis + MIN_TOMBSTONES_MILLIS ? now : askedAt
+    p.reachedHead ||= stale === undefined
+    return stale
+  }
 
   /** Holds a partition that was away for too long. */
   const foundStale = (p: SourcePartition, askedAt: number): Stale | undefined => {
@@ -183,37 +202,41 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
     return { _tag: "Stale", partition: p.partition, generation: p.generation, behindMillis }
   }
 
-  /** Moves the partition past what was fetched, so that the next request can go out before this answer is decoded. */
+  /**
+   * Moves the partition past what was fetched, so that the next request can go out before this answer is decoded. An
+   * Effect if nothing can be done with it.
+   */
   const advance = (
     p: SourcePartition,
     one: Asked,
-    found: FetchedPartition
-  ): Effect.Effect<FetchedRecords | undefined> =>
-    Effect.suspend(() => {
-      p.highWatermark = found.highWatermark
-      p.lastStableOffset = found.lastStableOffset === -1 ? found.highWatermark : found.lastStableOffset
-      if (found.records.length === 0) return Effect.succeed(undefined)
-      const scanned = scan(found.records, one.fetchOffset)
-      if (scanned.malformed) {
-        // what is wrong with it is for the decoder to say; nothing behind it can be found
-        p.phase = "held"
-      } else if (scanned.completeBatches === 0) {
-        return tooSmall(p, one.fetchOffset, scanned.partialTail)
-      } else {
-        p.fetchOffset = scanned.nextOffset
-        p.lastEpoch = scanned.lastEpoch
-        p.maxBytes = fetch.maxPartitionBytes
-      }
-      return Effect.succeed({
-        partition: p.partition,
-        generation: p.generation,
-        records: found.records,
-        aborted: found.abortedTransactions
-      })
+    found: FetchedPartition,
+    fetched: Array<FetchedRecords>
+  ): Effect.Effect<void> | undefined => {
+    p.highWatermark = found.highWatermark
+    p.lastStableOffset = found.lastStableOffset === -1 ? found.highWatermark : found.lastStableOffset
+    if (found.records.length === 0) return undefined
+    const scanned = scan(found.records, one.fetchOffset)
+    if (scanned.malformed) {
+      // what is wrong with it is for the decoder to say; nothing behind it can be found
+      p.phase = "held"
+    } else if (scanned.completeBatches === 0) {
+      return tooSmall(p, one.fetchOffset, scanned.partialTail)
+    } else {
+      p.fetchOffset = scanned.nextOffset
+      p.lastEpoch = scanned.lastEpoch
+      p.maxBytes = fetch.maxPartitionBytes
+    }
+    fetched.push({
+      partition: p.partition,
+      generation: p.generation,
+      records: found.records,
+      aborted: found.abortedTransactions
     })
+    return undefined
+  }
 
   /** Only the beginning of a batch came: asks for more, up to the cap. */
-  const tooSmall = (p: SourcePartition, offset: number, needed: number): Effect.Effect<undefined> => {
+  const tooSmall = (p: SourcePartition, offset: number, needed: number): Effect.Effect<void> | undefined => {
     const wanted = Math.max(needed, p.maxBytes * 2)
     if (p.maxBytes >= fetch.maxBatchBytes || needed > fetch.maxBatchBytes) {
       return context.fatal(
@@ -227,7 +250,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
       )
     }
     p.maxBytes = Math.min(fetch.maxBatchBytes, wanted)
-    return Effect.succeed(undefined)
+    return undefined
   }
 
   /** An error code for one partition; all others go on. */
@@ -255,20 +278,20 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
       }
       if (code === CORRUPT_MESSAGE && p.attempts >= MAX_CORRUPT_ANSWERS) return yield* context.fatal(error)
       if (!isPassing(error)) return yield* context.fatal(error)
-      p.retryAt = now + (yield* retryDelay(client, p.attempts++))
+      yield* delay(p, now)
       context.refresh()
     })
 
   const failed = (error: ClientError, address: string) =>
     Effect.gen(function* () {
-      context.failures.set(ofLeader(leader), error)
+      context.failures.set(ofThis, error)
       for (const p of mine()) p.connected = false
       if (!lost) {
         lost = true
         yield* context.options.onConnection({ state: "lost", broker: address, error })
       }
       if (isDenial(error)) {
-        yield* context.denied(ofLeader(leader), error)
+        yield* context.denied(ofThis, error)
         return yield* Effect.sleep(context.options.deniedRetryMillis)
       }
       if (error.reason === "UnsupportedVersion") return yield* context.fatal(error)
@@ -282,7 +305,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
       const broker = context.description?.brokers.get(leader)
       if (mine().length === 0) {
         // it leads nothing of this topic any more: waits for other news
-        return Effect.andThen(context.granted(ofLeader(leader)), context.changed.after(seen))
+        return Effect.andThen(context.granted(ofThis), context.changed.after(seen))
       }
       if (broker === undefined) {
         // named as a leader by somebody who does not know its address

@@ -7,6 +7,7 @@
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import { constTrue, constVoid } from "effect/Function"
 import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import * as SubscriptionRef from "effect/SubscriptionRef"
@@ -28,14 +29,16 @@ import { makeTableMetrics } from "../metrics.ts"
 import { BatchCorruption } from "../recordBatch/corruption.ts"
 import { defaultDecompressionLimits } from "../recordBatch/compression.ts"
 import type { Fetched, FetchedRecords, SourceEvent } from "../source/partition.ts"
+import { Signal } from "../signal.ts"
 import { makeSource, type Source } from "../source/source.ts"
 import { runInSlices, SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
-import { Application, makeScratch, type ApplicationSettings } from "./application.ts"
+import { Application, makeScratch, type ApplicationSettings, type Outcome } from "./application.ts"
 import { makeCounters, type Counters } from "./counters.ts"
 import { Rebuild } from "./rebuild.ts"
 import type { TableConfig } from "./settings.ts"
 import { TableState } from "./state.ts"
 import { Subscriptions } from "./subscriptions.ts"
+import { valueStoreOf } from "./valueStore.ts"
 import { Waiters } from "./waiters.ts"
 
 /** Kafka's default of `delete.retention.ms`, where the topic's own may not be read. */
@@ -60,6 +63,24 @@ interface PartitionState<K, V> {
   rebuild: Rebuild<K, V> | undefined
 }
 
+/** The records of one partition, being applied. */
+interface Applying<K, V> {
+  readonly p: PartitionState<K, V>
+  readonly application: Application<K, V>
+}
+
+/** One answer on its way into the content. */
+interface Answer<K, V> {
+  /** The last one first. */
+  readonly todo: Array<FetchedRecords>
+  applying: Applying<K, V> | undefined
+  /** Did it take more than one slice? */
+  isLarge: boolean
+  /** Of the live content. */
+  changed: boolean
+  readonly poison: Array<PoisonRecordError>
+}
+
 /** What one table consists of. */
 export interface Core<K, V> {
   readonly config: TableConfig<K, V>
@@ -75,8 +96,10 @@ export interface Core<K, V> {
   readonly statusRef: SubscriptionRef.SubscriptionRef<TableStatus>
   /** Done when the table has caught up first, or cannot. */
   readonly ready: Deferred.Deferred<void, TableFailure>
-  /** Set while the content is between two publications. */
-  settled: Deferred.Deferred<void> | undefined
+  /** Is the content between two publications? */
+  settling: boolean
+  /** Notified at the second of them. */
+  readonly settled: Signal
   snapshot: TableSnapshot<K, V>
   status: TableStatus
   partitions: Map<number, PartitionState<K, V>>
@@ -98,7 +121,7 @@ export interface Core<K, V> {
 }
 
 const newState = <K, V>(config: TableConfig<K, V>): TableState<K, V> =>
-  new TableState<K, V>(config.key, config.value.stored?.load)
+  new TableState<K, V>(config.key, valueStoreOf(config.value))
 
 export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): Effect.Effect<Core<K, V>> =>
   Effect.gen(function* () {
@@ -113,7 +136,7 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       client,
       state,
       counters: makeCounters(),
-      metrics: makeTableMetrics(config.topic),
+      metrics: makeTableMetrics(config.topic, yield* Effect.metricLabels),
       subscriptions: new Subscriptions(),
       waiters: new Waiters((partition) => core.partitions.get(partition)?.visible),
       poison: yield* PubSub.sliding<PoisonRecordError>(1024),
@@ -121,7 +144,8 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       ref: yield* SubscriptionRef.make(snapshot),
       statusRef: yield* SubscriptionRef.make<TableStatus>(status),
       ready: yield* Deferred.make<void, TableFailure>(),
-      settled: undefined,
+      settling: false,
+      settled: new Signal(),
       snapshot,
       status,
       partitions: new Map(),
@@ -138,6 +162,12 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
     }
     return core
   })
+
+/** Whoever waits for the next publication goes on. */
+export const settled = <K, V>(core: Core<K, V>): void => {
+  core.settling = false
+  core.settled.notify()
+}
 
 export const setStatus = <K, V>(core: Core<K, V>, status: TableStatus): Effect.Effect<void> =>
   Effect.suspend(() => {
@@ -185,11 +215,9 @@ const startSource = <K, V>(core: Core<K, V>) => {
           ).pipe(annotateLogs("KafkaTable", { topic: config.topic, broker }))
         : Effect.suspend(() => {
             core.counters.reconnects++
-            return Effect.andThen(
-              core.metrics.reconnected,
-              Effect.logInfo(`broker ${broker} is back, reading on`).pipe(
-                annotateLogs("KafkaTable", { topic: config.topic, broker })
-              )
+            core.metrics.reconnected()
+            return Effect.logInfo(`broker ${broker} is back, reading on`).pipe(
+              annotateLogs("KafkaTable", { topic: config.topic, broker })
             )
           })
   })
@@ -233,8 +261,10 @@ class Reader<K, V> {
   }
 
   get run(): Effect.Effect<never, TableFailure> {
+    const next = Effect.flatMap(Queue.take(this.source.events), (event) => this.handle(event))
     return Effect.raceFirst(
-      Effect.forever(Effect.flatMap(Queue.take(this.source.events), (event) => this.handle(event))),
+      // `Effect.forever` yields after each
+      Effect.zipRight(Effect.whileLoop({ while: constTrue, body: () => next, step: constVoid }), Effect.never),
       this.source.broken
     )
   }
@@ -353,101 +383,116 @@ class Reader<K, V> {
 
   private onFetched(event: Fetched): Effect.Effect<void, TableFailure> {
     const { core } = this
-    return Effect.gen(this, function* () {
-      let changed = false
-      core.settled = yield* Deferred.make<void>()
-      core.state.replayed = !core.latched
-      core.state.log = core.subscriptions.isEmpty ? undefined : { ids: [], changes: [] }
-      const poison: Array<PoisonRecordError> = []
-      const failure = yield* Effect.forEach(
-        event.partitions,
-        (records) => {
-          const before = core.counters.applied + core.counters.tombstones
-          const isLive = core.partitions.get(records.partition)?.rebuild === undefined
-          return Effect.ensuring(
-            this.apply(records, poison),
-            Effect.sync(() => {
-              if (isLive && core.counters.applied + core.counters.tombstones > before) changed = true
-            })
-          )
-        },
-        {
-          discard: true
-        }
-      ).pipe(Effect.flip, Effect.option)
-      // or a quiet table would hold the last answer in memory
-      this.scratch.bytes = NO_BYTES
-      if (poison.length > 0) yield* this.reportPoison(poison)
-      yield* this.settle(changed)
-      if (failure._tag === "Some") return yield* Effect.fail(failure.value)
+    core.settling = true
+    core.state.replayed = !core.latched
+    core.state.log = core.subscriptions.isEmpty ? undefined : { ids: [], changes: [] }
+    return this.applyAll({
+      todo: [...event.partitions].reverse(),
+      applying: undefined,
+      isLarge: false,
+      changed: false,
+      poison: []
     })
   }
 
-  private apply(records: FetchedRecords, poison: Array<PoisonRecordError>): Effect.Effect<void, TableFailure> {
+  /**
+   * Goes on with an answer until all of it is applied, or something has to be waited for: the host's turn, a value that
+   * only an Effect decodes. A plain function up to there, as most answers are small and need none of it.
+   */
+  private applyAll(answer: Answer<K, V>): Effect.Effect<void, TableFailure> {
+    const until = performance.now() + SLICE_MILLIS
+    const goOn = () => this.applyAll(answer)
+    while (true) {
+      const applying = answer.applying ?? this.nextOf(answer)
+      if (applying === undefined) {
+        const applied = this.applied(answer, undefined)
+        // the next answer begins with a slice of its own
+        return answer.isLarge ? Effect.zipLeft(applied, yieldToEventLoop) : applied
+      }
+      answer.applying = applying
+      const { application } = applying
+      const outcome = this.runSlice(applying, answer, until)
+      switch (outcome) {
+        case "done":
+          answer.applying = undefined
+          break
+        case "more":
+          answer.isLarge = true
+          return Effect.flatMap(yieldToEventLoop, goOn)
+        case "decode":
+          return Effect.flatMap(Effect.either(application.suspendedValue), (result) => {
+            application.decoded(result)
+            return goOn()
+          })
+        case "key":
+          return this.applied(
+            answer,
+            new InvalidOptionsError({
+              module: "KafkaTable",
+              problems: [
+                { option: "key", problem: "this codec needs an Effect to decode; keys are looked up synchronously" }
+              ]
+            })
+          )
+        case "poison":
+          return this.applied(answer, answer.poison[answer.poison.length - 1])
+        default:
+          answer.applying = undefined
+          return Effect.matchEffect(this.onCorruption(applying.p, outcome), {
+            onFailure: (error) => this.applied(answer, error),
+            onSuccess: goOn
+          })
+      }
+    }
+  }
+
+  private nextOf(answer: Answer<K, V>): Applying<K, V> | undefined {
     const { core } = this
-    const p = core.partitions.get(records.partition)!
-    const rebuild = p.rebuild
-    const position = rebuild === undefined ? p.position : rebuild.position(p.partition)
-    // from before a jump, or not open
-    if (records.generation !== p.generation || position === undefined) return Effect.void
-    const application = new Application<K, V>(
-      this.applying,
-      records,
-      position,
-      rebuild === undefined ? core.state : rebuild.state,
-      core.counters,
-      this.scratch
-    )
-    const moved = () => {
-      if (rebuild === undefined) p.position = application.position
-      else rebuild.moved(p.partition, application.position)
+    for (let records = answer.todo.pop(); records !== undefined; records = answer.todo.pop()) {
+      const p = core.partitions.get(records.partition)!
+      const { rebuild } = p
+      const position = rebuild === undefined ? p.position : rebuild.position(p.partition)
+      // from before a jump, or not open
+      if (records.generation !== p.generation || position === undefined) continue
+      const state = rebuild === undefined ? core.state : rebuild.state
+      return {
+        p,
+        application: new Application<K, V>(this.applying, records, position, state, core.counters, this.scratch)
+      }
+    }
+    return undefined
+  }
+
+  private runSlice({ application, p }: Applying<K, V>, answer: Answer<K, V>, until: number): Outcome | BatchCorruption {
+    const { counters } = this.core
+    const before = counters.applied + counters.tombstones
+    try {
+      return application.run(until)
+    } catch (error) {
+      if (error instanceof BatchCorruption) return error
+      // a defect of the decoder stays a defect
+      throw error
+    } finally {
+      if (p.rebuild === undefined) {
+        p.position = application.position
+        if (counters.applied + counters.tombstones > before) answer.changed = true
+      } else {
+        p.rebuild.moved(p.partition, application.position)
+      }
       if (p.corruptAt !== undefined && application.position > p.corruptAt) p.corruptAt = undefined
-      for (const error of application.poison) poison.push(error)
+      answer.poison.push(...application.poison)
       application.poison.length = 0
     }
-    const run: Effect.Effect<void, TableFailure | BatchCorruption> = Effect.suspend(() =>
-      Effect.flatMap(
-        Effect.try({
-          try: () => application.run(performance.now() + SLICE_MILLIS),
-          // a defect of the decoder stays a defect
-          catch: (error) => {
-            if (error instanceof BatchCorruption) return error
-            throw error
-          }
-        }),
-        (outcome) => {
-          switch (outcome) {
-            case "done":
-              return Effect.void
-            case "more":
-              return Effect.andThen(yieldToEventLoop, run)
-            case "decode":
-              return Effect.flatMap(Effect.either(application.suspendedValue), (result) => {
-                application.decoded(result)
-                return run
-              })
-            case "key":
-              return Effect.fail(
-                new InvalidOptionsError({
-                  module: "KafkaTable",
-                  problems: [
-                    { option: "key", problem: "this codec needs an Effect to decode; keys are looked up synchronously" }
-                  ]
-                })
-              )
-            case "poison":
-              return Effect.fail(application.poison[application.poison.length - 1])
-          }
-        }
-      )
-    )
-    return run.pipe(
-      Effect.ensuring(Effect.sync(moved)),
-      Effect.catchIf(
-        (error) => error instanceof BatchCorruption,
-        (corruption) => this.onCorruption(p, corruption)
-      )
-    )
+  }
+
+  /** All of it, or what came before the failure. */
+  private applied(answer: Answer<K, V>, failure: TableFailure | undefined): Effect.Effect<void, TableFailure> {
+    // or a quiet table would hold the last answer in memory
+    this.scratch.bytes = NO_BYTES
+    const { changed, poison } = answer
+    const all =
+      poison.length === 0 ? this.settle(changed) : Effect.flatMap(this.reportPoison(poison), () => this.settle(changed))
+    return failure === undefined ? all : Effect.zipRight(all, Effect.fail(failure))
   }
 
   /** Asks for it once more, on a fresh connection: it may have been the network. */
@@ -490,39 +535,52 @@ class Reader<K, V> {
 
   /** Between two batches: completes rebuilds, publishes, wakes who waits. */
   private settle(changed: boolean): Effect.Effect<void> {
+    for (const p of this.core.partitions.values()) {
+      if (p.rebuild?.isComplete === true) {
+        return Effect.flatMap(this.completeRebuilds(), () => this.publish(true))
+      }
+    }
+    return this.publish(changed)
+  }
+
+  private publish(changed: boolean): Effect.Effect<void> {
     const { core } = this
+    if (changed) {
+      core.snapshot = core.state.snapshot(core.snapshot.version + 1)
+      if (core.state.log !== undefined) core.subscriptions.push(core.state.log)
+    }
+    for (const p of core.partitions.values()) p.visible = p.position
+    core.state.log = undefined
+    settled(core)
+    return changed
+      ? Effect.flatMap(SubscriptionRef.set(core.ref, core.snapshot), () => this.published())
+      : this.published()
+  }
+
+  private published(): Effect.Effect<void> {
+    const { core } = this
+    core.waiters.check()
+    core.metrics.published(core.counters, core.snapshot.size, this.lag())
+    const keyless = this.warnKeyless()
+    if (core.latched && keyless === undefined && !core.subscriptions.isFull && !core.state.wantsCompaction) {
+      return Effect.void
+    }
     return Effect.gen(this, function* () {
-      const replaced = yield* this.completeRebuilds()
-      if (changed || replaced) {
-        core.snapshot = core.state.snapshot(core.snapshot.version + 1)
-        if (core.state.log !== undefined) core.subscriptions.push(core.state.log)
-      }
-      for (const p of core.partitions.values()) p.visible = p.position
-      core.state.log = undefined
-      if (core.settled !== undefined) {
-        Deferred.unsafeDone(core.settled, Effect.void)
-        core.settled = undefined
-      }
-      if (changed || replaced) yield* SubscriptionRef.set(core.ref, core.snapshot)
-      core.waiters.check()
       yield* this.checkCaughtUp()
-      yield* core.metrics.published(core.counters, core.snapshot.size, this.lag())
-      yield* this.warnKeyless()
+      if (keyless !== undefined) yield* keyless
       yield* core.subscriptions.awaitRoom
       if (core.state.wantsCompaction) yield* runInSlices(core.state.compact())
     })
   }
 
-  private completeRebuilds(): Effect.Effect<boolean> {
+  private completeRebuilds(): Effect.Effect<void> {
     const { core } = this
     return Effect.gen(this, function* () {
       const running = new Set<Rebuild<K, V>>()
       for (const p of core.partitions.values()) if (p.rebuild !== undefined) running.add(p.rebuild)
-      let replaced = false
       for (const rebuild of running) {
         if (!rebuild.isComplete) continue
-        replaced = true
-        if (core.settled === undefined) core.settled = yield* Deferred.make<void>()
+        core.settling = true
         if (core.state.log === undefined && !core.subscriptions.isEmpty) core.state.log = { ids: [], changes: [] }
         yield* runInSlices(core.state.replace(rebuild.replaced, rebuild.state, rebuild.sameLog))
         for (const partition of rebuild.replaced) core.live.delete(partition)
@@ -544,7 +602,6 @@ class Reader<K, V> {
           if (core.latched) yield* setStatus(core, { _tag: "CaughtUp" })
         }
       }
-      return replaced
     })
   }
 
@@ -567,7 +624,7 @@ class Reader<K, V> {
         core.replayed = core.counters.applied + core.counters.tombstones
         core.catchUpMillis = now - core.startedAt
         yield* setStatus(core, { _tag: "CaughtUp" })
-        yield* core.metrics.caughtUp(core.catchUpMillis)
+        core.metrics.caughtUp(core.catchUpMillis)
         yield* Effect.logInfo(
           `caught up: ${core.snapshot.size} entries of ${core.replayed} records in ${core.catchUpMillis} ms`
         ).pipe(this.annotate)
@@ -600,9 +657,9 @@ class Reader<K, V> {
   }
 
   /** Once per burst: the first one, and then when there are twice as many. */
-  private warnKeyless(): Effect.Effect<void> {
+  private warnKeyless(): Effect.Effect<void> | undefined {
     const { keyless } = this.core.counters
-    if (keyless === 0 || keyless < 2 * this.keylessWarned) return Effect.void
+    if (keyless === 0 || keyless < 2 * this.keylessWarned) return undefined
     this.keylessWarned = keyless
     return Effect.logWarning(
       `${keyless} record(s) without a key were skipped: a table needs keys; does something else write to this topic?`

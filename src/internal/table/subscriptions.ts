@@ -2,6 +2,7 @@
  * Who listens to a table's changes. The reader pushes each publication once, synchronously; what a slow subscriber does
  * with it is its own policy, and only a back-pressured one, which asked for it, makes the reader wait.
  */
+import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -25,7 +26,7 @@ const conflate = <K, V>(first: TableChange<K, V>, second: TableChange<K, V>): Ta
   second._tag === "Delete" && Option.isNone(first.previous) ? undefined : { ...second, previous: first.previous }
 
 const conflating = <K, V>(): Buffer<TableChange<K, V>> => {
-  let pending = new Map<string, TableChange<K, V>>()
+  const pending = new Map<string, TableChange<K, V>>()
   return {
     push: (id, change) => {
       const before = pending.get(id)
@@ -40,7 +41,7 @@ const conflating = <K, V>(): Buffer<TableChange<K, V>> => {
     },
     drain: () => {
       const all = [...pending.values()]
-      pending = new Map()
+      pending.clear()
       return all
     },
     isFull: () => false
@@ -117,8 +118,16 @@ const bufferOf = <K, V>(strategy: Strategy): Buffer<TableChange<K, V>> => {
   }
 }
 
+/** The changes as a stream has them inside. */
+type Changes<K, V> = Channel.Channel<Chunk.Chunk<TableChange<K, V>>>
+
+/** One run of a subscriber's stream. */
+interface Run {
+  resume: (() => void) | undefined
+}
+
 class Subscriber<K, V> {
-  private waiting: Deferred.Deferred<void> | undefined
+  private readonly runs = new Set<Run>()
   private room: Deferred.Deferred<void> | undefined
   private hasNews = false
   closed = false
@@ -130,9 +139,10 @@ class Subscriber<K, V> {
 
   wake(): void {
     this.hasNews = true
-    if (this.waiting !== undefined) {
-      Deferred.unsafeDone(this.waiting, Effect.void)
-      this.waiting = undefined
+    for (const run of this.runs) {
+      const { resume } = run
+      run.resume = undefined
+      resume?.()
     }
   }
 
@@ -149,18 +159,42 @@ class Subscriber<K, V> {
     }
   }
 
-  /** The next changes, or none when the table was closed. */
-  readonly take: Effect.Effect<Chunk.Chunk<TableChange<K, V>>, Option.Option<never>> = Effect.suspend(() => {
-    if (this.hasNews) {
-      const all = this.buffer.drain()
-      if (!this.buffer.isFull()) this.release()
-      if (all.length > 0) return Effect.succeed(Chunk.unsafeFromArray(all))
-      this.hasNews = false
-    }
-    if (this.closed) return Effect.fail(Option.none())
-    const waiting = (this.waiting ??= Deferred.unsafeMake<void>(FiberId.none))
-    return Effect.andThen(Deferred.await(waiting), this.take)
-  })
+  private take(): ReadonlyArray<TableChange<K, V>> {
+    if (!this.hasNews) return []
+    const all = this.buffer.drain()
+    if (!this.buffer.isFull()) this.release()
+    this.hasNews = all.length > 0
+    return all
+  }
+
+  /**
+   * The changes until the table is closed. Written by hand, as an update may wake a thousand of these: one Effect for each
+   * wait, which needs nothing to be undone when it is interrupted, and none for what is there already.
+   */
+  channel(finalizer: Effect.Effect<void> = Effect.void): Changes<K, V> {
+    return Channel.suspend(() => {
+      const run: Run = { resume: undefined }
+      this.runs.add(run)
+      const news = Channel.fromEffect(
+        Effect.async<void>((resume) => {
+          if (this.hasNews || this.closed) resume(Effect.void)
+          else run.resume = () => resume(Effect.void)
+        })
+      )
+      const next = (): Changes<K, V> => {
+        const all = this.take()
+        if (all.length > 0) return Channel.flatMap(Channel.write(Chunk.unsafeFromArray(all)), next)
+        return this.closed ? Channel.void : Channel.flatMap(news, next)
+      }
+      return Channel.ensuring(
+        Channel.suspend(next),
+        Effect.zipRight(
+          Effect.sync(() => this.runs.delete(run)),
+          finalizer
+        )
+      )
+    })
+  }
 
   readonly awaitRoom: Effect.Effect<void> = Effect.suspend(() => {
     if (this.closed || !this.buffer.isFull()) return Effect.void
@@ -186,11 +220,10 @@ export class Subscriptions<K, V> {
     return n
   }
 
-  /** Registers at once; the stream ends when the table is closed. To be removed by `remove`. */
-  add(
+  private register(
     strategy: Strategy,
-    id?: string
-  ): { readonly remove: () => void; readonly changes: Stream.Stream<TableChange<K, V>> } {
+    id: string | undefined
+  ): { readonly subscriber: Subscriber<K, V>; readonly remove: () => void } {
     const subscriber = new Subscriber<K, V>(bufferOf(strategy))
     if (this.closed) subscriber.closed = true
     else if (id === undefined) this.all.add(subscriber)
@@ -200,7 +233,7 @@ export class Subscriptions<K, V> {
       else set.add(subscriber)
     }
     return {
-      changes: Stream.repeatEffectChunkOption(subscriber.take),
+      subscriber,
       remove: () => {
         subscriber.close()
         this.all.delete(subscriber)
@@ -208,6 +241,23 @@ export class Subscriptions<K, V> {
         if (set?.delete(subscriber) === true && set.size === 0) this.byKey.delete(id!)
       }
     }
+  }
+
+  /** Registers at once; the stream ends when the table is closed. To be removed by `remove`. */
+  add(
+    strategy: Strategy,
+    id?: string
+  ): { readonly remove: () => void; readonly changes: Stream.Stream<TableChange<K, V>> } {
+    const { remove, subscriber } = this.register(strategy, id)
+    return { remove, changes: Stream.fromChannel(subscriber.channel()) }
+  }
+
+  /** Registers when it is run, in the same step; removed when it ends, one way or the other. */
+  channel(strategy: Strategy): Changes<K, V> {
+    return Channel.suspend(() => {
+      const { remove, subscriber } = this.register(strategy, undefined)
+      return subscriber.channel(Effect.sync(remove))
+    })
   }
 
   /** Hands one publication to everybody. */
@@ -229,11 +279,20 @@ export class Subscriptions<K, V> {
     }
   }
 
+  /** Does a back-pressured subscriber hold more than it agreed to? */
+  get isFull(): boolean {
+    for (const subscriber of this.all) if (subscriber.buffer.isFull()) return true
+    return false
+  }
+
   /** Waits until each back-pressured subscriber has room again, or has gone. */
-  readonly awaitRoom: Effect.Effect<void> = Effect.suspend(() => {
-    const full = [...this.all].filter((s) => s.buffer.isFull())
-    return full.length === 0 ? Effect.void : Effect.forEach(full, (s) => s.awaitRoom, { discard: true })
-  })
+  readonly awaitRoom: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.forEach(
+      [...this.all].filter((s) => s.buffer.isFull()),
+      (s) => s.awaitRoom,
+      { discard: true }
+    )
+  )
 
   close(): void {
     this.closed = true

@@ -1,9 +1,11 @@
 /** A table in front of its reader: acquiring, reading, waiting. */
 import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
@@ -37,7 +39,7 @@ import { retryDelay } from "../client/backoff.ts"
 import { describeCode } from "../protocol/errorCodes.ts"
 import { isDenial } from "../source/context.ts"
 import { ensureTopic, type CheckedTopic } from "../topic.ts"
-import { makeCore, progressOf, runReader, setStatus, type Core } from "./reader.ts"
+import { makeCore, progressOf, runReader, setStatus, settled, type Core } from "./reader.ts"
 import { readOptions } from "./settings.ts"
 import { keyId } from "./snapshot.ts"
 import type { Target } from "./waiters.ts"
@@ -68,8 +70,7 @@ const close = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
   Effect.suspend(() => {
     core.waiters.end(Cause.fail(new TableClosedError({ topic: core.config.topic })))
     core.subscriptions.close()
-    if (core.settled !== undefined) Deferred.unsafeDone(core.settled, Effect.void)
-    core.settled = undefined
+    settled(core)
     return Effect.zipRight(PubSub.shutdown(core.poison), PubSub.shutdown(core.truncations))
   })
 
@@ -115,8 +116,7 @@ const supervise = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, Tabl
       Effect.suspend(() => {
         if (Cause.isInterruptedOnly(cause)) return Effect.void
         core.waiters.end(cause)
-        if (core.settled !== undefined) Deferred.unsafeDone(core.settled, Effect.void)
-        core.settled = undefined
+        settled(core)
         return Effect.all([
           core.status._tag === "Failed" && core.status.healing
             ? setStatus(core, { ...core.status, healing: false })
@@ -145,8 +145,9 @@ const prepare = <K, V>(core: Core<K, V>): Effect.Effect<void, TableFailure> => {
       )
     })
   return Effect.gen(function* () {
-    yield* loadCodecs
-    if (config.ensure !== undefined) yield* attempt(0, config.ensure)
+    const ensured = config.ensure === undefined ? Effect.void : attempt(0, config.ensure)
+    // neither needs the other
+    yield* Effect.all([loadCodecs, ensured], { concurrency: 2, discard: true })
     core.startFailure = undefined
   })
 }
@@ -217,21 +218,22 @@ const waitTimeout = <K, V>(
   })
 }
 
-/** Bounds a wait. `targets` is what is known to be waited for when the time is up. */
+/** Bounds a wait, if there is any. `targets` is what is known to be waited for when the time is up. */
 const bounded = <K, V>(
   core: Core<K, V>,
   operation: "awaitCaughtUp" | "barrier" | "awaitPosition",
   options: WaitOptions | undefined,
-  wait: (known: (targets: ReadonlyArray<Target>) => void) => Effect.Effect<void, WaitError>
+  wait: (known: (targets: ReadonlyArray<Target>) => void) => Effect.Effect<void, WaitError> | undefined
 ): Effect.Effect<void, WaitError> =>
   Effect.suspend(() => {
     const millis = options?.timeout === undefined ? core.config.waitTimeoutMillis : Duration.toMillis(options.timeout)
     let targets: ReadonlyArray<Target> = []
-    return Effect.timeoutFail(
-      wait((known) => {
-        targets = known
-      }),
-      { duration: millis, onTimeout: () => waitTimeout(core, operation, millis, core.waiters.behind(targets)) }
+    const waiting = wait((known) => {
+      targets = known
+    })
+    if (waiting === undefined) return Effect.void
+    return core.waiters.unlessEnded(waiting, millis, () =>
+      waitTimeout(core, operation, millis, core.waiters.behind(targets))
     )
   }).pipe(
     Effect.withSpan(`KafkaTable.${operation}`, { attributes: { "messaging.destination.name": core.config.topic } })
@@ -256,13 +258,9 @@ const highWatermarks = <K, V>(
   const ask = (description: TopicDescription | undefined): Effect.Effect<ReadonlyArray<Target>, TableFailure> =>
     Effect.gen(function* () {
       // both at once: mostly, the description only tells that who was asked still leads all that there is
-      const [fresh, listed] = yield* Effect.all(
-        [
-          client.describeTopic(config.topic),
-          description === undefined ? Effect.succeed(undefined) : client.listOffsets(description, at)
-        ],
-        { concurrency: 2 }
-      )
+      const describing = yield* Effect.fork(client.describeTopic(config.topic))
+      const listed = description === undefined ? undefined : yield* client.listOffsets(description, at)
+      const fresh = yield* Fiber.join(describing)
       const reading = core.source?.description()?.topic.id
       if (reading !== undefined && fresh.topic.id !== undefined && reading !== fresh.topic.id) {
         // offsets of another life say nothing about this one's positions: until the reader knows, too
@@ -302,31 +300,40 @@ const face = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFail
   const { config, subscriptions, waiters } = core
   const read = <A>(f: (snapshot: Core<K, V>["snapshot"]) => A): Effect.Effect<A> => Effect.sync(() => f(core.snapshot))
 
-  /** Registers between two publications, so that the snapshot and the first change meet. */
-  const register = (strategy: Strategy, id?: string) => {
-    const add = Effect.sync(() =>
-      core.settled === undefined ? { snapshot: core.snapshot, added: subscriptions.add(strategy, id) } : core.settled
-    )
-    const attempt: Effect.Effect<
-      { readonly snapshot: Core<K, V>["snapshot"]; readonly changes: ReturnType<typeof subscriptions.add>["changes"] },
-      never,
-      Scope.Scope
-    > = Effect.acquireRelease(add, (result) =>
-      Effect.sync(() => {
-        if ("added" in result) result.added.remove()
-      })
+  /** Between two publications, nobody can be told what the content is. */
+  const atRest: Effect.Effect<void> = Effect.suspend(() =>
+    core.settling ? Effect.zipRight(core.settled.after(core.settled.version), atRest) : Effect.void
+  )
+
+  /** Registers at rest, so that the snapshot and the first change meet. */
+  const register = (
+    strategy: Strategy,
+    id?: string
+  ): Effect.Effect<
+    { readonly snapshot: Core<K, V>["snapshot"]; readonly changes: ReturnType<typeof subscriptions.add>["changes"] },
+    never,
+    Scope.Scope
+  > =>
+    Effect.acquireRelease(
+      Effect.sync(() =>
+        core.settling ? undefined : { snapshot: core.snapshot, added: subscriptions.add(strategy, id) }
+      ),
+      (registered) => Effect.sync(() => registered?.added.remove())
     ).pipe(
-      Effect.flatMap((result) =>
-        "added" in result
-          ? Effect.succeed({ snapshot: result.snapshot, changes: result.added.changes })
-          : Effect.andThen(Deferred.await(result), attempt)
+      Effect.flatMap((registered) =>
+        registered === undefined
+          ? Effect.zipRight(atRest, register(strategy, id))
+          : Effect.succeed({ snapshot: registered.snapshot, changes: registered.added.changes })
       )
     )
-    return attempt
-  }
 
-  const changesWith: KafkaTable<K, V>["changesWith"] = (strategy) =>
-    Stream.unwrapScoped(Effect.map(register(strategy), ({ changes }) => changes))
+  /** The same without a scope in between, which each change would pass through. */
+  const changesWith: KafkaTable<K, V>["changesWith"] = (strategy) => {
+    const start: ReturnType<typeof subscriptions.channel> = Channel.suspend(() =>
+      core.settling ? Channel.flatMap(Channel.fromEffect(atRest), () => start) : subscriptions.channel(strategy)
+    )
+    return Stream.fromChannel(start)
+  }
 
   return {
     [TypeId]: TypeId,
@@ -359,42 +366,39 @@ const face = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFail
     },
     status: core.statusRef,
     awaitCaughtUp: (options) =>
-      bounded(core, "awaitCaughtUp", options, (known) =>
-        Effect.suspend(() => {
-          if (core.latched && core.status._tag === "CaughtUp") return Effect.void
-          known(gates(core))
-          return Effect.raceFirst(untilCaughtUp(core), waiters.untilEnd)
-        })
-      ),
+      bounded(core, "awaitCaughtUp", options, (known) => {
+        if (core.latched && core.status._tag === "CaughtUp") return undefined
+        known(gates(core))
+        return untilCaughtUp(core)
+      }),
     failure: Deferred.await(failed),
     barrier: (options) =>
       bounded(core, "barrier", options, (known) =>
-        Effect.flatMap(Effect.raceFirst(highWatermarks(core, known), waiters.untilEnd), (targets) => {
+        Effect.flatMap(highWatermarks(core, known), (targets) => {
           known(targets)
           return waiters.await(targets)
         })
       ),
     awaitPosition: (position, options) =>
-      bounded(core, "awaitPosition", options, (known) =>
-        Effect.suspend(() => {
-          const positions: ReadonlyArray<Position> = Array.isArray(position) ? position : [position as Position]
-          const foreign = positions.find((p) => p.topic !== config.topic)
-          if (foreign !== undefined) {
-            return Effect.fail(
-              new InvalidOptionsError({
-                module: "KafkaTable.awaitPosition",
-                problems: [
-                  { option: "position", problem: `of topic "${foreign.topic}", this table is of "${config.topic}"` }
-                ]
-              })
-            )
-          }
-          const targets = positions.map((p) => ({ partition: p.partition, target: p.offset + 1 }))
-          known(targets)
-          if (targets.some((t) => !core.partitions.has(t.partition))) core.source?.refresh()
-          return waiters.await(targets)
-        })
-      ),
+      bounded(core, "awaitPosition", options, (known) => {
+        const positions: ReadonlyArray<Position> = Array.isArray(position) ? position : [position as Position]
+        const foreign = positions.find((p) => p.topic !== config.topic)
+        if (foreign !== undefined) {
+          return Effect.fail(
+            new InvalidOptionsError({
+              module: "KafkaTable.awaitPosition",
+              problems: [
+                { option: "position", problem: `of topic "${foreign.topic}", this table is of "${config.topic}"` }
+              ]
+            })
+          )
+        }
+        const targets = positions.map((p) => ({ partition: p.partition, target: p.offset + 1 }))
+        if (waiters.areReached(targets)) return undefined
+        known(targets)
+        if (targets.some((t) => !core.partitions.has(t.partition))) core.source?.refresh()
+        return waiters.await(targets)
+      }),
     freshness: Effect.map(Clock.currentTimeMillis, (now) => freshnessOf(core, now)),
     stats: Effect.sync(() => statsOf(core)),
     poison: Stream.fromPubSub(core.poison),

@@ -1,6 +1,7 @@
 import type * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import type { PartitionLag } from "../../KafkaError.ts"
 
@@ -18,6 +19,7 @@ interface Waiter<E> {
 /** Who waits for positions of a table. All of them wake at once when it ends. */
 export class Waiters<E> {
   private readonly waiting = new Set<Waiter<E>>()
+  private readonly onEnd = new Set<(cause: Cause.Cause<E>) => void>()
   private ended: Cause.Cause<E> | undefined
   private readonly position: (partition: number) => number | undefined
 
@@ -64,11 +66,38 @@ export class Waiters<E> {
     return true
   }
 
-  /** Fails when all of this ends. */
-  readonly untilEnd: Effect.Effect<never, E> = Effect.suspend(() =>
-    // an offset that is never reached
-    Effect.andThen(this.await([{ partition: -1, target: 0 }]), Effect.never)
-  )
+  /** Are all of them reached, and is that still of any meaning? */
+  areReached(targets: ReadonlyArray<Target>): boolean {
+    return this.ended === undefined && this.isReached(targets)
+  }
+
+  /**
+   * Runs it, and fails instead when all of this ends, or when the time is up. Both at once, as a race in a race is four
+   * fibers, and this is what each barrier goes through.
+   */
+  unlessEnded<A, E2>(effect: Effect.Effect<A, E2>, millis: number, onTimeout: () => E2): Effect.Effect<A, E | E2> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.gen(this, function* () {
+        const running = yield* Effect.fork(restore(effect))
+        const timer = yield* Effect.fork(Effect.interruptible(Effect.sleep(millis)))
+        let onEnd = (_: Cause.Cause<E>): void => {}
+        const first = Effect.async<A, E | E2>((resume) => {
+          running.addObserver(resume)
+          timer.addObserver(() => resume(Effect.failSync(onTimeout)))
+          onEnd = (cause) => resume(Effect.failCause(cause))
+          if (this.ended === undefined) this.onEnd.add(onEnd)
+          else onEnd(this.ended)
+        })
+        return yield* Effect.ensuring(
+          restore(first),
+          Effect.suspend(() => {
+            this.onEnd.delete(onEnd)
+            return Effect.zipRight(Fiber.interrupt(running), Fiber.interrupt(timer))
+          })
+        )
+      })
+    )
+  }
 
   /** To be called whenever positions moved. */
   check(): void {
@@ -85,6 +114,7 @@ export class Waiters<E> {
     this.ended = cause
     for (const waiter of this.waiting) Deferred.unsafeDone(waiter.deferred, Effect.failCause(cause))
     this.waiting.clear()
+    for (const ended of this.onEnd) ended(cause)
   }
 
   /** Waiting makes sense again. */
