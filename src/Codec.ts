@@ -58,6 +58,20 @@ export const suspended: unique symbol = internal.suspended
 export type Suspended = typeof suspended
 
 /**
+ * What `stored.check` returns when the bytes are sound, and as good as the value.
+ *
+ * @since 0.1.0
+ * @category symbols
+ */
+export const asBytes: unique symbol = internal.asBytes
+
+/**
+ * @since 0.1.0
+ * @category symbols
+ */
+export type AsBytes = typeof asBytes
+
+/**
  * How an `A` is bytes, in both directions.
  *
  * Bytes that are passed in stay the caller's: they are never changed, and no decoded value is a view of them.
@@ -83,14 +97,16 @@ export interface Codec<in out A> extends Pipeable {
    */
   readonly decodeSync: (buffer: Buffer, start: number, end: number) => A | Suspended
   /**
-   * How a table keeps what `decodeSync` would give, where there is a form that takes less memory: `load` turns it into
-   * the value at each read. `store` throws and never suspends, as `decodeSync` of such a codec.
+   * How a table may keep values as their bytes, outside of the heap, to make them at reads. Default: it keeps what
+   * `decodeSync` gave.
    */
   readonly stored?: {
-    /** From bytes to what is kept. */
-    readonly store: (buffer: Buffer, start: number, end: number) => unknown
-    /** From what is kept to the value. */
-    readonly load: (stored: unknown) => A
+    /** `decodeSync`, but `asBytes` where `load` makes an equal value of the same bytes. */
+    readonly check: (buffer: Buffer, start: number, end: number) => A | Suspended | AsBytes
+    /** The value of bytes for which the answer was `asBytes`. Neither throws nor suspends. */
+    readonly load: (buffer: Buffer, start: number, end: number) => A
+    /** Whether a value that was made for a read is kept for the next one: a value must be an object then. */
+    readonly once: boolean
   }
   /**
    * `encode` for hot loops: a plain function that **throws** a `ParseError` where `encode` fails with one, and returns

@@ -45,10 +45,29 @@ const messageOf = <A>(result: Either.Either<A, ParseResult.ParseError> | Codec.S
   return result.left.message
 }
 
+/** Whether it is kept or made of its bytes at a read, the value is the same. */
+const checkStored = <A>(
+  { stored }: Codec.Codec<A>,
+  bytes: Uint8Array,
+  expected: Either.Either<A, ParseResult.ParseError>
+): void => {
+  if (stored === undefined) return
+  const checked = trySync(() => stored.check(...embedded(bytes)))
+  assert(checked !== Codec.suspended)
+  if (Either.isLeft(checked)) {
+    assert(Either.isLeft(expected))
+    expect(checked.left.message).toBe(expected.left.message)
+  } else {
+    assert(Either.isRight(expected))
+    expect(checked.right === Codec.asBytes ? stored.load(...embedded(bytes)) : checked.right).toEqual(expected.right)
+  }
+}
+
 /** What the synchronous call gives, having checked that the Effect gives the same. */
 const decode = <A>(codec: Codec.Codec<A>, bytes: Uint8Array): Either.Either<A, ParseResult.ParseError> => {
   const sync = decodeSync(codec, bytes)
   assert(sync !== Codec.suspended)
+  checkStored(codec, bytes, sync)
   const effect = Effect.runSync(Effect.either(codec.decode(bytes)))
   if (Either.isRight(effect)) {
     assert(Either.isRight(sync))
@@ -496,6 +515,32 @@ describe("json", () => {
     Codec.json(Needy)
     // @ts-expect-error: Registry is not provided
     Codec.string(Needy)
+  })
+})
+
+describe("json values that a table may keep as bytes", () => {
+  const Place = Schema.Struct({ host: Schema.String, ports: Schema.Array(Schema.Int) })
+  const check = <A, I>(schema: Schema.Schema<A, I>, text: string) =>
+    Codec.json(schema).stored?.check(...embedded(bytesOf(text)))
+
+  it("are objects that decoding leaves as they are", () => {
+    expect(check(Place, '{"host":"a","ports":[1]}')).toBe(Codec.asBytes)
+    expect(check(Schema.Array(Place), "[]")).toBe(Codec.asBytes)
+    // another order, and a field too many: a new object
+    expect(check(Place, '{"ports":[1],"host":"a","more":0}')).toEqual({ host: "a", ports: [1] })
+  })
+
+  it("are not what takes less room itself", () => {
+    for (const text of ["5", '"x"', "true", "null"]) expect(check(Schema.Unknown, text)).toBe(JSON.parse(text))
+  })
+
+  it("are not what a schema transforms", () => {
+    expect(Codec.json(Service).stored).toBeUndefined()
+    expect(Codec.json(Schema.NumberFromString).stored).toBeUndefined()
+    expect(Codec.json(Schema.Struct({ at: Schema.Date })).stored).toBeUndefined()
+    expect(
+      Codec.json(Schema.Struct({ n: Schema.optionalWith(Schema.Int, { default: () => 1 }) })).stored
+    ).toBeUndefined()
   })
 })
 

@@ -7,7 +7,7 @@ import { Prototype } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
-import type { Codec, Suspended, TypeId as CodecTypeId } from "../Codec.ts"
+import type { AsBytes, Codec, Suspended, TypeId as CodecTypeId } from "../Codec.ts"
 import * as issue from "./codecIssue.ts"
 import { compileDecoder, UNDECIDED } from "./schemaDecoder.ts"
 import { copyBytes, encodeText, expectBytes, readText, viewOf } from "./text.ts"
@@ -17,6 +17,9 @@ export const TypeId: CodecTypeId = Symbol.for("effect-ktables/Codec") as CodecTy
 
 /** @internal */
 export const suspended: Suspended = Symbol.for("effect-ktables/Codec/suspended") as Suspended
+
+/** @internal */
+export const asBytes: AsBytes = Symbol.for("effect-ktables/Codec/asBytes") as AsBytes
 
 /** @internal */
 export const isCodec = (u: unknown): u is Codec<unknown> => Predicate.hasProperty(u, TypeId)
@@ -57,23 +60,10 @@ const fromSync = <A>(
 /** @internal */
 export const utf8: Codec<string> = fromSync(true, readText, encodeText)
 
-/**
- * Kept as text of one byte a character: a string takes 16 bytes besides its content, and lies in one piece with it,
- * where a typed array with memory of its own takes some 300 more.
- *
- * @internal
- */
+/** @internal */
 export const bytes: Codec<Uint8Array> = codec({
-  ...fromSync(false, copyBytes, (value: Uint8Array) => new Uint8Array(expectBytes(value))),
-  stored: {
-    store: (buffer, start, end) => buffer.toString("latin1", start, end),
-    load: (stored) => {
-      const text = stored as string
-      const copy = new Uint8Array(text.length)
-      viewOf(copy).write(text, "latin1")
-      return copy
-    }
-  }
+  ...fromSync(false, copyBytes, (value: Uint8Array) => Buffer.from(expectBytes(value))),
+  stored: { check: () => asBytes, load: copyBytes, once: false }
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -164,28 +154,42 @@ const fromSchema = <A, I>(
   const parse = ParseResult.decodeUnknown(schema)
   const decodeFast = compileDecoder(schema.ast)
   const print = ParseResult.encode(schema)
+  const decodeRead = (encoded: unknown): A | Suspended => {
+    let result: Effect.Effect<A, ParseResult.ParseIssue>
+    try {
+      const decoded = decodeFast(encoded)
+      if (decoded !== UNDECIDED) {
+        return decoded as A
+      }
+      result = parse(encoded)
+    } catch (thrown) {
+      throw issue.parseErrorOf(thrown)
+    }
+    if (!isSettled(result)) {
+      return suspended
+    }
+    if (Either.isLeft(result)) {
+      throw issue.parseErrorOfIssue(result.left)
+    }
+    return result.right
+  }
   return codec({
     text,
-    decodeSync: (buffer, start, end) => {
-      const encoded = read(buffer, start, end)
-      let result: Effect.Effect<A, ParseResult.ParseIssue>
-      try {
-        const decoded = decodeFast(encoded)
-        if (decoded !== UNDECIDED) {
-          return decoded as A
-        }
-        result = parse(encoded)
-      } catch (thrown) {
-        throw issue.parseErrorOf(thrown)
-      }
-      if (!isSettled(result)) {
-        return suspended
-      }
-      if (Either.isLeft(result)) {
-        throw issue.parseErrorOfIssue(result.left)
-      }
-      return result.right
-    },
+    decodeSync: (buffer, start, end) => decodeRead(read(buffer, start, end)),
+    ...(transforms(schema.ast)
+      ? {}
+      : {
+          stored: {
+            check: (buffer, start, end) => {
+              const encoded = read(buffer, start, end)
+              const value = decodeRead(encoded)
+              // the very object: what was read once will be read again
+              return value === encoded && typeof value === "object" && value !== null ? asBytes : value
+            },
+            load: (buffer, start, end) => read(buffer, start, end) as A,
+            once: true
+          }
+        }),
     encodeSync: (value) => {
       let result: Effect.Effect<I, ParseResult.ParseIssue>
       try {
@@ -206,6 +210,9 @@ const fromSchema = <A, I>(
     encode: (value) => rescued(() => Effect.map(Effect.mapError(print(value), issue.parseErrorOfIssue), write))
   })
 }
+
+/** May decoding make something else of what it was given? Where it cannot be told, it may. */
+const transforms = (ast: AST.AST): boolean => AST.typeAST(ast) !== ast
 
 const readJson = (buffer: Buffer, start: number, end: number): unknown => {
   const text = readText(buffer, start, end)

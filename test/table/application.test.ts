@@ -15,6 +15,7 @@ import type { ApplicationSettings, Outcome } from "../../src/internal/table/appl
 import { Application, makeScratch } from "../../src/internal/table/application.ts"
 import { makeCounters } from "../../src/internal/table/counters.ts"
 import { TableState } from "../../src/internal/table/state.ts"
+import { valueStoreOf } from "../../src/internal/table/valueStore.ts"
 import { batch, batchAround, record } from "../recordBatch/support.ts"
 
 const NEVER = Number.POSITIVE_INFINITY
@@ -55,7 +56,7 @@ class Table<K = string, V = string> {
       decode: defaultDecodeOptions,
       ...rest
     }
-    this.state = new TableState(key, this.settings.value.stored?.load)
+    this.state = new TableState(key, valueStoreOf(this.settings.value))
   }
 
   fetched(records: ReadonlyArray<Buffer>, aborted: ReadonlyArray<AbortedTransaction> = []): Application<K, V> {
@@ -146,14 +147,14 @@ describe("Application", () => {
     table.apply([batch(0, [record("a", "1"), record("b", "1"), record("a", null), record("b", ""), record("c", null)])])
     assert.deepStrictEqual(table.content, content({ b: "" }))
     assert.deepStrictEqual(table.counters, { ...makeCounters(), applied: 3, tombstones: 2 })
-    assert.strictEqual(table.state.slotOf("c"), -1, "nothing to delete")
+    assert.strictEqual(table.state.find(Buffer.from("c"), 0, 1), -1, "nothing to delete")
   })
 
   it("remembers the tombstone of an unknown key where another partition may have the key", () => {
     const table = textTable()
     table.state.multiPartition = true
     table.apply([batch(0, [record("c", null)])])
-    assert.isAtLeast(table.state.slotOf("c"), 0)
+    assert.isAtLeast(table.state.find(Buffer.from("c"), 0, 1), 0)
     assert.strictEqual(table.state.size, 0)
   })
 
@@ -302,6 +303,125 @@ describe("Application", () => {
         [1, 2, 3]
       )
       assert.include(application.poison[0].message, "port")
+    })
+  })
+
+  describe("values that stay bytes until they are read", () => {
+    const Counter = Schema.Struct({ n: Schema.Int, unit: Schema.optional(Schema.String) })
+    type Counter = typeof Counter.Type
+    const json = (value: unknown) => JSON.stringify(value)
+    const counterTable = () => {
+      const parsed: Array<string> = []
+      const codec = Codec.json(Counter)
+      const { load, ...stored } = codec.stored!
+      const counting: Codec.Codec<Counter> = {
+        ...codec,
+        stored: {
+          ...stored,
+          load: (bytes, start, end) => {
+            parsed.push(bytes.toString("utf8", start, end))
+            return load(bytes, start, end)
+          }
+        }
+      }
+      return { parsed, table: new Table<string, Counter>(Codec.utf8, counting) }
+    }
+
+    it("are made once, of what is asked for alone", () => {
+      const { parsed, table } = counterTable()
+      table.apply([batch(0, [record("a", json({ n: 1 })), record("b", json({ n: 2 })), record("a", json({ n: 3 }))])])
+      const snapshot = table.state.snapshot(1)
+      assert.deepStrictEqual([...snapshot.keys()], ["a", "b"])
+      assert.isTrue(snapshot.has("b"))
+      assert.deepStrictEqual(parsed, [])
+      const a = snapshot.getOrUndefined("a")
+      assert.deepStrictEqual(a, { n: 3 })
+      assert.deepStrictEqual(parsed, [json({ n: 3 })])
+      // the next version of the table has the same object, where it was not written
+      table.apply([batch(3, [record("b", json({ n: 4 }))])])
+      const later = table.state.snapshot(2)
+      for (const seen of [snapshot, later]) {
+        assert.strictEqual(seen.getOrUndefined("a"), a)
+        assert.strictEqual(Option.getOrUndefined(seen.entry("a"))?.value, a)
+        assert.strictEqual([...seen.values()][0], a)
+        assert.strictEqual(seen.toMap().get("a"), a)
+      }
+      assert.deepStrictEqual(snapshot.getOrUndefined("b"), { n: 2 })
+      assert.deepStrictEqual(later.getOrUndefined("b"), { n: 4 })
+      assert.deepStrictEqual(parsed, [json({ n: 3 }), json({ n: 2 }), json({ n: 4 })])
+    })
+
+    it("are checked when they come: poison is skipped and counted, and the key keeps its value", () => {
+      const { parsed, table } = counterTable()
+      const { poison } = table.apply([
+        batch(0, [record("a", json({ n: 1 })), record("a", json({ n: 1.5 })), record("b", "{"), record("a", "[]")])
+      ])
+      assert.deepStrictEqual(
+        poison.map(({ offset }) => offset),
+        [1, 2, 3]
+      )
+      assert.strictEqual(table.counters.valueErrors, 3)
+      assert.deepStrictEqual(parsed, [])
+      assert.deepStrictEqual(table.content, new Map([["a", { n: 1 }]]))
+    })
+
+    it("are made for changes; what is news is kept as the object that it came as", () => {
+      const { parsed, table } = counterTable()
+      table.apply([batch(0, [record("a", json({ n: 1 })), record("b", json({ n: 2 }))])])
+      const b = table.state.snapshot(1).getOrUndefined("b")
+      table.state.replayed = false
+      table.state.log = { ids: [], changes: [] }
+      table.apply([batch(2, [record("a", json({ n: 3 })), record("b", json({ n: 4 }))])])
+      const [first, second] = table.state.log.changes
+      assert.deepStrictEqual(Option.getOrUndefined(first.previous), { n: 1 })
+      assert.strictEqual(Option.getOrUndefined(second.previous), b)
+      assert.deepStrictEqual(parsed, [json({ n: 2 }), json({ n: 1 })])
+      const snapshot = table.state.snapshot(2)
+      assert(first._tag === "Upsert" && second._tag === "Upsert")
+      assert.strictEqual(snapshot.getOrUndefined("a"), first.value)
+      assert.strictEqual(snapshot.getOrUndefined("b"), second.value)
+      assert.strictEqual(parsed.length, 2)
+    })
+
+    it("leave no bytes behind that no row holds", () => {
+      const { table } = counterTable()
+      for (let i = 0; i < 200; i++) {
+        table.apply([
+          batch(2 * i, [record("a", json({ n: i, unit: "x".repeat(40_000) })), record("b", json({ n: i }))])
+        ])
+        for (const steps = table.state.compact(); table.state.wantsCompaction && steps.next().done !== true;);
+      }
+      assert.isBelow(table.state.values!.room * 8, 8_000_000)
+      table.state.replayed = false
+      table.apply([batch(400, [record("a", json({ n: 0 })), record("b", json({ n: 0 }))])])
+      assert.deepStrictEqual(
+        table.content,
+        new Map([
+          ["a", { n: 0 }],
+          ["b", { n: 0 }]
+        ])
+      )
+      assert.isAtMost(table.state.values!.room * 8, 2_000_000)
+    })
+
+    it("numbers are themselves", () => {
+      const table = new Table<string, unknown>(Codec.utf8, Codec.json(Schema.Unknown))
+      const values = [0, -1, 1.5, 1e300, "", "x", null, true, [1], { n: 1 }]
+      table.apply([
+        batch(
+          0,
+          values.map((value, i) => record(`k${i}`, json(value)))
+        )
+      ])
+      assert.deepStrictEqual([...table.state.snapshot(1).values()], values)
+      table.state.replayed = false
+      table.apply([
+        batch(
+          values.length,
+          values.map((value, i) => record(`k${values.length - 1 - i}`, json(value)))
+        )
+      ])
+      assert.deepStrictEqual([...table.state.snapshot(2).values()], [...values].reverse())
     })
   })
 

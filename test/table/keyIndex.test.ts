@@ -9,67 +9,109 @@ const within = (bytes: Buffer): readonly [Buffer, number, number] => [
   bytes.length + 1
 ]
 
+const withinText = (text: string) => within(Buffer.from(text))
+
 const ascii = FastCheck.string({ unit: "binary-ascii", maxLength: 6 })
-const latin1 = FastCheck.uint8Array({ maxLength: 4 }).map((bytes) => Buffer.from(bytes).toString("latin1"))
 const text = FastCheck.string({ unit: "binary", maxLength: 4 })
+const bytes = FastCheck.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array))
+
+const anyKey = FastCheck.oneof(
+  ascii.map((key) => Buffer.from(key)),
+  text.map((key) => Buffer.from(key)),
+  bytes
+)
 
 describe("KeyIndex", () => {
-  it("is a map of identities to slots, and back", () => {
+  it("is a map of bytes to slots, and back", () => {
     FastCheck.assert(
-      FastCheck.property(FastCheck.array(FastCheck.oneof(ascii, latin1, text), { maxLength: 400 }), (ids) => {
+      FastCheck.property(FastCheck.array(anyKey, { maxLength: 400 }), FastCheck.array(anyKey), (keys, absent) => {
         const index = new KeyIndex()
         const model = new Map<string, number>()
-        for (const id of ids) {
-          assert.strictEqual(index.slotOf(id), model.get(id) ?? UNKNOWN)
+        for (const key of keys) {
+          const id = key.toString("latin1")
+          assert.strictEqual(index.find(...within(key)), model.get(id) ?? UNKNOWN)
           if (model.has(id)) continue
           model.set(id, model.size)
-          assert.strictEqual(index.add(id), model.size - 1)
+          assert.strictEqual(index.add(...within(key)), model.size - 1)
         }
         assert.strictEqual(index.size, model.size)
         for (const [id, slot] of model) {
-          assert.strictEqual(index.slotOf(id), slot)
-          assert.strictEqual(index.idAt(slot), id)
+          assert.strictEqual(index.find(...within(Buffer.from(id, "latin1"))), slot)
+          assert.strictEqual(index.textAt(slot, "latin1"), id)
+        }
+        for (const key of absent) {
+          assert.strictEqual(index.find(...within(key)), model.get(key.toString("latin1")) ?? UNKNOWN)
         }
       })
     )
   })
 
-  it("finds by bytes what it finds by text", () => {
+  it("finds by text what it finds by bytes", () => {
     FastCheck.assert(
-      FastCheck.property(FastCheck.array(latin1), FastCheck.array(latin1), (ids, absent) => {
+      FastCheck.property(FastCheck.array(anyKey), FastCheck.array(FastCheck.oneof(ascii, text)), (keys, texts) => {
         const index = new KeyIndex()
-        for (const id of ids) if (index.slotOf(id) === UNKNOWN) index.add(id)
-        for (const id of [...ids, ...absent]) {
-          const bytes = Buffer.from(id, "latin1")
-          assert.strictEqual(index.find(...within(bytes), false), index.slotOf(id))
-          const isAscii = bytes.every((byte) => byte < 0x80)
-          assert.strictEqual(index.find(...within(bytes), true), isAscii ? index.slotOf(id) : NOT_ASCII)
+        for (const key of [...keys, ...texts.filter((_, i) => i % 2 === 0).map((t) => Buffer.from(t))]) {
+          if (index.find(...within(key)) === UNKNOWN) index.add(...within(key))
+        }
+        for (const t of texts) {
+          const isAscii = Buffer.byteLength(t) === t.length
+          const slot = index.find(...withinText(t))
+          assert.strictEqual(index.findText(t), isAscii ? slot : NOT_ASCII)
+          if (slot !== UNKNOWN) assert.strictEqual(index.textAt(slot, "utf8"), t)
         }
       })
     )
+  })
+
+  it("finds and adds the keys of another index", () => {
+    const index = new KeyIndex()
+    const other = new KeyIndex()
+    for (const key of ["a", "b", "ä"]) other.add(...withinText(key))
+    index.add(...withinText("ä"))
+    assert.strictEqual(index.findFrom(other, 2), 0)
+    assert.strictEqual(index.findFrom(other, 0), UNKNOWN)
+    assert.strictEqual(index.addFrom(other, 0), 1)
+    assert.strictEqual(index.findFrom(other, 0), 1)
+    assert.strictEqual(index.textAt(1, "utf8"), "a")
   })
 
   it("tells keys apart that differ in one character, or in length, or begin alike", () => {
     const index = new KeyIndex()
-    const keys = ["", "a", "aa", "ab", "b", "\0", "\0\0", "a\0", "a".repeat(1000), `${"a".repeat(999)}b`]
-    for (const key of keys) index.add(key)
+    const long = "a".repeat(300_000)
+    const keys = [
+      "",
+      "a",
+      "aa",
+      "ab",
+      "b",
+      "\0",
+      "\0\0",
+      "a\0",
+      "a".repeat(1000),
+      `${"a".repeat(999)}b`,
+      long,
+      `${long}b`
+    ]
+    for (const key of keys) index.add(...withinText(key))
     keys.forEach((key, slot) => {
-      assert.strictEqual(index.slotOf(key), slot)
-      assert.strictEqual(index.find(...within(Buffer.from(key)), true), slot)
+      assert.strictEqual(index.findText(key), slot)
+      assert.strictEqual(index.find(...withinText(key)), slot)
+      assert.strictEqual(index.textAt(slot, "utf8"), key)
     })
-    assert.strictEqual(index.slotOf("aaa"), UNKNOWN)
+    assert.strictEqual(index.findText("aaa"), UNKNOWN)
   })
 
   it("keeps hundreds of thousands, and what was there while it grows", () => {
     const index = new KeyIndex()
     const count = 300_000
     for (let i = 0; i < count; i++) {
-      assert.strictEqual(index.add(`key-${i}`), i)
-      assert.strictEqual(index.slotOf(`key-${i >>> 1}`), i >>> 1)
+      const key = Buffer.from(`key-${i}`)
+      if (index.add(key, 0, key.length) !== i) assert.fail(`key-${i}`)
+      if (index.findText(`key-${i >>> 1}`) !== i >>> 1) assert.fail(`key-${i >>> 1}`)
     }
     for (let i = 0; i < count; i++) {
-      if (index.slotOf(`key-${i}`) !== i || index.idAt(i) !== `key-${i}`) assert.fail(`key-${i}`)
+      if (index.findText(`key-${i}`) !== i || index.textAt(i, "utf8") !== `key-${i}`) assert.fail(`key-${i}`)
     }
-    for (let i = count; i < 2 * count; i++) if (index.slotOf(`key-${i}`) !== UNKNOWN) assert.fail(`key-${i}`)
+    for (let i = count; i < 2 * count; i++) if (index.findText(`key-${i}`) !== UNKNOWN) assert.fail(`key-${i}`)
   })
 })

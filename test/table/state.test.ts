@@ -5,9 +5,10 @@ import type { TableEntry, TableSnapshot } from "effect-ktables/TableSnapshot"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as fc from "fast-check"
+import { UNKNOWN } from "../../src/internal/table/keyIndex.ts"
 import { ABSENT } from "../../src/internal/table/rowVector.ts"
-import { keyId } from "../../src/internal/table/snapshot.ts"
 import { TableState } from "../../src/internal/table/state.ts"
+import { ValueStore } from "../../src/internal/table/valueStore.ts"
 
 const DAY = 24 * 60 * 60 * 1000
 
@@ -59,17 +60,40 @@ class Model {
   }
 }
 
-const apply = <K, V>(state: TableState<K, V>, id: string, key: K, value: V | typeof ABSENT, record: Rec): void => {
-  let slot = state.slotOf(id)
-  if (slot === -1) {
+const slotOf = <K, V>(state: TableState<K, V>, codec: Codec.Codec<K>, key: K): number => {
+  const bytes = Buffer.from(codec.encodeSync(key) as Uint8Array)
+  return state.find(bytes, 0, bytes.length)
+}
+
+const apply = <K, V>(
+  state: TableState<K, V>,
+  codec: Codec.Codec<K>,
+  key: K,
+  value: V | typeof ABSENT,
+  record: Rec
+): void => {
+  let slot = slotOf(state, codec, key)
+  if (slot === UNKNOWN) {
     if (value === ABSENT && !state.multiPartition) return
-    slot = state.addKey(id, key)
+    // within something else, as a key is in a batch
+    const bytes = Buffer.from(codec.encodeSync(key) as Uint8Array)
+    const around = Buffer.concat([Buffer.from("<"), bytes, Buffer.from(">")])
+    slot = state.addKey(around, 1, 1 + bytes.length, key)
   }
-  state.put(slot, value, record.partition, record.offset, record.timestamp, record.headers)
+  let held: unknown = value
+  if (value !== ABSENT && state.values !== undefined) {
+    const bytes = Buffer.from(`<${String(value)}>`)
+    // of a store that may keep values as they are, every other one is
+    held =
+      state.values.once && bytes.length % 2 === 0
+        ? state.hold(value)
+        : state.values.append(slot, bytes, bytes.buffer, 1, bytes.length - 1)
+  }
+  state.put(slot, held, record.partition, record.offset, record.timestamp, record.headers)
 }
 
 const put = (state: TableState<string, string>, record: Rec): void =>
-  apply(state, record.key, record.key, record.value ?? ABSENT, record)
+  apply(state, Codec.utf8, record.key, record.value ?? ABSENT, record)
 
 const contentOf = (snapshot: TableSnapshot<string, string>): Content =>
   new Map([...snapshot.entries()].map((entry) => [entry.key, entry]))
@@ -153,15 +177,28 @@ const interleaved = (
 
 const choices = fc.array(fc.nat(5), { maxLength: 30 })
 
-const newState = (partitions: number): TableState<string, string> => {
-  const state = new TableState<string, string>(Codec.utf8)
-  state.multiPartition = partitions > 1
-  return state
-}
+/** Very small slabs: of few short values, and each longer one alone. */
+const smallStore = (once: boolean) => () =>
+  new ValueStore<string>(
+    { check: () => Codec.asBytes, load: (bytes, start, end) => bytes.toString("utf8", start, end), once },
+    16
+  )
+
+const states = [
+  { rows: "hold the values", values: () => undefined },
+  { rows: "hold places of bytes", values: smallStore(false) },
+  { rows: "hold values and places of bytes, which are made once", values: smallStore(true) }
+]
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-describe("TableState", () => {
+describe.each(states)("TableState whose rows $rows", ({ values }) => {
+  const newState = (partitions: number): TableState<string, string> => {
+    const state = new TableState<string, string>(Codec.utf8, values())
+    state.multiPartition = partitions > 1
+    return state
+  }
+
   it("holds for each key the newest of the partitions' last records, however they interleave", () => {
     fc.assert(
       fc.property(logs, choices, choices, (partitions, one, other) => {
@@ -343,7 +380,7 @@ describe("TableState", () => {
     all(state.replace(new Set([0]), shadow, true))
     assert.isUndefined(state.log)
     assert.deepStrictEqual(state.snapshot(1).toMap(), new Map([["a", "2"]]))
-    assert.strictEqual(state.slotOf("gone"), -1)
+    assert.strictEqual(slotOf(state, Codec.utf8, "gone"), UNKNOWN)
   })
 
   it("counts what is replayed and what is live apart", () => {
@@ -415,8 +452,8 @@ describe("TableState", () => {
       const before = state.snapshot(1)
       assert.isAbove(all(state.compact()), 3, "in steps")
       assert.isFalse(state.wantsCompaction)
-      assert.strictEqual(state.slotOf("k1"), -1)
-      assert.isBelow(state.slotOf("k9990"), 1000)
+      assert.strictEqual(slotOf(state, Codec.utf8, "k1"), -1)
+      assert.isBelow(slotOf(state, Codec.utf8, "k9990"), 1000)
       const after = state.snapshot(2)
       assert.deepStrictEqual([...after], [...before])
       assert.deepStrictEqual([...after.entries()], [...before.entries()])
@@ -444,14 +481,14 @@ describe("TableState", () => {
       assert.isTrue(state.wantsCompaction)
       all(state.compact())
       assert.isFalse(state.wantsCompaction, "though nothing could be reclaimed")
-      assert.strictEqual(state.slotOf("old"), -1)
+      assert.strictEqual(slotOf(state, Codec.utf8, "old"), -1)
       put(state, { key: "k1", value: "late", partition: 1, offset: 0, timestamp: 10 * DAY - 1 })
       assert.isFalse(state.snapshot(1).has("k1"))
       // a day later
       put(state, { key: "now", value: "x", partition: 1, offset: 1, timestamp: 11 * DAY + 1 })
       all(state.compact())
-      assert.strictEqual(state.slotOf("k2"), -1)
-      assert.isAtLeast(state.slotOf("k1"), 0, "its loser is still in the log")
+      assert.strictEqual(slotOf(state, Codec.utf8, "k2"), -1)
+      assert.isAtLeast(slotOf(state, Codec.utf8, "k1"), 0, "its loser is still in the log")
       assert.deepStrictEqual(state.snapshot(2).toMap(), new Map([["now", "x"]]))
     })
 
@@ -466,7 +503,7 @@ describe("TableState", () => {
       put(state, { key: "now", value: "x", partition: 1, offset: 5000, timestamp: 2 * DAY })
       all(state.compact())
       assert.strictEqual(state.contestedKeys, 0)
-      assert.strictEqual(state.slotOf("k1"), -1)
+      assert.strictEqual(slotOf(state, Codec.utf8, "k1"), -1)
     })
 
     it("of a table whose keys come and go needs no more room than its keys", () => {
@@ -482,7 +519,7 @@ describe("TableState", () => {
         }
       }
       assert.strictEqual(state.size, 100)
-      assert.isBelow(state.slotOf("k99999"), 2000)
+      assert.isBelow(slotOf(state, Codec.utf8, "k99999"), 2000)
       assert.isBelow(compactions, 150)
     })
   })
@@ -491,11 +528,10 @@ describe("TableState", () => {
     const check = <K>(codec: Codec.Codec<K>, fresh: (n: number) => K, unknown: K) => {
       const state = new TableState<K, number>(codec)
       const at = (offset: number): Rec => ({ key: "", value: "", partition: 0, offset, timestamp: offset })
-      const idOf = (key: K): string => keyId(codec, key)!
       state.log = { ids: [], changes: [] }
-      for (let n = 0; n < 100; n++) apply(state, idOf(fresh(n)), fresh(n), n, at(n))
+      for (let n = 0; n < 100; n++) apply(state, codec, fresh(n), n, at(n))
       const first = state.snapshot(1)
-      for (let n = 0; n < 100; n += 2) apply(state, idOf(fresh(n)), fresh(n), ABSENT, at(100 + n))
+      for (let n = 0; n < 100; n += 2) apply(state, codec, fresh(n), ABSENT, at(100 + n))
       assert.deepStrictEqual(
         state.log.changes.slice(100, 102).map((c) => [c._tag, c.key, c.previous]),
         [
@@ -504,7 +540,7 @@ describe("TableState", () => {
         ]
       )
       all(state.compact())
-      apply(state, idOf(fresh(1000)), fresh(1000), 1000, at(1000))
+      apply(state, codec, fresh(1000), 1000, at(1000))
       const second = state.snapshot(2)
       assert.strictEqual(first.size, 100)
       assert.strictEqual(second.size, 51)
@@ -531,8 +567,8 @@ describe("TableState", () => {
       })
       // into a state with other keys in other slots
       const shadow = new TableState<K, number>(codec)
-      for (let n = 99; n >= 50; n--) apply(shadow, idOf(fresh(n)), fresh(n), -n, at(2000 - n))
-      apply(shadow, idOf(unknown), unknown, 1, at(3000))
+      for (let n = 99; n >= 50; n--) apply(shadow, codec, fresh(n), -n, at(2000 - n))
+      apply(shadow, codec, unknown, 1, at(3000))
       all(state.replace(new Set([0]), shadow, false))
       const third = state.snapshot(3)
       assert.strictEqual(third.size, 51)
@@ -555,7 +591,7 @@ describe("TableState", () => {
 
     it("what cannot be encoded is no key of the table", () => {
       const state = new TableState<number, string>(Codec.int32)
-      apply(state, keyId(Codec.int32, 1)!, 1, "one", { key: "", value: "", partition: 0, offset: 0, timestamp: 0 })
+      apply(state, Codec.int32, 1, "one", { key: "", value: "", partition: 0, offset: 0, timestamp: 0 })
       const snapshot = state.snapshot(1)
       assert.isFalse(snapshot.has(0.5))
       assert.isTrue(Option.isNone(snapshot.get(2 ** 40)))
@@ -567,8 +603,8 @@ describe("TableState", () => {
   it("keeps a value that is undefined or null apart from none", () => {
     const state = new TableState<string, undefined | null>(Codec.utf8)
     const record: Rec = { key: "u", value: "", partition: 0, offset: 0, timestamp: 0 }
-    apply(state, "u", "u", undefined, record)
-    apply(state, "n", "n", null, record)
+    apply(state, Codec.utf8, "u", undefined, record)
+    apply(state, Codec.utf8, "n", null, record)
     const snapshot = state.snapshot(1)
     assert.strictEqual(snapshot.size, 2)
     assert.isTrue(snapshot.has("u"))

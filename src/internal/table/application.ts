@@ -5,7 +5,7 @@
 import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as ParseResult from "effect/ParseResult"
-import { suspended, type Codec } from "../../Codec.ts"
+import { asBytes, suspended, type Codec } from "../../Codec.ts"
 import { PoisonRecordError } from "../../KafkaError.ts"
 import { AbortedTransactions } from "../recordBatch/abortedTransactions.ts"
 import { controlType } from "../recordBatch/controlType.ts"
@@ -13,7 +13,7 @@ import { FetchedBatches, type DecodeOptions } from "../recordBatch/fetchedBatche
 import { decodeHeaders, RecordRanges } from "../recordBatch/recordRanges.ts"
 import type { FetchedRecords } from "../source/partition.ts"
 import type { Counters } from "./counters.ts"
-import { NOT_ASCII, UNKNOWN } from "./keyIndex.ts"
+import { UNKNOWN } from "./keyIndex.ts"
 import { ABSENT } from "./rowVector.ts"
 import type { TableState } from "./state.ts"
 
@@ -116,8 +116,11 @@ export class Application<K, V> {
     const { key: keyCodec, keepHeaders, value: valueCodec } = this.settings
     const { bytes, keyEnd, keyStart, timestamp, valueEnd, valueStart } = ranges
     const { count } = ranges
-    const byText = keyCodec.text
-    const decode = valueCodec.stored?.store ?? valueCodec.decodeSync
+    const { decodeSync, stored } = valueCodec
+    // where there is one, values may stay bytes until they are read; one that is news is wanted now
+    const store = state.values
+    const decode = stored === undefined || (stored.once && !state.replayed) ? decodeSync : stored.check
+    const memory = bytes.buffer
     for (let i = this.index; i < count; i++) {
       if (i % RECORDS_PER_LOOK === 0 && i !== this.index && performance.now() >= until) {
         this.index = i
@@ -131,7 +134,7 @@ export class Application<K, V> {
       // most keys are known, and found by their bytes alone
       let slot = state.find(bytes, start, keyEnd[i])
       let key: K | undefined
-      if (slot < 0) {
+      if (slot === UNKNOWN) {
         try {
           const decoded = keyCodec.decodeSync(bytes, start, keyEnd[i])
           if (decoded === suspended) return "key"
@@ -140,7 +143,6 @@ export class Application<K, V> {
           if (this.isPoison("Key", error, i)) return "poison"
           continue
         }
-        if (slot === NOT_ASCII) slot = state.slotOf(key as string)
       }
       const from = valueStart[i]
       let value: unknown = ABSENT
@@ -159,12 +161,13 @@ export class Application<K, V> {
           this.index = i
           return "decode"
         }
-        counters.applied++
       }
-      if (slot === UNKNOWN) {
-        // a text is its own identity
-        const id = byText ? (key as string) : bytes.toString("latin1", start, keyEnd[i])
-        slot = state.addKey(id, key as K)
+      if (slot === UNKNOWN) slot = state.addKey(bytes, start, keyEnd[i], key as K)
+      if (from >= 0) {
+        counters.applied++
+        if (store !== undefined) {
+          value = value === asBytes ? store.append(slot, bytes, memory, from, valueEnd[i]) : store.hold(value)
+        }
       }
       state.put(
         slot,

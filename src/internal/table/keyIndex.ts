@@ -1,91 +1,142 @@
 /**
- * A key's identity → its slot, and back. Slots count up from 0 and are never taken back.
+ * A key's bytes → its slot, and back. Slots count up from 0 and are never taken back.
  *
- * An open-addressing hash table over typed arrays, with linear probing: 8 bytes a place, hash and slot side by side. A
- * key that is not there costs one look at one place, and a key that is there is found by its bytes, without a string
- * being made of them. A native `Map` takes some 40 bytes a key more, a string for each look-up, and ends at 2^24 keys.
+ * The keys' bytes lie in slabs, outside of V8's heap; an open-addressing hash table over typed arrays leads to them, with
+ * linear probing: 8 bytes a place, hash and entry side by side. A key that is not there costs one look at one place, a
+ * key that is there one look more. A native `Map` takes some 40 bytes a key more, a string for each look-up and each
+ * key, and ends at 2^24 keys.
  *
  * In shards by the hash's upper bits, so that the event loop is never held by a large table that grows.
  */
+import { bytesAt, slabAt, Slabs, unitAt } from "./slabs.ts"
+
 export class KeyIndex {
   private readonly shards: Array<Shard | undefined> = new Array<undefined>(1 << SHARD_BITS).fill(undefined)
-  /** The identities by slot, in pieces: an array that grows is copied as a whole. */
-  private readonly chunks: Array<Array<string>> = []
+  /** Each key is tagged with its slot. */
+  private readonly keys = new Slabs()
+  /** The keys' places by slot, in pieces: an array that grows is copied as a whole. */
+  private readonly chunks: Array<Uint32Array> = []
   // Unknown to who writes keys, who could otherwise write many with one hash.
   private readonly seed = random()
   private readonly multiplier = random() | 1
+  /** The key that is looked for, to be hashed and compared by words: so it lies in the slabs, too. */
+  private words = new Int32Array(64)
+  private asked = new Uint8Array(this.words.buffer)
   size = 0
 
-  /** The slot, or `UNKNOWN`. */
-  slotOf(id: string): number {
-    const hash = this.hashOf(id)
-    const shard = this.shards[hash >>> SHARD_SHIFT]
-    if (shard === undefined) return UNKNOWN
-    const { mask, places } = shard
-    for (let place = hash & mask; ; place = (place + 1) & mask) {
-      const entry = places[2 * place]
-      if (entry === 0) return UNKNOWN
-      if (places[2 * place + 1] === hash && this.idAt(entry - 1) === id) return entry - 1
-    }
+  /** The slot of the key with these bytes, or `UNKNOWN`. */
+  find(bytes: Buffer, start: number, end: number): number {
+    this.ask(bytes, start, end)
+    return this.slotOfAsked(end - start)
   }
 
-  /**
-   * The slot of the key whose identity is these bytes, as ASCII or as latin1 text: `UNKNOWN`, or `NOT_ASCII` if it is
-   * asked for ASCII and some are not.
-   */
-  find(bytes: Buffer, start: number, end: number, ascii: boolean): number {
-    const { multiplier } = this
-    let hash = this.seed
+  /** The same for a text's bytes in UTF-8, or `NOT_ASCII`: then it takes the bytes to tell. */
+  findText(text: string): number {
+    const { length } = text
+    const asked = this.room(length)
     let all = 0
-    for (let i = start; i < end; i++) {
-      const byte = bytes[i]
-      all |= byte
-      hash = Math.imul(hash ^ byte, multiplier)
+    for (let i = 0; i < length; i++) {
+      const code = text.charCodeAt(i)
+      all |= code
+      asked[i] = code
     }
-    if (ascii && all > 0x7f) return NOT_ASCII
-    hash = mixed(hash)
+    return all > 0x7f ? NOT_ASCII : this.slotOfAsked(length)
+  }
+
+  private ask(bytes: Buffer, start: number, end: number): void {
+    const asked = this.room(end - start)
+    for (let i = start; i < end; i++) asked[i - start] = bytes[i]
+  }
+
+  /** Where to put a key of so many bytes; the last word's other bytes are 0. */
+  private room(length: number): Uint8Array {
+    const last = (length - 1) >> 2
+    if (last >= this.words.length) {
+      this.words = new Int32Array(2 * last)
+      this.asked = new Uint8Array(this.words.buffer)
+    }
+    if (last >= 0) this.words[last] = 0
+    return this.asked
+  }
+
+  private slotOfAsked(length: number): number {
+    const { words } = this
+    const hash = this.hashOfAsked(length)
     const shard = this.shards[hash >>> SHARD_SHIFT]
     if (shard === undefined) return UNKNOWN
     const { mask, places } = shard
-    for (let place = hash & mask; ; place = (place + 1) & mask) {
+    next: for (let place = hash & mask; ; place = (place + 1) & mask) {
       const entry = places[2 * place]
       if (entry === 0) return UNKNOWN
-      if (places[2 * place + 1] === hash && isText(this.idAt(entry - 1), bytes, start, end)) return entry - 1
+      if (places[2 * place + 1] !== hash) continue
+      const at = (entry >>> 0) - 1
+      const slab = slabAt(this.keys.current, at)
+      const { ints } = slab
+      const head = 2 * unitAt(at)
+      if (ints[head + 1] !== length) continue
+      for (let word = (length - 1) >> 2; word >= 0; word--) if (ints[head + 2 + word] !== words[word]) continue next
+      return ints[head]
     }
   }
 
-  /** The next slot, for an identity that has none. */
-  add(id: string): number {
+  private hashOfAsked(length: number): number {
+    const { multiplier, words } = this
+    let hash = this.seed
+    for (let word = (length - 1) >> 2; word >= 0; word--) {
+      hash = Math.imul(hash ^ words[word], multiplier)
+      // or the highest bits of two words would cancel each other out, whatever the multiplier is
+      hash ^= hash >>> 15
+    }
+    return mixed(hash)
+  }
+
+  /** The next slot, for a key that has none. */
+  add(bytes: Buffer, start: number, end: number): number {
     const slot = this.size++
-    if (slot % CHUNK === 0) this.chunks.push(new Array<string>(CHUNK))
-    this.chunks[(slot / CHUNK) | 0][slot % CHUNK] = id
-    const hash = this.hashOf(id)
+    const at = this.keys.append(slot, bytes, bytes.buffer, start, end)
+    if (at >= MAX_PLACE) throw new RangeError("a table cannot hold more than 32 GiB of keys")
+    if (slot % CHUNK === 0) this.chunks.push(new Uint32Array(CHUNK))
+    this.chunks[(slot / CHUNK) | 0][slot % CHUNK] = at
+    this.ask(bytes, start, end)
+    const hash = this.hashOfAsked(end - start)
     const shard = (this.shards[hash >>> SHARD_SHIFT] ??= makeShard(SMALLEST))
     if (++shard.count > (shard.mask + 1) * MAX_LOAD) grow(shard)
-    insert(shard, hash, slot + 1)
+    insert(shard, hash, at + 1)
     return slot
   }
 
-  idAt(slot: number): string {
-    return this.chunks[(slot / CHUNK) | 0][slot % CHUNK]
+  /** Adds a key of another index. */
+  addFrom(other: KeyIndex, slot: number): number {
+    return other.withBytes(slot, (bytes, start, end) => this.add(bytes, start, end))
   }
 
-  private hashOf(id: string): number {
-    const { multiplier } = this
-    let hash = this.seed
-    for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), multiplier)
-    return mixed(hash)
+  /** The slot of a key of another index, or `UNKNOWN`. */
+  findFrom(other: KeyIndex, slot: number): number {
+    return other.withBytes(slot, (bytes, start, end) => this.find(bytes, start, end))
+  }
+
+  /** The key's bytes as text. */
+  textAt(slot: number, encoding: "utf8" | "latin1"): string {
+    return this.withBytes(slot, (bytes, start, end) => bytes.toString(encoding, start, end))
+  }
+
+  private withBytes<A>(slot: number, use: (bytes: Buffer, start: number, end: number) => A): A {
+    const at = this.chunks[(slot / CHUNK) | 0][slot % CHUNK]
+    const slab = slabAt(this.keys.current, at)
+    const unit = unitAt(at)
+    const start = bytesAt(unit)
+    return use(slab.bytes, start, start + slab.ints[2 * unit + 1])
   }
 }
 
-/** No slot has this identity. */
+/** No slot has this key. */
 export const UNKNOWN = -1
 
-/** It takes the decoded text to tell. */
+/** It takes the bytes to tell. */
 export const NOT_ASCII = -2
 
 interface Shard {
-  /** Two numbers a place: slot + 1, or 0 where there is none; and the hash. */
+  /** Two numbers a place: where the key is in its slabs + 1, or 0 where there is none; and the hash. */
   places: Int32Array
   /** Places, less one; they are a power of two. */
   mask: number
@@ -96,7 +147,8 @@ const SHARD_BITS = 6
 const SHARD_SHIFT = 32 - SHARD_BITS
 const SMALLEST = 8
 const MAX_LOAD = 0.7
-const CHUNK = 1024
+const CHUNK = 4096
+const MAX_PLACE = 0xffffffff
 
 const random = (): number => (Math.random() * 0x100000000) | 0
 
@@ -106,14 +158,6 @@ const mixed = (hash: number): number => {
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
   return h ^ (h >>> 16)
-}
-
-const isText = (id: string, bytes: Buffer, start: number, end: number): boolean => {
-  if (id.length !== end - start) return false
-  for (let i = 0; i < id.length; i++) {
-    if (id.charCodeAt(i) !== bytes[start + i]) return false
-  }
-  return true
 }
 
 const makeShard = (capacity: number): Shard => ({ places: new Int32Array(2 * capacity), mask: capacity - 1, count: 0 })

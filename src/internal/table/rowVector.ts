@@ -20,6 +20,8 @@ export interface Leaf {
   readonly meta: Array<number>
   /** Only where headers are kept. */
   headers: Array<unknown> | undefined
+  /** Values that were made of bytes for somebody who read them. Readers add to it: it tells nothing that was not there. */
+  loaded: Array<unknown> | undefined
 }
 
 interface Branch {
@@ -35,7 +37,7 @@ const NO_OWNER: object = {}
 const META_TEMPLATE: ReadonlyArray<number> = Array.from({ length: WIDTH * 3 }, () => 0.5)
 const VALUES_TEMPLATE: ReadonlyArray<unknown> = Array.from({ length: WIDTH }, () => ABSENT)
 
-const EMPTY_LEAF: Leaf = { owner: NO_OWNER, values: [], meta: [], headers: undefined }
+const EMPTY_LEAF: Leaf = { owner: NO_OWNER, values: [], meta: [], headers: undefined, loaded: undefined }
 
 /** An immutable vector: what `freeze` hands out. */
 export interface Rows {
@@ -61,7 +63,8 @@ const newLeaf = (owner: object): Leaf => ({
   owner,
   values: VALUES_TEMPLATE.slice(),
   meta: META_TEMPLATE.slice(),
-  headers: undefined
+  headers: undefined,
+  loaded: undefined
 })
 
 /** The builder: one per table, owned by its reader. */
@@ -163,10 +166,18 @@ const copyLeaf = (leaf: Leaf, owner: object): Leaf => ({
   owner,
   values: leaf.values.slice(),
   meta: leaf.meta.slice(),
-  headers: leaf.headers?.slice()
+  headers: leaf.headers?.slice(),
+  loaded: leaf.loaded?.slice()
 })
 
+const emptyColumn = (): Array<unknown> => Array.from({ length: WIDTH }, () => undefined)
+
 export const setHeaders = (leaf: Leaf, index: number, headers: unknown): void => {
-  leaf.headers ??= Array.from({ length: WIDTH }, () => undefined)
+  leaf.headers ??= emptyColumn()
   leaf.headers[index] = headers
+}
+
+export const setLoaded = (leaf: Leaf, index: number, value: unknown): void => {
+  leaf.loaded ??= emptyColumn()
+  leaf.loaded[index] = value
 }

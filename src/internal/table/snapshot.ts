@@ -2,13 +2,17 @@ import * as Option from "effect/Option"
 import { suspended, type Codec } from "../../Codec.ts"
 import type { Header } from "../../TableChange.ts"
 import { TypeId, type TableEntry, type TableSnapshot } from "../../TableSnapshot.ts"
-import type { KeyIndex } from "./keyIndex.ts"
-import { ABSENT, indexInLeaf, leafAt, type Rows } from "./rowVector.ts"
+import { viewOf } from "../text.ts"
+import { NOT_ASCII, UNKNOWN, type KeyIndex } from "./keyIndex.ts"
+import { ABSENT, indexInLeaf, leafAt, setLoaded, type Leaf, type Rows } from "./rowVector.ts"
 
 /** The parts that a snapshot shares with the state that it was taken of. */
 interface SnapshotParts<K, V> {
   readonly key: Codec<K>
-  readonly load: (stored: unknown) => V
+  /** From what a row holds to what users see. */
+  readonly load: (held: unknown) => V
+  /** Is what `load` made of bytes (which are held as numbers) kept for the next read? */
+  readonly once: boolean
   /** Shared and growing: slots at or above `rows.length` are later than this snapshot. */
   readonly index: KeyIndex
   readonly keys: ReadonlyArray<K> | undefined
@@ -19,19 +23,20 @@ interface SnapshotParts<K, V> {
 
 const NO_HEADERS: ReadonlyArray<Header> = []
 
-/** How a table tells keys apart: a text is its own identity, of all others the bytes are (as latin1 text). */
-export const keyId = <K>(codec: Codec<K>, key: K): string | undefined => {
-  if (codec.text) return typeof key === "string" ? key : undefined
+/** The bytes by which a table tells a key from others, if it can be one of the table's. */
+const keyBytes = <K>(codec: Codec<K>, key: K): Buffer | undefined => {
   try {
     const bytes = codec.encodeSync(key)
-    return bytes === suspended
-      ? undefined
-      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1")
+    return bytes === suspended ? undefined : viewOf(bytes)
   } catch {
     // what cannot be encoded cannot be a key of the table
     return undefined
   }
 }
+
+/** The same as text, as changes tell it: a text is its own identity, of all others the bytes are (as latin1 text). */
+export const keyId = <K>(codec: Codec<K>, key: K): string | undefined =>
+  codec.text ? (typeof key === "string" ? key : undefined) : keyBytes(codec, key)?.toString("latin1")
 
 class Snapshot<K, V> implements TableSnapshot<K, V> {
   readonly [TypeId]: typeof TypeId = TypeId
@@ -45,37 +50,58 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
     this.#parts = parts
   }
 
-  /** The slot of a key that is present in this snapshot, or -1. */
+  /** The slot of a key that is present in this snapshot, or `UNKNOWN`. */
   #slot(key: K): number {
     const { index, key: codec, rows } = this.#parts
-    const id = keyId(codec, key)
-    if (id === undefined) return -1
-    const slot = index.slotOf(id)
-    return slot >= rows.length ? -1 : slot
+    let slot = codec.text && typeof key === "string" ? index.findText(key) : NOT_ASCII
+    if (slot === NOT_ASCII) {
+      const bytes = keyBytes(codec, key)
+      slot = bytes === undefined ? UNKNOWN : index.find(bytes, 0, bytes.length)
+    }
+    return slot >= rows.length ? UNKNOWN : slot
   }
 
-  #value(key: K): unknown {
-    const slot = this.#slot(key)
-    return slot === -1 ? ABSENT : leafAt(this.#parts.rows, slot).values[indexInLeaf(slot)]
+  /** The value of a row that has one. */
+  #value(leaf: Leaf, i: number): V {
+    const { load, once } = this.#parts
+    const held = leaf.values[i]
+    if (!once || typeof held !== "number") return load(held)
+    const before = leaf.loaded?.[i]
+    // only values are put there, and no value is undefined where they are objects
+    if (before !== undefined) return before as V
+    const value = load(held)
+    setLoaded(leaf, i, value)
+    return value
   }
 
   get(key: K): Option.Option<V> {
-    const value = this.#value(key)
-    return value === ABSENT ? Option.none() : Option.some(this.#parts.load(value))
+    const slot = this.#slot(key)
+    if (slot === UNKNOWN) return Option.none()
+    const leaf = leafAt(this.#parts.rows, slot)
+    const i = indexInLeaf(slot)
+    return leaf.values[i] === ABSENT ? Option.none() : Option.some(this.#value(leaf, i))
   }
 
   getOrUndefined(key: K): V | undefined {
-    const value = this.#value(key)
-    return value === ABSENT ? undefined : this.#parts.load(value)
+    const slot = this.#slot(key)
+    if (slot === UNKNOWN) return undefined
+    const leaf = leafAt(this.#parts.rows, slot)
+    const i = indexInLeaf(slot)
+    return leaf.values[i] === ABSENT ? undefined : this.#value(leaf, i)
   }
 
   has(key: K): boolean {
-    return this.#value(key) !== ABSENT
+    const slot = this.#slot(key)
+    return slot !== UNKNOWN && this.#isPresent(slot)
+  }
+
+  #isPresent(slot: number): boolean {
+    return leafAt(this.#parts.rows, slot).values[indexInLeaf(slot)] !== ABSENT
   }
 
   entry(key: K): Option.Option<TableEntry<K, V>> {
     const slot = this.#slot(key)
-    if (slot === -1) return Option.none()
+    if (slot === UNKNOWN) return Option.none()
     const found = this.#entryAt(slot, key)
     return found === undefined ? Option.none() : Option.some(found)
   }
@@ -83,11 +109,10 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
   #entryAt(slot: number, key: K): TableEntry<K, V> | undefined {
     const leaf = leafAt(this.#parts.rows, slot)
     const i = indexInLeaf(slot)
-    const value = leaf.values[i]
-    if (value === ABSENT) return undefined
+    if (leaf.values[i] === ABSENT) return undefined
     return {
       key,
-      value: this.#parts.load(value),
+      value: this.#value(leaf, i),
       partition: leaf.meta[i * 3 + 2],
       offset: leaf.meta[i * 3],
       timestamp: leaf.meta[i * 3 + 1],
@@ -105,14 +130,15 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
   #keyAt(slot: number): K {
     const { index, keys } = this.#parts
     // a text is its own identity: then K is string, as the codec says
-    return keys === undefined ? (index.idAt(slot) as K) : keys[slot]
+    return keys === undefined ? (index.textAt(slot, "utf8") as K) : keys[slot]
   }
 
   *#pairs(): IterableIterator<readonly [K, V]> {
-    const { load, rows } = this.#parts
+    const { rows } = this.#parts
     for (let slot = 0; slot < rows.length; slot++) {
-      const value = leafAt(rows, slot).values[indexInLeaf(slot)]
-      if (value !== ABSENT) yield [this.#keyAt(slot), load(value)]
+      const leaf = leafAt(rows, slot)
+      const i = indexInLeaf(slot)
+      if (leaf.values[i] !== ABSENT) yield [this.#keyAt(slot), this.#value(leaf, i)]
     }
   }
 
@@ -121,11 +147,16 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
   }
 
   *keys(): IterableIterator<K> {
-    for (const [key] of this.#pairs()) yield key
+    for (let slot = 0; slot < this.#parts.rows.length; slot++) if (this.#isPresent(slot)) yield this.#keyAt(slot)
   }
 
   *values(): IterableIterator<V> {
-    for (const [, value] of this.#pairs()) yield value
+    const { rows } = this.#parts
+    for (let slot = 0; slot < rows.length; slot++) {
+      const leaf = leafAt(rows, slot)
+      const i = indexInLeaf(slot)
+      if (leaf.values[i] !== ABSENT) yield this.#value(leaf, i)
+    }
   }
 
   toMap(): Map<K, V> {

@@ -10,10 +10,11 @@ import type { Codec } from "../../Codec.ts"
 import type { Header, TableChange } from "../../TableChange.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
 import { KeyIndex, UNKNOWN } from "./keyIndex.ts"
-import { ABSENT, emptyRows, indexInLeaf, RowVector, setHeaders } from "./rowVector.ts"
+import { ABSENT, emptyRows, indexInLeaf, RowVector, setHeaders, setLoaded, type Leaf } from "./rowVector.ts"
 import { makeSnapshot } from "./snapshot.ts"
+import type { ValueStore } from "./valueStore.ts"
 
-/** What one partition last said about a key. `value` is `ABSENT` for a tombstone. */
+/** What one partition last said about a key. `value` is `ABSENT` for a tombstone; where there is a store, as that has it. */
 export interface Row {
   readonly value: unknown
   readonly partition: number
@@ -61,13 +62,12 @@ export class TableState<K, V> {
   replayed = true
 
   private readonly key: Codec<K>
-  /** From a row's value to what users see. */
-  private readonly load: (stored: unknown) => V
+  /** Where values are kept as bytes, and rows hold their places in it instead. */
+  values: ValueStore<V> | undefined
 
-  /** `load`: of the values' codec, if it stores them in another form (`Codec.stored`). */
-  constructor(key: Codec<K>, load: (stored: unknown) => V = asIs) {
+  constructor(key: Codec<K>, values?: ValueStore<V>) {
     this.key = key
-    this.load = load
+    this.values = values
     this.keys = key.text ? undefined : []
   }
 
@@ -79,26 +79,51 @@ export class TableState<K, V> {
     return this.contested.size
   }
 
-  /** The key's slot, or `UNKNOWN`. */
-  slotOf(id: string): number {
-    return this.index.slotOf(id)
-  }
-
-  /** The same by the key's bytes, or `NOT_ASCII`: then `slotOf` has to tell by the decoded text. */
+  /** The slot of the key with these bytes, or `UNKNOWN`. */
   find(bytes: Buffer, start: number, end: number): number {
-    return this.index.find(bytes, start, end, this.key.text)
+    return this.index.find(bytes, start, end)
   }
 
   /** A slot for a key that has none. */
-  addKey(id: string, key: K): number {
+  addKey(bytes: Buffer, start: number, end: number, key: K): number {
     this.rows.append()
     this.keys?.push(key)
-    return this.index.add(id)
+    return this.index.add(bytes, start, end)
   }
 
   private keyAt(slot: number): K {
     // where the key is its own identity, K is string: the codec says so
-    return this.keys === undefined ? (this.index.idAt(slot) as K) : this.keys[slot]
+    return this.keys === undefined ? (this.index.textAt(slot, "utf8") as K) : this.keys[slot]
+  }
+
+  /** From what a row holds to what users see. */
+  private load(held: unknown): V {
+    return this.values === undefined ? (held as V) : this.values.load(held)
+  }
+
+  /** What a row holds for a value that is not kept as bytes. */
+  hold(value: unknown): unknown {
+    return this.values === undefined ? value : this.values.hold(value)
+  }
+
+  private valueAt(leaf: Leaf, i: number): Option.Option<V> {
+    // what somebody has read before is the same object still
+    const value = leaf.loaded?.[i]
+    return value === undefined ? this.loaded(leaf.values[i]) : Option.some(value as V)
+  }
+
+  private loaded(held: unknown): Option.Option<V> {
+    return held === ABSENT ? Option.none() : Option.some(this.load(held))
+  }
+
+  /** `load`, of rows as they are now: whatever becomes of them. */
+  private reader(): (held: unknown) => V {
+    return this.values === undefined ? asIs : this.values.reader()
+  }
+
+  /** A row does not hold it any more. */
+  private release(held: unknown): void {
+    this.values?.release(held)
   }
 
   /** Sets the row of a key, or empties it (`ABSENT`), by a record of `partition`. */
@@ -120,7 +145,8 @@ export class TableState<K, V> {
       return
     }
     const before = leaf.values[i]
-    leaf.values[i] = value
+    const previous = this.log === undefined ? undefined : this.valueAt(leaf, i)
+    setValue(leaf, i, value)
     leaf.meta[m] = offset
     leaf.meta[m + 1] = timestamp
     leaf.meta[m + 2] = partition
@@ -129,23 +155,26 @@ export class TableState<K, V> {
       if (value !== ABSENT) this.live++
       else return
     } else if (value === ABSENT) this.live--
-    if (this.log !== undefined) this.record(this.log, slot, before, value, partition, offset, timestamp, headers)
+    if (this.log !== undefined) {
+      this.record(this.log, slot, previous ?? Option.none(), value, partition, offset, timestamp, headers)
+    }
+    if (this.values !== undefined) this.values.release(before)
   }
 
   private record(
     log: ChangeLog<K, V>,
     slot: number,
-    before: unknown,
+    previous: Option.Option<V>,
     value: unknown,
     partition: number,
     offset: number,
     timestamp: number,
     headers: ReadonlyArray<Header> | undefined
   ): void {
-    const previous = before === ABSENT ? Option.none<V>() : Option.some(this.load(before))
     const key = this.keyAt(slot)
     const { replayed } = this
-    log.ids.push(this.index.idAt(slot))
+    // a text is its own identity
+    log.ids.push(typeof key === "string" && this.key.text ? key : this.index.textAt(slot, "latin1"))
     log.changes.push(
       value === ABSENT
         ? { _tag: "Delete", key, previous, partition, offset, timestamp, headers: headers ?? NO_HEADERS, replayed }
@@ -183,7 +212,7 @@ export class TableState<K, V> {
     const i = indexInLeaf(slot)
     const before = leaf.values[i]
     const value = row === undefined ? ABSENT : row.value
-    leaf.values[i] = value
+    setValue(leaf, i, value)
     leaf.meta[i * 3] = row === undefined ? 0 : row.offset
     leaf.meta[i * 3 + 1] = row === undefined ? 0 : row.timestamp
     leaf.meta[i * 3 + 2] = row === undefined ? NO_PARTITION : row.partition
@@ -210,14 +239,14 @@ export class TableState<K, V> {
    */
   private contest(slot: number, row: Row): void {
     const before = this.rowAt(slot)!
-    const others = [before, ...(this.contested.get(slot) ?? [])].filter((r) => r.partition !== row.partition)
-    this.setRows(slot, [...others, row])
+    const rows = [before, ...(this.contested.get(slot) ?? [])]
+    this.setRows(slot, [...rows.filter((r) => r.partition !== row.partition), row])
     const after = this.rowAt(slot)!
     if (this.log !== undefined && !sameRecord(before, after) && (before.value !== ABSENT || after.value !== ABSENT)) {
       this.record(
         this.log,
         slot,
-        before.value,
+        this.loaded(before.value),
         after.value,
         after.partition,
         after.offset,
@@ -225,6 +254,7 @@ export class TableState<K, V> {
         after.headers
       )
     }
+    for (const r of rows) if (r.partition === row.partition) this.release(r.value)
   }
 
   /**
@@ -235,6 +265,8 @@ export class TableState<K, V> {
     const log = this.log
     // what was there before; only somebody who listens needs it
     const touched = log === undefined ? undefined : new Map<number, Row | undefined>()
+    // rows let go of what is told of only at the end
+    const loadBefore = this.reader()
     this.log = undefined
     let n = 0
     for (let slot = 0; slot < this.index.size; slot++) {
@@ -246,21 +278,24 @@ export class TableState<K, V> {
       if (rest.length === all.length) continue
       touched?.set(slot, row)
       this.setRows(slot, rest)
+      for (const r of all) if (partitions.has(r.partition)) this.release(r.value)
     }
     for (let from = 0; from < shadow.index.size; from++) {
       if (++n % ROWS_PER_STEP === 0) yield
       const row = shadow.rowAt(from)
       if (row === undefined) continue
-      const id = shadow.index.idAt(from)
-      let slot = this.slotOf(id)
+      let slot = this.index.findFrom(shadow.index, from)
       if (slot === UNKNOWN) {
         // as for any tombstone of an unknown key
         if (row.value === ABSENT && !this.multiPartition) continue
-        slot = this.addKey(id, shadow.keyAt(from))
+        this.rows.append()
+        if (this.keys !== undefined) this.keys.push(shadow.keyAt(from))
+        slot = this.index.addFrom(shadow.index, from)
       }
       if (touched !== undefined && !touched.has(slot)) touched.set(slot, this.rowAt(slot))
       for (const r of [row, ...(shadow.contested.get(from) ?? [])]) {
-        this.put(slot, r.value, r.partition, r.offset, r.timestamp, r.headers)
+        const value = copied(r.value, slot, shadow.values, this.values)
+        this.put(slot, value, r.partition, r.offset, r.timestamp, r.headers)
       }
     }
     this.log = log
@@ -276,23 +311,57 @@ export class TableState<K, V> {
       }
       // a row that only vanished has no record of its own: it carries the place of the one that it had
       const at = after ?? before!
-      this.record(log, slot, was, is, at.partition, at.offset, at.timestamp, at.headers)
+      const previous = was === ABSENT ? Option.none<V>() : Option.some(loadBefore(was))
+      this.record(log, slot, previous, is, at.partition, at.offset, at.timestamp, at.headers)
     }
   }
 
-  /** Is it time to give up the slots of deleted keys? */
+  /** Is it time for `compact`? */
   get wantsCompaction(): boolean {
+    return this.hasIdleSlots || this.values?.wantsEmptying === true
+  }
+
+  private get hasIdleSlots(): boolean {
     const empty = this.rows.length - this.live
     return empty > this.emptyRowsAllowed && empty > this.live
   }
 
-  /** A new index without the slots of deleted keys, in steps. Snapshots that were taken keep the old one. */
-  *compact(): Generator<void> {
+  /** Gives up the room of overwritten values, or the slots of deleted keys, in steps. What users see is the same. */
+  *compact(): Generator<void, void> {
+    if (this.values?.wantsEmptying === true && !this.hasIdleSlots) yield* this.emptySlabs(this.values)
+    else yield* this.renumber()
+  }
+
+  /** After each step all is as it should be: it need not be taken to the end. */
+  private *emptySlabs(values: ValueStore<V>): Generator<void> {
+    let n = 0
+    for (const { place, slot } of values.entriesToMove()) {
+      if (++n % ROWS_PER_STEP === 0) yield
+      const i = indexInLeaf(slot)
+      if (this.rows.leaf(slot).values[i] === place) {
+        this.rows.leafForWrite(slot).values[i] = values.appendFrom(values, place, slot)
+        values.release(place)
+        continue
+      }
+      const losers = this.contested.get(slot)
+      if (losers?.some((row) => row.value === place) !== true) continue
+      const value = values.appendFrom(values, place, slot)
+      this.contested.set(
+        slot,
+        losers.map((row) => (row.value === place ? { ...row, value } : row))
+      )
+      values.release(place)
+    }
+  }
+
+  /** A new index without the slots of deleted keys. Snapshots that were taken keep the old one. */
+  private *renumber(): Generator<void> {
     const index = new KeyIndex()
     const keys: Array<K> | undefined = this.keys === undefined ? undefined : []
     const rows = new RowVector(emptyRows)
+    const values = this.values?.empty()
     const contested = new Map<number, ReadonlyArray<Row>>()
-    const old = { index: this.index, keys: this.keys, rows: this.rows, contested: this.contested }
+    const old = { index: this.index, keys: this.keys, rows: this.rows, values: this.values, contested: this.contested }
     const live = this.live
     let n = 0
     for (let slot = 0; slot < old.index.size; slot++) {
@@ -303,12 +372,19 @@ export class TableState<K, V> {
       if (row.value === ABSENT && (losers === undefined || losers.every(isTombstone)) && !this.isRemembered(row))
         continue
       const to = rows.append()
-      index.add(old.index.idAt(slot))
+      index.addFrom(old.index, slot)
       if (keys !== undefined) keys.push(old.keys![slot])
-      if (losers !== undefined) contested.set(to, losers)
+      if (losers !== undefined) {
+        contested.set(
+          to,
+          losers.map((loser) => ({ ...loser, value: copied(loser.value, to, old.values, values) }))
+        )
+      }
       const leaf = rows.leafForWrite(to)
       const i = indexInLeaf(to)
-      leaf.values[i] = row.value
+      leaf.values[i] = copied(row.value, to, old.values, values)
+      const loaded = old.rows.leaf(slot).loaded?.[indexInLeaf(slot)]
+      if (loaded !== undefined) setLoaded(leaf, i, loaded)
       leaf.meta[i * 3] = row.offset
       leaf.meta[i * 3 + 1] = row.timestamp
       leaf.meta[i * 3 + 2] = row.partition
@@ -317,6 +393,7 @@ export class TableState<K, V> {
     this.index = index
     this.keys = keys
     this.rows = rows
+    this.values = values
     this.contested = contested
     this.live = live
     this.emptyRowsAllowed = Math.max(MIN_EMPTY_ROWS, 2 * (rows.length - live))
@@ -329,7 +406,8 @@ export class TableState<K, V> {
   snapshot(version: number): TableSnapshot<K, V> {
     return makeSnapshot<K, V>({
       key: this.key,
-      load: this.load,
+      load: this.reader(),
+      once: this.values?.once === true,
       index: this.index,
       keys: this.keys,
       rows: this.rows.freeze(),
@@ -339,8 +417,22 @@ export class TableState<K, V> {
   }
 }
 
+/** What was read of the value before is not its any more. */
+const setValue = (leaf: Leaf, i: number, value: unknown): void => {
+  leaf.values[i] = value
+  if (leaf.loaded !== undefined) leaf.loaded[i] = undefined
+}
+
 /** Where a row holds the value itself. */
-const asIs = <V>(stored: unknown): V => stored as V
+const asIs = <V>(held: unknown): V => held as V
+
+/** What a row of `slot` is to hold, for what one of another state holds. */
+const copied = <V>(
+  held: unknown,
+  slot: number,
+  from: ValueStore<V> | undefined,
+  to: ValueStore<V> | undefined
+): unknown => (from === undefined || to === undefined ? held : to.holdFrom(from, held, slot))
 
 /** By timestamp, then by partition. */
 const newest = (rows: ReadonlyArray<Row>): Row | undefined => {
