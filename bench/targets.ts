@@ -102,6 +102,12 @@ export const targets = (results: Results): ReadonlyArray<Target> => {
       "ktables",
       ratio(median("writes", "ours", "writes64"), median("writes", "ktables", "writes64"))
     ),
+    timesFaster(
+      "writes of 1 KB, 64 in flight",
+      5,
+      "ktables",
+      ratio(median("writes-1k", "ours", "writes64"), median("writes-1k", "ktables", "writes64"))
+    ),
     judge(
       "writes, 256 in flight",
       "no slower than 64",

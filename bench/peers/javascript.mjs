@@ -115,7 +115,7 @@ export const follow = async (runtime, connect, { touch }) => {
 
 /** Writes one at a time, and with 64 and 256 in flight. `set` resolves at the acknowledgement. */
 export const writes = async (runtime, set) => {
-  const value = Buffer.alloc(236, "v")
+  const value = Buffer.alloc(number("bytes"), "v")
   const count = number("count")
   let written = 0
   const run = async (amount, inFlight) => {

@@ -202,7 +202,7 @@ async def visible_at(visible, start, into):
 
 
 async def writes():
-    value = b"v" * 236
+    value = b"v" * int(JOB["bytes"])
     written = 0
     figures = {}
     async with make_writer() as writer:

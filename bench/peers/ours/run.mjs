@@ -124,7 +124,7 @@ const waits = Effect.gen(function* () {
 })
 
 const writes = Effect.gen(function* () {
-  const value = Buffer.alloc(236, "v")
+  const value = Buffer.alloc(number("bytes"), "v")
   const count = number("count")
   const writer = yield* makeWriter
   let written = 0
