@@ -12,8 +12,11 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
-    // many minutes on clusters of their own: `npm run test:faults`
-    exclude: [...configDefaults.exclude, ...(process.env["FAULT_ROUNDS"] === undefined ? ["test/faults/**"] : [])],
+    // many minutes on clusters of their own: `npm run test:faults`, `npm run soak`
+    exclude: [
+      ...configDefaults.exclude,
+      ...(process.env["FAULT_ROUNDS"] === undefined ? ["test/faults/**", "test/soak/**"] : [])
+    ],
     globalSetup: ["test/kafka/globalSetup.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000

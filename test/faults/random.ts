@@ -14,17 +14,17 @@ type Begin = Effect.Effect<void, unknown, Scope.Scope>
 
 const clientIds = ["reader", "patient", "hasty", "many", "prober"]
 
-class Chaos {
+export class Chaos {
   /** What was done, for the report of a failure. */
   readonly trace: Array<string> = []
   private readonly lab: Lab
-  private readonly world: Trial.World
+  private readonly world: Pick<Trial.World, "topic" | "random">
   /** One at a time, so that a majority of the controllers is left. */
   private dead: number | undefined
   private frozen: number | undefined
   private corrupted = false
 
-  constructor(lab: Lab, world: Trial.World) {
+  constructor(lab: Lab, world: Pick<Trial.World, "topic" | "random">) {
     this.lab = lab
     this.world = world
   }

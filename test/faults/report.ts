@@ -1,7 +1,6 @@
 /** What the trials of a test file measured, as a table at its end. */
 import { afterAll, assert, beforeAll } from "vitest"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
+import { collectGarbage, MIB } from "../support/garbage.ts"
 import type { Operation } from "./history.ts"
 
 export interface Measured {
@@ -22,11 +21,6 @@ interface Line {
 
 const lines: Array<Line> = []
 const heaps: Array<number> = []
-
-setFlagsFromString("--expose-gc")
-const collectGarbage = runInNewContext("gc") as () => void
-
-const MIB = 1024 * 1024
 
 /** Besides what the trials keep, which is nothing: compiled code, and the runner's results. */
 const GROWTH_LIMIT_MIB = 32

@@ -152,3 +152,37 @@ export const resealedMessage = (bytes: Buffer): Buffer => {
   bytes.writeUInt32BE(crc32(bytes.subarray(16)), 12)
   return bytes
 }
+
+/**
+ * What is wrong with the records that a batch was decoded to, besides their content: ranges outside of the bytes, offsets
+ * that do not rise or are not the batch's, headers that cannot be read, bytes that are no record's. `undefined` if nothing is.
+ */
+export const unsound = (header: BatchHeader, ranges: RecordRanges): string | undefined => {
+  const { bytes, count, headerCount, headersEnd, headersStart, keyEnd, keyStart, offsetDelta, valueEnd, valueStart } =
+    ranges
+  if (header.recordCount >= 0 && header.recordCount !== count) return `${count} records of ${header.recordCount}`
+  let reached = 0
+  let last = -1
+  for (let i = 0; i < count; i++) {
+    const offset = ranges.baseOffset + offsetDelta[i]
+    if (offset <= last || offset > header.lastOffset) return `offset ${offset} after ${last}`
+    last = offset
+    if (Number.isNaN(ranges.timestamp[i])) return `no timestamp at ${offset}`
+    for (const [start, end] of [
+      [keyStart[i], keyEnd[i]],
+      [valueStart[i], valueEnd[i]]
+    ]) {
+      if (start < 0 ? start !== -1 || end !== -1 : start < reached || end < start)
+        return `${start} to ${end} at ${offset}`
+      if (start >= 0) reached = end
+    }
+    if (headersStart[i] < reached || headersEnd[i] < headersStart[i]) return `headers of ${offset}`
+    reached = headersEnd[i]
+    if (headerCount[i] > 0) {
+      const headers = decodeHeaders(bytes, headersStart[i], headersEnd[i], headerCount[i])
+      if (headers.length !== headerCount[i]) return `${headers.length} headers of ${headerCount[i]} at ${offset}`
+    }
+  }
+  const end = header.codec === 0 ? header.end : bytes.length
+  return count > 0 && reached !== end ? `${reached} bytes of ${end}` : undefined
+}

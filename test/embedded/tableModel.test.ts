@@ -1,0 +1,76 @@
+/** Tables and writers, and a simple model of what they are to show: `tableModel.ts`. `SEED` repeats a run. */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as fc from "fast-check"
+import { assert, describe, it } from "vitest"
+import { carryOut, steps, type Variant } from "./tableModel.ts"
+
+const RUNS = 50 * Number(process.env["FAULT_ROUNDS"] ?? 1)
+/** The same ones each time, unless all that there is is to be run. */
+const seed = process.env["SEED"] ?? (process.env["FAULT_ROUNDS"] === undefined ? "1" : undefined)
+
+const property = (variant: Variant) => fc.asyncProperty(steps, (steps) => carryOut(steps, variant))
+
+describe("tables, writers and a simple model of them", () => {
+  it("show the same, whatever happens", { timeout: 600_000 }, async () => {
+    await fc.assert(property({}), { numRuns: RUNS, ...(seed === undefined ? {} : { seed: Number(seed) }) })
+  })
+})
+
+/** What each of them does wrong, is found out soon. */
+const broken: Readonly<Record<string, Variant>> = {
+  "a barrier that does not wait": { barrier: () => Effect.void },
+  "a subscription with a gap": {
+    subscribe: (table, strategy) =>
+      Effect.map(table.subscribe({ strategy }), ({ changes, snapshot }) => ({
+        snapshot,
+        changes: Stream.drop(changes, 1)
+      }))
+  },
+  "a subscription that tells a change twice": {
+    subscribe: (table, strategy) =>
+      Effect.map(table.subscribe({ strategy }), ({ changes, snapshot }) => ({
+        snapshot,
+        changes: Stream.flatMap(changes, (change) => Stream.make(change, change))
+      }))
+  },
+  "a reader of uncommitted records": { settings: { isolation: "read_uncommitted" } },
+  "a reader that looks at no checksums": { settings: { checkCrcs: false } },
+  "a writer that repeats without numbers": { writer: { idempotent: false } },
+  "a client that loses the list of aborted transactions": {
+    prepare: (kafka) =>
+      kafka.intercept("fetch", (_, answer) =>
+        Effect.map(answer, ({ partitions, ...rest }) => ({
+          ...rest,
+          partitions: partitions.map((one) => ({ ...one, abortedTransactions: [] }))
+        }))
+      )
+  },
+  "a client that loses the first of several batches": {
+    prepare: (kafka) =>
+      kafka.intercept("fetch", (_, answer) =>
+        Effect.map(answer, ({ partitions, ...rest }) => ({
+          ...rest,
+          partitions: partitions.map((one) => {
+            const first = one.records.length < 12 ? 0 : 12 + one.records.readInt32BE(8)
+            return first >= one.records.length ? one : { ...one, records: one.records.subarray(first) }
+          })
+        }))
+      )
+  }
+}
+
+describe("the model finds", () => {
+  for (const [name, variant] of Object.entries(broken)) {
+    it(name, { timeout: 120_000 }, async () => {
+      const found = await fc.check(property(variant), { numRuns: 60, seed: 1, endOnFailure: true })
+      assert.isTrue(found.failed)
+    })
+  }
+
+  it("the few steps that matter", { timeout: 120_000 }, async () => {
+    const { counterexample, failed } = await fc.check(property(broken["a barrier that does not wait"]), { seed: 1 })
+    assert.isTrue(failed)
+    assert.isAtMost(counterexample![0].length, 3)
+  })
+})

@@ -1,0 +1,96 @@
+/** A thousand tables and writers, one after the other, leave as much as ten. */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { assert } from "vitest"
+import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter } from "../../src/index.ts"
+import * as JavaClient from "../kafka/JavaClient.ts"
+import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
+import { MIB } from "../support/garbage.ts"
+import { test } from "../support/live.ts"
+import { slope } from "../support/slope.ts"
+import { cycles, ours, type Look } from "./cycles.ts"
+
+/** Of a cycle. One that is kept, is kept with its content: some hundred kilobytes. */
+const GROWTH_LIMIT_BYTES = 4_000
+
+const VALUES = 50
+
+const options = (topic: string) => ({ topic, value: Codec.utf8, ensureTopic: false })
+
+/** A table with one who follows it, a writer, and a write that is read. */
+const cycle = (topic: string, client: Effect.Effect<KafkaClient.KafkaClient, unknown, Scope.Scope>) =>
+  Effect.gen(function* () {
+    const own = yield* client
+    const on = <A, E, R>(effect: Effect.Effect<A, E, R | KafkaClient.KafkaClient>) =>
+      Effect.provideService(effect, KafkaClient.KafkaClient, own)
+    const table = yield* on(KafkaTable.make<string, string>(options(topic)))
+    const writer = yield* on(KafkaTableWriter.make<string, string>(options(topic)))
+    yield* table.subscribe()
+    yield* table.awaitPosition(yield* writer.set("a", "1"))
+    assert.strictEqual(table.unsafeSnapshot().size, VALUES)
+  })
+
+const entries = Array.from({ length: VALUES }, (_, i) => ({
+  key: i === 0 ? "a" : `key-${i}`,
+  value: "x".repeat(2_000)
+}))
+
+const judge = (looks: ReadonlyArray<Look>): void => {
+  // in the first half, code is compiled
+  const later = looks.slice(looks.length / 2)
+  const perCycle = slope(later.map(({ bytes, cycles }) => ({ x: cycles, y: bytes })))
+  const sizes = looks.map(({ bytes }) => (bytes / MIB).toFixed(1)).join(", ")
+  process.stdout.write(`${looks.at(-1)!.cycles} cycles: ${perCycle.toFixed(0)} bytes more each; MiB in use: ${sizes}\n`)
+  for (const { cycles, fibers, handles } of looks) {
+    assert.strictEqual(fibers, 0, `fibers after ${cycles} cycles`)
+    assert.isAtMost(ours(handles), ours(looks[0].handles), `handles after ${cycles} cycles`)
+  }
+  assert.isBelow(perCycle, GROWTH_LIMIT_BYTES)
+}
+
+test(
+  "a thousand on the embedded Kafka",
+  () =>
+    Effect.gen(function* () {
+      const topic = topicName()
+      const cluster = Effect.tap(EmbeddedKafka.make({ topics: { [topic]: {} } }), (kafka) =>
+        kafka.append(topic, entries)
+      )
+      // a cluster remembers each producer and what it wrote, and is to: so it is another one at times
+      let [kafka, count] = [yield* cluster, 0]
+      const client = Effect.suspend(() => kafka.client())
+      const renewed = Effect.gen(function* () {
+        if (++count % 50 === 0) kafka = yield* cluster
+      })
+      judge(yield* cycles(1_000, 100, Effect.zipLeft(cycle(topic, client), renewed)))
+    }),
+  180_000
+)
+
+test("one that is kept is noticed", () =>
+  Effect.gen(function* () {
+    const topic = topicName()
+    const kafka = yield* EmbeddedKafka.make({ topics: { [topic]: {} } })
+    yield* kafka.append(topic, entries)
+    const kept: Array<unknown> = []
+    const client = Effect.tap(kafka.client(), (one) => Effect.sync(() => kept.push(one, Buffer.alloc(10_000))))
+    const looks = yield* cycles(60, 10, cycle(topic, client))
+    assert.throws(() => judge(looks), /to be below/)
+    assert.strictEqual(kept.length, 120)
+  }))
+
+realKafka("on a real broker", { java: true }, () => {
+  test(
+    "a hundred",
+    () =>
+      Effect.gen(function* () {
+        const { adminBrokers, brokers } = yield* sharedKafka
+        const java = yield* JavaClient.make(adminBrokers)
+        const topic = topicName()
+        yield* java.createTopic(topic, { configs: { "cleanup.policy": "compact" } })
+        yield* java.produce(topic, entries)
+        judge(yield* cycles(100, 10, cycle(topic, KafkaClient.make({ brokers }))))
+      }),
+    120_000
+  )
+})

@@ -1,0 +1,36 @@
+/** A program that opens a table and a writer, closes their scope, and has nothing more to do. It says how long it took to end then, in milliseconds. See exit.test.ts. */
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import { Position } from "../../src/index.ts"
+import { openTable, openWriter } from "../faults/openings.ts"
+
+const [brokers, topic, how] = process.argv.slice(2)
+const lab = { brokers: brokers.split(",") }
+
+const far = Position.make({ topic, partition: 0, offset: 1_000_000 })
+
+const use = Effect.gen(function* () {
+  // all that a table can be asked for at the same time
+  const table = yield* openTable(lab, "leaving", topic)
+  const writer = yield* openWriter(lab, "leaving", topic)
+  yield* table.subscribe()
+  yield* table.awaitPosition(yield* writer.set("a", how))
+  yield* table.barrier()
+  if (how === "waiting") yield* Effect.forkScoped(table.awaitPosition(far))
+})
+
+const acquire = Effect.zipRight(openTable(lab, "leaving", topic), Effect.never)
+
+const program = how === "early" ? Effect.timeoutOption(Effect.scoped(acquire), "300 millis") : Effect.scoped(use)
+
+Effect.runPromise(Effect.provide(program, Logger.remove(Logger.defaultLogger))).then(
+  () => {
+    const closedAt = performance.now()
+    // nothing ends it but that there is nothing left to do
+    process.once("exit", () => process.stdout.write(`${Math.round(performance.now() - closedAt)}`))
+  },
+  (error: unknown) => {
+    process.stderr.write(`${String(error)}\n`)
+    process.exitCode = 1
+  }
+)

@@ -1,0 +1,37 @@
+/** What is left behind is told: or the tests that find nothing would say nothing. */
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { once } from "node:events"
+import { connect, createServer, type AddressInfo } from "node:net"
+import { assert } from "vitest"
+import { leftovers } from "../support/leftovers.ts"
+import { test } from "../support/live.ts"
+
+test("a connection, a fiber and a timer", () =>
+  Effect.gen(function* () {
+    const server = createServer()
+    yield* Effect.promise(() => once(server.listen(0, "127.0.0.1"), "listening"))
+    const { port } = server.address() as AddressInfo
+    const undo: Array<() => void> = [() => server.close()]
+    yield* Effect.addFinalizer(() => Effect.sync(() => undo.forEach((one) => one())))
+    const { exit, left } = yield* leftovers(
+      Effect.gen(function* () {
+        const socket = connect(port, "127.0.0.1")
+        undo.push(() => socket.destroy())
+        yield* Effect.promise(() => once(socket, "connect"))
+        const timer = setTimeout(() => {}, 60_000)
+        undo.push(() => clearTimeout(timer))
+        return yield* Effect.forkDaemon(Effect.never)
+      })
+    )
+    if (exit._tag === "Failure") return yield* Effect.failCause(exit.cause)
+    assert.isAtLeast(left.connections, 1)
+    assert.strictEqual(left.fibers, 1)
+    assert.isAtLeast(left.timers, 1)
+    yield* Fiber.interrupt(exit.value)
+  }))
+
+test("nothing, where nothing is", () =>
+  Effect.map(leftovers(Effect.sleep("5 millis")), ({ left: { millisToClose: _, ...left } }) => {
+    assert.deepStrictEqual(left, { connections: 0, fibers: 0, timers: 0 })
+  }))
