@@ -5,7 +5,7 @@
 import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as ParseResult from "effect/ParseResult"
-import { asBytes, suspended, type Codec } from "../../Codec.ts"
+import { asBytes, suspended, utf8, type Codec } from "../../Codec.ts"
 import { PoisonRecordError } from "../../KafkaError.ts"
 import { AbortedTransactions } from "../recordBatch/abortedTransactions.ts"
 import { controlType } from "../recordBatch/controlType.ts"
@@ -117,6 +117,7 @@ export class Application<K, V> {
     const { bytes, keyEnd, keyStart, timestamp, valueEnd, valueStart } = ranges
     const { count } = ranges
     const { decodeSync, stored } = valueCodec
+    const isText = (keyCodec as Codec<unknown>) === utf8
     // where there is one, values may stay bytes until they are read; one that is news is wanted now
     const store = state.values
     const decode = stored === undefined || (stored.once && !state.replayed) ? decodeSync : stored.check
@@ -134,7 +135,8 @@ export class Application<K, V> {
       // most keys are known, and found by their bytes alone
       let slot = state.find(bytes, start, keyEnd[i])
       let key: K | undefined
-      if (slot === UNKNOWN) {
+      // no text has to be made of it to see that it is one
+      if (slot === UNKNOWN && !(isText && state.wasAscii)) {
         try {
           const decoded = keyCodec.decodeSync(bytes, start, keyEnd[i])
           if (decoded === suspended) return "key"

@@ -22,6 +22,7 @@ export class KeyIndex {
   /** The key that is looked for, to be hashed and compared by words: so it lies in the slabs, too. */
   private words = new Int32Array(64)
   private asked = new Uint8Array(this.words.buffer)
+  private askedLength = 0
   size = 0
 
   /** The slot of the key with these bytes, or `UNKNOWN`. */
@@ -50,6 +51,7 @@ export class KeyIndex {
 
   /** Where to put a key of so many bytes; the last word's other bytes are 0. */
   private room(length: number): Uint8Array {
+    this.askedLength = length
     const last = (length - 1) >> 2
     if (last >= this.words.length) {
       this.words = new Int32Array(2 * last)
@@ -57,6 +59,14 @@ export class KeyIndex {
     }
     if (last >= 0) this.words[last] = 0
     return this.asked
+  }
+
+  /** Is the key that was looked for last ASCII, and so UTF-8? */
+  get wasAscii(): boolean {
+    const { words } = this
+    let all = 0
+    for (let word = (this.askedLength - 1) >> 2; word >= 0; word--) all |= words[word]
+    return (all & NOT_ASCII_BITS) === 0
   }
 
   private slotOfAsked(length: number): number {
@@ -147,6 +157,8 @@ const SHARD_BITS = 6
 const SHARD_SHIFT = 32 - SHARD_BITS
 const SMALLEST = 8
 const MAX_LOAD = 0.7
+/** The highest of each of a word's bytes. */
+const NOT_ASCII_BITS = 0x80808080
 const CHUNK = 4096
 const MAX_PLACE = 0xffffffff
 

@@ -84,7 +84,12 @@ export class TableState<K, V> {
     return this.index.find(bytes, start, end)
   }
 
-  /** A slot for a key that has none. */
+  /** Is the key that was looked for last ASCII? */
+  get wasAscii(): boolean {
+    return this.index.wasAscii
+  }
+
+  /** A slot for a key that has none. `key` is not looked at where a key is its own identity. */
   addKey(bytes: Buffer, start: number, end: number, key: K): number {
     this.rows.append()
     this.keys?.push(key)
