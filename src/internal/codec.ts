@@ -9,6 +9,7 @@ import type * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import type { AsBytes, Codec, Suspended, TypeId as CodecTypeId } from "../Codec.ts"
 import * as issue from "./codecIssue.ts"
+import { compileScanner } from "./jsonScanner.ts"
 import { compileDecoder, UNDECIDED } from "./schemaDecoder.ts"
 import { copyBytes, encodeText, expectBytes, readText, viewOf } from "./text.ts"
 
@@ -252,7 +253,19 @@ const writeJson = (encoded: unknown): Uint8Array => {
 }
 
 /** @internal */
-export const json = <A, I>(schema: Schema.Schema<A, I>): Codec<A> => fromSchema(schema, false, readJson, writeJson)
+export const json = <A, I>(schema: Schema.Schema<A, I>): Codec<A> => {
+  const decoded = fromSchema(schema, false, readJson, writeJson)
+  const { stored } = decoded
+  const scan = compileScanner(schema.ast)
+  if (stored === undefined || scan === undefined) return decoded
+  return {
+    ...decoded,
+    stored: {
+      ...stored,
+      check: (buffer, start, end) => (scan(buffer, start, end) ? asBytes : stored.check(buffer, start, end))
+    }
+  }
+}
 
 /** Does decoding return the very string that it was given, or fail? Then it adds nothing to what `utf8` tells apart. */
 const onlyChecks = (ast: AST.AST): boolean => {

@@ -31,7 +31,7 @@ const compile = (ast: AST.AST, known: Known): Decoder => {
 }
 
 /** Options on a part are for Schema; so is a fallback, as it would have to know that the part failed. */
-const canCompile = (ast: AST.AST): boolean =>
+export const canCompile = (ast: AST.AST): boolean =>
   Option.isNone(AST.getParseOptionsAnnotation(ast)) && Option.isNone(AST.getDecodingFallbackAnnotation(ast))
 
 const bySchema = (ast: AST.AST): Decoder => {
@@ -133,7 +133,7 @@ const isObject = (input: unknown): input is Record<string, unknown> =>
   typeof input === "object" && input !== null && !Array.isArray(input)
 
 /** Set as a property it is the prototype, in an object that was parsed it is a property like others. */
-const PROTO = "__proto__"
+export const PROTO = "__proto__"
 
 const object = (ast: AST.TypeLiteral, known: Known): Decoder => {
   const { indexSignatures, propertySignatures } = ast
@@ -266,7 +266,7 @@ const union = (ast: AST.Union, known: Known): Decoder => {
 }
 
 /** Accepts only what is no object, and leaves it as it is. */
-const isSimple = (ast: AST.AST): boolean => {
+export const isSimple = (ast: AST.AST): boolean => {
   switch (ast._tag) {
     case "StringKeyword":
     case "NumberKeyword":
