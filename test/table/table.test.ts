@@ -2,7 +2,19 @@ import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Scope, Stream, SubscriptionRef } from "effect"
 import { Codec, KafkaTable, Position, type KafkaError } from "../../src/index.ts"
 import { connectionError, FakeCluster } from "../support/FakeCluster.ts"
-import { acquiring, advance, failureOf, on, open, refused, settle, topic, until, withTopic } from "./support.ts"
+import {
+  acquiring,
+  advance,
+  capturing,
+  failureOf,
+  on,
+  open,
+  refused,
+  settle,
+  topic,
+  until,
+  withTopic
+} from "./support.ts"
 
 describe("acquiring", () => {
   it.scoped("replays the topic: last write wins, tombstones delete, empty values are data", () =>
@@ -82,8 +94,9 @@ describe("acquiring", () => {
     })
   )
 
-  it.scoped("no broker: degraded at the timeout, and caught up once there is one", () =>
-    Effect.gen(function* () {
+  it.scoped("no broker: said at once, degraded at the timeout, and caught up once there is one", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
       cluster.before = (request) => (request === "connect" ? Effect.fail(connectionError("Unreachable")) : undefined)
@@ -98,8 +111,11 @@ describe("acquiring", () => {
       cluster.before = () => undefined
       yield* until(() => table.unsafeSnapshot().size === 1)
       assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
-    })
-  )
+      const [first, second] = lines
+      assert.match(first, /^cannot begin yet, tried again for 5000 ms: .*Unreachable/)
+      assert.match(second, /^DEGRADED/)
+    }).pipe(Effect.provide(capturing(lines)))
+  })
 
   it.scoped("no broker, onCatchUpTimeout fail: a typed error, on time, and nothing left open", () =>
     Effect.gen(function* () {

@@ -187,7 +187,8 @@ export const make = (driver: {
             Effect.catchAll((error) => Effect.succeed(partitions.map((p) => none(p.partition, error))))
           )
         },
-        { concurrency: "unbounded" }
+        // one leader needs no fiber of its own
+        { concurrency: Math.max(1, byLeader.size) }
       ).pipe(Effect.map((lists) => lists.flat().sort((a, b) => a.partition - b.partition)))
     }
 

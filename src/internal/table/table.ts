@@ -18,7 +18,9 @@ import {
   InvalidOptionsError,
   TableClosedError,
   WaitTimeoutError,
-  type PartitionLag
+  type ClientError,
+  type PartitionLag,
+  type TopicError
 } from "../../KafkaError.ts"
 import type {
   AcquireError,
@@ -139,6 +141,7 @@ const prepare = <K, V>(core: Core<K, V>): Effect.Effect<void, TableFailure> => {
       const denied = isDenial(error)
       if (denied ? !core.acquired : !error.retriable) return Effect.fail(error)
       return (denied ? setStatus(core, { _tag: "Failed", error, healing: true }) : Effect.void).pipe(
+        Effect.andThen(n === 0 && !core.acquired ? warnOfWaiting(core, error) : Effect.void),
         Effect.andThen(denied ? Effect.succeed(config.deniedRetryMillis) : retryDelay(core.client, n)),
         Effect.flatMap(Effect.sleep),
         Effect.andThen(attempt(n + 1, ensure))
@@ -151,6 +154,12 @@ const prepare = <K, V>(core: Core<K, V>): Effect.Effect<void, TableFailure> => {
     core.startFailure = undefined
   })
 }
+
+/** Or a start that waits for a broker would say nothing until its timeout. */
+const warnOfWaiting = <K, V>({ config }: Core<K, V>, error: ClientError | TopicError): Effect.Effect<void> =>
+  Effect.logWarning(`cannot begin yet, tried again for ${config.catchUpTimeoutMillis} ms: ${error.message}`).pipe(
+    annotateLogs("KafkaTable", { topic: config.topic })
+  )
 
 /** zstd, where this Node has none. Without it, or if its loading hangs, batches of that codec are refused as such. */
 const loadCodecs = Effect.ignore(Effect.timeout(Effect.tryPromise(prepareCodecs), 10_000))
