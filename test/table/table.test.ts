@@ -100,7 +100,7 @@ describe("acquiring", () => {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
       cluster.before = (request) => (request === "connect" ? Effect.fail(connectionError("Unreachable")) : undefined)
-      const exit = yield* acquiring(open(cluster, { catchUpTimeout: "5 seconds" }), 6_000)
+      const exit = yield* acquiring(open(cluster, { ensureTopic: true, catchUpTimeout: "5 seconds" }), 6_000)
       assert.isTrue(Exit.isSuccess(exit))
       if (Exit.isFailure(exit)) return
       const table = exit.value
