@@ -138,6 +138,17 @@ export const uint64: Codec<bigint> = fixed(
 
 const isSettled = <A, E>(self: Effect.Effect<A, E>): self is Either.Either<A, E> => Either.isEither(self)
 
+/** What a parser gave, where it gave it at once. */
+const valueOf = <A>(result: Effect.Effect<A, ParseResult.ParseIssue>): A | Suspended => {
+  if (!isSettled(result)) {
+    return suspended
+  }
+  if (Either.isLeft(result)) {
+    throw issue.parseErrorOfIssue(result.left)
+  }
+  return result.right
+}
+
 /**
  * Of a schema, and of two functions between bytes and what the schema encodes to. What `read` returns is nobody else's:
  * it may become the value.
@@ -166,13 +177,7 @@ const fromSchema = <A, I>(
     } catch (thrown) {
       throw issue.parseErrorOf(thrown)
     }
-    if (!isSettled(result)) {
-      return suspended
-    }
-    if (Either.isLeft(result)) {
-      throw issue.parseErrorOfIssue(result.left)
-    }
-    return result.right
+    return valueOf(result)
   }
   return codec({
     text,
@@ -198,13 +203,8 @@ const fromSchema = <A, I>(
       } catch (thrown) {
         throw issue.parseErrorOf(thrown)
       }
-      if (!isSettled(result)) {
-        return suspended
-      }
-      if (Either.isLeft(result)) {
-        throw issue.parseErrorOfIssue(result.left)
-      }
-      return write(result.right)
+      const encoded = valueOf(result)
+      return encoded === suspended ? suspended : write(encoded)
     },
     decode: (bytes) =>
       rescued(() => Effect.mapError(parse(read(viewOf(bytes), 0, bytes.length)), issue.parseErrorOfIssue)),
