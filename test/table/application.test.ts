@@ -14,8 +14,8 @@ import { defaultDecodeOptions } from "../../src/internal/recordBatch/fetchedBatc
 import type { ApplicationSettings, Outcome } from "../../src/internal/table/application.ts"
 import { Application, makeScratch } from "../../src/internal/table/application.ts"
 import { makeCounters } from "../../src/internal/table/counters.ts"
+import { recordStoreOf } from "../../src/internal/table/recordStore.ts"
 import { TableState } from "../../src/internal/table/state.ts"
-import { valueStoreOf } from "../../src/internal/table/valueStore.ts"
 import { batch, batchAround, record } from "../recordBatch/support.ts"
 
 const NEVER = Number.POSITIVE_INFINITY
@@ -56,7 +56,7 @@ class Table<K = string, V = string> {
       decode: defaultDecodeOptions,
       ...rest
     }
-    this.state = new TableState(key, valueStoreOf(this.settings.value))
+    this.state = new TableState(key, recordStoreOf(this.settings.value))
   }
 
   fetched(records: ReadonlyArray<Buffer>, aborted: ReadonlyArray<AbortedTransaction> = []): Application<K, V> {
@@ -391,7 +391,7 @@ describe("Application", () => {
         ])
         for (const steps = table.state.compact(); table.state.wantsCompaction && steps.next().done !== true;);
       }
-      assert.isBelow(table.state.values!.room * 8, 8_000_000)
+      assert.isBelow(table.state.records.room * 8, 8_000_000)
       table.state.replayed = false
       table.apply([batch(400, [record("a", json({ n: 0 })), record("b", json({ n: 0 }))])])
       assert.deepStrictEqual(
@@ -401,7 +401,7 @@ describe("Application", () => {
           ["b", { n: 0 }]
         ])
       )
-      assert.isAtMost(table.state.values!.room * 8, 2_000_000)
+      assert.isAtMost(table.state.records.room * 8, 2_000_000)
     })
 
     it("numbers are themselves", () => {

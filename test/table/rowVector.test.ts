@@ -1,11 +1,24 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { ABSENT, emptyRows, indexInLeaf, leafAt, RowVector, setHeaders } from "../../src/internal/table/rowVector.ts"
+import {
+  ABSENT,
+  emptyRows,
+  indexInLeaf,
+  isPresent,
+  leafAt,
+  NO_RECORD,
+  placeOf,
+  RowVector,
+  setHeaders,
+  setValue,
+  tombstoneAt,
+  valueIn
+} from "../../src/internal/table/rowVector.ts"
 import type { Rows } from "../../src/internal/table/rowVector.ts"
 
 interface ModelRow {
   readonly value: unknown
-  readonly offset: number
+  readonly held: number
   readonly headers: unknown
 }
 
@@ -14,7 +27,7 @@ type Step =
   | { readonly do: "write"; readonly slot: number; readonly value: number; readonly headers: boolean }
   | { readonly do: "freeze" }
 
-const NEW_ROW: ModelRow = { value: ABSENT, offset: 0.5, headers: undefined }
+const NEW_ROW: ModelRow = { value: ABSENT, held: NO_RECORD, headers: undefined }
 
 /** The vector beside a plain array, and copies of that array from the moments when the vector was frozen. */
 class Pair {
@@ -30,9 +43,9 @@ class Pair {
   write(slot: number, row: ModelRow): void {
     const leaf = this.vector.leafForWrite(slot)
     const i = indexInLeaf(slot)
-    leaf.values[i] = row.value
-    leaf.meta[i * 3] = row.offset
-    if (row.headers !== undefined || leaf.headers !== undefined) setHeaders(leaf, i, row.headers)
+    leaf.held[i] = row.held
+    setValue(leaf, i, row.value)
+    setHeaders(leaf, i, row.headers)
     this.model[slot] = row
   }
 
@@ -53,9 +66,9 @@ class Pair {
 const assertRow = (leaf: ReturnType<typeof leafAt>, slot: number, row: ModelRow): void => {
   const i = indexInLeaf(slot)
   // not assert: this runs millions of times
-  if (leaf.values[i] !== row.value || leaf.meta[i * 3] !== row.offset || leaf.headers?.[i] !== row.headers) {
+  if (valueIn(leaf, i) !== row.value || leaf.held[i] !== row.held || leaf.headers?.[i] !== row.headers) {
     assert.fail(
-      `row ${slot} is ${String(leaf.values[i])} of ${leaf.meta[i * 3]}, not ${String(row.value)} of ${row.offset}`
+      `row ${slot} is ${String(valueIn(leaf, i))} of ${leaf.held[i]}, not ${String(row.value)} of ${row.held}`
     )
   }
 }
@@ -83,7 +96,10 @@ const perform = (pair: Pair, steps: ReadonlyArray<Step>): void => {
       case "write":
         if (pair.model.length > 0) {
           const slot = s.slot % pair.model.length
-          pair.write(slot, { value: s.value, offset: s.value + 0.25, headers: s.headers ? [s.value] : undefined })
+          // as a tombstone, as bytes, and as a value that is kept
+          const held = s.value % 3 === 0 ? tombstoneAt(s.value) : s.value
+          const value = s.value % 3 === 1 ? { n: s.value } : ABSENT
+          pair.write(slot, { value, held, headers: s.headers ? [s.value] : undefined })
         }
         break
       case "freeze":
@@ -112,17 +128,17 @@ describe("RowVector", () => {
       pair.freeze()
       for (let slot = 0; slot < length; slot++) {
         pair.append()
-        pair.write(slot, { value: slot, offset: slot, headers: undefined })
+        pair.write(slot, { value: slot, held: slot, headers: undefined })
       }
       pair.freeze()
       // first, last and some between them, and then the ones that follow
       for (const slot of [0, 31, length >> 1, length - 1]) {
-        if (slot < length) pair.write(slot, { value: "again", offset: -slot, headers: undefined })
+        if (slot < length) pair.write(slot, { value: "again", held: tombstoneAt(slot), headers: undefined })
       }
       for (let i = 0; i < 40; i++) {
         pair.append()
         if (i % 7 === 0) pair.freeze()
-        pair.write(length + i, { value: i, offset: i, headers: [] })
+        pair.write(length + i, { value: i, held: i, headers: [] })
       }
       pair.check()
     }
@@ -135,12 +151,12 @@ describe("RowVector", () => {
     for (let slot = 0; slot < many; slot++) {
       if (slot === 33_000 || slot === 32 ** 4 || slot === 32 ** 4 + 1) frozen.push(vector.freeze())
       vector.append()
-      vector.leafForWrite(slot).values[indexInLeaf(slot)] = slot
+      vector.leafForWrite(slot).held[indexInLeaf(slot)] = slot
     }
-    for (let slot = 0; slot < many; slot += 500) vector.leafForWrite(slot).values[indexInLeaf(slot)] = -slot
+    for (let slot = 0; slot < many; slot += 500) vector.leafForWrite(slot).held[indexInLeaf(slot)] = -slot
     const isRight = (rows: Rows, expected: (slot: number) => number) => {
       for (let slot = 0; slot < rows.length; slot++) {
-        if (leafAt(rows, slot).values[indexInLeaf(slot)] !== expected(slot)) return false
+        if (leafAt(rows, slot).held[indexInLeaf(slot)] !== expected(slot)) return false
       }
       return true
     }
@@ -174,11 +190,20 @@ describe("RowVector", () => {
     assert.strictEqual(leafAt(next, 64), leafAt(path, 64), "what was not written is shared")
   })
 
-  it("keeps its doubles unboxed from the first row", () => {
+  it("begins a row without a record, and tells tombstones from places", () => {
     const vector = new RowVector(emptyRows)
     vector.append()
-    assert.isTrue(vector.leaf(0).meta.every((n) => typeof n === "number" && !Number.isInteger(n)))
-    assert.isTrue(vector.leaf(0).values.every((v) => v === ABSENT))
+    assert.isTrue(vector.leaf(0).held.every((held) => held === NO_RECORD))
+    assert.isFalse(isPresent(NO_RECORD))
+    // beyond 16 GiB, a place is no small integer any more
+    for (const place of [0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 40]) {
+      assert.isTrue(isPresent(place))
+      assert.isFalse(isPresent(tombstoneAt(place)))
+      assert.notStrictEqual(tombstoneAt(place), NO_RECORD)
+      assert.deepStrictEqual([placeOf(place), placeOf(tombstoneAt(place))], [place, place])
+      vector.leafForWrite(0).held[1] = place
+      assert.strictEqual(vector.leaf(0).held[1], place)
+    }
   })
 
   it("starts over from what was frozen", () => {
@@ -189,9 +214,9 @@ describe("RowVector", () => {
     ])
     const rows = pair.vector.freeze()
     const second = new RowVector(rows)
-    second.leafForWrite(50).values[indexInLeaf(50)] = "other"
+    second.leafForWrite(50).held[indexInLeaf(50)] = 8
     assert.strictEqual(second.append(), 100)
-    assert.strictEqual(leafAt(rows, 50).values[indexInLeaf(50)], 7)
+    assert.strictEqual(leafAt(rows, 50).held[indexInLeaf(50)], 7)
     assert.strictEqual(rows.length, 100)
     pair.check()
   })

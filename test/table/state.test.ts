@@ -6,9 +6,9 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as fc from "fast-check"
 import { UNKNOWN } from "../../src/internal/table/keyIndex.ts"
+import { RecordStore } from "../../src/internal/table/recordStore.ts"
 import { ABSENT } from "../../src/internal/table/rowVector.ts"
 import { TableState } from "../../src/internal/table/state.ts"
-import { ValueStore } from "../../src/internal/table/valueStore.ts"
 
 const DAY = 24 * 60 * 60 * 1000
 
@@ -65,6 +65,9 @@ const slotOf = <K, V>(state: TableState<K, V>, codec: Codec.Codec<K>, key: K): n
   return state.find(bytes, 0, bytes.length)
 }
 
+/** States whose codec makes values of bytes at reads. */
+const keepBytes = new WeakSet<object>()
+
 const apply = <K, V>(
   state: TableState<K, V>,
   codec: Codec.Codec<K>,
@@ -80,16 +83,14 @@ const apply = <K, V>(
     const around = Buffer.concat([Buffer.from("<"), bytes, Buffer.from(">")])
     slot = state.addKey(around, 1, 1 + bytes.length, key)
   }
-  let held: unknown = value
-  if (value !== ABSENT && state.values !== undefined) {
-    const bytes = Buffer.from(`<${String(value)}>`)
-    // of a store that may keep values as they are, every other one is
-    held =
-      state.values.once && bytes.length % 2 === 0
-        ? state.hold(value)
-        : state.values.append(slot, bytes, bytes.buffer, 1, bytes.length - 1)
+  const { headers, offset, partition, timestamp } = record
+  const bytes = Buffer.from(`<${String(value)}>`)
+  // of a store that may keep values as they are, every other one is
+  if (value !== ABSENT && keepBytes.has(state) && !(state.records.once && bytes.length % 2 === 0)) {
+    state.putBytes(slot, bytes, bytes.buffer, 1, bytes.length - 1, partition, offset, timestamp, headers)
+  } else {
+    state.put(slot, value, partition, offset, timestamp, headers)
   }
-  state.put(slot, held, record.partition, record.offset, record.timestamp, record.headers)
 }
 
 const put = (state: TableState<string, string>, record: Rec): void =>
@@ -179,22 +180,23 @@ const choices = fc.array(fc.nat(5), { maxLength: 30 })
 
 /** Very small slabs: of few short values, and each longer one alone. */
 const smallStore = (once: boolean) => () =>
-  new ValueStore<string>(
+  new RecordStore<string>(
     { check: () => Codec.asBytes, load: (bytes, start, end) => bytes.toString("utf8", start, end), once },
-    16
+    64
   )
 
 const states = [
-  { rows: "hold the values", values: () => undefined },
-  { rows: "hold places of bytes", values: smallStore(false) },
-  { rows: "hold values and places of bytes, which are made once", values: smallStore(true) }
+  { rows: "hold the values", records: () => new RecordStore<string>(undefined, 64), bytes: false },
+  { rows: "hold places of bytes", records: smallStore(false), bytes: true },
+  { rows: "hold values and places of bytes, which are made once", records: smallStore(true), bytes: true }
 ]
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-describe.each(states)("TableState whose rows $rows", ({ values }) => {
+describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
   const newState = (partitions: number): TableState<string, string> => {
-    const state = new TableState<string, string>(Codec.utf8, values())
+    const state = new TableState<string, string>(Codec.utf8, records())
+    if (bytes) keepBytes.add(state)
     state.multiPartition = partitions > 1
     return state
   }

@@ -13,12 +13,9 @@ import { FetchedBatches, type DecodeOptions } from "../recordBatch/fetchedBatche
 import { decodeHeaders, RecordRanges } from "../recordBatch/recordRanges.ts"
 import type { FetchedRecords } from "../source/partition.ts"
 import type { Counters } from "./counters.ts"
-import { UNKNOWN } from "./keyIndex.ts"
+import { AHEAD, UNKNOWN } from "./keyIndex.ts"
 import { ABSENT } from "./rowVector.ts"
 import type { TableState } from "./state.ts"
-
-/** Records between two looks at the clock. */
-const RECORDS_PER_LOOK = 64
 
 /**
  * - `done`: all of it is applied.
@@ -112,20 +109,25 @@ export class Application<K, V> {
   }
 
   private applyRecords(until: number): Outcome {
-    const { counters, ranges, state } = this
+    const { counters, partition, ranges, state } = this
     const { key: keyCodec, keepHeaders, value: valueCodec } = this.settings
     const { bytes, keyEnd, keyStart, timestamp, valueEnd, valueStart } = ranges
     const { count } = ranges
     const { decodeSync, stored } = valueCodec
     const isText = (keyCodec as Codec<unknown>) === utf8
-    // where there is one, values may stay bytes until they are read; one that is news is wanted now
-    const store = state.values
+    // values may stay bytes until they are read; one that is news is wanted now
     const decode = stored === undefined || (stored.once && !state.replayed) ? decodeSync : stored.check
     const memory = bytes.buffer
+    let hashes: Int32Array | undefined
+    let first = this.index
     for (let i = this.index; i < count; i++) {
-      if (i % RECORDS_PER_LOOK === 0 && i !== this.index && performance.now() >= until) {
-        this.index = i
-        return "more"
+      if (hashes === undefined || i === first + AHEAD) {
+        if (hashes !== undefined && performance.now() >= until) {
+          this.index = i
+          return "more"
+        }
+        hashes = state.hashesOf(bytes, keyStart, keyEnd, i, Math.min(count, i + AHEAD))
+        first = i
       }
       const start = keyStart[i]
       if (start < 0) {
@@ -133,10 +135,10 @@ export class Application<K, V> {
         continue
       }
       // most keys are known, and found by their bytes alone
-      let slot = state.find(bytes, start, keyEnd[i])
+      let slot = state.find(bytes, start, keyEnd[i], hashes[i - first])
       let key: K | undefined
       // no text has to be made of it to see that it is one
-      if (slot === UNKNOWN && !(isText && state.wasAscii)) {
+      if (slot === UNKNOWN && !(isText && isAscii(bytes, start, keyEnd[i]))) {
         try {
           const decoded = keyCodec.decodeSync(bytes, start, keyEnd[i])
           if (decoded === suspended) return "key"
@@ -164,23 +166,18 @@ export class Application<K, V> {
           return "decode"
         }
       }
-      if (slot === UNKNOWN) slot = state.addKey(bytes, start, keyEnd[i], key as K)
-      if (from >= 0) {
-        counters.applied++
-        if (store !== undefined) {
-          value = value === asBytes ? store.append(slot, bytes, memory, from, valueEnd[i]) : store.hold(value)
-        }
-      }
-      state.put(
-        slot,
-        value,
-        this.partition,
-        ranges.baseOffset + ranges.offsetDelta[i],
-        timestamp[i],
+      if (slot === UNKNOWN) slot = state.addKey(bytes, start, keyEnd[i], key as K, hashes[i - first])
+      if (from >= 0) counters.applied++
+      const offset = ranges.baseOffset + ranges.offsetDelta[i]
+      const headers =
         keepHeaders && ranges.headerCount[i] > 0
           ? decodeHeaders(bytes, ranges.headersStart[i], ranges.headersEnd[i], ranges.headerCount[i])
           : undefined
-      )
+      if (value === asBytes) {
+        state.putBytes(slot, bytes, memory, from, valueEnd[i], partition, offset, timestamp[i], headers)
+      } else {
+        state.put(slot, value, partition, offset, timestamp[i], headers)
+      }
     }
     this.index = count
     return "done"
@@ -223,4 +220,10 @@ export class Application<K, V> {
     )
     return this.settings.failOnPoison
   }
+}
+
+const isAscii = (bytes: Buffer, start: number, end: number): boolean => {
+  let all = 0
+  for (let i = start; i < end; i++) all |= bytes[i]
+  return all <= 0x7f
 }

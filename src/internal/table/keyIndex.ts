@@ -8,72 +8,48 @@
  *
  * In shards by the hash's upper bits, so that the event loop is never held by a large table that grows.
  */
-import { bytesAt, slabAt, Slabs, unitAt } from "./slabs.ts"
+import { lengthAt, slabAt, Slabs, tagAt, unitAt } from "./slabs.ts"
 
 export class KeyIndex {
   private readonly shards: Array<Shard | undefined> = new Array<undefined>(1 << SHARD_BITS).fill(undefined)
   /** Each key is tagged with its slot. */
-  private readonly keys = new Slabs()
+  private readonly keys = new Slabs(1)
   /** The keys' places by slot, in pieces: an array that grows is copied as a whole. */
   private readonly chunks: Array<Uint32Array> = []
   // Unknown to who writes keys, who could otherwise write many with one hash.
   private readonly seed = random()
   private readonly multiplier = random() | 1
-  /** The key that is looked for, to be hashed and compared by words: so it lies in the slabs, too. */
-  private words = new Int32Array(64)
-  private asked = new Uint8Array(this.words.buffer)
-  private askedLength = 0
+  /** A text that is looked for, as bytes. */
+  private asked = Buffer.alloc(256)
+  /** What `hashesOf` gives. */
+  private readonly hashes = new Int32Array(AHEAD + 1)
   size = 0
 
+  /**
+   * The hashes of keys that are going to be looked for, `AHEAD` of them at most, until the next call; where a start is
+   * negative, there is no key. The keys' places are touched on the way: what is not in the processor's caches comes for
+   * several of them at the same time.
+   */
+  hashesOf(bytes: Buffer, starts: Int32Array, ends: Int32Array, from: number, to: number): Int32Array {
+    const { hashes, shards } = this
+    let touched = 0
+    for (let i = from; i < to; i++) {
+      if (starts[i] < 0) continue
+      const hash = this.hashOf(bytes, starts[i], ends[i])
+      hashes[i - from] = hash
+      const shard = shards[hash >>> SHARD_SHIFT]
+      if (shard !== undefined) touched ^= shard.places[2 * (hash & shard.mask)]
+    }
+    // or the looks would be left out
+    hashes[AHEAD] = touched
+    return hashes
+  }
+
   /** The slot of the key with these bytes, or `UNKNOWN`. */
-  find(bytes: Buffer, start: number, end: number): number {
-    this.ask(bytes, start, end)
-    return this.slotOfAsked(end - start)
-  }
-
-  /** The same for a text's bytes in UTF-8, or `NOT_ASCII`: then it takes the bytes to tell. */
-  findText(text: string): number {
-    const { length } = text
-    const asked = this.room(length)
-    let all = 0
-    for (let i = 0; i < length; i++) {
-      const code = text.charCodeAt(i)
-      all |= code
-      asked[i] = code
-    }
-    return all > 0x7f ? NOT_ASCII : this.slotOfAsked(length)
-  }
-
-  private ask(bytes: Buffer, start: number, end: number): void {
-    const asked = this.room(end - start)
-    for (let i = start; i < end; i++) asked[i - start] = bytes[i]
-  }
-
-  /** Where to put a key of so many bytes; the last word's other bytes are 0. */
-  private room(length: number): Uint8Array {
-    this.askedLength = length
-    const last = (length - 1) >> 2
-    if (last >= this.words.length) {
-      this.words = new Int32Array(2 * last)
-      this.asked = new Uint8Array(this.words.buffer)
-    }
-    if (last >= 0) this.words[last] = 0
-    return this.asked
-  }
-
-  /** Is the key that was looked for last ASCII, and so UTF-8? */
-  get wasAscii(): boolean {
-    const { words } = this
-    let all = 0
-    for (let word = (this.askedLength - 1) >> 2; word >= 0; word--) all |= words[word]
-    return (all & NOT_ASCII_BITS) === 0
-  }
-
-  private slotOfAsked(length: number): number {
-    const { words } = this
-    const hash = this.hashOfAsked(length)
+  find(bytes: Buffer, start: number, end: number, hash = this.hashOf(bytes, start, end)): number {
     const shard = this.shards[hash >>> SHARD_SHIFT]
     if (shard === undefined) return UNKNOWN
+    const length = end - start
     const { mask, places } = shard
     next: for (let place = hash & mask; ; place = (place + 1) & mask) {
       const entry = places[2 * place]
@@ -81,34 +57,57 @@ export class KeyIndex {
       if (places[2 * place + 1] !== hash) continue
       const at = (entry >>> 0) - 1
       const slab = slabAt(this.keys.current, at)
-      const { ints } = slab
-      const head = 2 * unitAt(at)
-      if (ints[head + 1] !== length) continue
-      for (let word = (length - 1) >> 2; word >= 0; word--) if (ints[head + 2 + word] !== words[word]) continue next
-      return ints[head]
+      const unit = unitAt(at)
+      if (lengthAt(slab, unit) !== length) continue
+      const there = slab.bytes
+      const to = this.keys.bytesAt(unit) - start
+      for (let i = start; i < end; i++) if (there[to + i] !== bytes[i]) continue next
+      return tagAt(slab, unit)
     }
   }
 
-  private hashOfAsked(length: number): number {
-    const { multiplier, words } = this
+  /** The same for a text's bytes in UTF-8, or `NOT_ASCII`: then it takes the bytes to tell. */
+  findText(text: string): number {
+    const { length } = text
+    if (length > this.asked.length) this.asked = Buffer.alloc(2 * length)
+    const { asked } = this
+    let all = 0
+    for (let i = 0; i < length; i++) {
+      const code = text.charCodeAt(i)
+      all |= code
+      asked[i] = code
+    }
+    return all > 0x7f ? NOT_ASCII : this.find(asked, 0, length)
+  }
+
+  private hashOf(bytes: Buffer, start: number, end: number): number {
+    const { multiplier } = this
     let hash = this.seed
-    for (let word = (length - 1) >> 2; word >= 0; word--) {
-      hash = Math.imul(hash ^ words[word], multiplier)
+    let i = start
+    for (; i + 4 <= end; i += 4) {
+      hash = Math.imul(
+        hash ^ (bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24)),
+        multiplier
+      )
       // or the highest bits of two words would cancel each other out, whatever the multiplier is
+      hash ^= hash >>> 15
+    }
+    if (i < end) {
+      let word = 0
+      for (let shift = 0; i < end; i++, shift += 8) word |= bytes[i] << shift
+      hash = Math.imul(hash ^ word, multiplier)
       hash ^= hash >>> 15
     }
     return mixed(hash)
   }
 
   /** The next slot, for a key that has none. */
-  add(bytes: Buffer, start: number, end: number): number {
+  add(bytes: Buffer, start: number, end: number, hash = this.hashOf(bytes, start, end)): number {
     const slot = this.size++
     const at = this.keys.append(slot, bytes, bytes.buffer, start, end)
     if (at >= MAX_PLACE) throw new RangeError("a table cannot hold more than 32 GiB of keys")
     if (slot % CHUNK === 0) this.chunks.push(new Uint32Array(CHUNK))
     this.chunks[(slot / CHUNK) | 0][slot % CHUNK] = at
-    this.ask(bytes, start, end)
-    const hash = this.hashOfAsked(end - start)
     const shard = (this.shards[hash >>> SHARD_SHIFT] ??= makeShard(SMALLEST))
     if (++shard.count > (shard.mask + 1) * MAX_LOAD) grow(shard)
     insert(shard, hash, at + 1)
@@ -134,8 +133,8 @@ export class KeyIndex {
     const at = this.chunks[(slot / CHUNK) | 0][slot % CHUNK]
     const slab = slabAt(this.keys.current, at)
     const unit = unitAt(at)
-    const start = bytesAt(unit)
-    return use(slab.bytes, start, start + slab.ints[2 * unit + 1])
+    const start = this.keys.bytesAt(unit)
+    return use(slab.bytes, start, start + lengthAt(slab, unit))
   }
 }
 
@@ -157,8 +156,9 @@ const SHARD_BITS = 6
 const SHARD_SHIFT = 32 - SHARD_BITS
 const SMALLEST = 8
 const MAX_LOAD = 0.7
-/** The highest of each of a word's bytes. */
-const NOT_ASCII_BITS = 0x80808080
+
+/** Keys that `hashesOf` looks at in one call. */
+export const AHEAD = 64
 const CHUNK = 4096
 const MAX_PLACE = 0xffffffff
 

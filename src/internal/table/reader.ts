@@ -36,9 +36,9 @@ import { Application, makeScratch, type ApplicationSettings, type Outcome } from
 import { makeCounters, type Counters } from "./counters.ts"
 import { Rebuild } from "./rebuild.ts"
 import type { TableConfig } from "./settings.ts"
+import { recordStoreOf } from "./recordStore.ts"
 import { TableState } from "./state.ts"
 import { Subscriptions } from "./subscriptions.ts"
-import { valueStoreOf } from "./valueStore.ts"
 import { Waiters } from "./waiters.ts"
 
 /** Kafka's default of `delete.retention.ms`, where the topic's own may not be read. */
@@ -121,7 +121,7 @@ export interface Core<K, V> {
 }
 
 const newState = <K, V>(config: TableConfig<K, V>): TableState<K, V> =>
-  new TableState<K, V>(config.key, valueStoreOf(config.value))
+  new TableState<K, V>(config.key, recordStoreOf(config.value))
 
 export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): Effect.Effect<Core<K, V>> =>
   Effect.gen(function* () {

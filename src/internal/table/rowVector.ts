@@ -1,27 +1,41 @@
 /**
  * The rows of a table by slot number: a persistent vector, 32-way, whose leaves hold columns instead of objects.
  *
- * Nodes that the running batch created are changed in place; `freeze` ends that, in constant time. A leaf keeps its
- * values in one array and offset, timestamp and partition of its rows in one array of doubles, which V8 stores unboxed:
- * 8 + 24 bytes a row, no object per row.
+ * Nodes that the running batch created are changed in place; `freeze` ends that, in constant time. Of each row a leaf
+ * keeps the place of its record (`recordStore.ts`), 8 bytes, and the value where that is an object: no object per row, and
+ * little for a collection of garbage to go through.
  */
 
 const BITS = 5
 const WIDTH = 1 << BITS
 const MASK = WIDTH - 1
 
-/** The value of a row that holds none: never set, or deleted. */
+/** The value of a row that has none at hand: it was deleted, or is bytes of its record. */
 export const ABSENT: unique symbol = Symbol("ABSENT")
+
+/** What a row holds that no record was put into. */
+export const NO_RECORD = -1
+
+/** What a row holds for a tombstone at `place`. */
+export const tombstoneAt = (place: number): number => -2 - place
+
+/** Has the row of which this is held a value? */
+export const isPresent = (held: number): boolean => held >= 0
+
+/** The place of the record, where there is one. */
+export const placeOf = (held: number): number => (held >= 0 ? held : -2 - held)
 
 export interface Leaf {
   owner: object
-  readonly values: Array<unknown>
-  /** Three doubles a row: offset, timestamp, partition. */
-  readonly meta: Array<number>
+  /** Where the rows' records are; `tombstoneAt` a place, or `NO_RECORD`. */
+  readonly held: Array<number>
+  /**
+   * Only where there are some. What was made of a record's bytes for somebody who read them is added by readers: it tells
+   * nothing that was not there.
+   */
+  values: Array<unknown> | undefined
   /** Only where headers are kept. */
   headers: Array<unknown> | undefined
-  /** Values that were made of bytes for somebody who read them. Readers add to it: it tells nothing that was not there. */
-  loaded: Array<unknown> | undefined
 }
 
 interface Branch {
@@ -33,11 +47,12 @@ type Node = Leaf | Branch
 
 const NO_OWNER: object = {}
 
-// Doubles from the start: an array of small integers would be converted on its first timestamp.
-const META_TEMPLATE: ReadonlyArray<number> = Array.from({ length: WIDTH * 3 }, () => 0.5)
-const VALUES_TEMPLATE: ReadonlyArray<unknown> = Array.from({ length: WIDTH }, () => ABSENT)
+const column = <A>(of: A): Array<A> => Array.from({ length: WIDTH }, () => of)
 
-const EMPTY_LEAF: Leaf = { owner: NO_OWNER, values: [], meta: [], headers: undefined, loaded: undefined }
+const HELD_TEMPLATE: ReadonlyArray<number> = column(NO_RECORD)
+const VALUES_TEMPLATE: ReadonlyArray<unknown> = column(ABSENT)
+
+const EMPTY_LEAF: Leaf = { owner: NO_OWNER, held: [], values: undefined, headers: undefined }
 
 /** An immutable vector: what `freeze` hands out. */
 export interface Rows {
@@ -61,10 +76,9 @@ export const indexInLeaf = (slot: number): number => slot & MASK
 
 const newLeaf = (owner: object): Leaf => ({
   owner,
-  values: VALUES_TEMPLATE.slice(),
-  meta: META_TEMPLATE.slice(),
-  headers: undefined,
-  loaded: undefined
+  held: HELD_TEMPLATE.slice(),
+  values: undefined,
+  headers: undefined
 })
 
 /** The builder: one per table, owned by its reader. */
@@ -126,7 +140,7 @@ export class RowVector {
     }
   }
 
-  /** Adds a row without a value, and returns its slot. */
+  /** Adds a row without a record, and returns its slot. */
   append(): number {
     const slot = this.length++
     if ((slot & MASK) !== 0) return slot
@@ -164,20 +178,26 @@ export class RowVector {
 
 const copyLeaf = (leaf: Leaf, owner: object): Leaf => ({
   owner,
-  values: leaf.values.slice(),
-  meta: leaf.meta.slice(),
-  headers: leaf.headers?.slice(),
-  loaded: leaf.loaded?.slice()
+  held: leaf.held.slice(),
+  values: leaf.values?.slice(),
+  headers: leaf.headers?.slice()
 })
 
-const emptyColumn = (): Array<unknown> => Array.from({ length: WIDTH }, () => undefined)
+/** The value that is at hand, or `ABSENT`. */
+export const valueIn = (leaf: Leaf, index: number): unknown => (leaf.values === undefined ? ABSENT : leaf.values[index])
 
-export const setHeaders = (leaf: Leaf, index: number, headers: unknown): void => {
-  leaf.headers ??= emptyColumn()
-  leaf.headers[index] = headers
+export const setValue = (leaf: Leaf, index: number, value: unknown): void => {
+  if (leaf.values === undefined) {
+    if (value === ABSENT) return
+    leaf.values = VALUES_TEMPLATE.slice()
+  }
+  leaf.values[index] = value
 }
 
-export const setLoaded = (leaf: Leaf, index: number, value: unknown): void => {
-  leaf.loaded ??= emptyColumn()
-  leaf.loaded[index] = value
+export const setHeaders = (leaf: Leaf, index: number, headers: unknown): void => {
+  if (leaf.headers === undefined) {
+    if (headers === undefined) return
+    leaf.headers = column(undefined)
+  }
+  leaf.headers[index] = headers
 }

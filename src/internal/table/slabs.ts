@@ -2,7 +2,7 @@
  * Bytes that lie outside of V8's heap, where no garbage collection copies or marks them: appended to slabs, found again
  * by a number.
  *
- *     entry: tag: int32 (the owner's), length: int32, bytes, zeros up to a multiple of 8 bytes
+ *     entry: tag: int32 (the owner's), length: int32, what else the owner keeps, bytes, zeros up to a multiple of 8 bytes
  *
  * A place is the number of the slab times `UNITS`, plus the entry's first unit of 8 bytes in it: a small integer to V8
  * up to 16 GiB, a double beyond.
@@ -18,8 +18,10 @@ const COPIED_BY_LOOP = 32
 export class Slab {
   readonly number: number
   readonly bytes: Buffer
-  /** Tag and length of the entry that begins at unit `u`: at `2 * u`. */
+  /** The first unit of entry `u` is at `2 * u`. */
   readonly ints: Int32Array
+  /** Unit `u` is at `u`. */
+  readonly floats: Float64Array
   /** In units. */
   readonly capacity: number
   used = 0
@@ -31,6 +33,7 @@ export class Slab {
     this.capacity = capacity
     this.bytes = Buffer.allocUnsafeSlow(capacity * UNIT)
     this.ints = new Int32Array(this.bytes.buffer)
+    this.floats = new Float64Array(this.bytes.buffer)
   }
 }
 
@@ -43,13 +46,9 @@ export const unitAt = (place: number): number => place % UNITS
 
 export const placeIn = (slab: Slab, unit: number): number => slab.number * UNITS + unit
 
+export const tagAt = (slab: Slab, unit: number): number => slab.ints[2 * unit]
+
 export const lengthAt = (slab: Slab, unit: number): number => slab.ints[2 * unit + 1]
-
-/** Where the bytes of an entry begin in its slab. */
-export const bytesAt = (unit: number): number => (unit + 1) * UNIT
-
-/** What an entry of so many bytes takes. */
-export const unitsOf = (length: number): number => (length + 2 * UNIT - 1) >>> 3
 
 export class Slabs {
   private list: Array<Slab | undefined> = []
@@ -58,17 +57,32 @@ export class Slabs {
   /** The one that the next entries go to; none of those that have a slab of their own. */
   newest: Slab | undefined
   private readonly freeNumbers: Array<number> = []
+  private readonly head: number
   private readonly limit: number
 
-  /** `limit`: of a slab, in units. */
-  constructor(limit = UNITS) {
+  /** `head`: units of an entry before its bytes. `limit`: of a slab, in units. */
+  constructor(head: number, limit = UNITS) {
+    this.head = head
     this.limit = limit
   }
 
-  /** Copies `bytes` from `start` to `end`, and returns the place. `memory` is `bytes.buffer`, which is slow to ask for. */
+  /** What an entry of so many bytes takes. */
+  unitsOf(length: number): number {
+    return this.head + ((length + UNIT - 1) >>> 3)
+  }
+
+  /** Where the bytes of an entry begin in its slab. */
+  bytesAt(unit: number): number {
+    return (unit + this.head) * UNIT
+  }
+
+  /**
+   * Copies `bytes` from `start` to `end`, and returns the place. `memory` is `bytes.buffer`, which is slow to ask for. The
+   * rest of the head is for the owner to write.
+   */
   append(tag: number, bytes: Buffer, memory: ArrayBufferLike, start: number, end: number): number {
     const length = end - start
-    const units = unitsOf(length)
+    const units = this.unitsOf(length)
     let slab = this.newest
     if (slab === undefined || units > slab.capacity - slab.used || this.isAlone(units)) slab = this.open(units)
     const unit = slab.used
@@ -80,7 +94,7 @@ export class Slabs {
     ints[2 * unit] = tag
     ints[2 * unit + 1] = length
     const target = slab.bytes
-    let to = bytesAt(unit)
+    let to = this.bytesAt(unit)
     if (length < COPIED_BY_LOOP) for (let from = start; from < end; from++) target[to++] = bytes[from]
     else target.set(new Uint8Array(memory, bytes.byteOffset + start, length), to)
     return placeIn(slab, unit)

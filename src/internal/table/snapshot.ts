@@ -4,15 +4,13 @@ import type { Header } from "../../TableChange.ts"
 import { TypeId, type TableEntry, type TableSnapshot } from "../../TableSnapshot.ts"
 import { viewOf } from "../text.ts"
 import { NOT_ASCII, UNKNOWN, type KeyIndex } from "./keyIndex.ts"
-import { ABSENT, indexInLeaf, leafAt, setLoaded, type Leaf, type Rows } from "./rowVector.ts"
+import type { Records } from "./recordStore.ts"
+import { ABSENT, indexInLeaf, isPresent, leafAt, setValue, valueIn, type Leaf, type Rows } from "./rowVector.ts"
 
 /** The parts that a snapshot shares with the state that it was taken of. */
 interface SnapshotParts<K, V> {
   readonly key: Codec<K>
-  /** From what a row holds to what users see. */
-  readonly load: (held: unknown) => V
-  /** Is what `load` made of bytes (which are held as numbers) kept for the next read? */
-  readonly once: boolean
+  readonly records: Records<V>
   /** Shared and growing: slots at or above `rows.length` are later than this snapshot. */
   readonly index: KeyIndex
   readonly keys: ReadonlyArray<K> | undefined
@@ -63,15 +61,13 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
 
   /** The value of a row that has one. */
   #value(leaf: Leaf, i: number): V {
-    const { load, once } = this.#parts
-    const held = leaf.values[i]
-    if (!once || typeof held !== "number") return load(held)
-    const before = leaf.loaded?.[i]
-    // only values are put there, and no value is undefined where they are objects
-    if (before !== undefined) return before as V
-    const value = load(held)
-    setLoaded(leaf, i, value)
-    return value
+    const value = valueIn(leaf, i)
+    // only values are put there
+    if (value !== ABSENT) return value as V
+    const { records } = this.#parts
+    const made = records.valueAt(leaf.held[i])
+    if (records.once) setValue(leaf, i, made)
+    return made
   }
 
   get(key: K): Option.Option<V> {
@@ -79,7 +75,7 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
     if (slot === UNKNOWN) return Option.none()
     const leaf = leafAt(this.#parts.rows, slot)
     const i = indexInLeaf(slot)
-    return leaf.values[i] === ABSENT ? Option.none() : Option.some(this.#value(leaf, i))
+    return isPresent(leaf.held[i]) ? Option.some(this.#value(leaf, i)) : Option.none()
   }
 
   getOrUndefined(key: K): V | undefined {
@@ -87,7 +83,7 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
     if (slot === UNKNOWN) return undefined
     const leaf = leafAt(this.#parts.rows, slot)
     const i = indexInLeaf(slot)
-    return leaf.values[i] === ABSENT ? undefined : this.#value(leaf, i)
+    return isPresent(leaf.held[i]) ? this.#value(leaf, i) : undefined
   }
 
   has(key: K): boolean {
@@ -96,7 +92,7 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
   }
 
   #isPresent(slot: number): boolean {
-    return leafAt(this.#parts.rows, slot).values[indexInLeaf(slot)] !== ABSENT
+    return isPresent(leafAt(this.#parts.rows, slot).held[indexInLeaf(slot)])
   }
 
   entry(key: K): Option.Option<TableEntry<K, V>> {
@@ -109,13 +105,15 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
   #entryAt(slot: number, key: K): TableEntry<K, V> | undefined {
     const leaf = leafAt(this.#parts.rows, slot)
     const i = indexInLeaf(slot)
-    if (leaf.values[i] === ABSENT) return undefined
+    const place = leaf.held[i]
+    if (!isPresent(place)) return undefined
+    const { records } = this.#parts
     return {
       key,
       value: this.#value(leaf, i),
-      partition: leaf.meta[i * 3 + 2],
-      offset: leaf.meta[i * 3],
-      timestamp: leaf.meta[i * 3 + 1],
+      partition: records.partitionAt(place),
+      offset: records.offsetAt(place),
+      timestamp: records.timestampAt(place),
       headers: (leaf.headers?.[i] as ReadonlyArray<Header> | undefined) ?? NO_HEADERS
     }
   }
@@ -138,7 +136,7 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
     for (let slot = 0; slot < rows.length; slot++) {
       const leaf = leafAt(rows, slot)
       const i = indexInLeaf(slot)
-      if (leaf.values[i] !== ABSENT) yield [this.#keyAt(slot), this.#value(leaf, i)]
+      if (isPresent(leaf.held[i])) yield [this.#keyAt(slot), this.#value(leaf, i)]
     }
   }
 
@@ -155,7 +153,7 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
     for (let slot = 0; slot < rows.length; slot++) {
       const leaf = leafAt(rows, slot)
       const i = indexInLeaf(slot)
-      if (leaf.values[i] !== ABSENT) yield this.#value(leaf, i)
+      if (isPresent(leaf.held[i])) yield this.#value(leaf, i)
     }
   }
 

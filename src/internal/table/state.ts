@@ -10,21 +10,29 @@ import type { Codec } from "../../Codec.ts"
 import type { Header, TableChange } from "../../TableChange.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
 import { KeyIndex, UNKNOWN } from "./keyIndex.ts"
-import { ABSENT, emptyRows, indexInLeaf, RowVector, setHeaders, setLoaded, type Leaf } from "./rowVector.ts"
+import { RecordStore, type Records } from "./recordStore.ts"
+import {
+  ABSENT,
+  emptyRows,
+  indexInLeaf,
+  isPresent,
+  NO_RECORD,
+  placeOf,
+  RowVector,
+  setHeaders,
+  setValue,
+  tombstoneAt,
+  valueIn
+} from "./rowVector.ts"
 import { makeSnapshot } from "./snapshot.ts"
-import type { ValueStore } from "./valueStore.ts"
 
-/** What one partition last said about a key. `value` is `ABSENT` for a tombstone; where there is a store, as that has it. */
-export interface Row {
+/** What one partition last said about a key, as a leaf has it. */
+interface Row {
+  readonly held: number
+  /** `ABSENT` for a tombstone, and where it is bytes of the record. */
   readonly value: unknown
-  readonly partition: number
-  readonly offset: number
-  readonly timestamp: number
   readonly headers: ReadonlyArray<Header> | undefined
 }
-
-/** What `append` leaves in the place of the partition: no row yet. */
-const NO_PARTITION = 0.5
 
 /**
  * How long a tombstone is remembered against older records of the same key in other partitions, in the records' own
@@ -62,12 +70,11 @@ export class TableState<K, V> {
   replayed = true
 
   private readonly key: Codec<K>
-  /** Where values are kept as bytes, and rows hold their places in it instead. */
-  values: ValueStore<V> | undefined
+  records: RecordStore<V>
 
-  constructor(key: Codec<K>, values?: ValueStore<V>) {
+  constructor(key: Codec<K>, records = new RecordStore<V>(undefined)) {
     this.key = key
-    this.values = values
+    this.records = records
     this.keys = key.text ? undefined : []
   }
 
@@ -79,21 +86,21 @@ export class TableState<K, V> {
     return this.contested.size
   }
 
-  /** The slot of the key with these bytes, or `UNKNOWN`. */
-  find(bytes: Buffer, start: number, end: number): number {
-    return this.index.find(bytes, start, end)
+  /** See `KeyIndex.hashesOf`. */
+  hashesOf(bytes: Buffer, starts: Int32Array, ends: Int32Array, from: number, to: number): Int32Array {
+    return this.index.hashesOf(bytes, starts, ends, from, to)
   }
 
-  /** Is the key that was looked for last ASCII? */
-  get wasAscii(): boolean {
-    return this.index.wasAscii
+  /** The slot of the key with these bytes, or `UNKNOWN`. */
+  find(bytes: Buffer, start: number, end: number, hash?: number): number {
+    return this.index.find(bytes, start, end, hash)
   }
 
   /** A slot for a key that has none. `key` is not looked at where a key is its own identity. */
-  addKey(bytes: Buffer, start: number, end: number, key: K): number {
+  addKey(bytes: Buffer, start: number, end: number, key: K, hash?: number): number {
     this.rows.append()
     this.keys?.push(key)
-    return this.index.add(bytes, start, end)
+    return this.index.add(bytes, start, end, hash)
   }
 
   private keyAt(slot: number): K {
@@ -101,37 +108,17 @@ export class TableState<K, V> {
     return this.keys === undefined ? (this.index.textAt(slot, "utf8") as K) : this.keys[slot]
   }
 
-  /** From what a row holds to what users see. */
-  private load(held: unknown): V {
-    return this.values === undefined ? (held as V) : this.values.load(held)
+  /** The value of a row that has one. */
+  private load(value: unknown, held: number, records: Records<V> = this.records): V {
+    // an object that was put is a V, and one that was made of bytes is, too
+    return value === ABSENT ? records.valueAt(held) : (value as V)
   }
 
-  /** What a row holds for a value that is not kept as bytes. */
-  hold(value: unknown): unknown {
-    return this.values === undefined ? value : this.values.hold(value)
+  private valueOf({ held, value }: Row, records?: Records<V>): Option.Option<V> {
+    return isPresent(held) ? Option.some(this.load(value, held, records)) : Option.none()
   }
 
-  private valueAt(leaf: Leaf, i: number): Option.Option<V> {
-    // what somebody has read before is the same object still
-    const value = leaf.loaded?.[i]
-    return value === undefined ? this.loaded(leaf.values[i]) : Option.some(value as V)
-  }
-
-  private loaded(held: unknown): Option.Option<V> {
-    return held === ABSENT ? Option.none() : Option.some(this.load(held))
-  }
-
-  /** `load`, of rows as they are now: whatever becomes of them. */
-  private reader(): (held: unknown) => V {
-    return this.values === undefined ? asIs : this.values.reader()
-  }
-
-  /** A row does not hold it any more. */
-  private release(held: unknown): void {
-    this.values?.release(held)
-  }
-
-  /** Sets the row of a key, or empties it (`ABSENT`), by a record of `partition`. */
+  /** Sets the row of a key to a value that is kept as it is, or empties it (`ABSENT`), by a record of `partition`. */
   put(
     slot: number,
     value: unknown,
@@ -140,95 +127,130 @@ export class TableState<K, V> {
     timestamp: number,
     headers: ReadonlyArray<Header> | undefined
   ): void {
-    const leaf = this.rows.leafForWrite(slot)
-    const i = indexInLeaf(slot)
-    const m = i * 3
-    const owner = leaf.meta[m + 2]
-    if (timestamp > this.newestTimestamp) this.newestTimestamp = timestamp
-    if (owner !== NO_PARTITION && (owner !== partition || (this.contested.size > 0 && this.contested.has(slot)))) {
-      this.contest(slot, { value, partition, offset, timestamp, headers })
-      return
-    }
-    const before = leaf.values[i]
-    const previous = this.log === undefined ? undefined : this.valueAt(leaf, i)
-    setValue(leaf, i, value)
-    leaf.meta[m] = offset
-    leaf.meta[m + 1] = timestamp
-    leaf.meta[m + 2] = partition
-    if (headers !== undefined || leaf.headers !== undefined) setHeaders(leaf, i, headers)
-    if (before === ABSENT) {
-      if (value !== ABSENT) this.live++
-      else return
-    } else if (value === ABSENT) this.live--
-    if (this.log !== undefined) {
-      this.record(this.log, slot, previous ?? Option.none(), value, partition, offset, timestamp, headers)
-    }
-    if (this.values !== undefined) this.values.release(before)
+    const place = this.records.append(slot, partition, offset, timestamp)
+    this.set(slot, value === ABSENT ? tombstoneAt(place) : place, value, partition, offset, timestamp, headers)
   }
 
-  private record(
-    log: ChangeLog<K, V>,
+  /** Sets the row of a key to a value that stays bytes. `memory` is `bytes.buffer`. */
+  putBytes(
     slot: number,
-    previous: Option.Option<V>,
+    bytes: Buffer,
+    memory: ArrayBufferLike,
+    start: number,
+    end: number,
+    partition: number,
+    offset: number,
+    timestamp: number,
+    headers: ReadonlyArray<Header> | undefined
+  ): void {
+    const place = this.records.appendBytes(slot, partition, offset, timestamp, bytes, memory, start, end)
+    this.set(slot, place, ABSENT, partition, offset, timestamp, headers)
+  }
+
+  private set(
+    slot: number,
+    held: number,
     value: unknown,
     partition: number,
     offset: number,
     timestamp: number,
     headers: ReadonlyArray<Header> | undefined
   ): void {
+    const { records } = this
+    const leaf = this.rows.leafForWrite(slot)
+    const i = indexInLeaf(slot)
+    const before = leaf.held[i]
+    if (timestamp > this.newestTimestamp) this.newestTimestamp = timestamp
+    if (before !== NO_RECORD) {
+      const owner = records.partitionAt(placeOf(before))
+      if (owner !== partition || (this.contested.size > 0 && this.contested.has(slot))) {
+        this.contest(slot, partition, { held, value, headers })
+        return
+      }
+    }
+    const previous =
+      this.log !== undefined && isPresent(before) ? Option.some(this.load(valueIn(leaf, i), before)) : Option.none()
+    leaf.held[i] = held
+    setValue(leaf, i, value)
+    setHeaders(leaf, i, headers)
+    if (isPresent(held)) {
+      if (!isPresent(before)) this.live++
+    } else if (isPresent(before)) this.live--
+    if (this.log !== undefined && (isPresent(before) || isPresent(held))) {
+      this.record(this.log, slot, previous, { held, value, headers }, partition, offset, timestamp)
+    }
+    if (before !== NO_RECORD) records.release(placeOf(before))
+  }
+
+  private record(
+    log: ChangeLog<K, V>,
+    slot: number,
+    previous: Option.Option<V>,
+    { headers = NO_HEADERS, held, value }: Row,
+    partition: number,
+    offset: number,
+    timestamp: number
+  ): void {
     const key = this.keyAt(slot)
     const { replayed } = this
     // a text is its own identity
     log.ids.push(typeof key === "string" && this.key.text ? key : this.index.textAt(slot, "latin1"))
     log.changes.push(
-      value === ABSENT
-        ? { _tag: "Delete", key, previous, partition, offset, timestamp, headers: headers ?? NO_HEADERS, replayed }
-        : {
+      isPresent(held)
+        ? {
             _tag: "Upsert",
             key,
-            value: this.load(value),
+            value: this.load(value, held),
             previous,
             partition,
             offset,
             timestamp,
-            headers: headers ?? NO_HEADERS,
+            headers,
             replayed
           }
+        : { _tag: "Delete", key, previous, partition, offset, timestamp, headers, replayed }
     )
+  }
+
+  private recordRow(
+    log: ChangeLog<K, V>,
+    slot: number,
+    previous: Option.Option<V>,
+    row: Row,
+    records: Records<V> = this.records
+  ): void {
+    const place = placeOf(row.held)
+    const [partition, offset] = [records.partitionAt(place), records.offsetAt(place)]
+    this.record(log, slot, previous, row, partition, offset, records.timestampAt(place))
   }
 
   private rowAt(slot: number): Row | undefined {
     const leaf = this.rows.leaf(slot)
     const i = indexInLeaf(slot)
-    const partition = leaf.meta[i * 3 + 2]
-    return partition === NO_PARTITION
+    const held = leaf.held[i]
+    return held === NO_RECORD
       ? undefined
-      : {
-          value: leaf.values[i],
-          partition,
-          offset: leaf.meta[i * 3],
-          timestamp: leaf.meta[i * 3 + 1],
-          headers: leaf.headers?.[i] as ReadonlyArray<Header> | undefined
-        }
+      : { held, value: valueIn(leaf, i), headers: leaf.headers?.[i] as ReadonlyArray<Header> | undefined }
   }
 
-  private setRow(slot: number, row: Row | undefined): void {
+  private partitionOf({ held }: Row): number {
+    return this.records.partitionAt(placeOf(held))
+  }
+
+  private setRow(slot: number, { headers, held, value }: Row): void {
     const leaf = this.rows.leafForWrite(slot)
     const i = indexInLeaf(slot)
-    const before = leaf.values[i]
-    const value = row === undefined ? ABSENT : row.value
+    const before = leaf.held[i]
+    leaf.held[i] = held
     setValue(leaf, i, value)
-    leaf.meta[i * 3] = row === undefined ? 0 : row.offset
-    leaf.meta[i * 3 + 1] = row === undefined ? 0 : row.timestamp
-    leaf.meta[i * 3 + 2] = row === undefined ? NO_PARTITION : row.partition
-    if (row?.headers !== undefined || leaf.headers !== undefined) setHeaders(leaf, i, row?.headers)
-    if (before === ABSENT && value !== ABSENT) this.live++
-    else if (before !== ABSENT && value === ABSENT) this.live--
+    setHeaders(leaf, i, headers)
+    if (!isPresent(before) && isPresent(held)) this.live++
+    else if (isPresent(before) && !isPresent(held)) this.live--
   }
 
   private setRows(slot: number, rows: ReadonlyArray<Row>): void {
-    const winner = newest(rows)
-    this.setRow(slot, winner)
+    const winner = this.newest(rows)
+    this.setRow(slot, winner ?? NO_ROW)
     if (rows.length < 2) this.contested.delete(slot)
     else
       this.contested.set(
@@ -242,24 +264,39 @@ export class TableState<K, V> {
    * last record counts. So the outcome depends neither on the order in which partitions are read, nor on what
    * compaction has removed.
    */
-  private contest(slot: number, row: Row): void {
+  private contest(slot: number, partition: number, row: Row): void {
     const before = this.rowAt(slot)!
     const rows = [before, ...(this.contested.get(slot) ?? [])]
-    this.setRows(slot, [...rows.filter((r) => r.partition !== row.partition), row])
+    this.setRows(slot, [...rows.filter((r) => this.partitionOf(r) !== partition), row])
     const after = this.rowAt(slot)!
-    if (this.log !== undefined && !sameRecord(before, after) && (before.value !== ABSENT || after.value !== ABSENT)) {
-      this.record(
-        this.log,
-        slot,
-        this.loaded(before.value),
-        after.value,
-        after.partition,
-        after.offset,
-        after.timestamp,
-        after.headers
-      )
+    if (
+      this.log !== undefined &&
+      !sameRecord(this.records, before, this.records, after) &&
+      (isPresent(before.held) || isPresent(after.held))
+    ) {
+      this.recordRow(this.log, slot, this.valueOf(before), after)
     }
-    for (const r of rows) if (r.partition === row.partition) this.release(r.value)
+    for (const r of rows) if (this.partitionOf(r) === partition) this.release(r)
+  }
+
+  /** A row does not hold its record any more. */
+  private release({ held }: Row): void {
+    this.records.release(placeOf(held))
+  }
+
+  /** By timestamp, then by partition. */
+  private newest(rows: ReadonlyArray<Row>): Row | undefined {
+    const { records } = this
+    let best: Row | undefined
+    for (const row of rows) {
+      const later =
+        best === undefined
+          ? 1
+          : records.timestampAt(placeOf(row.held)) - records.timestampAt(placeOf(best.held)) ||
+            this.partitionOf(row) - this.partitionOf(best)
+      if (later > 0) best = row
+    }
+    return best
   }
 
   /**
@@ -271,7 +308,7 @@ export class TableState<K, V> {
     // what was there before; only somebody who listens needs it
     const touched = log === undefined ? undefined : new Map<number, Row | undefined>()
     // rows let go of what is told of only at the end
-    const loadBefore = this.reader()
+    const recordsBefore = this.records.share()
     this.log = undefined
     let n = 0
     for (let slot = 0; slot < this.index.size; slot++) {
@@ -279,11 +316,14 @@ export class TableState<K, V> {
       const row = this.rowAt(slot)
       if (row === undefined) continue
       const all = [row, ...(this.contested.get(slot) ?? [])]
-      const rest = all.filter((r) => !partitions.has(r.partition))
-      if (rest.length === all.length) continue
+      const gone = all.filter((r) => partitions.has(this.partitionOf(r)))
+      if (gone.length === 0) continue
       touched?.set(slot, row)
-      this.setRows(slot, rest)
-      for (const r of all) if (partitions.has(r.partition)) this.release(r.value)
+      this.setRows(
+        slot,
+        all.filter((r) => !gone.includes(r))
+      )
+      for (const r of gone) this.release(r)
     }
     for (let from = 0; from < shadow.index.size; from++) {
       if (++n % ROWS_PER_STEP === 0) yield
@@ -292,15 +332,23 @@ export class TableState<K, V> {
       let slot = this.index.findFrom(shadow.index, from)
       if (slot === UNKNOWN) {
         // as for any tombstone of an unknown key
-        if (row.value === ABSENT && !this.multiPartition) continue
+        if (!isPresent(row.held) && !this.multiPartition) continue
         this.rows.append()
         if (this.keys !== undefined) this.keys.push(shadow.keyAt(from))
         slot = this.index.addFrom(shadow.index, from)
       }
       if (touched !== undefined && !touched.has(slot)) touched.set(slot, this.rowAt(slot))
       for (const r of [row, ...(shadow.contested.get(from) ?? [])]) {
-        const value = copied(r.value, slot, shadow.values, this.values)
-        this.put(slot, value, r.partition, r.offset, r.timestamp, r.headers)
+        const place = placeOf(r.held)
+        this.set(
+          slot,
+          movedHeld(r.held, shadow.records, this.records, slot),
+          r.value,
+          shadow.records.partitionAt(place),
+          shadow.records.offsetAt(place),
+          shadow.records.timestampAt(place),
+          r.headers
+        )
       }
     }
     this.log = log
@@ -308,22 +356,20 @@ export class TableState<K, V> {
     for (const [slot, before] of touched) {
       if (++n % ROWS_PER_STEP === 0) yield
       const after = this.rowAt(slot)
-      const was = before === undefined ? ABSENT : before.value
-      const is = after === undefined ? ABSENT : after.value
-      if (was === ABSENT && is === ABSENT) continue
-      if (before !== undefined && after !== undefined && sameRecord(before, after)) {
-        if (sameLog || !partitions.has(after.partition)) continue
+      if (!(before !== undefined && isPresent(before.held)) && !(after !== undefined && isPresent(after.held))) continue
+      if (before !== undefined && after !== undefined && sameRecord(recordsBefore, before, this.records, after)) {
+        if (sameLog || !partitions.has(this.partitionOf(after))) continue
       }
+      const previous = before === undefined ? Option.none<V>() : this.valueOf(before, recordsBefore)
+      if (after !== undefined) this.recordRow(log, slot, previous, after)
       // a row that only vanished has no record of its own: it carries the place of the one that it had
-      const at = after ?? before!
-      const previous = was === ABSENT ? Option.none<V>() : Option.some(loadBefore(was))
-      this.record(log, slot, previous, is, at.partition, at.offset, at.timestamp, at.headers)
+      else this.recordRow(log, slot, previous, { ...before!, held: tombstoneAt(placeOf(before!.held)) }, recordsBefore)
     }
   }
 
   /** Is it time for `compact`? */
   get wantsCompaction(): boolean {
-    return this.hasIdleSlots || this.values?.wantsEmptying === true
+    return this.hasIdleSlots || this.records.wantsEmptying
   }
 
   private get hasIdleSlots(): boolean {
@@ -333,29 +379,30 @@ export class TableState<K, V> {
 
   /** Gives up the room of overwritten values, or the slots of deleted keys, in steps. What users see is the same. */
   *compact(): Generator<void, void> {
-    if (this.values?.wantsEmptying === true && !this.hasIdleSlots) yield* this.emptySlabs(this.values)
+    if (this.records.wantsEmptying && !this.hasIdleSlots) yield* this.emptySlabs()
     else yield* this.renumber()
   }
 
   /** After each step all is as it should be: it need not be taken to the end. */
-  private *emptySlabs(values: ValueStore<V>): Generator<void> {
+  private *emptySlabs(): Generator<void> {
+    const { records } = this
     let n = 0
-    for (const { place, slot } of values.entriesToMove()) {
+    for (const { place, slot } of records.entriesToMove()) {
       if (++n % ROWS_PER_STEP === 0) yield
       const i = indexInLeaf(slot)
-      if (this.rows.leaf(slot).values[i] === place) {
-        this.rows.leafForWrite(slot).values[i] = values.appendFrom(values, place, slot)
-        values.release(place)
+      const { held } = this.rows.leaf(slot)
+      if (held[i] !== NO_RECORD && placeOf(held[i]) === place) {
+        this.rows.leafForWrite(slot).held[i] = movedHeld(held[i], records, records, slot)
+        records.release(place)
         continue
       }
       const losers = this.contested.get(slot)
-      if (losers?.some((row) => row.value === place) !== true) continue
-      const value = values.appendFrom(values, place, slot)
+      if (losers?.some((row) => placeOf(row.held) === place) !== true) continue
       this.contested.set(
         slot,
-        losers.map((row) => (row.value === place ? { ...row, value } : row))
+        losers.map((row) => (placeOf(row.held) === place ? moved(row, records, records, slot) : row))
       )
-      values.release(place)
+      records.release(place)
     }
   }
 
@@ -364,9 +411,15 @@ export class TableState<K, V> {
     const index = new KeyIndex()
     const keys: Array<K> | undefined = this.keys === undefined ? undefined : []
     const rows = new RowVector(emptyRows)
-    const values = this.values?.empty()
+    const records = this.records.empty()
     const contested = new Map<number, ReadonlyArray<Row>>()
-    const old = { index: this.index, keys: this.keys, rows: this.rows, values: this.values, contested: this.contested }
+    const old = {
+      index: this.index,
+      keys: this.keys,
+      rows: this.rows,
+      records: this.records,
+      contested: this.contested
+    }
     const live = this.live
     let n = 0
     for (let slot = 0; slot < old.index.size; slot++) {
@@ -374,45 +427,43 @@ export class TableState<K, V> {
       const row = this.rowAt(slot)
       if (row === undefined) continue
       const losers = old.contested.get(slot)
-      if (row.value === ABSENT && (losers === undefined || losers.every(isTombstone)) && !this.isRemembered(row))
+      if (!isPresent(row.held) && losers?.some((loser) => isPresent(loser.held)) !== true && !this.isRemembered(row)) {
         continue
+      }
       const to = rows.append()
       index.addFrom(old.index, slot)
       if (keys !== undefined) keys.push(old.keys![slot])
       if (losers !== undefined) {
         contested.set(
           to,
-          losers.map((loser) => ({ ...loser, value: copied(loser.value, to, old.values, values) }))
+          losers.map((loser) => moved(loser, old.records, records, to))
         )
       }
       const leaf = rows.leafForWrite(to)
       const i = indexInLeaf(to)
-      leaf.values[i] = copied(row.value, to, old.values, values)
-      const loaded = old.rows.leaf(slot).loaded?.[indexInLeaf(slot)]
-      if (loaded !== undefined) setLoaded(leaf, i, loaded)
-      leaf.meta[i * 3] = row.offset
-      leaf.meta[i * 3 + 1] = row.timestamp
-      leaf.meta[i * 3 + 2] = row.partition
-      if (row.headers !== undefined) setHeaders(leaf, i, row.headers)
+      leaf.held[i] = movedHeld(row.held, old.records, records, to)
+      setValue(leaf, i, row.value)
+      setHeaders(leaf, i, row.headers)
     }
     this.index = index
     this.keys = keys
     this.rows = rows
-    this.values = values
+    this.records = records
     this.contested = contested
     this.live = live
     this.emptyRowsAllowed = Math.max(MIN_EMPTY_ROWS, 2 * (rows.length - live))
   }
 
   private isRemembered(tombstone: Row): boolean {
-    return this.multiPartition && tombstone.timestamp > this.newestTimestamp - REMEMBER_TOMBSTONES_MILLIS
+    if (!this.multiPartition) return false
+    const timestamp = this.records.timestampAt(placeOf(tombstone.held))
+    return timestamp > this.newestTimestamp - REMEMBER_TOMBSTONES_MILLIS
   }
 
   snapshot(version: number): TableSnapshot<K, V> {
     return makeSnapshot<K, V>({
       key: this.key,
-      load: this.reader(),
-      once: this.values?.once === true,
+      records: this.records.share(),
       index: this.index,
       keys: this.keys,
       rows: this.rows.freeze(),
@@ -422,38 +473,23 @@ export class TableState<K, V> {
   }
 }
 
-/** What was read of the value before is not its any more. */
-const setValue = (leaf: Leaf, i: number, value: unknown): void => {
-  leaf.values[i] = value
-  if (leaf.loaded !== undefined) leaf.loaded[i] = undefined
+/** The row of a key of which nothing is known. */
+const NO_ROW: Row = { held: NO_RECORD, value: ABSENT, headers: undefined }
+
+/** What a row of `slot` is to hold for what one of `from` holds: a copy of its record. */
+const movedHeld = <V>(held: number, from: RecordStore<V>, to: RecordStore<V>, slot: number): number => {
+  const place = to.appendFrom(from, placeOf(held), slot)
+  return isPresent(held) ? place : tombstoneAt(place)
 }
 
-/** Where a row holds the value itself. */
-const asIs = <V>(held: unknown): V => held as V
+const moved = <V>(row: Row, from: RecordStore<V>, to: RecordStore<V>, slot: number): Row => ({
+  ...row,
+  held: movedHeld(row.held, from, to, slot)
+})
 
-/** What a row of `slot` is to hold, for what one of another state holds. */
-const copied = <V>(
-  held: unknown,
-  slot: number,
-  from: ValueStore<V> | undefined,
-  to: ValueStore<V> | undefined
-): unknown => (from === undefined || to === undefined ? held : to.holdFrom(from, held, slot))
-
-/** By timestamp, then by partition. */
-const newest = (rows: ReadonlyArray<Row>): Row | undefined => {
-  let best: Row | undefined
-  for (const row of rows) {
-    if (
-      best === undefined ||
-      row.timestamp > best.timestamp ||
-      (row.timestamp === best.timestamp && row.partition > best.partition)
-    ) {
-      best = row
-    }
-  }
-  return best
+const sameRecord = <V>(recordsOfA: Records<V>, a: Row, recordsOfB: Records<V>, b: Row): boolean => {
+  const [atA, atB] = [placeOf(a.held), placeOf(b.held)]
+  return (
+    recordsOfA.partitionAt(atA) === recordsOfB.partitionAt(atB) && recordsOfA.offsetAt(atA) === recordsOfB.offsetAt(atB)
+  )
 }
-
-const isTombstone = (row: Row): boolean => row.value === ABSENT
-
-const sameRecord = (a: Row, b: Row): boolean => a.partition === b.partition && a.offset === b.offset
