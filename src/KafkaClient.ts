@@ -423,7 +423,7 @@ export interface TlsOptions {
 
 /**
  * How to authenticate. An OAUTHBEARER token is asked for anew on each connection and re-authentication; a failure of
- * that Effect is an `Authentication` error.
+ * that Effect is an `Authentication` error, which names it and tells no more of it: it may hold a secret.
  *
  * @since 0.1.0
  * @category options

@@ -355,16 +355,19 @@ export class LogTruncatedError extends Data.TaggedError("KafkaLogTruncatedError"
   readonly reason: "Head" | "Tail"
   readonly topic: string
   readonly partition: number
-  /** The position that the table had. */
+  /** The position that the table had; with `Tail` also where the log ended, if it was still on its way there. */
   readonly from: number
   /** Where the log begins (`Head`) or ends (`Tail`) now. */
   readonly to: number
 }> {
   readonly retriable = true
   override get message(): string {
-    const what = this.reason === "Head" ? "begins at" : "ends at"
+    const what =
+      this.reason === "Head"
+        ? `begins at ${this.to}, the table was at ${this.from}`
+        : `ends at ${this.to}, it reached ${this.from} before`
     return (
-      `Log truncated: ${where(this)} now ${what} ${this.to}, the table was at ${this.from}. The partition is rebuilt; keys` +
+      `Log truncated: ${where(this)} now ${what}. The partition is rebuilt; keys` +
       ` without a surviving record disappear. ` +
       (this.reason === "Head"
         ? "Check the topic's cleanup.policy and retention."

@@ -149,6 +149,11 @@ describe("messages", () => {
       `Log truncated: topic "t" partition 3 now begins at 42, the table was at 10. The partition is rebuilt`
     ],
     [
+      "a log that lost its end",
+      new KafkaError.LogTruncatedError({ reason: "Tail", topic: "t", partition: 3, from: 42, to: 10 }),
+      `Log truncated: topic "t" partition 3 now ends at 10, it reached 42 before. The partition is rebuilt`
+    ],
+    [
       "a poison value: the place in it, not the schema's tree",
       poison({}),
       `Value not decodable: topic "t" partition 3 offset 42, key "search": port: Expected an integer, actual 1.5. ` +

@@ -3,17 +3,22 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Tracer from "effect/Tracer"
+import buffer from "node:buffer"
+import { createPrivateKey } from "node:crypto"
 import * as Tls from "node:tls"
 import { inspect } from "node:util"
-import { assert } from "vitest"
-import { KafkaClient } from "../../src/index.ts"
-import { makeAuthority } from "../kafka/certificates.ts"
+import { assert, vi } from "vitest"
+import { Codec, KafkaClient, KafkaTableWriter } from "../../src/index.ts"
+import { makeAuthority, type Certificate } from "../kafka/certificates.ts"
 import * as JavaClient from "../kafka/JavaClient.ts"
 import * as KafkaCluster from "../kafka/KafkaCluster.ts"
 import { realKafka, topicName } from "../kafka/realKafka.ts"
 import { leftovers } from "../support/leftovers.ts"
 import {
+  changesOf,
   eventually,
   failOnProcessWarnings,
   failureOf,
@@ -23,7 +28,7 @@ import {
   statusOf,
   test
 } from "../support/live.ts"
-import { countingProxy, listening, open, withClient } from "./support.ts"
+import { countingProxy, listening, open, withClient, type Settings } from "./support.ts"
 
 failOnProcessWarnings()
 
@@ -32,11 +37,66 @@ const compacted = { "cleanup.policy": "compact" }
 /** Each of a kind that is found wherever it would turn up. */
 const passwords = {
   reader: "s3cret-of-reader",
+  writer: "s3cret-of-writer",
   describer: "s3cret-of-describer",
   nobody: "s3cret-of-nobody",
   changing: "s3cret-of-changing"
 } as const
 type User = keyof typeof passwords
+
+/** What it would look like, written by whatever means. */
+const formsOf = (secret: string): ReadonlyArray<string> => {
+  const bytes = Buffer.from(secret)
+  const hex = bytes.toString("hex")
+  return [
+    secret,
+    bytes.toString("base64").replaceAll("=", "").slice(0, -1),
+    hex,
+    hex.match(/../g)!.join(" "),
+    [...bytes].join(","),
+    [...bytes].join(", ")
+  ]
+}
+
+/** Sets variables of the environment, and shows whole buffers, until the scope ends. */
+const environment = (variables: Readonly<Record<string, string>>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const { INSPECT_MAX_BYTES } = buffer
+      buffer.INSPECT_MAX_BYTES = 100_000
+      for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value)
+      return INSPECT_MAX_BYTES
+    }),
+    (shownBytes) =>
+      Effect.sync(() => {
+        buffer.INSPECT_MAX_BYTES = shownBytes
+        vi.unstubAllEnvs()
+      })
+  )
+
+/** Spans as a tracer gets them, with all that is added to them until the end. */
+const recordSpans =
+  (spans: Array<unknown>) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.flatMap(Effect.tracer, (native) =>
+      Effect.withTracer(
+        effect,
+        Tracer.make({
+          span: (...args) => {
+            const span = native.span(...args)
+            spans.push(span)
+            return span
+          },
+          context: (f, fiber) => native.context(f, fiber)
+        })
+      )
+    )
+
+const openWriter = (
+  client: KafkaClient.KafkaClientOptions,
+  topic: string,
+  settings: KafkaTableWriter.WriterSettings = {}
+) => KafkaTableWriter.make<string, string>({ topic, value: Codec.utf8, ...settings }).pipe(withClient(client))
 
 /** Sessions end while tests run, so that authenticating again is a part of all of them. */
 const SESSION_MILLIS = 3_000
@@ -88,75 +148,71 @@ realKafka("a table on a Kafka with TLS, credentials and rights", { java: true },
     })
   )
 
-  const mechanisms = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] as const
+  const token = (username: User): KafkaClient.SaslOptions => ({
+    mechanism: "OAUTHBEARER",
+    token: Effect.map(KafkaCluster.unsecuredToken(username), Redacted.make)
+  })
 
-  for (const mechanism of mechanisms) {
-    test(`${mechanism}: reads with READ and DESCRIBE alone, beyond the end of sessions`, () =>
-      Effect.gen(function* () {
-        const { as, connections, java, sasl, topic } = yield* kafka
+  for (const mechanism of ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] as const) {
+    test(`${mechanism} over TLS: a table with READ and DESCRIBE, a writer with WRITE and DESCRIBE, and nothing else`, () => {
+      const lines: Array<string> = []
+      return Effect.gen(function* () {
+        const { as, connections, sasl, topic } = yield* kafka
+        const options = (user: User) => as(mechanism === "OAUTHBEARER" ? token(user) : sasl(user, mechanism))
         const name = yield* topic([
           ["reader", "read"],
-          ["reader", "describe"]
+          ["reader", "describe"],
+          ["writer", "write"],
+          ["writer", "describe"]
         ])
-        const table = yield* open(as(sasl("reader", mechanism)), name)
+        // all that can be asked of either, with the options that everybody has
+        const table = yield* open(options("reader"), name)
+        const writer = yield* openWriter(options("writer"), name)
         const seen = yield* statuses(table)
+        const changes = yield* changesOf(table)
         const before = yield* connections
         const begin = yield* Clock.currentTimeMillis
-        for (let i = 2; (yield* Clock.currentTimeMillis) < begin + SESSION_MILLIS * 1.7; i++) {
-          yield* java.produce(name, [{ key: "a", value: `${i}` }])
+        const written: Array<readonly [string, string | null]> = []
+        // beyond the end of a session
+        while ((yield* Clock.currentTimeMillis) < begin + SESSION_MILLIS * 1.4) {
+          const value = `${written.length}`
+          written.push(["a", value], ["b", value], ["b", null])
+          const positions = yield* writer.setMany([
+            ["a", value],
+            ["b", value]
+          ])
+          yield* table.awaitPosition([...positions, yield* writer.delete("b")])
           yield* table.barrier()
-          assert.strictEqual(table.unsafeSnapshot().getOrUndefined("a"), `${i}`)
-          yield* Effect.sleep("100 millis")
+          assert.deepStrictEqual([...table.unsafeSnapshot()], [["a", value]])
+          yield* Effect.sleep("50 millis")
         }
+        yield* eventually(
+          Effect.sync(() => changes.length),
+          (count) => count === written.length
+        )
+        assert.deepStrictEqual(changes, written)
         assert.deepStrictEqual(seen, ["CaughtUp"])
         assert.strictEqual((yield* table.stats).reconnects, 0)
         // the same connections all along
         assert.isAtMost((yield* connections) - before, 1)
-      }))
+        // what is not known without more rights is said once, and is nothing to worry about
+        const said = lines.filter((line) => !line.includes("caught up"))
+        assert.deepStrictEqual(
+          said.map((line) => /level=(\w+)/.exec(line)?.[1]),
+          ["INFO", "INFO", "INFO"],
+          said.join("\n")
+        )
+        assert.lengthOf(
+          said.filter((line) => line.includes("cleanup.policy may not be read (DESCRIBE_CONFIGS)")),
+          2
+        )
+        assert.lengthOf(
+          said.filter((line) => line.includes("delete.retention.ms may not be read")),
+          1
+        )
+      }).pipe(recordLogs(lines))
+    })
   }
-
-  test("OAUTHBEARER: a token for each session", () =>
-    Effect.gen(function* () {
-      const { as, java, topic } = yield* kafka
-      const name = yield* topic([["reader", "read"]])
-      let asked = 0
-      const token = Effect.map(KafkaCluster.unsecuredToken("reader", 3_600), (text) => {
-        asked++
-        return Redacted.make(text)
-      })
-      const table = yield* open(as({ mechanism: "OAUTHBEARER", token }), name)
-      const seen = yield* statuses(table)
-      const first = asked
-      assert.isAtLeast(first, 1)
-      yield* eventually(
-        Effect.sync(() => asked),
-        (count) => count > first
-      )
-      yield* java.produce(name, [{ key: "a", value: "2" }])
-      yield* table.barrier()
-      assert.strictEqual(table.unsafeSnapshot().getOrUndefined("a"), "2")
-      assert.deepStrictEqual(seen, ["CaughtUp"])
-
-      const failing = { mechanism: "OAUTHBEARER", token: Effect.fail("no token today") } as const
-      const error = failureOf(yield* Effect.exit(open(as(failing), name)))
-      assert.deepStrictEqual([error._tag, error.reason], ["KafkaConnectionError", "Authentication"])
-      assert.include(error.message, "no token today")
-    }))
-
-  test("wrong credentials: a typed error at once, and few attempts", () =>
-    Effect.gen(function* () {
-      const { as, connections, sasl, topic } = yield* kafka
-      const name = yield* topic([["reader", "read"]])
-      for (const mechanism of mechanisms) {
-        const before = yield* connections
-        const begin = yield* Clock.currentTimeMillis
-        const error = failureOf(yield* Effect.exit(open(as(sasl("reader", mechanism, "wrong")), name)))
-        assert.deepStrictEqual([error._tag, error.reason], ["KafkaConnectionError", "Authentication"], mechanism)
-        assert.isFalse(error.retriable)
-        assert.isBelow((yield* Clock.currentTimeMillis) - begin, 3_000)
-        assert.strictEqual((yield* connections) - before, 1)
-      }
-    }))
 
   test("a password that is changed while running: failed and healing, few attempts, live again with the old one", () =>
     Effect.gen(function* () {
@@ -197,18 +253,45 @@ realKafka("a table on a Kafka with TLS, credentials and rights", { java: true },
       }
     }))
 
-  test("the topic's policy may not be read: fine, unless it has to be right; missing topics may not be created", () =>
+  test("with no more rights than these, a policy that has to be right and a topic that is missing are typed errors", () =>
     Effect.gen(function* () {
       const { as, java, sasl, topic } = yield* kafka
-      const name = yield* topic([["reader", "read"]])
-      const error = failureOf(
-        yield* Effect.exit(open(as(sasl("reader")), name, { topicSettings: { onPolicyMismatch: "fail" } }))
-      )
-      assert.deepStrictEqual([error._tag, error.reason], ["KafkaTopicError", "Unauthorized"])
+      const name = yield* topic([
+        ["reader", "read"],
+        ["reader", "describe"],
+        ["writer", "write"],
+        ["writer", "describe"]
+      ])
       const missing = topicName()
-      yield* java.addAcls([{ user: "reader", resource: "topic", name: missing, operation: "read" }])
-      const refused = failureOf(yield* Effect.exit(open(as(sasl("reader")), missing)))
-      assert.deepStrictEqual([refused._tag, refused.reason], ["KafkaTopicError", "Unauthorized"])
+      yield* java.addAcls(
+        (
+          [
+            ["reader", "read"],
+            ["reader", "describe"],
+            ["writer", "write"],
+            ["writer", "describe"]
+          ] as const
+        ).map(([user, operation]) => ({ user, resource: "topic", name: missing, operation }) as const)
+      )
+      const sides = [
+        ["a table", (topic: string, settings: Settings) => Effect.asVoid(open(as(sasl("reader")), topic, settings))],
+        [
+          "a writer",
+          (topic: string, settings: Settings) => Effect.asVoid(openWriter(as(sasl("writer")), topic, settings))
+        ]
+      ] as const
+      for (const [side, attempt] of sides) {
+        const strict = { topicSettings: { onPolicyMismatch: "fail" } } as const
+        const unchecked = yield* Effect.flip(attempt(name, strict))
+        assert.deepStrictEqual([unchecked._tag, unchecked.reason], ["KafkaTopicError", "Unauthorized"], side)
+        assert.include(unchecked.message, "DESCRIBE_CONFIGS", side)
+        const uncreated = yield* Effect.flip(attempt(missing, {}))
+        assert.deepStrictEqual([uncreated._tag, uncreated.reason], ["KafkaTopicError", "Unauthorized"], side)
+        assert.include(uncreated.message, "CREATE", side)
+        const unfound = yield* Effect.flip(attempt(missing, { ensureTopic: false }))
+        assert.deepStrictEqual([unfound._tag, unfound.reason], ["KafkaTopicError", "NotFound"], side)
+        yield* attempt(name, { ensureTopic: false })
+      }
       assert.notInclude(yield* java.listTopics, missing)
     }))
 
@@ -293,28 +376,51 @@ realKafka("a table on a Kafka with TLS, credentials and rights", { java: true },
   test("certificates that are expired, or of another address", () =>
     Effect.gen(function* () {
       const authority = makeAuthority("test-ca", yield* Clock.currentTimeMillis)
-      for (const [what, certificate] of [
-        ["expired", authority.issue({ name: "broker", hosts: ["127.0.0.1"], expired: true })],
-        ["another address", authority.issue({ name: "broker", hosts: ["localhost", "127.0.0.2"] })]
+      const met = (certificate: Certificate) =>
+        Effect.gen(function* () {
+          const peer = yield* listening(() => Tls.createServer(certificate, (socket) => socket.end("no Kafka")))
+          const client = yield* KafkaClient.make({ brokers: [peer.address], tls: { ca: authority.cert } })
+          return yield* Effect.flip(client.describeTopic("topic"))
+        })
+      for (const [what, certificate, words] of [
+        ["expired", authority.issue({ name: "broker", hosts: ["127.0.0.1"], expired: true }), "expired"],
+        ["another address", authority.issue({ name: "broker", hosts: ["localhost", "127.0.0.2"] }), "127.0.0.1"]
       ] as const) {
-        const peer = yield* listening(() => Tls.createServer(certificate))
-        const error = failureOf(
-          yield* Effect.exit(open({ brokers: [peer.address], tls: { ca: authority.cert } }, "topic"))
-        )
+        const error = yield* met(certificate)
         assert.deepStrictEqual([error._tag, error.reason], ["KafkaConnectionError", "Tls"], what)
+        assert.include(error.message, words)
       }
+      // one that is in order is met: what comes then is not Kafka's
+      const sound = yield* met(authority.issue({ name: "broker", hosts: ["127.0.0.1"] }))
+      assert.deepStrictEqual([sound._tag, sound.reason], ["KafkaConnectionError", "Protocol"])
     }))
 
-  test("no secret in any error, log line, or inspected value", () =>
+  test("no secret in any error, log line, span, or inspected value", () =>
     Effect.gen(function* () {
-      const { as, java, sasl, tls, topic } = yield* kafka
+      // all that kafkajs could ever say, its debug lines and buffers included
+      yield* environment({
+        KAFKAJS_LOG_LEVEL: "DEBUG",
+        KAFKAJS_DEBUG_PROTOCOL_BUFFERS: "1",
+        KAFKAJS_DEBUG_EXTENDED_PROTOCOL_BUFFERS: "1"
+      })
+      const { as, brokers, java, sasl, tls, topic } = yield* kafka
       const name = yield* topic([
         ["changing", "read"],
+        ["changing", "write"],
         ["describer", "describe"]
       ])
       const wrong = "s3cret-that-is-wrong"
-      const token = `${Buffer.from("s3cret").toString("base64url")}.not-a-token.`
-      const key = tls.client.key
+      const refused = `${Buffer.from("s3cret").toString("base64url")}.not-a-token.`
+      const provider = "s3cret-of-the-provider"
+      const token = yield* KafkaCluster.unsecuredToken("changing")
+      const passphrase = "s3cret-phrase"
+      const key = createPrivateKey(tls.client.key)
+        .export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase })
+        .toString()
+      const own = { cert: tls.client.cert, key: Redacted.make(key), passphrase: Redacted.make(passphrase) }
+      const bearer = (token: Effect.Effect<Redacted.Redacted<string>, unknown>): KafkaClient.KafkaClientOptions =>
+        as({ mechanism: "OAUTHBEARER", token })
+
       const shown: Array<string> = []
       const note = (value: unknown) => {
         shown.push(inspect(value, { depth: 12, showHidden: true, maxStringLength: null, maxArrayLength: null }))
@@ -325,48 +431,115 @@ realKafka("a table on a Kafka with TLS, credentials and rights", { java: true },
           // circular
         }
       }
-      yield* Effect.gen(function* () {
-        const clients = [
-          as(sasl("changing", "PLAIN", wrong)),
-          as(sasl("changing", "SCRAM-SHA-256", wrong)),
-          as(sasl("describer")),
-          as({ mechanism: "OAUTHBEARER", token: Effect.succeed(Redacted.make(token)) }),
-          { ...as(sasl("changing")), tls: { ca: tls.otherCa, cert: tls.client.cert, key: Redacted.make(key) } },
-          { ...as(sasl("changing")), clientID: wrong }
-        ]
-        for (const client of clients) {
-          const exit = yield* Effect.exit(open(client, name))
-          assert.isTrue(Exit.isFailure(exit))
-          if (Exit.isFailure(exit)) {
-            shown.push(Cause.pretty(exit.cause, { renderErrorCause: true }))
-            note(exit)
-            note(failureOf(exit))
-          }
+      const noteExit = <A, E>(exit: Exit.Exit<A, E>) => {
+        note(exit)
+        if (Exit.isSuccess(exit)) return
+        shown.push(Cause.pretty(exit.cause, { renderErrorCause: true }))
+        for (const failure of Cause.failures(exit.cause)) {
+          note(failure)
+          if (failure instanceof Error) note([failure.message, failure.stack, failure.cause])
         }
-        const table = yield* open(as(sasl("changing")), name, { deniedRetryInterval: "300 millis" })
-        note(table)
-        note(yield* KafkaClient.make(as(sasl("changing"))))
+      }
+
+      const spans: Array<unknown> = []
+      yield* Effect.gen(function* () {
+        const refusals: Readonly<Record<string, KafkaClient.KafkaClientOptions>> = {
+          "PLAIN, wrong password": as(sasl("changing", "PLAIN", wrong)),
+          "SCRAM-SHA-256, wrong password": as(sasl("changing", "SCRAM-SHA-256", wrong)),
+          "SCRAM-SHA-512, wrong password": as(sasl("changing", "SCRAM-SHA-512", wrong)),
+          "no rights": as(sasl("describer")),
+          "token refused": bearer(Effect.succeed(Redacted.make(refused))),
+          "token with a line end": bearer(Effect.succeed(Redacted.make(`${refused}\n`))),
+          "token not redacted": bearer(Effect.succeed(refused as never)),
+          "no token, an error": bearer(Effect.fail(new Error(`client_secret=${provider}`))),
+          "no token, an object": bearer(Effect.fail({ _tag: "ResponseError", request: { body: provider } })),
+          "no token, a text": bearer(Effect.fail(provider)),
+          "no token, a defect": bearer(Effect.die(new Error(provider))),
+          "no token, a rejection": bearer(Effect.tryPromise(() => Promise.reject(new Error(provider)))),
+          "another authority": { ...as(sasl("changing")), tls: { ca: tls.otherCa, ...own } },
+          "plain on TLS": { brokers, sasl: sasl("changing"), connectTimeout: "1 second", requestTimeout: "1 second" },
+          "option by another name": { ...as(sasl("changing")), clientID: wrong } as KafkaClient.KafkaClientOptions,
+          "password in the address": { ...as(sasl("changing")), brokers: [`kafka://changing:${wrong}@127.0.0.1:9092`] },
+          "password not redacted": as({ mechanism: "PLAIN", username: "changing", password: wrong as never }),
+          "wrong passphrase": {
+            ...as(sasl("changing")),
+            tls: { ca: tls.ca, ...own, passphrase: Redacted.make(wrong) }
+          },
+          "key not redacted": { ...as(sasl("changing")), tls: { ca: tls.ca, ...own, key: key as never } },
+          "key that is none": { ...as(sasl("changing")), tls: { ca: tls.ca, ...own, key: Redacted.make(wrong) } }
+        }
+        for (const [what, options] of Object.entries(refusals)) {
+          const settings = { catchUpTimeout: "2 seconds", onCatchUpTimeout: "fail" } as const
+          const table = yield* Effect.exit(Effect.scoped(open(options, name, settings)))
+          const writer = yield* Effect.exit(Effect.scoped(openWriter(options, name, { deliveryTimeout: "2 seconds" })))
+          const layer = KafkaClient.layer(options)
+          const built = yield* Effect.exit(Effect.scoped(Layer.build(layer)))
+          assert.isTrue(Exit.isFailure(table) && Exit.isFailure(writer), what)
+          note(layer)
+          for (const exit of [table, writer, built]) noteExit<unknown, unknown>(exit)
+        }
+
+        // let in, by each of the mechanisms
+        let isThere = true
+        const lost = Effect.suspend(() =>
+          isThere ? Effect.succeed(Redacted.make(token)) : Effect.fail(new Error(`client_secret=${provider}`))
+        )
+        const accepted = [
+          as(sasl("changing", "PLAIN")),
+          as(sasl("changing", "SCRAM-SHA-256")),
+          { ...as(sasl("changing")), tls: { ca: tls.ca, ...own } },
+          bearer(lost)
+        ]
+        const opened = yield* Effect.forEach(accepted, (options) =>
+          Effect.gen(function* () {
+            note(KafkaClient.layer(options))
+            const client = yield* KafkaClient.make(options)
+            note([
+              client,
+              yield* client.connect({ nodeId: 1, host: "127.0.0.1", port: Number(brokers[0].split(":")[1]) })
+            ])
+            const table = yield* open(options, name, { deniedRetryInterval: "300 millis" })
+            const writer = yield* openWriter(options, name)
+            yield* table.awaitPosition(yield* writer.setMany([["b", "1"]]))
+            note([table, writer, yield* table.stats, yield* writer.stats])
+            return { table, writer }
+          })
+        )
+        // and out, when their sessions end
+        isThere = false
         yield* java.upsertScram("changing", "SCRAM-SHA-512", "another one")
-        note(yield* eventually(statusOf(table), (one) => one._tag === "Failed"))
-        note(yield* table.freshness)
-        note(yield* Effect.exit(table.barrier({ timeout: "300 millis" })))
+        for (const { table, writer } of opened.slice(2)) {
+          note(yield* eventually(statusOf(table), (one) => one._tag === "Failed"))
+          note([table, yield* table.freshness])
+          noteExit(yield* Effect.exit(table.barrier({ timeout: "300 millis" })))
+          noteExit(yield* eventually(Effect.exit(writer.set("b", "2")), Exit.isFailure))
+        }
+        isThere = true
         yield* java.upsertScram("changing", "SCRAM-SHA-512", passwords.changing)
-        yield* eventually(statusOf(table), (one) => one._tag === "CaughtUp")
-      }).pipe(recordLogs(shown))
-      assert.isAbove(shown.length, 30)
+        for (const { table } of opened) yield* eventually(statusOf(table), (one) => one._tag === "CaughtUp")
+      }).pipe(recordLogs(shown), recordSpans(spans), Effect.scoped)
+      note(spans)
+
       const told = shown.join("\n")
-      assert.include(told, "Authentication")
-      assert.include(told, "module=kafkajs")
-      const secrets = [...Object.values(passwords), wrong, token, key, key.split("\n")[1]]
-      const forms = secrets.flatMap((secret) => [
-        secret,
-        Buffer.from(secret).toString("base64").replaceAll("=", "").slice(0, -1),
-        Buffer.from(secret).toString("hex"),
-        Buffer.from(secret).toString("hex").match(/../g)!.join(" ")
-      ])
-      for (const [i, form] of forms.entries()) {
-        const at = told.indexOf(form)
-        assert.strictEqual(at, -1, `form ${i % 4} of secret ${Math.floor(i / 4)}: ${told.slice(at - 300, at + 100)}`)
+      // what is looked through is what it is meant to be
+      for (const part of [
+        "Authentication",
+        "kafkajs: Request SaslAuthenticate",
+        "KafkaTable.make",
+        "KafkaTableWriter.setMany",
+        "KafkaInvalidOptionsError",
+        "ResponseError"
+      ]) {
+        assert.include(told, part)
+      }
+      const lineOf = (pem: string) => pem.split("\n")[1]
+      const keys = [lineOf(key), lineOf(tls.client.key)]
+      const secrets = [...Object.values(passwords), wrong, refused, provider, token, passphrase, ...keys]
+      for (const secret of secrets) {
+        for (const form of formsOf(secret)) {
+          const at = told.indexOf(form)
+          assert.strictEqual(at, -1, `${secret} as ${form}: ${told.slice(Math.max(0, at - 300), at + 100)}`)
+        }
       }
     }))
 
@@ -380,7 +553,12 @@ realKafka("a table on a Kafka with TLS, credentials and rights", { java: true },
         ["in TCP or TLS", sasl("reader"), 3],
         ["in TLS", sasl("reader"), 10],
         ["in SASL", sasl("reader"), 25],
-        ["waiting for a token", { mechanism: "OAUTHBEARER", token: Effect.never } as const, 200]
+        ["waiting for a token", { mechanism: "OAUTHBEARER", token: Effect.never } as const, 200],
+        [
+          "token refused",
+          { mechanism: "OAUTHBEARER", token: Effect.succeed(Redacted.make("none")) } as const,
+          undefined
+        ]
       ] as const) {
         const { left } = yield* leftovers(open(as(options), name), after === undefined ? {} : { interruptAfter: after })
         const { millisToClose, ...rest } = left

@@ -4,19 +4,28 @@ import { createServer, type AddressInfo, type Socket } from "node:net"
 import { fileURLToPath } from "node:url"
 import { assert } from "vitest"
 import * as JavaClient from "../kafka/JavaClient.ts"
+import * as KafkaCluster from "../kafka/KafkaCluster.ts"
 import { run } from "../kafka/process.ts"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
 import { test } from "../support/live.ts"
+import type { Secured } from "./leaving.ts"
 
 const program = fileURLToPath(new URL("leaving.ts", import.meta.url))
 
 /** On a machine that is busy. One that is kept alive is so for ever, or until a timeout of ten seconds and more. */
 const EXIT_LIMIT_MILLIS = 3_000
 
+type How = (typeof ways)[number]
+const ways = ["live", "waiting", "early"] as const
+
 /** How long it took from the closing until it was gone. */
-const left = (brokers: ReadonlyArray<string>, topic: string, how: "live" | "waiting" | "early") =>
+const left = (brokers: ReadonlyArray<string>, topic: string, how: How, secured?: Secured) =>
   Effect.map(
-    run(process.execPath, ["--import", "tsx", program, brokers.join(","), topic, how], { timeout: "30 seconds" }),
+    run(
+      process.execPath,
+      ["--import", "tsx", program, brokers.join(","), topic, how, secured === undefined ? "" : JSON.stringify(secured)],
+      { timeout: "30 seconds" }
+    ),
     ({ stderr, stdout }) => {
       assert.strictEqual(stderr, "")
       assert.match(stdout.toString(), /^\d+$/)
@@ -44,7 +53,7 @@ const silentBroker = Effect.map(
 )
 
 realKafka("a process that has closed its scope ends by itself", { java: true }, () => {
-  for (const how of ["live", "waiting", "early"] as const) {
+  for (const how of ways) {
     test(how, () =>
       Effect.gen(function* () {
         const { adminBrokers, brokers } = yield* sharedKafka
@@ -55,6 +64,22 @@ realKafka("a process that has closed its scope ends by itself", { java: true }, 
       })
     )
   }
+
+  test("with TLS and sessions that end", () =>
+    Effect.gen(function* () {
+      const [username, password, topic] = ["alice", "secret", topicName()]
+      const { adminBrokers, brokers, tls } = yield* KafkaCluster.make({
+        listener: "sasl_ssl",
+        users: { [username]: password },
+        config: { "connections.max.reauth.ms": "2000" }
+      })
+      if (tls === undefined) return assert.fail("no TLS")
+      const java = yield* JavaClient.make(adminBrokers)
+      yield* java.createTopic(topic, { configs: { "cleanup.policy": "compact" } })
+      for (const how of ways) {
+        assert.isBelow(yield* left(brokers, topic, how, { ca: tls.ca, username, password }), EXIT_LIMIT_MILLIS, how)
+      }
+    }))
 
   test("early, and no broker answers", () =>
     Effect.gen(function* () {

@@ -1,46 +1,76 @@
 /** Where a table or a writer may be when it is ended, and how it gets there. */
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { KafkaTable, KafkaTableWriter } from "../../src/index.ts"
 import type * as Lab from "../faults/lab.ts"
 import { openTable, openWriter } from "../faults/openings.ts"
 import { Api, type Rule } from "../faults/Proxy.ts"
+import { unsecuredToken } from "../kafka/KafkaCluster.ts"
 import { eventually, statusOf } from "../support/live.ts"
+import type { State, World } from "./ended.ts"
+
+export const user = "alice"
+export const password = "secret"
+
+/** How long who was let in stays so, without authenticating again. */
+export const SESSION_MILLIS = 2_000
+
+/** On a listener with SASL, behind a proxy. */
+export interface SaslWorld extends World {
+  readonly lab: Lab.Lab
+  readonly topic: string
+}
+
+type SaslState = State<SaslWorld>
+
+const withPassword: Lab.ClientOptions = {
+  sasl: { mechanism: "SCRAM-SHA-256", username: user, password: Redacted.make(password) }
+}
+
+/** Tokens, until they are withheld: from then on, who asks for one waits for ever. `withheld` waits until somebody does. */
+const tokens = () => {
+  let given = true
+  const waiting = Effect.unsafeMakeLatch()
+  const token = Effect.suspend(() =>
+    given ? Effect.map(unsecuredToken(user), Redacted.make) : Effect.zipRight(waiting.open, Effect.never)
+  )
+  const options: Lab.ClientOptions = { sasl: { mechanism: "OAUTHBEARER", token } }
+  const withheld = Effect.suspend(() => {
+    given = false
+    return waiting.await
+  })
+  return { options, withheld }
+}
 
 /** Kafka's number of the request that gives a writer its producer id. */
 const INIT_PRODUCER_ID = 22
 
-/** What is acquired, and what it waits for once it is. */
-type Opened = Effect.Effect<Effect.Effect<void, unknown, Scope.Scope>, unknown, Scope.Scope>
+const armed = ({ proxies: [proxy] }: Lab.Lab, api: Rule["api"]) =>
+  Effect.map(proxy.rule({ api, fate: { _tag: "Swallow" }, times: 1_000 }), ({ happened }) => happened)
 
-export interface State {
-  readonly name: string
-  /** Whether it is acquired by then. Otherwise somebody is about to. */
-  readonly acquired: boolean
-  /** What the network does, until the scope ends; the result waits until that has happened. */
-  readonly hinder: (lab: Lab.Lab) => Effect.Effect<Effect.Effect<void>, never, Scope.Scope>
-  readonly open: (lab: Lab.Lab, topic: string, options: Lab.ClientOptions) => Opened
-}
-
-const swallow = (api: Rule["api"]) => (lab: Lab.Lab) =>
-  Effect.map(lab.proxies[0].rule({ api, fate: { _tag: "Swallow" }, times: 1_000 }), ({ happened }) => happened)
+const swallow =
+  (api: Rule["api"]): SaslState["hinder"] =>
+  ({ lab }) =>
+    armed(lab, api)
 
 const nothing = () => Effect.succeed(Effect.void)
 
 /** The proxy takes the connection, and passes nothing. */
-const silent = ({ proxies: [proxy] }: Lab.Lab) =>
-  Effect.as(proxy.stall(), Effect.asVoid(eventually(Effect.sync(proxy.open), (count) => count > 0)))
+const silent: SaslState["hinder"] = ({ connections, lab: { proxies } }) =>
+  Effect.as(proxies[0].stall(), Effect.asVoid(eventually(Effect.sync(connections), (count) => count > 0)))
 
-const throttled = ({ proxies: [proxy] }: Lab.Lab) => Effect.as(proxy.throttle(300_000), Effect.void)
+const throttled: SaslState["hinder"] = ({ lab: { proxies } }) => Effect.as(proxies[0].throttle(300_000), Effect.void)
 
 const clientId = "ended"
 
 const table =
   (
     settings: KafkaTable.TableSettings,
-    then: (table: KafkaTable.KafkaTable<string, string>, lab: Lab.Lab) => Effect.Effect<void, unknown, Scope.Scope>
-  ): State["open"] =>
-  (lab, topic, options) =>
+    then: (table: KafkaTable.KafkaTable<string, string>, lab: Lab.Lab) => Effect.Effect<void, unknown, Scope.Scope>,
+    options: Lab.ClientOptions = withPassword
+  ): SaslState["open"] =>
+  ({ lab, topic }) =>
     Effect.map(openTable(lab, clientId, topic, { ensureTopic: false, ...settings }, options), (table) =>
       then(table, lab)
     )
@@ -50,9 +80,10 @@ const writer =
     then: (
       writer: KafkaTableWriter.KafkaTableWriter<string, string>,
       lab: Lab.Lab
-    ) => Effect.Effect<void, unknown, Scope.Scope>
-  ): State["open"] =>
-  (lab, topic, options) =>
+    ) => Effect.Effect<void, unknown, Scope.Scope>,
+    options: Lab.ClientOptions = withPassword
+  ): SaslState["open"] =>
+  ({ lab, topic }) =>
     Effect.map(openWriter(lab, clientId, topic, { ensureTopic: false, closeTimeout: "1 second" }, options), (writer) =>
       then(writer, lab)
     )
@@ -66,7 +97,16 @@ const early = { catchUpTimeout: "200 millis", fetch: { maxPartitionBytes: 30_000
 const cutOff = ({ proxies: [proxy] }: Lab.Lab, connected: Effect.Effect<boolean>) =>
   Effect.zipRight(proxy.refuse, Effect.asVoid(eventually(connected, (is) => !is)))
 
-export const tableStates: ReadonlyArray<State> = [
+/** Its sessions end, and the broker says nothing to who comes again. */
+const unheard = (lab: Lab.Lab) => Effect.flatten(armed(lab, Api.SaslAuthenticate))
+
+/** Until it is closed; the first one is acknowledged. */
+const writing = (writer: KafkaTableWriter.KafkaTableWriter<string, string>) => {
+  const write = writer.set("a", "1")
+  return Effect.zipRight(write, Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep("20 millis"), write))))
+}
+
+export const tableStates: ReadonlyArray<SaslState> = [
   { name: "connecting", acquired: false, hinder: silent, open: table({}, done) },
   { name: "authenticating", acquired: false, hinder: swallow(Api.SaslAuthenticate), open: table({}, done) },
   { name: "looking for its topic", acquired: false, hinder: swallow(Api.Metadata), open: table({}, done) },
@@ -88,6 +128,21 @@ export const tableStates: ReadonlyArray<State> = [
   },
   { name: "live", acquired: true, hinder: nothing, open: table({}, (table) => table.barrier()) },
   {
+    name: "authenticating again",
+    acquired: true,
+    hinder: nothing,
+    open: table({}, (_, lab) => unheard(lab))
+  },
+  {
+    name: "waiting for a token to authenticate again",
+    acquired: true,
+    hinder: nothing,
+    open: (world) => {
+      const { options, withheld } = tokens()
+      return table({}, () => withheld, options)(world)
+    }
+  },
+  {
     name: "reconnecting",
     acquired: true,
     hinder: nothing,
@@ -100,7 +155,7 @@ export const tableStates: ReadonlyArray<State> = [
   }
 ]
 
-export const writerStates: ReadonlyArray<State> = [
+export const writerStates: ReadonlyArray<SaslState> = [
   { name: "connecting", acquired: false, hinder: silent, open: writer(done) },
   { name: "authenticating", acquired: false, hinder: swallow(Api.SaslAuthenticate), open: writer(done) },
   { name: "looking for its topic", acquired: false, hinder: swallow(Api.Metadata), open: writer(done) },
@@ -111,6 +166,21 @@ export const writerStates: ReadonlyArray<State> = [
     acquired: true,
     hinder: swallow(Api.Produce),
     open: writer((writer) => Effect.asVoid(Effect.forkScoped(writer.set("a", "1"))))
+  },
+  {
+    name: "authenticating again",
+    acquired: true,
+    hinder: nothing,
+    open: writer((writer, lab) => Effect.zipRight(writing(writer), unheard(lab)))
+  },
+  {
+    name: "waiting for a token to authenticate again",
+    acquired: true,
+    hinder: nothing,
+    open: (world) => {
+      const { options, withheld } = tokens()
+      return writer((writer) => Effect.zipRight(writing(writer), withheld), options)(world)
+    }
   },
   {
     name: "reconnecting",

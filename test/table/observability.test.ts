@@ -128,4 +128,32 @@ describe("what an operator sees", () => {
       assert.strictEqual(lines.filter((line) => line.startsWith("caught up: 10 entries of 10 records")).length, 1)
     }).pipe(Effect.provide(capturing(lines)))
   })
+
+  for (const ensureTopic of [true, false]) {
+    it.scoped(`no broker at the start, ensureTopic ${ensureTopic}: said at once, and once`, () => {
+      const lines: Array<string> = []
+      return Effect.gen(function* () {
+        const cluster = withTopic()
+        cluster.before = (request) => (request === "connect" ? Effect.fail(connectionError("Unreachable")) : undefined)
+        const acquiring = yield* Effect.fork(open(cluster, { ensureTopic, catchUpTimeout: "5 seconds" }))
+        yield* settle
+        assert.lengthOf(lines, 1)
+        assert.match(lines[0], /^cannot begin yet, tried again for 5000 ms: .*Unreachable/)
+        yield* advance(5_000)
+        yield* Fiber.join(acquiring)
+        assert.lengthOf(lines, 2)
+        assert.match(lines[1], /^DEGRADED/)
+        // who has begun, and loses the broker, is told so in other words
+        cluster.before = () => undefined
+        yield* until(() => lines.length === 3)
+        assert.match(lines[2], /^caught up/)
+        cluster.before = () => Effect.fail(connectionError("Closed"))
+        yield* advance(5_000)
+        assert.lengthOf(
+          lines.filter((line) => line.startsWith("cannot begin")),
+          1
+        )
+      }).pipe(Effect.provide(capturing(lines)))
+    })
+  }
 })

@@ -434,6 +434,28 @@ describe("faults", () => {
     })
   )
 
+  it.scoped("a log that gets shorter than the target of the start: reported, and the target is taken anew", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      for (const key of ["a", "b", "c"]) cluster.append(topic, [{ key, value: "1" }])
+      let broken = true
+      cluster.before = (request) => (request === "fetch" && broken ? Effect.fail(connectionError("Closed")) : undefined)
+      const opening = yield* Effect.fork(open(cluster, { catchUpTimeout: "1 second" }))
+      yield* advance(2_000)
+      const table = yield* Fiber.join(opening)
+      const status = SubscriptionRef.get(table.status)
+      assert.strictEqual((yield* status)._tag, "Degraded")
+      const truncation = yield* Effect.fork(table.truncations.pipe(Stream.runHead))
+      yield* settle
+      cluster.truncateTail(topic, 2)
+      broken = false
+      for (let i = 0; i < 30 && (yield* status)._tag !== "CaughtUp"; i++) yield* advance(1_000)
+      assert.strictEqual((yield* status)._tag, "CaughtUp")
+      assert.deepInclude(Option.getOrThrow(yield* Fiber.join(truncation)), { reason: "Tail", from: 3, to: 2 })
+      assert.deepStrictEqual(yield* table.keys, ["a", "b"])
+    })
+  )
+
   it.scoped("a corrupt batch is fetched once more; then the reader fails typed, and nothing of it was shown", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
@@ -589,6 +611,40 @@ describe("faults", () => {
       // as it was, and as it is: not what came later without the deletion that came before
       assert.deepStrictEqual(contents, ["ab", "bc"])
       assert.sameMembers([...(yield* table.keys)], ["b", "c"])
+      assert.strictEqual((yield* table.stats).rebuilds, 1)
+    })
+  )
+
+  it.scoped("a first replay longer than tombstones last: replayed once more before it counts as caught up", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.alterConfigs(topic, { "delete.retention.ms": "5000" })
+      for (const [key, value] of [
+        ["a", "1"],
+        ["b", "1"],
+        ["a", null],
+        ["c", "1"]
+      ] as const) {
+        cluster.append(topic, [{ key, value }])
+      }
+      let fetches = 0
+      cluster.before = (request) =>
+        request === "fetch" && fetches++ > 0 ? Effect.fail(connectionError("Closed")) : undefined
+      // one batch an answer
+      const opening = yield* Effect.fork(
+        Effect.map(open(cluster, { fetch: { maxBytes: 1, maxPartitionBytes: 1 } }), (table) => ({
+          table,
+          keys: [...table.unsafeSnapshot().keys()]
+        }))
+      )
+      yield* advance(1_000)
+      cluster.clean(topic, 0)
+      yield* advance(10_000)
+      cluster.clean(topic, 10_000)
+      cluster.before = () => undefined
+      yield* until(() => opening.unsafePoll() !== null)
+      const { keys, table } = yield* Fiber.join(opening)
+      assert.sameMembers(keys, ["b", "c"])
       assert.strictEqual((yield* table.stats).rebuilds, 1)
     })
   )

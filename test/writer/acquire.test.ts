@@ -3,7 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import { Codec, KafkaTableWriter } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
+import { recordLogs } from "../support/live.ts"
 import { advance, Brokers, isRunning, on, open, start, topic, within } from "./support.ts"
+
+const COORDINATOR_LOAD_IN_PROGRESS = 14
 
 const problemsOf = (options: object) =>
   Effect.gen(function* () {
@@ -109,6 +112,42 @@ describe("acquiring", () => {
       assert.strictEqual(brokers.cluster.open, 0)
     })
   )
+
+  for (const ensureTopic of [true, false]) {
+    it.scoped(`with no broker, ensureTopic ${ensureTopic}: said at once, and once`, () => {
+      const lines: Array<string> = []
+      return Effect.gen(function* () {
+        const brokers = new Brokers()
+        brokers.cluster.before = () => Effect.fail(connectionError("Unreachable"))
+        const acquiring = yield* start(Effect.flip(open(brokers, { ensureTopic, deliveryTimeout: "10 seconds" })))
+        yield* advance(1)
+        assert.lengthOf(lines, 1)
+        assert.match(
+          lines[0],
+          /level=WARN .*"cannot begin yet, tried again for 10000 ms: .*Unreachable.*KafkaTableWriter/
+        )
+        yield* within(10_000, acquiring)
+        assert.lengthOf(lines, 1)
+      }).pipe(recordLogs(lines))
+    })
+  }
+
+  it.scoped("a broker that is not ready yet is waited for without a word", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      const brokers = new Brokers()
+      const { initProducerId } = brokers
+      let left = 3
+      brokers.initProducerId = Effect.suspend(() =>
+        left-- > 0
+          ? Effect.succeed({ errorCode: COORDINATOR_LOAD_IN_PROGRESS, producerId: -1n, producerEpoch: -1 })
+          : initProducerId
+      )
+      yield* within(5_000, open(brokers))
+      assert.strictEqual(left, -1)
+      assert.deepStrictEqual(lines, [])
+    }).pipe(recordLogs(lines))
+  })
 
   it.scoped("with brokers that answer nothing: a typed timeout", () =>
     Effect.gen(function* () {

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import * as Runtime from "effect/Runtime"
+import type * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
@@ -11,6 +11,7 @@ import { BACKOFF_OPTIONS, CLIENT_OPTIONS, TLS_OPTIONS } from "../optionNames.ts"
 import { checkOptions, type OptionCheck } from "../options.ts"
 import { connect } from "./connection.ts"
 import { makeLogger } from "./logger.ts"
+import { oauthBearer } from "./oauthBearer.ts"
 
 const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
@@ -77,16 +78,7 @@ const readSasl = (check: OptionCheck, sasl: SaslOptions | undefined, runtime: Ru
   }
   if (sasl.mechanism === "OAUTHBEARER") {
     check.known(sasl, ["mechanism", "token"], "sasl")
-    const { mechanism, token } = sasl
-    // kafkajs asks by a promise; whatever the token's Effect waits for, it does not outlive the connection
-    return (signal: AbortSignal) => ({
-      mechanism,
-      oauthBearerProvider: () =>
-        Runtime.runPromise(runtime)(
-          Effect.map(token, (secret) => ({ value: Redacted.value(secret) })),
-          { signal }
-        )
-    })
+    return oauthBearer(sasl.token, runtime)
   }
   check.known(sasl, ["mechanism", "username", "password"], "sasl")
   const { mechanism, username } = sasl

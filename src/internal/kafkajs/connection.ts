@@ -271,20 +271,22 @@ class Socket {
       Effect.andThen(
         this.settings.sasl === undefined
           ? Effect.void
-          : this.settled(
-              "SaslAuthenticate",
-              connectTimeoutMillis,
-              () => this.raw.authenticate(),
-              failed("Authentication")
-            )
+          : this.settled("SaslAuthenticate", connectTimeoutMillis, () => this.authenticate(), failed("Authentication"))
       ),
-      Effect.tap(() => {
-        // K21: a threshold above the session's lifetime would authenticate before every request
-        const lifetime = this.raw.sessionLifetime.toNumber()
-        if (lifetime > 0) this.raw.reauthenticationThreshold = Math.min(REAUTHENTICATE_BEFORE_MILLIS, lifetime / 4)
-      }),
       Effect.asVoid
     )
+  }
+
+  /**
+   * K21: a threshold above the session's lifetime would authenticate before every request. Sessions differ: a token may
+   * end before the broker's limit does. Whole milliseconds: kafkajs throws on others.
+   */
+  private authenticate(): Promise<void> {
+    return this.raw.authenticate().then(() => {
+      const lifetime = this.raw.sessionLifetime.toNumber()
+      if (lifetime === 0) return
+      this.raw.reauthenticationThreshold = Math.min(REAUTHENTICATE_BEFORE_MILLIS, Math.floor(lifetime / 4))
+    })
   }
 
   /** One of our own requests, in the newest version that both sides speak. */
@@ -337,7 +339,7 @@ class Socket {
     return this.settled(
       request,
       this.settings.connectTimeoutMillis,
-      () => this.raw.authenticate(),
+      () => this.authenticate(),
       (cause) =>
         this.down(isAuthenticationFailure(cause) ? "Authentication" : "Protocol", request, messageOf(cause), cause)
     )

@@ -70,6 +70,11 @@ declare module "kafkajs/src/protocol/requests/index.js" {
   export default protocol
 }
 
+declare module "kafkajs/src/errors.js" {
+  const errors: { readonly KafkaJSSASLAuthenticationError: new (message: string) => Error }
+  export default errors
+}
+
 declare module "kafkajs/src/loggers/index.js" {
   const loggers: {
     readonly LEVELS: { readonly WARN: number }

@@ -149,15 +149,20 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
         rest.push(truncated(context, p, "Tail", one.fetchOffset, found.diverging.endOffset))
         continue
       }
-      const stale = found.records.length > 0 && p.reachedHead ? foundStale(p, askedAt) : undefined
+      const tooSmall = advance(p, one, found, fetched)
+      if (tooSmall !== undefined) rest.push(tooSmall)
+      const isComplete = p.reachedHead || p.fetchOffset >= p.end
+      const stale = found.records.length > 0 && isComplete ? foundStale(p, askedAt) : undefined
       if (stale !== undefined) {
-        // applied without the tombstones that are gone, it would show what was never there at one time
+        // Before the records, which are of an older generation now: applied without the tombstones that are gone, they
+        // would show what was never there at one time.
         rest.push(offer(stale))
         continue
       }
-      const tooSmall = advance(p, one, found, fetched)
-      if (tooSmall !== undefined) rest.push(tooSmall)
-      if (p.fetchOffset >= (isolation === "read_committed" ? p.lastStableOffset : p.highWatermark)) atHead.push(p)
+      if (p.fetchOffset < (isolation === "read_committed" ? p.lastStableOffset : p.highWatermark)) continue
+      // all of it is read, and it had more: lost, or a new leader does not know yet how much of it is committed
+      if (p.fetchOffset < p.end && p.phase === "fetching") doubt(p, "end")
+      else atHead.push(p)
     }
     if (fetched.length > 0) rest.push(offer({ _tag: "Fetched", partitions: fetched }))
     for (const p of atHead) {
@@ -168,6 +173,13 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
   }
 
   const offer = (event: SourceEvent): Effect.Effect<void> => Effect.asVoid(Queue.offer(context.events, event))
+
+  const doubt = (p: SourcePartition, about: "range" | "end"): void => {
+    p.doubt = about
+    p.phase = "opening"
+    p.retryAt = 0
+    context.changed.notify()
+  }
 
   /** Not to be asked at once again. */
   const delay = (p: SourcePartition, now: number): Effect.Effect<void> =>
@@ -182,24 +194,23 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
    */
   const reachedHead = (p: SourcePartition, askedAt: number, now: number): Stale | undefined => {
     const stale = foundStale(p, askedAt)
+    if (!isLate(p, askedAt)) p.reopenedAsStale = false
     p.headAt = now - askedAt <= fetch.maxWaitMillis + MIN_TOMBSTONES_MILLIS ? now : askedAt
     p.reachedHead ||= stale === undefined
     return stale
   }
 
+  const isLate = (p: SourcePartition, askedAt: number): boolean =>
+    askedAt - p.headAt > Math.max(MIN_TOMBSTONES_MILLIS, context.options.tombstonesLastMillis())
+
   /** Holds a partition that was away for too long. */
   const foundStale = (p: SourcePartition, askedAt: number): Stale | undefined => {
-    const behindMillis = askedAt - p.headAt
-    if (behindMillis <= Math.max(MIN_TOMBSTONES_MILLIS, context.options.tombstonesLastMillis())) {
-      p.reopenedAsStale = false
-      return undefined
-    }
     // a replay that takes longer than tombstones last cannot be helped by another one
-    if (p.reopenedAsStale || p.phase !== "fetching") return undefined
+    if (!isLate(p, askedAt) || p.reopenedAsStale || p.phase !== "fetching") return undefined
     p.reopenedAsStale = true
     p.phase = "held"
     p.generation++
-    return { _tag: "Stale", partition: p.partition, generation: p.generation, behindMillis }
+    return { _tag: "Stale", partition: p.partition, generation: p.generation, behindMillis: askedAt - p.headAt }
   }
 
   /**
@@ -264,13 +275,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
         partition: p.partition
       })
       p.connected = false
-      if (code === OFFSET_OUT_OF_RANGE) {
-        p.outOfRange = true
-        p.phase = "opening"
-        p.retryAt = 0
-        context.changed.notify()
-        return
-      }
+      if (code === OFFSET_OUT_OF_RANGE) return doubt(p, "range")
       context.failures.set(ofPartition(p), error)
       if (isDenial(error)) {
         p.retryAt = now + context.options.deniedRetryMillis

@@ -16,6 +16,7 @@ export const metadataLoop = (
 ): Effect.Effect<never> => {
   const { client, deniedRetryMillis, metadataMaxAgeMillis, missingGraceMillis, topic } = context.options
   let attempts = 0
+  let told = false
   let missingSince: number | undefined
   let anotherSince: number | undefined
 
@@ -45,6 +46,9 @@ export const metadataLoop = (
         }
       } else if (!isPassing(error)) {
         return yield* context.fatal(error)
+      } else if (context.description === undefined && error._tag === "KafkaConnectionError" && !told) {
+        told = true
+        yield* context.options.onWaiting(error)
       }
       yield* Effect.flatMap(retryDelay(client, attempts++), Effect.sleep)
     })
@@ -104,7 +108,8 @@ const reconcile = (
           generation: 0,
           fetchOffset: 0,
           lastEpoch: -1,
-          outOfRange: false,
+          end: 0,
+          doubt: undefined,
           maxBytes: context.options.fetch.maxPartitionBytes,
           retryAt: 0,
           attempts: 0,

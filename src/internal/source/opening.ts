@@ -61,23 +61,22 @@ export const runOpener = (context: SourceContext, leader: number): Effect.Effect
   const opened = (p: SourcePartition, start: number, end: number) =>
     Effect.gen(function* () {
       yield* context.granted(ofPartition(p))
-      if (p.outOfRange) {
-        p.outOfRange = false
-        const from = p.fetchOffset
-        if (from >= start && from <= end) {
-          // in range after all: another leader, or an epoch that it no longer knows
-          p.lastEpoch = -1
-          p.retryAt = (yield* Clock.currentTimeMillis) + (yield* retryDelay(client, p.attempts++))
-          p.phase = "fetching"
-          context.changed.notify()
-          return
-        }
-        const reason = from < start ? "Head" : "Tail"
-        yield* truncated(context, p, reason, from, reason === "Head" ? start : end)
+      if (p.doubt !== undefined) {
+        const { doubt, fetchOffset } = p
+        p.doubt = undefined
+        if (fetchOffset < start) return yield* truncated(context, p, "Head", fetchOffset, start)
+        const known = Math.max(fetchOffset, p.end)
+        if (known > end) return yield* truncated(context, p, "Tail", known, end)
+        // it fits after all: another leader, or an epoch that it no longer knows
+        if (doubt === "range") p.lastEpoch = -1
+        p.retryAt = (yield* Clock.currentTimeMillis) + (yield* retryDelay(client, p.attempts++))
+        p.phase = "fetching"
+        context.changed.notify()
         return
       }
       p.attempts = 0
       p.fetchOffset = start
+      p.end = end
       p.lastEpoch = -1
       p.lastStableOffset = end
       // at least: a fetch tells

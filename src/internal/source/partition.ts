@@ -20,8 +20,13 @@ export interface SourcePartition {
   fetchOffset: number
   /** Leader epoch of the last batch that was fetched, -1 if none. */
   lastEpoch: number
-  /** Set when the leader said that `fetchOffset` is out of range: the opening decides what that means. */
-  outOfRange: boolean
+  /** Where the log ended when it was opened: what it does not have of that later on is lost. */
+  end: number
+  /**
+   * Set when the leader said that `fetchOffset` is out of range, or that the log ends before `end`: the opening decides
+   * what that means.
+   */
+  doubt: "range" | "end" | undefined
   maxBytes: number
   /** Not to be asked before this time, in milliseconds of the Clock. */
   retryAt: number

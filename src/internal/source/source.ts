@@ -110,7 +110,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
         const p = partitions.get(partition)!
         p.generation++
         p.phase = "opening"
-        p.outOfRange = false
+        p.doubt = undefined
         p.retryAt = 0
         changed.notify()
       }

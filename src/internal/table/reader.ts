@@ -24,7 +24,7 @@ import {
 } from "../../KafkaError.ts"
 import type { Progress, TableFailure, TableStatus } from "../../KafkaTable.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
-import { annotateLogs } from "../log.ts"
+import { annotateLogs, warnOfWaiting } from "../log.ts"
 import { makeTableMetrics } from "../metrics.ts"
 import { BatchCorruption } from "../recordBatch/corruption.ts"
 import { defaultDecompressionLimits } from "../recordBatch/compression.ts"
@@ -197,6 +197,13 @@ export const progressOf = <K, V>(core: Core<K, V>, now: number): Progress => {
 export const runReader = <K, V>(core: Core<K, V>, restarted: boolean): Effect.Effect<never, TableFailure> =>
   Effect.scoped(Effect.flatMap(startSource(core), (source) => new Reader(core, source, restarted).run))
 
+/** Who has begun is told in other words. */
+export const warnOfStart = <K, V>(
+  { acquired, config }: Core<K, V>,
+  error: ClientError | TopicError
+): Effect.Effect<void> =>
+  acquired ? Effect.void : warnOfWaiting("KafkaTable", config.topic, config.catchUpTimeoutMillis, error)
+
 const startSource = <K, V>(core: Core<K, V>) => {
   const { client, config } = core
   return makeSource({
@@ -208,6 +215,7 @@ const startSource = <K, V>(core: Core<K, V>) => {
     deniedRetryMillis: config.deniedRetryMillis,
     missingGraceMillis: MISSING_GRACE_MILLIS,
     tombstonesLastMillis: () => core.tombstonesLastMillis,
+    onWaiting: (error) => warnOfStart(core, error),
     onConnection: ({ broker, error, state }) =>
       state === "lost"
         ? Effect.logWarning(

@@ -18,9 +18,7 @@ import {
   InvalidOptionsError,
   TableClosedError,
   WaitTimeoutError,
-  type ClientError,
-  type PartitionLag,
-  type TopicError
+  type PartitionLag
 } from "../../KafkaError.ts"
 import type {
   AcquireError,
@@ -41,7 +39,7 @@ import { retryDelay } from "../client/backoff.ts"
 import { describeCode } from "../protocol/errorCodes.ts"
 import { isDenial } from "../source/context.ts"
 import { ensureTopic, type CheckedTopic } from "../topic.ts"
-import { makeCore, progressOf, runReader, setStatus, settled, type Core } from "./reader.ts"
+import { makeCore, progressOf, runReader, setStatus, settled, warnOfStart, type Core } from "./reader.ts"
 import { readOptions } from "./settings.ts"
 import { keyId } from "./snapshot.ts"
 import type { Target } from "./waiters.ts"
@@ -141,7 +139,7 @@ const prepare = <K, V>(core: Core<K, V>): Effect.Effect<void, TableFailure> => {
       const denied = isDenial(error)
       if (denied ? !core.acquired : !error.retriable) return Effect.fail(error)
       return (denied ? setStatus(core, { _tag: "Failed", error, healing: true }) : Effect.void).pipe(
-        Effect.andThen(n === 0 && !core.acquired ? warnOfWaiting(core, error) : Effect.void),
+        Effect.andThen(n === 0 ? warnOfStart(core, error) : Effect.void),
         Effect.andThen(denied ? Effect.succeed(config.deniedRetryMillis) : retryDelay(core.client, n)),
         Effect.flatMap(Effect.sleep),
         Effect.andThen(attempt(n + 1, ensure))
@@ -154,12 +152,6 @@ const prepare = <K, V>(core: Core<K, V>): Effect.Effect<void, TableFailure> => {
     core.startFailure = undefined
   })
 }
-
-/** Or a start that waits for a broker would say nothing until its timeout. */
-const warnOfWaiting = <K, V>({ config }: Core<K, V>, error: ClientError | TopicError): Effect.Effect<void> =>
-  Effect.logWarning(`cannot begin yet, tried again for ${config.catchUpTimeoutMillis} ms: ${error.message}`).pipe(
-    annotateLogs("KafkaTable", { topic: config.topic })
-  )
 
 /** zstd, where this Node has none. Without it, or if its loading hangs, batches of that codec are refused as such. */
 const loadCodecs = Effect.ignore(Effect.timeout(Effect.tryPromise(prepareCodecs), 10_000))

@@ -1,0 +1,85 @@
+/** SASL's OAUTHBEARER (RFC 7628) in place of kafkajs's own, which takes every answer for a success (K27). */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
+import errors from "kafkajs/src/errors.js"
+
+/** One message of ours and its answer, each with its size in front. */
+type Exchange = (exchange: {
+  readonly request: { readonly encode: () => Buffer }
+  readonly response: { readonly decode: (answer: Buffer) => Buffer; readonly parse: (answer: Buffer) => Buffer }
+}) => Promise<Buffer>
+
+const SIZE_BYTES = 4
+
+const sized = (text: string): Buffer => {
+  const size = Buffer.byteLength(text)
+  const bytes = Buffer.allocUnsafe(SIZE_BYTES + size)
+  bytes.writeInt32BE(size, 0)
+  bytes.write(text, SIZE_BYTES)
+  return bytes
+}
+
+/** Ends the parts of a message. */
+const END = "\u0001"
+
+const failed = (words: string) =>
+  new errors.KafkaJSSASLAuthenticationError(`SASL OAUTHBEARER authentication failed: ${words}`)
+
+/** What the token's Effect says may hold a secret: no more than a name is told. */
+const nameOf = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  if (typeof error !== "object" || error === null) return `a ${typeof error}`
+  if ("_tag" in error && typeof error._tag === "string") return error._tag
+  return error instanceof Error ? error.name : "an object"
+}
+
+const unavailable = (cause: Cause.Cause<unknown>) =>
+  failed(`the token Effect failed with ${nameOf(cause)}; its words may hold a secret, log them there`)
+
+const identity = (answer: Buffer) => answer
+
+/** The token is shown, and a refusal is heard to its end. */
+const authenticate = (token: Effect.Effect<Redacted.Redacted<string>, unknown>, exchange: Exchange) =>
+  Effect.gen(function* () {
+    const secret = yield* Effect.catchAllCause(Effect.map(token, Redacted.value), (cause) =>
+      Effect.fail(unavailable(cause))
+    )
+    if (!/^[\x21-\x7e]+$/.test(secret))
+      return yield* Effect.fail(failed("the token is empty, or has white space in it"))
+    const send = (text: string) =>
+      Effect.tryPromise({
+        try: () =>
+          exchange({ request: { encode: () => sized(text) }, response: { decode: identity, parse: identity } }),
+        catch: (cause) => (cause instanceof Error ? cause.message : String(cause))
+      })
+    // brokers may quote what they refuse
+    const refused = (words: string) => Effect.fail(failed(words.replaceAll(secret, "<redacted>")))
+    const answer = yield* Effect.catchAll(send(`n,,${END}auth=Bearer ${secret}${END}${END}`), refused)
+    if (answer.length <= SIZE_BYTES) return
+    // A refusal comes as an answer. The broker fails the exchange once that is acknowledged.
+    const words = answer.toString("utf8", SIZE_BYTES)
+    yield* refused(yield* Effect.merge(Effect.as(send(END), words)))
+  })
+
+/** For each connection, in kafkajs's terms. `signal`: the connection is gone; the token's Effect does not outlive it. */
+export const oauthBearer = (
+  token: Effect.Effect<Redacted.Redacted<string>, unknown>,
+  runtime: Runtime.Runtime<never>
+) => {
+  // a fiber that fails is logged with its cause otherwise
+  const run = Runtime.runPromiseExit(Runtime.setFiberRef(runtime, FiberRef.unhandledErrorLogLevel, Option.none()))
+  return (signal: AbortSignal) => ({
+    mechanism: "OAUTHBEARER",
+    authenticationProvider: ({ saslAuthenticate }: { readonly saslAuthenticate: Exchange }) => ({
+      authenticate: () =>
+        run(authenticate(token, saslAuthenticate), { signal }).then((exit) => {
+          if (Exit.isFailure(exit)) throw Option.getOrElse(Cause.failureOption(exit.cause), () => failed("interrupted"))
+        })
+    })
+  })
+}
