@@ -107,6 +107,7 @@ describe("deadlines", () => {
   for (const [name, behaviour] of [
     ["a connection that closes", fail("Closed")],
     ["a request that times out", fail("Timeout")],
+    ["NOT_LEADER_OR_FOLLOWER", refuse(6)],
     ["REQUEST_TIMED_OUT", refuse(7)],
     ["NOT_ENOUGH_REPLICAS_AFTER_APPEND", refuse(20)],
     ["KAFKA_STORAGE_ERROR", refuse(56)]
@@ -116,7 +117,7 @@ describe("deadlines", () => {
         const brokers = new Brokers()
         // one attempt that nobody knows of, and then refusals
         brokers.script.push(behaviour)
-        brokers.otherwise = refuse(6)
+        brokers.otherwise = refuse(19)
         const writer = yield* open(brokers, { deliveryTimeout: "5 seconds" })
         const error = yield* failure(writer.set("a", "1"), 6_000)
         assert.strictEqual(error.reason, "UnknownOutcome")
@@ -172,6 +173,21 @@ describe("deadlines", () => {
       assert.strictEqual((yield* Fiber.join(first)).reason, "UnknownOutcome")
       yield* within(5_000, writer.set("a", "2"))
       assert.deepStrictEqual(headers(brokers), ["7000/0/0", "7000/1/0"])
+    })
+  )
+
+  it.scoped("on time, and then answered by a leader that was deposed: its successor is no repetition of it", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      brokers.script.push(slow(8_000, appendAndRefuse(6)))
+      const writer = yield* open(brokers, { deliveryTimeout: "5 seconds" })
+      const first = yield* start(Effect.flip(writer.set("a", "1")))
+      yield* advance(5_100)
+      assert.strictEqual((yield* Fiber.join(first)).reason, "UnknownOutcome")
+      const position = yield* within(5_000, writer.set("a", "2"))
+      assert.strictEqual(position.offset, 1)
+      assert.deepStrictEqual(headers(brokers), ["7000/0/0", "7000/1/0"])
+      assert.deepStrictEqual(brokers.written(), ["a=1", "a=2"])
     })
   )
 

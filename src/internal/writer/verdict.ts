@@ -20,6 +20,7 @@ export type Verdict =
   | { readonly _tag: "Lost"; readonly detail: string }
 
 const UNKNOWN_SERVER_ERROR = -1
+const NOT_LEADER_OR_FOLLOWER = 6
 const REQUEST_TIMED_OUT = 7
 const MESSAGE_TOO_LARGE = 10
 const NETWORK_EXCEPTION = 13
@@ -33,8 +34,17 @@ const INVALID_PRODUCER_ID_MAPPING = 49
 const KAFKA_STORAGE_ERROR = 56
 const UNKNOWN_PRODUCER_ID = 59
 
-/** After these, the batch may have been appended all the same. */
-const AMBIGUOUS = new Set([REQUEST_TIMED_OUT, NETWORK_EXCEPTION, NOT_ENOUGH_REPLICAS_AFTER_APPEND, KAFKA_STORAGE_ERROR])
+/**
+ * After these, the batch may have been appended all the same. A leader that is deposed while a batch waits for its
+ * replicas says that it is none, and its successor may have the batch.
+ */
+const AMBIGUOUS = new Set([
+  NOT_LEADER_OR_FOLLOWER,
+  REQUEST_TIMED_OUT,
+  NETWORK_EXCEPTION,
+  NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+  KAFKA_STORAGE_ERROR
+])
 
 const NEEDS_IDENTITY = new Set([
   OUT_OF_ORDER_SEQUENCE_NUMBER,
