@@ -84,12 +84,13 @@ const commands = {
   // more seeds, longer loads, longer sequences than in all the tests; what the environment says counts first
   "test:faults": () => {
     const more = { FAULT_ROUNDS: "5", FAULT_LOAD: "500", FAULT_STEPS: "15" }
-    test(["test/faults", "test/soak", ...args], { ...more, ...process.env })
+    const random = ["test/recordBatch/mutations", "test/recordBatch/randomBytes", "test/embedded/tableModel"]
+    test(["test/faults", "test/soak", ...random, ...args], { ...more, ...process.env })
   },
   // faults at random for so many minutes
   soak: () => {
     const [minutes = "10", ...rest] = args
-    test(["test/soak", ...rest], { FAULT_ROUNDS: "1", SOAK_MINUTES: minutes })
+    test(["test/soak", ...rest], { SOAK_MINUTES: minutes })
   }
 }
 

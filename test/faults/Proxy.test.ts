@@ -221,6 +221,21 @@ describe("the proxy", () => {
       )
     }))
 
+  test("refused twice at the same time: until both have ended", () =>
+    Effect.gen(function* () {
+      const { proxy } = yield* setUp
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* proxy.refuse
+          yield* Effect.scoped(proxy.refuse)
+          assert.strictEqual((yield* connect(proxy)).ended(), "reset")
+        })
+      )
+      const late = yield* connect(proxy)
+      late.socket.write(request(Api.Fetch, 1))
+      yield* has(late, 16)
+    }))
+
   test("refused: nobody listens, until it ends", () =>
     Effect.gen(function* () {
       const { proxy } = yield* setUp
@@ -252,11 +267,12 @@ describe("the proxy", () => {
       assert.isAtLeast(performance.now() - begin, 145)
       // the request takes as long as its answer does, which comes in pieces
       yield* proxy.throttle(160)
+      const pieces: Array<number> = []
+      peer.socket.on("data", (piece) => pieces.push(piece.length))
       const from = performance.now()
       peer.socket.write(request(Api.Fetch, 3))
-      const first = yield* eventually(Effect.sync(peer.received), (received) => received.length > 32)
-      assert.isBelow(first.length, 48)
       yield* has(peer, 48)
+      assert.deepStrictEqual(pieces, [8, 8])
       assert.isAtLeast(performance.now() - from, 190)
     }))
 

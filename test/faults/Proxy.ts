@@ -409,6 +409,8 @@ export const make = (target: Address): Effect.Effect<Proxy, TestKafkaError, Scop
         })
     )
     yield* listen(server, address)
+    const turn = yield* Effect.makeSemaphore(1)
+    let refusals = 0
 
     return {
       address,
@@ -419,11 +421,17 @@ export const make = (target: Address): Effect.Effect<Proxy, TestKafkaError, Scop
       halfOpen: (whom) => state.each(whom, (link) => link.halfOpen()),
       stall: (whom = {}) => state.hinder({ whom, stall: true }),
       refuse: Effect.acquireRelease(
-        Effect.zipRight(
-          unlisten(server),
-          state.each(undefined, (link) => link.reset())
+        turn.withPermits(1)(
+          Effect.suspend(() =>
+            refusals++ > 0
+              ? Effect.void
+              : Effect.zipRight(
+                  unlisten(server),
+                  state.each(undefined, (link) => link.reset())
+                )
+          )
         ),
-        () => listen(server, address)
+        () => turn.withPermits(1)(Effect.suspend(() => (--refusals > 0 ? Effect.void : listen(server, address))))
       ),
       banish: ({ clientId }) =>
         Effect.acquireRelease(

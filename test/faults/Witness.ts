@@ -42,6 +42,7 @@ export class Witness {
   readonly barriers: Array<Barrier> = []
   /** The log as it was read at several times. */
   readonly logs: Array<ReadonlyArray<ReadRecord>> = []
+  private resting = false
 
   /** Acquires a table, and watches it from then on. `targets` is where the partitions ended before. */
   watch<E, R>(
@@ -93,10 +94,15 @@ export class Witness {
     const once = Effect.flatMap(read(name, table), (found) =>
       Effect.suspend(() => {
         this.reads.push(found)
-        return ++count < MAX_READS ? Effect.sleep(READ_EVERY_MILLIS) : Effect.never
+        return ++count < MAX_READS && !this.resting ? Effect.sleep(READ_EVERY_MILLIS) : Effect.never
       })
     )
     return Effect.forkScoped(Effect.forever(once))
+  }
+
+  /** Reads no more by itself: what the process does from then on is the tables' doing. */
+  rest(): void {
+    this.resting = true
   }
 
   /** Asks a table for barriers, one after the other. `targets`: what has been acknowledged. */

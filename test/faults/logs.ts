@@ -1,8 +1,12 @@
 /** What happens to a log, and what is in it: removed records, compaction, transactions, poison, corruption. */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert } from "vitest"
+import type { Node } from "../kafka/KafkaCluster.ts"
 import { topicName } from "../kafka/realKafka.ts"
 import { collect, eventually, failureOf, numbers, statusOf } from "../support/live.ts"
 import { staysCaughtUp } from "./expectations.ts"
@@ -12,6 +16,16 @@ import { Api } from "./Proxy.ts"
 import { bothSides, type Scenario } from "./rows.ts"
 import * as Trial from "./trial.ts"
 import { contentOf } from "./Witness.ts"
+
+/** Of partition 0, the last 200 bytes: two or three batches of one small record. */
+const loseTail = (node: Node, topic: string) =>
+  Effect.sync(() => {
+    const file = path.join(node.dataDir, `${topic}-0`, "00000000000000000000.log")
+    fs.truncateSync(file, fs.statSync(file).size - 200)
+  })
+
+/** What is made in it ends when it is closed, with the trial at the latest. */
+const forAWhile = Effect.flatMap(Effect.scope, (outer) => Scope.fork(outer, outer.strategy))
 
 export const scenarios: ReadonlyArray<Scenario> = [
   Trial.underLoad("records are deleted beyond a table that was cut off", [["head", "table"]], ({ java, proxies }) => ({
@@ -75,6 +89,44 @@ export const scenarios: ReadonlyArray<Scenario> = [
     })
   ),
 
+  Trial.alone(
+    "compaction removes tombstones before a table that starts has read them",
+    [["tombstones", "table"]],
+    ({ brokers, java, proxies: [proxy] }, lines) =>
+      Effect.gen(function* () {
+        const topic = topicName()
+        yield* java.createTopic(topic, { configs: { ...compacted, "delete.retention.ms": "0" } })
+        const put = (key: string, value: string | null) => java.produce(topic, [{ key, value }])
+        for (const i of numbers(10)) yield* put(`k${i}`, "x".repeat(500))
+        for (const i of numbers(5)) yield* put(`k${i}`, null)
+        const slow = { clientId: "slow" }
+        const network = yield* forAWhile
+        yield* Scope.extend(proxy.delay(100, slow), network)
+        const batchAnAnswer = { fetch: { maxBytes: 10, maxPartitionBytes: 10 } }
+        const opening = yield* Effect.fork(
+          Effect.map(openTable({ brokers }, slow.clientId, topic, batchAnAnswer), (table) => ({
+            table,
+            content: contentOf(table)
+          }))
+        )
+        // it has read some of the values by now, and no tombstone: for longer than tombstones last, a second at least
+        yield* eventually(
+          Effect.sync(() => proxy.requests(Api.Fetch, slow)),
+          (requests) => requests >= 8
+        )
+        yield* Scope.extend(proxy.stall(slow), network)
+        yield* java.compact(topic, { dropTombstones: true })
+        yield* Scope.close(network, Exit.void)
+        // at the moment when it calls itself caught up
+        const { content, table } = yield* Fiber.join(opening)
+        const right = lastWriteWins(yield* java.dump(topic, { committed: true }))
+        assert.deepStrictEqual(differences(content, right), [])
+        assert.deepStrictEqual(differences(contentOf(table), right), [])
+        assert.isTrue(lines.some((line) => line.includes("longer than the topic keeps tombstones")))
+        assert.strictEqual((yield* table.stats).rebuilds, 1)
+      })
+  ),
+
   Trial.alone("the last records are lost with the disk", [["tail", "table"]], ({ brokers, java, nodes: [node] }) =>
     Effect.gen(function* () {
       const topic = topicName()
@@ -86,10 +138,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
       yield* put(20, 0)
       yield* table.barrier()
       yield* node.kill
-      yield* Effect.sync(() => {
-        const file = path.join(node.dataDir, `${topic}-0`, "00000000000000000000.log")
-        fs.truncateSync(file, fs.statSync(file).size - 200)
-      })
+      yield* loseTail(node, topic)
       yield* node.start
       const [{ offset: end }] = yield* java.listOffsets(topic)
       assert.isBelow(end, 20)
@@ -105,6 +154,43 @@ export const scenarios: ReadonlyArray<Scenario> = [
       assert.strictEqual(right.size, end + 30)
       assert.deepStrictEqual(differences(contentOf(table), right), [])
     })
+  ),
+
+  Trial.alone(
+    "the last records are lost with the disk, and a table that starts has not read them yet",
+    [["tail", "table"]],
+    ({ brokers, java, nodes: [node], proxies: [proxy] }) =>
+      Effect.gen(function* () {
+        const topic = topicName()
+        yield* java.createTopic(topic, { configs: compacted })
+        yield* Effect.forEach(numbers(20), (i) => java.produce(topic, [{ key: `k${i}`, value: `${i}` }]))
+        const network = yield* forAWhile
+        yield* Scope.extend(
+          proxy.rule({ api: Api.Fetch, fate: { _tag: "Swallow" }, clientId: "reader", times: 1_000 }),
+          network
+        )
+        const table = yield* openTable({ brokers }, "reader", topic, { catchUpTimeout: "3 seconds" })
+        const status = yield* statusOf(table)
+        assert.strictEqual(status._tag, "Degraded")
+        if (status._tag === "Degraded") {
+          assert.deepStrictEqual(status.cause.behind, [{ partition: 0, position: 0, target: 20 }])
+        }
+        const truncations = yield* collect(table.truncations)
+        yield* node.kill
+        yield* loseTail(node, topic)
+        yield* node.start
+        yield* Scope.close(network, Exit.void)
+        const [{ offset: end }] = yield* java.listOffsets(topic)
+        assert.isBelow(end, 20)
+        yield* eventually(statusOf(table), ({ _tag }) => _tag === "CaughtUp")
+        assert.deepStrictEqual(
+          truncations.map(({ from, reason, to }) => ({ from, reason, to })),
+          [{ from: 20, reason: "Tail", to: end }]
+        )
+        const right = lastWriteWins(yield* java.dump(topic, { committed: true }))
+        assert.strictEqual(right.size, end)
+        assert.deepStrictEqual(differences(contentOf(table), right), [])
+      })
   ),
 
   Trial.underLoad("transactions: open, aborted, committed", [["transactions", "table"]], ({ java, nodes: [node] }) => ({

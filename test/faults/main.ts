@@ -18,6 +18,12 @@ import { Witness } from "./Witness.ts"
 
 const plan = JSON.parse(process.argv[2]) as Plan
 
+/** The hasty one gives up sooner than the process goes on, but not for a broker that is slow for a moment. */
+const settingsOf: typeof writerSettings = {
+  ...writerSettings,
+  hasty: { ...writerSettings["hasty"], deliveryTimeout: "4 seconds" }
+}
+
 /** Holds the event loop. */
 const block = (millis: number): void => {
   const until = performance.now() + millis
@@ -60,7 +66,7 @@ const main = Effect.gen(function* () {
       Stream.runForEach(table.status.changes, ({ _tag }) => Effect.sync(() => statuses.push(_tag)))
     )
     const writers = new Map<string, Writer>()
-    for (const [name, settings] of Object.entries(writerSettings)) {
+    for (const [name, settings] of Object.entries(settingsOf)) {
       writers.set(name, yield* openWriter(plan, name, topic, settings))
     }
     const prober = yield* openWriter(plan, "prober", topic, proberSettings)

@@ -47,8 +47,8 @@ export const scenarios: ReadonlyArray<Scenario> = [
         java.produce(
           topic,
           numbers(count).map((i) => ({ key: `${life}-${i}`, value: "x".repeat(50) })),
-          // many small batches; with several in flight, Java's producer gets its sequences wrong when the first is refused
-          { config: { "batch.size": "500", "max.in.flight.requests.per.connection": "1", "client.id": life } }
+          // many small batches
+          { config: { "batch.size": "500", "client.id": life } }
         )
       const before = yield* java.createTopic(topic, { partitions: 4, configs: compacted })
       yield* put("old", 200)
@@ -89,6 +89,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
     fault: ({ busy, load, table, topic }) =>
       Effect.gen(function* () {
         yield* java.createPartitions(topic, 7)
+        yield* eventually(java.describeTopic(topic), ({ partitions }) => partitions.length === 7)
         const grownAt = performance.now()
         yield* eventually(table.stats, ({ partitions }) => partitions.length === 7)
         // found by age, and not by luck; the machine may be busy

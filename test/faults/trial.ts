@@ -173,6 +173,7 @@ const live = (trial: Trial, witness: Witness, lines: ReadonlyArray<string>) =>
       { within: RECOVERY_LIMIT_MILLIS, every: "20 millis" }
     )
     const { contents } = witness
+    witness.rest()
     return { log, contents, recoveredMillis, idleCpu: yield* idleCpu, operations: load.operations }
   })
 

@@ -210,7 +210,7 @@ realKafka("the oracle on broken clients", { java: true }, () => {
       const lab = yield* made
       const topic = topicName()
       yield* lab.java.createTopic(topic, { configs: compacted })
-      const sound = yield* openWriter(lab, "writer", topic, { deliveryTimeout: "1 second" })
+      const sound = yield* openWriter(lab, "writer", topic, { deliveryTimeout: "2 seconds" })
       const load = yield* startLoad(new Map(), Math.random)
       yield* lab.proxies[0].rule({ api: Api.Produce, fate: { _tag: "Swallow" } })
       const { outcome } = yield* load.write(isBroken ? certainOfFailure(sound) : sound, "w", "k")

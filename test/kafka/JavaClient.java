@@ -437,6 +437,9 @@ public final class JavaClient {
         // What one call sends shares batches, so that compression has something to work on.
         config.put("linger.ms", "20");
         config.put("batch.size", "262144");
+        // With more in flight, a first batch that a new topic's broker refuses may leave the sequences of the others
+        // wrong until all of them expire.
+        config.put("max.in.flight.requests.per.connection", "1");
         config.putAll(overrides);
         return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
     }

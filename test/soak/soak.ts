@@ -218,18 +218,21 @@ export const soak = ({ minutes, print, seed }: Options): Effect.Effect<Result, u
         const begin = performance.now()
         const sinceBegin = () => (performance.now() - begin) / 60_000
         while (sinceBegin() < minutes) {
+          const before = counts.wrong.length
           yield* round(lab, randomOf(seed + rounds), counts)
           rounds++
           const wrong = yield* check
           counts.wrong.push(...wrong.map((what) => `round ${rounds}, who lives on: ${what}`))
+          for (const what of counts.wrong.slice(before)) print(what)
           // what a round has left lets go
           yield* Effect.sleep("200 millis")
           const bytes = yield* bytesInUse
           samples.push({ minutes: sinceBegin(), bytes, residentBytes: process.memoryUsage.rss() })
-          const { acknowledged, failed, played, unknown } = counts
+          const { acknowledged, failed, played, slowestRecoveryMillis, unknown } = counts
           print(
             `${sinceBegin().toFixed(1)} min, round ${rounds}: ${played} faults; ` +
               `${acknowledged} writes acknowledged, ${failed} failed, ${unknown} unknown; ` +
+              `slowest recovery ${(slowestRecoveryMillis / 1000).toFixed(2)} s; ` +
               `${(bytes / MIB).toFixed(1)} MiB in use, ${(process.memoryUsage.rss() / MIB).toFixed(0)} MiB resident; ` +
               (counts.wrong.length === 0 ? "nothing wrong" : `WRONG: ${counts.wrong.length}`)
           )
