@@ -8,12 +8,12 @@
  *
  * In shards by the hash's upper bits, so that the event loop is never held by a large table that grows.
  */
-import { lengthAt, slabAt, Slabs, tagAt, unitAt } from "./slabs.ts"
+import { bytesAt, lengthAt, slabAt, Slabs, tagAt, unitAt } from "./slabs.ts"
 
 export class KeyIndex {
   private readonly shards: Array<Shard | undefined> = new Array<undefined>(1 << SHARD_BITS).fill(undefined)
   /** Each key is tagged with its slot. */
-  private readonly keys = new Slabs(1)
+  private readonly keys = new Slabs(HEAD)
   /** The keys' places by slot, in pieces: an array that grows is copied as a whole. */
   private readonly chunks: Array<Uint32Array> = []
   // Unknown to who writes keys, who could otherwise write many with one hash.
@@ -60,7 +60,7 @@ export class KeyIndex {
       const unit = unitAt(at)
       if (lengthAt(slab, unit) !== length) continue
       const there = slab.bytes
-      const to = this.keys.bytesAt(unit) - start
+      const to = bytesAt(unit, HEAD) - start
       for (let i = start; i < end; i++) if (there[to + i] !== bytes[i]) continue next
       return tagAt(slab, unit)
     }
@@ -133,7 +133,7 @@ export class KeyIndex {
     const at = this.chunks[(slot / CHUNK) | 0][slot % CHUNK]
     const slab = slabAt(this.keys.current, at)
     const unit = unitAt(at)
-    const start = this.keys.bytesAt(unit)
+    const start = bytesAt(unit, HEAD)
     return use(slab.bytes, start, start + lengthAt(slab, unit))
   }
 }
@@ -152,6 +152,8 @@ interface Shard {
   count: number
 }
 
+/** Units of an entry before its bytes. */
+const HEAD = 1
 const SHARD_BITS = 6
 const SHARD_SHIFT = 32 - SHARD_BITS
 const SMALLEST = 8

@@ -8,7 +8,7 @@
  * entries, and appends again what a row still holds.
  */
 import type { Codec } from "../../Codec.ts"
-import { lengthAt, placeIn, slabAt, Slabs, tagAt, UNITS, unitAt, type Slab, type SlabList } from "./slabs.ts"
+import { bytesAt, lengthAt, placeIn, slabAt, Slabs, tagAt, UNITS, unitAt, type Slab, type SlabList } from "./slabs.ts"
 
 type Stored<V> = NonNullable<Codec<V>["stored"]>
 
@@ -22,21 +22,15 @@ interface Entry {
   readonly place: number
 }
 
-/** Records as they were at one time, whatever is written later. */
-export class Records<V> {
+/** Records to read. */
+export abstract class Records<V> {
   protected readonly stored: Stored<V> | undefined
-  protected readonly slabs: Slabs
-  private readonly frozen: SlabList | undefined
 
-  constructor(stored: Stored<V> | undefined, slabs: Slabs, frozen?: SlabList) {
+  constructor(stored: Stored<V> | undefined) {
     this.stored = stored
-    this.slabs = slabs
-    this.frozen = frozen
   }
 
-  protected get list(): SlabList {
-    return this.frozen ?? this.slabs.current
-  }
+  protected abstract get list(): SlabList
 
   /** Is what was made of bytes for a read to be kept for the next one? */
   get once(): boolean {
@@ -59,12 +53,23 @@ export class Records<V> {
   valueAt(place: number): V {
     const slab = slabAt(this.list, place)
     const unit = unitAt(place)
-    const start = this.slabs.bytesAt(unit)
+    const start = bytesAt(unit, HEAD)
     return this.stored!.load(slab.bytes, start, start + lengthAt(slab, unit))
   }
 }
 
+/** As they were at one time, whatever is written later; holds nothing of that. */
+class SharedRecords<V> extends Records<V> {
+  protected readonly list: SlabList
+
+  constructor(stored: Stored<V> | undefined, list: SlabList) {
+    super(stored)
+    this.list = list
+  }
+}
+
 export class RecordStore<V> extends Records<V> {
+  private readonly slabs: Slabs
   private readonly limit: number
   private open: Slab | undefined
   /** Units that entries took in slabs to which nothing is added any more. */
@@ -74,8 +79,13 @@ export class RecordStore<V> extends Records<V> {
 
   /** `stored`: of the values' codec. `limit`: of a slab, in units. As much may be garbage in any case. */
   constructor(stored: Stored<V> | undefined, limit = UNITS) {
-    super(stored, new Slabs(HEAD, limit))
+    super(stored)
+    this.slabs = new Slabs(HEAD, limit)
     this.limit = limit
+  }
+
+  protected get list(): SlabList {
+    return this.slabs.current
   }
 
   /** One like this, without a record. */
@@ -121,7 +131,7 @@ export class RecordStore<V> extends Records<V> {
   appendFrom(other: RecordStore<V>, place: number, slot: number): number {
     const { bytes, floats, ints } = slabAt(other.slabs.current, place)
     const unit = unitAt(place)
-    const start = other.slabs.bytesAt(unit)
+    const start = bytesAt(unit, HEAD)
     const end = start + ints[2 * unit + 1]
     const partition = ints[2 * unit + 6]
     return this.appendBytes(slot, partition, floats[unit + 1], floats[unit + 2], bytes, bytes.buffer, start, end)
@@ -184,7 +194,7 @@ export class RecordStore<V> extends Records<V> {
 
   /** For who reads what there is now. */
   share(): Records<V> {
-    return new Records(this.stored, this.slabs, this.slabs.share())
+    return new SharedRecords(this.stored, this.slabs.share())
   }
 }
 

@@ -48,6 +48,9 @@ export const placeIn = (slab: Slab, unit: number): number => slab.number * UNITS
 
 export const tagAt = (slab: Slab, unit: number): number => slab.ints[2 * unit]
 
+/** Where the bytes of an entry begin in its slab. */
+export const bytesAt = (unit: number, head: number): number => (unit + head) * UNIT
+
 export const lengthAt = (slab: Slab, unit: number): number => slab.ints[2 * unit + 1]
 
 export class Slabs {
@@ -71,11 +74,6 @@ export class Slabs {
     return this.head + ((length + UNIT - 1) >>> 3)
   }
 
-  /** Where the bytes of an entry begin in its slab. */
-  bytesAt(unit: number): number {
-    return (unit + this.head) * UNIT
-  }
-
   /**
    * Copies `bytes` from `start` to `end`, and returns the place. `memory` is `bytes.buffer`, which is slow to ask for. The
    * rest of the head is for the owner to write.
@@ -94,7 +92,7 @@ export class Slabs {
     ints[2 * unit] = tag
     ints[2 * unit + 1] = length
     const target = slab.bytes
-    let to = this.bytesAt(unit)
+    let to = bytesAt(unit, this.head)
     if (length < COPIED_BY_LOOP) for (let from = start; from < end; from++) target[to++] = bytes[from]
     else target.set(new Uint8Array(memory, bytes.byteOffset + start, length), to)
     return placeIn(slab, unit)
