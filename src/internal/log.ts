@@ -7,13 +7,17 @@ export const annotateLogs =
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.annotateLogs(self, { package: "effect-ktables", module, ...fields })
 
-/** Or a start that waits for a broker would say nothing until its timeout, which is given in milliseconds. */
-export const warnOfWaiting = (
-  module: "KafkaTable" | "KafkaTableWriter",
-  topic: string,
-  timeoutMillis: number,
-  error: ClientError | TopicError
-): Effect.Effect<void> =>
-  Effect.logWarning(`cannot begin yet, tried again for ${timeoutMillis} ms: ${error.message}`).pipe(
-    annotateLogs(module, { topic })
-  )
+/**
+ * Tells of a start that waits for a broker, which would say nothing until its timeout otherwise, in milliseconds. Once,
+ * and of no broker only: one that answers "not yet" mostly does for some milliseconds.
+ */
+export const tellOfWaiting = (module: "KafkaTable" | "KafkaTableWriter", topic: string, timeoutMillis: number) => {
+  let told = false
+  return (error: ClientError | TopicError): Effect.Effect<void> => {
+    if (told || error._tag !== "KafkaConnectionError") return Effect.void
+    told = true
+    return Effect.logWarning(`cannot begin yet, tried again for ${timeoutMillis} ms: ${error.message}`).pipe(
+      annotateLogs(module, { topic })
+    )
+  }
+}

@@ -25,7 +25,7 @@ export interface SourceOptions {
   readonly missingGraceMillis: number
   /** How long the topic keeps tombstones (`delete.retention.ms`). */
   readonly tombstonesLastMillis: () => number
-  /** Nothing is known of the topic so far, as no broker can be reached. Told once; it is asked for again. */
+  /** Nothing is known of the topic so far, and that is why. It is asked for again. */
   readonly onWaiting: (error: ClientError | TopicError) => Effect.Effect<void>
   /** The leader of some partitions was lost, or is back. For logs and metrics. */
   readonly onConnection: (event: {

@@ -16,7 +16,6 @@ export const metadataLoop = (
 ): Effect.Effect<never> => {
   const { client, deniedRetryMillis, metadataMaxAgeMillis, missingGraceMillis, topic } = context.options
   let attempts = 0
-  let told = false
   let missingSince: number | undefined
   let anotherSince: number | undefined
 
@@ -46,8 +45,7 @@ export const metadataLoop = (
         }
       } else if (!isPassing(error)) {
         return yield* context.fatal(error)
-      } else if (context.description === undefined && error._tag === "KafkaConnectionError" && !told) {
-        told = true
+      } else if (context.description === undefined) {
         yield* context.options.onWaiting(error)
       }
       yield* Effect.flatMap(retryDelay(client, attempts++), Effect.sleep)

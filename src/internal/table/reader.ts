@@ -24,7 +24,7 @@ import {
 } from "../../KafkaError.ts"
 import type { Progress, TableFailure, TableStatus } from "../../KafkaTable.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
-import { annotateLogs, warnOfWaiting } from "../log.ts"
+import { annotateLogs, tellOfWaiting } from "../log.ts"
 import { makeTableMetrics } from "../metrics.ts"
 import { BatchCorruption } from "../recordBatch/corruption.ts"
 import { defaultDecompressionLimits } from "../recordBatch/compression.ts"
@@ -112,6 +112,8 @@ export interface Core<K, V> {
   acquired: boolean
   /** Why it was acquired incomplete, until it has caught up. */
   degradedBy: WaitTimeoutError | undefined
+  /** Of the start. */
+  readonly tellOfWaiting: (error: ClientError | TopicError) => Effect.Effect<void>
   /** The last failure before there was a source. */
   startFailure: ClientError | TopicError | undefined
   replayed: number
@@ -154,6 +156,7 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       latched: false,
       acquired: false,
       degradedBy: undefined,
+      tellOfWaiting: tellOfWaiting("KafkaTable", config.topic, config.catchUpTimeoutMillis),
       startFailure: undefined,
       replayed: 0,
       catchUpMillis: undefined,
@@ -198,11 +201,8 @@ export const runReader = <K, V>(core: Core<K, V>, restarted: boolean): Effect.Ef
   Effect.scoped(Effect.flatMap(startSource(core), (source) => new Reader(core, source, restarted).run))
 
 /** Who has begun is told in other words. */
-export const warnOfStart = <K, V>(
-  { acquired, config }: Core<K, V>,
-  error: ClientError | TopicError
-): Effect.Effect<void> =>
-  acquired ? Effect.void : warnOfWaiting("KafkaTable", config.topic, config.catchUpTimeoutMillis, error)
+export const tellOfStart = <K, V>(core: Core<K, V>, error: ClientError | TopicError): Effect.Effect<void> =>
+  core.acquired ? Effect.void : core.tellOfWaiting(error)
 
 const startSource = <K, V>(core: Core<K, V>) => {
   const { client, config } = core
@@ -215,7 +215,7 @@ const startSource = <K, V>(core: Core<K, V>) => {
     deniedRetryMillis: config.deniedRetryMillis,
     missingGraceMillis: MISSING_GRACE_MILLIS,
     tombstonesLastMillis: () => core.tombstonesLastMillis,
-    onWaiting: (error) => warnOfStart(core, error),
+    onWaiting: (error) => tellOfStart(core, error),
     onConnection: ({ broker, error, state }) =>
       state === "lost"
         ? Effect.logWarning(

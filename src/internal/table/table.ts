@@ -39,7 +39,7 @@ import { retryDelay } from "../client/backoff.ts"
 import { describeCode } from "../protocol/errorCodes.ts"
 import { isDenial } from "../source/context.ts"
 import { ensureTopic, type CheckedTopic } from "../topic.ts"
-import { makeCore, progressOf, runReader, setStatus, settled, warnOfStart, type Core } from "./reader.ts"
+import { makeCore, progressOf, runReader, setStatus, settled, tellOfStart, type Core } from "./reader.ts"
 import { readOptions } from "./settings.ts"
 import { keyId } from "./snapshot.ts"
 import type { Target } from "./waiters.ts"
@@ -139,7 +139,7 @@ const prepare = <K, V>(core: Core<K, V>): Effect.Effect<void, TableFailure> => {
       const denied = isDenial(error)
       if (denied ? !core.acquired : !error.retriable) return Effect.fail(error)
       return (denied ? setStatus(core, { _tag: "Failed", error, healing: true }) : Effect.void).pipe(
-        Effect.andThen(n === 0 ? warnOfStart(core, error) : Effect.void),
+        Effect.andThen(tellOfStart(core, error)),
         Effect.andThen(denied ? Effect.succeed(config.deniedRetryMillis) : retryDelay(core.client, n)),
         Effect.flatMap(Effect.sleep),
         Effect.andThen(attempt(n + 1, ensure))

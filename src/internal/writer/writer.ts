@@ -12,7 +12,7 @@ import type { Position } from "../../Position.ts"
 import { inOneLine } from "../codecIssue.ts"
 import { makeWriterMetrics } from "../metrics.ts"
 import { retryDelay } from "../client/backoff.ts"
-import { warnOfWaiting } from "../log.ts"
+import { tellOfWaiting } from "../log.ts"
 import { ensureTopic } from "../topic.ts"
 import { SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
 import { Core } from "./core.ts"
@@ -53,19 +53,12 @@ const start = <K, V>(core: Core, config: WriterConfig<K, V>): Effect.Effect<void
   const millis = config.deliveryTimeoutMillis
   let last: ClientError | TopicError | undefined
   let missingSince: number | undefined
-  let told = false
+  const tell = tellOfWaiting("KafkaTableWriter", config.topic, millis)
 
   const isWorthATry = (error: ClientError | TopicError): boolean => {
     if (error._tag !== "KafkaTopicError" || error.reason !== "NotFound") return error.retriable
     missingSince ??= core.now()
     return core.now() - missingSince < MISSING_GRACE_MILLIS
-  }
-
-  /** Once, and of no broker: one that answers "not yet" mostly does for some milliseconds. */
-  const tell = (error: ClientError | TopicError): Effect.Effect<void> => {
-    if (told || error._tag !== "KafkaConnectionError") return Effect.void
-    told = true
-    return warnOfWaiting("KafkaTableWriter", config.topic, millis, error)
   }
 
   const retrying = <A>(
