@@ -180,7 +180,10 @@ export interface FetchedPartition {
   readonly abortedTransactions: ReadonlyArray<AbortedTransaction>
   /** Set when the log that the caller read is not the one that this leader has: both agree up to `endOffset`. */
   readonly diverging: { readonly epoch: number; readonly endOffset: number } | undefined
-  /** Record batches, the last one possibly cut off. A view of the response's buffer: copy what is kept. */
+  /**
+   * Record batches, the last one possibly cut off. Memory that nobody writes to any more: a table keeps what is large of it
+   * as it is. A view of all of the response's.
+   */
   readonly records: Buffer
 }
 

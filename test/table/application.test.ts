@@ -391,7 +391,7 @@ describe("Application", () => {
         ])
         for (const steps = table.state.compact(); table.state.wantsCompaction && steps.next().done !== true;);
       }
-      assert.isBelow(table.state.records.room * 8, 8_000_000)
+      assert.isBelow(table.state.records.room, 4_000_000)
       table.state.replayed = false
       table.apply([batch(400, [record("a", json({ n: 0 })), record("b", json({ n: 0 }))])])
       assert.deepStrictEqual(
@@ -401,7 +401,7 @@ describe("Application", () => {
           ["b", { n: 0 }]
         ])
       )
-      assert.isAtMost(table.state.records.room * 8, 2_000_000)
+      assert.isAtMost(table.state.records.room, 2_200_000)
     })
 
     it("numbers are themselves", () => {

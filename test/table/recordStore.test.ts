@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Codec from "effect-ktables/Codec"
 import type { TableSnapshot } from "effect-ktables/TableSnapshot"
 import * as fc from "fast-check"
+import { HEADS } from "../../src/internal/table/recordSlab.ts"
 import { RecordStore, recordStoreOf } from "../../src/internal/table/recordStore.ts"
 import { ABSENT } from "../../src/internal/table/rowVector.ts"
-import { UNITS } from "../../src/internal/table/slabs.ts"
 import { TableState } from "../../src/internal/table/state.ts"
 
 /** A table of bytes, beside a plain map of them. */
@@ -18,11 +18,33 @@ class Pair {
     this.state = new TableState(Codec.utf8, new RecordStore(Codec.bytes.stored, limit))
   }
 
-  put(key: string, value: Uint8Array | undefined, partition = 0): void {
+  private slotOf(key: string): number {
     const { state } = this
     const bytes = Buffer.from(key)
-    let slot = state.find(bytes, 0, bytes.length)
-    if (slot === -1) slot = state.addKey(bytes, 0, bytes.length, key)
+    const slot = state.find(bytes, 0, bytes.length)
+    return slot === -1 ? state.addKey(bytes, 0, bytes.length, key) : slot
+  }
+
+  /** Values that lie in one answer, one after the other, behind `before` bytes of something else. */
+  putAll(entries: ReadonlyArray<readonly [string, Uint8Array]>, partition = 0, before = 0): void {
+    const size = entries.reduce((sum, [, value]) => sum + value.length, 0)
+    const answer = Buffer.allocUnsafeSlow(before + size)
+      .fill(0xee)
+      .subarray(before)
+    let at = 0
+    for (const [key, value] of entries) {
+      answer.set(value, at)
+      const offset = this.offset++
+      const end = at + value.length
+      this.state.putBytes(this.slotOf(key), answer, answer.buffer, at, end, partition, offset, offset, undefined)
+      this.model.set(key, value)
+      at = end
+    }
+  }
+
+  put(key: string, value: Uint8Array | undefined, partition = 0): void {
+    const { state } = this
+    const slot = this.slotOf(key)
     const offset = this.offset++
     if (value === undefined) {
       state.put(slot, ABSENT, partition, offset, offset, undefined)
@@ -71,6 +93,14 @@ const step = fc.oneof(
       length: fc.oneof(fc.integer({ min: 0, max: 20 }), fc.integer({ min: 0, max: 600 }))
     })
   },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("answer" as const),
+      entries: fc.array(fc.tuple(fc.integer({ min: 0, max: 12 }), fc.integer({ min: 0, max: 200 })), { maxLength: 10 }),
+      before: fc.integer({ min: 0, max: 2000 })
+    })
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("delete" as const), key: fc.integer({ min: 0, max: 12 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("publish" as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("compact" as const), wanted: fc.boolean() }) }
@@ -81,7 +111,7 @@ describe("RecordStore", () => {
     fc.assert(
       fc.property(
         fc.array(step, { minLength: 1, maxLength: 400 }),
-        fc.constantFrom(16, 64, 512),
+        fc.constantFrom(128, 512, 4096),
         fc.boolean(),
         (steps, limit, several) => {
           const pair = new Pair(limit)
@@ -92,6 +122,12 @@ describe("RecordStore", () => {
               case "put":
                 // of several partitions, the newer record wins, and the older one is kept
                 return pair.put(`k${s.key}`, valueOf(s.length, version), several ? version % 3 : 0)
+              case "answer":
+                return pair.putAll(
+                  s.entries.map(([key, length]) => [`k${key}`, valueOf(length, version)]),
+                  several ? version % 3 : 0,
+                  s.before
+                )
               case "delete":
                 return pair.put(`k${s.key}`, undefined, several ? version % 3 : 0)
               case "publish":
@@ -110,7 +146,7 @@ describe("RecordStore", () => {
   })
 
   it("takes no more than twice what is held, and some, with keys that change often beside keys that never do", () => {
-    const limit = 512
+    const limit = 4096
     const pair = new Pair(limit)
     const { state } = pair
     let emptied = 0
@@ -125,25 +161,25 @@ describe("RecordStore", () => {
       }
     }
     assert.isAbove(emptied, 10)
-    const unitsOf = (length: number) => 4 + Math.ceil(length / 8)
-    const held = [...pair.model.values()].reduce((units, value) => units + unitsOf(value.length), 0)
+    const bytesOf = (length: number) => 32 + length
+    const held = [...pair.model.values()].reduce((bytes, value) => bytes + bytesOf(value.length), 0)
     // the last puts, and one that is open, come on top
-    assert.isAtMost(state.records.room, 2 * (held + limit) + 50 * unitsOf(400) + limit)
+    assert.isAtMost(state.records.room, 2 * (held + limit) + 50 * bytesOf(400) + limit)
     pair.publish()
     pair.check()
   })
 
   it("may be left in the middle of emptying slabs, or of renumbering, and goes on", () => {
     for (const deleted of [false, true]) {
-      const pair = new Pair(4096)
+      const pair = new Pair(32_768)
       const { state } = pair
-      const rows = 20_000
+      const rows = 80_000
       for (let i = 0; i < rows; i++) pair.put(`k${i}`, valueOf(100, i))
       // some stay, so that no slab becomes empty by itself, and more are garbage than not
-      for (let i = 0; i < rows; i++) if (i % 16 !== 0) pair.put(`k${i}`, valueOf(99, i))
-      for (let i = 0; i < rows; i++) if (i % 16 > 1) pair.put(`k${i}`, valueOf(98, i))
+      for (let i = 0; i < rows; i++) if (i % 8 !== 0) pair.put(`k${i}`, valueOf(99, i))
+      for (let i = 0; i < rows; i++) if (i % 8 > 1) pair.put(`k${i}`, valueOf(98, i))
       if (deleted) for (let i = 0; i < rows; i++) if (i % 8 !== 0) pair.put(`k${i}`, undefined)
-      for (let steps = 1; steps < 4; steps++) {
+      for (let steps = 1; steps < 3; steps++) {
         pair.publish()
         assert.isTrue(state.wantsCompaction)
         const compaction = state.compact()
@@ -160,8 +196,8 @@ describe("RecordStore", () => {
 
   it("keeps values of any size, alone where they are large", () => {
     const pair = new Pair()
-    const slab = UNITS * 8
-    ;[0, 1, 31, 32, 33, slab / 8 - 16, slab / 8, slab - 8, slab, slab + 1, 3 * slab].forEach((length, i) => {
+    const slab = 1024 * 1024
+    ;[0, 1, 31, 32, 33, slab / 8, slab / 8 + 1, slab - 1, slab, slab + 1, 3 * slab].forEach((length, i) => {
       pair.put(`k${i}`, valueOf(length, i))
     })
     pair.publish()
@@ -170,6 +206,93 @@ describe("RecordStore", () => {
     all(pair.state.compact())
     pair.publish()
     pair.check()
+  })
+
+  describe("an answer", () => {
+    const limit = 64 * 1024
+    const entries = (keys: number, length: number, version: number) =>
+      Array.from({ length: keys }, (_, i) => [`k${i}`, valueOf(length, version)] as const)
+
+    /** Where the bytes of a value are when they are read. */
+    const memoryOf = (answer: Buffer) => {
+      let memory: ArrayBufferLike | undefined
+      const load = (bytes: Buffer) => {
+        memory = bytes.buffer
+      }
+      const records = new RecordStore<void>({ check: () => Codec.asBytes, load, once: false }, limit)
+      records.valueAt(records.appendBytes(0, 0, 0, 0, answer, answer.buffer, 0, 10))
+      return memory
+    }
+
+    it("is kept as it is when it is large, and copied when it is small, or a small part of its memory", () => {
+      const large = Buffer.allocUnsafeSlow(limit / 16)
+      assert.strictEqual(memoryOf(large), large.buffer)
+      const small = Buffer.allocUnsafeSlow(limit / 16 - 1)
+      assert.notStrictEqual(memoryOf(small), small.buffer)
+      const half = Buffer.allocUnsafeSlow(limit).subarray(limit / 2)
+      assert.strictEqual(memoryOf(half), half.buffer)
+      const part = Buffer.allocUnsafeSlow(limit).subarray(limit - limit / 4 + 1)
+      assert.notStrictEqual(memoryOf(part), part.buffer)
+    })
+
+    it("of several partitions is kept once", () => {
+      const pair = new Pair(limit)
+      const value = valueOf(1000, 1)
+      const answer = Buffer.concat(Array.from({ length: 100 }, () => value)).buffer
+      for (let i = 0; i < 100; i++) {
+        const bytes = Buffer.from(answer, 1000 * i, 1000)
+        pair.state.multiPartition = true
+        // the first is large enough, the others come with it
+        const from = i === 0 ? Buffer.from(answer) : bytes
+        const key = Buffer.from(`k${i}`)
+        const slot = pair.state.addKey(key, 0, key.length, `k${i}`)
+        pair.state.putBytes(slot, from, answer, 0, 1000, i, 0, 0, undefined)
+        pair.model.set(`k${i}`, value)
+      }
+      assert.strictEqual(pair.state.records.room, answer.byteLength + 100 * 32)
+      pair.publish()
+      pair.check()
+    })
+
+    it("is let go of when most of it is not held any more, snapshots aside", () => {
+      const pair = new Pair(limit)
+      for (let version = 0; version < 50; version++) {
+        pair.putAll(entries(1000, 200, version))
+        if (version % 10 === 0) pair.publish()
+        all(pair.state.compact())
+        assert.isAtMost(pair.state.records.room, 2 * (1000 * 232 + limit))
+      }
+      pair.publish()
+      pair.check()
+    })
+
+    it("is let go of when nothing of it is held", () => {
+      const pair = new Pair(limit)
+      pair.putAll(entries(1000, 200, 0))
+      for (let i = 0; i < 1000; i++) pair.put(`k${i}`, undefined)
+      assert.isTrue(pair.state.wantsCompaction)
+      all(pair.state.compact())
+      assert.isAtMost(pair.state.records.room, 3 * limit)
+      // and another one may come
+      pair.putAll(entries(1000, 200, 1))
+      pair.publish()
+      pair.check()
+    })
+
+    it("may have more records than a slab has heads", () => {
+      const pair = new Pair()
+      pair.putAll(entries(HEADS + 1000, 2, 0))
+      pair.putAll(entries(1000, 100, 1))
+      pair.publish()
+      pair.check()
+    })
+
+    it("whose values differ much has room for all their heads", () => {
+      const pair = new Pair(limit)
+      pair.putAll([["first", valueOf(50_000, 0)], ...entries(5000, 3, 0)])
+      pair.publish()
+      pair.check()
+    })
   })
 
   it("gives each reader bytes of its own", () => {

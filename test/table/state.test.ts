@@ -182,11 +182,11 @@ const choices = fc.array(fc.nat(5), { maxLength: 30 })
 const smallStore = (once: boolean) => () =>
   new RecordStore<string>(
     { check: () => Codec.asBytes, load: (bytes, start, end) => bytes.toString("utf8", start, end), once },
-    64
+    512
   )
 
 const states = [
-  { rows: "hold the values", records: () => new RecordStore<string>(undefined, 64), bytes: false },
+  { rows: "hold the values", records: () => new RecordStore<string>(undefined, 512), bytes: false },
   { rows: "hold places of bytes", records: smallStore(false), bytes: true },
   { rows: "hold values and places of bytes, which are made once", records: smallStore(true), bytes: true }
 ]

@@ -21,7 +21,7 @@ import { initProducerId } from "../protocol/initProducerId.ts"
 import { listOffsets } from "../protocol/listOffsets.ts"
 import { metadata } from "../protocol/metadata.ts"
 import { produce } from "../protocol/produce.ts"
-import { frameReader, requestFrames } from "./frames.ts"
+import { FrameReader, requestFrames } from "./frames.ts"
 
 /** What every connection of one client has in common. Secrets are in the clear here: never log or expose this. */
 export interface ConnectionSettings {
@@ -56,8 +56,7 @@ class Socket {
   private connecting = true
   /** When bytes came last, on the clock of `performance`. */
   private receivedAt = 0
-  /** The bytes that come, in pieces that are not kept. */
-  private readonly receive: (chunk: Buffer) => void
+  private readonly frames: FrameReader
   private readonly gone = new AbortController()
   private readonly onDown = new Set<(error: ConnectionError) => void>()
   /** What to do with the answers that are to come, by correlation id. */
@@ -92,7 +91,7 @@ class Socket {
       return Promise.resolve(true)
     }
     // K1, K3: our own frames, of this one connection
-    const read = frameReader((correlationId, payload) => {
+    this.frames = new FrameReader((correlationId, payload) => {
       if (this.failure !== undefined) return
       const answered = this.answers.get(correlationId)
       if (answered === undefined) {
@@ -103,13 +102,22 @@ class Socket {
         answered(payload)
       }
     })
-    this.receive = (chunk) => {
-      if (this.failure !== undefined) return
-      this.receivedAt = performance.now()
-      const violation = read(chunk)
-      if (violation !== undefined) this.down("Protocol", "connection", violation)
-    }
-    this.raw.processData = this.receive
+    this.raw.processData = (chunk) => this.receive(chunk)
+  }
+
+  /** The bytes that come, in pieces that are not kept. */
+  private receive(chunk: Buffer): void {
+    if (this.failure !== undefined) return
+    this.receivedAt = performance.now()
+    const violation = this.frames.take(chunk)
+    if (violation !== undefined) this.down("Protocol", "connection", violation)
+  }
+
+  /** Bytes that were read to where they belong. */
+  private received(length: number): void {
+    if (this.failure !== undefined) return
+    this.receivedAt = performance.now()
+    this.frames.came(length)
   }
 
   private open(host: string, port: number, onConnect: () => void): Net.Socket {
@@ -129,15 +137,16 @@ class Socket {
   }
 
   /**
-   * One buffer for all reads: a stream of chunks would be a buffer each, 64 KiB at most, which is a third of the time
-   * that a large answer takes. TLS has no such option.
+   * One buffer for all reads, and none in between for a large answer: a stream of chunks would be a buffer each, 64 KiB at
+   * most, which is a third of the time that such an answer takes. TLS has no such option.
    */
   private reading(): Net.OnReadOpts {
-    const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+    const chunk = Buffer.allocUnsafeSlow(READ_BYTES)
     return {
-      buffer,
-      callback: (length) => {
-        this.receive(buffer.subarray(0, length))
+      buffer: () => this.frames.room ?? chunk,
+      callback: (length, into) => {
+        if (into === chunk) this.receive(chunk.subarray(0, length))
+        else this.received(length)
         return true
       }
     }

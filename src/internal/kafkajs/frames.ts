@@ -32,51 +32,74 @@ export const requestFrames = (clientId: string) => {
   }
 }
 
-/**
- * Cuts a stream of chunks into frames and hands each to `onFrame`. Returns what is wrong when the stream is not Kafka's
- * protocol (kafkajs throws out of the socket's data handler there, which ends the process); the stream is unusable then.
- *
- * Chunks are copied into the frame as they come, and can be used again by who hands them in.
- */
-export const frameReader = (
-  onFrame: (correlationId: number, payload: Buffer) => void
-): ((chunk: Buffer) => string | undefined) => {
-  const head = Buffer.alloc(SIZE_BYTES)
-  /** Of `head` until that is complete, then of the frame. */
-  let filled = 0
-  let size = 0
-  let frame: Buffer | undefined
+/** Of so much and more, the rest of a frame is read to where it belongs at once. */
+const LARGE_REST = 64 * 1024
 
-  const take = (into: Buffer, chunk: Buffer, from: number): number => {
-    const taken = chunk.copy(into, filled, from)
-    filled += taken
-    return from + taken
+/**
+ * Cuts a stream into frames and hands each to `onFrame`. Its bytes come as chunks, which are copied and can be used again
+ * by who hands them in; or they are read into `room`, which makes no copy.
+ */
+export class FrameReader {
+  private readonly onFrame: (correlationId: number, payload: Buffer) => void
+  private readonly head = Buffer.alloc(SIZE_BYTES)
+  private frame: Buffer | undefined
+  /** Bytes of `head` until that is complete, then of the frame. */
+  private filled = 0
+  private size = 0
+
+  constructor(onFrame: (correlationId: number, payload: Buffer) => void) {
+    this.onFrame = onFrame
   }
 
-  return (chunk) => {
+  /**
+   * Takes the next bytes. Returns what is wrong when the stream is not Kafka's protocol (kafkajs throws out of the socket's
+   * data handler there, which ends the process); the stream is unusable then.
+   */
+  take(chunk: Buffer): string | undefined {
     let at = 0
     while (at < chunk.length) {
-      if (frame === undefined) {
-        at = take(head, chunk, at)
-        if (filled < SIZE_BYTES) return undefined
-        size = head.readInt32BE(0)
-        if (size < MIN_FRAME || size > MAX_FRAME) return `an answer of ${size} bytes`
-        frame = Buffer.allocUnsafe(Math.min(size, TRUSTED_BYTES))
-        filled = 0
+      if (this.frame === undefined) {
+        at = this.copy(this.head, chunk, at)
+        if (this.filled < SIZE_BYTES) return undefined
+        this.size = this.head.readInt32BE(0)
+        if (this.size < MIN_FRAME || this.size > MAX_FRAME) return `an answer of ${this.size} bytes`
+        this.frame = Buffer.allocUnsafe(Math.min(this.size, TRUSTED_BYTES))
+        this.filled = 0
       } else {
-        at = take(frame, chunk, at)
-        if (filled === size) {
-          const whole = frame
-          frame = undefined
-          filled = 0
-          onFrame(whole.readInt32BE(0), whole.subarray(MIN_FRAME))
-        } else if (filled === frame.length) {
-          const larger = Buffer.allocUnsafe(Math.min(size, 2 * frame.length))
-          frame.copy(larger)
-          frame = larger
-        }
+        at = this.copy(this.frame, chunk, at)
+        this.ended(this.frame)
       }
     }
     return undefined
+  }
+
+  private copy(into: Buffer, chunk: Buffer, from: number): number {
+    const taken = chunk.copy(into, this.filled, from)
+    this.filled += taken
+    return from + taken
+  }
+
+  /** Where the next bytes belong, if they are many: then `came` says how many were written there. */
+  get room(): Buffer | undefined {
+    const { filled, frame } = this
+    return frame === undefined || frame.length - filled < LARGE_REST ? undefined : frame.subarray(filled)
+  }
+
+  came(length: number): void {
+    this.filled += length
+    this.ended(this.frame!)
+  }
+
+  private ended(frame: Buffer): void {
+    const { filled, size } = this
+    if (filled === size) {
+      this.frame = undefined
+      this.filled = 0
+      this.onFrame(frame.readInt32BE(0), frame.subarray(MIN_FRAME))
+    } else if (filled === frame.length) {
+      const larger = Buffer.allocUnsafe(Math.min(size, 2 * filled))
+      frame.copy(larger)
+      this.frame = larger
+    }
   }
 }

@@ -8,7 +8,7 @@ const KEPT_CAPACITY = 65_536
  * The records of one batch as positions in `bytes`, one array per field, reused from batch to batch: no object per
  * record. Record `i` has the offset `baseOffset + offsetDelta[i]`. Index `count` and above is left over from before.
  *
- * `bytes` is the fetch answer itself or what was decompressed: copy what is kept, or all of it stays in memory.
+ * `bytes` is the fetch answer itself or what was decompressed: who keeps a part of it keeps all of it in memory.
  */
 export class RecordRanges {
   bytes: Buffer = Buffer.alloc(0)

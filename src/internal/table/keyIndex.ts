@@ -8,12 +8,12 @@
  *
  * In shards by the hash's upper bits, so that the event loop is never held by a large table that grows.
  */
-import { bytesAt, lengthAt, slabAt, Slabs, tagAt, unitAt } from "./slabs.ts"
+import { bytesAt, KeySlabs, lengthAt, slotAt, unitAt } from "./keySlabs.ts"
 
 export class KeyIndex {
   private readonly shards: Array<Shard | undefined> = new Array<undefined>(1 << SHARD_BITS).fill(undefined)
-  /** Each key is tagged with its slot. */
-  private readonly keys = new Slabs(HEAD)
+  /** Each with its slot. */
+  private readonly keys = new KeySlabs()
   /** The keys' places by slot, in pieces: an array that grows is copied as a whole. */
   private readonly chunks: Array<Uint32Array> = []
   // Unknown to who writes keys, who could otherwise write many with one hash.
@@ -56,13 +56,13 @@ export class KeyIndex {
       if (entry === 0) return UNKNOWN
       if (places[2 * place + 1] !== hash) continue
       const at = (entry >>> 0) - 1
-      const slab = slabAt(this.keys.current, at)
+      const slab = this.keys.slabAt(at)
       const unit = unitAt(at)
       if (lengthAt(slab, unit) !== length) continue
       const there = slab.bytes
-      const to = bytesAt(unit, HEAD) - start
+      const to = bytesAt(unit) - start
       for (let i = start; i < end; i++) if (there[to + i] !== bytes[i]) continue next
-      return tagAt(slab, unit)
+      return slotAt(slab, unit)
     }
   }
 
@@ -104,7 +104,7 @@ export class KeyIndex {
   /** The next slot, for a key that has none. */
   add(bytes: Buffer, start: number, end: number, hash = this.hashOf(bytes, start, end)): number {
     const slot = this.size++
-    const at = this.keys.append(slot, bytes, bytes.buffer, start, end)
+    const at = this.keys.append(slot, bytes, start, end)
     if (at >= MAX_PLACE) throw new RangeError("a table cannot hold more than 32 GiB of keys")
     if (slot % CHUNK === 0) this.chunks.push(new Uint32Array(CHUNK))
     this.chunks[(slot / CHUNK) | 0][slot % CHUNK] = at
@@ -131,9 +131,9 @@ export class KeyIndex {
 
   private withBytes<A>(slot: number, use: (bytes: Buffer, start: number, end: number) => A): A {
     const at = this.chunks[(slot / CHUNK) | 0][slot % CHUNK]
-    const slab = slabAt(this.keys.current, at)
+    const slab = this.keys.slabAt(at)
     const unit = unitAt(at)
-    const start = bytesAt(unit, HEAD)
+    const start = bytesAt(unit)
     return use(slab.bytes, start, start + lengthAt(slab, unit))
   }
 }
@@ -152,8 +152,6 @@ interface Shard {
   count: number
 }
 
-/** Units of an entry before its bytes. */
-const HEAD = 1
 const SHARD_BITS = 6
 const SHARD_SHIFT = 32 - SHARD_BITS
 const SMALLEST = 8

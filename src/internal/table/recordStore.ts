@@ -1,19 +1,42 @@
 /**
- * The records that the rows of a table hold, as entries in slabs: where each comes from, and its value's bytes where the
- * codec can make the value of them at reads (`Codec.stored`).
+ * The records that the rows of a table hold, by place: where each comes from, and its value's bytes where the codec can
+ * make the value of them at reads (`Codec.stored`).
  *
- *     entry: slot: int32, length: int32, offset: float64, timestamp: float64, partition: int32, 0: int32, bytes
- *
- * When less than half of the slabs is in use, the emptiest ones are emptied: who holds the rows goes through their
- * entries, and appends again what a row still holds.
+ * A large fetch answer is kept as it is, and its values are not copied; values of small ones, and of what was compressed, are.
+ * When less than half of all that is kept is in use, the emptiest slabs are emptied: who holds the rows goes through their
+ * heads, and appends again what a row still holds.
  */
 import type { Codec } from "../../Codec.ts"
-import { bytesAt, lengthAt, placeIn, slabAt, Slabs, tagAt, UNITS, unitAt, type Slab, type SlabList } from "./slabs.ts"
+import {
+  HEAD_BYTES,
+  headAt,
+  HEADS,
+  lengthOf,
+  NO_SLOT,
+  offsetOf,
+  partitionOf,
+  placeIn,
+  RecordSlab,
+  slabAt,
+  slotOf,
+  startOf,
+  timestampOf,
+  type SlabList
+} from "./recordSlab.ts"
 
 type Stored<V> = NonNullable<Codec<V>["stored"]>
 
-/** Units of an entry before its bytes. */
-const HEAD = 4
+/** Bytes of a slab of the store's own at most, its heads aside. A value that takes more than a part of it has one alone. */
+const LIMIT = 1024 * 1024
+
+/** An answer is kept as it is if it takes at least this part of a slab of the store's own. */
+const KEPT_ANSWER = 1 / 16
+
+/** An answer is of several partitions at times: one with less than this part of it is copied. */
+const KEPT_PART = 1 / 4
+
+/** What a record has beside its value: a guess, to make room for an answer's heads at once. */
+const BESIDE_VALUE = 16
 
 const NO_BYTES = Buffer.alloc(0)
 
@@ -38,23 +61,23 @@ export abstract class Records<V> {
   }
 
   offsetAt(place: number): number {
-    return slabAt(this.list, place).floats[unitAt(place) + 1]
+    return offsetOf(slabAt(this.list, place), headAt(place))
   }
 
   timestampAt(place: number): number {
-    return slabAt(this.list, place).floats[unitAt(place) + 2]
+    return timestampOf(slabAt(this.list, place), headAt(place))
   }
 
   partitionAt(place: number): number {
-    return slabAt(this.list, place).ints[2 * unitAt(place) + 6]
+    return partitionOf(slabAt(this.list, place), headAt(place))
   }
 
   /** Of the value's bytes, which only some codecs' records have. */
   valueAt(place: number): V {
     const slab = slabAt(this.list, place)
-    const unit = unitAt(place)
-    const start = bytesAt(unit, HEAD)
-    return this.stored!.load(slab.bytes, start, start + lengthAt(slab, unit))
+    const head = headAt(place)
+    const start = startOf(slab, head)
+    return this.stored!.load(slab.bytes, start, start + lengthOf(slab, head))
   }
 }
 
@@ -69,23 +92,25 @@ class SharedRecords<V> extends Records<V> {
 }
 
 export class RecordStore<V> extends Records<V> {
-  private readonly slabs: Slabs
+  protected list: Array<RecordSlab | undefined> = []
+  /** The list is somebody else's, too. */
+  private shared = false
+  private readonly freeNumbers: Array<number> = []
   private readonly limit: number
-  private open: Slab | undefined
-  /** Units that entries took in slabs to which nothing is added any more. */
-  private closed = 0
-  /** Units of entries that rows hold. */
+  /** Of the store's own slabs, the one that is filled. */
+  private open: RecordSlab | undefined
+  /** The answer that is being read, and its memory. */
+  private answer: RecordSlab | undefined
+  private memory: ArrayBufferLike | undefined
+  /** Bytes of heads and values that rows hold. */
   private live = 0
+  /** Bytes that all slabs take, held or not. */
+  room = 0
 
-  /** `stored`: of the values' codec. `limit`: of a slab, in units. As much may be garbage in any case. */
-  constructor(stored: Stored<V> | undefined, limit = UNITS) {
+  /** `stored`: of the values' codec. `limit`: bytes of a slab. Some of them may be garbage in any case. */
+  constructor(stored: Stored<V> | undefined, limit = LIMIT) {
     super(stored)
-    this.slabs = new Slabs(HEAD, limit)
     this.limit = limit
-  }
-
-  protected get list(): SlabList {
-    return this.slabs.current
   }
 
   /** One like this, without a record. */
@@ -95,10 +120,10 @@ export class RecordStore<V> extends Records<V> {
 
   /** For the row of `slot`. Returns the place. */
   append(slot: number, partition: number, offset: number, timestamp: number): number {
-    return this.appendBytes(slot, partition, offset, timestamp, NO_BYTES, NO_BYTES.buffer, 0, 0)
+    return this.appendCopy(slot, partition, offset, timestamp, NO_BYTES, NO_BYTES.buffer, 0, 0)
   }
 
-  /** The same with the value's bytes. `memory` is `bytes.buffer`. */
+  /** The same with the value's bytes, of memory that nobody changes any more. `memory` is `bytes.buffer`. */
   appendBytes(
     slot: number,
     partition: number,
@@ -109,57 +134,126 @@ export class RecordStore<V> extends Records<V> {
     start: number,
     end: number
   ): number {
-    const { slabs } = this
-    const place = slabs.append(slot, bytes, memory, start, end)
-    const slab = slabAt(slabs.current, place)
-    const unit = unitAt(place)
-    slab.floats[unit + 1] = offset
-    slab.floats[unit + 2] = timestamp
-    slab.ints[2 * unit + 6] = partition
-    slab.ints[2 * unit + 7] = 0
-    const units = slabs.unitsOf(end - start)
-    this.live += units
-    if (slabs.newest !== this.open) {
-      if (this.open !== undefined) this.close(this.open)
-      this.open = slabs.newest
+    const length = end - start
+    let { answer } = this
+    if (answer === undefined || this.memory !== memory || answer.count === HEADS) {
+      if (bytes.length < KEPT_ANSWER * this.limit || bytes.length < KEPT_PART * memory.byteLength) {
+        return this.appendCopy(slot, partition, offset, timestamp, bytes, memory, start, end)
+      }
+      answer = this.keep(memory, length)
     }
-    if (slabs.isAlone(units)) this.closed += units
-    return place
+    this.live += HEAD_BYTES + length
+    this.room += HEAD_BYTES
+    return answer.add(slot, partition, offset, timestamp, bytes.byteOffset + start, length)
+  }
+
+  private appendCopy(
+    slot: number,
+    partition: number,
+    offset: number,
+    timestamp: number,
+    bytes: Buffer,
+    memory: ArrayBufferLike,
+    start: number,
+    end: number
+  ): number {
+    const length = end - start
+    const slab = this.slabFor(length)
+    this.live += HEAD_BYTES + length
+    this.room += HEAD_BYTES + length
+    return slab.add(slot, partition, offset, timestamp, slab.copy(bytes, memory, start, end), length)
   }
 
   /** Appends once more what `other` has at `place`. */
   appendFrom(other: RecordStore<V>, place: number, slot: number): number {
-    const { bytes, floats, ints } = slabAt(other.slabs.current, place)
-    const unit = unitAt(place)
-    const start = bytesAt(unit, HEAD)
-    const end = start + ints[2 * unit + 1]
-    const partition = ints[2 * unit + 6]
-    return this.appendBytes(slot, partition, floats[unit + 1], floats[unit + 2], bytes, bytes.buffer, start, end)
+    const slab = slabAt(other.list, place)
+    const head = headAt(place)
+    const { bytes } = slab
+    const start = startOf(slab, head)
+    return this.appendCopy(
+      slot,
+      partitionOf(slab, head),
+      offsetOf(slab, head),
+      timestampOf(slab, head),
+      bytes,
+      bytes.buffer,
+      start,
+      start + lengthOf(slab, head)
+    )
+  }
+
+  /** A slab for an answer whose first value has so many bytes. */
+  private keep(memory: ArrayBufferLike, length: number): RecordSlab {
+    this.leaveAnswer()
+    const slab = this.add()
+    slab.bytes = Buffer.from(memory)
+    slab.filled = memory.byteLength
+    slab.reserve(Math.min(HEADS, Math.ceil(memory.byteLength / (length + BESIDE_VALUE))))
+    this.room += slab.filled
+    this.answer = slab
+    this.memory = memory
+    return slab
+  }
+
+  private leaveAnswer(): void {
+    const { answer } = this
+    this.answer = undefined
+    this.memory = undefined
+    if (answer?.live === 0) this.drop(answer)
+  }
+
+  /** One of the store's own, with room for a value of so many bytes. */
+  private slabFor(length: number): RecordSlab {
+    const { limit, open } = this
+    if (length > limit / 8) return this.withRoom(length)
+    if (open !== undefined && open.count < HEADS && open.count * HEAD_BYTES < limit) {
+      // heads alone need no memory for values
+      if (length <= open.bytes.length - open.filled) return open
+      if (open.bytes.length === 0) return allocated(open, this.nextRoom(length))
+    }
+    const slab = this.withRoom(length === 0 ? 0 : this.nextRoom(length))
+    this.open = slab
+    if (open?.live === 0) this.drop(open)
+    return slab
+  }
+
+  /** A small table does with small ones. */
+  private nextRoom(length: number): number {
+    const before = this.open?.bytes.length ?? 0
+    return Math.max(length, Math.min(this.limit, Math.max(this.limit / 32, 2 * before)))
+  }
+
+  private withRoom(bytes: number): RecordSlab {
+    return allocated(this.add(), bytes)
+  }
+
+  private add(): RecordSlab {
+    const list = this.listToWrite()
+    const slab = new RecordSlab(this.freeNumbers.pop() ?? list.length)
+    list[slab.number] = slab
+    return slab
+  }
+
+  private listToWrite(): Array<RecordSlab | undefined> {
+    if (this.shared) {
+      this.list = this.list.slice()
+      this.shared = false
+    }
+    return this.list
+  }
+
+  /** Forgets a slab; its number is given to another one. Lists that were shared before keep it. */
+  private drop(slab: RecordSlab): void {
+    this.room -= slab.used
+    this.listToWrite()[slab.number] = undefined
+    this.freeNumbers.push(slab.number)
   }
 
   /** A row does not hold it any more. */
   release(place: number): void {
-    const { slabs } = this
-    const slab = slabAt(slabs.current, place)
-    const units = slabs.unitsOf(lengthAt(slab, unitAt(place)))
-    slab.live -= units
-    this.live -= units
-    if (slab.live === 0 && slab !== this.open) this.drop(slab)
-  }
-
-  private close(slab: Slab): void {
-    this.closed += slab.used
-    if (slab.live === 0) this.drop(slab)
-  }
-
-  private drop(slab: Slab): void {
-    this.closed -= slab.used
-    this.slabs.drop(slab)
-  }
-
-  /** Units that entries take, held or not. */
-  get room(): number {
-    return this.closed + (this.open?.used ?? 0)
+    const slab = slabAt(this.list, place)
+    this.live -= slab.release(headAt(place))
+    if (slab.live === 0 && slab !== this.open && slab !== this.answer) this.drop(slab)
   }
 
   /** Is it time to empty some? */
@@ -168,34 +262,41 @@ export class RecordStore<V> extends Records<V> {
   }
 
   /**
-   * Goes through the entries of the emptiest slabs, some of which no row holds any more. Whoever takes a step sees to it
-   * that what is held is appended again, and released here: once nothing in it is held, a slab is dropped.
+   * Goes through the records of the emptiest slabs. Whoever takes a step sees to it that each is appended again, and
+   * released here: once nothing in it is held, a slab is dropped.
    */
   *entriesToMove(): Generator<Entry> {
-    const { slabs } = this
     while (this.wantsEmptying) {
       const slab = this.emptiest()
-      for (let unit = 0; slab.live > 0 && unit < slab.used; unit += slabs.unitsOf(lengthAt(slab, unit))) {
-        yield { slot: tagAt(slab, unit), place: placeIn(slab, unit) }
+      if (slab === this.answer) this.leaveAnswer()
+      for (let head = 0; slab.live > 0 && head < slab.count; head++) {
+        const slot = slotOf(slab, head)
+        if (slot !== NO_SLOT) yield { slot, place: placeIn(slab, head) }
       }
-      if (slab.live > 0) throw new Error(`${slab.live} units of slab ${slab.number} are held by nobody`)
+      if (slab.live > 0) throw new Error(`${slab.live} bytes of slab ${slab.number} are held by nobody`)
     }
   }
 
-  private emptiest(): Slab {
-    let found: Slab | undefined
-    for (const slab of this.slabs.current) {
+  private emptiest(): RecordSlab {
+    let found: RecordSlab | undefined
+    for (const slab of this.list) {
       if (slab === undefined || slab === this.open) continue
       if (found === undefined || slab.live * found.used < found.live * slab.used) found = slab
     }
-    // more than half of what is closed is garbage: the open one is smaller than what may be garbage in any case
+    // more than half of all is garbage, and the open one takes no more than may be garbage in any case
     return found!
   }
 
-  /** For who reads what there is now. */
+  /** For who reads what there is now. Entries are never changed in place. */
   share(): Records<V> {
-    return new SharedRecords(this.stored, this.slabs.share())
+    this.shared = true
+    return new SharedRecords(this.stored, this.list)
   }
+}
+
+const allocated = (slab: RecordSlab, bytes: number): RecordSlab => {
+  if (bytes > 0) slab.bytes = Buffer.allocUnsafeSlow(bytes)
+  return slab
 }
 
 /** For the values of a codec. */

@@ -396,11 +396,10 @@ export class TableState<K, V> {
         records.release(place)
         continue
       }
-      const losers = this.contested.get(slot)
-      if (losers?.some((row) => placeOf(row.held) === place) !== true) continue
+      // of a row that lost
       this.contested.set(
         slot,
-        losers.map((row) => (placeOf(row.held) === place ? moved(row, records, records, slot) : row))
+        this.contested.get(slot)!.map((row) => (placeOf(row.held) === place ? moved(row, records, records, slot) : row))
       )
       records.release(place)
     }
