@@ -12,6 +12,7 @@ import * as Net from "node:net"
 import * as Tls from "node:tls"
 import type { Broker, BrokerConnection } from "../../KafkaClient.ts"
 import { ConnectionError, type ConnectionReason } from "../../KafkaError.ts"
+import { Bag, type Item } from "../bag.ts"
 import { type Api, decodeResponse, encodeRequest, negotiate, type VersionRange } from "../protocol/api.ts"
 import { createTopics } from "../protocol/createTopics.ts"
 import { describeConfigs } from "../protocol/describeConfigs.ts"
@@ -48,6 +49,15 @@ const REAUTHENTICATE_BEFORE_MILLIS = 10_000
 /** A timer of more milliseconds than an int32 holds would fire at once. */
 const MAX_TIMER_MILLIS = 2_147_483_647
 
+interface Waiting extends Item {
+  readonly fail: (error: ConnectionError) => void
+}
+
+interface Answer extends Item {
+  readonly correlationId: number
+  came: (payload: Buffer) => void
+}
+
 class Socket {
   readonly address: string
   private readonly raw: Connection
@@ -58,9 +68,9 @@ class Socket {
   private receivedAt = 0
   private readonly frames: FrameReader
   private readonly gone = new AbortController()
-  private readonly onDown = new Set<(error: ConnectionError) => void>()
-  /** What to do with the answers that are to come, by correlation id. */
-  private readonly answers = new Map<number, (payload: Buffer) => void>()
+  private readonly waiting = new Bag<Waiting>()
+  /** Answers that are to come. */
+  private readonly answers = new Bag<Answer>()
   private readonly frameOf: ReturnType<typeof requestFrames>
   private versions = new Map<number, VersionRange>()
   private readonly settings: ConnectionSettings
@@ -93,13 +103,13 @@ class Socket {
     // K1, K3: our own frames, of this one connection
     this.frames = new FrameReader((correlationId, payload) => {
       if (this.failure !== undefined) return
-      const answered = this.answers.get(correlationId)
-      if (answered === undefined) {
+      const answer = this.answers.find((one) => one.correlationId === correlationId)
+      if (answer === undefined) {
         // of the handshake, which is kafkajs's
         this.raw.requestQueue.fulfillRequest({ correlationId, payload, size: payload.length })
       } else {
-        this.answers.delete(correlationId)
-        answered(payload)
+        this.answers.remove(answer)
+        answer.came(payload)
       }
     })
     this.raw.processData = (chunk) => this.receive(chunk)
@@ -177,8 +187,7 @@ class Socket {
     this.raw.requestQueue.rejectAll(error)
     this.raw.requestQueue.destroy()
     this.gone.abort()
-    this.answers.clear()
-    for (const fail of this.onDown) fail(error)
+    this.waiting.forEach((one) => one.fail(error))
     return error
   }
 
@@ -198,16 +207,16 @@ class Socket {
     return Effect.async((resume) => {
       if (this.failure !== undefined) return resume(Effect.fail(this.failure))
       const forget = () => {
-        this.onDown.delete(fail)
+        this.waiting.remove(waiting)
         stopWatch()
       }
       const done = (result: Effect.Effect<A, ConnectionError>) => {
         forget()
         resume(result)
       }
-      const fail = (error: ConnectionError) => done(Effect.fail(error))
+      const waiting: Waiting = { at: 0, fail: (error) => done(Effect.fail(error)) }
       const stopWatch = this.watchSilence(request, millis)
-      this.onDown.add(fail)
+      this.waiting.add(waiting)
       const interrupted = start(done)
       return Effect.sync(() => {
         forget()
@@ -322,17 +331,22 @@ class Socket {
       const body = encodeRequest(api, version, request)
       const send = this.wait<Res>(api.name, millis, (done) => {
         const correlationId = this.raw.nextCorrelationId()
-        this.answers.set(correlationId, (payload) => {
-          try {
-            done(Effect.succeed(decodeResponse(api, version, payload, request)))
-          } catch (cause) {
-            this.down("Protocol", api.name, messageOf(cause), cause)
+        const answer: Answer = {
+          at: 0,
+          correlationId,
+          came: (payload) => {
+            try {
+              done(Effect.succeed(decodeResponse(api, version, payload, request)))
+            } catch (cause) {
+              this.down("Protocol", api.name, messageOf(cause), cause)
+            }
           }
-        })
+        }
+        this.answers.add(answer)
         this.socket!.write(this.frameOf(api.key, version, correlationId, body))
         // it still comes
         return () => {
-          if (this.answers.has(correlationId)) this.answers.set(correlationId, constVoid)
+          answer.came = constVoid
         }
       })
       return this.isAuthenticated ? send : Effect.zipRight(this.authenticateAgain(api.name), send)

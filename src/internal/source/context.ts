@@ -1,9 +1,9 @@
 /** What the fibers of one source share, and how they tell errors apart. */
 import * as Effect from "effect/Effect"
-import * as Queue from "effect/Queue"
 import type { Isolation, KafkaClient, TopicDescription } from "../../KafkaClient.ts"
 import { LogTruncatedError, type ClientError, type TopicError } from "../../KafkaError.ts"
 import type { Signal } from "../signal.ts"
+import type { HandOff } from "./handOff.ts"
 import type { Denial, FatalError, SourceEvent, SourcePartition } from "./partition.ts"
 
 export interface SourceOptions {
@@ -39,7 +39,7 @@ export interface SourceOptions {
 export interface SourceContext {
   readonly options: SourceOptions
   readonly partitions: Map<number, SourcePartition>
-  readonly events: Queue.Queue<SourceEvent>
+  readonly events: HandOff<SourceEvent>
   readonly changed: Signal
   /** The last good description. */
   description: TopicDescription | undefined
@@ -86,7 +86,7 @@ export const truncated = (
   Effect.suspend(() => {
     p.phase = "held"
     p.generation++
-    return Queue.offer(context.events, {
+    return context.events.offer({
       _tag: "Truncated",
       partition: p.partition,
       generation: p.generation,

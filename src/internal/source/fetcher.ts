@@ -1,7 +1,6 @@
 /** The fetch loop of one leader: one connection, one long poll at a time, the next one under way while this one is applied. */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Queue from "effect/Queue"
 import type { Broker, BrokerConnection, FetchedPartition, FetchResponse } from "../../KafkaClient.ts"
 import { CorruptBatchError, type ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
@@ -172,7 +171,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
     return rest.length === 1 ? rest[0] : Effect.all(rest, { discard: true })
   }
 
-  const offer = (event: SourceEvent): Effect.Effect<void> => Effect.asVoid(Queue.offer(context.events, event))
+  const offer = (event: SourceEvent): Effect.Effect<void> => context.events.offer(event)
 
   const doubt = (p: SourcePartition, about: "range" | "end"): void => {
     p.doubt = about

@@ -1,7 +1,6 @@
 /** Keeps the description of the topic fresh: leaders, new partitions, and whether it is still the same topic. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Queue from "effect/Queue"
 import type { TopicDescription } from "../../KafkaClient.ts"
 import { TopicError, type ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
@@ -126,7 +125,7 @@ const reconcile = (
       }
     }
     if (partitions.size > before) {
-      yield* Queue.offer(context.events, { _tag: "PartitionCount", count: partitions.size })
+      yield* context.events.offer({ _tag: "PartitionCount", count: partitions.size })
     }
     const leaders = new Set([...partitions.values()].map((p) => p.leader).filter((leader) => leader !== -1))
     yield* Effect.forEach(leaders, ensureFetcher, { discard: true })

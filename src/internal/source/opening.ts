@@ -1,7 +1,6 @@
 /** Finds out where partitions begin and end, at the start, and whenever one has to be read all over. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Queue from "effect/Queue"
 import type { ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { isDenial, isDue, isPassing, ofPartition, truncated, type SourceContext } from "./context.ts"
@@ -87,7 +86,7 @@ export const runOpener = (context: SourceContext, leader: number): Effect.Effect
       p.lastFetchAt = now
       p.connected = true
       const generation = ++p.generation
-      yield* Queue.offer(context.events, { _tag: "Opened", partition: p.partition, generation, start, end })
+      yield* context.events.offer({ _tag: "Opened", partition: p.partition, generation, start, end })
       // while this waited for its turn, the reader may have decided to start all over
       if (p.generation !== generation) return
       p.phase = "fetching"

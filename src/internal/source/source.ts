@@ -10,19 +10,19 @@ import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
-import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import type { TopicDescription } from "../../KafkaClient.ts"
 import type { ClientError, TopicError } from "../../KafkaError.ts"
 import { Signal } from "../signal.ts"
 import type { SourceContext, SourceOptions } from "./context.ts"
+import { HandOff } from "./handOff.ts"
 import { runFetcher } from "./fetcher.ts"
 import { metadataLoop } from "./metadata.ts"
 import { runOpener } from "./opening.ts"
 import type { SourceEvent, SourcePartition } from "./partition.ts"
 
 export interface Source {
-  readonly events: Queue.Dequeue<SourceEvent>
+  readonly events: Pick<HandOff<SourceEvent>, "take">
   /** Never ends, unless a fiber of the source died of a defect: dies of it, too. */
   readonly broken: Effect.Effect<never>
   readonly partitions: ReadonlyMap<number, Readonly<SourcePartition>>
@@ -44,7 +44,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
         Cause.isInterruptedOnly(cause) ? Effect.void : Deferred.failCause(broken, cause)
       )
     // one answer waiting, one being applied, one in flight: what a reader may hold of the network's bytes
-    const events = yield* Queue.bounded<SourceEvent>(1)
+    const events = new HandOff<SourceEvent>()
     const fetchers = yield* FiberMap.make<number>()
     const openers = yield* FiberMap.make<number>()
     const partitions = new Map<number, SourcePartition>()
@@ -67,15 +67,15 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
           const isFirst = denials.size === 0
           denials.add(where)
           if (!isFirst) return Effect.void
-          return Queue.offer(events, { _tag: "Denied", error })
+          return events.offer({ _tag: "Denied", error })
         }),
       granted: (where) =>
         Effect.suspend(() => {
           context.failures.delete(where)
           if (!denials.delete(where) || denials.size > 0) return Effect.void
-          return Queue.offer(events, { _tag: "Granted" })
+          return events.offer({ _tag: "Granted" })
         }),
-      fatal: (error) => Effect.andThen(Queue.offer(events, { _tag: "Fatal", error }), Effect.never)
+      fatal: (error) => Effect.andThen(events.offer({ _tag: "Fatal", error }), Effect.never)
     }
 
     yield* Effect.forkScoped(

@@ -9,7 +9,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { constTrue, constVoid } from "effect/Function"
 import * as PubSub from "effect/PubSub"
-import * as Queue from "effect/Queue"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { KafkaClient } from "../../KafkaClient.ts"
 import {
@@ -269,7 +268,7 @@ class Reader<K, V> {
   }
 
   get run(): Effect.Effect<never, TableFailure> {
-    const next = Effect.flatMap(Queue.take(this.source.events), (event) => this.handle(event))
+    const next = Effect.flatMap(this.source.events.take, (event) => this.handle(event))
     return Effect.raceFirst(
       // `Effect.forever` yields after each
       Effect.zipRight(Effect.whileLoop({ while: constTrue, body: () => next, step: constVoid }), Effect.never),

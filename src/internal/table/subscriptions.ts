@@ -26,7 +26,7 @@ const conflate = <K, V>(first: TableChange<K, V>, second: TableChange<K, V>): Ta
   second._tag === "Delete" && Option.isNone(first.previous) ? undefined : { ...second, previous: first.previous }
 
 const conflating = <K, V>(): Buffer<TableChange<K, V>> => {
-  const pending = new Map<string, TableChange<K, V>>()
+  let pending = new Map<string, TableChange<K, V>>()
   return {
     push: (id, change) => {
       const before = pending.get(id)
@@ -41,7 +41,8 @@ const conflating = <K, V>(): Buffer<TableChange<K, V>> => {
     },
     drain: () => {
       const all = [...pending.values()]
-      pending.clear()
+      // a fresh one, as one that lives long keeps what was in it: see `Bag`
+      if (all.length > 0) pending = new Map()
       return all
     },
     isFull: () => false

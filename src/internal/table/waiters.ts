@@ -1,9 +1,9 @@
 import type * as Cause from "effect/Cause"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
+import { constVoid } from "effect/Function"
 import type { PartitionLag } from "../../KafkaError.ts"
+import { Bag, type Item } from "../bag.ts"
 
 /** A position that a partition has to reach: the offset behind the record that is waited for. */
 export interface Target {
@@ -11,15 +11,20 @@ export interface Target {
   readonly target: number
 }
 
-interface Waiter<E> {
+interface Waiter<E> extends Item {
   readonly targets: ReadonlyArray<Target>
-  readonly deferred: Deferred.Deferred<void, E>
+  outcome: Effect.Effect<void, E> | undefined
+  resume: ((effect: Effect.Effect<void, E>) => void) | undefined
+}
+
+interface Watcher<E> extends Item {
+  ended: (cause: Cause.Cause<E>) => void
 }
 
 /** Who waits for positions of a table. All of them wake at once when it ends. */
 export class Waiters<E> {
-  private readonly waiting = new Set<Waiter<E>>()
-  private readonly onEnd = new Set<(cause: Cause.Cause<E>) => void>()
+  private readonly waiting = new Bag<Waiter<E>>()
+  private readonly watching = new Bag<Watcher<E>>()
   private ended: Cause.Cause<E> | undefined
   private readonly position: (partition: number) => number | undefined
 
@@ -36,26 +41,24 @@ export class Waiters<E> {
   }
 
   await(targets: ReadonlyArray<Target>): Effect.Effect<void, E> {
-    return Effect.suspend(() => {
+    return Effect.uninterruptibleMask((restore) => {
       if (this.ended !== undefined) return Effect.failCause(this.ended)
       if (this.isReached(targets)) return Effect.void
-      return Effect.acquireUseRelease(
-        this.add(targets),
-        ({ deferred }) => Deferred.await(deferred),
-        (waiter) => Effect.sync(() => this.waiting.delete(waiter))
-      )
+      const waiter: Waiter<E> = { at: 0, targets, outcome: undefined, resume: undefined }
+      this.waiting.add(waiter)
+      // not by what `async` does on interruption: its fiber may give way, and be interrupted, before that is in place
+      const settled = Effect.async<void, E>((resume) => {
+        if (waiter.outcome === undefined) waiter.resume = resume
+        else resume(waiter.outcome)
+      })
+      return Effect.onInterrupt(restore(settled), () => Effect.sync(() => this.waiting.remove(waiter)))
     })
   }
 
-  private add(targets: ReadonlyArray<Target>): Effect.Effect<Waiter<E>> {
-    return Effect.sync(() => {
-      const waiter = { targets, deferred: Deferred.unsafeMake<void, E>(FiberId.none) }
-      this.waiting.add(waiter)
-      // it may have given way since it looked
-      if (this.ended !== undefined) Deferred.unsafeDone(waiter.deferred, Effect.failCause(this.ended))
-      else if (this.isReached(targets)) Deferred.unsafeDone(waiter.deferred, Effect.void)
-      return waiter
-    })
+  private settle(waiter: Waiter<E>, outcome: Effect.Effect<void, E>): void {
+    this.waiting.remove(waiter)
+    waiter.outcome = outcome
+    waiter.resume?.(outcome)
   }
 
   private isReached(targets: ReadonlyArray<Target>): boolean {
@@ -80,18 +83,18 @@ export class Waiters<E> {
       Effect.gen(this, function* () {
         const running = yield* Effect.fork(restore(effect))
         const timer = yield* Effect.fork(Effect.interruptible(Effect.sleep(millis)))
-        let onEnd = (_: Cause.Cause<E>): void => {}
+        const watcher: Watcher<E> = { at: 0, ended: constVoid }
         const first = Effect.async<A, E | E2>((resume) => {
           running.addObserver(resume)
           timer.addObserver(() => resume(Effect.failSync(onTimeout)))
-          onEnd = (cause) => resume(Effect.failCause(cause))
-          if (this.ended === undefined) this.onEnd.add(onEnd)
-          else onEnd(this.ended)
+          watcher.ended = (cause) => resume(Effect.failCause(cause))
+          if (this.ended === undefined) this.watching.add(watcher)
+          else watcher.ended(this.ended)
         })
         return yield* Effect.ensuring(
           restore(first),
           Effect.suspend(() => {
-            this.onEnd.delete(onEnd)
+            this.watching.remove(watcher)
             return Effect.zipRight(Fiber.interrupt(running), Fiber.interrupt(timer))
           })
         )
@@ -101,20 +104,16 @@ export class Waiters<E> {
 
   /** To be called whenever positions moved. */
   check(): void {
-    for (const waiter of this.waiting) {
-      if (this.isReached(waiter.targets)) {
-        this.waiting.delete(waiter)
-        Deferred.unsafeDone(waiter.deferred, Effect.void)
-      }
-    }
+    this.waiting.forEach((waiter) => {
+      if (this.isReached(waiter.targets)) this.settle(waiter, Effect.void)
+    })
   }
 
   /** Fails all who wait, now and later. */
   end(cause: Cause.Cause<E>): void {
     this.ended = cause
-    for (const waiter of this.waiting) Deferred.unsafeDone(waiter.deferred, Effect.failCause(cause))
-    this.waiting.clear()
-    for (const ended of this.onEnd) ended(cause)
+    this.waiting.forEach((waiter) => this.settle(waiter, Effect.failCause(cause)))
+    this.watching.forEach((watcher) => watcher.ended(cause))
   }
 
   /** Waiting makes sense again. */

@@ -1,0 +1,110 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import { HandOff } from "../../src/internal/source/handOff.ts"
+import { yieldToEventLoop } from "../../src/internal/yield.ts"
+
+interface Item {
+  readonly name: string
+}
+
+const item = (name: string): Item => ({ name })
+
+const settled = Effect.repeatN(yieldToEventLoop, 3)
+
+const isPending = <A, E>(fiber: Fiber.RuntimeFiber<A, E>) =>
+  Effect.andThen(
+    settled,
+    Effect.map(fiber.poll, (exit) => Option.isNone(exit))
+  )
+
+describe("HandOff", () => {
+  it.effect("has room for one, and who offers another one waits until that is taken", () =>
+    Effect.gen(function* () {
+      const handOff = new HandOff<Item>()
+      yield* handOff.offer(item("a"))
+      const second = yield* Effect.fork(handOff.offer(item("b")))
+      const third = yield* Effect.fork(handOff.offer(item("c")))
+      assert.isTrue(yield* isPending(second))
+      assert.strictEqual((yield* handOff.take).name, "a")
+      yield* Fiber.join(second)
+      assert.isTrue(yield* isPending(third))
+      assert.strictEqual((yield* handOff.take).name, "b")
+      yield* Fiber.join(third)
+      assert.strictEqual((yield* handOff.take).name, "c")
+    })
+  )
+
+  it.effect("gives to the one that waits, and has room again at once", () =>
+    Effect.gen(function* () {
+      const handOff = new HandOff<Item>()
+      const taking = yield* Effect.fork(handOff.take)
+      assert.isTrue(yield* isPending(taking))
+      yield* handOff.offer(item("a"))
+      yield* handOff.offer(item("b"))
+      assert.strictEqual((yield* Fiber.join(taking)).name, "a")
+      assert.strictEqual((yield* handOff.take).name, "b")
+    })
+  )
+
+  it.effect("forgets an offer that was interrupted, and no other one", () =>
+    Effect.gen(function* () {
+      const handOff = new HandOff<Item>()
+      yield* handOff.offer(item("a"))
+      const [second, third] = [
+        yield* Effect.fork(handOff.offer(item("b"))),
+        yield* Effect.fork(handOff.offer(item("c")))
+      ]
+      yield* settled
+      yield* Fiber.interrupt(second)
+      assert.strictEqual((yield* handOff.take).name, "a")
+      yield* Fiber.join(third)
+      assert.strictEqual((yield* handOff.take).name, "c")
+      const waiting = yield* Effect.fork(handOff.take)
+      assert.isTrue(yield* isPending(waiting))
+    })
+  )
+
+  it.effect("forgets an offer wherever its fiber gave way when it was interrupted", () =>
+    Effect.gen(function* () {
+      for (let before = 0; before < 80; before++) {
+        const handOff = new HandOff<Item>()
+        yield* handOff.offer(item("a"))
+        let offering = handOff.offer(item("b"))
+        // so that it comes at another of its steps each time
+        for (let i = 0; i < before; i++) offering = Effect.andThen(Effect.void, offering)
+        const fiber = yield* Effect.fork(Effect.withMaxOpsBeforeYield(offering, 40))
+        yield* Effect.yieldNow()
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual((yield* handOff.take).name, "a")
+        const waiting = yield* Effect.fork(handOff.take)
+        yield* Effect.yieldNow()
+        yield* Effect.yieldNow()
+        assert.isTrue(Option.isNone(yield* waiting.poll), `with ${before} steps before`)
+      }
+    })
+  )
+
+  it.effect("keeps the order of thousands, from many fibers, through a slow taker", () =>
+    Effect.gen(function* () {
+      const handOff = new HandOff<{ readonly of: number; readonly n: number }>()
+      const senders = yield* Effect.fork(
+        Effect.forEach(
+          [0, 1, 2],
+          (of) => Effect.forEach(Array.from({ length: 1000 }), (_, n) => handOff.offer({ of, n }), { discard: true }),
+          { concurrency: "unbounded", discard: true }
+        )
+      )
+      const seen: Array<Array<number>> = [[], [], []]
+      for (let i = 0; i < 3000; i++) {
+        if (i % 100 === 0) yield* yieldToEventLoop
+        const { n, of } = yield* handOff.take
+        seen[of].push(n)
+      }
+      yield* Fiber.join(senders)
+      const inOrder = Array.from({ length: 1000 }, (_, n) => n)
+      assert.deepStrictEqual(seen, [inOrder, inOrder, inOrder])
+    })
+  )
+})
