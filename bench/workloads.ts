@@ -98,7 +98,11 @@ export const workloads = (quick: boolean): ReadonlyArray<Workload> => {
     ),
     catchUp("empty", "an empty topic: connect and begin", { records: 0, keys: 0 }, { otherStores: true }),
     running("follow", "idle, then 1,000 writes a second", { seconds: quick ? 1 : 3 }),
-    running("waits", "own writes, and barriers", { count: quick ? 100 : 1000, seconds: quick ? 1 : 5 }),
+    running("waits", "own writes, and barriers", {
+      count: quick ? 100 : 1000,
+      warmUp: quick ? 100 : 3000,
+      seconds: quick ? 1 : 5
+    }),
     running("writes", "one at a time, 64 and 256 in flight", { count: quick ? 2_000 : 20_000, bytes: 236 }),
     {
       ...running("writes", "the same, values of 1 KB", { count: quick ? 2_000 : 20_000, bytes: 1024 }),

@@ -159,13 +159,13 @@ async def waits():
     async with make_writer() as writer:
         await table.start()
         set_visible, barrier_after_set, barrier = [], [], []
-        for index in range(2 * int(JOB["count"])):
+        for index in range(int(JOB["warmUp"]) + int(JOB["count"])):
             awaited = f"set-{index % 1000}"
             visible.clear()
             start = time.perf_counter()
             await asyncio.gather(writer.set(awaited, value), visible_at(visible, start, set_visible))
             written += 1
-        del set_visible[: int(JOB["count"])]  # the first half warms up
+        del set_visible[: int(JOB["warmUp"])]
         budget = float(JOB["seconds"])
         deadline = time.perf_counter() + budget
         while time.perf_counter() < deadline and len(barrier_after_set) < int(JOB["count"]):
