@@ -34,17 +34,19 @@ const apiVersions = (): Buffer => {
   return body
 }
 
-/** Metadata of version 7: one broker, no topics. */
-const metadata = (port: number): Buffer => {
+/** Metadata of version 7: so many brokers, no topics. */
+const metadata = (port: number, brokers = 1): Buffer => {
   const host = Buffer.from("127.0.0.1")
-  const body = Buffer.alloc(4 + 4 + 4 + 2 + host.length + 4 + 2 + 2 + 4 + 4)
+  const body = Buffer.alloc(4 + 4 + brokers * (4 + 2 + host.length + 4 + 2) + 2 + 4 + 4)
   let at = body.writeInt32BE(0, 0)
-  at = body.writeInt32BE(1, at)
-  at = body.writeInt32BE(0, at)
-  at = body.writeInt16BE(host.length, at)
-  at += host.copy(body, at)
-  at = body.writeInt32BE(port, at)
-  at = body.writeInt16BE(-1, at)
+  at = body.writeInt32BE(brokers, at)
+  for (let id = 0; id < brokers; id++) {
+    at = body.writeInt32BE(id, at)
+    at = body.writeInt16BE(host.length, at)
+    at += host.copy(body, at)
+    at = body.writeInt32BE(port, at)
+    at = body.writeInt16BE(-1, at)
+  }
   at = body.writeInt16BE(-1, at)
   at = body.writeInt32BE(0, at)
   body.writeInt32BE(0, at)
@@ -402,6 +404,52 @@ describe("requests", () => {
         send(0)
       })
       const connection = yield* connect(server.port, { requestTimeout: "10 seconds" })
+      assert.strictEqual((yield* connection.metadata([])).brokers.length, 1)
+    })
+  )
+
+  it.scopedLive("large answers are read whole, whatever pieces they come in, with others right behind them", () =>
+    Effect.gen(function* () {
+      const sizes = [40_000, 1, 3_200, 1, 60_000]
+      const asked: Array<Request> = []
+      const server = yield* serve((request, port) => {
+        asked.push(request)
+        if (asked.length % sizes.length !== 0) return
+        const last = asked.slice(-sizes.length)
+        const bytes = Buffer.concat(last.map((one, i) => frame(one.correlationId, metadata(port, sizes[i]))))
+        const piece = [1_000, 65_536, 70_001, 1_000_003][asked.length / sizes.length - 1]
+        const send = (at: number): void => {
+          if (at >= bytes.length) return
+          request.socket.write(bytes.subarray(at, at + piece), () => setImmediate(() => send(at + piece)))
+        }
+        send(0)
+      })
+      const connection = yield* connect(server.port, { requestTimeout: "10 seconds" })
+      for (let round = 0; round < 4; round++) {
+        const answers = yield* Effect.forEach(sizes, () => connection.metadata([]), { concurrency: "unbounded" })
+        answers.forEach(({ brokers }, i) => {
+          assert.strictEqual(brokers.length, sizes[i])
+          assert.isTrue(
+            brokers.every(({ host, nodeId, port }, id) => nodeId === id && host === "127.0.0.1" && port === server.port)
+          )
+        })
+      }
+    })
+  )
+
+  it.scopedLive("a disconnect in the middle of a large answer: Closed, and the next connection has its own", () =>
+    Effect.gen(function* () {
+      let first = true
+      const server = yield* serve((request, port) => {
+        if (!first) return answerMetadata(request, port)
+        first = false
+        request.socket.end(frame(request.correlationId, metadata(port, 60_000)).subarray(0, 500_000))
+      })
+      assert.strictEqual(
+        (yield* Effect.flip(Effect.flatMap(connect(server.port), (c) => c.metadata([])))).reason,
+        "Closed"
+      )
+      const connection = yield* connect(server.port)
       assert.strictEqual((yield* connection.metadata([])).brokers.length, 1)
     })
   )
