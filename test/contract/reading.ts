@@ -163,6 +163,17 @@ export const reading = (test: Suite): void => {
       }
     }))
 
+  test("somebody who modifies the table's refs, and never comes to an end, holds nobody", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic()
+      const table = yield* kafka.table(topic)
+      yield* Effect.fork(SubscriptionRef.updateEffect(table.ref, () => Effect.never))
+      yield* Effect.fork(SubscriptionRef.updateEffect(table.status, () => Effect.never))
+      yield* Effect.yieldNow()
+      yield* table.awaitPosition(yield* kafka.append(topic, [{ key: "a", value: "1" }]))
+      assert.deepStrictEqual([...(yield* SubscriptionRef.get(table.ref))], [["a", "1"]])
+    }))
+
   test("what somebody else sets the ref to reaches nobody's reads, and is gone with the next publication", (kafka) =>
     Effect.gen(function* () {
       const topic = yield* kafka.topic()

@@ -9,7 +9,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { constTrue, constVoid } from "effect/Function"
 import * as PubSub from "effect/PubSub"
-import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { KafkaClient } from "../../KafkaClient.ts"
 import {
   CorruptBatchError,
@@ -33,6 +32,7 @@ import { makeSource, type Source } from "../source/source.ts"
 import { runInSlices, SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
 import { Application, makeScratch, type ApplicationSettings, type Outcome } from "./application.ts"
 import { makeCounters, type Counters } from "./counters.ts"
+import { PublishedRef } from "./publishedRef.ts"
 import { Rebuild } from "./rebuild.ts"
 import type { TableConfig } from "./settings.ts"
 import { recordStoreOf } from "./recordStore.ts"
@@ -91,8 +91,8 @@ export interface Core<K, V> {
   readonly waiters: Waiters<TableFailure | TableClosedError>
   readonly poison: PubSub.PubSub<PoisonRecordError>
   readonly truncations: PubSub.PubSub<LogTruncatedError>
-  readonly ref: SubscriptionRef.SubscriptionRef<TableSnapshot<K, V>>
-  readonly statusRef: SubscriptionRef.SubscriptionRef<TableStatus>
+  readonly snapshots: PublishedRef<TableSnapshot<K, V>>
+  readonly statuses: PublishedRef<TableStatus>
   /** Done when the table has caught up first, or cannot. */
   readonly ready: Deferred.Deferred<void, TableFailure>
   /** Is the content between two publications? */
@@ -142,8 +142,8 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       waiters: new Waiters((partition) => core.partitions.get(partition)?.visible),
       poison: yield* PubSub.sliding<PoisonRecordError>(1024),
       truncations: yield* PubSub.sliding<LogTruncatedError>(64),
-      ref: yield* SubscriptionRef.make(snapshot),
-      statusRef: yield* SubscriptionRef.make<TableStatus>(status),
+      snapshots: yield* PublishedRef.make(snapshot, { keepsAll: false }),
+      statuses: yield* PublishedRef.make<TableStatus>(status, { keepsAll: true }),
       ready: yield* Deferred.make<void, TableFailure>(),
       settling: false,
       settled: new Signal(),
@@ -172,9 +172,9 @@ export const settled = <K, V>(core: Core<K, V>): void => {
 }
 
 export const setStatus = <K, V>(core: Core<K, V>, status: TableStatus): Effect.Effect<void> =>
-  Effect.suspend(() => {
+  Effect.sync(() => {
     core.status = status
-    return SubscriptionRef.set(core.statusRef, status)
+    core.statuses.set(status)
   })
 
 export const progressOf = <K, V>(core: Core<K, V>, now: number): Progress => {
@@ -559,9 +559,8 @@ class Reader<K, V> {
     for (const p of core.partitions.values()) p.visible = p.position
     core.state.log = undefined
     settled(core)
-    return changed
-      ? Effect.flatMap(SubscriptionRef.set(core.ref, core.snapshot), () => this.published())
-      : this.published()
+    if (changed) core.snapshots.set(core.snapshot)
+    return this.published()
   }
 
   private published(): Effect.Effect<void> {

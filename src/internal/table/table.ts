@@ -11,7 +11,6 @@ import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type * as SubscriptionRef from "effect/SubscriptionRef"
 import { KafkaClient, type PartitionMetadata, type TopicDescription } from "../../KafkaClient.ts"
 import {
   DefectError,
@@ -348,7 +347,7 @@ const face = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFail
     values: read((snapshot) => [...snapshot.values()]),
     snapshot: read((snapshot) => snapshot),
     unsafeSnapshot: () => core.snapshot,
-    ref: latestOnly(core.ref),
+    ref: core.snapshots.ref,
     changes: changesWith(CONFLATE),
     changesWith,
     subscribe: (options) => register(options?.strategy ?? CONFLATE),
@@ -365,7 +364,7 @@ const face = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFail
         )
       )
     },
-    status: core.statusRef,
+    status: core.statuses.ref,
     awaitCaughtUp: (options) =>
       bounded(core, "awaitCaughtUp", options, (known) => {
         if (core.latched && core.status._tag === "CaughtUp") return undefined
@@ -408,16 +407,11 @@ const face = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFail
 }
 
 const untilCaughtUp = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
-  core.statusRef.changes.pipe(
-    Stream.takeUntil((status) => status._tag === "CaughtUp"),
+  core.statuses.ref.changes.pipe(
+    // not what somebody else set it to
+    Stream.takeUntil(() => core.status._tag === "CaughtUp"),
     Stream.runDrain
   )
-
-/** The same ref, but a slow consumer of its changes sees the latest content next, and does not hold all in between. */
-const latestOnly = <A>(ref: SubscriptionRef.SubscriptionRef<A>): SubscriptionRef.SubscriptionRef<A> =>
-  Object.create(ref, {
-    changes: { value: ref.changes.pipe(Stream.buffer({ capacity: 1, strategy: "sliding" })) }
-  }) as SubscriptionRef.SubscriptionRef<A>
 
 const partitionsOf = <K, V>(core: Core<K, V>): ReadonlyArray<PartitionStats> =>
   [...core.partitions.values()].map((p) => {

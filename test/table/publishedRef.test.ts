@@ -1,0 +1,105 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Ref from "effect/Ref"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import { PublishedRef } from "../../src/internal/table/publishedRef.ts"
+import { yieldToEventLoop } from "../../src/internal/yield.ts"
+
+const settled = Effect.repeatN(yieldToEventLoop, 3)
+
+/** What a stream of changes gives, as it comes. */
+const collect = <A>(changes: Stream.Stream<A>) =>
+  Effect.gen(function* () {
+    const seen: Array<A> = []
+    const fiber = yield* Effect.fork(Stream.runForEach(changes, (value) => Effect.sync(() => seen.push(value))))
+    yield* settled
+    return { seen, fiber }
+  })
+
+describe("PublishedRef", () => {
+  for (const keepsAll of [false, true]) {
+    describe(keepsAll ? "of all values" : "of the latest value", () => {
+      it.effect("is a SubscriptionRef to everybody", () =>
+        Effect.gen(function* () {
+          const published = yield* PublishedRef.make(1, { keepsAll })
+          const { ref } = published
+          assert.strictEqual(yield* ref, 1)
+          assert.strictEqual(yield* ref.get, 1)
+          published.set(2)
+          assert.strictEqual(yield* SubscriptionRef.get(ref), 2)
+          assert.strictEqual(yield* Ref.get(ref), 2)
+          yield* SubscriptionRef.set(ref, 3)
+          assert.strictEqual(yield* SubscriptionRef.getAndUpdate(ref, (n) => n + 1), 3)
+          assert.strictEqual(yield* SubscriptionRef.updateAndGetEffect(ref, (n) => Effect.succeed(n + 1)), 5)
+          assert.strictEqual(yield* SubscriptionRef.modify(ref, (n) => [n, n + 1] as const), 5)
+          assert.strictEqual(yield* ref, 6)
+          published.set(7)
+          assert.strictEqual(yield* ref, 7)
+        })
+      )
+
+      it.effect("its changes begin with what there is, and none is missed or doubled, whoever sets it", () =>
+        Effect.gen(function* () {
+          const published = yield* PublishedRef.make(0, { keepsAll })
+          published.set(1)
+          const streams = yield* Effect.all([collect(published.ref.changes), collect(published.ref.changes)])
+          for (let value = 2; value < 6; value++) {
+            if (value % 2 === 0) published.set(value)
+            else yield* SubscriptionRef.set(published.ref, value)
+            yield* settled
+          }
+          for (const { seen } of streams) assert.deepStrictEqual(seen, [1, 2, 3, 4, 5])
+        })
+      )
+
+      it.effect("a slow consumer holds nobody", () =>
+        Effect.gen(function* () {
+          const published = yield* PublishedRef.make(0, { keepsAll })
+          const goOn = yield* Deferred.make<void>()
+          const slow = yield* collect(Stream.tap(published.ref.changes, () => Deferred.await(goOn)))
+          const { seen } = yield* collect(published.ref.changes)
+          for (const value of [1, 2, 3]) {
+            published.set(value)
+            yield* settled
+          }
+          assert.deepStrictEqual(seen, [0, 1, 2, 3])
+          assert.deepStrictEqual(slow.seen, [])
+          yield* Deferred.succeed(goOn, undefined)
+          yield* settled
+          assert.deepStrictEqual(slow.seen, keepsAll ? [0, 1, 2, 3] : [0, 3])
+        })
+      )
+
+      it.effect("nor does somebody who modifies it for ever", () =>
+        Effect.gen(function* () {
+          const published = yield* PublishedRef.make(0, { keepsAll })
+          const fiber = yield* Effect.fork(SubscriptionRef.updateEffect(published.ref, () => Effect.never))
+          yield* settled
+          const { seen } = yield* collect(published.ref.changes)
+          published.set(1)
+          yield* settled
+          assert.deepStrictEqual(seen, [0, 1])
+          assert.strictEqual(yield* SubscriptionRef.get(published.ref), 1)
+          yield* Fiber.interrupt(fiber)
+          yield* SubscriptionRef.set(published.ref, 2)
+          assert.strictEqual(yield* published.ref, 2)
+        })
+      )
+
+      it.effect("a stream that is interrupted is forgotten", () =>
+        Effect.gen(function* () {
+          const published = yield* PublishedRef.make(0, { keepsAll })
+          const { fiber, seen } = yield* collect(published.ref.changes)
+          yield* Fiber.interrupt(fiber)
+          published.set(1)
+          yield* settled
+          assert.deepStrictEqual(seen, [0])
+          assert.deepStrictEqual([...(yield* Stream.runCollect(Stream.take(published.ref.changes, 1)))], [1])
+        })
+      )
+    })
+  }
+})
