@@ -181,8 +181,8 @@ export interface FetchedPartition {
   /** Set when the log that the caller read is not the one that this leader has: both agree up to `endOffset`. */
   readonly diverging: { readonly epoch: number; readonly endOffset: number } | undefined
   /**
-   * Record batches, the last one possibly cut off. Memory that nobody writes to any more: a table keeps what is large of it
-   * as it is. A view of all of the response's.
+   * Record batches, the last one possibly cut off: a part of the response's memory. Nobody writes to that any more, as a
+   * table may keep it as it is.
    */
   readonly records: Buffer
 }

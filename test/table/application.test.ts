@@ -133,6 +133,23 @@ describe("Application", () => {
     assert.strictEqual(table.apply([]).position, 17)
   })
 
+  it("keeps a large answer as it is, with all of its batches, and reads values there", () => {
+    const table = new Table(Codec.utf8, Codec.bytes)
+    const value = (i: number) => new Uint8Array(1000).fill(i)
+    const records = Array.from({ length: 500 }, (_, i) => record(`k${i % 400}`, Buffer.from(value(i))))
+    const batches = Array.from({ length: 10 }, (_, i) => batch(50 * i, records.slice(50 * i, 50 * i + 50)))
+    const bytes = batches.reduce((sum, { length }) => sum + length, 0)
+    table.apply(batches)
+    const { room } = table.state.records
+    // its memory, and a head for each record
+    assert.closeTo(room, bytes + 500 * 32, 64)
+    table.state.records.endAnswer()
+    table.apply([batch(500, [record("k0", Buffer.from(value(77)))])])
+    assert.strictEqual(table.state.records.room, room + 32 + 1000)
+    const expected = Array.from({ length: 400 }, (_, i) => [`k${i}`, value(i < 100 ? i + 400 : i)] as const)
+    assert.deepStrictEqual(table.content, new Map(expected).set("k0", value(77)))
+  })
+
   it("skips records without a key, also tombstones, and takes an empty key", () => {
     const table = textTable()
     const application = table.apply([batch(0, [record(null, "x"), record(null, null), record("", "empty key")])])

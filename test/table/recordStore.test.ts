@@ -3,7 +3,7 @@ import * as Codec from "effect-ktables/Codec"
 import type { TableSnapshot } from "effect-ktables/TableSnapshot"
 import * as fc from "fast-check"
 import { HEADS } from "../../src/internal/table/recordSlab.ts"
-import { RecordStore, recordStoreOf } from "../../src/internal/table/recordStore.ts"
+import { RecordStore, recordStoreOf, type Sample } from "../../src/internal/table/recordStore.ts"
 import { ABSENT } from "../../src/internal/table/rowVector.ts"
 import { TableState } from "../../src/internal/table/state.ts"
 
@@ -31,6 +31,7 @@ class Pair {
     const answer = Buffer.allocUnsafeSlow(before + size)
       .fill(0xee)
       .subarray(before)
+    this.state.records.beginAnswer(answer, { records: entries.length, bytes: size, valueBytes: size })
     let at = 0
     for (const [key, value] of entries) {
       answer.set(value, at)
@@ -213,26 +214,54 @@ describe("RecordStore", () => {
     const entries = (keys: number, length: number, version: number) =>
       Array.from({ length: keys }, (_, i) => [`k${i}`, valueOf(length, version)] as const)
 
-    /** Where the bytes of a value are when they are read. */
-    const memoryOf = (answer: Buffer) => {
+    /** A store that tells where the bytes of a value are when they are read. */
+    const watched = () => {
       let memory: ArrayBufferLike | undefined
       const load = (bytes: Buffer) => {
         memory = bytes.buffer
       }
       const records = new RecordStore<void>({ check: () => Codec.asBytes, load, once: false }, limit)
-      records.valueAt(records.appendBytes(0, 0, 0, 0, answer, answer.buffer, 0, 10))
-      return memory
+      const add = (from: Buffer) => {
+        records.valueAt(records.appendBytes(0, 0, 0, 0, from, from.buffer, 0, 10))
+        return memory
+      }
+      return { records, add }
+    }
+
+    const isKept = (answer: Buffer, sample: Sample = { records: 10, bytes: 1000, valueBytes: 900 }) => {
+      const { add, records } = watched()
+      records.beginAnswer(answer, sample)
+      return add(answer) === answer.buffer
     }
 
     it("is kept as it is when it is large, and copied when it is small, or a small part of its memory", () => {
-      const large = Buffer.allocUnsafeSlow(limit / 16)
-      assert.strictEqual(memoryOf(large), large.buffer)
-      const small = Buffer.allocUnsafeSlow(limit / 16 - 1)
-      assert.notStrictEqual(memoryOf(small), small.buffer)
-      const half = Buffer.allocUnsafeSlow(limit).subarray(limit / 2)
-      assert.strictEqual(memoryOf(half), half.buffer)
-      const part = Buffer.allocUnsafeSlow(limit).subarray(limit - limit / 4 + 1)
-      assert.notStrictEqual(memoryOf(part), part.buffer)
+      assert.isTrue(isKept(Buffer.allocUnsafeSlow(limit / 4)))
+      assert.isFalse(isKept(Buffer.allocUnsafeSlow(limit / 4 - 1)))
+      assert.isTrue(isKept(Buffer.allocUnsafeSlow(2 * limit).subarray(limit)))
+      assert.isFalse(isKept(Buffer.allocUnsafeSlow(2 * limit).subarray(2 * limit - limit / 2 + 1)))
+    })
+
+    it("is copied when it would take more than a third more than its values", () => {
+      const answer = Buffer.allocUnsafeSlow(limit)
+      // with 32 bytes for each head: 1,200 at most for 900
+      assert.isTrue(isKept(answer, { records: 10, bytes: 1200 - 320, valueBytes: 900 - 320 }))
+      assert.isFalse(isKept(answer, { records: 10, bytes: 1200 - 320 + 1, valueBytes: 900 - 320 }))
+      assert.isFalse(isKept(answer, { records: 10, bytes: 1000, valueBytes: 0 }))
+    })
+
+    it("is kept once, whatever of other memory comes between its values", () => {
+      const { add, records } = watched()
+      const answer = Buffer.allocUnsafeSlow(limit)
+      records.beginAnswer(answer, { records: 10, bytes: 1000, valueBytes: 900 })
+      for (let i = 0; i < 20; i++) {
+        assert.strictEqual(add(answer), answer.buffer)
+        // as what was decompressed
+        const other = Buffer.allocUnsafeSlow(limit)
+        assert.notStrictEqual(add(other), other.buffer)
+      }
+      assert.strictEqual(records.room, limit + 20 * 32 + 20 * 42)
+      records.endAnswer()
+      assert.notStrictEqual(add(answer), answer.buffer)
     })
 
     it("of several partitions is kept once", () => {
@@ -244,6 +273,7 @@ describe("RecordStore", () => {
         pair.state.multiPartition = true
         // the first is large enough, the others come with it
         const from = i === 0 ? Buffer.from(answer) : bytes
+        pair.state.records.beginAnswer(from, { records: 1, bytes: 1000, valueBytes: 1000 })
         const key = Buffer.from(`k${i}`)
         const slot = pair.state.addKey(key, 0, key.length, `k${i}`)
         pair.state.putBytes(slot, from, answer, 0, 1000, i, 0, 0, undefined)
@@ -269,10 +299,11 @@ describe("RecordStore", () => {
     it("is let go of when nothing of it is held", () => {
       const pair = new Pair(limit)
       pair.putAll(entries(1000, 200, 0))
+      const before = pair.state.records.room
       for (let i = 0; i < 1000; i++) pair.put(`k${i}`, undefined)
-      assert.isTrue(pair.state.wantsCompaction)
-      all(pair.state.compact())
-      assert.isAtMost(pair.state.records.room, 3 * limit)
+      pair.state.records.endAnswer()
+      // tombstones take a head each
+      assert.strictEqual(pair.state.records.room, before - 200_000)
       // and another one may come
       pair.putAll(entries(1000, 200, 1))
       pair.publish()

@@ -187,6 +187,7 @@ class Socket {
     this.raw.requestQueue.rejectAll(error)
     this.raw.requestQueue.destroy()
     this.gone.abort()
+    this.answers.forEach((one) => this.answers.remove(one))
     this.waiting.forEach((one) => one.fail(error))
     return error
   }

@@ -47,6 +47,9 @@ export class Application<K, V> {
   /** Undecodable records, in order. */
   readonly poison: Array<PoisonRecordError> = []
   private readonly partition: number
+  private readonly answer: Buffer
+  /** Has the store been told what the answer is like? */
+  private begun = false
   private readonly batches: FetchedBatches
   private readonly aborted: AbortedTransactions
   private readonly ranges: Scratch
@@ -72,6 +75,7 @@ export class Application<K, V> {
     this.state = state
     this.counters = counters
     this.ranges = scratch
+    this.answer = fetched.records
     this.batches = new FetchedBatches(fetched.records, position, settings.decode)
     this.aborted = new AbortedTransactions(settings.committedOnly ? fetched.aborted : [])
   }
@@ -99,6 +103,7 @@ export class Application<K, V> {
         counters.aborted += header.recordCount
       } else {
         batches.decode(ranges)
+        if (!this.begun && ranges.count > 0 && ranges.bytes === this.answer) this.begin(header.end - header.start)
         this.index = ranges.first
         this.batchEnd = header.nextOffset
         return true
@@ -106,6 +111,15 @@ export class Application<K, V> {
       this.position = header.nextOffset
     }
     return false
+  }
+
+  /** By the first batch whose values are in the answer itself. */
+  private begin(bytes: number): void {
+    const { count, valueEnd, valueStart } = this.ranges
+    let valueBytes = 0
+    for (let i = 0; i < count; i++) valueBytes += valueEnd[i] - valueStart[i]
+    this.state.records.beginAnswer(this.answer, { records: count, bytes, valueBytes })
+    this.begun = true
   }
 
   private applyRecords(until: number): Outcome {

@@ -496,6 +496,7 @@ class Reader<K, V> {
   private applied(answer: Answer<K, V>, failure: TableFailure | undefined): Effect.Effect<void, TableFailure> {
     // or a quiet table would hold the last answer in memory
     this.scratch.bytes = NO_BYTES
+    this.core.state.records.endAnswer()
     const { changed, poison } = answer
     const all =
       poison.length === 0 ? this.settle(changed) : Effect.flatMap(this.reportPoison(poison), () => this.settle(changed))

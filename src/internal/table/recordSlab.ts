@@ -16,6 +16,8 @@ export const HEADS = 1 << 17
 export const HEAD_BYTES = 32
 
 const FEWEST_HEADS = 16
+/** Room for so many times the heads that there are is left as it is. */
+const MAX_SLACK = 1.25
 const NO_BYTES = Buffer.alloc(0)
 
 /** Below, a loop is faster than the two objects that a native copy needs. */
@@ -72,9 +74,14 @@ export class RecordSlab {
   /** Makes room for so many heads in all. */
   reserve(heads: number): void {
     const floats = new Float64Array(4 * heads)
-    floats.set(this.floats)
+    floats.set(this.floats.subarray(0, 4 * this.count))
     this.floats = floats
     this.ints = new Int32Array(floats.buffer)
+  }
+
+  /** No head is added any more. */
+  trim(): void {
+    if (this.floats.length > MAX_SLACK * 4 * this.count) this.reserve(this.count)
   }
 
   /** Copies `bytes` from `start` to `end`, for which there is room; returns where they begin. `memory` is `bytes.buffer`. */

@@ -2,7 +2,8 @@
  * The records that the rows of a table hold, by place: where each comes from, and its value's bytes where the codec can
  * make the value of them at reads (`Codec.stored`).
  *
- * A large fetch answer is kept as it is, and its values are not copied; values of small ones, and of what was compressed, are.
+ * A large fetch answer that is mostly values is kept as it is, and its values are pointed at. Values of others are copied, as are
+ * those that were compressed.
  * When less than half of all that is kept is in use, the emptiest slabs are emptied: who holds the rows goes through their
  * heads, and appends again what a row still holds.
  */
@@ -30,19 +31,27 @@ type Stored<V> = NonNullable<Codec<V>["stored"]>
 const LIMIT = 1024 * 1024
 
 /** An answer is kept as it is if it takes at least this part of a slab of the store's own. */
-const KEPT_ANSWER = 1 / 16
+const KEPT_ANSWER = 1 / 4
 
-/** An answer is of several partitions at times: one with less than this part of it is copied. */
+/** An answer is of several partitions at times: it is kept if one of them has this part of it. */
 const KEPT_PART = 1 / 4
 
-/** What a record has beside its value: a guess, to make room for an answer's heads at once. */
-const BESIDE_VALUE = 16
+/** And if it takes no more than so many times what copies of its values would. */
+const KEPT_WASTE = 4 / 3
 
 const NO_BYTES = Buffer.alloc(0)
 
 interface Entry {
   readonly slot: number
   readonly place: number
+}
+
+/** What an answer looks like, by a part of it. */
+export interface Sample {
+  readonly records: number
+  readonly bytes: number
+  /** Of these bytes, those of values. */
+  readonly valueBytes: number
 }
 
 /** Records to read. */
@@ -99,9 +108,12 @@ export class RecordStore<V> extends Records<V> {
   private readonly limit: number
   /** Of the store's own slabs, the one that is filled. */
   private open: RecordSlab | undefined
-  /** The answer that is being read, and its memory. */
-  private answer: RecordSlab | undefined
+  /** Of the answer that is being read, if it is to be kept. */
   private memory: ArrayBufferLike | undefined
+  /** Its slab, once a value of it is held. */
+  private answer: RecordSlab | undefined
+  /** Heads that it may come to have. */
+  private expected = 0
   /** Bytes of heads and values that rows hold. */
   private live = 0
   /** Bytes that all slabs take, held or not. */
@@ -123,7 +135,30 @@ export class RecordStore<V> extends Records<V> {
     return this.appendCopy(slot, partition, offset, timestamp, NO_BYTES, NO_BYTES.buffer, 0, 0)
   }
 
-  /** The same with the value's bytes, of memory that nobody changes any more. `memory` is `bytes.buffer`. */
+  /** Values of an answer are going to be appended: of memory that nobody changes any more. */
+  beginAnswer(answer: Buffer, { bytes, records, valueBytes }: Sample): void {
+    const memory = answer.buffer
+    // of another partition
+    if (memory === this.memory) return
+    this.endAnswer()
+    if (answer.length < KEPT_ANSWER * this.limit || answer.length < KEPT_PART * memory.byteLength) return
+    const heads = records * HEAD_BYTES
+    if (bytes + heads > KEPT_WASTE * (valueBytes + heads)) return
+    this.memory = memory
+    this.expected = Math.min(HEADS, Math.ceil((records * memory.byteLength) / bytes))
+  }
+
+  /** Nothing of it is appended any more. */
+  endAnswer(): void {
+    const { answer } = this
+    this.memory = undefined
+    this.answer = undefined
+    if (answer === undefined) return
+    if (answer.live === 0) this.drop(answer)
+    else answer.trim()
+  }
+
+  /** The same with the value's bytes. `memory` is `bytes.buffer`. */
   appendBytes(
     slot: number,
     partition: number,
@@ -134,14 +169,11 @@ export class RecordStore<V> extends Records<V> {
     start: number,
     end: number
   ): number {
-    const length = end - start
-    let { answer } = this
-    if (answer === undefined || this.memory !== memory || answer.count === HEADS) {
-      if (bytes.length < KEPT_ANSWER * this.limit || bytes.length < KEPT_PART * memory.byteLength) {
-        return this.appendCopy(slot, partition, offset, timestamp, bytes, memory, start, end)
-      }
-      answer = this.keep(memory, length)
+    const answer = memory === this.memory ? (this.answer ?? this.keep(memory)) : undefined
+    if (answer === undefined || answer.count === HEADS) {
+      return this.appendCopy(slot, partition, offset, timestamp, bytes, memory, start, end)
     }
+    const length = end - start
     this.live += HEAD_BYTES + length
     this.room += HEAD_BYTES
     return answer.add(slot, partition, offset, timestamp, bytes.byteOffset + start, length)
@@ -182,24 +214,14 @@ export class RecordStore<V> extends Records<V> {
     )
   }
 
-  /** A slab for an answer whose first value has so many bytes. */
-  private keep(memory: ArrayBufferLike, length: number): RecordSlab {
-    this.leaveAnswer()
+  private keep(memory: ArrayBufferLike): RecordSlab {
     const slab = this.add()
     slab.bytes = Buffer.from(memory)
     slab.filled = memory.byteLength
-    slab.reserve(Math.min(HEADS, Math.ceil(memory.byteLength / (length + BESIDE_VALUE))))
+    slab.reserve(this.expected)
     this.room += slab.filled
     this.answer = slab
-    this.memory = memory
     return slab
-  }
-
-  private leaveAnswer(): void {
-    const { answer } = this
-    this.answer = undefined
-    this.memory = undefined
-    if (answer?.live === 0) this.drop(answer)
   }
 
   /** One of the store's own, with room for a value of so many bytes. */
@@ -263,17 +285,18 @@ export class RecordStore<V> extends Records<V> {
 
   /**
    * Goes through the records of the emptiest slabs. Whoever takes a step sees to it that each is appended again, and
-   * released here: once nothing in it is held, a slab is dropped.
+   * released here: once nothing in it is held, a slab is dropped. `undefined` after each slab.
    */
-  *entriesToMove(): Generator<Entry> {
+  *entriesToMove(): Generator<Entry | undefined> {
+    this.endAnswer()
     while (this.wantsEmptying) {
       const slab = this.emptiest()
-      if (slab === this.answer) this.leaveAnswer()
       for (let head = 0; slab.live > 0 && head < slab.count; head++) {
         const slot = slotOf(slab, head)
         if (slot !== NO_SLOT) yield { slot, place: placeIn(slab, head) }
       }
       if (slab.live > 0) throw new Error(`${slab.live} bytes of slab ${slab.number} are held by nobody`)
+      yield undefined
     }
   }
 

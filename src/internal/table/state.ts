@@ -387,22 +387,31 @@ export class TableState<K, V> {
   private *emptySlabs(): Generator<void> {
     const { records } = this
     let n = 0
-    for (const { place, slot } of records.entriesToMove()) {
-      if (++n % ROWS_PER_STEP === 0) yield
-      const i = indexInLeaf(slot)
-      const { held } = this.rows.leaf(slot)
-      if (held[i] !== NO_RECORD && placeOf(held[i]) === place) {
-        this.rows.leafForWrite(slot).held[i] = movedHeld(held[i], records, records, slot)
-        records.release(place)
+    for (const entry of records.entriesToMove()) {
+      if (entry === undefined) {
+        yield
         continue
       }
+      this.moveRecord(entry.slot, entry.place)
+      if (++n % ROWS_PER_STEP === 0) yield
+    }
+  }
+
+  private moveRecord(slot: number, place: number): void {
+    const { records } = this
+    const i = indexInLeaf(slot)
+    const { held } = this.rows.leaf(slot)
+    if (held[i] !== NO_RECORD && placeOf(held[i]) === place) {
+      this.rows.leafForWrite(slot).held[i] = movedHeld(held[i], records, records, slot)
+    } else {
       // of a row that lost
+      const losers = this.contested.get(slot)!
       this.contested.set(
         slot,
-        this.contested.get(slot)!.map((row) => (placeOf(row.held) === place ? moved(row, records, records, slot) : row))
+        losers.map((row) => (placeOf(row.held) === place ? moved(row, records, records, slot) : row))
       )
-      records.release(place)
     }
+    records.release(place)
   }
 
   /** A new index without the slots of deleted keys. Snapshots that were taken keep the old one. */
