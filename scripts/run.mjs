@@ -1,6 +1,6 @@
 // The project's commands, for a machine that has Node and npm and nothing else: installs what is missing, then works.
 // Plain JavaScript without dependencies, as there may be none yet.
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -29,6 +29,36 @@ const must = (title, program, programArgs, env) => {
   if (status !== 0) process.exit(status)
 }
 
+/** Beside others: what it prints comes at its end, in one piece. */
+const runBeside = (title, program, programArgs) =>
+  new Promise((resolve, reject) => {
+    const printed = []
+    const child = spawn(program, programArgs, {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+      shell: process.platform === "win32" && program !== process.execPath
+    })
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => printed.push(chunk))
+    child.on("error", reject)
+    child.on("close", (code) => {
+      process.stdout.write(`\n> ${title}\n${Buffer.concat(printed)}`)
+      resolve(code ?? 1)
+    })
+  })
+
+/** Rows of commands at the same time, each until one of its own fails. */
+const mustAll = async (rows) => {
+  const codes = await Promise.all(
+    rows.map(async (row) => {
+      let failed = 0
+      for (const [title, program, programArgs] of row) failed ||= await runBeside(title, program, programArgs)
+      return failed
+    })
+  )
+  const failed = codes.find((code) => code !== 0)
+  if (failed !== undefined) process.exit(failed)
+}
+
 const install = () => {
   const lock = join(root, "package-lock.json")
   const installed = join(root, "node_modules", ".package-lock.json")
@@ -42,13 +72,17 @@ const build = () => {
 }
 
 /** Everything that can be checked without running it. */
-const check = () => {
-  must("type-check", bin("tsc"), ["-p", "tsconfig.json"])
-  must("lint", bin("eslint"), ["."])
-  must("format", bin("prettier"), ["--check", "--log-level", "warn", "."])
-  must("links in the docs", process.execPath, ["scripts/docs-links.mjs"])
-  must("code in the docs", process.execPath, ["scripts/docs-code.mjs"])
-  must("API reference", process.execPath, ["scripts/docs-api.mjs", "--check"])
+const check = async () => {
+  await mustAll([
+    [["lint", bin("eslint"), ["."]]],
+    [
+      ["type-check", bin("tsc"), ["-p", "tsconfig.json"]],
+      ["format", bin("prettier"), ["--check", "--log-level", "warn", "."]],
+      ["links in the docs", process.execPath, ["scripts/docs-links.mjs"]],
+      ["code in the docs", process.execPath, ["scripts/docs-code.mjs"]],
+      ["API reference", process.execPath, ["scripts/docs-api.mjs", "--check"]]
+    ]
+  ])
   build()
   must("publint", bin("publint"), ["--strict"])
   must("are the types wrong?", bin("attw"), ["--pack", ".", "--profile", "esm-only"])
@@ -77,8 +111,8 @@ const commands = {
   kafka: () => process.exit(run(undefined, bin("tsx"), ["scripts/kafka.ts", ...args])),
   bench: () => process.exit(run(undefined, bin("tsx"), ["bench/run.ts", ...args])),
   // with arguments: only the tests that they name
-  test: () => {
-    if (args.length === 0) check()
+  test: async () => {
+    if (args.length === 0) await check()
     test(args)
   },
   // more seeds, longer loads, longer sequences than in all the tests; what the environment says counts first
@@ -99,4 +133,4 @@ if (!Object.hasOwn(commands, command)) {
   process.exit(2)
 }
 install()
-commands[command]()
+await commands[command]()
