@@ -86,6 +86,24 @@ describe("HandOff", () => {
     })
   )
 
+  it.effect("an offer that comes while the one that takes gives way is taken, wherever that is", () =>
+    Effect.gen(function* () {
+      for (let ops = 40; ops < 44; ops++) {
+        for (let before = 0; before < 45; before++) {
+          const handOff = new HandOff<Item>()
+          let taking = handOff.take
+          // so that it comes at another of its steps each time
+          for (let i = 0; i < before; i++) taking = Effect.andThen(Effect.void, taking)
+          const fiber = yield* Effect.fork(Effect.withMaxOpsBeforeYield(taking, ops))
+          yield* Effect.yieldNow()
+          yield* handOff.offer(item("a"))
+          yield* settled
+          assert.isTrue(Option.isSome(yield* fiber.poll), `with ${before} steps before, ${ops} at a time`)
+        }
+      }
+    })
+  )
+
   it.effect("keeps the order of thousands, from many fibers, through a slow taker", () =>
     Effect.gen(function* () {
       const handOff = new HandOff<{ readonly of: number; readonly n: number }>()

@@ -8,7 +8,7 @@ interface Offer<A> {
 
 /**
  * From several fibers to one, in their order, with room for one item: who offers another one waits. What Effect's bounded
- * queue does, without the `Deferred` of each wait, which was half of what a live update left to the garbage collector.
+ * queue does, without the `Deferred` of each wait, which is two kilobytes.
  *
  * One fiber takes, over and over; what is given to it while it is interrupted is lost.
  */
@@ -45,12 +45,12 @@ export class HandOff<A extends object> {
     if (at !== -1) this.offers.splice(at, 1)
   }
 
-  readonly take: Effect.Effect<A> = Effect.suspend(() => {
+  /** Looks and waits in one step: between two, its fiber may give way, and an item would come that it does not see. */
+  readonly take: Effect.Effect<A> = Effect.async<A>((resume) => {
     const { item } = this
     if (item === undefined) {
-      return Effect.async<A>((resume) => {
-        this.taker = resume
-      })
+      this.taker = resume
+      return
     }
     const next = this.offers.shift()
     this.item = next?.item
@@ -58,6 +58,6 @@ export class HandOff<A extends object> {
       next.isTaken = true
       next.resume?.()
     }
-    return Effect.succeed(item)
+    resume(Effect.succeed(item))
   })
 }
