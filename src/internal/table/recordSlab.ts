@@ -6,8 +6,7 @@
  * `start` and `length` are of the value in the slab's bytes. Those are its own, appended as they come, or the memory of a
  * fetch answer as it is, in which values are pointed at.
  *
- * A place is the number of the slab times `HEADS`, plus the number of the head: a small integer to V8 up to 16,384 slabs,
- * a double beyond. What is written is never changed, but for the slot of a record that no row holds any more: that is for
+ * A place is the number of the slab times `HEADS`, plus the number of the head. What is written is never changed, but for the slot of a record that no row holds any more: that is for
  * the owner of the slab alone to read.
  */
 
@@ -101,7 +100,8 @@ export type SlabList = ReadonlyArray<RecordSlab | undefined>
 
 export const slabAt = (list: SlabList, place: number): RecordSlab => list[(place / HEADS) | 0]!
 
-export const headAt = (place: number): number => place % HEADS
+/** By a division: a remainder of doubles is a call. */
+export const headAt = (place: number): number => place - ((place / HEADS) | 0) * HEADS
 
 export const placeIn = (slab: RecordSlab, head: number): number => slab.number * HEADS + head
 

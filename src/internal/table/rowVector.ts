@@ -49,7 +49,8 @@ const NO_OWNER: object = {}
 
 const column = <A>(of: A): Array<A> => Array.from({ length: WIDTH }, () => of)
 
-const HELD_TEMPLATE: ReadonlyArray<number> = column(NO_RECORD)
+// Begun with a fraction, V8 has its numbers as doubles, which a collection of garbage does not look at one by one.
+const HELD_TEMPLATE: ReadonlyArray<number> = column(0.5).fill(NO_RECORD)
 const VALUES_TEMPLATE: ReadonlyArray<unknown> = column(ABSENT)
 
 const EMPTY_LEAF: Leaf = { owner: NO_OWNER, held: [], values: undefined, headers: undefined }
