@@ -60,8 +60,13 @@ export const refused = (
   bytes: Buffer,
   options: Partial<DecodeOptions> & { readonly fetchOffset?: number } = {}
 ): BatchCorruption | undefined => {
+  return corruptionIn(() => readAll(bytes, options.fetchOffset ?? 0, () => {}, options))
+}
+
+/** What it throws, if that is a `BatchCorruption`; anything else goes on. */
+export const corruptionIn = (f: () => unknown): BatchCorruption | undefined => {
   try {
-    readAll(bytes, options.fetchOffset ?? 0, () => {}, options)
+    f()
     return undefined
   } catch (error) {
     if (error instanceof BatchCorruption) return error

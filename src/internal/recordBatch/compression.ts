@@ -213,19 +213,28 @@ const zstd = (): ZstdEngine => {
   return loadedZstd
 }
 
+/** Is all known about zstd: its engine, or that there is none? */
+let isZstdSettled = builtInZstd() !== undefined
+
+/** Is there nothing of this codec left to load, or only what is loaded synchronously? */
+export const isPrepared = (codec: Codec): boolean => codec !== "zstd" || isZstdSettled
+
 let preparing: Promise<void> | undefined
 
 /**
- * Loads what cannot be loaded synchronously: zstd, where Node has none. To be awaited once, before the first batch; at
- * once done after that. Never rejects: if there is no zstd, its batches are `UnsupportedCodec`.
+ * Loads what cannot be loaded synchronously: zstd, where Node has none. To be awaited before the first batch of a codec that
+ * is not prepared; at once done after that. Never rejects: if there is no zstd, its batches are `UnsupportedCodec`.
  */
 export const prepareCodecs = (): Promise<void> =>
-  (preparing ??=
-    builtInZstd() !== undefined
-      ? Promise.resolve()
-      : loadWasmZstd().then(
+  (preparing ??= isZstdSettled
+    ? Promise.resolve()
+    : loadWasmZstd()
+        .then(
           (engine) => {
             loadedZstd = engine
           },
           () => {}
-        ))
+        )
+        .finally(() => {
+          isZstdSettled = true
+        }))

@@ -8,6 +8,8 @@ import type * as ParseResult from "effect/ParseResult"
 import { asBytes, suspended, utf8, type Codec } from "../../Codec.ts"
 import { PoisonRecordError } from "../../KafkaError.ts"
 import { AbortedTransactions } from "../recordBatch/abortedTransactions.ts"
+import type { BatchHeader } from "../recordBatch/batchHeader.ts"
+import { codecs, isPrepared } from "../recordBatch/compression.ts"
 import { controlType } from "../recordBatch/controlType.ts"
 import { FetchedBatches, type DecodeOptions } from "../recordBatch/fetchedBatches.ts"
 import { decodeHeaders, RecordRanges } from "../recordBatch/recordRanges.ts"
@@ -20,11 +22,12 @@ import type { TableState } from "./state.ts"
 /**
  * - `done`: all of it is applied.
  * - `more`: the time was up.
+ * - `codec`: the next batch's is to be loaded first; then `codecsAreLoaded`.
  * - `decode`: `suspendedValue` has to be decoded by its Effect, and given to `decoded`.
  * - `key`: a key that only an Effect can decode.
  * - `poison`: a poison record, and the policy is to fail.
  */
-export type Outcome = "done" | "more" | "decode" | "key" | "poison"
+export type Outcome = "done" | "more" | "codec" | "decode" | "key" | "poison"
 
 export interface ApplicationSettings<K, V> {
   readonly topic: string
@@ -58,6 +61,9 @@ export class Application<K, V> {
   private readonly counters: Counters
   /** Position after the batch that is being applied; `undefined` between two batches. */
   private batchEnd: number | undefined
+  /** The batch whose codec is to be loaded. */
+  private waiting: BatchHeader | undefined
+  private codecsLoaded = false
   private index = 0
   private effectResult: Either.Either<V, ParseResult.ParseError> | undefined
 
@@ -83,7 +89,10 @@ export class Application<K, V> {
   /** Goes on until the time `until` of `performance.now()`. Throws `BatchCorruption`; what came before it is applied. */
   run(until: number): Outcome {
     while (true) {
-      if (this.batchEnd === undefined && !this.nextBatch()) return "done"
+      if (this.batchEnd === undefined) {
+        const found = this.nextBatch()
+        if (found !== "batch") return found
+      }
       const outcome = this.applyRecords(until)
       if (outcome !== "done") return outcome
       this.position = this.batchEnd!
@@ -93,24 +102,31 @@ export class Application<K, V> {
   }
 
   /** Goes to the next batch that has records for the table. */
-  private nextBatch(): boolean {
+  private nextBatch(): "batch" | "done" | "codec" {
     const { aborted, batches, counters, ranges } = this
-    for (let header = batches.next(); header !== undefined; header = batches.next()) {
+    for (let header = this.waiting ?? batches.next(); header !== undefined; header = batches.next()) {
       if (header.isControl) {
         batches.decode(ranges)
         aborted.onControl(header, controlType(ranges))
       } else if (aborted.isAborted(header)) {
         counters.aborted += header.recordCount
       } else {
+        this.waiting = this.codecsLoaded || isPrepared(codecs[header.codec]) ? undefined : header
+        if (this.waiting !== undefined) return "codec"
         batches.decode(ranges)
         if (!this.begun && ranges.count > 0 && ranges.bytes === this.answer) this.begin(header.end - header.start)
         this.index = ranges.first
         this.batchEnd = header.nextOffset
-        return true
+        return "batch"
       }
       this.position = header.nextOffset
     }
-    return false
+    return "done"
+  }
+
+  /** As far as that is possible: `run` goes on with the batch that it stopped at with `codec`. */
+  codecsAreLoaded(): void {
+    this.codecsLoaded = true
   }
 
   /** By the first batch whose values are in the answer itself. */

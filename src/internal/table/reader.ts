@@ -25,7 +25,7 @@ import type { TableSnapshot } from "../../TableSnapshot.ts"
 import { annotateLogs, tellOfWaiting } from "../log.ts"
 import { makeTableMetrics } from "../metrics.ts"
 import { BatchCorruption } from "../recordBatch/corruption.ts"
-import { defaultDecompressionLimits } from "../recordBatch/compression.ts"
+import { defaultDecompressionLimits, prepareCodecs } from "../recordBatch/compression.ts"
 import type { Fetched, FetchedRecords, SourceEvent } from "../source/partition.ts"
 import { Signal } from "../signal.ts"
 import { makeSource, type Source } from "../source/source.ts"
@@ -46,6 +46,9 @@ const DEFAULT_TOMBSTONE_RETENTION_MILLIS = 24 * 60 * 60 * 1000
 const MISSING_GRACE_MILLIS = 3_000
 const PROGRESS_STATUS_MILLIS = 100
 const NO_BYTES = Buffer.alloc(0)
+
+/** zstd, where this Node has none. Without it, or if its loading hangs, batches of that codec are refused as such. */
+const loadCodecs = Effect.ignore(Effect.timeout(Effect.tryPromise(prepareCodecs), 10_000))
 
 interface PartitionState<K, V> {
   readonly partition: number
@@ -426,6 +429,11 @@ class Reader<K, V> {
         case "more":
           answer.isLarge = true
           return Effect.flatMap(yieldToEventLoop, goOn)
+        case "codec":
+          return Effect.flatMap(loadCodecs, () => {
+            application.codecsAreLoaded()
+            return goOn()
+          })
         case "decode":
           return Effect.flatMap(Effect.either(application.suspendedValue), (result) => {
             application.decoded(result)

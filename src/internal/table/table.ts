@@ -33,7 +33,6 @@ import type {
 } from "../../KafkaTable.ts"
 import type { Position } from "../../Position.ts"
 import { annotateLogs } from "../log.ts"
-import { prepareCodecs } from "../recordBatch/compression.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { describeCode } from "../protocol/errorCodes.ts"
 import { isDenial } from "../source/context.ts"
@@ -144,16 +143,11 @@ const prepare = <K, V>(core: Core<K, V>): Effect.Effect<void, TableFailure> => {
         Effect.andThen(attempt(n + 1, ensure))
       )
     })
-  return Effect.gen(function* () {
-    const ensured = config.ensure === undefined ? Effect.void : attempt(0, config.ensure)
-    // neither needs the other
-    yield* Effect.all([loadCodecs, ensured], { concurrency: 2, discard: true })
+  const { ensure } = config
+  return Effect.andThen(ensure === undefined ? Effect.void : attempt(0, ensure), () => {
     core.startFailure = undefined
   })
 }
-
-/** zstd, where this Node has none. Without it, or if its loading hangs, batches of that codec are refused as such. */
-const loadCodecs = Effect.ignore(Effect.timeout(Effect.tryPromise(prepareCodecs), 10_000))
 
 /** How long the topic keeps tombstones; if that may not be read, Kafka's default stands. */
 const readTombstoneRetention = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
