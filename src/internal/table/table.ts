@@ -230,7 +230,11 @@ const bounded = <K, V>(
       waitTimeout(core, operation, millis, core.waiters.behind(targets))
     )
   }).pipe(
-    Effect.withSpan(`KafkaTable.${operation}`, { attributes: { "messaging.destination.name": core.config.topic } })
+    Effect.withSpan(`KafkaTable.${operation}`, {
+      // it would be of this line
+      captureStackTrace: false,
+      attributes: { "messaging.destination.name": core.config.topic }
+    })
   )
 
 /** Has it all the partitions, and no leader that was deposed since? Such a one may not know it, nor what it has missed. */
