@@ -13,6 +13,13 @@ const project = (test: TestProjectInlineConfiguration["test"]): TestProjectInlin
   test: { testTimeout: 60_000, hookTimeout: 120_000, ...test }
 })
 
+// without a broker: as many at a time as there are cores
+const units = [
+  "test/*.test.ts",
+  "test/contract/embedded.test.ts",
+  "test/{embedded,kafkajs,protocol,recordBatch,source,table,writer}/**/*.test.ts"
+]
+
 // on clusters of their own that are killed and frozen, with promises about time: after all others, one at a time
 const faults = ["test/faults/**/*.test.ts", "test/soak/**/*.test.ts"]
 
@@ -21,9 +28,13 @@ export default defineConfig({
     globalSetup: ["test/kafka/globalSetup.ts"],
     projects: [
       project({
-        name: "tests",
+        name: "units",
+        include: units
+      }),
+      project({
+        name: "systems",
         include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
-        exclude: [...configDefaults.exclude, ...faults]
+        exclude: [...configDefaults.exclude, ...units, ...faults]
       }),
       project({
         name: "faults",

@@ -88,19 +88,31 @@ const check = async () => {
   must("are the types wrong?", bin("attw"), ["--pack", ".", "--profile", "esm-only"])
 }
 
-/** Runs the tests, and ends with the runner's own counts on a line of their own. */
-const test = (which, env) => {
+/** Runs the tests, one choice of them after the other, and ends with the runner's own counts on a line of their own. */
+const test = (choices, env) => {
   const report = join(root, ".cache", "test-report.json")
-  mkdirSync(dirname(report), { recursive: true })
-  rmSync(report, { force: true })
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
-  const status = run("tests", bin("vitest"), ["run", ...reporters, ...which], env)
-  if (!existsSync(report)) process.exit(status === 0 ? 1 : status)
-  const counts = JSON.parse(readFileSync(report, "utf8"))
-  const skipped = counts.numPendingTests + counts.numTodoTests
-  console.log(`\n${counts.numPassedTests} passed, ${counts.numFailedTests} failed, ${skipped} skipped`)
-  process.exit(status)
+  mkdirSync(dirname(report), { recursive: true })
+  let [failure, passed, failed, skipped] = [0, 0, 0, 0]
+  for (const which of choices) {
+    rmSync(report, { force: true })
+    const status = run(`tests ${which.join(" ")}`, bin("vitest"), ["run", ...reporters, ...which], env)
+    if (!existsSync(report)) process.exit(status === 0 ? 1 : status)
+    const counts = JSON.parse(readFileSync(report, "utf8"))
+    failure ||= status
+    passed += counts.numPassedTests
+    failed += counts.numFailedTests
+    skipped += counts.numPendingTests + counts.numTodoTests
+  }
+  console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`)
+  process.exit(failure)
 }
+
+// what needs no broker first, and quickly; the others have promises about time, and share machine and broker
+const allTests = [
+  ["--project", "units", "--maxWorkers=100%"],
+  ["--project", "!units"]
+]
 
 const commands = {
   install: () => {},
@@ -112,19 +124,20 @@ const commands = {
   bench: () => process.exit(run(undefined, bin("tsx"), ["bench/run.ts", ...args])),
   // with arguments: only the tests that they name
   test: async () => {
-    if (args.length === 0) await check()
-    test(args)
+    if (args.length > 0) test([args])
+    await check()
+    test(allTests)
   },
   // more seeds, longer loads, longer sequences than in all the tests; what the environment says counts first
   "test:faults": () => {
     const more = { FAULT_ROUNDS: "5", FAULT_LOAD: "500", FAULT_STEPS: "15" }
     const random = ["test/recordBatch/mutations", "test/recordBatch/randomBytes", "test/embedded/tableModel"]
-    test(["test/faults", "test/soak", ...random, ...args], { ...more, ...process.env })
+    test([["test/faults", "test/soak", ...random, ...args]], { ...more, ...process.env })
   },
   // faults at random for so many minutes
   soak: () => {
     const [minutes = "10", ...rest] = args
-    test(["test/soak", ...rest], { SOAK_MINUTES: minutes })
+    test([["test/soak", ...rest]], { SOAK_MINUTES: minutes })
   }
 }
 
