@@ -17,6 +17,7 @@ import { TestKafkaError } from "../test/kafka/TestKafkaError.ts"
 import { chart } from "./chart.ts"
 import { load, type Loaded } from "./loader.ts"
 import { measure } from "./measure.ts"
+import { touchMemory } from "./memory.ts"
 import { report } from "./report.ts"
 import type { Results, Run } from "./results.ts"
 import { runners, type Command, type Runner } from "./runners.ts"
@@ -150,6 +151,9 @@ const warmUp = (brokers: string, present: ReadonlyArray<Installed>, options: Opt
     }
   })
 
+/** Somewhat more than most take, in bytes. */
+const memoryOf = ({ topic: { records, value } }: Workload): number => records * (valueBytes[value] + 256)
+
 /** A workload: who comes first changes from round to round. */
 const runWorkload = (brokers: string, workload: Workload, present: ReadonlyArray<Installed>, options: Options) =>
   Effect.gen(function* () {
@@ -173,6 +177,7 @@ const runWorkload = (brokers: string, workload: Workload, present: ReadonlyArray
         const topic = shared ?? `${workload.id}-${runner.id}-${round}`
         const outcome = yield* Effect.either(
           Effect.gen(function* () {
+            if (shared !== undefined) yield* touchMemory(memoryOf(workload))
             return yield* once(runner, topic, sharedContent ?? (yield* load(brokers, topic, workload)))
           })
         )
