@@ -7,7 +7,7 @@ export const yieldToEventLoop: Effect.Effect<void> = Effect.async((resume) => {
 })
 
 /** How long synchronous work may hold the event loop, in milliseconds. */
-export const SLICE_MILLIS = 5
+export const SLICE_MILLIS = 3
 
 /** Runs the steps of a generator, in slices. */
 export const runInSlices = (steps: Iterator<void>): Effect.Effect<void> =>
