@@ -6,8 +6,8 @@
  * `start` and `length` are of the value in the slab's bytes. Those are its own, appended as they come, or the memory of a
  * fetch answer as it is, in which values are pointed at.
  *
- * A place is the number of the slab times `HEADS`, plus the number of the head. What is written is never changed, but for the slot of a record that no row holds any more: that is for
- * the owner of the slab alone to read.
+ * A place is the number of the slab times `HEADS`, plus the number of the head. What is written is never changed, but for
+ * the slot of a record that no row holds any more: that is for the owner of the slab alone to read.
  */
 
 /** Of one slab at most. */
