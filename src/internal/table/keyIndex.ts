@@ -27,16 +27,18 @@ export class KeyIndex {
 
   /**
    * The hashes of keys that are going to be looked for, `AHEAD` of them at most, until the next call; where a start is
-   * negative, there is no key. The keys' places are touched on the way: what is not in the processor's caches comes for
-   * several of them at the same time.
+   * negative, there is no key. Then the keys' places are touched, in a loop as short as can be: what is not in the
+   * processor's caches comes for many of them at the same time.
    */
   hashesOf(bytes: Buffer, starts: Int32Array, ends: Int32Array, from: number, to: number): Int32Array {
     const { hashes, shards } = this
-    let touched = 0
     for (let i = from; i < to; i++) {
-      if (starts[i] < 0) continue
-      const hash = this.hashOf(bytes, starts[i], ends[i])
-      hashes[i - from] = hash
+      if (starts[i] >= 0) hashes[i - from] = this.hashOf(bytes, starts[i], ends[i])
+    }
+    const count = to - from
+    let touched = 0
+    for (let i = 0; i < count; i++) {
+      const hash = hashes[i]
       const shard = shards[hash >>> SHARD_SHIFT]
       if (shard !== undefined) touched ^= shard.places[2 * (hash & shard.mask)]
     }
@@ -152,7 +154,7 @@ interface Shard {
   count: number
 }
 
-const SHARD_BITS = 6
+const SHARD_BITS = 8
 const SHARD_SHIFT = 32 - SHARD_BITS
 const SMALLEST = 8
 const MAX_LOAD = 0.7

@@ -1,14 +1,19 @@
 /**
- * The rows of a table by slot number: a persistent vector, 32-way, whose leaves hold columns instead of objects.
+ * The rows of a table by slot number: a persistent vector, 32-way, whose leaves hold columns of 256 rows instead of
+ * objects.
  *
  * Nodes that the running batch created are changed in place; `freeze` ends that, in constant time. Of each row a leaf
  * keeps the place of its record (`recordStore.ts`), 8 bytes, and the value where that is an object: no object per row, and
- * little for a collection of garbage to go through.
+ * little for a collection of garbage to go through. Wider leaves are less to go through still, but an update copies one.
  */
 
 const BITS = 5
-const WIDTH = 1 << BITS
-const MASK = WIDTH - 1
+const MASK = (1 << BITS) - 1
+const LEAF_BITS = 8
+const LEAF_WIDTH = 1 << LEAF_BITS
+const LEAF_MASK = LEAF_WIDTH - 1
+/** `shift` where the root is a leaf. */
+const NO_BRANCH = LEAF_BITS - BITS
 
 /** The value of a row that has none at hand: it was deleted, or is bytes of its record. */
 export const ABSENT: unique symbol = Symbol("ABSENT")
@@ -47,7 +52,7 @@ type Node = Leaf | Branch
 
 const NO_OWNER: object = {}
 
-const column = <A>(of: A): Array<A> => Array.from({ length: WIDTH }, () => of)
+const column = <A>(of: A): Array<A> => Array.from({ length: LEAF_WIDTH }, () => of)
 
 // Begun with a fraction, V8 has its numbers as doubles, which a collection of garbage does not look at one by one.
 const HELD_TEMPLATE: ReadonlyArray<number> = column(0.5).fill(NO_RECORD)
@@ -62,18 +67,18 @@ export interface Rows {
   readonly length: number
 }
 
-export const emptyRows: Rows = { root: EMPTY_LEAF, shift: 0, length: 0 }
+export const emptyRows: Rows = { root: EMPTY_LEAF, shift: NO_BRANCH, length: 0 }
 
-/** The leaf that holds `slot`, which must be below `rows.length`. The row's place in it is `slot & 31`. */
+/** The leaf that holds `slot`, which must be below `rows.length`. The row's place in it is `indexInLeaf(slot)`. */
 export const leafAt = (rows: Rows, slot: number): Leaf => {
   let node = rows.root
-  for (let shift = rows.shift; shift > 0; shift -= BITS) {
+  for (let shift = rows.shift; shift >= LEAF_BITS; shift -= BITS) {
     node = (node as Branch).children[(slot >>> shift) & MASK]!
   }
   return node as Leaf
 }
 
-export const indexInLeaf = (slot: number): number => slot & MASK
+export const indexInLeaf = (slot: number): number => slot & LEAF_MASK
 
 const newLeaf = (owner: object): Leaf => ({
   owner,
@@ -104,7 +109,7 @@ export class RowVector {
   /** For reading only: a frozen vector may share it. */
   leaf(slot: number): Leaf {
     let node = this.root
-    for (let shift = this.shift; shift > 0; shift -= BITS) {
+    for (let shift = this.shift; shift >= LEAF_BITS; shift -= BITS) {
       node = (node as Branch).children[(slot >>> shift) & MASK]!
     }
     return node as Leaf
@@ -113,7 +118,7 @@ export class RowVector {
   /** The leaf to write `slot` into; copied first, with its path, where a frozen vector shares it. */
   leafForWrite(slot: number): Leaf {
     const owner = this.owner
-    if (this.shift === 0) {
+    if (this.shift === NO_BRANCH) {
       if (this.root.owner !== owner) this.root = copyLeaf(this.root as Leaf, owner)
       return this.root as Leaf
     }
@@ -125,7 +130,7 @@ export class RowVector {
     for (let shift = this.shift; ; shift -= BITS) {
       const index = (slot >>> shift) & MASK
       const child = branch.children[index]
-      if (shift === BITS) {
+      if (shift === LEAF_BITS) {
         if (child.owner === owner) return child as Leaf
         const leaf = copyLeaf(child as Leaf, owner)
         branch.children[index] = leaf
@@ -144,7 +149,7 @@ export class RowVector {
   /** Adds a row without a record, and returns its slot. */
   append(): number {
     const slot = this.length++
-    if ((slot & MASK) !== 0) return slot
+    if ((slot & LEAF_MASK) !== 0) return slot
     const leaf = newLeaf(this.owner)
     if (slot === 0) {
       this.root = leaf
@@ -160,7 +165,7 @@ export class RowVector {
       branch = { owner: this.owner, children: branch.children.slice() }
       this.root = branch
     }
-    for (let shift = this.shift; shift > BITS; shift -= BITS) {
+    for (let shift = this.shift; shift > LEAF_BITS; shift -= BITS) {
       const index = (slot >>> shift) & MASK
       const child = branch.children[index] as Branch | undefined
       const next: Branch =
@@ -172,7 +177,7 @@ export class RowVector {
       branch.children[index] = next
       branch = next
     }
-    branch.children[(slot >>> BITS) & MASK] = leaf
+    branch.children[(slot >>> LEAF_BITS) & MASK] = leaf
     return slot
   }
 }
