@@ -35,7 +35,7 @@ export interface TableEntry<out K, out V> extends RecordInfo {
  * first appearance.
  *
  * A snapshot shares almost all of its memory with the table and with other snapshots; holding an old one holds what has
- * changed since.
+ * changed since, in pieces of 256 entries: 3 to 5 KB for a single update, besides the values.
  *
  * @since 0.1.0
  * @category models
