@@ -2,8 +2,7 @@ import * as Effect from "effect/Effect"
 
 /** Lets the event loop go round once: sockets and timers of the host have their turn. (`Effect.yieldNow` is a microtask.) */
 export const yieldToEventLoop: Effect.Effect<void> = Effect.async((resume) => {
-  const handle = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(handle))
+  setImmediate(() => resume(Effect.void))
 })
 
 /** How long synchronous work may hold the event loop, in milliseconds. */

@@ -142,14 +142,14 @@ const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
   return Option.getOrThrow(Cause.failureOption(exit.cause))
 }
 
-/** Timers that kafkajs armed and that neither fired nor were cleared, while the effect runs with the count of them. */
+/** Timers that kafkajs or a connection armed and that neither fired nor were cleared: the effect runs with their count. */
 const watchingTimers = <A, E, R>(f: (pending: () => number) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.acquireUseRelease(
     Effect.sync(() => {
       const { clearTimeout, setTimeout } = globalThis
       const pending = new Set<unknown>()
       const watched = (run: () => void, millis?: number) => {
-        const isTheirs = new Error().stack?.includes("/kafkajs/src/") === true
+        const isTheirs = /\/kafkajs\/(src\/|connection\.ts)/.test(new Error().stack ?? "")
         const handle: NodeJS.Timeout = setTimeout(() => {
           pending.delete(handle)
           run()
@@ -363,8 +363,8 @@ describe("requests", () => {
       const server = yield* serve((request, port) => {
         asked.push(request)
         if (asked.length === 1) return
-        // garbage as an answer: nobody is to read it
-        request.socket.write(frame(asked[0].correlationId, Buffer.from([1, 2, 3])))
+        // of the first: two brokers, the second has one
+        request.socket.write(frame(asked[0].correlationId, metadata(port, 2)))
         answerMetadata(request, port)
       })
       const connection = yield* connect(server.port, { requestTimeout: "10 seconds" })
@@ -373,6 +373,44 @@ describe("requests", () => {
       yield* Fiber.interrupt(first)
       assert.strictEqual((yield* connection.metadata(["t"])).brokers.length, 1)
       assert.isTrue(connection.isOpen())
+    })
+  )
+
+  /** A connection with one request that the server has and never answers, and whose fiber was interrupted. */
+  const interruptedOn = (requestTimeout: Duration.DurationInput) =>
+    Effect.gen(function* () {
+      let asked = 0
+      const server = yield* serve((request, port) => {
+        if (asked++ > 0) answerMetadata(request, port)
+      })
+      const connection = yield* connect(server.port, { requestTimeout })
+      const fiber = yield* Effect.fork(connection.metadata(["t"]))
+      while (asked === 0) yield* Effect.sleep("5 millis")
+      yield* Fiber.interrupt(fiber)
+      return connection
+    })
+
+  it.scopedLive("interrupted, and the connection closed: no timer is left", () =>
+    watchingTimers((pending) =>
+      Effect.gen(function* () {
+        const armed = yield* Effect.scoped(
+          Effect.map(interruptedOn("1 minute"), (connection) => {
+            assert.isTrue(connection.isOpen())
+            return pending()
+          })
+        )
+        assert.strictEqual(armed, 1)
+        assert.strictEqual(pending(), 0)
+      })
+    )
+  )
+
+  it.scopedLive("interrupted, and never answered: the silence takes the connection down all the same", () =>
+    Effect.gen(function* () {
+      const connection = yield* interruptedOn("300 millis")
+      for (let i = 0; i < 500 && connection.isOpen(); i++) yield* Effect.sleep("10 millis")
+      assert.isFalse(connection.isOpen())
+      assert.strictEqual((yield* Effect.flip(connection.metadata(["t"]))).reason, "Timeout")
     })
   )
 

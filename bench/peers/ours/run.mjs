@@ -77,22 +77,18 @@ const waits = Effect.gen(function* () {
   const writer = yield* makeWriter
   const table = yield* makeTable
   let awaited
-  let visible
-  yield* Effect.fork(
-    Stream.runForEach(table.changes, ({ key }) =>
-      key === awaited ? Deferred.succeed(visible, undefined) : Effect.void
-    )
-  )
+  const visible = yield* Effect.makeLatch()
+  yield* Effect.fork(Stream.runForEach(table.changes, ({ key }) => (key === awaited ? visible.open : Effect.void)))
   yield* Effect.sleep("100 millis") // until the stream listens
 
   let written = 0
   const setVisible = []
   for (let index = 0; index < number("warmUp") + number("count"); index++) {
     awaited = `set-${index % 1000}`
-    visible = yield* Deferred.make()
+    yield* visible.close
     const start = performance.now()
     const writing = yield* Effect.fork(writer.set(awaited, value))
-    yield* Deferred.await(visible)
+    yield* visible.await
     const time = millisSince(start)
     yield* Fiber.join(writing)
     written++

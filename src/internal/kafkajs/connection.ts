@@ -4,7 +4,6 @@
  * are listed in docs/kafkajs.md.
  */
 import * as Effect from "effect/Effect"
-import { constVoid } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import Connection from "kafkajs/src/network/connection.js"
 import protocol from "kafkajs/src/protocol/requests/index.js"
@@ -55,7 +54,7 @@ interface Waiting extends Item {
 
 interface Answer extends Item {
   readonly correlationId: number
-  came: (payload: Buffer) => void
+  readonly came: (payload: Buffer) => void
 }
 
 class Socket {
@@ -197,32 +196,26 @@ class Socket {
   }
 
   /**
-   * Until `start` calls back, the connection goes down, or nothing has come for `millis`, which takes it down. What
-   * `start` returns is for when nobody waits for it any more.
+   * Until `start` calls back, the connection goes down, or nothing has come for `millis`, which takes it down. It goes on
+   * when its fiber is interrupted: the answer still comes. Undoing it would cost each request an `onInterrupt`, whose
+   * objects V8 comes to allocate as old ones, with all that they hold (docs/performance.md).
    */
   private wait<A>(
     request: string,
     millis: number,
-    start: (done: (result: Effect.Effect<A, ConnectionError>) => void) => () => void
+    start: (done: (result: Effect.Effect<A, ConnectionError>) => void) => void
   ): Effect.Effect<A, ConnectionError> {
     return Effect.async((resume) => {
       if (this.failure !== undefined) return resume(Effect.fail(this.failure))
-      const forget = () => {
+      const done = (result: Effect.Effect<A, ConnectionError>) => {
         this.waiting.remove(waiting)
         stopWatch()
-      }
-      const done = (result: Effect.Effect<A, ConnectionError>) => {
-        forget()
         resume(result)
       }
       const waiting: Waiting = { at: 0, fail: (error) => done(Effect.fail(error)) }
       const stopWatch = this.watchSilence(request, millis)
       this.waiting.add(waiting)
-      const interrupted = start(done)
-      return Effect.sync(() => {
-        forget()
-        interrupted()
-      })
+      start(done)
     })
   }
 
@@ -264,7 +257,6 @@ class Socket {
         (value) => done(Effect.succeed(value)),
         (cause: unknown) => done(Effect.fail(this.failure ?? failed(cause)))
       )
-      return constVoid
     })
   }
 
@@ -345,10 +337,6 @@ class Socket {
         }
         this.answers.add(answer)
         this.socket!.write(this.frameOf(api.key, version, correlationId, body))
-        // it still comes
-        return () => {
-          answer.came = constVoid
-        }
       })
       return this.isAuthenticated ? send : Effect.zipRight(this.authenticateAgain(api.name), send)
     })
