@@ -69,7 +69,10 @@ export const make = (driver: {
 
     const use = <A>(broker: Address, f: (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>) =>
       shared.use(broker, f).pipe(
-        Effect.tap(() => Effect.sync(() => failedAt.delete(addressOf(broker)))),
+        Effect.map((answer) => {
+          failedAt.delete(addressOf(broker))
+          return answer
+        }),
         Effect.tapError(() => avoid(broker))
       )
 

@@ -86,20 +86,27 @@ export const makeSharedConnections = (
         return Effect.succeed(entry)
       })
 
+    const used = <A>(
+      key: string,
+      entry: Entry,
+      connection: BrokerConnection,
+      f: (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>
+    ): Effect.Effect<A, ConnectionError> =>
+      Effect.tapError(f(connection), (error) =>
+        // a request that this broker does not have is no fault of the connection
+        error.reason === "UnsupportedVersion" ? Effect.void : drop(key, entry)
+      )
+
     return {
       has: (broker) => entries.get(keyOf(broker))?.connection?.isOpen() === true,
       use: (broker, f) =>
         Effect.suspend(() => {
           const key = keyOf(broker)
+          const entry = entries.get(key)
+          // mostly it is there, and to await it costs more than the request itself
+          if (entry?.connection?.isOpen() === true) return used(key, entry, entry.connection, f)
           return Effect.flatMap(acquire(key, broker), (entry) =>
-            Deferred.await(entry.deferred).pipe(
-              Effect.flatMap((connection) =>
-                Effect.tapError(f(connection), (error) =>
-                  // a request that this broker does not have is no fault of the connection
-                  error.reason === "UnsupportedVersion" ? Effect.void : drop(key, entry)
-                )
-              )
-            )
+            Effect.flatMap(Deferred.await(entry.deferred), (connection) => used(key, entry, connection, f))
           )
         })
     }

@@ -5,7 +5,6 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
@@ -258,7 +257,7 @@ const highWatermarks = <K, V>(
       // both at once: mostly, the description only tells that who was asked still leads all that there is
       const describing = yield* Effect.fork(client.describeTopic(config.topic))
       const listed = description === undefined ? undefined : yield* client.listOffsets(description, at)
-      const fresh = yield* Fiber.join(describing)
+      const fresh = yield* Effect.flatten(describing.await)
       const reading = core.source?.description()?.topic.id
       if (reading !== undefined && fresh.topic.id !== undefined && reading !== fresh.topic.id) {
         // offsets of another life say nothing about this one's positions: until the reader knows, too

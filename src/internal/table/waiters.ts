@@ -1,6 +1,7 @@
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import { constVoid } from "effect/Function"
 import type { PartitionLag } from "../../KafkaError.ts"
 import { Bag, type Item } from "../bag.ts"
@@ -95,7 +96,9 @@ export class Waiters<E> {
           restore(first),
           Effect.suspend(() => {
             this.watching.remove(watcher)
-            return Effect.zipRight(Fiber.interrupt(running), Fiber.interrupt(timer))
+            // nothing is left to wait for: its sleep ends in this turn of the event loop
+            const stopped = timer.interruptAsFork(FiberId.none)
+            return running.unsafePoll() === null ? Effect.zipRight(stopped, Fiber.interrupt(running)) : stopped
           })
         )
       })
