@@ -376,25 +376,29 @@ describe("requests", () => {
     })
   )
 
-  /** A connection with one request that the server has and never answers, and whose fiber was interrupted. */
+  /** A connection with one request that the server has, and whose fiber was interrupted. */
   const interruptedOn = (requestTimeout: Duration.DurationInput) =>
     Effect.gen(function* () {
-      let asked = 0
-      const server = yield* serve((request, port) => {
-        if (asked++ > 0) answerMetadata(request, port)
-      })
+      const asked: Array<Request> = []
+      const server = yield* serve((request) => asked.push(request))
       const connection = yield* connect(server.port, { requestTimeout })
       const fiber = yield* Effect.fork(connection.metadata(["t"]))
-      while (asked === 0) yield* Effect.sleep("5 millis")
+      while (asked.length === 0) yield* Effect.sleep("5 millis")
       yield* Fiber.interrupt(fiber)
-      return connection
+      return { connection, request: asked[0] }
+    })
+
+  const downSoon = (connection: { readonly isOpen: () => boolean }) =>
+    Effect.gen(function* () {
+      for (let i = 0; i < 500 && connection.isOpen(); i++) yield* Effect.sleep("10 millis")
+      assert.isFalse(connection.isOpen())
     })
 
   it.scopedLive("interrupted, and the connection closed: no timer is left", () =>
     watchingTimers((pending) =>
       Effect.gen(function* () {
         const armed = yield* Effect.scoped(
-          Effect.map(interruptedOn("1 minute"), (connection) => {
+          Effect.map(interruptedOn("1 minute"), ({ connection }) => {
             assert.isTrue(connection.isOpen())
             return pending()
           })
@@ -407,10 +411,18 @@ describe("requests", () => {
 
   it.scopedLive("interrupted, and never answered: the silence takes the connection down all the same", () =>
     Effect.gen(function* () {
-      const connection = yield* interruptedOn("300 millis")
-      for (let i = 0; i < 500 && connection.isOpen(); i++) yield* Effect.sleep("10 millis")
-      assert.isFalse(connection.isOpen())
+      const { connection } = yield* interruptedOn("300 millis")
+      yield* downSoon(connection)
       assert.strictEqual((yield* Effect.flip(connection.metadata(["t"]))).reason, "Timeout")
+    })
+  )
+
+  it.scopedLive("interrupted, and answered with garbage: Protocol all the same", () =>
+    Effect.gen(function* () {
+      const { connection, request } = yield* interruptedOn("1 minute")
+      request.socket.write(frame(request.correlationId, Buffer.from([1, 2, 3])))
+      yield* downSoon(connection)
+      assert.strictEqual((yield* Effect.flip(connection.metadata(["t"]))).reason, "Protocol")
     })
   )
 

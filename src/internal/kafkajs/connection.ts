@@ -197,8 +197,9 @@ class Socket {
 
   /**
    * Until `start` calls back, the connection goes down, or nothing has come for `millis`, which takes it down. It goes on
-   * when its fiber is interrupted: the answer still comes. Undoing it would cost each request an `onInterrupt`, whose
-   * objects V8 comes to allocate as old ones, with all that they hold (docs/performance.md).
+   * when its fiber is interrupted: the answer still comes, or its silence or its garbage tells of the broker all the same.
+   * Undoing it would cost each request an `onInterrupt`, whose objects V8 comes to allocate as old ones, with all that
+   * they hold (docs/performance.md).
    */
   private wait<A>(
     request: string,
