@@ -1,5 +1,6 @@
 /** `npm run bench`: see README.md. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
@@ -154,42 +155,59 @@ const warmUp = (brokers: string, present: ReadonlyArray<Installed>, options: Opt
 /** Somewhat more than most take, in bytes. */
 const memoryOf = ({ topic: { records, value } }: Workload): number => records * (valueBytes[value] + 256)
 
-/** A workload: who comes first changes from round to round. */
-const runWorkload = (brokers: string, workload: Workload, present: ReadonlyArray<Installed>, options: Options) =>
+/** A workload that is ready to be run: its topic is loaded, where all share one. */
+const prepare = (brokers: string, workload: Workload, present: ReadonlyArray<Installed>) =>
   Effect.gen(function* () {
     const taking = present.filter(takesPart(workload)).filter(({ cannot }) => cannot?.(workload.topic) === undefined)
-    const runs: Array<Run> = []
-    if (taking.length === 0) return runs
+    if (taking.length === 0) return []
     yield* Console.log(`\n${workload.id}: ${workload.title}`)
-    const once = (runner: Installed, topic: string, loaded: Loaded) =>
-      measure({ brokers, topic, workload, runner, command: runner.command, fetchSizes: options.fetchSizes }, loaded)
-
     // Those who write get a topic of their own each time, as the next one would find another.
-    const shared = workload.task === "catchUp" || workload.task === "reads" ? workload.id : undefined
-    const [loadTime, sharedContent] = yield* Effect.timed(
-      shared === undefined ? Effect.succeed(undefined) : load(brokers, shared, workload)
-    )
-    if (sharedContent !== undefined) yield* Console.log(`  loaded in ${Duration.toSeconds(loadTime).toFixed(1)} s`)
+    if (workload.task !== "catchUp" && workload.task !== "reads") return [{ workload, taking, shared: undefined }]
+    const [loadTime, shared] = yield* Effect.timed(load(brokers, workload.id, workload))
+    yield* Console.log(`  loaded in ${Duration.toSeconds(loadTime).toFixed(1)} s`)
+    return [{ workload, taking, shared }]
+  })
 
+/** Workloads in turn: who comes first changes from round to round. */
+const runInTurn = (
+  brokers: string,
+  series: ReadonlyArray<Workload>,
+  present: ReadonlyArray<Installed>,
+  options: Options
+) =>
+  Effect.gen(function* () {
+    const prepared = (yield* Effect.forEach(series, (workload) => prepare(brokers, workload, present))).flat()
+    const runs: Array<Run> = []
+
+    const once = (workload: Workload, shared: Loaded | undefined, runner: Installed, round: number) =>
+      Effect.gen(function* () {
+        const topic = shared === undefined ? `${workload.id}-${runner.id}-${round}` : workload.id
+        if (shared !== undefined) yield* touchMemory(memoryOf(workload))
+        const loaded = shared ?? (yield* load(brokers, topic, workload))
+        const { command } = runner
+        return yield* measure({ brokers, topic, workload, runner, command, fetchSizes: options.fetchSizes }, loaded)
+      })
+
+    const turns = present.flatMap((runner) => {
+      const mine = prepared.filter(({ taking }) => taking.includes(runner))
+      return mine.length === 0 ? [] : [{ runner, mine }]
+    })
     for (let round = 1; round <= options.rounds; round++) {
-      const from = (round - 1) % taking.length
-      for (const runner of [...taking.slice(from), ...taking.slice(0, from)]) {
-        const topic = shared ?? `${workload.id}-${runner.id}-${round}`
-        const outcome = yield* Effect.either(
-          Effect.gen(function* () {
-            if (shared !== undefined) yield* touchMemory(memoryOf(workload))
-            return yield* once(runner, topic, sharedContent ?? (yield* load(brokers, topic, workload)))
-          })
-        )
-        const of = { workload: workload.id, runner: runner.id, round }
-        if (Either.isRight(outcome)) {
-          const { figures, runtime } = outcome.right
-          runs.push({ ...of, runtime, figures })
-          const shown = Object.entries(figures).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`)
-          yield* Console.log(`  ${round} ${runner.title}: ${shown.join(", ")}`)
-        } else {
-          runs.push({ ...of, figures: {}, error: inShort(outcome.left.message) })
-          yield* Console.error(`\n!! FAILED: ${runner.title}: ${outcome.left.message}\n`)
+      const from = (round - 1) % Math.max(1, turns.length)
+      for (const { mine, runner } of [...turns.slice(from), ...turns.slice(0, from)]) {
+        for (const { shared, workload } of mine) {
+          const outcome = yield* Effect.either(once(workload, shared, runner, round))
+          const of = { workload: workload.id, runner: runner.id, round }
+          const title = prepared.length === 1 ? runner.title : `${runner.title}, ${workload.id}`
+          if (Either.isRight(outcome)) {
+            const { figures, runtime } = outcome.right
+            runs.push({ ...of, runtime, figures })
+            const shown = Object.entries(figures).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`)
+            yield* Console.log(`  ${round} ${title}: ${shown.join(", ")}`)
+          } else {
+            runs.push({ ...of, figures: {}, error: inShort(outcome.left.message) })
+            yield* Console.error(`\n!! FAILED: ${title}: ${outcome.left.message}\n`)
+          }
         }
       }
     }
@@ -214,7 +232,8 @@ const bench = (options: Options) =>
     const startedAt = yield* Clock.currentTimeMillis
     yield* warmUp(brokers, present, options)
     const runs: Array<Run> = []
-    for (const workload of options.workloads) runs.push(...(yield* runWorkload(brokers, workload, present, options)))
+    const inTurn = Arr.groupBy(options.workloads, ({ id, series = id }) => series)
+    for (const series of Object.values(inTurn)) runs.push(...(yield* runInTurn(brokers, series, present, options)))
     const cpus = os.cpus()
     const results: Results = {
       startedAt: new Date(startedAt).toISOString(),

@@ -28,6 +28,8 @@ export interface Workload {
   readonly otherStores: boolean
   /** Default: all peers. */
   readonly peers?: ReadonlyArray<string>
+  /** Workloads of one series are compared with each other, and so take turns in each round. Default: alone. */
+  readonly series?: string
   readonly parameters: Readonly<Record<string, number>>
   /** Until a runner is ended. */
   readonly timeoutSeconds: number
@@ -79,15 +81,17 @@ export const workloads = (quick: boolean): ReadonlyArray<Workload> => {
     timeoutSeconds: 120
   })
 
+  const growth: Partial<Workload> = {
+    series: "growth",
+    peers: ["ours", "librdkafka"],
+    timeoutSeconds: 600,
+    nodeHeapMb: 12_288
+  }
+
   return [
     catchUp("flat", "every record a key of its own", {}, { formats: ["raw", "typed"], otherStores: true }),
-    // Right after what it is compared with: a machine changes its speed within minutes.
-    catchUp(
-      "growth",
-      "ten times as many",
-      { records: 10 * million, keys: 10 * million },
-      { peers: ["ours", "librdkafka"], timeoutSeconds: 600, nodeHeapMb: 12_288 }
-    ),
+    catchUp("growth-tenth", "what growth is compared with, in turn with it", {}, growth),
+    catchUp("growth", "ten times as many", { records: 10 * million, keys: 10 * million }, growth),
     catchUp("hot", "ten records a key, in random order", { keys: million / 10 }, { formats: ["raw", "typed"] }),
     catchUp("wide", "8 partitions", { partitions: 8 }),
     catchUp("small", "values of 20 bytes", { value: "small" }),
