@@ -58,12 +58,14 @@ const workloadSection = (results: Results, workload: Results["workloads"][number
   ]
   const catchUp = workload.task === "catchUp"
   const header = kept([...(catchUp ? ["", "× ours"] : [""]), ...figures.map(title)], catchUp ? 2 : 1)
+  const rounds = Math.max(...results.runs.flatMap(({ round, workload: of }) => (of === workload.id ? round : [])))
   const content = [
     `${workload.records.toLocaleString("en-US")} records`,
     `${workload.keys.toLocaleString("en-US")} keys`,
     `values of ${workload.valueBytes.toLocaleString("en-US")} bytes`,
     workload.partitions === 1 ? "1 partition" : `${workload.partitions} partitions`,
-    workload.compression === "none" ? "uncompressed" : workload.compression
+    workload.compression === "none" ? "uncompressed" : workload.compression,
+    rounds === 1 ? "1 round" : `${rounds} rounds`
   ].join(", ")
   return `### ${workload.id}: ${workload.title}\n\n${content}\n\n${table(
     header,

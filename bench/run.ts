@@ -192,7 +192,8 @@ const runInTurn = (
       const mine = prepared.filter(({ taking }) => taking.includes(runner))
       return mine.length === 0 ? [] : [{ runner, mine }]
     })
-    for (let round = 1; round <= options.rounds; round++) {
+    const rounds = options.rounds * Math.max(...series.map(({ roundsFactor = 1 }) => roundsFactor))
+    for (let round = 1; round <= rounds; round++) {
       const from = (round - 1) % Math.max(1, turns.length)
       for (const { mine, runner } of [...turns.slice(from), ...turns.slice(0, from)]) {
         for (const { shared, workload } of mine) {

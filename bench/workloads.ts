@@ -30,6 +30,8 @@ export interface Workload {
   readonly peers?: ReadonlyArray<string>
   /** Workloads of one series are compared with each other, and so take turns in each round. Default: alone. */
   readonly series?: string
+  /** Times as many rounds, for what is over in seconds: a machine may be slow for as long. Default: 1. */
+  readonly roundsFactor?: number
   readonly parameters: Readonly<Record<string, number>>
   /** Until a runner is ended. */
   readonly timeoutSeconds: number
@@ -70,7 +72,12 @@ export const workloads = (quick: boolean): ReadonlyArray<Workload> => {
     timeoutSeconds: 120,
     ...more
   })
-  const running = (task: Task, title: string, parameters: Workload["parameters"]): Workload => ({
+  const running = (
+    task: Task,
+    title: string,
+    parameters: Workload["parameters"],
+    more: Partial<Workload> = {}
+  ): Workload => ({
     id: task,
     title,
     task,
@@ -78,9 +85,11 @@ export const workloads = (quick: boolean): ReadonlyArray<Workload> => {
     formats: ["raw"],
     otherStores: false,
     parameters,
-    timeoutSeconds: 120
+    timeoutSeconds: 120,
+    ...more
   })
 
+  const short = { roundsFactor: quick ? 1 : 3 }
   const growth: Partial<Workload> = {
     series: "growth",
     peers: ["ours", "librdkafka"],
@@ -107,23 +116,22 @@ export const workloads = (quick: boolean): ReadonlyArray<Workload> => {
         keys: hundredThousand
       })
     ),
-    catchUp("empty", "an empty topic: connect and begin", { records: 0, keys: 0 }, { otherStores: true }),
+    catchUp("empty", "an empty topic: connect and begin", { records: 0, keys: 0 }, { otherStores: true, ...short }),
     running("follow", "idle, then 1,000 writes a second", { seconds: quick ? 1 : 3 }),
-    running("waits", "own writes, and barriers", {
-      count: quick ? 100 : 1000,
-      warmUp: quick ? 100 : 3000,
-      seconds: quick ? 1 : 5
-    }),
+    running(
+      "waits",
+      "own writes, and barriers",
+      { count: quick ? 100 : 1000, warmUp: quick ? 100 : 3000, seconds: quick ? 1 : 5 },
+      short
+    ),
     running("writes", "one at a time, 64 and 256 in flight", { count: quick ? 2_000 : 20_000, bytes: 236 }),
-    {
-      ...running("writes", "the same, values of 1 KB", { count: quick ? 2_000 : 20_000, bytes: 1024 }),
-      id: "writes-1k"
-    },
-    {
-      ...running("reads", "reads of a table at rest", { rounds: quick ? 3 : 11 }),
-      topic: { ...topic, records: hundredThousand, keys: hundredThousand },
-      formats: ["typed"]
-    },
-    running("fanOut", "one update to 1,000 subscribers", { count: quick ? 20 : 200, subscribers: 1000 })
+    running("writes", "the same, values of 1 KB", { count: quick ? 2_000 : 20_000, bytes: 1024 }, { id: "writes-1k" }),
+    running(
+      "reads",
+      "reads of a table at rest",
+      { rounds: quick ? 3 : 11 },
+      { topic: { ...topic, records: hundredThousand, keys: hundredThousand }, formats: ["typed"], ...short }
+    ),
+    running("fanOut", "one update to 1,000 subscribers", { count: quick ? 20 : 200, subscribers: 1000 }, short)
   ]
 }
