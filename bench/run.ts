@@ -80,7 +80,7 @@ const options: Effect.Effect<Options, TestKafkaError> = Effect.try({
     return {
       quick: values.quick,
       rounds,
-      workloads: every.filter(({ id }) => only.includes(id)),
+      workloads: every.filter(({ id, series = id }) => only.includes(id) || only.includes(series)),
       runners: runners.filter(({ peer }) => peers.includes(peer)),
       fetchSizes: values.fetch === "same" ? fetchSizes : undefined,
       out: path.resolve(values.out ?? (whole && values.fetch === "same" ? own(".") : own("../.cache/bench/results")))

@@ -61,17 +61,6 @@ export const workloads = (quick: boolean): ReadonlyArray<Workload> => {
   /** What a running table holds when it is looked at. */
   const registry: Topic = { ...topic, records: 10_000, keys: 10_000 }
 
-  const catchUp = (id: string, title: string, changes: Partial<Topic>, more: Partial<Workload> = {}): Workload => ({
-    id,
-    title,
-    task: "catchUp",
-    topic: { ...topic, ...changes },
-    formats: ["raw"],
-    otherStores: false,
-    parameters: {},
-    timeoutSeconds: 120,
-    ...more
-  })
   const running = (
     task: Task,
     title: string,
@@ -88,6 +77,8 @@ export const workloads = (quick: boolean): ReadonlyArray<Workload> => {
     timeoutSeconds: 120,
     ...more
   })
+  const catchUp = (id: string, title: string, changes: Partial<Topic>, more: Partial<Workload> = {}): Workload =>
+    running("catchUp", title, {}, { id, topic: { ...topic, ...changes }, ...more })
 
   const short = { roundsFactor: quick ? 1 : 3 }
   const growth: Partial<Workload> = {

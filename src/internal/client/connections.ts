@@ -103,7 +103,7 @@ export const makeSharedConnections = (
         Effect.suspend(() => {
           const key = keyOf(broker)
           const entry = entries.get(key)
-          // mostly it is there, and to await it costs more than the request itself
+          // mostly it is open: nothing to wait for, nor to look up twice
           if (entry?.connection?.isOpen() === true) return used(key, entry, entry.connection, f)
           return Effect.flatMap(acquire(key, broker), (entry) =>
             Effect.flatMap(Deferred.await(entry.deferred), (connection) => used(key, entry, connection, f))
