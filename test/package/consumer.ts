@@ -87,14 +87,6 @@ const removeOldTarballs = (cache: string): void => {
   }
 }
 
-const modifiedAt = (file: string): number => fs.statSync(path.join(root, file), { throwIfNoEntry: false })?.mtimeMs ?? 0
-
-/** Whether `dist` is of the sources as they are now. */
-const isBuilt = (): boolean => {
-  const builtAt = modifiedAt("dist/index.js")
-  return ingredients().every((file) => modifiedAt(file) < builtAt)
-}
-
 /** The package, built and packed from the sources as they are now. */
 export const tarball: Effect.Effect<string, TestKafkaError> = Effect.suspend(() => {
   const name = TARBALL + fingerprint(...ingredients().flatMap((file) => [file, fs.readFileSync(path.join(root, file))]))
@@ -103,7 +95,7 @@ export const tarball: Effect.Effect<string, TestKafkaError> = Effect.suspend(() 
     (fresh) =>
       Effect.gen(function* () {
         removeOldTarballs(path.dirname(fresh))
-        if (!isBuilt()) yield* run(process.execPath, ["scripts/run.mjs", "build"], { cwd: root })
+        // which builds it
         yield* run("npm", ["pack", "--pack-destination", fresh], { cwd: root })
       }),
     "package"
