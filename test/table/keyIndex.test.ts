@@ -114,4 +114,56 @@ describe("KeyIndex", () => {
     }
     for (let i = count; i < 2 * count; i++) if (index.findText(`key-${i}`) !== UNKNOWN) assert.fail(`key-${i}`)
   })
+
+  describe("keys that were chosen to collide", () => {
+    const count = 4096
+
+    /** Keys that differ in pairs of words, by bits that a multiplication cannot tell apart. */
+    const differing = (first: number, second: number, filler: string) =>
+      Array.from({ length: count }, (_, key) => {
+        const bytes = Buffer.alloc(12 * 8, filler)
+        for (let bit = 0; bit < 12; bit++) {
+          if (((key >>> bit) & 1) === 0) continue
+          bytes.writeUInt32LE((bytes.readUInt32LE(8 * bit) ^ first) >>> 0, 8 * bit)
+          bytes.writeUInt32LE((bytes.readUInt32LE(8 * bit + 4) ^ second) >>> 0, 8 * bit + 4)
+        }
+        return bytes
+      })
+
+    const families: Record<string, ReadonlyArray<Buffer>> = {
+      "by the highest bits of two words": differing(0x80000000, 0x80010000, "A"),
+      "by the highest bit alone": differing(0x80000000, 0x80000000, "\0"),
+      "by a bit that is carried": differing(0x00010000, 0xffff0000, "z"),
+      "in ASCII": differing(0x01000000, 0x03010000, "@"),
+      "by their length": Array.from({ length: count }, (_, key) => Buffer.alloc(key)),
+      "by their last byte and their length": Array.from({ length: count }, (_, key) =>
+        Buffer.alloc(1 + (key >>> 8), key & 0xff)
+      ),
+      "by a number at the end": Array.from({ length: count }, (_, key) => Buffer.from(`device-${key}`))
+    }
+
+    for (const [how, keys] of Object.entries(families)) {
+      it(`are as far apart as any: they differ ${how}`, () => {
+        const distinct = [...new Map(keys.map((key) => [key.toString("latin1"), key])).values()]
+        const index = new KeyIndex()
+        const hashes = distinct.map((key) => index.hashesOf(key, Int32Array.of(0), Int32Array.of(key.length), 0, 1)[0])
+        // By chance, two of 4,096 share one of 2^32 hashes once in 500 times.
+        assert.isAtLeast(new Set(hashes).size, distinct.length - 2)
+        // Upper bits choose the shard, lower ones the place in it: neither may be crowded.
+        for (const part of [(hash: number) => hash >>> 24, (hash: number) => hash & 0xff]) {
+          const crowds = new Map<number, number>()
+          for (const hash of hashes) crowds.set(part(hash), (crowds.get(part(hash)) ?? 0) + 1)
+          assert.isAtMost(Math.max(...crowds.values()), (4 * distinct.length) / 256)
+        }
+      })
+    }
+
+    it("cannot be chosen: each index has a secret of its own", () => {
+      const key = Buffer.from("device-1")
+      const hashes = Array.from({ length: 20 }, () => {
+        return new KeyIndex().hashesOf(key, Int32Array.of(0), Int32Array.of(key.length), 0, 1)[0]
+      })
+      assert.isAtLeast(new Set(hashes).size, 19)
+    })
+  })
 })

@@ -8,6 +8,7 @@
  *
  * In shards by the hash's upper bits, so that the event loop is never held by a large table that grows.
  */
+import { hashOf, makeHashKey } from "./keyHash.ts"
 import { bytesAt, KeySlabs, lengthAt, slotAt, unitAt } from "./keySlabs.ts"
 
 export class KeyIndex {
@@ -16,9 +17,8 @@ export class KeyIndex {
   private readonly keys = new KeySlabs()
   /** The keys' places by slot, in pieces: an array that grows is copied as a whole. */
   private readonly chunks: Array<Uint32Array> = []
-  // Unknown to who writes keys, who could otherwise write many with one hash.
-  private readonly seed = random()
-  private readonly multiplier = random() | 1
+  /** Unknown to who writes keys, who could otherwise write many with one hash. */
+  private readonly hashKey = makeHashKey()
   /** A text that is looked for, as bytes. */
   private asked = Buffer.alloc(256)
   /** What `hashesOf` gives. */
@@ -31,9 +31,9 @@ export class KeyIndex {
    * processor's caches comes for many of them at the same time.
    */
   hashesOf(bytes: Buffer, starts: Int32Array, ends: Int32Array, from: number, to: number): Int32Array {
-    const { hashes, shards } = this
+    const { hashKey, hashes, shards } = this
     for (let i = from; i < to; i++) {
-      if (starts[i] >= 0) hashes[i - from] = this.hashOf(bytes, starts[i], ends[i])
+      if (starts[i] >= 0) hashes[i - from] = hashOf(hashKey, bytes, starts[i], ends[i])
     }
     const count = to - from
     let touched = 0
@@ -48,7 +48,7 @@ export class KeyIndex {
   }
 
   /** The slot of the key with these bytes, or `UNKNOWN`. */
-  find(bytes: Buffer, start: number, end: number, hash = this.hashOf(bytes, start, end)): number {
+  find(bytes: Buffer, start: number, end: number, hash = hashOf(this.hashKey, bytes, start, end)): number {
     const shard = this.shards[hash >>> SHARD_SHIFT]
     if (shard === undefined) return UNKNOWN
     const length = end - start
@@ -82,29 +82,8 @@ export class KeyIndex {
     return all > 0x7f ? NOT_ASCII : this.find(asked, 0, length)
   }
 
-  private hashOf(bytes: Buffer, start: number, end: number): number {
-    const { multiplier } = this
-    let hash = this.seed
-    let i = start
-    for (; i + 4 <= end; i += 4) {
-      hash = Math.imul(
-        hash ^ (bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24)),
-        multiplier
-      )
-      // or the highest bits of two words would cancel each other out, whatever the multiplier is
-      hash ^= hash >>> 15
-    }
-    if (i < end) {
-      let word = 0
-      for (let shift = 0; i < end; i++, shift += 8) word |= bytes[i] << shift
-      hash = Math.imul(hash ^ word, multiplier)
-      hash ^= hash >>> 15
-    }
-    return mixed(hash)
-  }
-
   /** The next slot, for a key that has none. */
-  add(bytes: Buffer, start: number, end: number, hash = this.hashOf(bytes, start, end)): number {
+  add(bytes: Buffer, start: number, end: number, hash = hashOf(this.hashKey, bytes, start, end)): number {
     const slot = this.size++
     const at = this.keys.append(slot, bytes, start, end)
     if (at >= MAX_PLACE) throw new RangeError("a table cannot hold more than 32 GiB of keys")
@@ -163,16 +142,6 @@ const MAX_LOAD = 0.7
 export const AHEAD = 64
 const CHUNK = 4096
 const MAX_PLACE = 0xffffffff
-
-const random = (): number => (Math.random() * 0x100000000) | 0
-
-/** What the upper bits know, the lower ones know afterwards: the last step of MurmurHash3. */
-const mixed = (hash: number): number => {
-  let h = hash
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
-  return h ^ (h >>> 16)
-}
 
 const makeShard = (capacity: number): Shard => ({ places: new Int32Array(2 * capacity), mask: capacity - 1, count: 0 })
 
