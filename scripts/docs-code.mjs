@@ -1,14 +1,10 @@
 // Compiles every TypeScript block of the README, of docs/ and of the doc comments, each as a module of its own, and runs
-// those that a reader is told to run. A comment in front of a block says what it is:
-//
-//   <!-- file: name.ts -->   it is that file, beside the page's other files
-//   <!-- prints -->          what the file before it prints when it is run: these lines, in this order. … is anything, and a
-//                            line that begins with it is not looked for
-//   <!-- tests -->           the command that runs the page's *.test.ts
+// those that a reader is told to run. docs-blocks.mjs says how a page tells what a block is.
 import { execFile } from "node:child_process"
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
+import { blocksOf } from "./docs-blocks.mjs"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const out = join(root, ".cache", "docs-code")
@@ -19,28 +15,6 @@ const filesIn = (folder, extension) =>
   readdirSync(join(root, folder))
     .filter((name) => name.endsWith(extension))
     .map((name) => join(root, folder, name))
-
-/** Blocks of a file, with the line that they begin at. Doc comments carry ` * ` in front of each line. */
-const blocksOf = (file) => {
-  const blocks = []
-  let open
-  let mark
-  readFileSync(file, "utf8")
-    .split("\n")
-    .forEach((line, index) => {
-      const text = file.endsWith(".ts") ? line.replace(/^\s*\* ?/, "") : line
-      const fence = /^```(\S*)/.exec(text)
-      if (open !== undefined && fence !== null) {
-        blocks.push(open)
-        open = undefined
-      } else if (open !== undefined) open.lines.push(text)
-      else if (fence !== null) {
-        open = { line: index + 1, language: fence[1], mark, lines: [] }
-        mark = undefined
-      } else mark = /^<!-- (.*) -->$/.exec(text)?.[1] ?? (text === "" ? mark : undefined)
-    })
-  return blocks
-}
 
 const fail = (message) => {
   console.error(message)

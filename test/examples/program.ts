@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { spawn } from "node:child_process"
+import { resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert } from "vitest"
 import { awaitExit, hasExited, until, watchdog } from "../kafka/process.ts"
@@ -25,7 +26,7 @@ export interface Program {
 
 const colours = /\x1b\[[\d;]*m/g
 
-/** Starts `examples/<file>`. Of the environment it gets what `env` says on top, and none of our own `KAFKA_*`. */
+/** Starts `examples/<file>`, or the file of an absolute path. Of the environment it gets what `env` says on top, and none of our own `KAFKA_*`. */
 export const start = (
   file: string,
   args: ReadonlyArray<string> = [],
@@ -37,7 +38,7 @@ export const start = (
     let output = ""
     const child = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const started = spawn(process.execPath, ["--import", "tsx", `${examples}/${file}`, ...args], {
+        const started = spawn(process.execPath, ["--import", "tsx", resolve(examples, file), ...args], {
           env: { ...Object.fromEntries(inherited), ...env },
           stdio: ["ignore", "pipe", "pipe"]
         })

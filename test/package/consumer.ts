@@ -153,7 +153,9 @@ export class Consumer extends Context.Tag("test/Consumer")<
 /** The oldest version that the range of the peer dependency has. */
 export const oldestEffect = manifest.peerDependencies["effect"].replace("^", "")
 
-const installedEffect = readJson<Manifest>(root, "node_modules", "effect", "package.json").version
+/** The version of a package that is installed here. */
+export const installedVersion = (name: string): string =>
+  readJson<Manifest>(root, "node_modules", name, "package.json").version
 
 const temporaryDirectory = Effect.acquireRelease(
   // with its real path, as bundlers and compilers report it
@@ -174,7 +176,7 @@ export const consumer = (options: ConsumerOptions = {}): Layer.Layer<Consumer, T
         fs.writeFileSync(at, text)
       }
       write("package.json", JSON.stringify({ name: "consumer", private: true, type: "module" }))
-      const effect = `effect@${options.effect ?? installedEffect}`
+      const effect = `effect@${options.effect ?? installedVersion("effect")}`
       const installSeconds = yield* npmInstall(directory, [packed, effect, ...(options.args ?? [])])
       return {
         directory,

@@ -4,7 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { Consumer, consumer, doors, fixture, setUp, tools } from "./consumer.ts"
+import { blocksOf } from "../../scripts/docs-blocks.mjs"
+import { Consumer, consumer, doors, fixture, installedVersion, root, setUp, tools } from "./consumer.ts"
 
 /** The oldest whose own types are enough for those of Effect, the oldest that checks them too, the newest there is. */
 const oldest = "5.4.5"
@@ -72,6 +73,47 @@ layer(project, setUp)("types", (it) => {
       expect(wrong).not.toBe(right)
       const { message } = yield* Effect.flip(compile(newest, nodeNext, wrong))
       expect(message).toMatch(/program\.ts\(\d+,\d+\): error TS2322: Type 'string' is not assignable to type 'number'/)
+    })
+  )
+})
+
+/** What the page tells its reader to install, with what it says of `@effect/platform-node`. */
+const started = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const { write } = yield* Consumer
+    const page = blocksOf(path.join(root, "docs", "getting-started.md"))
+    const config = page.find(({ language, lines }) => language === "json" && lines.join("").includes("compilerOptions"))
+    write("tsconfig.json", config!.lines.join("\n"))
+    write(
+      "program.ts",
+      `export { HttpApi, HttpServer, KeyValueStore } from "@effect/platform"
+export { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
+${fixture("program.ts")}`
+    )
+  })
+).pipe(
+  Layer.provideMerge(
+    consumer({
+      args: [
+        ...["typescript@5", "@types/node@20", "@types/ws"],
+        ...["@effect/platform", "@effect/platform-node"].map((name) => `${name}@${installedVersion(name)}`)
+      ]
+    })
+  )
+)
+
+layer(started, setUp)("the tsconfig.json of docs/getting-started.md", (it) => {
+  it.effect("compiles a program with @effect/platform and @effect/platform-node, libraries checked", () =>
+    Effect.gen(function* () {
+      const { directory, node, write } = yield* Consumer
+      // one error of our own, to see that the compiler looked at all
+      write(
+        "wrong.ts",
+        'import { HttpServer } from "@effect/platform"\nexport const wrong: number = HttpServer.serve\n'
+      )
+      const tsc = path.join(directory, "node_modules", "typescript", "bin", "tsc")
+      const { message } = yield* Effect.flip(node([tsc, "-p", ".", "--pretty", "false"]))
+      expect(message.match(/^.*error TS\d+/gm)).toEqual(["wrong.ts(2,14): error TS2322"])
     })
   )
 })
