@@ -1,5 +1,5 @@
 /** The results as Markdown. */
-import { figureNames, spread, type Figure, type Results, type Spread } from "./results.ts"
+import { beforeId, figureNames, spread, type Figure, type Results, type Spread } from "./results.ts"
 import { targets } from "./targets.ts"
 
 /** Three digits that count, and no more. */
@@ -106,6 +106,24 @@ const versions = (results: Results): ReadonlyArray<string> =>
     return found === undefined ? [] : [`- ${title}: ${found}`]
   })
 
+/** Ours beside an earlier commit of itself, row by row. CPU first: on shared cores, times say less. */
+const beforeAndAfter = (results: Results): ReadonlyArray<string> => {
+  const figures = Object.keys(figureNames) as ReadonlyArray<Figure>
+  const rows = results.workloads.flatMap(({ id }) =>
+    results.runners.flatMap((runner) =>
+      figures.flatMap((figure) => {
+        const before = spread(results, id, beforeId(runner.id), figure)
+        const after = spread(results, id, runner.id, figure)
+        if (beforeId(runner.id) === runner.id || before === undefined || after === undefined) return []
+        const what = runner.id.endsWith("-typed") ? `${id}, typed` : id
+        return [[what, title(figure), showSpread(before), showSpread(after), (after.median / before.median).toFixed(3)]]
+      })
+    )
+  )
+  if (rows.length === 0) return []
+  return ["## Before and after", table(["", "figure", "before", "after", "after by before"], rows)]
+}
+
 export const report = (results: Results): string => {
   const { broker, fetchSizes, machine, minutes, quick, rounds, startedAt } = results
   const sizes =
@@ -144,6 +162,7 @@ export const report = (results: Results): string => {
         met === undefined ? "" : met ? "met" : "**not met**"
       ])
     ),
+    ...beforeAndAfter(results),
     "## Figures",
     ...sections
   ]

@@ -103,6 +103,9 @@ export const Results = Schema.Struct({
 
 export type Results = typeof Results.Type
 
+/** The runner of an earlier commit that this one of ours is compared with. */
+export const beforeId = (runner: string): string => runner.replace("ours", "before")
+
 export interface Spread {
   readonly median: number
   readonly min: number

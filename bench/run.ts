@@ -21,10 +21,10 @@ import { measure } from "./measure.ts"
 import { touchMemory } from "./memory.ts"
 import { report } from "./report.ts"
 import type { Results, Run } from "./results.ts"
-import { runners, type Command, type Runner } from "./runners.ts"
+import { runners, runnersOf, type Command, type Runner } from "./runners.ts"
 import { fetchSizes, valueBytes, workloads, type Workload } from "./workloads.ts"
 
-const usage = `usage: npm run bench -- [--quick] [--rounds 3] [--only flat,hot] [--peers ours,ktables] [--fetch same|own] [--out directory]
+const usage = `usage: npm run bench -- [--quick] [--rounds 3] [--only flat,hot] [--peers ours,ktables] [--fetch same|own] [--before commit] [--out directory]
 workloads: ${workloads(false)
   .map(({ id }) => id)
   .join(", ")}
@@ -41,6 +41,8 @@ interface Options {
   readonly rounds: number
   readonly workloads: ReadonlyArray<Workload>
   readonly runners: ReadonlyArray<Runner>
+  /** An earlier commit that ours is compared with. */
+  readonly before: string | undefined
   readonly fetchSizes: typeof fetchSizes | undefined
   readonly out: string
 }
@@ -54,10 +56,12 @@ const options: Effect.Effect<Options, TestKafkaError> = Effect.try({
         only: { type: "string" },
         peers: { type: "string" },
         fetch: { type: "string", default: "same" },
+        before: { type: "string" },
         out: { type: "string" }
       }
     })
-    const rounds = Number(values.rounds ?? (values.quick ? 1 : 3))
+    const { before } = values
+    const rounds = Number(values.rounds ?? (values.quick ? 1 : before === undefined ? 3 : 10))
     if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`not a number of rounds: ${values.rounds}`)
     if (values.fetch !== "same" && values.fetch !== "own") throw new Error(`not "same" or "own": ${values.fetch}`)
     const chosen = (all: ReadonlyArray<string>, text: string | undefined) => {
@@ -73,15 +77,20 @@ const options: Effect.Effect<Options, TestKafkaError> = Effect.try({
     )
     const peers = chosen(
       runners.map(({ peer }) => peer),
-      values.peers
+      values.peers ?? (before === undefined ? undefined : "ours")
     )
     // What is committed is of a whole run.
-    const whole = !values.quick && values.only === undefined && values.peers === undefined && rounds >= 3
+    const whole =
+      !values.quick && values.only === undefined && values.peers === undefined && before === undefined && rounds >= 3
     return {
       quick: values.quick,
       rounds,
       workloads: every.filter(({ id, series = id }) => only.includes(id) || only.includes(series)),
-      runners: runners.filter(({ peer }) => peers.includes(peer)),
+      before,
+      runners: [
+        ...runners.filter(({ peer }) => peers.includes(peer)),
+        ...(before === undefined ? [] : runnersOf(before))
+      ],
       fetchSizes: values.fetch === "same" ? fetchSizes : undefined,
       out: path.resolve(values.out ?? (whole && values.fetch === "same" ? own(".") : own("../.cache/bench/results")))
     }
@@ -119,7 +128,7 @@ const takesPart =
     runner.tasks.includes(workload.task) &&
     workload.formats.includes(runner.format) &&
     (workload.otherStores || runner.otherStore !== true) &&
-    (workload.peers?.includes(runner.peer) ?? true)
+    (runner.peer === "before" || (workload.peers?.includes(runner.peer) ?? true))
 
 const unfit = (workload: Workload, present: ReadonlyArray<Runner>): ReadonlyArray<Results["absent"][number]> =>
   present.filter(takesPart(workload)).flatMap(({ cannot, title }) => {
@@ -192,7 +201,9 @@ const runInTurn = (
       const mine = prepared.filter(({ taking }) => taking.includes(runner))
       return mine.length === 0 ? [] : [{ runner, mine }]
     })
-    const rounds = options.rounds * Math.max(...series.map(({ roundsFactor = 1 }) => roundsFactor))
+    // beside an earlier commit, all have as many rounds as were asked for
+    const factor = options.before === undefined ? Math.max(...series.map(({ roundsFactor = 1 }) => roundsFactor)) : 1
+    const rounds = options.rounds * factor
     for (let round = 1; round <= rounds; round++) {
       const from = (round - 1) % Math.max(1, turns.length)
       for (const { mine, runner } of [...turns.slice(from), ...turns.slice(0, from)]) {

@@ -8,6 +8,7 @@ import { installJava } from "../test/kafka/java.ts"
 import * as Librdkafka from "../test/kafka/Librdkafka.ts"
 import { run, type Output, type RunOptions } from "../test/kafka/process.ts"
 import { TestKafkaError } from "../test/kafka/TestKafkaError.ts"
+import { beforeId } from "./results.ts"
 import type { Format, Task, Topic } from "./workloads.ts"
 
 export interface Command {
@@ -80,6 +81,12 @@ const newestChange = (directory: string): number =>
       .map((name) => fs.statSync(path.join(directory, String(name))).mtimeMs)
   )
 
+const compile = (directory: string): Effect.Effect<Output, TestKafkaError> => {
+  const compiler = path.join(projectRoot, "node_modules", "typescript", "bin", "tsc")
+  const project = path.join(directory, "tsconfig.build.json")
+  return tool(process.execPath, [compiler, "-p", project, "--noEmitOnError"], "npm ci")
+}
+
 /** The package as users get it, compiled if it is older than its source. */
 const ours = Effect.gen(function* () {
   const built = path.join(projectRoot, "dist", "index.js")
@@ -88,12 +95,42 @@ const ours = Effect.gen(function* () {
     () => fs.existsSync(built) && fs.statSync(built).mtimeMs >= newestChange(path.join(projectRoot, "src"))
   )
   if (!upToDate) {
-    const compiler = path.join(projectRoot, "node_modules", "typescript", "bin", "tsc")
-    const project = path.join(projectRoot, "tsconfig.build.json")
-    yield* tool(process.execPath, [compiler, "-p", project, "--noEmitOnError"], "npm ci")
+    yield* compile(projectRoot)
   }
   return nodeCommand(peerFile("ours", "run.mjs"))
 })
+
+/** Where npm's `effect-ktables` of an earlier commit is: its sources, compiled by the compiler and with the packages of today. */
+const checkout = (ref: string): Effect.Effect<string, TestKafkaError> =>
+  Effect.gen(function* () {
+    const git = (...args: ReadonlyArray<string>) => tool("git", args, "install git", { cwd: projectRoot })
+    const commit = (yield* git("rev-parse", "--verify", `${ref}^{commit}`)).stdout.toString().trim()
+    return yield* cached(
+      `before-${commit}`,
+      (directory) =>
+        Effect.gen(function* () {
+          const archive = path.join(directory, "sources.tar")
+          yield* git("archive", "-o", archive, commit, "src", "package.json", "tsconfig.json", "tsconfig.build.json")
+          yield* tool("tar", ["-xf", archive, "-C", directory], "install tar")
+          yield* attempt("remove the archive", () => fs.rmSync(archive))
+          yield* compile(directory)
+        }),
+      "bench"
+    )
+  })
+
+/** An earlier commit under the runner of today, which finds the package by its own name above it. */
+const before = (ref: string) =>
+  Effect.gen(function* () {
+    const directory = yield* checkout(ref)
+    const runner = path.join(directory, "bench", "peers", "ours", "run.mjs")
+    yield* attempt("copy the runner", () => {
+      fs.mkdirSync(path.dirname(runner), { recursive: true })
+      fs.copyFileSync(peerFile("ours", "run.mjs"), runner)
+      fs.copyFileSync(peerFile("javascript.mjs"), path.join(directory, "bench", "peers", "javascript.mjs"))
+    })
+    return nodeCommand(runner)
+  })
 
 /** The version of the peer is the one that the project itself depends on, exactly. */
 const kafkajs = Effect.succeed(nodeCommand(peerFile("kafkajs", "run.mjs")))
@@ -304,3 +341,15 @@ export const runners: ReadonlyArray<Runner> = [
     install: platformatic
   }
 ]
+
+/** What an earlier commit is measured as, beside `ours`: in all that ours does. */
+export const runnersOf = (ref: string): ReadonlyArray<Runner> =>
+  runners
+    .filter(({ peer }) => peer === "ours")
+    .map((runner) => ({
+      ...runner,
+      id: beforeId(runner.id),
+      peer: "before",
+      title: runner.title.replace("effect-ktables", `${ref}, before`),
+      install: before(ref)
+    }))

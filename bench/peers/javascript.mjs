@@ -17,12 +17,19 @@ export const number = (name) => (job[name] === undefined ? undefined : Number(jo
 /** The options that are given, without those that are not: a peer's default is then its own. */
 export const given = (options) => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 
-/** The one line of JSON that the bench reads, and the end of the process. */
-export const answer = (runtime, figures, more = {}) =>
+const cpuSeconds = () => {
+  const { system, user } = process.cpuUsage()
+  return (system + user) / 1e6
+}
+
+/** The one line of JSON that the bench reads, and the end of the process. CPU is of the whole process, unless it is said. */
+export const answer = (runtime, figures, more = {}) => {
+  const all = { cpuSeconds: cpuSeconds(), ...figures }
   process.stdout.write(
-    `${JSON.stringify({ runtime: `${runtime}, Node ${process.versions.node}`, figures, ...more })}\n`,
+    `${JSON.stringify({ runtime: `${runtime}, Node ${process.versions.node}`, figures: all, ...more })}\n`,
     () => process.exit(0)
   )
+}
 
 export const quantile = (numbers, q) => {
   const sorted = Float64Array.from(numbers).sort()
@@ -35,11 +42,6 @@ const memory = () => {
   globalThis.gc()
   const { arrayBuffers, heapUsed, rss } = process.memoryUsage()
   return { rss, heap: heapUsed + arrayBuffers }
-}
-
-const cpuSeconds = () => {
-  const { system, user } = process.cpuUsage()
-  return (system + user) / 1e6
 }
 
 /** Measures `connect`, which returns a function that gives the content: pairs of a key and the value's bytes or text. */

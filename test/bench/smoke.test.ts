@@ -33,6 +33,8 @@ realKafka("npm run bench", { java: true, python: true }, () => {
           only,
           "--peers",
           "ours,librdkafka,kafkajs",
+          "--before",
+          "HEAD",
           "--out",
           out
         ]
@@ -44,29 +46,39 @@ realKafka("npm run bench", { java: true, python: true }, () => {
         expect(results.quick).toBe(true)
         expect(results.rounds).toBe(1)
         expect(results.absent).toEqual([])
-        expect(results.runners.map(({ id }) => id)).toEqual(["ours", "ours-typed", "librdkafka", "kafkajs"])
+        expect(results.runners.map(({ id }) => id)).toEqual([
+          "ours",
+          "ours-typed",
+          "librdkafka",
+          "kafkajs",
+          "before",
+          "before-typed"
+        ])
         expect(results.runs.filter(({ error }) => error !== undefined)).toEqual([])
 
         const ran = (workload: string) =>
           results.runs.filter((one) => one.workload === workload).map(({ runner }) => runner)
-        expect(ran("flat")).toEqual(["ours", "ours-typed", "librdkafka", "kafkajs"])
+        const before = ["before", "before-typed"]
+        expect(ran("flat")).toEqual(["ours", "ours-typed", "librdkafka", "kafkajs", ...before])
         // what is compared takes turns, and asking for the one brings the other
         const growing = results.runs.filter(({ workload }) => workload.startsWith("growth"))
         expect(growing.map(({ runner, workload }) => [runner, workload])).toEqual([
           ["ours", "growth-tenth"],
           ["ours", "growth"],
           ["librdkafka", "growth-tenth"],
-          ["librdkafka", "growth"]
+          ["librdkafka", "growth"],
+          ["before", "growth-tenth"],
+          ["before", "growth"]
         ])
-        expect(ran("hot")).toEqual(["ours", "ours-typed", "librdkafka", "kafkajs"])
-        expect(ran("wide")).toEqual(["ours", "librdkafka", "kafkajs"])
-        expect(ran("gzip")).toEqual(["ours", "librdkafka", "kafkajs"])
-        expect(ran("empty")).toEqual(["ours", "librdkafka", "kafkajs"])
-        expect(ran("follow")).toEqual(["ours", "kafkajs"])
-        expect(ran("waits")).toEqual(["ours"])
-        expect(ran("writes")).toEqual(["ours", "kafkajs"])
-        expect(ran("reads")).toEqual(["ours-typed"])
-        expect(ran("fanOut")).toEqual(["ours"])
+        expect(ran("hot")).toEqual(["ours", "ours-typed", "librdkafka", "kafkajs", ...before])
+        expect(ran("wide")).toEqual(["ours", "librdkafka", "kafkajs", "before"])
+        expect(ran("gzip")).toEqual(["ours", "librdkafka", "kafkajs", "before"])
+        expect(ran("empty")).toEqual(["ours", "librdkafka", "kafkajs", "before"])
+        expect(ran("follow")).toEqual(["ours", "kafkajs", "before"])
+        expect(ran("waits")).toEqual(["ours", "before"])
+        expect(ran("writes")).toEqual(["ours", "kafkajs", "before"])
+        expect(ran("reads")).toEqual(["ours-typed", "before-typed"])
+        expect(ran("fanOut")).toEqual(["ours", "before"])
 
         const figures = (workload: string, runner: string) =>
           results.runs.find((one) => one.workload === workload && one.runner === runner)?.figures ?? {}
@@ -81,6 +93,12 @@ realKafka("npm run bench", { java: true, python: true }, () => {
         for (const { figures } of results.runs) expect(Object.keys(figures)).not.toEqual([])
 
         expect(read("results.md")).toContain("## Targets")
+        const [, compared] = read("results.md").split("## Before and after")
+        for (const row of ["flat", "flat, typed", "writes", "reads, typed"]) {
+          expect(compared).toMatch(
+            new RegExp(`^\\| ${row} +\\| CPU, s +\\| [\\d.]+ +\\| [\\d.]+ +\\| [\\d.]+ +\\|$`, "m")
+          )
+        }
         expect(read("results.svg")).toMatch(/^<svg [^]*<rect [^]*<\/svg>\n$/)
         expect(stdout.toString()).toContain("Nobody of those who were asked to run.")
       }),
