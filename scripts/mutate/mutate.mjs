@@ -169,6 +169,8 @@ const { concurrency, fresh, what } = parseArguments(process.argv.slice(2))
 const { mutate, name, tests } = target(what)
 install()
 mkdirSync(reports, { recursive: true })
+const sandbox = join(".cache", "mutation", `sandbox-${name}`)
+rmSync(join(root, sandbox), { recursive: true, force: true })
 const incrementalFile = join(reports, `${name}.incremental.json`)
 if (fresh) rmSync(incrementalFile, { force: true })
 process.chdir(root)
@@ -193,7 +195,7 @@ const stryker = new Stryker({
   // For mutants that loop for ever. What waits for ever is ended by the tests' own timeout.
   timeoutMS: 15_000,
   timeoutFactor: 3,
-  tempDirName: join(".cache", "mutation", `sandbox-${name}`),
+  tempDirName: sandbox,
   reporters: ["progress-append-only", "json"],
   jsonReporter: { fileName: join(reports, `${name}.json`) },
   allowConsoleColors: false,

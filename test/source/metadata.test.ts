@@ -3,7 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { TopicError } from "../../src/KafkaError.ts"
 import { connectionError } from "../support/FakeCluster.ts"
-import { advance, described, settle, topic, topicMissing, topicRefused, withTopic } from "../table/support.ts"
+import { described, settle, topic, topicMissing, topicRefused, withTopic } from "../table/support.ts"
 import { BACKOFF, DENIED_RETRY, GRACE, it, MAX_WAIT, METADATA_AGE, pass, shown, watch } from "./support.ts"
 
 const INVALID_TOPIC = 17
@@ -238,7 +238,7 @@ describe("leaders", () => {
               )
             })
           : undefined
-      yield* advance(MAX_WAIT)
+      yield* pass(MAX_WAIT)
       assert.strictEqual(watched.partition().retryAt - 10_000_000, MAX_WAIT + DENIED_RETRY)
       cluster.moveLeader(topic, 1)
       watched.forget()

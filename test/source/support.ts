@@ -1,14 +1,13 @@
 /** A source on a cluster in memory, in the test's own time, with all that it asks and tells written down. */
-import { it as effectIt } from "@effect/vitest"
-import * as Clock from "effect/Clock"
+import { assert, it as effectIt } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as TestClock from "effect/TestClock"
 import type { FetchRequest, ListOffsetsRequest } from "../../src/KafkaClient.ts"
 import type { SourceOptions } from "../../src/internal/source/context.ts"
 import type { SourceEvent, SourcePartition } from "../../src/internal/source/partition.ts"
 import { makeSource, type Source } from "../../src/internal/source/source.ts"
 import type { FakeCluster, Request } from "../support/FakeCluster.ts"
+import { ManualClock } from "../support/ManualClock.ts"
 import { settle, topic } from "../table/support.ts"
 
 /** When tests begin: far from zero, which stands for "at once" in the source. */
@@ -49,8 +48,12 @@ export interface Watched {
 /** Random numbers are 0 in these tests, so that each wait is exactly as long as the backoff says. */
 export const it = {
   scoped: <E>(name: string, test: () => Effect.Effect<void, E, Scope.Scope>) =>
-    effectIt.scoped(name, () => Effect.zipRight(TestClock.setTime(BEGIN), test()).pipe(Effect.withRandomFixed([0])))
+    effectIt.scoped(name, () => test().pipe(Effect.withRandomFixed([0]), Effect.withClock(new ManualClock(BEGIN))))
 }
+
+const manualClock = Effect.map(Effect.clock, (clock) =>
+  clock instanceof ManualClock ? clock : assert.fail("not within `it` of this module")
+)
 
 export interface OptionsOfTest extends Partial<Omit<SourceOptions, "fetch" | "client">> {
   readonly fetch?: Partial<SourceOptions["fetch"]>
@@ -114,14 +117,14 @@ export const watch = (cluster: FakeCluster, options: OptionsOfTest = {}, takes =
 /** Lets time pass, and all that waits for a time do at that time what it waits for, one after the other. */
 export const pass = (millis: number): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const end = (yield* Clock.currentTimeMillis) + millis
-    for (;;) {
-      const next = Math.min(...(yield* TestClock.sleeps()))
-      if (next > end) break
-      yield* TestClock.setTime(next)
+    const clock = yield* manualClock
+    const end = clock.unsafeCurrentTimeMillis() + millis
+    yield* settle
+    for (let next = clock.next; next <= end; next = clock.next) {
+      clock.setTime(next)
       yield* settle
     }
-    yield* TestClock.setTime(end)
+    clock.setTime(end)
     yield* settle
   })
 
