@@ -6,7 +6,7 @@ import type { FetchedPartition } from "../../src/KafkaClient.ts"
 import { CorruptBatchError } from "../../src/KafkaError.ts"
 import { batch, record } from "../recordBatch/support.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
-import { fetched, fetchOf, nothingNew, settle, topic, withTopic } from "../table/support.ts"
+import { fetched, fetchOf, nothingNew, settle, topic, withTopic } from "../support/answers.ts"
 import { BACKOFF, BEGIN, DENIED_RETRY, it, MAX_WAIT, pass, shown, watch, type Watched } from "./support.ts"
 
 const CORRUPT_MESSAGE = 2

@@ -3,7 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { TopicError } from "../../src/KafkaError.ts"
 import { connectionError } from "../support/FakeCluster.ts"
-import { described, settle, topic, topicMissing, topicRefused, withTopic } from "../table/support.ts"
+import { described, settle, topic, topicMissing, topicRefused, withTopic } from "../support/answers.ts"
 import { BACKOFF, DENIED_RETRY, GRACE, it, MAX_WAIT, METADATA_AGE, pass, shown, watch } from "./support.ts"
 
 const INVALID_TOPIC = 17

@@ -4,7 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { ListOffsetsResponse } from "../../src/KafkaClient.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
-import { fetched, refused, settle, topic, withTopic } from "../table/support.ts"
+import { fetched, refused, settle, topic, withTopic } from "../support/answers.ts"
 import { BACKOFF, BEGIN, DENIED_RETRY, it, listOf, MAX_WAIT, pass, shown, watch } from "./support.ts"
 
 const OFFSET_OUT_OF_RANGE = 1

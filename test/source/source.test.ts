@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { connectionError } from "../support/FakeCluster.ts"
-import { described, fetched, fetchOf, settle, topic, topicRefused, withTopic } from "../table/support.ts"
+import { described, fetched, fetchOf, settle, topic, topicRefused, withTopic } from "../support/answers.ts"
 import { BACKOFF, DENIED_RETRY, it, MAX_WAIT, pass, shown, watch } from "./support.ts"
 
 const TOPIC_AUTHORIZATION_FAILED = 29

@@ -8,7 +8,7 @@ import type { SourceEvent, SourcePartition } from "../../src/internal/source/par
 import { makeSource, type Source } from "../../src/internal/source/source.ts"
 import type { FakeCluster, Request } from "../support/FakeCluster.ts"
 import { ManualClock } from "../support/ManualClock.ts"
-import { settle, topic } from "../table/support.ts"
+import { settle, topic } from "../support/answers.ts"
 
 /** When tests begin: far from zero, which stands for "at once" in the source. */
 export const BEGIN = 10_000_000
