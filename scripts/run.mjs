@@ -134,6 +134,8 @@ const commands = {
     const random = ["test/recordBatch/mutations", "test/recordBatch/randomBytes", "test/embedded/tableModel"]
     test([["test/faults", "test/soak", ...random, ...args]], { ...more, ...process.env })
   },
+  // small bugs put into a folder of src/internal, one at a time: does a test notice?
+  mutate: () => process.exit(run(undefined, process.execPath, ["scripts/mutate/mutate.mjs", ...args])),
   // faults at random for so many minutes
   soak: () => {
     const [minutes = "10", ...rest] = args

@@ -47,6 +47,8 @@ export class FakeCluster {
   /** What a request does instead, if it returns something: fail, answer otherwise, never answer. */
   before: (request: Request, node: number, detail: unknown) => Effect.Effect<unknown, ConnectionError> | undefined =
     () => undefined
+  /** Is told of each request before it is answered. */
+  listener: (request: Request, node: number, detail: unknown) => void = () => {}
   private readonly network: Network
 
   constructor(nodes = 1) {
@@ -54,6 +56,7 @@ export class FakeCluster {
     this.network = new Network(this.cluster)
     const handler: Handler<Request> = (call, answer) => {
       this.requests.push({ request: call.name, node: call.node })
+      this.listener(call.name, call.node, call.request)
       const instead = this.before(call.name, call.node, call.request)
       return (instead as typeof answer | undefined) ?? answer
     }

@@ -18,6 +18,8 @@ export interface ZstdFrame {
 }
 
 const MAX_BLOCK = 128 * 1024
+/** Kafka's decoder, which reads a stream, makes room for no larger window. */
+const MAX_WINDOW = 128 * 1024 * 1024
 const DICTIONARY_ID_SIZES = [0, 1, 2, 4]
 
 const broken = (detail: string): Refusal => new Refusal("Decompression", `zstd: ${detail}`)
@@ -43,6 +45,12 @@ export const zstdFrames = (bytes: Buffer): ReadonlyArray<ZstdFrame> => {
   return frames
 }
 
+/** Five bits of exponent, and three of eighths. */
+const windowSize = (code: number): number => {
+  const base = 2 ** (10 + (code >>> 3))
+  return base + (base / 8) * (code & 7)
+}
+
 const walkFrame = (bytes: Buffer, start: number): ZstdFrame => {
   const descriptor = bytes[start + 4]
   if (descriptor & 0x08) throw broken("a reserved bit is set")
@@ -52,11 +60,7 @@ const walkFrame = (bytes: Buffer, start: number): ZstdFrame => {
   let position = start + 5
   const blocksAt = position + (singleSegment ? 0 : 1) + DICTIONARY_ID_SIZES[descriptor & 3] + sizeBytes
   if (blocksAt > bytes.length) throw broken("a frame header is cut off")
-  let window = Infinity
-  if (!singleSegment) {
-    const base = 2 ** (10 + (bytes[position] >>> 3))
-    window = base + (base / 8) * (bytes[position] & 7)
-  }
+  const windowCode = bytes[position]
   position = blocksAt - sizeBytes
   const contentSize =
     sizeBytes === 0
@@ -68,7 +72,10 @@ const walkFrame = (bytes: Buffer, start: number): ZstdFrame => {
           : sizeBytes === 4
             ? bytes.readUInt32LE(position)
             : bytes.readUInt32LE(position) + bytes.readUInt32LE(position + 4) * 0x100000000
-  const maxBlock = Math.min(MAX_BLOCK, singleSegment ? (contentSize ?? MAX_BLOCK) : window)
+  // A single segment declares its content, which is its window.
+  const window = singleSegment ? (contentSize ?? 0) : windowSize(windowCode)
+  if (window > MAX_WINDOW) throw broken(`needs a window of ${window} bytes`)
+  const maxBlock = Math.min(MAX_BLOCK, window)
 
   let atLeast = 0
   let atMost = 0

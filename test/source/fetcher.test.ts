@@ -1,0 +1,942 @@
+/** The fetch loop of a leader: what it asks for, and what it makes of each answer. */
+import { assert, describe } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type { FetchedPartition } from "../../src/KafkaClient.ts"
+import { CorruptBatchError } from "../../src/KafkaError.ts"
+import { batch, record } from "../recordBatch/support.ts"
+import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
+import { fetched, fetchOf, nothingNew, settle, topic, withTopic } from "../support/answers.ts"
+import { BACKOFF, BEGIN, DENIED_RETRY, it, MAX_WAIT, pass, shown, watch, type Watched } from "./support.ts"
+
+const CORRUPT_MESSAGE = 2
+const NOT_LEADER_OR_FOLLOWER = 6
+const INVALID_TOPIC = 17
+const TOPIC_AUTHORIZATION_FAILED = 29
+const UNKNOWN_SERVER_ERROR = -1
+const KAFKA_STORAGE_ERROR = 56
+
+const addressOf = (cluster: FakeCluster, node: number): string => {
+  const { host, port } = cluster.cluster.brokerOf(node)
+  return `${host}:${port}`
+}
+
+const append = (cluster: FakeCluster, count: number, partition = 0): void => {
+  for (let i = 0; i < count; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }], partition)
+}
+
+/** Each partition of the request is answered in its own way; those for which there is nothing are left out. */
+const answered = (
+  detail: unknown,
+  of: (partition: number) => Partial<FetchedPartition> | undefined,
+  rest: { readonly throttleMillis?: number } = {}
+) =>
+  Effect.map(fetched(detail, {}), (answer) => ({
+    ...answer,
+    ...rest,
+    partitions: answer.partitions.flatMap((one) => {
+      const own = of(one.partition)
+      return own === undefined ? [] : [{ ...one, ...own }]
+    })
+  }))
+
+const empty = (end: number): Partial<FetchedPartition> => ({ highWatermark: end, lastStableOffset: end })
+
+/** The partitions that each fetch asked for, in its order. */
+const asked = (watched: Watched): ReadonlyArray<ReadonlyArray<number>> =>
+  watched.fetches().map(({ partitions }) => partitions.map((p) => p.partition))
+
+const timesOf = (watched: Watched): ReadonlyArray<number> => watched.requests("fetch").map(({ at }) => at)
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+describe("what a fetch asks for", () => {
+  it.scoped("the topic by its id, as much as the options say, each partition from its position", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      append(cluster, 3)
+      cluster.moveLeader(topic, 0, 1)
+      const { leaderEpoch } = cluster.partition(topic, 1)
+      assert.notStrictEqual(leaderEpoch, 0)
+      const watched = yield* watch(cluster, { fetch: { minBytes: 7, maxBytes: 12_345, maxPartitionBytes: 678 } })
+      const { id } = cluster.topic(topic)
+      const [first, second] = watched.fetches()
+      const ordered = { ...first, partitions: first.partitions.toSorted((a, b) => a.partition - b.partition) }
+      assert.deepStrictEqual(ordered, {
+        topic: { name: topic, id },
+        isolation: "read_committed",
+        maxWaitMillis: MAX_WAIT,
+        minBytes: 7,
+        maxBytes: 12_345,
+        partitions: [
+          { partition: 0, leaderEpoch: 0, fetchOffset: 0, lastFetchedEpoch: -1, maxBytes: 678 },
+          { partition: 1, leaderEpoch, fetchOffset: 0, lastFetchedEpoch: -1, maxBytes: 678 }
+        ]
+      })
+      assert.deepInclude(
+        second.partitions.find((p) => p.partition === 0),
+        { fetchOffset: 3, lastFetchedEpoch: 0 }
+      )
+    })
+  )
+
+  it.scoped("each partition in its turn first", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(3)
+      cluster.before = (request, _, detail) =>
+        request === "fetch" ? Effect.delay(nothingNew(detail, 0), 100) : undefined
+      const watched = yield* watch(cluster)
+      watched.forget()
+      yield* pass(400)
+      const orders = asked(watched)
+      assert.lengthOf(orders, 4)
+      assert.deepStrictEqual(orders[0].toSorted(), [0, 1, 2])
+      for (const [i, order] of orders.entries()) {
+        const next = orders.at(i + 1)
+        if (next !== undefined) assert.deepStrictEqual(next, [...order.slice(1), order[0]])
+      }
+    })
+  )
+
+  it.scoped("only what is due: a partition that was refused waits for its time, and no long poll outlasts that", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      let refusals = 1
+      cluster.before = (request, _, detail) => {
+        if (request !== "fetch") return undefined
+        const refuses = refusals-- > 0
+        return Effect.delay(
+          answered(detail, (p) => (p === 1 && refuses ? { errorCode: KAFKA_STORAGE_ERROR } : empty(0))),
+          fetchOf(detail).maxWaitMillis
+        )
+      }
+      const watched = yield* watch(cluster)
+      const sorted = () => asked(watched).map((one) => one.toSorted())
+      assert.deepStrictEqual(sorted(), [[0, 1]])
+      yield* pass(MAX_WAIT)
+      assert.deepStrictEqual(sorted(), [[0, 1], [0]])
+      assert.strictEqual(watched.fetches()[1].maxWaitMillis, BACKOFF)
+      yield* pass(BACKOFF)
+      assert.deepStrictEqual(sorted().at(-1), [0, 1])
+      assert.strictEqual(watched.fetches().at(-1)!.maxWaitMillis, MAX_WAIT)
+      assert.deepStrictEqual(timesOf(watched), [0, MAX_WAIT, MAX_WAIT + BACKOFF])
+    })
+  )
+
+  it.scoped("with a short wait while another partition of this leader is held or not open yet", () =>
+    Effect.gen(function* () {
+      for (const why of ["opening", "held"] as const) {
+        const cluster = withTopic(2)
+        cluster.before = (request, _, detail) =>
+          request === "listOffsets" && why === "opening"
+            ? Effect.map(Effect.succeed(detail as { partitions: ReadonlyArray<{ partition: number }> }), (d) => ({
+                partitions: d.partitions.map(({ partition }) => ({
+                  partition,
+                  errorCode: partition === 1 ? TOPIC_AUTHORIZATION_FAILED : 0,
+                  offset: 0,
+                  leaderEpoch: 0
+                }))
+              }))
+            : request === "fetch"
+              ? answered(detail, (p) => (p === 1 ? { ...empty(1), records: Buffer.alloc(70, 0xff) } : empty(0))).pipe(
+                  Effect.delay(50)
+                )
+              : undefined
+        const watched = yield* watch(cluster)
+        yield* pass(100)
+        assert.strictEqual(watched.partition(1).phase, why)
+        const last = watched.fetches().at(-1)!
+        assert.deepStrictEqual(
+          last.partitions.map((p) => p.partition),
+          [0]
+        )
+        assert.strictEqual(last.maxWaitMillis, BACKOFF)
+      }
+    })
+  )
+
+  it.scoped("with the whole wait whatever another leader's partitions do", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2, 2)
+      cluster.moveLeader(topic, 1, 1)
+      cluster.before = (request, node) => (request === "listOffsets" && node === 1 ? Effect.never : undefined)
+      const watched = yield* watch(cluster)
+      assert.deepStrictEqual(asked(watched), [[0]])
+      assert.strictEqual(watched.fetches()[0].maxWaitMillis, MAX_WAIT)
+    })
+  )
+
+  it.scoped("a partition whose time was set before the clock went back, at once", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.before = (request, _, detail) =>
+        request === "fetch" ? Effect.delay(nothingNew(detail, 0), 100) : undefined
+      const watched = yield* watch(cluster)
+      const waiting = watched.partition() as { retryAt: number }
+      waiting.retryAt = BEGIN + DENIED_RETRY
+      watched.forget()
+      yield* pass(1_000)
+      assert.deepStrictEqual(timesOf(watched), [])
+      waiting.retryAt = BEGIN + 1_000 + DENIED_RETRY * 3
+      watched.source.refresh()
+      yield* pass(BACKOFF)
+      assert.deepStrictEqual(timesOf(watched), [1_000 + BACKOFF])
+    })
+  )
+})
+
+describe("records", () => {
+  it.scoped("are handed over as they came, and the next fetch goes out behind them before they are taken", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      append(cluster, 2)
+      const watched = yield* watch(cluster, {}, false)
+      const { take } = watched.source.events
+      assert.deepStrictEqual(shown([yield* take, yield* take]), ["PartitionCount 1", "Opened 0: 0 to 2"])
+      yield* settle
+      assert.strictEqual(watched.fetches().at(-1)!.partitions[0].fetchOffset, 2)
+      const event = yield* take
+      if (event._tag !== "Fetched") return assert.fail(event._tag)
+      const sent = Buffer.concat(cluster.log(topic).batches.map(({ bytes }) => bytes))
+      assert.lengthOf(event.partitions, 1)
+      assert.deepInclude(event.partitions[0], { partition: 0, generation: 1, aborted: [] })
+      assert.isTrue(event.partitions[0].records.equals(sent))
+    })
+  )
+
+  it.scoped("come with the list of aborted transactions that the broker gave", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.appendOpen(topic, [{ key: "a", value: "1" }])("abort")
+      const watched = yield* watch(cluster)
+      const event = watched.events.find(({ _tag }) => _tag === "Fetched")
+      if (event?._tag !== "Fetched") return assert.fail("nothing was fetched")
+      assert.lengthOf(event.partitions[0].aborted, 1)
+      assert.strictEqual(event.partitions[0].aborted[0].firstOffset, 0)
+    })
+  )
+
+  it.scoped("of all partitions of an answer are one event, without those that have none", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(3)
+      append(cluster, 1, 0)
+      append(cluster, 1, 2)
+      const watched = yield* watch(cluster)
+      assert.deepInclude(shown(watched.events), "Fetched 0 and 2")
+      assert.strictEqual(watched.partition(1).reachedHead, true)
+    })
+  )
+
+  it.scoped("that make no sense are handed over to whoever says what is wrong, and their partition is held", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      append(cluster, 1)
+      const bytes = Buffer.alloc(70, 0xff)
+      cluster.before = (request, _, detail) =>
+        request === "fetch"
+          ? Effect.delay(
+              answered(detail, (p) => (p === 0 ? { ...empty(1), records: bytes } : empty(0))),
+              10
+            )
+          : undefined
+      const watched = yield* watch(cluster)
+      yield* pass(10)
+      const event = watched.events.at(-1)
+      if (event?._tag !== "Fetched") return assert.fail(event?._tag)
+      assert.strictEqual(event.partitions[0].records, bytes)
+      assert.deepInclude(watched.partition(), { phase: "held", fetchOffset: 0, reachedHead: false, generation: 1 })
+      yield* pass(200)
+      assert.deepStrictEqual(new Set(asked(watched).slice(1).map(String)), new Set(["1"]))
+    })
+  )
+
+  it.scoped("move its position to the last of them, and its epoch to theirs", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      append(cluster, 1)
+      cluster.moveLeader(topic, 0)
+      cluster.moveLeader(topic, 0)
+      append(cluster, 1)
+      const watched = yield* watch(cluster)
+      const { leaderEpoch } = cluster.partition(topic)
+      assert.isAbove(leaderEpoch, 0)
+      assert.deepInclude(watched.partition(), { fetchOffset: 2, lastEpoch: leaderEpoch })
+    })
+  )
+
+  it.scoped("say how far the log is committed; where a broker does not say it, all of it is", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      let answer: Partial<FetchedPartition> = { highWatermark: 9, lastStableOffset: 4 }
+      cluster.before = (request, _, detail) =>
+        request === "fetch" ? Effect.delay(fetched(detail, answer), 10) : undefined
+      const watched = yield* watch(cluster)
+      yield* pass(10)
+      assert.deepInclude(watched.partition(), { highWatermark: 9, lastStableOffset: 4 })
+      answer = { highWatermark: 12, lastStableOffset: -1 }
+      yield* pass(20)
+      assert.deepInclude(watched.partition(), { highWatermark: 12, lastStableOffset: 12 })
+    })
+  )
+})
+
+describe("an answer about another place", () => {
+  const late = (change: (watched: Watched, cluster: FakeCluster) => void) =>
+    Effect.gen(function* () {
+      const cluster = withTopic(1, 2)
+      const arrives = yield* Deferred.make<void>()
+      const watched = yield* watch(cluster)
+      const records = batch(0, [record("late", "1")])
+      let first = true
+      cluster.before = (request, _, detail) => {
+        if (request !== "fetch" || !first) return request === "fetch" ? Effect.never : undefined
+        first = false
+        return Effect.zipRight(Deferred.await(arrives), fetched(detail, { ...empty(1), records }))
+      }
+      yield* pass(MAX_WAIT)
+      watched.forget()
+      change(watched, cluster)
+      yield* Deferred.succeed(arrives, undefined)
+      yield* settle
+      return watched
+    })
+
+  it.scoped("counts as it is, if nothing changed meanwhile", () =>
+    Effect.gen(function* () {
+      const watched = yield* late(() => {})
+      assert.deepStrictEqual(shown(watched.events), ["Fetched 0"])
+      assert.strictEqual(watched.partition().fetchOffset, 1)
+    })
+  )
+
+  it.scoped("is dropped after a jump to another position, or to the same", () =>
+    Effect.gen(function* () {
+      for (const offset of [0, 5]) {
+        const watched = yield* late(({ source }) => {
+          assert.strictEqual(source.refetch(0, offset), 2)
+        })
+        assert.deepStrictEqual(shown(watched.events), [])
+        assert.deepInclude(watched.partition(), { fetchOffset: offset, generation: 2, lastEpoch: -1 })
+      }
+    })
+  )
+
+  it.scoped("is dropped while it begins anew, when it is held, and when another broker leads it", () =>
+    Effect.gen(function* () {
+      const reopened = yield* late(({ source }) => source.reopen(0))
+      assert.deepStrictEqual(
+        shown(reopened.events).filter((one) => one.startsWith("Fetched")),
+        []
+      )
+      for (const other of [{ phase: "held" }, { leader: 1 }, { fetchOffset: 3 }] as const) {
+        const watched = yield* late((watched) => void Object.assign(watched.partition(), other))
+        assert.deepStrictEqual(shown(watched.events), [], JSON.stringify(other))
+      }
+    })
+  )
+})
+
+describe("a partition that is missing from an answer", () => {
+  it.scoped("is asked for again after a wait, longer each time, and has made no progress", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      cluster.before = (request, _, detail) =>
+        request === "fetch"
+          ? Effect.delay(
+              answered(detail, (p) => (p === 0 ? empty(0) : undefined)),
+              fetchOf(detail).maxWaitMillis
+            )
+          : undefined
+      const watched = yield* watch(cluster)
+      yield* pass(MAX_WAIT + 1)
+      assert.deepInclude(watched.partition(1), { reachedHead: false, phase: "fetching", attempts: 1 })
+      assert.strictEqual(watched.partition(1).retryAt, BEGIN + MAX_WAIT + BACKOFF)
+      yield* pass(BACKOFF + 1)
+      assert.strictEqual(watched.partition(1).attempts, 1)
+      yield* pass(MAX_WAIT)
+      assert.deepInclude(watched.partition(1), { attempts: 2 })
+      assert.strictEqual(watched.partition(1).retryAt, BEGIN + MAX_WAIT + BACKOFF + MAX_WAIT + BACKOFF * 2)
+    })
+  )
+
+  it.scoped("waits as long as the broker says, if that holds answers back", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.before = (request, _, detail) =>
+        request === "fetch" ? answered(detail, () => undefined, { throttleMillis: 700 }) : undefined
+      const watched = yield* watch(cluster)
+      yield* pass(1_500)
+      assert.deepStrictEqual(timesOf(watched), [0, 700, 1_400])
+      assert.deepInclude(watched.partition(), { retryAt: 0, attempts: 0 })
+    })
+  )
+})
+
+describe("a batch that is larger than what was asked for", () => {
+  const large = batch(0, [record("k", Buffer.alloc(3_500))])
+
+  /** Gives as many bytes as it is asked for. */
+  const generous = (detail: unknown, bytes = large) =>
+    answered(detail, (p) => ({
+      ...empty(1),
+      records: bytes.subarray(0, fetchOf(detail).partitions.find((one) => one.partition === p)!.maxBytes)
+    }))
+
+  const sizes = (watched: Watched) => watched.fetches().map(({ partitions }) => partitions[0].maxBytes)
+
+  it.scoped("is asked for with the size that it needs, and the next one with the usual size", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      append(cluster, 1)
+      cluster.before = (request, _, detail) =>
+        request === "fetch" && fetchOf(detail).partitions[0].fetchOffset === 0 ? generous(detail) : undefined
+      const watched = yield* watch(cluster)
+      assert.deepStrictEqual(sizes(watched), [1_000, large.length, 1_000])
+      assert.deepStrictEqual(shown(watched.events), ["PartitionCount 1", "Opened 0: 0 to 1", "Fetched 0"])
+    })
+  )
+
+  it.scoped("is asked for with twice the size, as long as the broker gives too little to know it", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      append(cluster, 1)
+      cluster.before = (request, _, detail) =>
+        request === "fetch"
+          ? fetchOf(detail).partitions[0].maxBytes < 4_000
+            ? fetched(detail, { ...empty(1), records: large.subarray(0, 11) })
+            : Effect.never
+          : undefined
+      const watched = yield* watch(cluster)
+      assert.deepStrictEqual(sizes(watched), [1_000, 2_000, 4_000])
+    })
+  )
+
+  it.scoped("is the end, when the cap was asked for in vain: with what it is about", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      append(cluster, 1)
+      cluster.before = (request, _, detail) =>
+        request === "fetch" ? fetched(detail, { ...empty(1), records: large.subarray(0, 11) }) : undefined
+      const watched = yield* watch(cluster)
+      assert.deepStrictEqual(sizes(watched), [1_000, 2_000, 4_000, 5_000])
+      assert.deepStrictEqual(shown(watched.events).slice(2), ["Fatal KafkaCorruptBatchError TooLarge"])
+      const event = watched.events.at(-1)!
+      if (event._tag !== "Fatal" || !(event.error instanceof CorruptBatchError)) return assert.fail(event._tag)
+      assert.deepInclude(event.error, { topic, partition: 0, baseOffset: 0 })
+    })
+  )
+
+  it.scoped("is the end at once, if it says itself that it is larger than the cap, and is none exactly at it", () =>
+    Effect.gen(function* () {
+      for (const [size, fatal] of [
+        [5_001, true],
+        [5_000, false]
+      ] as const) {
+        const cluster = withTopic()
+        append(cluster, 1)
+        const bytes = Buffer.alloc(1_000)
+        bytes.writeInt32BE(size - 12, 8)
+        bytes[16] = 2
+        let answers = 0
+        cluster.before = (request, _, detail) =>
+          request === "fetch"
+            ? answers++ > 0
+              ? Effect.never
+              : fetched(detail, { ...empty(1), records: bytes })
+            : undefined
+        const watched = yield* watch(cluster)
+        assert.deepStrictEqual(sizes(watched), fatal ? [1_000] : [1_000, 5_000])
+        assert.strictEqual(watched.events.at(-1)?._tag, fatal ? "Fatal" : "Opened")
+      }
+    })
+  )
+})
+
+describe("a partition that its leader refuses", () => {
+  const refusing = (code: number, times = Infinity) =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      let left = times
+      cluster.before = (request, _, detail) =>
+        request === "fetch"
+          ? fetchOf(detail).partitions.some((p) => p.partition === 1) && left-- > 0
+            ? answered(detail, (p) => (p === 1 ? { errorCode: code } : empty(0)))
+            : Effect.delay(
+                answered(detail, () => empty(0)),
+                fetchOf(detail).maxWaitMillis
+              )
+          : undefined
+      const watched = yield* watch(cluster)
+      return { cluster, watched }
+    })
+
+  const refusals = (watched: Watched): ReadonlyArray<number> =>
+    watched
+      .requests("fetch")
+      .filter(({ detail }) => fetchOf(detail).partitions.some((p) => p.partition === 1))
+      .map(({ at }) => at)
+
+  it.scoped("for what passes is asked again after longer and longer waits, with fresh metadata; others go on", () =>
+    Effect.gen(function* () {
+      for (const code of [NOT_LEADER_OR_FOLLOWER, UNKNOWN_SERVER_ERROR, KAFKA_STORAGE_ERROR]) {
+        const before = yield* Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis() - BEGIN)
+        const { watched } = yield* refusing(code, 4)
+        yield* pass(100)
+        assert.deepStrictEqual(
+          refusals(watched).map((at) => at - before),
+          [0, 10, 30, 70]
+        )
+        assert.deepInclude(watched.partition(1), { connected: false, reachedHead: false })
+        assert.isDefined(watched.source.lastFailure())
+        assert.isAbove(watched.requests("metadata").length, 1)
+        assert.deepStrictEqual(
+          asked(watched).filter((one) => !one.includes(1)),
+          [[0], [0], [0], [0]]
+        )
+        yield* pass(50 + MAX_WAIT)
+        assert.deepInclude(watched.partition(1), { connected: true, reachedHead: true, attempts: 0 })
+        assert.isUndefined(watched.source.lastFailure())
+        assert.notInclude(
+          watched.events.map(({ _tag }) => _tag),
+          "Fatal"
+        )
+      }
+    })
+  )
+
+  it.scoped("for a corrupt log, five times in a row, is asked again, and then it is the end", () =>
+    Effect.gen(function* () {
+      const { watched } = yield* refusing(CORRUPT_MESSAGE, 5)
+      yield* pass(1_000 + MAX_WAIT)
+      assert.notInclude(
+        watched.events.map(({ _tag }) => _tag),
+        "Fatal"
+      )
+      assert.deepInclude(watched.partition(1), { attempts: 0, connected: true })
+      const { watched: other } = yield* refusing(CORRUPT_MESSAGE, 6)
+      yield* pass(1_000)
+      assert.strictEqual(other.events.at(-1)?._tag, "Fatal")
+      assert.lengthOf(refusals(other), 6)
+    })
+  )
+
+  it.scoped("for something else than a corrupt log may be so for as long as it takes", () =>
+    Effect.gen(function* () {
+      const { watched } = yield* refusing(KAFKA_STORAGE_ERROR, 12)
+      yield* pass(1_500 + MAX_WAIT)
+      assert.notInclude(
+        watched.events.map(({ _tag }) => _tag),
+        "Fatal"
+      )
+      assert.deepInclude(watched.partition(1), { attempts: 0, connected: true })
+    })
+  )
+
+  it.scoped("for want of rights is told, asked again slowly, and told when there is an answer", () =>
+    Effect.gen(function* () {
+      const { cluster, watched } = yield* refusing(TOPIC_AUTHORIZATION_FAILED, 2)
+      assert.deepStrictEqual(shown(watched.events).at(-1), "Denied KafkaBrokerError Unauthorized")
+      assert.strictEqual(watched.partition(1).retryAt, BEGIN + DENIED_RETRY)
+      cluster.before = (request, _, detail) =>
+        request === "fetch"
+          ? Effect.delay(
+              answered(detail, () => empty(0)),
+              fetchOf(detail).maxWaitMillis
+            )
+          : undefined
+      const told = watched.events.length
+      yield* pass(DENIED_RETRY - 1)
+      assert.lengthOf(watched.events, told)
+      yield* pass(1 + MAX_WAIT)
+      assert.deepStrictEqual(shown(watched.events).slice(told), ["Granted"])
+      assert.lengthOf(watched.requests("metadata"), 1)
+    })
+  )
+
+  it.scoped("for what does not pass is the end", () =>
+    Effect.gen(function* () {
+      const { watched } = yield* refusing(INVALID_TOPIC)
+      yield* pass(200)
+      assert.strictEqual(watched.events.at(-1)?._tag, "Fatal")
+      assert.lengthOf(refusals(watched), 1)
+    })
+  )
+})
+
+describe("a log that parted from what was read", () => {
+  it.scoped("is told with where both agree, and the partition is held", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      append(cluster, 5)
+      const watched = yield* watch(cluster)
+      cluster.before = (request, _, detail) =>
+        request === "fetch" ? fetched(detail, { ...empty(4), diverging: { epoch: 0, endOffset: 3 } }) : undefined
+      watched.forget()
+      yield* pass(MAX_WAIT)
+      assert.deepStrictEqual(shown(watched.events), ["Truncated 0: Tail from 5 to 3"])
+      assert.deepInclude(watched.partition(), { phase: "held", generation: 2 })
+    })
+  )
+})
+
+describe("a connection", () => {
+  const failing = (cluster: FakeCluster, reason: Parameters<typeof connectionError>[0], request = "fetch"): void => {
+    cluster.before = (asked) => (asked === request ? Effect.fail(connectionError(reason)) : undefined)
+  }
+
+  it.scoped("that is lost is told once, opened anew with longer and longer waits, and told when it is back", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      const watched = yield* watch(cluster)
+      failing(cluster, "Closed")
+      yield* pass(MAX_WAIT)
+      watched.forget()
+      yield* pass(150)
+      const address = addressOf(cluster, 0)
+      assert.deepStrictEqual(
+        timesOf(watched),
+        [10, 30, 70, 150].map((at) => at + MAX_WAIT)
+      )
+      assert.deepInclude(watched.partition(0), { connected: false, phase: "fetching" })
+      assert.deepInclude(watched.partition(1), { connected: false })
+      assert.strictEqual(watched.source.lastFailure()?.reason, "Closed")
+      assert.isAbove(watched.requests("metadata").length, 0)
+      assert.deepStrictEqual(watched.connections, [])
+      cluster.before = () => undefined
+      yield* pass(100 + MAX_WAIT)
+      assert.deepStrictEqual(watched.connections, [["back", address, undefined]])
+      assert.deepInclude(watched.partition(0), { connected: true })
+      assert.isUndefined(watched.source.lastFailure())
+      assert.deepStrictEqual(watched.events, [])
+      // and the same again, from short waits on
+      failing(cluster, "Closed")
+      yield* pass(MAX_WAIT)
+      watched.forget()
+      yield* pass(70)
+      assert.lengthOf(timesOf(watched), 3)
+    })
+  )
+
+  it.scoped("that is lost is told with its broker and its reason", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2, 2)
+      cluster.moveLeader(topic, 1, 1)
+      cluster.before = (request, node) =>
+        request === "connect" && node === 1 ? Effect.fail(connectionError("Unreachable")) : undefined
+      const watched = yield* watch(cluster)
+      yield* pass(500)
+      assert.deepStrictEqual(watched.connections, [])
+      cluster.before = (request, node) =>
+        request === "fetch" && node === 1 ? Effect.fail(connectionError("Timeout")) : undefined
+      yield* pass(1_000)
+      assert.deepStrictEqual(watched.connections, [["lost", addressOf(cluster, 1), "Timeout"]])
+      assert.strictEqual(watched.partition(0).connected, true)
+      assert.strictEqual(watched.partition(1).connected, false)
+    })
+  )
+
+  it.scoped("whose broker answers with an error is as one that is lost", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      let answers = 2
+      cluster.before = (request, _, detail) =>
+        request === "fetch" && answers-- > 0
+          ? Effect.map(fetched(detail, empty(0)), (answer) => ({ ...answer, errorCode: KAFKA_STORAGE_ERROR }))
+          : undefined
+      const watched = yield* watch(cluster)
+      assert.deepStrictEqual(timesOf(watched), [0])
+      assert.strictEqual(watched.partition().reachedHead, false)
+      assert.lengthOf(watched.connections, 1)
+      yield* pass(30)
+      assert.deepStrictEqual(timesOf(watched), [0, 10, 30])
+    })
+  )
+
+  it.scoped("that is denied is told, opened anew slowly, and told when it is granted", () =>
+    Effect.gen(function* () {
+      for (const reason of ["Authentication", "Tls"] as const) {
+        const start = yield* Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis() - BEGIN)
+        const cluster = withTopic()
+        failing(cluster, reason)
+        const watched = yield* watch(cluster)
+        yield* pass(DENIED_RETRY)
+        assert.deepStrictEqual(
+          timesOf(watched).map((at) => at - start),
+          [0, DENIED_RETRY]
+        )
+        assert.deepStrictEqual(shown(watched.events).slice(2), [`Denied KafkaConnectionError ${reason}`])
+        assert.lengthOf(watched.requests("metadata"), 1)
+        cluster.before = () => undefined
+        yield* pass(DENIED_RETRY + MAX_WAIT)
+        assert.deepStrictEqual(shown(watched.events).slice(3), ["Granted"])
+      }
+    })
+  )
+
+  it.scoped("to a broker that is too old is the end", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      failing(cluster, "UnsupportedVersion")
+      const watched = yield* watch(cluster)
+      yield* pass(1_000)
+      assert.deepStrictEqual(timesOf(watched), [0])
+      assert.deepStrictEqual(shown(watched.events).slice(2), ["Fatal KafkaConnectionError UnsupportedVersion"])
+    })
+  )
+
+  it.scoped("is one for all fetches, and a fresh one for what is to be read again", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      append(cluster, 3)
+      const watched = yield* watch(cluster)
+      watched.forget()
+      yield* pass(MAX_WAIT * 3)
+      assert.lengthOf(watched.requests("connect"), 0)
+      assert.isAtLeast(watched.requests("fetch").length, 3)
+      const { open } = cluster
+      watched.forget()
+      assert.strictEqual(watched.source.refetch(0, 1), 2)
+      yield* pass(MAX_WAIT)
+      assert.lengthOf(watched.requests("connect"), 1)
+      assert.strictEqual(cluster.open, open)
+      assert.deepInclude(watched.fetches()[0].partitions[0], { fetchOffset: 1, lastFetchedEpoch: -1 })
+      assert.deepStrictEqual(shown(watched.events), ["Fetched 0"])
+      const [event] = watched.events
+      assert.strictEqual(event._tag === "Fetched" && event.partitions[0].generation, 2)
+      assert.deepStrictEqual(watched.connections, [])
+    })
+  )
+
+  it.scoped("is not opened to a leader of which nothing can be read yet", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.before = (request) => (request === "listOffsets" ? Effect.never : undefined)
+      const watched = yield* watch(cluster)
+      yield* pass(1_000)
+      assert.deepStrictEqual(timesOf(watched), [])
+      // the one that metadata and offsets are asked on
+      assert.lengthOf(watched.requests("connect"), 1)
+    })
+  )
+})
+
+describe("a leader", () => {
+  it.scoped("that leads nothing any more is asked for nothing, and again when it leads", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(1, 2)
+      const watched = yield* watch(cluster)
+      const moveTo = (leader: number) =>
+        Effect.gen(function* () {
+          cluster.moveLeader(topic, leader)
+          watched.source.refresh()
+          yield* pass(MAX_WAIT)
+          watched.forget()
+          yield* pass(MAX_WAIT * 2)
+          return new Set(watched.requests("fetch").map(({ node }) => node))
+        })
+      assert.deepStrictEqual(yield* moveTo(1), new Set([1]))
+      assert.deepStrictEqual(yield* moveTo(0), new Set([0]))
+    })
+  )
+
+  it.scoped("whose failure stands is forgiven when it leads nothing any more", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(1, 2)
+      cluster.before = (request, node) =>
+        request === "fetch" && node === 0 ? Effect.fail(connectionError("Authentication")) : undefined
+      const watched = yield* watch(cluster)
+      assert.deepStrictEqual(shown(watched.events).slice(2), ["Denied KafkaConnectionError Authentication"])
+      cluster.moveLeader(topic, 1)
+      watched.source.refresh()
+      yield* pass(DENIED_RETRY)
+      assert.deepStrictEqual(shown(watched.events).slice(3), ["Granted"])
+      assert.isUndefined(watched.source.lastFailure())
+    })
+  )
+
+  it.scoped("whose address nobody knows is asked for, until it is known", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(1, 2)
+      cluster.moveLeader(topic, 1)
+      const real = cluster.before
+      cluster.before = (request) =>
+        request === "metadata"
+          ? Effect.sync(() => ({
+              brokers: [cluster.cluster.brokerOf(0)],
+              controllerId: 0,
+              topics: [
+                {
+                  errorCode: 0,
+                  name: topic,
+                  id: cluster.topic(topic).id,
+                  partitions: [{ errorCode: 0, partition: 0, leader: 1, leaderEpoch: 1 }]
+                }
+              ]
+            }))
+          : undefined
+      const watched = yield* watch(cluster)
+      yield* pass(200)
+      assert.isAtLeast(watched.requests("metadata").length, 2)
+      assert.deepStrictEqual(timesOf(watched), [])
+      assert.strictEqual(watched.partition().leader, 1)
+      cluster.before = real
+      yield* pass(2_000)
+      assert.deepStrictEqual(shown(watched.events), ["PartitionCount 1", "Opened 0: 0 to 0"])
+      assert.strictEqual(watched.requests("fetch")[0]?.node, 1)
+    })
+  )
+})
+
+describe("a partition that was away for longer than tombstones last", () => {
+  const LAST = 60_000
+  const options = { tombstonesLastMillis: () => LAST }
+
+  /** Reads to the head; then there is no answer for so long, and the next attempt comes a backoff later. */
+  const away = (cluster: FakeCluster, watched: Watched, millis: number, meanwhile = () => {}) =>
+    Effect.gen(function* () {
+      let first = true
+      cluster.before = (request) => {
+        if (request !== "fetch" || !first) return undefined
+        first = false
+        return Effect.delay(Effect.fail(connectionError("Timeout")), millis)
+      }
+      yield* pass(MAX_WAIT)
+      watched.forget()
+      meanwhile()
+      yield* pass(millis + BACKOFF + MAX_WAIT)
+      return shown(watched.events)
+    })
+
+  it.scoped("is held, and how long it was away is told, before anything of it is handed over", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      append(cluster, 1)
+      const watched = yield* watch(cluster, options)
+      const events = yield* away(cluster, watched, LAST, () => append(cluster, 1))
+      // what came with it is of the generation that is over
+      assert.deepStrictEqual(events, [`Stale 0: ${LAST + BACKOFF}`, "Fetched 0"])
+      const [, late] = watched.events
+      assert.strictEqual(late._tag === "Fetched" && late.partitions[0].generation, 1)
+      assert.deepInclude(watched.partition(), { phase: "held", generation: 2, reopenedAsStale: true })
+      assert.strictEqual(watched.events[0]._tag === "Stale" && watched.events[0].generation, 2)
+    })
+  )
+
+  it.scoped("is not, if it was away for no longer than they last", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const watched = yield* watch(cluster, options)
+      const events = yield* away(cluster, watched, LAST - BACKOFF)
+      assert.deepStrictEqual(events, [])
+      assert.deepInclude(watched.partition(), { phase: "fetching", reachedHead: true })
+    })
+  )
+
+  it.scoped("is not within a second, whatever the topic says", () =>
+    Effect.gen(function* () {
+      for (const [millis, stale] of [
+        [800, false],
+        [1_600, true]
+      ] as const) {
+        const cluster = withTopic()
+        const watched = yield* watch(cluster, { tombstonesLastMillis: () => 0, fetch: { maxWaitMillis: 100 } })
+        cluster.before = (request) => (request === "fetch" ? Effect.never : undefined)
+        const waiting = watched.partition()
+        const now = yield* Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis())
+        Object.assign(waiting, { headAt: now - millis })
+        cluster.before = () => undefined
+        yield* pass(200)
+        assert.strictEqual(waiting.phase, stale ? "held" : "fetching", String(millis))
+      }
+    })
+  )
+
+  it.scoped("is not held a second time for the same reason before it has come to the head in time", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      append(cluster, 1)
+      const watched = yield* watch(cluster, options)
+      yield* away(cluster, watched, LAST + 5_000)
+      assert.strictEqual(watched.partition().phase, "held")
+      watched.source.reopen(0)
+      yield* pass(100)
+      assert.deepInclude(watched.partition(), { phase: "fetching", reachedHead: true, reopenedAsStale: false })
+      const again = yield* away(cluster, watched, LAST + 5_000)
+      assert.deepStrictEqual(again, [`Stale 0: ${LAST + 5_000 + BACKOFF}`])
+    })
+  )
+
+  it.scoped("and whose replay takes longer than that is read on: another one would not help", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      append(cluster, 2)
+      const watched = yield* watch(cluster, options)
+      yield* away(cluster, watched, LAST + 5_000)
+      const slow = cluster.log(topic).batches.map(({ bytes }) => bytes)
+      cluster.before = (request, _, detail) => {
+        if (request !== "fetch") return undefined
+        const { fetchOffset } = fetchOf(detail).partitions[0]
+        if (fetchOffset > 1) return Effect.never
+        return Effect.delay(fetched(detail, { ...empty(2), records: slow[fetchOffset] }), LAST)
+      }
+      watched.source.reopen(0)
+      yield* settle
+      watched.forget()
+      yield* pass(LAST * 3)
+      assert.deepStrictEqual(shown(watched.events), ["Fetched 0", "Fetched 0"])
+      assert.deepInclude(watched.partition(), { phase: "fetching", fetchOffset: 2 })
+    })
+  )
+
+  it.scoped("is told by an answer that has nothing new, as by one with records", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const watched = yield* watch(cluster, options)
+      const events = yield* away(cluster, watched, LAST)
+      assert.deepStrictEqual(events, [`Stale 0: ${LAST + BACKOFF}`])
+      assert.strictEqual(watched.partition().phase, "held")
+    })
+  )
+
+  it.scoped("is measured from when it was asked, if the answer took longer than a broker may hold it back", () =>
+    Effect.gen(function* () {
+      for (const [late, fromAsking] of [
+        [MAX_WAIT + 1_000, false],
+        [MAX_WAIT + 1_001, true]
+      ] as const) {
+        const cluster = withTopic()
+        const watched = yield* watch(cluster, options)
+        let first = true
+        cluster.before = (request, _, detail) => {
+          if (request !== "fetch") return undefined
+          if (!first) return Effect.never
+          first = false
+          return Effect.delay(nothingNew(detail, 0), late)
+        }
+        yield* pass(MAX_WAIT)
+        const askedAt = yield* Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis())
+        yield* pass(late)
+        assert.strictEqual(watched.partition().headAt, fromAsking ? askedAt : askedAt + late)
+        assert.strictEqual(watched.partition().lastFetchAt, askedAt + late)
+      }
+    })
+  )
+})
+
+describe("the head", () => {
+  it.scoped("is where all is read that may be: up to the last stable offset, or to the high watermark", () =>
+    Effect.gen(function* () {
+      for (const [isolation, head] of [
+        ["read_committed", true],
+        ["read_uncommitted", false]
+      ] as const) {
+        const cluster = withTopic()
+        cluster.before = (request, _, detail) =>
+          request === "fetch" ? Effect.delay(fetched(detail, { highWatermark: 5, lastStableOffset: 0 }), 10) : undefined
+        const watched = yield* watch(cluster, { isolation })
+        yield* pass(10)
+        assert.strictEqual(watched.partition().reachedHead, head)
+      }
+    })
+  )
+})

@@ -1,0 +1,195 @@
+/** What a source tells as a whole: denials of several places, its own end, what is asked of it. */
+import { assert, describe } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import { connectionError } from "../support/FakeCluster.ts"
+import { described, fetched, fetchOf, settle, topic, topicRefused, withTopic } from "../support/answers.ts"
+import { BACKOFF, DENIED_RETRY, it, MAX_WAIT, pass, shown, watch } from "./support.ts"
+
+const TOPIC_AUTHORIZATION_FAILED = 29
+
+describe("denials", () => {
+  it.scoped("in several places are one: told by the first, and over with the last", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2, 2)
+      cluster.moveLeader(topic, 1, 1)
+      const denying = new Set([0, 1])
+      cluster.before = (request, node) =>
+        request === "fetch" && denying.has(node) ? Effect.fail(connectionError("Authentication")) : undefined
+      const watched = yield* watch(cluster)
+      const denied = () => shown(watched.events).filter((one) => one.startsWith("Denied") || one === "Granted")
+      assert.deepStrictEqual(denied(), ["Denied KafkaConnectionError Authentication"])
+      denying.delete(0)
+      yield* pass(DENIED_RETRY + MAX_WAIT)
+      assert.strictEqual(watched.partition(0).connected, true)
+      assert.deepStrictEqual(denied(), ["Denied KafkaConnectionError Authentication"])
+      assert.strictEqual(watched.source.lastFailure()?.reason, "Authentication")
+      denying.delete(1)
+      yield* pass(DENIED_RETRY + MAX_WAIT)
+      assert.deepStrictEqual(denied(), ["Denied KafkaConnectionError Authentication", "Granted"])
+      assert.isUndefined(watched.source.lastFailure())
+      // and once more
+      denying.add(0)
+      yield* pass(MAX_WAIT * 2)
+      assert.strictEqual(denied().at(-1), "Denied KafkaConnectionError Authentication")
+      assert.lengthOf(denied(), 3)
+    })
+  )
+
+  it.scoped("are not over by a success elsewhere", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.before = (request, _, detail) =>
+        request === "fetch" ? Effect.delay(fetched(detail, { errorCode: TOPIC_AUTHORIZATION_FAILED }), 1) : undefined
+      const watched = yield* watch(cluster)
+      yield* pass(1)
+      watched.forget()
+      watched.source.refresh()
+      yield* pass(100)
+      assert.lengthOf(watched.requests("metadata"), 1)
+      assert.deepStrictEqual(watched.events, [])
+    })
+  )
+})
+
+describe("a failure", () => {
+  it.scoped("that came last is the one that is told, of those that stand", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const watched = yield* watch(cluster)
+      cluster.before = (request) =>
+        request === "fetch"
+          ? Effect.fail(connectionError("Closed"))
+          : request === "metadata"
+            ? topicRefused(cluster, TOPIC_AUTHORIZATION_FAILED)
+            : undefined
+      yield* pass(MAX_WAIT)
+      yield* pass(100)
+      assert.strictEqual(watched.source.lastFailure()?.reason, "Unauthorized")
+      cluster.before = (request) =>
+        request === "metadata" ? topicRefused(cluster, TOPIC_AUTHORIZATION_FAILED) : undefined
+      yield* pass(100)
+      assert.strictEqual(watched.source.lastFailure()?.reason, "Unauthorized")
+      cluster.before = (request) => (request === "fetch" ? Effect.fail(connectionError("Closed")) : undefined)
+      yield* pass(DENIED_RETRY)
+      assert.strictEqual(watched.source.lastFailure()?.reason, "Closed")
+    })
+  )
+})
+
+describe("a defect", () => {
+  it.scoped("in any of its fibers is that of the source", () =>
+    Effect.gen(function* () {
+      for (const where of ["metadata", "listOffsets", "fetch"] as const) {
+        const cluster = withTopic()
+        cluster.before = (request) => (request === where ? Effect.die(`a bug in ${where}`) : undefined)
+        const watched = yield* watch(cluster)
+        const exit = yield* Effect.exit(watched.source.broken)
+        if (!Exit.isFailure(exit)) return assert.fail(where)
+        assert.deepStrictEqual([...Cause.defects(exit.cause)], [`a bug in ${where}`])
+      }
+    })
+  )
+
+  it.scoped("is none when it is closed", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const scope = yield* Scope.make()
+      const watched = yield* Scope.extend(watch(cluster), scope)
+      const broken = yield* Effect.fork(watched.source.broken)
+      yield* Scope.close(scope, Exit.void)
+      yield* settle
+      assert.isNull(broken.unsafePoll())
+      assert.strictEqual(cluster.open, 0)
+      watched.forget()
+      yield* pass(MAX_WAIT * 2)
+      assert.deepStrictEqual(watched.asked, [])
+      yield* Fiber.interrupt(broken)
+    })
+  )
+})
+
+describe("what is asked of it", () => {
+  it.scoped("a partition begins anew from where its log begins then, at once, whatever it waited for", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      for (let i = 0; i < 4; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }])
+      const watched = yield* watch(cluster)
+      const waiting = watched.partition() as { retryAt: number }
+      waiting.retryAt = 10_000_000 + DENIED_RETRY
+      cluster.truncateHead(topic, 2)
+      watched.forget()
+      watched.source.reopen(0)
+      yield* settle
+      assert.deepStrictEqual(shown(watched.events), ["Opened 0: 2 to 4"])
+      assert.strictEqual(watched.events[0]._tag === "Opened" && watched.events[0].generation, 3)
+      yield* pass(MAX_WAIT)
+      assert.deepStrictEqual(shown(watched.events), ["Opened 0: 2 to 4", "Fetched 0"])
+      assert.strictEqual(watched.fetches().at(-1)?.partitions[0].fetchOffset, 4)
+    })
+  )
+
+  it.scoped("a partition that was held is read on from where it is said to be", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      for (let i = 0; i < 4; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }])
+      let first = true
+      cluster.before = (request, _, detail) => {
+        if (request !== "fetch" || !first) return undefined
+        first = false
+        return fetched(detail, { highWatermark: 4, lastStableOffset: 4, records: Buffer.alloc(70, 0xff) })
+      }
+      const watched = yield* watch(cluster)
+      assert.strictEqual(watched.partition().phase, "held")
+      watched.forget()
+      assert.strictEqual(watched.source.refetch(0, 3), 2)
+      yield* settle
+      assert.deepStrictEqual(
+        watched.fetches().map(({ partitions }) => partitions[0].fetchOffset),
+        [3, 4]
+      )
+      const [event] = watched.events
+      if (event._tag !== "Fetched") return assert.fail(event._tag)
+      assert.strictEqual(event.partitions[0].generation, 2)
+      const last = cluster.log(topic).batches[3].bytes
+      assert.isTrue(event.partitions[0].records.equals(last))
+    })
+  )
+
+  it.scoped("one fetcher and one opener are enough for a leader, however often it is described", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const watched = yield* watch(cluster)
+      watched.forget()
+      for (let i = 0; i < 5; i++) {
+        watched.source.refresh()
+        yield* pass(BACKOFF)
+      }
+      assert.lengthOf(watched.requests("metadata"), 5)
+      yield* pass(MAX_WAIT)
+      assert.isAtMost(watched.requests("fetch").length, 1)
+      assert.lengthOf(watched.requests("connect"), 0)
+      assert.isAtLeast(fetchOf(watched.requests("fetch")[0].detail).partitions.length, 1)
+    })
+  )
+
+  it.scoped("a leader that is described for the first time gets its own", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(1, 2)
+      const watched = yield* watch(cluster)
+      cluster.before = (request) =>
+        request === "metadata" ? described(cluster, { leader: 1, leaderEpoch: 1 }) : undefined
+      cluster.moveLeader(topic, 1)
+      watched.forget()
+      watched.source.refresh()
+      yield* pass(MAX_WAIT)
+      assert.include(
+        watched.requests("fetch").map(({ node }) => node),
+        1
+      )
+    })
+  )
+})

@@ -1,0 +1,153 @@
+/** A source on a cluster in memory, in the test's own time, with all that it asks and tells written down. */
+import { assert, it as effectIt } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { FetchRequest, ListOffsetsRequest } from "../../src/KafkaClient.ts"
+import type { SourceOptions } from "../../src/internal/source/context.ts"
+import type { SourceEvent, SourcePartition } from "../../src/internal/source/partition.ts"
+import { makeSource, type Source } from "../../src/internal/source/source.ts"
+import type { FakeCluster, Request } from "../support/FakeCluster.ts"
+import { ManualClock } from "../support/ManualClock.ts"
+import { settle, topic } from "../support/answers.ts"
+
+/** When tests begin: far from zero, which stands for "at once" in the source. */
+export const BEGIN = 10_000_000
+
+export const METADATA_AGE = 60_000
+export const DENIED_RETRY = 5_000
+export const GRACE = 3_000
+export const MAX_WAIT = 2_000
+/** The client of a `FakeCluster` waits this long before its first repetition, twice as long before each further one. */
+export const BACKOFF = 10
+export const MAX_BACKOFF = 100
+
+interface Asked {
+  readonly request: Request
+  readonly node: number
+  readonly detail: unknown
+  /** Milliseconds since the test began. */
+  readonly at: number
+}
+
+export interface Watched {
+  readonly source: Source
+  /** All events as they came. */
+  readonly events: Array<SourceEvent>
+  readonly asked: Array<Asked>
+  /** State, broker and reason of each change of a connection. */
+  readonly connections: Array<readonly ["lost" | "back", string, string | undefined]>
+  /** Why nothing is known of the topic, each time that this was told. */
+  readonly waits: Array<string>
+  readonly partition: (number?: number) => Readonly<SourcePartition>
+  /** The requests of one kind since the last call of `forget`. */
+  readonly requests: (request: Request) => ReadonlyArray<Asked>
+  readonly fetches: () => ReadonlyArray<FetchRequest>
+  readonly forget: () => void
+}
+
+/** Random numbers are 0 in these tests, so that each wait is exactly as long as the backoff says. */
+export const it = {
+  scoped: <E>(name: string, test: () => Effect.Effect<void, E, Scope.Scope>) =>
+    effectIt.scoped(name, () => test().pipe(Effect.withRandomFixed([0]), Effect.withClock(new ManualClock(BEGIN))))
+}
+
+const manualClock = Effect.map(Effect.clock, (clock) =>
+  clock instanceof ManualClock ? clock : assert.fail("not within `it` of this module")
+)
+
+export interface OptionsOfTest extends Partial<Omit<SourceOptions, "fetch" | "client">> {
+  readonly fetch?: Partial<SourceOptions["fetch"]>
+}
+
+/** Makes a source, whose events are taken at once unless `takes` is false. */
+export const watch = (cluster: FakeCluster, options: OptionsOfTest = {}, takes = true) =>
+  Effect.gen(function* () {
+    const clock = yield* Effect.clock
+    const asked: Array<Asked> = []
+    const events: Array<SourceEvent> = []
+    const connections: Array<Watched["connections"][number]> = []
+    const waits: Array<string> = []
+    cluster.listener = (request, node, detail) => {
+      asked.push({ request, node, detail, at: clock.unsafeCurrentTimeMillis() - BEGIN })
+    }
+    const source = yield* makeSource({
+      topic,
+      client: yield* cluster.client,
+      isolation: "read_committed",
+      metadataMaxAgeMillis: METADATA_AGE,
+      deniedRetryMillis: DENIED_RETRY,
+      missingGraceMillis: GRACE,
+      tombstonesLastMillis: () => 86_400_000,
+      onWaiting: (error) => Effect.sync(() => waits.push(error.reason)),
+      onConnection: ({ broker, error, state }) => Effect.sync(() => connections.push([state, broker, error?.reason])),
+      ...options,
+      fetch: {
+        maxWaitMillis: MAX_WAIT,
+        minBytes: 1,
+        maxBytes: 50_000,
+        maxPartitionBytes: 1_000,
+        maxBatchBytes: 5_000,
+        ...options.fetch
+      }
+    })
+    if (takes) {
+      yield* Effect.forkScoped(Effect.forever(Effect.tap(source.events.take, (event) => events.push(event))))
+    }
+    yield* settle
+    const requests: Watched["requests"] = (request) => asked.filter((one) => one.request === request)
+    const watched: Watched = {
+      source,
+      events,
+      asked,
+      connections,
+      waits,
+      requests,
+      partition: (number = 0) => source.partitions.get(number)!,
+      fetches: () => requests("fetch").map(({ detail }) => detail as FetchRequest),
+      forget: () => {
+        asked.length = 0
+        events.length = 0
+        connections.length = 0
+        waits.length = 0
+      }
+    }
+    return watched
+  })
+
+/** Lets time pass, and all that waits for a time do at that time what it waits for, one after the other. */
+export const pass = (millis: number): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const clock = yield* manualClock
+    const end = clock.unsafeCurrentTimeMillis() + millis
+    yield* settle
+    for (let next = clock.next; next <= end; next = clock.next) {
+      clock.setTime(next)
+      yield* settle
+    }
+    clock.setTime(end)
+    yield* settle
+  })
+
+export const listOf = (detail: unknown): ListOffsetsRequest => detail as ListOffsetsRequest
+
+/** Of an event, what a test compares: its tag and its numbers; of an error its reason. */
+export const shown = (events: ReadonlyArray<SourceEvent>): ReadonlyArray<string> =>
+  events.map((event) => {
+    switch (event._tag) {
+      case "Opened":
+        return `Opened ${event.partition}: ${event.start} to ${event.end}`
+      case "Fetched":
+        return `Fetched ${event.partitions.map(({ partition }) => partition).join(" and ")}`
+      case "PartitionCount":
+        return `PartitionCount ${event.count}`
+      case "Truncated":
+        return `Truncated ${event.partition}: ${event.error.reason} from ${event.error.from} to ${event.error.to}`
+      case "Stale":
+        return `Stale ${event.partition}: ${event.behindMillis}`
+      case "Denied":
+      case "Fatal":
+        return `${event._tag} ${event.error._tag} ${event.error.reason}`
+      case "Granted":
+        return "Granted"
+    }
+  })
