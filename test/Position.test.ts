@@ -3,7 +3,6 @@ import * as Position from "effect-ktables/Position"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
-import * as Exit from "effect/Exit"
 import * as Hash from "effect/Hash"
 import * as order from "effect/Order"
 import * as ParseResult from "effect/ParseResult"
@@ -38,7 +37,9 @@ describe("Position", () => {
     expect(inspect(at("a", 1, 2))).toContain("offset: 2")
   })
 
-  it("is ordered by offset within a partition", () => {
+  it("is ordered by topic, by partition, and by offset within a partition", () => {
+    expect(order.lessThan(Position.Order)(at("a", 9, 9), at("b", 0, 0))).toBe(true)
+    expect(order.lessThan(Position.Order)(at("b", 0, 0), at("a", 9, 9))).toBe(false)
     expect(order.lessThan(Position.Order)(at("a", 1, 9), at("a", 1, 10))).toBe(true)
     expect(order.lessThan(Position.Order)(at("a", 2, 0), at("a", 10, 0))).toBe(true)
     expect(Position.Order(at("a", 1, 2), at("a", 1, 2))).toBe(0)
@@ -98,8 +99,8 @@ describe("FromString", () => {
 
   it("takes the largest that there are", () => {
     const text = `${"a".repeat(249)}@2147483647:9007199254740991`
-    expect(Either.isRight(decode(text))).toBe(true)
-    expect(Either.isRight(decode("...@0:0"))).toBe(true)
+    expect(decode(text)).toEqual(Either.right(at("a".repeat(249), 2147483647, 9007199254740991)))
+    expect(decode("...@0:0")).toEqual(Either.right(at("...", 0, 0)))
   })
 
   it("says what it expected", () => {
@@ -113,8 +114,9 @@ describe("FromString", () => {
     "does not encode %s",
     (self) =>
       Effect.gen(function* () {
-        const exit = yield* Effect.exit(Schema.encode(Position.FromString)(self))
-        expect(Exit.isFailure(exit)).toBe(true)
+        const error = yield* Effect.flip(Schema.encode(Position.FromString)(self))
+        expect(error).toBeInstanceOf(ParseResult.ParseError)
+        expect(error.message).toContain("Expected a position as topic@partition:offset")
       })
   )
 })
@@ -143,7 +145,14 @@ describe("ManyFromString", () => {
   })
 
   it("one that is wrong makes all wrong", () => {
-    expect(Either.isLeft(decode("a@0:1,b"))).toBe(true)
-    expect(Either.isLeft(decode("a@0:1 b@0:2"))).toBe(true)
+    for (const [text, wrong] of [
+      ["a@0:1,b", "b"],
+      ["a@0:1 b@0:2", "a@0:1 b@0:2"]
+    ] as const) {
+      const result = decode(text)
+      expect(Either.isLeft(result) && result.left.message).toContain(
+        `Expected a position as topic@partition:offset, actual "${wrong}"`
+      )
+    }
   })
 })

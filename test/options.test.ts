@@ -1,10 +1,12 @@
 /** What is said of options that are none. */
 import { assert, describe, it } from "@effect/vitest"
-import { Config, ConfigProvider, Effect, Layer } from "effect"
+import { Config, ConfigProvider, Deferred, Effect, Layer } from "effect"
+import { createServer } from "node:net"
 import { KafkaClient, KafkaTopic } from "../src/index.ts"
 import { nearest } from "../src/internal/nearest.ts"
 import { TABLE_OPTIONS } from "../src/internal/optionNames.ts"
 import { checkOptions } from "../src/internal/options.ts"
+import { listening } from "./real/support.ts"
 
 const problemsOf = <A>(effect: Effect.Effect<A, unknown, never>) =>
   Effect.map(Effect.flip(effect), (error) => (error as Error).message)
@@ -103,21 +105,38 @@ describe("layerConfig", () => {
     })
   )
 
-  it.effect("tls as one value, which may be a boolean", () =>
+  /** What a client sends first, configured by TLS in the environment. */
+  const firstByte = (tls: string) =>
     Effect.gen(function* () {
+      const first = yield* Deferred.make<number>()
+      const { address } = yield* listening(() =>
+        createServer((socket) =>
+          socket.once("data", (bytes) => {
+            Deferred.unsafeDone(first, Effect.succeed(bytes[0]))
+            socket.destroy()
+          })
+        )
+      )
       const layer = KafkaClient.layerConfig({
         brokers: Config.array(Config.string(), "BROKERS"),
         tls: Config.boolean("TLS")
       })
-      const client = yield* Effect.scoped(
-        Effect.map(Effect.provide(KafkaClient.KafkaClient, layer), ({ bootstrap }) => bootstrap)
-      ).pipe(
+      const asking = Effect.flatMap(KafkaClient.KafkaClient, (client) => client.describeTopic("topic")).pipe(
+        Effect.provide(layer),
         from([
-          ["BROKERS", "a:1,b:2"],
-          ["TLS", "true"]
+          ["BROKERS", address],
+          ["TLS", tls]
         ])
       )
-      assert.strictEqual(client, "a:1,b:2")
+      return yield* Effect.raceFirst(Deferred.await(first), Effect.zipRight(Effect.ignore(asking), Effect.never))
+    }).pipe(Effect.scoped)
+
+  it.live("tls as one value, which may be a boolean: with it comes a handshake, without it a request in plain", () =>
+    Effect.gen(function* () {
+      // of a record of TLS: handshake
+      assert.strictEqual(yield* firstByte("true"), 0x16)
+      // of the size of a request
+      assert.strictEqual(yield* firstByte("false"), 0)
     })
   )
 })

@@ -171,6 +171,74 @@ describe("the proxy", () => {
       yield* hasEnded(again, "reset")
       me.socket.write(request(Api.Fetch, 4))
       yield* has(me, 32)
+      assert.deepStrictEqual([me.ended(), proxy.open()], ["no", 1])
+    }))
+
+  for (const [what, hinder] of [
+    ["stalled", (proxy: Proxy) => proxy.stall({ clientId: "you" })],
+    ["delayed", (proxy: Proxy) => proxy.delay(600_000, { clientId: "you" })],
+    ["throttled", (proxy: Proxy) => proxy.throttle(1, { clientId: "you" })],
+    ["half-open", (proxy: Proxy) => proxy.halfOpen({ clientId: "you" })],
+    [
+      "swallowed",
+      (proxy: Proxy) => proxy.rule({ api: Api.Fetch, fate: { _tag: "Swallow" }, clientId: "you", times: 1_000 })
+    ]
+  ] as const) {
+    test(`is about one client only, where one is named: ${what}`, () =>
+      Effect.gen(function* () {
+        const { proxy } = yield* setUp
+        const you = yield* connect(proxy)
+        const me = yield* connect(proxy)
+        you.socket.write(request(Api.Fetch, 1, "you"))
+        me.socket.write(request(Api.Fetch, 2))
+        yield* has(you, 16)
+        yield* has(me, 16)
+        yield* hinder(proxy)
+        you.socket.write(request(Api.Fetch, 3, "you"))
+        me.socket.write(request(Api.Fetch, 4))
+        assert.deepStrictEqual(yield* has(me, 32), Buffer.concat([answer(2), answer(4)]))
+        assert.deepStrictEqual([you.received(), you.ended()], [answer(1), "no"])
+      }))
+  }
+
+  test("cuts the connections of one client only, where one is named", () =>
+    Effect.gen(function* () {
+      const { proxy } = yield* setUp
+      const you = yield* connect(proxy)
+      const me = yield* connect(proxy)
+      you.socket.write(request(Api.Fetch, 1, "you"))
+      me.socket.write(request(Api.Fetch, 2))
+      yield* has(you, 16)
+      yield* has(me, 16)
+      yield* proxy.cut({ clientId: "you" })
+      yield* hasEnded(you, "end")
+      me.socket.write(request(Api.Fetch, 3))
+      yield* has(me, 32)
+      assert.strictEqual(me.ended(), "no")
+    }))
+
+  test("a rule counts as often as it says, and is gone with its scope", () =>
+    Effect.gen(function* () {
+      const { proxy } = yield* setUp
+      const peer = yield* connect(proxy)
+      const twice = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const twice = yield* proxy.rule({ api: Api.Fetch, fate: { _tag: "Swallow" }, times: 2 })
+          yield* proxy.rule({ api: Api.Produce, fate: { _tag: "Swallow" }, times: 1_000 })
+          peer.socket.write(
+            Buffer.concat([
+              ...[1, 2, 3].map((id) => request(Api.Fetch, id)),
+              ...[4, 5].map((id) => request(Api.Produce, id)),
+              request(Api.Metadata, 6)
+            ])
+          )
+          assert.deepStrictEqual(yield* has(peer, 32), Buffer.concat([answer(3), answer(6)]))
+          return twice
+        })
+      )
+      assert.strictEqual(twice.hits(), 2)
+      peer.socket.write(request(Api.Produce, 7))
+      assert.deepStrictEqual(yield* has(peer, 48), Buffer.concat([answer(3), answer(6), answer(7)]))
     }))
 
   test("half-open: neither end hears of the other, new connections pass", () =>

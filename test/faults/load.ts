@@ -51,6 +51,7 @@ interface Failure {
   readonly reason: string
 }
 
+/** `undefined`: it died, or was interrupted. */
 const outcomeOf = (exit: Exit.Exit<Position.Position, Failure>): Outcome | undefined => {
   if (exit._tag === "Success") {
     return { _tag: "Acknowledged", partition: exit.value.partition, offset: exit.value.offset }
@@ -125,7 +126,8 @@ export const start = (
         return Effect.map(Effect.exit(writer.setMany(list.map(({ key, value }) => [key, value!] as const))), (exit) => {
           if (exit._tag === "Failure") {
             // of the others nobody knows
-            for (const operation of list) end(operation, { _tag: "Unknown" })
+            const outcome = exit.cause._tag === "Fail" ? ({ _tag: "Unknown" } as const) : undefined
+            for (const operation of list) end(operation, outcome)
             return
           }
           for (const [i, { offset, partition }] of exit.value.entries()) {

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "vitest"
 import type { ReadRecord } from "../kafka/records.ts"
 import type { Held, Operation, Sighting } from "./history.ts"
-import { differences, lastWriteWins, processViolations, union, violations, type Evidence } from "./oracle.ts"
+import { differences, lastWriteWins, missing, processViolations, union, violations, type Evidence } from "./oracle.ts"
 
 const record = (
   offset: number,
@@ -158,6 +158,18 @@ describe("the oracle", () => {
     ["it was called caught up below the target", 5, /at 3, the target was 4/, starting({ targets: new Map([[0, 4]]) })],
     ["a partition was not read at all", 5, /partition 1 at 0/, starting({ targets: new Map([[1, 1]]) })],
     [
+      "a write ended in nothing that a writer says",
+      11,
+      /^5 never ended, or died$/,
+      changed("5", { outcome: undefined })
+    ],
+    [
+      "a partition has content before it has a position",
+      9,
+      /^table at 1:0: z: only in the table, 1 of 1:0$/,
+      reading(sound.reads[0].content[0], { key: "z", value: "1 x", partition: 1, offset: 0 })
+    ],
+    [
       "it was caught up without all of its content",
       9,
       /b: only in the log/,
@@ -209,7 +221,11 @@ describe("the oracle", () => {
       contents: new Map([["table", []]]),
       log: Array.from({ length: 50 }, (_, i) => record(i, `k${i}`, "x"))
     })
-    assert.isBelow(found.filter((one) => one.invariant === 1).length, 10)
+    const named = found.filter(({ invariant }) => invariant === 1).map(({ what }) => what)
+    assert.deepStrictEqual(named, [
+      ...[0, 1, 2, 3, 4].map((i) => `table: k${i}: only in the log, x of 0:${i}`),
+      "and more"
+    ])
   })
 
   it("finds what is wrong with the process", () => {
@@ -221,9 +237,32 @@ describe("the oracle", () => {
       idleCpu: 0.9
     })
     assert.deepStrictEqual(
-      found.map((one) => one.invariant),
-      [6, 7, 7, 7, 7, 8]
+      found.map(({ invariant, what }) => [invariant, what]),
+      [
+        [6, "a warning"],
+        [7, "closing took 5001 ms"],
+        [7, "1 connections are left"],
+        [7, "2 fibers are left"],
+        [7, "3 timers are left"],
+        [8, "90.0 % of a core with nothing to do"]
+      ]
     )
+  })
+
+  it("says of what there is no evidence", () => {
+    assert.deepStrictEqual(missing(sound), [])
+    const unacknowledged = operations.filter(({ outcome }) => outcome?._tag !== "Acknowledged")
+    for (const [what, change] of [
+      ["acknowledged writes", { operations: unacknowledged }],
+      ["barriers", { barriers: [] }],
+      ["tables", { sightings: new Map() }],
+      ["sightings of table", seeing()],
+      ["the start of table", { starts: [] }],
+      ["reads of table", { reads: [] }],
+      ["the content of table in the end", { contents: new Map() }]
+    ] as const) {
+      assert.deepStrictEqual(missing({ ...sound, ...change }), [`no evidence: ${what}`])
+    }
   })
 })
 

@@ -13,7 +13,8 @@ export const invariants = {
   7: "closing is bounded and leaves nothing",
   8: "memory and idle CPU are as before",
   9: "whatever is read is complete as of the positions that the table names",
-  10: "a barrier ends when every write is visible that was acknowledged before it was called"
+  10: "a barrier ends when every write is visible that was acknowledged before it was called",
+  11: "a write ends in an acknowledgement or in a typed failure"
 } as const
 
 export interface Violation {
@@ -116,7 +117,7 @@ export interface Evidence {
 
 export const RECOVERY_LIMIT_MILLIS = 10_000
 
-/** Invariants 1 to 5, 9 and 10. */
+/** Invariants 1 to 5, and 9 to 11. */
 export const violations = (evidence: Evidence): ReadonlyArray<Violation> => {
   const found = new Findings()
   const everything = evidence.everything ?? evidence.log
@@ -155,14 +156,15 @@ const checkRead = (
   found: Findings
 ): void => {
   const rights = (log === everything ? [everything] : [everything, log]).map((one) => lastWriteWins(one, positions))
-  for (const partition of positions.keys()) {
+  // a partition that the table names no position of must have nothing in its content
+  for (const partition of new Set([...positions.keys(), ...content.map((held) => held.partition)])) {
     const isHere = (one: { readonly partition: number }) => one.partition === partition
     const held = content.filter(isHere)
     const wrong = rights.map((right) =>
       differences(held, new Map(Array.from(right).filter((entry) => isHere(entry[1]))))
     )
     if (wrong.some((list) => list.length === 0)) continue
-    for (const what of wrong[0]) found.add(9, `${table} at ${partition}:${positions.get(partition)}: ${what}`)
+    for (const what of wrong[0]) found.add(9, `${table} at ${partition}:${positions.get(partition) ?? 0}: ${what}`)
   }
 }
 
@@ -192,6 +194,7 @@ const checkWrites = (
         found.add(2, `${id} is at ${placeOf(outcome)} with another key or value`)
       }
     }
+    if (outcome === undefined) found.add(11, `${id} never ended, or died`)
     if (outcome?._tag === "Failed" && inLog.length > 0) {
       found.add(3, `${id} failed with ${outcome.reason}, and is at ${inLog.map(placeOf).join(", ")}`)
     }
@@ -261,6 +264,25 @@ const checkSightings = (
     }
     last.set(where, sighting)
   }
+}
+
+/**
+ * What there is no evidence of. Where nothing was written, seen or waited for, nothing is violated either, and that
+ * would say nothing.
+ */
+export const missing = (evidence: Evidence): ReadonlyArray<string> => {
+  const isOf = (table: string) => (one: { readonly table: string }) => one.table === table
+  return [
+    ...(evidence.operations.some(({ outcome }) => outcome?._tag === "Acknowledged") ? [] : ["acknowledged writes"]),
+    ...(evidence.barriers.length > 0 ? [] : ["barriers"]),
+    ...(evidence.sightings.size > 0 ? [] : ["tables"]),
+    ...[...evidence.sightings].flatMap(([table, sightings]) => [
+      ...(sightings.length > 0 ? [] : [`sightings of ${table}`]),
+      ...(evidence.starts.some(isOf(table)) ? [] : [`the start of ${table}`]),
+      ...(evidence.reads.some(isOf(table)) ? [] : [`reads of ${table}`]),
+      ...(evidence.contents.has(table) ? [] : [`the content of ${table} in the end`])
+    ])
+  ].map((what) => `no evidence: ${what}`)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import { assert } from "vitest"
 import { topicName } from "../kafka/realKafka.ts"
 import { eventually, numbers } from "../support/live.ts"
 import { compacted } from "./openings.ts"
-import { CLOSE_LIMIT_MILLIS, processViolations, violations } from "./oracle.ts"
+import { CLOSE_LIMIT_MILLIS, missing, processViolations, violations, type Evidence } from "./oracle.ts"
 import * as Program from "./Program.ts"
 import * as report from "./report.ts"
 import { bothSides, type Scenario } from "./rows.ts"
@@ -37,11 +37,9 @@ const inProgram = (name: string, fault: (program: Program.Program) => Effect.Eff
         []
       )
       const left = { millisToClose: exitMillis, connections: 0, fibers: 0, timers: 0 }
-      const found = [
-        ...violations({ ...evidence, log, recoveredMillis }),
-        ...processViolations({ complaints, left, idleCpu: 0 })
-      ]
-      assert.deepStrictEqual(found.map(shown), [])
+      const whole: Evidence = { ...evidence, log, recoveredMillis }
+      const found = [...violations(whole), ...processViolations({ complaints, left, idleCpu: 0 })]
+      assert.deepStrictEqual([...found.map(shown), ...missing(whole)], [])
       assert.isBelow(exitMillis, CLOSE_LIMIT_MILLIS)
       report.add({ name, seed, recoveredMillis, closedMillis: exitMillis, operations })
     })

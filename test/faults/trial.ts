@@ -28,10 +28,12 @@ import {
   IDLE_CPU_LIMIT,
   invariants,
   lastWriteWins,
+  missing,
   processViolations,
   RECOVERY_LIMIT_MILLIS,
   union,
   violations,
+  type Evidence,
   type Violation
 } from "./oracle.ts"
 import { probe } from "./probe.ts"
@@ -189,14 +191,16 @@ const judged = <A>(
     const complained = yield* complaints
     const { exit, left } = yield* leftovers(recordLogs(lines)(body(lines)))
     if (Exit.isFailure(exit)) return yield* Effect.failCause(exit.cause)
-    const { found, ...rest } = judge(exit.value)
+    const { found, gaps = [], ...rest } = judge(exit.value)
     const all = [...found, ...processViolations({ complaints: complained, left, idleCpu: rest.idleCpu ?? 0 })]
     report.add({ name, seed, closedMillis: left.millisToClose, ...rest })
-    assert.deepStrictEqual(all.map(shown), [])
+    assert.deepStrictEqual([...all.map(shown), ...gaps], [])
   }).pipe(Effect.tapErrorCause(() => Effect.sync(() => process.stderr.write(`\n"${name}" failed with SEED=${seed}\n`))))
 
 interface Judgement {
   readonly found: ReadonlyArray<Violation>
+  /** What there is no evidence of. */
+  readonly gaps?: ReadonlyArray<string>
   readonly recoveredMillis?: number
   readonly idleCpu?: number
   readonly operations: ReadonlyArray<Operation>
@@ -209,9 +213,8 @@ export const run = (trial: Trial): Effect.Effect<void, unknown, Scope.Scope> =>
     return judged(
       trial,
       (lines) => live(trial, witness, lines),
-      ({ contents, log, ...rest }) => ({
-        ...rest,
-        found: violations({
+      ({ contents, log, ...rest }) => {
+        const evidence: Evidence = {
           log,
           everything: union(...witness.logs, log),
           operations: rest.operations,
@@ -221,8 +224,9 @@ export const run = (trial: Trial): Effect.Effect<void, unknown, Scope.Scope> =>
           barriers: witness.barriers,
           contents,
           recoveredMillis: rest.recoveredMillis
-        })
-      })
+        }
+        return { ...rest, found: violations(evidence), gaps: missing(evidence) }
+      }
     )
   })
 

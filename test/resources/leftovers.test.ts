@@ -1,4 +1,5 @@
 /** What is left behind is told: or the tests that find nothing would say nothing. */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { once } from "node:events"
@@ -29,6 +30,23 @@ test("a connection, a fiber and a timer", () =>
     assert.strictEqual(left.fibers, 1)
     assert.isAtLeast(left.timers, 1)
     yield* Fiber.interrupt(exit.value)
+  }))
+
+test("how long it took to close: not what came before, nor what it was for", () =>
+  Effect.gen(function* () {
+    const slow = Effect.zipRight(
+      Effect.addFinalizer(() => Effect.sleep("150 millis")),
+      Effect.sleep("300 millis")
+    )
+    const { exit, left } = yield* leftovers(slow)
+    assert.strictEqual(exit._tag, "Success")
+    assert.isAtLeast(left.millisToClose, 145)
+    // a machine that is busy may take longer, but a time that is not closing's would be in each of several tries
+    const closing = Effect.map(leftovers(Effect.sleep("300 millis")), ({ left }) => left.millisToClose)
+    assert.isBelow(Math.min(...(yield* Effect.all([closing, closing, closing]))), 250)
+    const interrupted = yield* leftovers(Effect.zipRight(slow, Effect.never), { interruptAfter: "20 millis" })
+    assert.isTrue(interrupted.exit._tag === "Failure" && Cause.isInterruptedOnly(interrupted.exit.cause))
+    assert.isAtLeast(interrupted.left.millisToClose, 145)
   }))
 
 test("nothing, where nothing is", () =>
