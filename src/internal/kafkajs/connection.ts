@@ -22,6 +22,7 @@ import { listOffsets } from "../protocol/listOffsets.ts"
 import { metadata } from "../protocol/metadata.ts"
 import { produce } from "../protocol/produce.ts"
 import { FrameReader, requestFrames } from "./frames.ts"
+import { socketReason, socketWords } from "./socketErrors.ts"
 
 /** What every connection of one client has in common. Secrets are in the clear here: never log or expose this. */
 export interface ConnectionSettings {
@@ -137,8 +138,13 @@ class Socket {
         : Tls.connect({ host, port, ...(Net.isIP(host) === 0 ? { servername: host } : {}), ...tls }, onConnect)
     socket.setNoDelay(true)
     socket.setKeepAlive(true, KEEP_ALIVE_MILLIS)
-    socket.on("error", (error: NodeJS.ErrnoException) =>
-      this.down(this.reasonOf(error), this.connecting ? "connect" : "connection", wordsOf(error), error)
+    socket.on("error", (error: Error) =>
+      this.down(
+        socketReason(error, this.connecting),
+        this.connecting ? "connect" : "connection",
+        socketWords(error),
+        error
+      )
     )
     socket.on("close", () => this.down("Closed", "connection"))
     this.socket = socket
@@ -159,14 +165,6 @@ class Socket {
         return true
       }
     }
-  }
-
-  private reasonOf(error: NodeJS.ErrnoException): ConnectionReason {
-    if (error.code === "ETIMEDOUT") return "Timeout"
-    if (error.code === "ECONNRESET" || error.code === "EPIPE") return "Closed"
-    if (error.syscall !== undefined) return this.connecting ? "Unreachable" : "Closed"
-    // what is not the system's: OpenSSL's errors, and those of the certificate's check
-    return this.settings.tls === undefined ? "Closed" : "Tls"
   }
 
   /** K2, K4: the first failure ends the connection for good. Synchronous: nothing of it is left afterwards. */
@@ -358,10 +356,6 @@ class Socket {
     )
   }
 }
-
-/** OpenSSL's message is a line of addresses and files around what it has to say. */
-const wordsOf = (error: NodeJS.ErrnoException & { readonly reason?: unknown }): string =>
-  error.code?.startsWith("ERR_SSL_") === true && typeof error.reason === "string" ? error.reason : error.message
 
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
