@@ -3,7 +3,8 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import type {
   Backoff,
   Broker,
@@ -16,6 +17,7 @@ import { ConnectionError, TopicError, type ClientError } from "../../KafkaError.
 import { brokerError, describeCode } from "../protocol/errorCodes.ts"
 import { retryDelay } from "./backoff.ts"
 import { makeSharedConnections } from "./connections.ts"
+import { givingOut } from "./given.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaClient")
 
@@ -82,7 +84,10 @@ export const make = (driver: {
   readonly connect: (broker: Address) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>
 }): Effect.Effect<KafkaClient, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const shared = yield* makeSharedConnections(driver.connect)
+    // the shared connections are given out as well; their own scope ends after the client's are closed
+    const ownScope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+    const connect = yield* givingOut(driver.connect, addressOf)
+    const shared = yield* Scope.extend(makeSharedConnections(connect), ownScope)
     const failedAt = new Map<string, number>()
     let known: ReadonlyArray<Broker> = []
     let turn = 0
@@ -281,7 +286,7 @@ export const make = (driver: {
       [TypeId]: TypeId,
       bootstrap: driver.bootstrap.map(addressOf).join(","),
       backoff: driver.backoff,
-      connect: driver.connect,
+      connect,
       describeTopic,
       listOffsets,
       initProducerId: useAny((connection) => connection.initProducerId, { codeOf: errorCodeOf }),

@@ -11,6 +11,7 @@ import * as Tls from "node:tls"
 import type { Broker, BrokerConnection } from "../../KafkaClient.ts"
 import { ConnectionError, type ConnectionReason } from "../../KafkaError.ts"
 import { Bag, type Item } from "../bag.ts"
+import { closingWords } from "../client/given.ts"
 import { foreignText } from "../foreignText.ts"
 import { type Api, decodeResponse, encodeRequest, negotiate, type VersionRange } from "../protocol/api.ts"
 import { API_VERSIONS_VERSION, apiVersions } from "../protocol/apiVersions.ts"
@@ -457,7 +458,7 @@ export const connect = (
 ): Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => new Socket(settings, broker)),
-    (socket) => Effect.sync(() => socket.down("Closed", "connection", "closed by this client"))
+    (socket, exit) => Effect.sync(() => socket.down("Closed", "connection", closingWords(exit)))
   ).pipe(
     Effect.tap((socket) => socket.handshake),
     Effect.map((socket): BrokerConnection => {
