@@ -22,6 +22,7 @@
 import * as Data from "effect/Data"
 import type * as ParseResult from "effect/ParseResult"
 import * as issue from "./internal/codecIssue.ts"
+import { RELEASED } from "./internal/released.ts"
 
 /**
  * Any error of this library.
@@ -166,7 +167,8 @@ export class ConnectionError extends Data.TaggedError("KafkaConnectionError")<{
     return this.reason !== "Authentication" && this.reason !== "Tls" && this.reason !== "UnsupportedVersion"
   }
   override get message(): string {
-    return `${this.reason} during ${this.request}, ${where(this)}${inBrackets(this.detail)}. ${connectionAdvice[this.reason]}`
+    const advice = this.detail === RELEASED ? "The broker has nothing to do with it." : connectionAdvice[this.reason]
+    return `${this.reason} during ${this.request}, ${where(this)}${inBrackets(this.detail)}. ${advice}`
   }
 }
 

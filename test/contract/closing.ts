@@ -4,6 +4,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type { Duration } from "effect"
 import { assert } from "vitest"
+import type { KafkaClient } from "../../src/index.ts"
 import { leftovers } from "../support/leftovers.ts"
 import { eventually, numbers } from "../support/live.ts"
 import { held, type Step } from "./clients.ts"
@@ -27,6 +28,22 @@ const leavesNothing = <A, E>(
       return exit
     }
   )
+
+/** Nothing comes for a minute. */
+const longPoll = ({ partitions, topic }: KafkaClient.TopicDescription): KafkaClient.FetchRequest => ({
+  topic,
+  isolation: "read_committed",
+  maxWaitMillis: 60_000,
+  minBytes: 1_000_000_000,
+  maxBytes: 1_000_000_000,
+  partitions: partitions.map(({ leaderEpoch, partition }) => ({
+    partition,
+    leaderEpoch,
+    fetchOffset: 0,
+    lastFetchedEpoch: -1,
+    maxBytes: 1_000_000
+  }))
+})
 
 const filled = (kafka: Kafka) =>
   Effect.tap(kafka.topic({ partitions: 3 }), (topic) =>
@@ -151,6 +168,48 @@ export const closing = (test: Suite): void => {
       yield* eventually(kafka.connections, (count) => count === 1)
       const again = yield* tableOn(client, topics[0])
       assert.strictEqual(yield* again.size, 5_001)
+    }))
+
+  test("a client that is released closes the connections of its tables and writers, who are told so", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* filled(kafka)
+      yield* eventually(kafka.connections, (count) => count === 0)
+      const scope = yield* Scope.make()
+      const client = yield* Scope.extend(kafka.client, scope)
+      const table = yield* tableOn(client, topic)
+      const writer = yield* writerOn(client, topic, { deliveryTimeout: "1 second", closeTimeout: "100 millis" })
+      const description = yield* client.describeTopic(topic)
+      const [broker] = description.brokers.values()
+      const own = yield* client.connect(broker)
+      yield* table.awaitPosition(yield* writer.set("a", "1"))
+      assert.isAtLeast(yield* kafka.connections, 4)
+      // a long poll that is under way
+      const polling = yield* Effect.fork(Effect.flip(own.fetch(longPoll(description))))
+      yield* Effect.sleep("100 millis")
+
+      yield* Scope.close(scope, Exit.void)
+      yield* eventually(kafka.connections, (count) => count === 0)
+      const released =
+        /^Closed during \w+, broker \S+ \(this KafkaClient was released: its layer must outlive whoever uses it\)\. The broker has nothing to do with it\.$/
+      for (const error of [
+        yield* Fiber.join(polling),
+        yield* Effect.flip(own.metadata([topic])),
+        yield* Effect.flip(Effect.scoped(client.connect(broker))),
+        yield* Effect.flip(client.describeTopic(topic)),
+        yield* Effect.flip(client.initProducerId)
+      ]) {
+        assert.match(error.message, released)
+      }
+      assert.isFalse(own.isOpen())
+      const failures = [
+        yield* Effect.flip(table.barrier({ timeout: "1 second" })),
+        yield* Effect.flip(writer.set("b", "2"))
+      ]
+      for (const error of failures) assert.include(error.message, "this KafkaClient was released")
+      assert.strictEqual(table.unsafeSnapshot().getOrUndefined("a"), "1")
+      assert.isFalse((yield* table.freshness).connected)
+      // nothing came back
+      assert.strictEqual(yield* kafka.connections, 0)
     }))
 
   test("opened and closed again and again: nothing adds up", (kafka) =>

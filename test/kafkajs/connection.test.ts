@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Fiber, Inspectable, Logger, Option, Redacted, Schema, type Scope } from "effect"
 import { spawn } from "node:child_process"
+import Dns from "node:dns"
 import * as Net from "node:net"
 import { KafkaClient, KafkaError } from "../../src/index.ts"
 
@@ -200,6 +201,49 @@ describe("connecting", () => {
       const error = failureOf(yield* Effect.exit(connect(port)))
       assert.strictEqual(error.reason, "Unreachable")
       assert.strictEqual((error as KafkaError.ConnectionError).broker, `127.0.0.1:${port}`)
+    })
+  )
+
+  /** A name with these addresses, until the scope ends. */
+  const naming = (name: string, ...addresses: ReadonlyArray<string>) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const { lookup } = Dns
+        const found = addresses.map((address) => ({ address, family: Net.isIP(address) }))
+        const named = (host: string, options: Dns.LookupAllOptions, done: (error: null, found: unknown) => void) => {
+          if (host === name) process.nextTick(done, null, found)
+          else lookup(host, options, done as never)
+        }
+        Dns.lookup = named as unknown as typeof lookup
+        return lookup
+      }),
+      (lookup) =>
+        Effect.sync(() => {
+          Dns.lookup = lookup
+        })
+    )
+
+  for (const tls of [false, true]) {
+    it.scopedLive(`nobody listens at any of the addresses of a name${tls ? ", with TLS" : ""}: as with one`, () =>
+      Effect.gen(function* () {
+        const { port } = yield* Effect.scoped(serve(() => {}))
+        yield* naming("kafka.test", "127.0.0.2", "127.0.0.3")
+        const client = yield* KafkaClient.make({ ...options(port), brokers: [`kafka.test:${port}`], tls })
+        const error = yield* Effect.flip(client.describeTopic("t"))
+        assert.deepInclude({ ...error, retriable: error.retriable }, { reason: "Unreachable", retriable: true })
+        for (const address of ["127.0.0.2", "127.0.0.3"]) {
+          assert.include(error.message, `connect ECONNREFUSED ${address}:${port}`)
+        }
+      })
+    )
+  }
+
+  it.scopedLive("somebody listens at the second address of a name: it is connected to", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(answerMetadata)
+      yield* naming("kafka.test", "127.0.0.2", "127.0.0.1")
+      const client = yield* KafkaClient.make({ ...options(server.port), brokers: [`kafka.test:${server.port}`] })
+      assert.strictEqual((yield* Effect.flip(client.describeTopic("t"))).reason, "NotFound")
     })
   )
 

@@ -471,6 +471,37 @@ describe("Fetch", () => {
   })
 })
 
+describe("a throttle", () => {
+  it("of weeks, or of less than none, is none of Fetch nor of Produce", () => {
+    const throttled = (millis: number) => {
+      const fetched = written((writer) => {
+        writer.int32(millis)
+        writer.int16(0)
+        writer.int32(0)
+        writer.array([], () => {})
+      })
+      const produced = written((writer) => {
+        writer.array([], () => {})
+        writer.int32(millis)
+      })
+      return [
+        decodeResponse(fetch, 9, fetched, fetchRequest).throttleMillis,
+        decodeResponse(produce, 7, produced, produceRequest(-1)).throttleMillis
+      ]
+    }
+    const written = (write: (writer: Writer) => void): Buffer => {
+      const writer = new Writer(false)
+      write(writer)
+      return writer.toBuffer()
+    }
+    expect([250, 0x7fff_ffff, -1].map(throttled)).toEqual([
+      [250, 250],
+      [60_000, 60_000],
+      [0, 0]
+    ])
+  })
+})
+
 describe("Produce", () => {
   it("takes a record's message where the batch has none", () => {
     const request = { ...produceRequest(-1), partitions: [{ partition: 5, records: recordsV }] }

@@ -218,3 +218,72 @@ describe("tagged fields", () => {
     expect(() => new Reader(hex("ffffffff0f 0000"), true).tags()).toThrow(ProtocolViolation)
   })
 })
+
+describe("numbers that the other side names", () => {
+  const throttle = (millis: number) =>
+    new Reader(
+      written(false, (writer) => writer.int32(millis)),
+      false
+    ).throttle()
+
+  it("make nobody wait for longer than a minute", () => {
+    expect([0, 1, 59_999, 60_000].map(throttle)).toEqual([0, 1, 59_999, 60_000])
+    expect([60_001, 0x7fff_ffff, -1, -0x8000_0000].map(throttle)).toEqual([60_000, 60_000, 0, 0])
+  })
+
+  it.each([
+    ["classic", false],
+    ["flexible", true]
+  ] as const)("make no more than a million elements of one answer, in the %s encoding", (_, flexible) => {
+    const answer = written(flexible, (writer) => {
+      for (const size of [600_000, 400_000, 1]) writer.array(new Array<number>(size).fill(7), (n) => writer.int8(n))
+    })
+    const reader = new Reader(answer, flexible)
+    expect(reader.array(() => reader.int8()).length).toBe(600_000)
+    expect(reader.array(() => reader.int8()).length).toBe(400_000)
+    expect(() => reader.array(() => reader.int8())).toThrow(/array of 1 at \d+, which is too many/)
+  })
+
+  it("make no more elements than the array may have", () => {
+    const answer = written(false, (writer) => writer.array([1, 2, 3], (n) => writer.int8(n)))
+    const reader = new Reader(answer, false)
+    expect(() => reader.array(() => reader.int8(), 2)).toThrow("array of 3 at 0, which is too many")
+    const again = new Reader(answer, false)
+    expect(again.array(() => again.int8(), 3)).toEqual([1, 2, 3])
+  })
+
+  it.each([
+    ["classic", false],
+    ["flexible", true]
+  ] as const)("skip no further than there are bytes, in the %s encoding", (_, flexible) => {
+    const reader = (write: (writer: Writer) => void) => new Reader(written(flexible, write), flexible)
+    const some = reader((writer) => {
+      writer.array([1, 2, 3], (n) => writer.int32(n))
+      writer.int8(9)
+    })
+    some.skipInt32s()
+    expect(some.int8()).toBe(9)
+    const lying = reader((writer) => {
+      writer.array([1, 2, 3, 4], () => {})
+      writer.int64(0)
+    })
+    expect(() => lying.skipInt32s()).toThrow(ProtocolViolation)
+    const none = reader((writer) => writer.nullArray())
+    expect(() => none.skipInt32s()).toThrow(ProtocolViolation)
+  })
+})
+
+describe("what a broker says", () => {
+  const message = (text: string) =>
+    new Reader(
+      written(false, (writer) => writer.string(text)),
+      false
+    ).message()
+
+  it("is one short line, or nothing", () => {
+    expect(message("")).toBeUndefined()
+    expect(message("a topic, täglich")).toBe("a topic, täglich")
+    expect(message("a\r\n\u001b[2J\u2028\u202eb")).toBe("a\\r\\n\\u001b[2J\\u2028\\u202eb")
+    expect(message("x".repeat(30_000))).toBe(`${"x".repeat(1_024)}…`)
+  })
+})

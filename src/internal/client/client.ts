@@ -3,7 +3,8 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import type {
   Backoff,
   Broker,
@@ -13,8 +14,10 @@ import type {
   TopicDescription
 } from "../../KafkaClient.ts"
 import { ConnectionError, TopicError, type ClientError } from "../../KafkaError.ts"
-import { brokerError } from "../protocol/errorCodes.ts"
+import { brokerError, describeCode } from "../protocol/errorCodes.ts"
+import { retryDelay } from "./backoff.ts"
 import { makeSharedConnections } from "./connections.ts"
+import { givingOut } from "./given.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaClient")
 
@@ -25,20 +28,52 @@ type Address = Pick<Broker, "host" | "port">
 const addressOf = (broker: Address) =>
   (broker.host.includes(":") ? `[${broker.host}]` : broker.host) + `:${broker.port}`
 
-/** The last failure stands for all: none of them could be used. */
-const ofAll = (brokers: ReadonlyArray<Address>, { cause, detail, reason, request }: ConnectionError): ConnectionError =>
-  new ConnectionError({
+/**
+ * Of several brokers' failures, the one to tell. A denial is: the broker that could be reached says what is to be mended,
+ * which those that are down do not. Otherwise the last failure stands for all of them.
+ */
+const failureOfAll = (brokers: ReadonlyArray<Address>, failures: ReadonlyArray<ConnectionError>): ConnectionError => {
+  const last = failures[failures.length - 1]
+  const denial =
+    failures.find((error) => error.reason === "Authentication" || error.reason === "Tls") ??
+    failures.find((error) => !error.retriable)
+  if (denial !== undefined || brokers.length === 1) return denial ?? last
+  const { cause, detail, reason, request } = last
+  return new ConnectionError({
     reason,
     broker: brokers.map(addressOf).join(","),
     request,
     ...(detail === undefined ? {} : { detail }),
     ...(cause === undefined ? {} : { cause })
   })
+}
+
+/** As many brokers of a cluster are remembered for requests that any broker answers, beside the bootstrap list. */
+const MAX_KNOWN = 100
+
+/** As many brokers' failures are remembered. */
+const MAX_FAILED = 1_000
+
+/** How often the controller is looked for, when who was said to be it is not. */
+const CONTROLLER_ATTEMPTS = 4
 
 /** How long a broker may be silent before another one is asked the same. */
 const HEDGE_MILLIS = 1_000
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3
+
+const NOT_CONTROLLER = 41
+
+const NONE = 0
+
+interface AnyOptions<A> {
+  /** The error code of an answer: with another one than 0, the next broker is asked. Default: every answer is one. */
+  readonly codeOf?: (answer: A) => number
+  /** The brokers, in the order in which they are asked. */
+  readonly order?: () => ReadonlyArray<Address>
+}
+
+const errorCodeOf = (answer: { readonly errorCode: number }): number => answer.errorCode
 
 const TIMESTAMPS = { earliest: -2, latest: -1 } as const
 
@@ -49,7 +84,10 @@ export const make = (driver: {
   readonly connect: (broker: Address) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>
 }): Effect.Effect<KafkaClient, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const shared = yield* makeSharedConnections(driver.connect)
+    // the shared connections are given out as well; their own scope ends after the client's are closed
+    const ownScope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+    const connect = yield* givingOut(driver.connect, addressOf)
+    const shared = yield* Scope.extend(makeSharedConnections(connect), ownScope)
     const failedAt = new Map<string, number>()
     let known: ReadonlyArray<Broker> = []
     let turn = 0
@@ -64,8 +102,15 @@ export const make = (driver: {
       return [...all].sort(([a, x], [b, y]) => rank(a, x) - rank(b, y)).map(([, broker]) => broker)
     }
 
+    const learn = (brokers: ReadonlyArray<Broker>): void => {
+      if (brokers.length > 0) known = brokers.slice(0, MAX_KNOWN)
+    }
+
     const avoid = (broker: Address) =>
-      Effect.map(Clock.currentTimeMillis, (now) => failedAt.set(addressOf(broker), now))
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        if (failedAt.size >= MAX_FAILED) failedAt.clear()
+        failedAt.set(addressOf(broker), now)
+      })
 
     const use = <A>(broker: Address, f: (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>) =>
       shared.use(broker, f).pipe(
@@ -77,28 +122,45 @@ export const make = (driver: {
       )
 
     /**
-     * The first broker that answers: the next one is asked when one fails, or has not answered for a second (it may be
-     * frozen). Credentials that one broker refuses are not tried on all the others.
+     * The first answer of a broker: the next one is asked as well when one fails, does not let us in, answers with an error
+     * code (`codeOf`), or has not answered for a second (it may be frozen). If none can, what came of it that says most.
      */
-    const useAny = <A>(f: (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>, order = candidates) =>
+    const useAny = <A>(
+      f: (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>,
+      { codeOf = () => NONE, order = candidates }: AnyOptions<A> = {}
+    ): Effect.Effect<A, ConnectionError> =>
       Effect.suspend(() => {
-        const attempt = ([broker, ...others]: ReadonlyArray<Address>): Effect.Effect<A, ConnectionError> => {
-          if (others.length === 0) return use(broker, f)
+        const failures: Array<ConnectionError> = []
+        const refusals: Array<A> = []
+        const ask = (broker: Address): Effect.Effect<A, void> =>
+          Effect.matchEffect(use(broker, f), {
+            onFailure: (error) => {
+              failures.push(error)
+              return Effect.fail(void 0)
+            },
+            onSuccess: (answer) => {
+              if (codeOf(answer) === NONE) return Effect.succeed(answer)
+              refusals.push(answer)
+              return Effect.fail(void 0)
+            }
+          })
+        const attempt = ([broker, ...others]: ReadonlyArray<Address>): Effect.Effect<A, void> => {
+          if (others.length === 0) return ask(broker)
           return Effect.flatMap(Deferred.make<void>(), (failed) => {
-            const first = Effect.catchAll(use(broker, f), (error) =>
-              error.retriable ? Effect.andThen(Deferred.succeed(failed, void 0), Effect.never) : Effect.fail(error)
-            )
+            const first = Effect.tapError(ask(broker), () => Deferred.succeed(failed, void 0))
             const next = Effect.raceFirst(
               Deferred.await(failed),
               Effect.zipRight(Effect.sleep(HEDGE_MILLIS), avoid(broker))
             )
-            return Effect.raceFirst(first, Effect.andThen(next, attempt(others)))
+            return Effect.race(first, Effect.andThen(next, attempt(others)))
           })
         }
         const all = order()
-        return Effect.mapError(attempt(all), (error) =>
-          all.length === 1 || !error.retriable ? error : ofAll(all, error)
-        )
+        return Effect.catchAll(attempt(all), () => {
+          // what is final says more than what may pass
+          const refusal = refusals.find((answer) => !describeCode(codeOf(answer)).retriable) ?? refusals.at(-1)
+          return refusal === undefined ? Effect.fail(failureOfAll(all, failures)) : Effect.succeed(refusal)
+        })
       })
 
     /** Another one each time: a broker that is cut off from the others goes on answering with what it knew. */
@@ -111,9 +173,11 @@ export const make = (driver: {
 
     const describeTopic = (topic: string): Effect.Effect<TopicDescription, ClientError | TopicError> =>
       Effect.flatMap(
-        useAny((connection) => Effect.map(connection.metadata([topic]), (answer) => ({ connection, answer })), inTurn),
+        useAny((connection) => Effect.map(connection.metadata([topic]), (answer) => ({ connection, answer })), {
+          order: inTurn
+        }),
         ({ answer, connection }) => {
-          known = answer.brokers.length === 0 ? known : answer.brokers
+          learn(answer.brokers)
           const found = answer.topics.find((t) => t.name === topic)
           if (found === undefined || found.errorCode === UNKNOWN_TOPIC_OR_PARTITION) {
             return Effect.fail(new TopicError({ reason: "NotFound", topic, broker: connection.address }))
@@ -195,27 +259,39 @@ export const make = (driver: {
       ).pipe(Effect.map((lists) => lists.flat().sort((a, b) => a.partition - b.partition)))
     }
 
-    /** Brokers with ZooKeeper create topics at the controller only; in KRaft any broker forwards. */
-    const useController = <A>(f: (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>) =>
-      Effect.flatMap(
-        useAny((connection) => connection.metadata([])),
-        (answer) => {
-          known = answer.brokers.length === 0 ? known : answer.brokers
-          const controller = answer.brokers.find((b) => b.nodeId === answer.controllerId)
-          return controller === undefined ? useAny(f) : use(controller, f)
-        }
+    /**
+     * Brokers with ZooKeeper create topics at the controller only; in KRaft any broker forwards. Where the one that was said
+     * to be the controller is none, another broker is asked who it is.
+     */
+    const useController = <A extends { readonly errorCode: number }>(
+      f: (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>,
+      attempt = 1
+    ): Effect.Effect<A, ConnectionError> =>
+      useAny((connection) => connection.metadata([]), { order: inTurn }).pipe(
+        Effect.flatMap(({ brokers, controllerId }) => {
+          learn(brokers)
+          const controller = brokers.find((b) => b.nodeId === controllerId)
+          return controller === undefined ? useAny(f, { codeOf: errorCodeOf }) : use(controller, f)
+        }),
+        Effect.flatMap((answer) =>
+          answer.errorCode === NOT_CONTROLLER && attempt < CONTROLLER_ATTEMPTS
+            ? Effect.flatMap(retryDelay(driver, attempt - 1), (millis) =>
+                Effect.delay(useController(f, attempt + 1), millis)
+              )
+            : Effect.succeed(answer)
+        )
       )
 
     return {
       [TypeId]: TypeId,
       bootstrap: driver.bootstrap.map(addressOf).join(","),
       backoff: driver.backoff,
-      connect: driver.connect,
+      connect,
       describeTopic,
       listOffsets,
-      initProducerId: useAny((connection) => connection.initProducerId),
+      initProducerId: useAny((connection) => connection.initProducerId, { codeOf: errorCodeOf }),
       createTopic: (request) => useController((connection) => connection.createTopic(request)),
-      describeConfigs: (topic) => useAny((connection) => connection.describeConfigs(topic)),
+      describeConfigs: (topic) => useAny((connection) => connection.describeConfigs(topic), { codeOf: errorCodeOf }),
       alterConfigs: (topic, set) => useController((connection) => connection.alterConfigs(topic, set))
     }
   })

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { Broker, BrokerConnection } from "../../KafkaClient.ts"
-import { ConnectionError } from "../../KafkaError.ts"
+import type { ConnectionError } from "../../KafkaError.ts"
+import { releasedError } from "./given.ts"
 
 interface Entry {
   readonly deferred: Deferred.Deferred<BrokerConnection, ConnectionError>
@@ -30,17 +31,10 @@ export const makeSharedConnections = (
     const entries = new Map<string, Entry>()
 
     let closed = false
-    const closedError = (key: string) =>
-      new ConnectionError({
-        reason: "Closed",
-        broker: key,
-        request: "connect",
-        detail: "this KafkaClient was released: its layer must outlive whoever uses it"
-      })
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         closed = true
-        for (const [key, entry] of entries) Deferred.unsafeDone(entry.deferred, Effect.fail(closedError(key)))
+        for (const [key, entry] of entries) Deferred.unsafeDone(entry.deferred, Effect.fail(releasedError(key)))
       })
     )
 
@@ -78,7 +72,7 @@ export const makeSharedConnections = (
 
     const acquire = (key: string, broker: Pick<Broker, "host" | "port">): Effect.Effect<Entry, ConnectionError> =>
       Effect.suspend(() => {
-        if (closed) return Effect.fail(closedError(key))
+        if (closed) return Effect.fail(releasedError(key))
         const entry = entries.get(key)
         if (entry === undefined) return open(key, broker)
         // a broker closes what was idle for long: not a failure of the next request

@@ -10,6 +10,7 @@ import type * as Scope from "effect/Scope"
 import type { Call, ConnectionView, RequestName, Requests } from "../../EmbeddedKafka.ts"
 import type { Broker, BrokerConnection } from "../../KafkaClient.ts"
 import { ConnectionError } from "../../KafkaError.ts"
+import { closingWords } from "../client/given.ts"
 import { yieldToEventLoop } from "../yield.ts"
 import { kinds } from "./calls.ts"
 import type { Cluster, Node } from "./cluster.ts"
@@ -94,7 +95,7 @@ export class Network {
     if (node === undefined) return Effect.fail(unreachable(address))
     return Effect.acquireRelease(
       Effect.suspend(() => Connection.open(this, settings, node, address)),
-      (connection) => Effect.sync(() => connection.down("Closed", "connection", "closed by this client"))
+      (connection, exit) => Effect.sync(() => connection.down("Closed", "connection", closingWords(exit)))
     ).pipe(
       Effect.tap((connection) => connection.call("connect", undefined)),
       Effect.map((connection): BrokerConnection => ({

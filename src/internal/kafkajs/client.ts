@@ -12,6 +12,7 @@ import { checkOptions, type OptionCheck } from "../options.ts"
 import { connect } from "./connection.ts"
 import { makeLogger } from "./logger.ts"
 import { oauthBearer } from "./oauthBearer.ts"
+import { passwordMechanism } from "./passwordMechanisms.ts"
 
 const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
@@ -84,7 +85,7 @@ const readSasl = (check: OptionCheck, sasl: SaslOptions | undefined, runtime: Ru
   const { mechanism, username } = sasl
   if (username === "") check.problem("sasl.username", "must not be empty")
   const password = readSecret(check, "sasl.password", sasl.password)
-  return () => ({ mechanism, username, password })
+  return passwordMechanism(mechanism, username, password)
 }
 
 /** The client on kafkajs's connections. */

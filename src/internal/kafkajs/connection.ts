@@ -6,22 +6,27 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import Connection from "kafkajs/src/network/connection.js"
-import protocol from "kafkajs/src/protocol/requests/index.js"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
 import type { Broker, BrokerConnection } from "../../KafkaClient.ts"
 import { ConnectionError, type ConnectionReason } from "../../KafkaError.ts"
 import { Bag, type Item } from "../bag.ts"
+import { closingWords } from "../client/given.ts"
+import { foreignText } from "../foreignText.ts"
 import { type Api, decodeResponse, encodeRequest, negotiate, type VersionRange } from "../protocol/api.ts"
+import { API_VERSIONS_VERSION, apiVersions } from "../protocol/apiVersions.ts"
 import { createTopics } from "../protocol/createTopics.ts"
 import { describeConfigs } from "../protocol/describeConfigs.ts"
+import { describeCode } from "../protocol/errorCodes.ts"
 import { fetch, FETCH_BY_ID } from "../protocol/fetch.ts"
 import { incrementalAlterConfigs } from "../protocol/incrementalAlterConfigs.ts"
 import { initProducerId } from "../protocol/initProducerId.ts"
 import { listOffsets } from "../protocol/listOffsets.ts"
 import { metadata } from "../protocol/metadata.ts"
 import { produce } from "../protocol/produce.ts"
+import { saslAuthenticate, saslHandshake } from "../protocol/sasl.ts"
 import { FrameReader, requestFrames } from "./frames.ts"
+import { socketReason, socketWords } from "./socketErrors.ts"
 
 /** What every connection of one client has in common. Secrets are in the clear here: never log or expose this. */
 export interface ConnectionSettings {
@@ -39,14 +44,28 @@ const KEEP_ALIVE_MILLIS = 60_000
 /** As much as libuv reads at once. */
 const READ_BYTES = 64 * 1024
 
-/** Made at once: kafkajs loads its files with the first. */
-const askVersions = protocol.requests.ApiVersions.protocol({ version: 2 })()
-
-/** kafkajs re-authenticates this long before a SASL session ends. */
+/** A SASL session is renewed this long before it ends. */
 const REAUTHENTICATE_BEFORE_MILLIS = 10_000
+
+/** A shorter session is none: each request would have to authenticate, which is expensive on purpose. */
+const MIN_SESSION_MILLIS = 1_000
 
 /** A timer of more milliseconds than an int32 holds would fire at once. */
 const MAX_TIMER_MILLIS = 2_147_483_647
+
+/** An answer that has begun may take longer than its deadline, as long as it comes at this rate after another such time. */
+const MIN_BYTES_PER_MILLI = 8
+
+/** A timer that fires so much late, in milliseconds, says that the event loop was held up. */
+const LATE_MILLIS = 100
+
+/** How much is told of what others say. */
+const DETAIL_LENGTH = 1_024
+
+/** A cause with a longer message is not kept. */
+const MAX_CAUSE = 8 * DETAIL_LENGTH
+
+const UNSUPPORTED_VERSION = 35
 
 interface Waiting extends Item {
   readonly fail: (error: ConnectionError) => void
@@ -54,6 +73,7 @@ interface Waiting extends Item {
 
 interface Answer extends Item {
   readonly correlationId: number
+  readonly maxBytes: number
   readonly came: (payload: Buffer) => void
 }
 
@@ -70,8 +90,12 @@ class Socket {
   private readonly waiting = new Bag<Waiting>()
   /** Answers that are to come. */
   private readonly answers = new Bag<Answer>()
+  /** The one of them that is arriving, if it is one of our own requests'. */
+  private arriving: Answer | undefined
   private readonly frameOf: ReturnType<typeof requestFrames>
-  private versions = new Map<number, VersionRange>()
+  private versions: ReadonlyMap<number, VersionRange> = new Map()
+  /** When to authenticate again, on the clock of `performance`. */
+  private authenticateAt = Number.NEGATIVE_INFINITY
   private readonly settings: ConnectionSettings
 
   constructor(settings: ConnectionSettings, broker: Pick<Broker, "host" | "port">) {
@@ -99,19 +123,42 @@ class Socket {
       this.down("Closed", "connection", "closed by the broker")
       return Promise.resolve(true)
     }
+    // K21: when a session is to be renewed is ours to say
+    this.raw.isAuthenticated = () => this.isAuthenticated
     // K1, K3: our own frames, of this one connection
-    this.frames = new FrameReader((correlationId, payload) => {
-      if (this.failure !== undefined) return
-      const answer = this.answers.find((one) => one.correlationId === correlationId)
-      if (answer === undefined) {
-        // of the handshake, which is kafkajs's
-        this.raw.requestQueue.fulfillRequest({ correlationId, payload, size: payload.length })
-      } else {
-        this.answers.remove(answer)
-        answer.came(payload)
-      }
-    })
+    this.frames = new FrameReader(
+      (correlationId, payload) => this.answered(correlationId, payload),
+      (correlationId) => this.maxBytesOf(correlationId)
+    )
     this.raw.processData = (chunk) => this.receive(chunk)
+  }
+
+  /** An answer begins: how large it may be; `undefined` if nobody asked for it. */
+  private maxBytesOf(correlationId: number): number | undefined {
+    this.arriving = this.answers.find((one) => one.correlationId === correlationId)
+    return this.arriving?.maxBytes ?? saslApi(this.raw.requestQueue.inflight.get(correlationId)?.entry)?.maxAnswerBytes
+  }
+
+  private answered(correlationId: number, payload: Buffer): void {
+    if (this.failure !== undefined) return
+    const answer = this.arriving
+    if (answer === undefined) return this.answeredToKafkajs(correlationId, payload)
+    this.arriving = undefined
+    this.answers.remove(answer)
+    answer.came(payload)
+  }
+
+  /** K28: kafkajs believes each count and length in an answer, so that only those that are well formed get there. */
+  private answeredToKafkajs(correlationId: number, payload: Buffer): void {
+    const entry = this.raw.requestQueue.inflight.get(correlationId)!.entry
+    const api = saslApi(entry)!
+    try {
+      decodeResponse(api, entry.apiVersion, payload, undefined)
+    } catch (cause) {
+      this.down("Protocol", api.name, messageOf(cause), cause)
+      return
+    }
+    this.raw.requestQueue.fulfillRequest({ correlationId, payload, size: payload.length })
   }
 
   /** The bytes that come, in pieces that are not kept. */
@@ -137,8 +184,13 @@ class Socket {
         : Tls.connect({ host, port, ...(Net.isIP(host) === 0 ? { servername: host } : {}), ...tls }, onConnect)
     socket.setNoDelay(true)
     socket.setKeepAlive(true, KEEP_ALIVE_MILLIS)
-    socket.on("error", (error: NodeJS.ErrnoException) =>
-      this.down(this.reasonOf(error), this.connecting ? "connect" : "connection", wordsOf(error), error)
+    socket.on("error", (error: Error) =>
+      this.down(
+        socketReason(error, this.connecting),
+        this.connecting ? "connect" : "connection",
+        socketWords(error),
+        error
+      )
     )
     socket.on("close", () => this.down("Closed", "connection"))
     this.socket = socket
@@ -161,14 +213,6 @@ class Socket {
     }
   }
 
-  private reasonOf(error: NodeJS.ErrnoException): ConnectionReason {
-    if (error.code === "ETIMEDOUT") return "Timeout"
-    if (error.code === "ECONNRESET" || error.code === "EPIPE") return "Closed"
-    if (error.syscall !== undefined) return this.connecting ? "Unreachable" : "Closed"
-    // what is not the system's: OpenSSL's errors, and those of the certificate's check
-    return this.settings.tls === undefined ? "Closed" : "Tls"
-  }
-
   /** K2, K4: the first failure ends the connection for good. Synchronous: nothing of it is left afterwards. */
   down(reason: ConnectionReason, request: string, detail?: string, cause?: unknown): ConnectionError {
     if (this.failure !== undefined) return this.failure
@@ -176,8 +220,8 @@ class Socket {
       reason,
       broker: this.address,
       request,
-      ...(detail === undefined ? {} : { detail }),
-      ...(cause === undefined ? {} : { cause })
+      ...(detail === undefined ? {} : { detail: foreignText(detail, DETAIL_LENGTH) }),
+      ...(isFit(cause) ? { cause } : {})
     })
     this.failure = error
     // kafkajs's own connect timer is only cleared by an error event
@@ -196,42 +240,54 @@ class Socket {
   }
 
   /**
-   * Until `start` calls back, the connection goes down, or nothing has come for `millis`, which takes it down. It goes on
-   * when its fiber is interrupted: the answer still comes, or its silence or its garbage tells of the broker all the same.
-   * Undoing it would cost each request an `onInterrupt`, whose objects V8 comes to allocate as old ones, with all that
-   * they hold (docs/performance.md).
+   * Until `start` calls back, the connection goes down, or `millis` have passed, which takes it down. `start` returns the
+   * answer that it waits for, if it is one of our own requests'. It goes on when its fiber is interrupted: the answer still
+   * comes, or its absence or its garbage tells of the broker all the same. Undoing it would cost each request an
+   * `onInterrupt`, whose objects V8 comes to allocate as old ones, with all that they hold (docs/performance.md).
    */
   private wait<A>(
     request: string,
     millis: number,
-    start: (done: (result: Effect.Effect<A, ConnectionError>) => void) => void
+    start: (done: (result: Effect.Effect<A, ConnectionError>) => void) => Answer | undefined
   ): Effect.Effect<A, ConnectionError> {
     return Effect.async((resume) => {
       if (this.failure !== undefined) return resume(Effect.fail(this.failure))
       const done = (result: Effect.Effect<A, ConnectionError>) => {
         this.waiting.remove(waiting)
-        stopWatch()
+        stopWatch?.()
         resume(result)
       }
       const waiting: Waiting = { at: 0, fail: (error) => done(Effect.fail(error)) }
-      const stopWatch = this.watchSilence(request, millis)
       this.waiting.add(waiting)
-      start(done)
+      const answer = start(done)
+      const stopWatch = this.failure === undefined ? this.watch(request, millis, answer) : undefined
     })
   }
 
   /**
-   * Takes it down when nothing has come for so long. A large answer may take longer to arrive, where the network is slow;
-   * and what came while the event loop was held up is read first. A timer of the system, as the socket's time is: one
-   * costs nothing beside a fiber for each request.
+   * Takes the connection down when `millis` have passed, whatever else has come on it. An answer that is arriving then may
+   * take longer, where the network is slow: as long as its bytes keep coming, at a rate that such a network has. What came
+   * while the event loop was held up is read first. A timer of the system, as the socket's time is: one costs nothing beside
+   * a fiber for each request.
    */
-  private watchSilence(request: string, millis: number): () => void {
+  private watch(request: string, millis: number, answer: Answer | undefined): () => void {
     const from = performance.now()
+    let due = from + millis
+    let wasHeldUp = false
     let timer: NodeJS.Timeout
     let looking: NodeJS.Immediate | undefined
     const look = () => {
-      const silent = performance.now() - Math.max(from, this.receivedAt)
-      if (silent < millis) start(millis - silent)
+      const now = performance.now()
+      const late = now - due
+      if (answer !== undefined && this.arriving === answer) {
+        due = Math.min(this.receivedAt + millis, from + 2 * millis + this.frames.arrived / MIN_BYTES_PER_MILLI)
+      }
+      if (due <= now && late > LATE_MILLIS && !wasHeldUp) {
+        // once: where it is held up all the time, that is no reason to wait for ever
+        wasHeldUp = true
+        due = now + Math.min(late, millis)
+      }
+      if (due > now) start(due - now)
       else this.down("Timeout", request, `no answer within ${millis} ms`)
     }
     const start = (rest: number) => {
@@ -258,6 +314,7 @@ class Socket {
         (value) => done(Effect.succeed(value)),
         (cause: unknown) => done(Effect.fail(this.failure ?? failed(cause)))
       )
+      return undefined
     })
   }
 
@@ -271,33 +328,39 @@ class Socket {
       Effect.tap(() => {
         this.connecting = false
       }),
-      Effect.andThen(
-        // K6: negotiated on every connection, and required
-        this.settled("ApiVersions", connectTimeoutMillis, () => this.raw.send(askVersions), failed("Protocol"))
-      ),
-      Effect.tap(({ apiVersions }) => {
-        this.versions = new Map(apiVersions.map((v) => [v.apiKey, { min: v.minVersion, max: v.maxVersion }]))
-        this.raw.setVersions(Object.fromEntries(apiVersions.map((v) => [v.apiKey, v])))
+      // K6: negotiated on every connection, and required
+      Effect.andThen(this.send(apiVersions, API_VERSIONS_VERSION, undefined, connectTimeoutMillis)),
+      Effect.flatMap(({ errorCode, versions }) => {
+        if (errorCode !== 0) {
+          const reason = errorCode === UNSUPPORTED_VERSION ? "UnsupportedVersion" : "Protocol"
+          return Effect.fail(this.down(reason, apiVersions.name, describeCode(errorCode).name))
+        }
+        this.versions = versions
+        if (this.settings.sasl === undefined) return Effect.void
+        this.raw.setVersions(
+          Object.fromEntries([...versions].map(([key, { max, min }]) => [key, { minVersion: min, maxVersion: max }]))
+        )
         this.raw.setSupportAuthenticationProtocol(true)
-      }),
-      Effect.andThen(
-        this.settings.sasl === undefined
-          ? Effect.void
-          : this.settled("SaslAuthenticate", connectTimeoutMillis, () => this.authenticate(), failed("Authentication"))
-      ),
-      Effect.asVoid
+        return this.settled(
+          "SaslAuthenticate",
+          connectTimeoutMillis,
+          () => this.authenticate(),
+          failed("Authentication")
+        )
+      })
     )
   }
 
   /**
-   * K21: a threshold above the session's lifetime would authenticate before every request. Sessions differ: a token may
-   * end before the broker's limit does. Whole milliseconds: kafkajs throws on others.
+   * K21: with a threshold above the session's lifetime, each request would authenticate before it. Sessions differ: a token
+   * may end before the broker's limit does.
    */
   private authenticate(): Promise<void> {
     return this.raw.authenticate().then(() => {
       const lifetime = this.raw.sessionLifetime.toNumber()
-      if (lifetime === 0) return
-      this.raw.reauthenticationThreshold = Math.min(REAUTHENTICATE_BEFORE_MILLIS, Math.floor(lifetime / 4))
+      const millis = Math.max(MIN_SESSION_MILLIS, lifetime)
+      const before = Math.min(REAUTHENTICATE_BEFORE_MILLIS, millis / 4)
+      this.authenticateAt = lifetime === 0 ? Number.POSITIVE_INFINITY : performance.now() + millis - before
     })
   }
 
@@ -322,29 +385,40 @@ class Socket {
         )
       }
       const millis = Math.min(MAX_TIMER_MILLIS, this.settings.requestTimeoutMillis + (options?.extraMillis ?? 0))
-      const body = encodeRequest(api, version, request)
-      const send = this.wait<Res>(api.name, millis, (done) => {
-        const correlationId = this.raw.nextCorrelationId()
-        const answer: Answer = {
-          at: 0,
-          correlationId,
-          came: (payload) => {
-            try {
-              done(Effect.succeed(decodeResponse(api, version, payload, request)))
-            } catch (cause) {
-              this.down("Protocol", api.name, messageOf(cause), cause)
-            }
-          }
-        }
-        this.answers.add(answer)
-        this.socket!.write(this.frameOf(api.key, version, correlationId, body))
-      })
+      const send = this.send(api, version, request, millis)
       return this.isAuthenticated ? send : Effect.zipRight(this.authenticateAgain(api.name), send)
     })
   }
 
+  private send<Req, Res>(
+    api: Api<Req, Res>,
+    version: number,
+    request: Req,
+    millis: number
+  ): Effect.Effect<Res, ConnectionError> {
+    const body = encodeRequest(api, version, request)
+    return this.wait<Res>(api.name, millis, (done) => {
+      const correlationId = this.raw.nextCorrelationId()
+      const answer: Answer = {
+        at: 0,
+        correlationId,
+        maxBytes: api.maxAnswerBytes,
+        came: (payload) => {
+          try {
+            done(Effect.succeed(decodeResponse(api, version, payload, request)))
+          } catch (cause) {
+            this.down("Protocol", api.name, messageOf(cause), cause)
+          }
+        }
+      }
+      this.answers.add(answer)
+      this.socket!.write(this.frameOf(api.key, version, correlationId, body))
+      return answer
+    })
+  }
+
   private get isAuthenticated(): boolean {
-    return this.settings.sasl === undefined || this.raw.isAuthenticated()
+    return this.settings.sasl === undefined || performance.now() < this.authenticateAt
   }
 
   /** In front of a request, when the SASL session ends soon. Who comes meanwhile waits for the same. */
@@ -359,11 +433,19 @@ class Socket {
   }
 }
 
-/** OpenSSL's message is a line of addresses and files around what it has to say. */
-const wordsOf = (error: NodeJS.ErrnoException & { readonly reason?: unknown }): string =>
-  error.code?.startsWith("ERR_SSL_") === true && typeof error.reason === "string" ? error.reason : error.message
-
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+/** Not with others' words in it that are unfit for a log, as those of a certificate can be: the detail has them escaped. */
+const isFit = (cause: unknown): boolean =>
+  cause !== undefined && (!(cause instanceof Error) || foreignText(cause.message, MAX_CAUSE) === cause.message)
+
+/** The requests of an authentication, which kafkajs sends. */
+const saslApi = (entry: { readonly apiKey: number } | undefined): Api<undefined, void> | undefined =>
+  entry?.apiKey === saslHandshake.key
+    ? saslHandshake
+    : entry?.apiKey === saslAuthenticate.key
+      ? saslAuthenticate
+      : undefined
 
 /** kafkajs names the failures of a re-authentication. */
 const isAuthenticationFailure = (cause: unknown): boolean =>
@@ -376,7 +458,7 @@ export const connect = (
 ): Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => new Socket(settings, broker)),
-    (socket) => Effect.sync(() => socket.down("Closed", "connection", "closed by this client"))
+    (socket, exit) => Effect.sync(() => socket.down("Closed", "connection", closingWords(exit)))
   ).pipe(
     Effect.tap((socket) => socket.handshake),
     Effect.map((socket): BrokerConnection => {

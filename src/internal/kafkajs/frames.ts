@@ -2,8 +2,11 @@
 
 const SIZE_BYTES = 4
 
+/** The size, and the correlation id that each answer begins with. */
+const HEAD_BYTES = 8
+
 /** An answer cannot be shorter than its correlation id. */
-const MIN_FRAME = 4
+const MIN_FRAME = HEAD_BYTES - SIZE_BYTES
 
 /**
  * Far above any answer to our own requests. What is not Kafka is above it: "HTTP" read as a size is 1.2 GB, the alert
@@ -41,33 +44,43 @@ const LARGE_REST = 64 * 1024
  */
 export class FrameReader {
   private readonly onFrame: (correlationId: number, payload: Buffer) => void
-  private readonly head = Buffer.alloc(SIZE_BYTES)
-  private frame: Buffer | undefined
-  /** Bytes of `head` until that is complete, then of the frame. */
+  private readonly maxBytes: (correlationId: number) => number | undefined
+  private readonly head = Buffer.alloc(HEAD_BYTES)
+  /** What follows the head, as far as there is memory for it. */
+  private payload: Buffer | undefined
+  /** Bytes of `head` until that is complete, then of the payload. */
   private filled = 0
+  /** Of the payload. */
   private size = 0
 
-  constructor(onFrame: (correlationId: number, payload: Buffer) => void) {
+  /** `maxBytes`: how large the answer to a request may be; `undefined` if there is no such request. */
+  constructor(
+    onFrame: (correlationId: number, payload: Buffer) => void,
+    maxBytes: (correlationId: number) => number | undefined = () => MAX_FRAME
+  ) {
     this.onFrame = onFrame
+    this.maxBytes = maxBytes
+  }
+
+  /** How much has come of the answer that is arriving, after its head. */
+  get arrived(): number {
+    return this.payload === undefined ? 0 : this.filled
   }
 
   /**
    * Takes the next bytes. Returns what is wrong when the stream is not Kafka's protocol (kafkajs throws out of the socket's
-   * data handler there, which ends the process); the stream is unusable then.
+   * data handler there, which ends the process), or when an answer is none to what was asked; the stream is unusable then.
    */
   take(chunk: Buffer): string | undefined {
     let at = 0
     while (at < chunk.length) {
-      if (this.frame === undefined) {
+      if (this.payload === undefined) {
         at = this.copy(this.head, chunk, at)
-        if (this.filled < SIZE_BYTES) return undefined
-        this.size = this.head.readInt32BE(0)
-        if (this.size < MIN_FRAME || this.size > MAX_FRAME) return `an answer of ${this.size} bytes`
-        this.frame = Buffer.allocUnsafe(Math.min(this.size, TRUSTED_BYTES))
-        this.filled = 0
+        const violation = this.begin()
+        if (violation !== undefined) return violation
       } else {
-        at = this.copy(this.frame, chunk, at)
-        this.ended(this.frame)
+        at = this.copy(this.payload, chunk, at)
+        this.ended(this.payload)
       }
     }
     return undefined
@@ -79,27 +92,46 @@ export class FrameReader {
     return from + taken
   }
 
+  /** Reads as much of the head as there is. */
+  private begin(): string | undefined {
+    if (this.filled < SIZE_BYTES) return undefined
+    const size = this.head.readInt32BE(0)
+    if (size < MIN_FRAME || size > MAX_FRAME) return `an answer of ${size} bytes`
+    if (this.filled < HEAD_BYTES) return undefined
+    const correlationId = this.head.readInt32BE(SIZE_BYTES)
+    const max = this.maxBytes(correlationId)
+    if (max === undefined) return `an answer to request ${correlationId}, which nobody waits for`
+    if (size > max) return `an answer of ${size} bytes, where ${max} are the most`
+    this.size = size - MIN_FRAME
+    this.filled = 0
+    const payload = Buffer.allocUnsafe(Math.min(this.size, TRUSTED_BYTES))
+    this.payload = payload
+    this.ended(payload)
+    return undefined
+  }
+
   /** Where the next bytes belong, if they are many: then `came` says how many were written there. */
   get room(): Buffer | undefined {
-    const { filled, frame } = this
-    return frame === undefined || frame.length - filled < LARGE_REST ? undefined : frame.subarray(filled)
+    const { filled, payload } = this
+    return payload === undefined || payload.length - filled < LARGE_REST ? undefined : payload.subarray(filled)
   }
 
   came(length: number): void {
     this.filled += length
-    this.ended(this.frame!)
+    this.ended(this.payload!)
   }
 
-  private ended(frame: Buffer): void {
+  /** Hands on what is complete, and makes room for what is not. */
+  private ended(payload: Buffer): void {
     const { filled, size } = this
     if (filled === size) {
-      this.frame = undefined
+      this.payload = undefined
       this.filled = 0
-      this.onFrame(frame.readInt32BE(0), frame.subarray(MIN_FRAME))
-    } else if (filled === frame.length) {
+      this.onFrame(this.head.readInt32BE(SIZE_BYTES), payload)
+    } else if (filled === payload.length) {
       const larger = Buffer.allocUnsafe(Math.min(size, 2 * filled))
-      frame.copy(larger)
-      this.frame = larger
+      payload.copy(larger)
+      this.payload = larger
     }
   }
 }

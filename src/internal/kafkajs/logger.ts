@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import loggers from "kafkajs/src/loggers/index.js"
+import { foreignText } from "../foreignText.ts"
 
 /**
  * kafkajs's log lines as debug lines of Effect's logger: whatever they warn of is raised as a typed error as well, and
@@ -11,11 +12,11 @@ export const makeLogger: Effect.Effect<unknown> = Effect.map(Effect.runtime(), (
     level: loggers.LEVELS.WARN,
     logCreator: () => (entry) => {
       Runtime.runFork(runtime)(
-        Effect.logDebug(`kafkajs: ${entry.log.message}`).pipe(
+        Effect.logDebug(`kafkajs: ${foreignText(entry.log.message)}`).pipe(
           Effect.annotateLogs({
             package: "effect-ktables",
             module: "kafkajs",
-            ...(entry.log.broker === undefined ? {} : { broker: entry.log.broker })
+            ...(entry.log.broker === undefined ? {} : { broker: foreignText(entry.log.broker) })
           })
         )
       )

@@ -3,18 +3,9 @@
 
 declare module "kafkajs/src/network/connection.js" {
   import type { Socket } from "node:net"
-  export interface Request {
-    readonly apiKey: number
-    readonly apiVersion: number
-    readonly apiName: string
-    /** An object shaped like kafkajs's own Encoder: all bytes that follow the request's header. */
-    readonly encode: () => Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>
-  }
-  export interface Response<A> {
-    readonly decode: (payload: Buffer) => Promise<unknown>
-    readonly parse: (decoded: never) => Promise<A>
-  }
   export interface RequestQueue {
+    /** Requests without an answer yet, by their correlation ids. */
+    readonly inflight: ReadonlyMap<number, { readonly entry: { readonly apiKey: number; readonly apiVersion: number } }>
     scheduleCheckPendingRequests: () => void
     fulfillRequest: (answer: { correlationId: number; payload: Buffer; size: number }) => void
     rejectAll: (error: Error) => void
@@ -39,7 +30,6 @@ declare module "kafkajs/src/network/connection.js" {
     })
     readonly requestQueue: RequestQueue
     readonly sessionLifetime: { toNumber: () => number }
-    reauthenticationThreshold: number
     connectionStatus: string
     processData: (data: Buffer) => void
     disconnect: () => Promise<boolean>
@@ -47,27 +37,48 @@ declare module "kafkajs/src/network/connection.js" {
     setVersions(versions: Record<number, { minVersion: number; maxVersion: number }>): void
     setSupportAuthenticationProtocol(supported: boolean): void
     authenticate(): Promise<void>
-    isAuthenticated(): boolean
+    isAuthenticated: () => boolean
     nextCorrelationId(): number
-    send<A>(message: { readonly request: Request; readonly response: Response<A> }): Promise<A>
   }
 }
 
-declare module "kafkajs/src/protocol/requests/index.js" {
-  import type { Request, Response } from "kafkajs/src/network/connection.js"
-  const protocol: {
-    readonly requests: {
-      readonly ApiVersions: {
-        readonly protocol: (options: { readonly version: number }) => () => {
-          readonly request: Request
-          readonly response: Response<{
-            readonly apiVersions: ReadonlyArray<{ apiKey: number; minVersion: number; maxVersion: number }>
-          }>
-        }
-      }
-    }
+declare module "kafkajs/src/broker/saslAuthenticator/index.js" {
+  /** One message of ours and its answer. */
+  export type Exchange = (exchange: {
+    readonly request: { readonly encode: () => unknown }
+    readonly response: { readonly decode: (answer: Buffer) => unknown; readonly parse: (decoded: unknown) => unknown }
+  }) => Promise<unknown>
+  export interface AuthenticatorContext {
+    readonly host: string
+    readonly port: number
+    readonly logger: unknown
+    readonly saslAuthenticate: Exchange
   }
-  export default protocol
+  export interface Authenticator {
+    readonly authenticate: () => Promise<void>
+  }
+  export type Mechanism = (sasl: {
+    readonly username: string
+    readonly password: string
+  }) => (context: AuthenticatorContext) => Authenticator
+}
+
+declare module "kafkajs/src/broker/saslAuthenticator/plain.js" {
+  import type { Mechanism } from "kafkajs/src/broker/saslAuthenticator/index.js"
+  const mechanism: Mechanism
+  export default mechanism
+}
+
+declare module "kafkajs/src/broker/saslAuthenticator/scram256.js" {
+  import type { Mechanism } from "kafkajs/src/broker/saslAuthenticator/index.js"
+  const mechanism: Mechanism
+  export default mechanism
+}
+
+declare module "kafkajs/src/broker/saslAuthenticator/scram512.js" {
+  import type { Mechanism } from "kafkajs/src/broker/saslAuthenticator/index.js"
+  const mechanism: Mechanism
+  export default mechanism
 }
 
 declare module "kafkajs/src/errors.js" {

@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import errors from "kafkajs/src/errors.js"
+import { redacted } from "./redaction.ts"
 
 /** One message of ours and its answer, each with its size in front. */
 type Exchange = (exchange: {
@@ -39,7 +40,12 @@ const nameOf = (cause: Cause.Cause<unknown>): string => {
 }
 
 const unavailable = (cause: Cause.Cause<unknown>) =>
-  failed(`the token Effect failed with ${nameOf(cause)}; its words may hold a secret, log them there`)
+  Cause.isInterruptedOnly(cause)
+    ? interrupted()
+    : failed(`the token Effect failed with ${nameOf(cause)}; its words may hold a secret, log them there`)
+
+/** By itself, or by whom it shares a fiber with: nobody here interrupts it while its connection lasts. */
+const interrupted = () => failed("the token Effect was interrupted")
 
 const identity = (answer: Buffer) => answer
 
@@ -57,8 +63,8 @@ const authenticate = (token: Effect.Effect<Redacted.Redacted<string>, unknown>, 
           exchange({ request: { encode: () => sized(text) }, response: { decode: identity, parse: identity } }),
         catch: (cause) => (cause instanceof Error ? cause.message : String(cause))
       })
-    // brokers may quote what they refuse
-    const refused = (words: string) => Effect.fail(failed(words.replaceAll(secret, "<redacted>")))
+    const withoutToken = redacted({ secret })
+    const refused = (words: string) => Effect.fail(failed(withoutToken(words)))
     const answer = yield* Effect.catchAll(send(`n,,${END}auth=Bearer ${secret}${END}${END}`), refused)
     if (answer.length <= SIZE_BYTES) return
     // A refusal comes as an answer. The broker fails the exchange once that is acknowledged.
@@ -78,7 +84,7 @@ export const oauthBearer = (
     authenticationProvider: ({ saslAuthenticate }: { readonly saslAuthenticate: Exchange }) => ({
       authenticate: () =>
         run(authenticate(token, saslAuthenticate), { signal }).then((exit) => {
-          if (Exit.isFailure(exit)) throw Option.getOrElse(Cause.failureOption(exit.cause), () => failed("interrupted"))
+          if (Exit.isFailure(exit)) throw Option.getOrElse(Cause.failureOption(exit.cause), interrupted)
         })
     })
   })

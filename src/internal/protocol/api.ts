@@ -3,6 +3,9 @@
  */
 import { ProtocolViolation, Reader, Writer } from "./wire.ts"
 
+export const KIB = 1024
+export const MIB = 1024 * KIB
+
 /** Both ends included. */
 export interface VersionRange {
   readonly min: number
@@ -16,6 +19,8 @@ export interface Api<Request, Response> {
   readonly name: string
   readonly versions: VersionRange
   readonly flexible: (version: number) => boolean
+  /** No answer is larger, whatever there is to tell: a larger one is not taken. */
+  readonly maxAnswerBytes: number
   readonly encode: (version: number, request: Request, writer: Writer) => void
   /** Fails with a `ProtocolViolation`, and with nothing else, whatever the bytes are. */
   readonly decode: (version: number, reader: Reader, request: Request) => Response

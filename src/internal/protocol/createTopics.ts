@@ -1,5 +1,5 @@
 import type { AdminResponse, CreateTopicRequest } from "../../KafkaClient.ts"
-import { type Api, only } from "./api.ts"
+import { type Api, only, MIB } from "./api.ts"
 import type { Reader } from "./wire.ts"
 
 // (v5+) name: string, value: nullable string, read_only: bool, config_source: int8, is_sensitive: bool
@@ -19,6 +19,7 @@ export const createTopics: Api<CreateTopicRequest, AdminResponse> = {
   // from 6 on, a quota makes the broker refuse rather than delay
   versions: { min: 2, max: 5 },
   flexible: (version) => version >= 5,
+  maxAnswerBytes: 4 * MIB,
   // topics: [name: string, num_partitions: int32, replication_factor: int16,
   //   assignments: [partition_index: int32, broker_ids: [int32]], configs: [name: string, value: nullable string]],
   // timeout_ms: int32, validate_only: bool

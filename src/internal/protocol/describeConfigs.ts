@@ -1,5 +1,5 @@
 import type { ConfigEntry, DescribeConfigsResponse } from "../../KafkaClient.ts"
-import { type Api, only } from "./api.ts"
+import { type Api, only, MIB } from "./api.ts"
 import type { Reader } from "./wire.ts"
 
 export interface DescribeConfigsRequest {
@@ -41,6 +41,7 @@ export const describeConfigs: Api<DescribeConfigsRequest, DescribeConfigsRespons
   // version 0 does not tell where a config comes from
   versions: { min: 1, max: 4 },
   flexible: (version) => version >= 4,
+  maxAnswerBytes: 4 * MIB,
   // resources: [resource_type: int8, resource_name: string, configuration_keys: nullable [string]],
   // include_synonyms: bool, include_documentation: bool (v3+)
   encode: (version, request, writer) => {

@@ -1,5 +1,5 @@
 import type { FetchedPartition, FetchRequest, FetchResponse } from "../../KafkaClient.ts"
-import { type Api, Partitions } from "./api.ts"
+import { type Api, Partitions, MIB } from "./api.ts"
 import { CONSUMER_REPLICA_ID, isolationLevel } from "./listOffsets.ts"
 import type { Reader } from "./wire.ts"
 
@@ -68,6 +68,7 @@ export const fetch: Api<FetchRequest, FetchResponse> = {
   name: "Fetch",
   versions: { min: 9, max: FETCH_BY_ID },
   flexible: (version) => version >= 12,
+  maxAnswerBytes: 256 * MIB,
   // replica_id: int32, max_wait_ms: int32, min_bytes: int32, max_bytes: int32, isolation_level: int8, session_id: int32,
   // session_epoch: int32, topics: [topic: string (to v12), topic_id: uuid (v13), partitions: [partition: int32,
   //   current_leader_epoch: int32, fetch_offset: int64, last_fetched_epoch: int32 (v12+), log_start_offset: int64,
@@ -105,7 +106,7 @@ export const fetch: Api<FetchRequest, FetchResponse> = {
   // throttle_time_ms: int32, error_code: int16, session_id: int32,
   // responses: [topic: string (to v12), topic_id: uuid (v13), partitions: [partition]]
   decode: (version, reader, request) => {
-    const throttleMillis = reader.int32()
+    const throttleMillis = reader.throttle()
     const errorCode = reader.int16()
     reader.int32()
     const partitions = new Partitions<FetchedPartition>(request.partitions)

@@ -1,5 +1,5 @@
 import type { AdminResponse } from "../../KafkaClient.ts"
-import { type Api, only } from "./api.ts"
+import { type Api, only, MIB } from "./api.ts"
 import { TOPIC_RESOURCE } from "./describeConfigs.ts"
 
 export interface IncrementalAlterConfigsRequest {
@@ -15,6 +15,7 @@ export const incrementalAlterConfigs: Api<IncrementalAlterConfigsRequest, AdminR
   name: "IncrementalAlterConfigs",
   versions: { min: 0, max: 1 },
   flexible: (version) => version >= 1,
+  maxAnswerBytes: 1 * MIB,
   // resources: [resource_type: int8, resource_name: string, configs: [name: string, config_operation: int8,
   //   value: nullable string]], validate_only: bool
   encode: (_version, request, writer) => {

@@ -1,5 +1,5 @@
 import type { InitProducerIdResponse } from "../../KafkaClient.ts"
-import type { Api } from "./api.ts"
+import { type Api, KIB } from "./api.ts"
 
 /** Without a transactional id there is nothing to time out; what Kafka's own producer sends then. */
 const TRANSACTION_TIMEOUT_MILLIS = 0x7fff_ffff
@@ -10,6 +10,7 @@ export const initProducerId: Api<undefined, InitProducerIdResponse> = {
   name: "InitProducerId",
   versions: { min: 1, max: 4 },
   flexible: (version) => version >= 2,
+  maxAnswerBytes: 64 * KIB,
   // transactional_id: nullable string, transaction_timeout_ms: int32, producer_id: int64 (v3+),
   // producer_epoch: int16 (v3+); the last two to keep an id that one has
   encode: (version, _request, writer) => {

@@ -1,5 +1,5 @@
 import type { Isolation, ListOffsetsRequest, ListOffsetsResponse } from "../../KafkaClient.ts"
-import { type Api, Partitions } from "./api.ts"
+import { type Api, Partitions, MIB } from "./api.ts"
 import type { Reader } from "./wire.ts"
 
 type Answer = ListOffsetsResponse["partitions"][number]
@@ -26,6 +26,7 @@ export const listOffsets: Api<ListOffsetsRequest, ListOffsetsResponse> = {
   name: "ListOffsets",
   versions: { min: 4, max: 7 },
   flexible: (version) => version >= 6,
+  maxAnswerBytes: 16 * MIB,
   // replica_id: int32, isolation_level: int8,
   // topics: [name: string, partitions: [partition_index: int32, current_leader_epoch: int32, timestamp: int64]]
   encode: (_version, request, writer) => {

@@ -1,6 +1,11 @@
 import type { Broker, MetadataResponse, PartitionMetadata, TopicMetadata } from "../../KafkaClient.ts"
-import type { Api } from "./api.ts"
+import { quotedForeignText } from "../foreignText.ts"
+import { type Api, MIB } from "./api.ts"
+import { isHost } from "./host.ts"
 import { ProtocolViolation, type Reader } from "./wire.ts"
+
+/** No cluster has as many. */
+const MAX_BROKERS = 100_000
 
 export interface MetadataRequest {
   /** None asks for the brokers only. */
@@ -14,8 +19,8 @@ const readBroker = (reader: Reader): Broker => {
   const port = reader.int32()
   reader.nullableString()
   reader.tags()
-  if (host === "" || port < 1 || port > 65_535) {
-    throw new ProtocolViolation(`broker ${nodeId} at "${host}:${port}"`)
+  if (!isHost(host) || port < 1 || port > 65_535) {
+    throw new ProtocolViolation(`broker ${nodeId} at ${quotedForeignText(`${host}:${port}`)}`)
   }
   return { nodeId, host, port }
 }
@@ -27,7 +32,7 @@ const readPartition = (reader: Reader): PartitionMetadata => {
   const partition = reader.int32()
   const leader = reader.int32()
   const leaderEpoch = reader.int32()
-  for (let i = 0; i < 3; i++) reader.array(() => reader.skip(4))
+  for (let i = 0; i < 3; i++) reader.skipInt32s()
   reader.tags()
   if (partition < 0) throw new ProtocolViolation(`partition ${partition}`)
   return { errorCode, partition, leader, leaderEpoch }
@@ -58,6 +63,7 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
   name: "Metadata",
   versions: { min: 7, max: 12 },
   flexible: (version) => version >= 9,
+  maxAnswerBytes: 16 * MIB,
   // topics: [topic_id: uuid (v10+), name: string (nullable v10+)], allow_auto_topic_creation: bool,
   // include_cluster_authorized_operations: bool (v8 to v10), include_topic_authorized_operations: bool (v8+)
   encode: (version, { topics }, writer) => {
@@ -75,7 +81,7 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
   // cluster_authorized_operations: int32 (v8 to v10)
   decode: (version, reader, request) => {
     reader.int32()
-    const brokers = reader.array(() => readBroker(reader))
+    const brokers = reader.array(() => readBroker(reader), MAX_BROKERS)
     reader.nullableString()
     const controllerId = reader.int32()
     const found = reader.array(() => readTopic(version, reader))

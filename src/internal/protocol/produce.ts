@@ -1,5 +1,5 @@
 import type { ProduceRequest, ProduceResponse } from "../../KafkaClient.ts"
-import { type Api, Partitions } from "./api.ts"
+import { type Api, Partitions, MIB } from "./api.ts"
 import type { Reader } from "./wire.ts"
 
 type Answer = ProduceResponse["partitions"][number]
@@ -34,6 +34,7 @@ export const produce: Api<ProduceRequest, ProduceResponse> = {
   // 7 (Kafka 2.1) allows zstd; what comes after 9 is about transactions, leader hints and topic ids
   versions: { min: 7, max: 9 },
   flexible: (version) => version >= 9,
+  maxAnswerBytes: 16 * MIB,
   // transactional_id: nullable string, acks: int16, timeout_ms: int32,
   // topic_data: [name: string, partition_data: [index: int32, records: bytes]]
   encode: (_version, request, writer) => {
@@ -60,7 +61,7 @@ export const produce: Api<ProduceRequest, ProduceResponse> = {
       reader.tags()
       if (topic === request.topic.name) partitions.add(answers)
     })
-    const throttleMillis = reader.int32()
+    const throttleMillis = reader.throttle()
     reader.tags()
     return { throttleMillis, partitions: partitions.all }
   }

@@ -7,6 +7,11 @@
  * reader and a writer are made for one of the two, so that the code of a request reads the same for both.
  */
 
+import { foreignText } from "../foreignText.ts"
+
+/** How much of a broker's words is kept. */
+const MESSAGE_LENGTH = 1_024
+
 /** The bytes are not what the request's specification says. Nothing of the answer is to be used. */
 export class ProtocolViolation extends Error {
   override readonly name = "ProtocolViolation"
@@ -17,6 +22,12 @@ export class ProtocolViolation extends Error {
   }
 }
 
+/** Array elements of one answer, each of which becomes an object: far above what any cluster has to tell. */
+const MAX_ELEMENTS = 1_000_000
+
+/** A broker with the largest quota window that makes sense holds a client back for as long, in milliseconds. */
+export const MAX_THROTTLE_MILLIS = 60_000
+
 const UUID_BYTES = 16
 const zeroUuid = Buffer.alloc(UUID_BYTES)
 
@@ -24,6 +35,8 @@ const zeroUuid = Buffer.alloc(UUID_BYTES)
 export class Reader {
   private position = 0
   private end: number
+  /** Array elements that may still be read. */
+  private elements = MAX_ELEMENTS
   private readonly buffer: Buffer
   readonly flexible: boolean
 
@@ -133,10 +146,15 @@ export class Reader {
     return this.buffer.toString("utf8", at, at + length)
   }
 
-  /** What a broker says about an error: some say nothing with null, some with an empty string. */
+  /** What a broker says about an error, in one line: some say nothing with null, some with an empty string. */
   message(): string | undefined {
     const text = this.nullableString()
-    return text === "" ? undefined : text
+    return text === undefined || text === "" ? undefined : foreignText(text, MESSAGE_LENGTH)
+  }
+
+  /** For how many milliseconds a broker holds this client back: no number that it names makes us wait for days. */
+  throttle(): number {
+    return Math.min(Math.max(0, this.int32()), MAX_THROTTLE_MILLIS)
   }
 
   /** A view of the reader's buffer, no copy. */
@@ -147,21 +165,37 @@ export class Reader {
     return this.buffer.subarray(at, at + length)
   }
 
-  array<A>(element: () => A): Array<A> {
-    return this.notNull("array", this.nullableArray(element))
+  array<A>(element: () => A, max?: number): Array<A> {
+    return this.notNull("array", this.nullableArray(element, max))
   }
 
-  nullableArray<A>(element: () => A): Array<A> | undefined {
+  /** `max`: more elements than that cannot be meant. */
+  nullableArray<A>(element: () => A, max = MAX_ELEMENTS): Array<A> | undefined {
     const at = this.position
-    const count = this.length("int32")
+    const count = this.count(at, 1)
     if (count === -1) return undefined
-    // an element of any kind has at least one byte
-    if (count > this.remaining) {
-      throw new ProtocolViolation(`array of ${count} at ${at}, ${this.remaining} bytes left`)
-    }
+    this.elements -= count
+    if (count > max || this.elements < 0) throw new ProtocolViolation(`array of ${count} at ${at}, which is too many`)
     const elements: Array<A> = []
     for (let i = 0; i < count; i++) elements.push(element())
     return elements
+  }
+
+  /** An array of numbers that nobody is interested in. */
+  skipInt32s(): void {
+    const at = this.position
+    const count = this.count(at, 4)
+    if (count === -1) throw new ProtocolViolation(`null array at ${at}`)
+    this.skip(4 * count)
+  }
+
+  /** The number of elements of an array, of so many bytes each at least; -1 for null. */
+  private count(at: number, bytes: number): number {
+    const count = this.length("int32")
+    if (count * bytes > this.remaining) {
+      throw new ProtocolViolation(`array of ${count} at ${at}, ${this.remaining} bytes left`)
+    }
+    return count
   }
 
   /**

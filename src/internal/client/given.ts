@@ -1,0 +1,52 @@
+/** The connections that a client gave out: who got one closes it with a scope of their own, and the client closes what is left. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import type { Broker, BrokerConnection } from "../../KafkaClient.ts"
+import { ConnectionError } from "../../KafkaError.ts"
+import { RELEASED } from "../released.ts"
+
+type Address = Pick<Broker, "host" | "port">
+
+export const releasedError = (broker: string): ConnectionError =>
+  new ConnectionError({ reason: "Closed", broker, request: "connect", detail: RELEASED })
+
+/** Why a driver's connection is closed, from the exit that its scope is closed with. */
+export const closingWords = (exit: Exit.Exit<unknown, unknown>): string => {
+  const failure = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+  return failure instanceof ConnectionError && failure.detail === RELEASED ? RELEASED : "closed by this client"
+}
+
+/** `connect`, whose connections are closed with the present scope, too: at once, and before anything else in it. */
+export const givingOut = <B extends Address>(
+  connect: (broker: B) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>,
+  addressOf: (broker: Address) => string
+): Effect.Effect<(broker: B) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>, never, Scope.Scope> => {
+  const given = new Map<Scope.CloseableScope, string>()
+  let released = false
+  const close = ([scope, address]: readonly [Scope.CloseableScope, string]) =>
+    Scope.close(scope, Exit.fail(releasedError(address)))
+  return Effect.as(
+    Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        released = true
+        return Effect.forEach([...given], close, { discard: true })
+      })
+    ),
+    (broker) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function* () {
+          if (released) return yield* Effect.fail(releasedError(addressOf(broker)))
+          const scope = yield* Scope.make()
+          given.set(scope, addressOf(broker))
+          yield* Effect.addFinalizer((exit) => {
+            given.delete(scope)
+            return Scope.close(scope, exit)
+          })
+          return yield* restore(Scope.extend(connect(broker), scope))
+        })
+      )
+  )
+}

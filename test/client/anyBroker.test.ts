@@ -1,0 +1,270 @@
+/** Which brokers are asked, and what is told if none of them can answer: on a driver that is made up. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Either, Fiber, type Scope, TestClock } from "effect"
+import { Codec, EmbeddedKafka, KafkaClient, KafkaError, KafkaTableWriter } from "../../src/index.ts"
+
+type Connection = KafkaClient.BrokerConnection
+type Behaviour = Partial<Connection> & {
+  /** What comes of connecting to it. */
+  readonly connect?: Effect.Effect<void, KafkaError.ConnectionError>
+}
+
+const fails = (reason: KafkaError.ConnectionReason, host = "?", request = "connect") =>
+  new KafkaError.ConnectionError({ reason, broker: `${host}:9092`, request })
+
+const NOTHING: Connection = {
+  address: "",
+  isOpen: () => true,
+  metadata: () => Effect.succeed({ brokers: [], controllerId: -1, topics: [] }),
+  listOffsets: () => Effect.succeed({ partitions: [] }),
+  fetch: () => Effect.succeed({ errorCode: 0, throttleMillis: 0, partitions: [] }),
+  initProducerId: Effect.succeed({ errorCode: 0, producerId: 7n, producerEpoch: 0 }),
+  produce: () => Effect.succeed({ throttleMillis: 0, partitions: [] }),
+  createTopic: () => Effect.succeed({ errorCode: 0, errorMessage: undefined }),
+  describeConfigs: () => Effect.succeed({ errorCode: 0, errorMessage: undefined, configs: [] }),
+  alterConfigs: () => Effect.succeed({ errorCode: 0, errorMessage: undefined })
+}
+
+/** A client of brokers that behave so, and which of them were asked, in order. */
+const brokers = (behaviours: Readonly<Record<string, Behaviour>>) => {
+  const asked: Array<string> = []
+  const client = KafkaClient.fromDriver({
+    bootstrap: Object.keys(behaviours).map((host) => ({ host, port: 9092 })),
+    backoff: { initialMillis: 10, maxMillis: 10 },
+    connect: ({ host }) => {
+      asked.push(host)
+      const behaviour = behaviours[host]
+      return Effect.as(behaviour.connect ?? Effect.void, { ...NOTHING, ...behaviour, address: `${host}:9092` })
+    }
+  })
+  return { asked, client }
+}
+
+const noIds = (errorCode: number) => Effect.succeed({ errorCode, producerId: -1n, producerEpoch: -1 })
+
+const ids = { errorCode: 0, producerId: 7n, producerEpoch: 0 }
+
+const DENIALS = ["Authentication", "Tls", "UnsupportedVersion"] as const
+const PASSING = ["Unreachable", "Timeout", "Closed", "Protocol"] as const
+
+describe("a request that any broker answers", () => {
+  for (const reason of [...DENIALS, ...PASSING]) {
+    it.scoped(`${reason} at one broker does not keep the others from being asked`, () =>
+      Effect.gen(function* () {
+        const { asked, client } = brokers({ a: { connect: fails(reason) }, b: { connect: fails(reason) }, c: {} })
+        assert.deepStrictEqual(yield* Effect.flatMap(client, (it) => it.initProducerId), ids)
+        assert.deepStrictEqual(asked, ["a", "b", "c"])
+      })
+    )
+  }
+
+  for (const denial of DENIALS) {
+    it.scoped(`${denial} at one and others down: the denial is told, of the broker that said so`, () =>
+      Effect.gen(function* () {
+        for (const [a, b] of [
+          [fails(denial, "a"), fails("Unreachable", "b")],
+          [fails("Timeout", "b"), fails(denial, "a")]
+        ]) {
+          const { asked, client } = brokers({ a: { connect: a }, b: { connect: b } })
+          const error = yield* Effect.flip(Effect.flatMap(client, (it) => it.initProducerId))
+          assert.deepStrictEqual([error.reason, error.broker, error.retriable], [denial, "a:9092", false])
+          assert.deepStrictEqual(asked, ["a", "b"])
+        }
+      })
+    )
+  }
+
+  it.scoped("all down: the last failure, of all of them", () =>
+    Effect.gen(function* () {
+      const { client } = brokers({ a: { connect: fails("Timeout", "a") }, b: { connect: fails("Unreachable", "b") } })
+      const error = yield* Effect.flip(Effect.flatMap(client, (it) => it.initProducerId))
+      assert.deepStrictEqual([error.reason, error.broker, error.retriable], ["Unreachable", "a:9092,b:9092", true])
+    })
+  )
+
+  it.scoped("one that is slow still answers after another one has failed", () =>
+    Effect.gen(function* () {
+      const { asked, client } = brokers({
+        a: { initProducerId: Effect.delay(NOTHING.initProducerId, "3 seconds") },
+        b: { connect: fails("Unreachable") }
+      })
+      const fiber = yield* Effect.fork(Effect.flatMap(client, (it) => it.initProducerId))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(asked, ["a", "b"])
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(yield* Fiber.join(fiber), ids)
+    })
+  )
+
+  const refusing = {
+    initProducerId: (errorCode: number): Behaviour => ({ initProducerId: noIds(errorCode) }),
+    describeConfigs: (errorCode: number): Behaviour => ({
+      describeConfigs: () => Effect.succeed({ errorCode, errorMessage: "no", configs: [] })
+    })
+  }
+  type Ask = (client: KafkaClient.KafkaClient) => Effect.Effect<{ readonly errorCode: number }, KafkaError.KafkaError>
+  const requests: Readonly<Record<"initProducerId" | "describeConfigs", Ask>> = {
+    initProducerId: (client) => client.initProducerId,
+    describeConfigs: (client) => client.describeConfigs("t")
+  }
+  for (const request of ["initProducerId", "describeConfigs"] as const) {
+    const codeFrom = (behaviours: Readonly<Record<string, Behaviour>>) =>
+      Effect.gen(function* () {
+        const { asked, client } = brokers(behaviours)
+        const { errorCode } = yield* Effect.flatMap(client, requests[request])
+        return { asked, errorCode }
+      })
+
+    it.scoped(`${request}: an error code is no answer while another broker has one`, () =>
+      Effect.gen(function* () {
+        for (const code of [14, 15, 41, 7, 29, -1, 12_345]) {
+          const a = refusing[request](code)
+          assert.deepStrictEqual(yield* codeFrom({ a, b: { connect: fails("Unreachable") }, c: {} }), {
+            asked: ["a", "b", "c"],
+            errorCode: 0
+          })
+        }
+      })
+    )
+
+    it.scoped(
+      `${request}: if all refuse, what is final is told before what may pass, and a refusal before a failure`,
+      () =>
+        Effect.gen(function* () {
+          const [loading, denied] = [14, 29].map(refusing[request])
+          const down: Behaviour = { connect: fails("Authentication") }
+          assert.strictEqual((yield* codeFrom({ a: denied, b: loading })).errorCode, 29)
+          assert.strictEqual((yield* codeFrom({ a: loading, b: denied })).errorCode, 29)
+          assert.strictEqual((yield* codeFrom({ a: loading, b: down })).errorCode, 14)
+          assert.strictEqual((yield* codeFrom({ a: down, b: loading })).errorCode, 14)
+        })
+    )
+  }
+
+  it.scoped("a refusal keeps the connection", () =>
+    Effect.gen(function* () {
+      const { asked, client } = brokers({ a: { initProducerId: noIds(14) } })
+      const made = yield* client
+      for (let i = 0; i < 3; i++) assert.strictEqual((yield* made.initProducerId).errorCode, 14)
+      assert.deepStrictEqual(asked, ["a"])
+    })
+  )
+
+  it.scoped("metadata of thousands of brokers: the given ones are still asked, and not all of the others", () =>
+    Effect.gen(function* () {
+      const told = Array.from({ length: 5_000 }, (_, nodeId) => ({ nodeId, host: `made-up-${nodeId}`, port: 1 }))
+      let up = true
+      const asked = new Set<string>()
+      const client = yield* KafkaClient.fromDriver({
+        bootstrap: [{ host: "a", port: 9092 }],
+        backoff: { initialMillis: 10, maxMillis: 10 },
+        connect: ({ host }) =>
+          Effect.suspend(() => {
+            asked.add(host)
+            return up
+              ? Effect.succeed({
+                  ...NOTHING,
+                  metadata: () => Effect.succeed({ brokers: told, controllerId: 0, topics: [] }),
+                  initProducerId: Effect.fail(fails("Closed"))
+                })
+              : Effect.fail(fails("Unreachable"))
+          })
+      })
+      yield* Effect.flip(client.describeTopic("t"))
+      up = false
+      assert.strictEqual((yield* Effect.flip(client.initProducerId)).reason, "Unreachable")
+      assert.isTrue(asked.has("a"))
+      assert.isBelow(asked.size, 500)
+    })
+  )
+})
+
+describe("a request for the controller", () => {
+  const known = ["a", "b", "c"].map((host, nodeId) => ({ nodeId, host, port: 9092 }))
+  const NOT_CONTROLLER = { errorCode: 41, errorMessage: undefined }
+
+  /** Three brokers of which one is the controller; `told` says whom a broker takes for it. */
+  const cluster = (controller: string, told: (host: string) => number) => {
+    const asked: Array<string> = []
+    const behaviour = (host: string): Behaviour => {
+      const change = () => {
+        asked.push(host)
+        return Effect.succeed(host === controller ? { errorCode: 0, errorMessage: undefined } : NOT_CONTROLLER)
+      }
+      return {
+        metadata: () => Effect.sync(() => ({ brokers: known, controllerId: told(host), topics: [] })),
+        createTopic: change,
+        alterConfigs: change
+      }
+    }
+    const { client } = brokers({ a: behaviour("a"), b: behaviour("b"), c: behaviour("c") })
+    return { asked, client }
+  }
+
+  const request = { topic: "t", partitions: 1, replicationFactor: 1, configs: {}, timeoutMillis: 1 }
+  const changes = {
+    createTopic: (client: KafkaClient.KafkaClient) => client.createTopic(request),
+    alterConfigs: (client: KafkaClient.KafkaClient) => client.alterConfigs("t", {})
+  }
+  for (const name of ["createTopic", "alterConfigs"] as const) {
+    const run = (client: Effect.Effect<KafkaClient.KafkaClient, never, Scope.Scope>) =>
+      Effect.flatMap(client, changes[name])
+
+    it.scopedLive(`${name}: NOT_CONTROLLER has another broker asked who it is`, () =>
+      Effect.gen(function* () {
+        // a is cut off from the others, and takes itself for the controller
+        const { asked, client } = cluster("c", (host) => (host === "a" ? 0 : 2))
+        assert.strictEqual((yield* run(client)).errorCode, 0)
+        assert.deepStrictEqual(asked, ["a", "c"])
+      })
+    )
+
+    it.scopedLive(`${name}: nobody knows the controller: all are asked`, () =>
+      Effect.gen(function* () {
+        const { asked, client } = cluster("c", () => -1)
+        assert.strictEqual((yield* run(client)).errorCode, 0)
+        assert.deepStrictEqual(asked, ["a", "b", "c"])
+      })
+    )
+
+    it.scopedLive(`${name}: no controller at all is told, after some attempts`, () =>
+      Effect.gen(function* () {
+        const { asked, client } = cluster("none", () => 1)
+        assert.strictEqual((yield* run(client)).errorCode, 41)
+        assert.isTrue(asked.length > 1 && asked.length < 20)
+        assert.deepStrictEqual([...new Set(asked)], ["b"])
+      })
+    )
+  }
+
+  it.scoped("a failure of the controller is the caller's to try again", () =>
+    Effect.gen(function* () {
+      const { client } = brokers({
+        a: {
+          metadata: () => Effect.succeed({ brokers: known, controllerId: 0, topics: [] }),
+          createTopic: () => Effect.fail(fails("Timeout", "a", "CreateTopics"))
+        }
+      })
+      const made = yield* Effect.either(Effect.flatMap(client, changes.createTopic))
+      assert.deepStrictEqual(Either.isLeft(made) && made.left.reason, "Timeout")
+    })
+  )
+})
+
+describe("a writer on a cluster of which one broker has no producer ids to give", () => {
+  for (const node of [0, 1, 2]) {
+    it.scopedLive(`broker ${node}: it is acquired, and writes`, () =>
+      Effect.gen(function* () {
+        const kafka = yield* EmbeddedKafka.EmbeddedKafka
+        yield* kafka.inject({ _tag: "ErrorCode", code: 14 }, { request: "initProducerId", node })
+        const writer = yield* KafkaTableWriter.make({
+          topic: "t",
+          value: Codec.utf8,
+          partitioner: () => 0,
+          deliveryTimeout: "20 seconds"
+        })
+        assert.deepInclude(yield* writer.set("a", "1"), { partition: 0, offset: 0 })
+      }).pipe(Effect.provide(KafkaClient.layerMemory({ nodes: 3, topics: { t: { partitions: 3 } } })))
+    )
+  }
+})
