@@ -152,11 +152,14 @@ describe("the kind of a failure to decode", () => {
   it("of what somebody else threw, its name and code", () => {
     class Refused extends Data.TaggedError("Refused")<{ readonly words: string }> {}
     const coded = Object.assign(new TypeError("hunter2"), { code: "ERR_INVALID_URL" })
-    assert.strictEqual(kindOfPoison("Value", new Refused({ words: "hunter2" })), "Value: threw Refused")
-    assert.strictEqual(kindOfPoison("Value", coded), "Value: threw TypeError (ERR_INVALID_URL)")
+    assert.strictEqual(
+      kindOfPoison("Value", new Refused({ words: "hunter2" })),
+      "Value: a function of the codec threw Refused"
+    )
+    assert.strictEqual(kindOfPoison("Value", coded), "Value: a function of the codec threw TypeError (ERR_INVALID_URL)")
     assert.strictEqual(
       kindOfPoison("Value", new Error("hunter2", { cause: coded })),
-      "Value: threw Error, caused by: TypeError (ERR_INVALID_URL)"
+      "Value: a function of the codec threw Error, caused by: TypeError (ERR_INVALID_URL)"
     )
     for (const [thrown, name] of [
       ["hunter2", "a string"],
@@ -166,7 +169,7 @@ describe("the kind of a failure to decode", () => {
       [Object.freeze({ code: "hunter2", name: "hunter2" }), "an object"],
       [{ code: 1234, _tag: "a b" }, "an object"]
     ] as ReadonlyArray<readonly [unknown, string]>) {
-      assert.strictEqual(kindOfPoison("Value", thrown), `Value: threw ${name}`)
+      assert.strictEqual(kindOfPoison("Value", thrown), `Value: a function of the codec threw ${name}`)
     }
   })
 })
@@ -187,7 +190,7 @@ describe("what nobody can look at", () => {
       }
     }
     for (const thrown of [proxy, getter]) {
-      assert.strictEqual(parseErrorOf(thrown).message, "threw an object")
+      assert.strictEqual(parseErrorOf(thrown).message, "a function of the codec threw an object")
       assert.notInclude(explain(parseErrorOf(thrown)), "\n")
     }
   })

@@ -160,16 +160,22 @@ const once = <A>(f: (ast: AST.AST) => A): ((ast: AST.AST) => A) => {
   }
 }
 
-/** What a schema says of itself. Messages of its functions are not asked for: they may quote the value. */
-const expectation = once((ast: AST.AST): string => {
-  // an issue that was made by hand may name no schema
-  if (AST.isUnknownKeyword(ast) || AST.isAnyKeyword(ast)) return "does not fit"
+/**
+ * What a schema says of itself. Messages of its functions are not asked for: they may quote the value.
+ *
+ * @internal
+ */
+export const kindOfType = once((ast: AST.AST): string => {
   const said = AST.getDescriptionAnnotation(ast).pipe(
     Option.orElse(() => AST.getTitleAnnotation(ast)),
     Option.getOrElse(() => String(ast))
   )
-  return `Expected ${foreignText(said, EXPECTED_LENGTH)}`
+  return foreignText(said, EXPECTED_LENGTH)
 })
+
+/** An issue that was made by hand may name no schema. */
+const expectation = (ast: AST.AST): string =>
+  AST.isUnknownKeyword(ast) || AST.isAnyKeyword(ast) ? "does not fit" : `Expected ${kindOfType(ast)}`
 
 /** Is it something that the schema calls secret, or becomes it? */
 const isSecretPart = (ast: AST.AST): boolean =>
@@ -241,6 +247,17 @@ export const kindOfValue = (value: unknown): string => {
     default:
       return `a ${typeof value}`
   }
+}
+
+/**
+ * The class of an object, which a program names.
+ *
+ * @internal
+ */
+export const kindOfInstance = (value: object): string => {
+  const { constructor } = value
+  const name: unknown = typeof constructor === "function" ? constructor.name : undefined
+  return Predicate.isString(name) && WORD.test(name) ? `an instance of ${name}` : "an instance of a class"
 }
 
 /** A revoked proxy throws. */

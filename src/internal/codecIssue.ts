@@ -1,4 +1,6 @@
+import * as Cause from "effect/Cause"
 import * as Inspectable from "effect/Inspectable"
+import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -38,10 +40,12 @@ const issueOf = ({ first }: Faults): ParseResult.ParseIssue => {
  */
 class CodecError extends ParseResult.ParseError {
   readonly #faults: Faults
+  readonly #isOfSchema: boolean
 
-  constructor(faults: Faults) {
+  constructor(faults: Faults, isOfSchema: boolean) {
     super({ issue: issueOf(faults) })
     this.#faults = faults
+    this.#isOfSchema = isOfSchema
   }
 
   override toString(): string {
@@ -53,6 +57,13 @@ class CodecError extends ParseResult.ParseError {
     return patternOfFaults(this.#faults)
   }
 
+  get withoutValues(): CodecError {
+    // a schema's own faults tell secrets from other values
+    if (this.#isOfSchema) return this
+    const first = this.#faults.first.map(({ quoting: _, ...fault }) => fault)
+    return new CodecError({ ...this.#faults, first }, false)
+  }
+
   get explanation(): string {
     return quoteFaults(this.#faults)
   }
@@ -60,7 +71,7 @@ class CodecError extends ParseResult.ParseError {
 
 /** @internal */
 export const parseErrorOfIssue = (issue: ParseResult.ParseIssue): ParseResult.ParseError =>
-  new CodecError(faultsOfIssue(issue))
+  new CodecError(faultsOfIssue(issue), true)
 
 /**
  * A `ParseError` that says what it is told to, which must not quote the record; nor may `figures`, which differ from
@@ -72,12 +83,15 @@ export const parseError = (
   says: string,
   { figures, quoting }: Pick<Fault, "figures" | "quoting"> = {}
 ): ParseResult.ParseError =>
-  new CodecError({
-    first: [
-      { path: [], says, ...(figures === undefined ? {} : { figures }), ...(quoting === undefined ? {} : { quoting }) }
-    ],
-    count: 1
-  })
+  new CodecError(
+    {
+      first: [
+        { path: [], says, ...(figures === undefined ? {} : { figures }), ...(quoting === undefined ? {} : { quoting }) }
+      ],
+      count: 1
+    },
+    false
+  )
 
 /**
  * What somebody threw, or failed with, as a `ParseError`: this never throws, whatever it is. `how` says by whom, and
@@ -85,7 +99,7 @@ export const parseError = (
  *
  * @internal
  */
-export const parseErrorOf = (thrown: unknown, how = "threw"): ParseResult.ParseError => {
+export const parseErrorOf = (thrown: unknown, how = "a function of the codec threw"): ParseResult.ParseError => {
   try {
     if (thrown instanceof CodecError) return thrown
     if (ParseResult.isParseError(thrown)) return parseErrorOfIssue(thrown.issue)
@@ -94,6 +108,27 @@ export const parseErrorOf = (thrown: unknown, how = "threw"): ParseResult.ParseE
   }
   return parseError(`${how} ${kindOfThrown(thrown)}`, { quoting: () => messageOf(thrown) })
 }
+
+/**
+ * How an Effect of a codec ended, as a `ParseError`: by a failure, by a defect, or by an interruption that was not ours.
+ *
+ * @internal
+ */
+export const parseErrorOfCause = (cause: Cause.Cause<unknown>): ParseResult.ParseError => {
+  const failure = Cause.failureOption(cause)
+  if (Option.isSome(failure)) return parseErrorOf(failure.value, "an Effect of the codec failed with")
+  const defect = Cause.dieOption(cause)
+  if (Option.isSome(defect)) return parseErrorOf(defect.value)
+  return parseError("an Effect of the codec was interrupted")
+}
+
+/**
+ * The same failure without what may be quoted: for schemas that call something secret.
+ *
+ * @internal
+ */
+export const withoutValues = (error: ParseResult.ParseError): ParseResult.ParseError =>
+  error instanceof CodecError ? error.withoutValues : error
 
 /**
  * All that is known of a failure, with the values that it is about, on one line. For who asked for values only.
