@@ -2,8 +2,9 @@
  * How a key or a value is bytes.
  *
  * A table needs one codec for its keys (`utf8` by default) and one for its values. Whatever goes wrong in a codec is a
- * `ParseError`, also when a function of the user's throws: bytes that do not decode make a poison record, and a value
- * that does not encode makes a failed write, never a defect.
+ * `ParseError`, also when a function of the user's throws, or its Effect is interrupted: bytes that do not decode make a
+ * poison record, and a value that does not encode makes a failed write, never a defect. The error says where in the
+ * value, what is expected there and what kind of thing is there, and quotes nothing of it: `explain` does.
  *
  * ```ts
  * import { Effect, Schema } from "effect"
@@ -86,6 +87,11 @@ export interface Codec<in out A> extends Pipeable {
    * table can use the string itself as the key of its map. False says nothing.
    */
   readonly text: boolean
+  /**
+   * Why the codec cannot be used at all: what its schema encodes to does not come back. Then nothing encodes or decodes,
+   * and a table or writer that is given it is not acquired (`KafkaInvalidOptionsError`). Default: it can be used.
+   */
+  readonly problem?: string
   /** Fails with what does not fit, and never dies. */
   readonly decode: (bytes: Uint8Array) => Effect.Effect<A, ParseResult.ParseError>
   /** Fails with what does not fit, and never dies. */
@@ -142,6 +148,16 @@ export declare namespace Codec {
  * @category guards
  */
 export const isCodec: (u: unknown) => u is Codec<unknown> = internal.isCodec
+
+/**
+ * All that is known of what a codec failed with, on one line of at most some thousand characters: the values that do not
+ * fit, and what the codec's functions said. The error's own message has nothing of the record, as it goes into logs;
+ * this has, apart from what a schema calls `Redacted`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const explain: (error: ParseResult.ParseError) => string = internal.explain
 
 // ---------------------------------------------------------------------------------------------------------------------
 // text and bytes
@@ -209,8 +225,16 @@ export const uint64: Codec<bigint> = internal.uint64
  * JSON in UTF-8, of what the schema encodes to. A schema class decodes to instances.
  *
  * - Text that is not JSON does not decode; the empty text is not JSON.
- * - A value that would not come back does not encode: one without a JSON form (`undefined`, a function, a bigint, a
- *   cycle), and `NaN`, an infinity or a hole in an array, which JSON would turn into `null`.
+ * - A schema that encodes to something which does not come back from JSON (`Schema.DateFromSelf`, an instance, a symbol as
+ *   a name) makes a codec that is refused, with the place in the schema and what to use instead: see `problem`.
+ * - Where the schema leaves it open (`Schema.Unknown`, `Schema.Object`, a declaration), a value that would not come back
+ *   does not encode: `undefined`, a function, a bigint, a cycle, an instance of a class, a symbol as a name. Nor do `NaN`,
+ *   an infinity or a hole in an array, which JSON would turn into `null`. A property that is undefined is left out, and
+ *   `-0` is `0`.
+ * - `Schema.BigIntFromSelf` is a whole number in JSON, with all its digits, in both directions. `Schema.Number` is what
+ *   `JSON.parse` makes of the digits: above 2^53 the nearest number.
+ * - Where a schema keeps names that it does not know (a record, `Schema.Unknown`, excess properties), the name `__proto__`
+ *   is refused, in both directions.
  * - A schema may do asynchronous work (`Schema.transformOrFail` with an Effect); it then decodes one record at a time,
  *   several times slower even if nothing waits. Services that it needs are to be provided first.
  * - What to do with excess properties, and whether to report all errors, is the schema's `parseOptions` annotation.
@@ -253,8 +277,8 @@ export const schema: <A, I extends Uint8Array>(schema: Schema.Schema<A, I>) => C
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * A codec from two plain functions. What they throw becomes a `ParseError` with its message. `decode` gets a copy, which
- * it may keep.
+ * A codec from two plain functions. What they throw becomes a `ParseError`, which tells its tag or name and its code;
+ * its message may quote the record, so only `explain` has that. `decode` gets a copy, which it may keep.
  *
  * ```ts
  * import { Codec } from "effect-ktables"
@@ -275,8 +299,9 @@ export const make: <A>(options: {
 }) => Codec<A> = internal.make
 
 /**
- * A codec from two functions that return Effects, such as one that asks a schema registry. What they fail with, and any
- * defect, becomes a `ParseError` with its message. `decode` gets a copy, which it may keep.
+ * A codec from two functions that return Effects, such as one that asks a schema registry. What they fail with, any
+ * defect, and an interruption that comes from within become a `ParseError`, as with `make`. `decode` gets a copy, which
+ * it may keep.
  *
  * Its `decodeSync` and `encodeSync` always return `suspended`: records are decoded one at a time.
  *

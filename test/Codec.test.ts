@@ -9,6 +9,7 @@ import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
@@ -45,6 +46,12 @@ const messageOf = <A>(result: Either.Either<A, ParseResult.ParseError> | Codec.S
   return result.left.message
 }
 
+/** What is told of it to who asks for values. */
+const explanationOf = <A>(result: Either.Either<A, ParseResult.ParseError> | Codec.Suspended): string => {
+  assert(result !== Codec.suspended && Either.isLeft(result))
+  return Codec.explain(result.left)
+}
+
 /** Whether it is kept or made of its bytes at a read, the value is the same. */
 const checkStored = <A>(
   { stored }: Codec.Codec<A>,
@@ -75,6 +82,7 @@ const decode = <A>(codec: Codec.Codec<A>, bytes: Uint8Array): Either.Either<A, P
   } else {
     assert(Either.isLeft(sync))
     expect(sync.left.message).toBe(effect.left.message)
+    expect(Codec.explain(sync.left)).toBe(Codec.explain(effect.left))
   }
   return sync
 }
@@ -89,6 +97,7 @@ const encode = <A>(codec: Codec.Codec<A>, value: A): Either.Either<Uint8Array, P
   } else {
     assert(Either.isLeft(sync))
     expect(sync.left.message).toBe(effect.left.message)
+    expect(Codec.explain(sync.left)).toBe(Codec.explain(effect.left))
   }
   return sync
 }
@@ -291,7 +300,9 @@ describe("utf8", () => {
     ["above the last code point", "f4908080"],
     ["a real U+FFFD beside it", "efbfbd80"]
   ])("refuses %s", (_, hex) => {
-    expect(messageOf(decode(Codec.utf8, Buffer.from(hex, "hex")))).toContain(`Expected UTF-8, actual 0x${hex}`)
+    const decoded = decode(Codec.utf8, Buffer.from(hex, "hex"))
+    expect(messageOf(decoded)).toBe(`Expected UTF-8, actual other bytes (${hex.length / 2} in all)`)
+    expect(explanationOf(decoded)).toContain(`Expected UTF-8, actual 0x${hex}`)
   })
 
   it("keeps what looks special", () => {
@@ -314,9 +325,9 @@ describe("utf8", () => {
   })
 
   it("shows the beginning of long bytes only", () => {
-    const message = messageOf(decode(Codec.utf8, new Uint8Array(1_000_000).fill(0xff)))
-    expect(message).toContain("(1000000 bytes)")
-    expect(message.length).toBeLessThan(200)
+    const explanation = explanationOf(decode(Codec.utf8, new Uint8Array(1_000_000).fill(0xff)))
+    expect(explanation).toContain("(1000000 bytes)")
+    expect(explanation.length).toBeLessThan(200)
   })
 })
 
@@ -401,23 +412,29 @@ describe("json", () => {
   })
 
   it.each(["", " ", "{", `{"host":"b1","port":}`, "undefined", "\uFEFF{}", "[1,]", "'a'"])("%j is not JSON", (text) => {
-    expect(messageOf(decode(Codec.json(Schema.Unknown), bytesOf(text)))).toContain("Invalid JSON: ")
+    const decoded = decode(Codec.json(Schema.Unknown), bytesOf(text))
+    expect(messageOf(decoded)).toBe(text === "" ? "Invalid JSON, it is empty" : "Invalid JSON")
+    expect(explanationOf(decoded)).toContain("Invalid JSON: ")
   })
 
-  it("says what is wrong with the text, and shows its beginning", () => {
-    const message = messageOf(decode(Codec.json(Service), bytesOf(`{"host": b1}${"x".repeat(1_000)}`)))
-    expect(message).toContain(`in "{\\"host\\": b1}xxx`)
-    expect(message.length).toBeLessThan(300)
+  it("explains what is wrong with the text, and shows its beginning", () => {
+    const explanation = explanationOf(decode(Codec.json(Service), bytesOf(`{"host": b1}${"x".repeat(1_000)}`)))
+    expect(explanation).toContain(`in "{\\"host\\": b1}xxx`)
+    expect(explanation.length).toBeLessThan(300)
   })
 
   it("says what is wrong with the value", () => {
-    expect(messageOf(decode(Codec.json(Service), bytesOf(`{"host":"b1","port":1.5}`)))).toContain(`["port"]`)
+    expect(messageOf(decode(Codec.json(Service), bytesOf(`{"host":"b1","port":1.5}`)))).toBe(
+      "port: Expected an integer, actual a number"
+    )
     expect(messageOf(decode(Codec.json(Service), bytesOf(`null`)))).toContain("actual null")
   })
 
   it("refuses text that is not UTF-8, also inside of strings", () => {
     const bytes = Uint8Array.of(0x22, 0xff, 0x22)
-    expect(messageOf(decode(Codec.json(Schema.String), bytes))).toContain("Expected UTF-8, actual 0x22ff22")
+    const decoded = decode(Codec.json(Schema.String), bytes)
+    expect(messageOf(decoded)).toContain("Expected UTF-8")
+    expect(explanationOf(decoded)).toContain("Expected UTF-8, actual 0x22ff22")
   })
 
   it("keeps lone surrogates, as JSON can", () => {
@@ -450,17 +467,18 @@ describe("json", () => {
 
   it("reports what the schema refuses to encode", () => {
     const codec = Codec.json(Schema.Struct({ port: Schema.Int }))
-    expect(messageOf(encode(codec, { port: 0.5 }))).toContain(`["port"]`)
+    expect(messageOf(encode(codec, { port: 0.5 }))).toBe("port: Expected an integer, actual a number")
   })
 
   it("goes by the schema's own parse options", () => {
     const Strict = Schema.Struct({ a: Schema.Int, b: Schema.Int }).annotations({
       parseOptions: { onExcessProperty: "error", errors: "all" }
     })
-    const message = messageOf(decode(Codec.json(Strict), bytesOf(`{"a":"x","b":"y","c":1}`)))
-    for (const name of ["a", "b", "c"]) {
-      expect(message).toContain(`["${name}"]`)
-    }
+    const decoded = decode(Codec.json(Strict), bytesOf(`{"a":"x","b":"y","c":1}`))
+    expect(messageOf(decoded)).toBe(
+      "[*]: is not in the schema; a: Expected a number, actual a string; b: Expected a number, actual a string"
+    )
+    expect(explanationOf(decoded)).toMatch(/^c: is unexpected, .*; a: .*; b: /)
   })
 
   it.each([100, 3_000, 10_000, 100_000])("survives %i arrays in each other, and can say so", (depth) => {
@@ -498,10 +516,15 @@ describe("json", () => {
         throw new TypeError("cannot check")
       })
     )
-    expect(messageOf(decode(Codec.json(Throws), bytesOf(`"a"`)))).toBe("cannot read")
-    expect(messageOf(encode(Codec.json(Throws), "a"))).toBe("cannot write")
-    expect(messageOf(decode(Codec.json(Filters), bytesOf(`"a"`)))).toBe("cannot check")
-    expect(messageOf(encode(Codec.json(Filters), "a"))).toBe("cannot check")
+    for (const [result, words] of [
+      [decode(Codec.json(Throws), bytesOf(`"a"`)), "cannot read"],
+      [encode(Codec.json(Throws), "a"), "cannot write"],
+      [decode(Codec.json(Filters), bytesOf(`"a"`)), "cannot check"],
+      [encode(Codec.json(Filters), "a"), "cannot check"]
+    ] as const) {
+      expect(messageOf<unknown>(result)).toBe("a function of the codec threw TypeError")
+      expect(explanationOf<unknown>(result)).toBe(words)
+    }
   })
 
   it("takes no schema that still needs services", () => {
@@ -563,12 +586,13 @@ describe("json of an asynchronous schema", () => {
       const exit = yield* afterASecond(Effect.flip(codec.decode(bytesOf(`{"name":"bad"}`))))
       assert(Exit.isSuccess(exit))
       expect(exit.value).toBeInstanceOf(ParseResult.ParseError)
-      expect(exit.value.message).toContain("slowly refused")
+      expect(exit.value.message).toBe("name: Expected (string <-> string), actual a string")
+      expect(Codec.explain(exit.value)).toBe("name: slowly refused")
     })
   )
 
   it("fails at once on what needs no waiting", () => {
-    expect(messageOf(decode(codec, bytesOf(`{"name":1}`)))).toContain(`["name"]`)
+    expect(messageOf(decode(codec, bytesOf(`{"name":1}`)))).toBe("name: Expected a string, actual a number")
     expect(messageOf(decode(codec, bytesOf(`{`)))).toContain("Invalid JSON")
   })
 
@@ -617,7 +641,8 @@ describe("json of an asynchronous schema", () => {
         })
       )
       const failure = yield* Effect.flip(dies.decode(bytesOf(`"a"`)))
-      expect(failure.message).toBe("it died")
+      expect(failure.message).toBe("a function of the codec threw Error")
+      expect(Codec.explain(failure)).toBe("it died")
 
       const fiber = yield* Effect.fork(codec.decode(bytesOf(`{"name":"a"}`)))
       yield* Effect.yieldNow()
@@ -674,40 +699,57 @@ describe("make", () => {
     })
 
   it.each([
-    [new Error("broken"), "broken"],
+    [new Error("broken"), "Error", "broken"],
     [
       new Error("broken", { cause: new Error("disk", { cause: "sector 7" }) }),
+      "Error, caused by: Error, caused by: a string",
       "broken, caused by: disk, caused by: sector 7"
     ],
-    [new RangeError(), "RangeError"],
-    [new Refused({ code: 7 }), "Refused"],
-    ["just text", "just text"],
-    [undefined, "undefined"],
-    [null, "null"],
-    [12n, "12"],
-    [{ code: 7 }, `{"code":7}`],
-    [Object.create(null), "{}"]
-  ])("what it throws is the message of a ParseError (%#)", (thrown, message) => {
-    expect(messageOf(decode(throwing(thrown), bytesOf("a")))).toBe(message)
-    expect(messageOf(encode(throwing(thrown), "a"))).toBe(message)
+    [new RangeError(), "RangeError", "RangeError"],
+    [new Refused({ code: 7 }), "Refused", "Refused"],
+    ["just text", "a string", "just text"],
+    [undefined, "undefined", "undefined"],
+    [null, "null", "null"],
+    [12n, "a bigint", "12"],
+    [Object.freeze(new TypeError("frozen")), "TypeError", "frozen"],
+    [{ code: 7 }, "an object", `{"code":7}`],
+    [Object.create(null), "an object", "{}"]
+  ])("what it throws is a ParseError that names it, and can be explained (%#)", (thrown, kind, words) => {
+    for (const result of [decode(throwing(thrown), bytesOf("a")), encode(throwing(thrown), "a")]) {
+      expect(messageOf<unknown>(result)).toBe(`a function of the codec threw ${kind}`)
+      expect(explanationOf<unknown>(result)).toBe(words)
+    }
   })
 
   it("copes with what cannot even be looked at", () => {
     const { proxy, revoke } = Proxy.revocable({}, {})
     revoke()
-    expect(messageOf(decode(throwing(proxy), bytesOf("a")))).toBe("a value of type object")
+    const mute = {
+      get message(): string {
+        throw new Error("no message of me")
+      }
+    }
+    for (const thrown of [proxy, mute, Object.assign(new Error(), { toString: null })]) {
+      expect(messageOf(decode(throwing(thrown), bytesOf("a")))).toMatch(
+        /^a function of the codec threw (an object|Error)$/
+      )
+      expect(explanationOf(decode(throwing(thrown), bytesOf("a")))).not.toBe("")
+    }
   })
 
   it("an error that is its own cause ends", () => {
     const error = new Error("again")
     error.cause = error
-    expect(messageOf(decode(throwing(error), bytesOf("a")))).toMatch(/^again, caused by: again/)
+    const decoded = decode(throwing(error), bytesOf("a"))
+    expect(messageOf(decoded)).toMatch(/^a function of the codec threw Error, caused by: Error/)
+    expect(explanationOf(decoded)).toMatch(/^again, caused by: again/)
   })
 
-  it("passes a ParseError on", () => {
-    const error = ParseResult.parseError(new ParseResult.Type(Schema.String.ast, 1))
-    const result = decode(throwing(error), bytesOf("a"))
-    expect(Either.isLeft(result) && result.left.issue).toBe(error.issue)
+  it("tells of somebody's ParseError what it tells of its own", () => {
+    const error = ParseResult.parseError(new ParseResult.Type(Schema.String.ast, 1234))
+    const decoded = decode(throwing(error), bytesOf("a"))
+    expect(messageOf(decoded)).toBe("Expected a string, actual a number")
+    expect(explanationOf(decoded)).toBe("Expected string, actual 1234")
   })
 
   it("gives the function bytes that it may keep", () => {
@@ -722,7 +764,8 @@ describe("make", () => {
   it("does not write what is no bytes", () => {
     // @ts-expect-error: for callers without types
     const codec = Codec.make<string>({ decode: String, encode: (text) => text })
-    expect(messageOf(encode(codec, "a"))).toContain(`Expected a Uint8Array, actual "a"`)
+    expect(messageOf(encode(codec, "a"))).toBe("Expected a Uint8Array, actual a string")
+    expect(explanationOf(encode(codec, "a"))).toBe(`Expected a Uint8Array, actual "a"`)
   })
 })
 
@@ -752,28 +795,123 @@ describe("makeEffect", () => {
       const of = (effect: () => Effect.Effect<never, unknown>) =>
         Codec.makeEffect<string, unknown, unknown>({ decode: effect, encode: effect })
       const parseError = ParseResult.parseError(new ParseResult.Type(Schema.String.ast, 1))
-      const cases: ReadonlyArray<readonly [Codec.Codec<string>, string]> = [
+      const interrupted = yield* Effect.fork(Effect.never)
+      yield* Fiber.interrupt(interrupted)
+      const failed = "an Effect of the codec failed with"
+      const threw = "a function of the codec threw"
+      const cases: ReadonlyArray<readonly [name: string, Codec.Codec<string>, message: string, explanation: string]> = [
         [
+          "a failure",
           of(() => Effect.fail(new Explained({ message: "no such schema", cause: new Error("404") }))),
+          `${failed} Explained, caused by: Error`,
           "no such schema, caused by: 404"
         ],
-        [of(() => Effect.fail(new Refused({ code: 1 }))), "Refused"],
-        [of(() => Effect.fail("text")), "text"],
-        [of(() => Effect.die(new Error("defect"))), "defect"],
+        ["a failure without words", of(() => Effect.fail(new Refused({ code: 1 }))), `${failed} Refused`, "Refused"],
+        ["text", of(() => Effect.fail("text")), `${failed} a string`, "text"],
+        ["null", of(() => Effect.fail(null)), `${failed} null`, "null"],
+        ["a defect", of(() => Effect.die(new Error("defect"))), `${threw} Error`, "defect"],
         [
+          "thrown before there was an Effect",
           of(() => {
-            throw new Error("thrown before there was an Effect")
+            throw new Error("too early")
           }),
-          "thrown before there was an Effect"
+          `${threw} Error`,
+          "too early"
         ],
-        [of(() => Effect.fail(parseError)), parseError.message]
+        [
+          "a ParseError",
+          of(() => Effect.fail(parseError)),
+          "Expected a string, actual a number",
+          "Expected string, actual 1"
+        ],
+        ["an interruption", of(() => Effect.interrupt), "an Effect of the codec was interrupted", ""],
+        [
+          "somebody else's fiber that was interrupted",
+          of(() => Fiber.join(interrupted)),
+          "an Effect of the codec was interrupted",
+          ""
+        ],
+        [
+          "an interruption of one of several",
+          of(() =>
+            Effect.all([Effect.never, Effect.interrupt], { concurrency: "unbounded" }).pipe(
+              Effect.andThen(Effect.never)
+            )
+          ),
+          "an Effect of the codec was interrupted",
+          ""
+        ],
+        [
+          "an interruption that cannot be interrupted",
+          of(() => Effect.uninterruptible(Effect.interrupt)),
+          "an Effect of the codec was interrupted",
+          ""
+        ],
+        [
+          "a defect beside an interruption",
+          of(() => Effect.failCause(Cause.parallel(Cause.interrupt(FiberId.none), Cause.die(new Error("defect"))))),
+          `${threw} Error`,
+          "defect"
+        ],
+        ["nothing", of(() => Effect.failCause(Cause.empty)), "an Effect of the codec was interrupted", ""]
       ]
-      for (const [codec, message] of cases) {
+      for (const [name, codec, message, explanation] of cases) {
+        for (const effect of [Effect.asVoid(codec.decode(bytesOf("a"))), Effect.asVoid(codec.encode("a"))]) {
+          const exit = yield* Effect.exit(effect)
+          assert(Exit.isFailure(exit) && Cause.isFailType(exit.cause), name)
+          expect(exit.cause.error).toBeInstanceOf(ParseResult.ParseError)
+          expect(exit.cause.error.message).toBe(message)
+          expect(Codec.explain(exit.cause.error)).toBe(explanation === "" ? message : explanation)
+        }
+      }
+    })
+  )
+
+  it.effect("what is no Effect is a ParseError", () =>
+    Effect.gen(function* () {
+      for (const none of [undefined, null, 1, Promise.resolve("a"), {}]) {
+        // @ts-expect-error: for callers without types
+        const codec = Codec.makeEffect<string, never, never>({ decode: () => none, encode: () => none })
         for (const effect of [Effect.asVoid(codec.decode(bytesOf("a"))), Effect.asVoid(codec.encode("a"))]) {
           const exit = yield* Effect.exit(effect)
           assert(Exit.isFailure(exit) && Cause.isFailType(exit.cause))
           expect(exit.cause.error).toBeInstanceOf(ParseResult.ParseError)
-          expect(exit.cause.error.message).toBe(message)
+        }
+      }
+    })
+  )
+
+  it.effect("who runs it can interrupt it", () =>
+    Effect.gen(function* () {
+      const codec = Codec.makeEffect<string, never, never>({ decode: () => Effect.never, encode: () => Effect.never })
+      const through = Codec.imap(codec, identity, identity)
+      for (const effect of [
+        codec.decode(bytesOf("a")),
+        codec.encode("a"),
+        through.decode(bytesOf("a")),
+        through.encode("a")
+      ]) {
+        const fiber = yield* Effect.fork<unknown, unknown, never>(effect)
+        yield* Effect.yieldNow()
+        expect(Exit.isInterrupted(yield* Fiber.interrupt(fiber))).toBe(true)
+      }
+    })
+  )
+
+  it.effect("an asynchronous schema and imap tell of an interruption alike", () =>
+    Effect.gen(function* () {
+      const Interrupts = Schema.transformOrFail(Schema.String, Schema.String, {
+        strict: true,
+        decode: () => Effect.interrupt,
+        encode: () => Effect.interrupt
+      })
+      const codec = Codec.json(Schema.Struct({ a: Interrupts }))
+      const through = Codec.imap(codec, identity, identity)
+      for (const { decode, encode } of [codec, through]) {
+        for (const effect of [Effect.asVoid(decode(bytesOf('{"a":"x"}'))), Effect.asVoid(encode({ a: "x" }))]) {
+          const exit = yield* Effect.exit(effect)
+          assert(Exit.isFailure(exit) && Cause.isFailType(exit.cause))
+          expect(exit.cause.error.message).toBe("an Effect of the codec was interrupted")
         }
       }
     })
@@ -794,12 +932,13 @@ describe("imap", () => {
   })
 
   it("what the functions throw, and what the codec below refuses, is a ParseError", () => {
-    expect(messageOf(decode(url, bytesOf("nowhere")))).toContain("Invalid URL")
+    expect(messageOf(decode(url, bytesOf("nowhere")))).toBe("a function of the codec threw TypeError (ERR_INVALID_URL)")
+    expect(explanationOf(decode(url, bytesOf("nowhere")))).toContain("Invalid URL")
     expect(messageOf(decode(url, Uint8Array.of(0xff)))).toContain("Expected UTF-8")
     const thrower = Codec.imap(Codec.utf8, identity, (): string => {
       throw new Error("one way only")
     })
-    expect(messageOf(encode(thrower, "a"))).toBe("one way only")
+    expect(explanationOf(encode(thrower, "a"))).toBe("one way only")
   })
 
   it.effect("suspends with the codec below", () =>

@@ -5,12 +5,22 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import { Prototype } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import type { AsBytes, Codec, Suspended, TypeId as CodecTypeId } from "../Codec.ts"
+import { holdsSecretPart, kindOfValue } from "./codecFaults.ts"
 import * as issue from "./codecIssue.ts"
 import { compileScanner } from "./jsonScanner.ts"
-import { compileDecoder, UNDECIDED } from "./schemaDecoder.ts"
+import { compileProtoFinder, jsonFormOf, withExactIntegers, type ProtoFinder } from "./jsonSchema.ts"
+import {
+  readJson,
+  readJsonWithBigInts,
+  readJsonWithNames,
+  writeJson,
+  writeJsonWithBigInts,
+  writeOpenJson
+} from "./jsonText.ts"
+import { compileDecoder, PROTO, UNDECIDED } from "./schemaDecoder.ts"
 import { copyBytes, encodeText, expectBytes, readText, viewOf } from "./text.ts"
 
 /** @internal */
@@ -25,6 +35,9 @@ export const asBytes: AsBytes = Symbol.for("effect-ktables/Codec/asBytes") as As
 /** @internal */
 export const isCodec = (u: unknown): u is Codec<unknown> => Predicate.hasProperty(u, TypeId)
 
+/** @internal */
+export const explain: (error: ParseResult.ParseError) => string = issue.explain
+
 type Implementation<A> = Omit<Codec<A>, typeof TypeId | "pipe">
 
 const codec = <A>(implementation: Implementation<A>): Codec<A> => ({
@@ -33,12 +46,12 @@ const codec = <A>(implementation: Implementation<A>): Codec<A> => ({
   ...implementation
 })
 
-/** Runs what may throw or fail with anything, and fails with a `ParseError` only. */
+/**
+ * Runs what may throw, or end in any way, and fails with a `ParseError` only. An Effect that ends by interruption is one
+ * that failed; where the fiber itself is interrupted, the runtime does not come here.
+ */
 const rescued = <A, E>(self: () => Effect.Effect<A, E>): Effect.Effect<A, ParseResult.ParseError> =>
-  Effect.suspend(self).pipe(
-    Effect.mapError(issue.parseErrorOf),
-    Effect.catchAllDefect((defect) => Effect.fail(issue.parseErrorOf(defect)))
-  )
+  Effect.catchAllCause(Effect.suspend(self), (cause) => Effect.fail(issue.parseErrorOfCause(cause)))
 
 /** Of two functions that may throw a `ParseError`, and nothing else. */
 const fromSync = <A>(
@@ -53,9 +66,9 @@ const fromSync = <A>(
     decode: (bytes) =>
       Effect.try({
         try: () => decodeSync(viewOf(bytes), 0, bytes.length),
-        catch: issue.parseErrorOf
+        catch: (thrown) => issue.parseErrorOf(thrown)
       }),
-    encode: (value) => Effect.try({ try: () => encodeSync(value), catch: issue.parseErrorOf })
+    encode: (value) => Effect.try({ try: () => encodeSync(value), catch: (thrown) => issue.parseErrorOf(thrown) })
   })
 
 /** @internal */
@@ -82,13 +95,19 @@ const fixed = <A>(
     false,
     (buffer, start, end) => {
       if (end - start !== size) {
-        throw issue.parseError(`Expected ${size} bytes (${name}), actual ${issue.hex(buffer, start, end)}`)
+        const actual = issue.hex(buffer, start, end)
+        throw issue.parseError(`Expected ${size} bytes (${name})`, {
+          figures: `, actual ${end - start}`,
+          quoting: () => `Expected ${size} bytes (${name}), actual ${actual}`
+        })
       }
       return read(buffer, start)
     },
     (value) => {
       if (!fits(value)) {
-        throw issue.parseError(`Expected an integer that fits ${name}, actual ${issue.format(value)}`)
+        throw issue.parseError(`Expected an integer that fits ${name}, actual ${kindOfValue(value)}`, {
+          quoting: () => `Expected an integer that fits ${name}, actual ${issue.format(value)}`
+        })
       }
       const buffer = Buffer.alloc(size)
       write(buffer, value)
@@ -166,100 +185,116 @@ const fromSchema = <A, I>(
   const parse = ParseResult.decodeUnknown(schema)
   const decodeFast = compileDecoder(schema.ast)
   const print = ParseResult.encode(schema)
+  // what somebody threw may quote all that it was given
+  const failure = (thrown: unknown) =>
+    holdsSecretPart(schema.ast) ? issue.withoutValues(issue.parseErrorOf(thrown)) : issue.parseErrorOf(thrown)
   const decodeRead = (encoded: unknown): A | Suspended => {
-    let result: Effect.Effect<A, ParseResult.ParseIssue>
-    try {
-      const decoded = decodeFast(encoded)
-      if (decoded !== UNDECIDED) {
-        return decoded as A
-      }
-      result = parse(encoded)
-    } catch (thrown) {
-      throw issue.parseErrorOf(thrown)
-    }
-    return valueOf(result)
+    const decoded = decodeFast(encoded)
+    return decoded === UNDECIDED ? valueOf(parse(encoded)) : (decoded as A)
   }
   return codec({
     text,
-    decodeSync: (buffer, start, end) => decodeRead(read(buffer, start, end)),
+    decodeSync: (buffer, start, end) => {
+      try {
+        return decodeRead(read(buffer, start, end))
+      } catch (thrown) {
+        throw failure(thrown)
+      }
+    },
     ...(transforms(schema.ast)
       ? {}
       : {
           stored: {
             check: (buffer, start, end) => {
-              const encoded = read(buffer, start, end)
-              const value = decodeRead(encoded)
-              // the very object: what was read once will be read again
-              return value === encoded && typeof value === "object" && value !== null ? asBytes : value
+              try {
+                const encoded = read(buffer, start, end)
+                const value = decodeRead(encoded)
+                // the very object: what was read once will be read again
+                return value === encoded && typeof value === "object" && value !== null ? asBytes : value
+              } catch (thrown) {
+                throw failure(thrown)
+              }
             },
             load: (buffer, start, end) => read(buffer, start, end) as A,
             once: true
           }
         }),
     encodeSync: (value) => {
-      let result: Effect.Effect<I, ParseResult.ParseIssue>
       try {
-        result = print(value)
+        const encoded = valueOf(print(value))
+        return encoded === suspended ? suspended : write(encoded)
       } catch (thrown) {
-        throw issue.parseErrorOf(thrown)
+        throw failure(thrown)
       }
-      const encoded = valueOf(result)
-      return encoded === suspended ? suspended : write(encoded)
     },
     decode: (bytes) =>
-      rescued(() => Effect.mapError(parse(read(viewOf(bytes), 0, bytes.length)), issue.parseErrorOfIssue)),
-    encode: (value) => rescued(() => Effect.map(Effect.mapError(print(value), issue.parseErrorOfIssue), write))
+      rescued(() => Effect.mapError(parse(read(viewOf(bytes), 0, bytes.length)), issue.parseErrorOfIssue)).pipe(
+        Effect.mapError(failure)
+      ),
+    encode: (value) =>
+      rescued(() => Effect.map(Effect.mapError(print(value), issue.parseErrorOfIssue), write)).pipe(
+        Effect.mapError(failure)
+      )
   })
 }
 
 /** May decoding make something else of what it was given? Where it cannot be told, it may. */
 const transforms = (ast: AST.AST): boolean => AST.typeAST(ast) !== ast
 
-const readJson = (buffer: Buffer, start: number, end: number): unknown => {
-  const text = readText(buffer, start, end)
-  try {
-    return JSON.parse(text)
-  } catch (thrown) {
-    throw issue.parseError(`Invalid JSON: ${issue.messageOf(thrown)}, in ${issue.excerpt(text)}`)
+/** A codec that refuses everything, as its schema has no JSON that comes back. */
+const unusable = <A>(problem: string): Codec<A> => {
+  const refuse = (): never => {
+    throw issue.parseError(problem)
   }
-}
-
-/** What `JSON.stringify` would turn into `null` without saying so. */
-const refuseNull = function (this: unknown, key: string, value: unknown): unknown {
-  if (typeof value === "number" ? !Number.isFinite(value) : isVoid(value) && Array.isArray(this)) {
-    throw new Error(`${issue.format(value)} (at ${issue.excerpt(key)}) would become null`)
-  }
-  return value
-}
-
-const isVoid = (value: unknown): boolean =>
-  value === undefined || typeof value === "function" || typeof value === "symbol"
-
-const writeJson = (encoded: unknown): Uint8Array => {
-  let text: string | undefined
-  try {
-    text = JSON.stringify(encoded)
-    if (text?.includes("null") === true) {
-      JSON.stringify(encoded, refuseNull)
-    }
-  } catch (thrown) {
-    throw issue.parseError(`Not representable as JSON: ${issue.messageOf(thrown)}`)
-  }
-  if (text === undefined) {
-    throw issue.parseError(`Not representable as JSON: ${issue.format(encoded)}`)
-  }
-  // JSON escapes lone surrogates, so the text is well-formed.
-  return Buffer.from(text, "utf8")
+  return codec({ ...fromSync<A>(false, refuse, refuse), problem })
 }
 
 /** @internal */
 export const json = <A, I>(schema: Schema.Schema<A, I>): Codec<A> => {
-  const decoded = fromSchema(schema, false, readJson, writeJson)
-  const { stored } = decoded
-  const scan = compileScanner(schema.ast)
-  if (stored === undefined || scan === undefined) return decoded
+  const { hasBigInts, hasOpenNames, isOpen, problem } = jsonFormOf(schema.ast)
+  if (problem !== undefined) return unusable(problem)
+  const made = hasBigInts
+    ? fromSchema(
+        Schema.make<A, unknown>(withExactIntegers(schema.ast)),
+        false,
+        readJsonWithBigInts(hasOpenNames),
+        writeJsonWithBigInts
+      )
+    : fromSchema(schema, false, hasOpenNames ? readJsonWithNames : readJson, isOpen ? writeOpenJson : writeJson)
+  const findsProto = hasOpenNames ? compileProtoFinder(schema.ast) : undefined
+  return withScanner(findsProto === undefined ? made : refusing(made, findsProto), schema.ast)
+}
+
+/** Where a schema's own encoder would leave out a name, the value is refused before. */
+const refusing = <A>(self: Codec<A>, findsProto: ProtoFinder): Codec<A> => {
+  const check = (value: A): void => {
+    if (findsProto(value)) throw issue.parseError(`Not representable as JSON: the name ${PROTO}`)
+  }
   return {
-    ...decoded,
+    ...self,
+    encodeSync: (value) => {
+      try {
+        check(value)
+      } catch (thrown) {
+        throw issue.parseErrorOf(thrown)
+      }
+      return self.encodeSync(value)
+    },
+    encode: (value) =>
+      rescued(() => {
+        check(value)
+        return self.encode(value)
+      })
+  }
+}
+
+/** Most values that stay bytes need not be made to see that they may. */
+const withScanner = <A>(self: Codec<A>, ast: AST.AST): Codec<A> => {
+  const { stored } = self
+  const scan = stored === undefined ? undefined : compileScanner(ast)
+  if (stored === undefined || scan === undefined) return self
+  return {
+    ...self,
     stored: {
       ...stored,
       check: (buffer, start, end) => (scan(buffer, start, end) ? asBytes : stored.check(buffer, start, end))
@@ -367,6 +402,7 @@ export const imap: {
       return self.encodeSync(a)
     },
     decode: (bytes) => rescued(() => Effect.map(self.decode(bytes), to)),
-    encode: (value) => rescued(() => self.encode(from(value)))
+    encode: (value) => rescued(() => self.encode(from(value))),
+    ...(self.problem === undefined ? {} : { problem: self.problem })
   })
 )

@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer"
+import { kindOfValue } from "./codecFaults.ts"
 import * as issue from "./codecIssue.ts"
 
 /**
@@ -29,7 +30,9 @@ export const copyBytes = (buffer: Buffer, start: number, end: number): Uint8Arra
  */
 export const expectBytes = (bytes: Uint8Array): Uint8Array => {
   if (!(bytes instanceof Uint8Array)) {
-    throw issue.parseError(`Expected a Uint8Array, actual ${issue.format(bytes)}`)
+    throw issue.parseError(`Expected a Uint8Array, actual ${kindOfValue(bytes)}`, {
+      quoting: () => `Expected a Uint8Array, actual ${issue.format(bytes)}`
+    })
   }
   return bytes
 }
@@ -44,7 +47,11 @@ export const readText = (buffer: Buffer, start: number, end: number): string => 
   const text = buffer.toString("utf8", start, end)
   // Malformed bytes are read as U+FFFD. So is the character itself, which is rare: only then is it worth another look.
   if (text.includes("\uFFFD") && !isUtf8(buffer.subarray(start, end))) {
-    throw issue.parseError(`Expected UTF-8, actual ${issue.hex(buffer, start, end)}`)
+    const actual = issue.hex(buffer, start, end)
+    throw issue.parseError("Expected UTF-8", {
+      figures: `, actual other bytes (${end - start} in all)`,
+      quoting: () => `Expected UTF-8, actual ${actual}`
+    })
   }
   return text
 }
@@ -57,12 +64,16 @@ export const readText = (buffer: Buffer, start: number, end: number): string => 
  */
 export const encodeText = (text: string): Uint8Array => {
   if (typeof text !== "string") {
-    throw issue.parseError(`Expected a string, actual ${issue.format(text)}`)
+    throw issue.parseError(`Expected a string, actual ${kindOfValue(text)}`, {
+      quoting: () => `Expected a string, actual ${issue.format(text)}`
+    })
   }
   const bytes = Buffer.from(text, "utf8")
   // As many bytes as UTF-16 units: ASCII only.
   if (bytes.length !== text.length && /\p{Surrogate}/u.test(text)) {
-    throw issue.parseError(`Expected well-formed text, actual ${issue.excerpt(text)} with a lone surrogate`)
+    throw issue.parseError("Expected well-formed text, actual a string with a lone surrogate", {
+      quoting: () => `Expected well-formed text, actual ${issue.excerpt(text)} with a lone surrogate`
+    })
   }
   return bytes
 }

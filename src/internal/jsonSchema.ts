@@ -1,0 +1,335 @@
+/**
+ * What a schema tells of the JSON that its values become, before there is a value: what has no JSON form that comes back,
+ * and what has to be looked at when a value is there.
+ */
+import * as Option from "effect/Option"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import * as AST from "effect/SchemaAST"
+import { HIDDEN, kindOfType } from "./codecFaults.ts"
+import { foreignText } from "./foreignText.ts"
+import { PROTO } from "./schemaDecoder.ts"
+
+export interface JsonForm {
+  /** What does not come back, and what to use instead: nothing can be written then. */
+  readonly problem: string | undefined
+  /** Whether the schema leaves open what it encodes to, so that each value has to be looked at. */
+  readonly isOpen: boolean
+  /** Whether names that the schema does not know become names of a value's own. */
+  readonly hasOpenNames: boolean
+  /** Whether there are bigints, which are whole numbers in JSON. */
+  readonly hasBigInts: boolean
+}
+
+/** What to use instead, by the name that Effect has for a type. */
+const INSTEAD = new Map([
+  ["Date", "Schema.Date"],
+  ["URL", "Schema.URL"],
+  ["Uint8Array", "Schema.Uint8ArrayFromBase64"],
+  ["ReadonlyMap", "Schema.ReadonlyMap"],
+  ["ReadonlySet", "Schema.ReadonlySet"],
+  ["effect/Redacted", "Schema.Redacted"],
+  ["effect/Duration", "Schema.Duration"],
+  ["effect/DateTime.Utc", "Schema.DateTimeUtc"],
+  ["effect/DateTime.Zoned", "Schema.DateTimeZoned"],
+  ["effect/DateTime.TimeZone.Offset", "Schema.TimeZoneOffset"],
+  ["effect/DateTime.TimeZone.Named", "Schema.TimeZoneNamed"],
+  ["effect/Option", "Schema.Option"],
+  ["effect/Either", "Schema.Either"],
+  ["effect/BigDecimal", "Schema.BigDecimal"],
+  ["effect/Chunk", "Schema.Chunk"],
+  ["effect/Chunk.NonEmptyChunk", "Schema.NonEmptyChunk"],
+  ["effect/FiberId", "Schema.FiberId"],
+  ["effect/Cause", "Schema.Cause"],
+  ["effect/Exit", "Schema.Exit"],
+  ["effect/HashSet", "Schema.HashSet"],
+  ["effect/HashMap", "Schema.HashMap"],
+  ["effect/List", "Schema.List"],
+  ["effect/SortedSet", "Schema.SortedSet"]
+])
+
+const TRANSFORM = "a schema that transforms it from something that JSON has"
+
+interface Visit {
+  readonly ast: AST.AST
+  readonly path: string
+}
+
+/** Looks at all that a schema encodes to. A schema may refer to itself. */
+export const jsonFormOf = (schema: AST.AST): JsonForm => {
+  const problems: Array<string> = []
+  let isOpen = false
+  let hasOpenNames = false
+  let hasBigInts = false
+  const seen = new Set<AST.AST>()
+  const visits: Array<Visit> = [{ ast: schema, path: "" }]
+  for (let visit = visits.pop(); visit !== undefined; visit = visits.pop()) {
+    const { ast, path } = visit
+    if (seen.has(ast)) continue
+    seen.add(ast)
+    const refuse = (what: string, instead: string) =>
+      problems.push(`${path === "" ? "" : `${path}: `}${what} does not come back from JSON; use ${instead}`)
+    const at = (part: AST.AST, name: string) => visits.push({ ast: part, path: `${path}${name}` })
+    // a part may keep properties that the schema does not know
+    if (Option.isSome(AST.getParseOptionsAnnotation(ast))) isOpen = true
+    switch (ast._tag) {
+      case "Declaration": {
+        const type = AST.getTypeConstructorAnnotation(ast)
+        if (Option.isSome(type)) {
+          refuse(kindOfType(ast), INSTEAD.get(type.value._tag) ?? TRANSFORM)
+        } else if (Option.isSome(AST.getSurrogateAnnotation(ast))) {
+          refuse(
+            `an instance of ${kindOfType(ast)}`,
+            "the class itself as the schema, which makes its instances of fields"
+          )
+        } else if (Option.contains(AST.getSchemaIdAnnotation(ast), Schema.InstanceOfSchemaId)) {
+          refuse(kindOfType(ast), TRANSFORM)
+        } else {
+          isOpen = true
+        }
+        break
+      }
+      case "BigIntKeyword":
+        hasBigInts = true
+        break
+      case "SymbolKeyword":
+      case "UniqueSymbol":
+        refuse("a symbol", "Schema.Symbol, or a string")
+        break
+      case "Literal":
+        if (typeof ast.literal === "bigint") refuse("a bigint literal", "a number or a string as the literal")
+        break
+      case "UnknownKeyword":
+      case "AnyKeyword":
+      case "ObjectKeyword":
+        isOpen = true
+        break
+      case "Refinement":
+      case "Transformation":
+        at(ast.from, "")
+        break
+      case "Suspend":
+        try {
+          at(ast.f(), "")
+        } catch {
+          // it refers to what is not there yet, as its module is still being read
+          isOpen = true
+        }
+        break
+      case "Union":
+        if (ast.types.some(isBigInt) && ast.types.some(isNumber)) {
+          refuse("a bigint beside a number", "one of the two, as JSON has only one kind of number")
+        }
+        for (const type of ast.types) at(type, "")
+        break
+      case "TupleType":
+        ast.elements.forEach((element, i) => at(element.type, `[${i}]`))
+        for (const rest of ast.rest) at(rest.type, HIDDEN)
+        break
+      case "TypeLiteral":
+        // takes anything
+        if (ast.propertySignatures.length === 0 && ast.indexSignatures.length === 0) isOpen = true
+        for (const { name, type } of ast.propertySignatures) {
+          const text = foreignText(String(name))
+          if (typeof name === "symbol") refuse(`the symbol ${text} as a name`, "a string")
+          else if (name === PROTO) refuse(`the name ${PROTO}`, "another name")
+          at(type, path === "" ? text : `.${text}`)
+        }
+        for (const { parameter, type } of ast.indexSignatures) {
+          hasOpenNames = true
+          if (AST.encodedAST(parameter)._tag === "SymbolKeyword") refuse("symbols as names", "strings")
+          at(type, HIDDEN)
+        }
+        break
+    }
+  }
+  return {
+    problem: problems.length === 0 ? undefined : problems.join("; "),
+    isOpen,
+    hasOpenNames: hasOpenNames || isOpen,
+    hasBigInts
+  }
+}
+
+/** What a part encodes to, where it is no object and refers to nothing. */
+const encoded = (ast: AST.AST): AST.AST =>
+  AST.isTransformation(ast) || AST.isRefinement(ast) ? encoded(ast.from) : ast
+
+const isBigInt = (ast: AST.AST): boolean => AST.isBigIntKeyword(encoded(ast))
+
+const isNumber = (ast: AST.AST): boolean => {
+  const from = encoded(ast)
+  return (
+    AST.isNumberKeyword(from) ||
+    (AST.isLiteral(from) && typeof from.literal === "number") ||
+    (AST.isEnums(from) && from.enums.some(([, value]) => typeof value === "number"))
+  )
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// bigints
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What `jsonText.ts` reads: a whole number that a JavaScript number does not hold is a bigint, others are numbers. */
+const WholeNumber = Schema.Union(Schema.Number, Schema.BigIntFromSelf)
+
+const exactBigInt = Schema.transformOrFail(WholeNumber, Schema.BigIntFromSelf, {
+  strict: true,
+  decode: (read, _, ast) =>
+    typeof read === "bigint"
+      ? ParseResult.succeed(read)
+      : Number.isSafeInteger(read)
+        ? ParseResult.succeed(BigInt(read))
+        : ParseResult.fail(new ParseResult.Type(ast, read)),
+  encode: (value) => {
+    const number = Number(value)
+    return ParseResult.succeed(Number.isSafeInteger(number) ? number : value)
+  }
+}).annotations({ identifier: "bigint" }).ast as AST.Transformation
+
+const exactNumber = Schema.transformOrFail(WholeNumber, Schema.Number, {
+  strict: true,
+  decode: (read, _, ast) => {
+    const number = Number(read)
+    // the very number, or the digits that JavaScript writes for it
+    return typeof read === "number" || BigInt(number) === read || String(number) === String(read)
+      ? ParseResult.succeed(number)
+      : ParseResult.fail(new ParseResult.Type(ast, read))
+  },
+  encode: (value) => ParseResult.succeed(value)
+}).annotations({ identifier: "a number that JavaScript can hold" }).ast as AST.Transformation
+
+/** The same schema, with bigints and numbers that are encoded to what is read and written as whole numbers. */
+export const withExactIntegers = (schema: AST.AST): AST.AST => {
+  const known = new Map<AST.AST, AST.AST>()
+  const exact = (ast: AST.AST): AST.AST => {
+    const found = known.get(ast)
+    if (found !== undefined) return found
+    const made = make(ast)
+    known.set(ast, made)
+    return made
+  }
+  const withAnnotations = ({ from, to, transformation, annotations }: AST.Transformation, ast: AST.AST) =>
+    new AST.Transformation(from, to, transformation, { ...annotations, ...ast.annotations })
+  const make = (ast: AST.AST): AST.AST => {
+    switch (ast._tag) {
+      case "BigIntKeyword":
+        return withAnnotations(exactBigInt, ast)
+      case "NumberKeyword":
+        return withAnnotations(exactNumber, ast)
+      case "Refinement":
+        return new AST.Refinement(exact(ast.from), ast.filter, ast.annotations)
+      case "Transformation":
+        return new AST.Transformation(exact(ast.from), ast.to, ast.transformation, ast.annotations)
+      case "Suspend":
+        return new AST.Suspend(() => exact(ast.f()), ast.annotations)
+      case "Union":
+        return AST.Union.make(ast.types.map(exact), ast.annotations)
+      case "TupleType":
+        return new AST.TupleType(
+          ast.elements.map(
+            ({ annotations, isOptional, type }) => new AST.OptionalType(exact(type), isOptional, annotations)
+          ),
+          ast.rest.map(({ annotations, type }) => new AST.Type(exact(type), annotations)),
+          ast.isReadonly,
+          ast.annotations
+        )
+      case "TypeLiteral":
+        return new AST.TypeLiteral(
+          ast.propertySignatures.map(
+            ({ annotations, isOptional, isReadonly, name, type }) =>
+              new AST.PropertySignature(name, exact(type), isOptional, isReadonly, annotations)
+          ),
+          ast.indexSignatures.map(
+            ({ isReadonly, parameter, type }) => new AST.IndexSignature(parameter, exact(type), isReadonly)
+          ),
+          ast.annotations
+        )
+      default:
+        return ast
+    }
+  }
+  return exact(schema)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// names
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Whether a value has an own property that an encoder would take for its prototype, and leave out. */
+export type ProtoFinder = (value: unknown) => boolean
+
+const never: ProtoFinder = () => false
+
+const any = (finders: ReadonlyArray<ProtoFinder>): ProtoFinder => {
+  const some = finders.filter((finder) => finder !== never)
+  return some.length === 0 ? never : (value) => some.some((finder) => finder(value))
+}
+
+/** Looks where a schema leaves names open, and only there; none if it does so nowhere. */
+export const compileProtoFinder = (schema: AST.AST): ProtoFinder | undefined => {
+  // by whether names that the schema does not know are kept
+  const known = { true: new Map<AST.AST, ProtoFinder>(), false: new Map<AST.AST, ProtoFinder>() }
+  const find = (ast: AST.AST, keptAbove: boolean): ProtoFinder => {
+    const option = Option.flatMapNullable(
+      AST.getParseOptionsAnnotation(ast),
+      ({ onExcessProperty }) => onExcessProperty
+    )
+    const kept = Option.match(option, { onNone: () => keptAbove, onSome: (what) => what === "preserve" })
+    const finders = known[`${kept}`]
+    const found = finders.get(ast)
+    if (found !== undefined) return found
+    // a schema that refers to itself asks for it while it is made
+    let made = never
+    finders.set(ast, (value) => made(value))
+    made = make(ast, (part) => find(part, kept), kept)
+    finders.set(ast, made)
+    return made
+  }
+  const finder = find(schema, false)
+  return finder === never ? undefined : finder
+}
+
+const make = (ast: AST.AST, find: (part: AST.AST) => ProtoFinder, isKept: boolean): ProtoFinder => {
+  switch (ast._tag) {
+    case "Refinement":
+      return find(ast.from)
+    case "Transformation":
+      // its names may be a map's keys
+      return ast.to._tag === "Declaration" && ast.from._tag === "TypeLiteral" && ast.from.indexSignatures.length > 0
+        ? hasProtoKey
+        : find(ast.to)
+    case "Declaration":
+      return Option.match(AST.getSurrogateAnnotation(ast), { onNone: () => never, onSome: find })
+    case "Suspend":
+      return (value) => find(ast.f())(value)
+    case "Union":
+      return any(ast.types.map(find))
+    case "TupleType": {
+      const parts = any([...ast.elements, ...ast.rest].map(({ type }) => find(type)))
+      return parts === never ? never : (value) => Array.isArray(value) && value.some(parts)
+    }
+    case "TypeLiteral": {
+      const fields = ast.propertySignatures.flatMap(({ name, type }) => {
+        const finder = find(type)
+        return finder === never ? [] : [[name, finder] as const]
+      })
+      const isOpen = isKept || ast.indexSignatures.length > 0
+      const values = any(ast.indexSignatures.map(({ type }) => find(type)))
+      if (fields.length === 0 && !isOpen) return never
+      return (value) => {
+        if (typeof value !== "object" || value === null) return false
+        const object = value as Record<PropertyKey, unknown>
+        return (
+          (isOpen && Object.hasOwn(object, PROTO)) ||
+          fields.some(([name, finder]) => finder(object[name])) ||
+          (values !== never && Object.values(object).some(values))
+        )
+      }
+    }
+    default:
+      return never
+  }
+}
+
+const hasProtoKey: ProtoFinder = (value) => value instanceof Map && value.has(PROTO)
