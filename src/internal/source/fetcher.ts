@@ -16,6 +16,14 @@ const OFFSET_OUT_OF_RANGE = 1
 /** Tombstones last this long at least, whatever a topic says: they go with the second cleaning of a closed segment. */
 const MIN_TOMBSTONES_MILLIS = 1_000
 
+const recordsOf = (p: SourcePartition, found: FetchedPartition): FetchedRecords => ({
+  partition: p.partition,
+  generation: p.generation,
+  records: found.records,
+  aborted: found.abortedTransactions,
+  logStart: p.logStart
+})
+
 interface Asked {
   readonly partition: SourcePartition
   readonly generation: number
@@ -224,7 +232,12 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
   ): Effect.Effect<void> | undefined => {
     p.highWatermark = found.highWatermark
     p.lastStableOffset = found.lastStableOffset === -1 ? found.highWatermark : found.lastStableOffset
-    if (found.records.length === 0) return undefined
+    const hasMovedStart = found.logStartOffset > p.logStart
+    if (hasMovedStart) p.logStart = found.logStartOffset
+    if (found.records.length === 0) {
+      if (hasMovedStart) fetched.push(recordsOf(p, found))
+      return undefined
+    }
     const scanned = scan(found.records, one.fetchOffset)
     if (scanned.malformed) {
       // what is wrong with it is for the decoder to say; nothing behind it can be found
@@ -236,12 +249,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
       p.lastEpoch = scanned.lastEpoch
       p.maxBytes = fetch.maxPartitionBytes
     }
-    fetched.push({
-      partition: p.partition,
-      generation: p.generation,
-      records: found.records,
-      aborted: found.abortedTransactions
-    })
+    fetched.push(recordsOf(p, found))
     return undefined
   }
 
