@@ -95,6 +95,8 @@ export interface Stale {
   readonly partition: number
   readonly generation: number
   readonly behindMillis: number
+  /** How long that is; `undefined`: nobody could be asked. */
+  readonly retentionMillis: number | undefined
 }
 
 /** Why the topic cannot be read for now, though it will be tried again, slowly: rights or credentials are missing. */

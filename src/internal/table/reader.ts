@@ -39,10 +39,9 @@ import type { TableConfig } from "./settings.ts"
 import { recordStoreOf } from "./recordStore.ts"
 import { TableState } from "./state.ts"
 import { Subscriptions } from "./subscriptions.ts"
+import { TopicSettings } from "./topicSettings.ts"
 import { Waiters } from "./waiters.ts"
 
-/** Kafka's default of `delete.retention.ms`, where the topic's own may not be read. */
-const DEFAULT_TOMBSTONE_RETENTION_MILLIS = 24 * 60 * 60 * 1000
 /** How long a topic may be missing from the metadata: brokers that have just started may not know all topics yet. */
 const MISSING_GRACE_MILLIS = 3_000
 const PROGRESS_STATUS_MILLIS = 100
@@ -126,7 +125,7 @@ export interface Core<K, V> {
   replayed: number
   catchUpMillis: number | undefined
   startedAt: number
-  tombstonesLastMillis: number
+  readonly settings: TopicSettings
 }
 
 const newState = <K, V>(config: TableConfig<K, V>): TableState<K, V> =>
@@ -168,7 +167,7 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       replayed: 0,
       catchUpMillis: undefined,
       startedAt: yield* Clock.currentTimeMillis,
-      tombstonesLastMillis: DEFAULT_TOMBSTONE_RETENTION_MILLIS
+      settings: new TopicSettings(config.topic)
     }
     return core
   })
@@ -221,7 +220,10 @@ const startSource = <K, V>(core: Core<K, V>) => {
     metadataMaxAgeMillis: config.metadataMaxAgeMillis,
     deniedRetryMillis: config.deniedRetryMillis,
     missingGraceMillis: MISSING_GRACE_MILLIS,
-    tombstonesLastMillis: () => core.tombstonesLastMillis,
+    retention: {
+      learned: (answer) => core.settings.learned(answer),
+      lowestRetentionSince: (time) => core.settings.lowestRetentionSince(time)
+    },
     onWaiting: (error) => tellOfStart(core, error),
     onConnection: ({ broker, error, state }) =>
       state === "lost"
@@ -303,8 +305,11 @@ class Reader<K, V> {
         return this.onRebuild(
           event.partition,
           event.generation,
-          `Behind for ${Math.round(event.behindMillis / 1000)} s, longer than the topic keeps tombstones` +
-            ` (delete.retention.ms): deletions may have left no trace, so partition ${event.partition} is replayed.`
+          `Behind for ${Math.round(event.behindMillis / 1000)} s, ${
+            event.retentionMillis === undefined
+              ? "and nobody says how long the topic keeps tombstones"
+              : `longer than the topic keeps tombstones: ${event.retentionMillis} ms`
+          } (delete.retention.ms). Deletions may have left no trace, so partition ${event.partition} is replayed.`
         )
       case "Denied":
         return this.core.acquired
