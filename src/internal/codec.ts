@@ -8,6 +8,7 @@ import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import type { AsBytes, Codec, Suspended, TypeId as CodecTypeId } from "../Codec.ts"
+import { kindOfValue } from "./codecFaults.ts"
 import * as issue from "./codecIssue.ts"
 import { compileScanner } from "./jsonScanner.ts"
 import { compileDecoder, UNDECIDED } from "./schemaDecoder.ts"
@@ -82,13 +83,19 @@ const fixed = <A>(
     false,
     (buffer, start, end) => {
       if (end - start !== size) {
-        throw issue.parseError(`Expected ${size} bytes (${name}), actual ${issue.hex(buffer, start, end)}`)
+        const actual = issue.hex(buffer, start, end)
+        throw issue.parseError(`Expected ${size} bytes (${name})`, {
+          figures: `, actual ${end - start}`,
+          quoting: () => `Expected ${size} bytes (${name}), actual ${actual}`
+        })
       }
       return read(buffer, start)
     },
     (value) => {
       if (!fits(value)) {
-        throw issue.parseError(`Expected an integer that fits ${name}, actual ${issue.format(value)}`)
+        throw issue.parseError(`Expected an integer that fits ${name}, actual ${kindOfValue(value)}`, {
+          quoting: () => `Expected an integer that fits ${name}, actual ${issue.format(value)}`
+        })
       }
       const buffer = Buffer.alloc(size)
       write(buffer, value)

@@ -3,109 +3,158 @@ import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { isUtf8 } from "node:buffer"
+import {
+  faultsOfIssue,
+  formatFaults,
+  kindOfThrown,
+  patternOfFaults,
+  quoteFaults,
+  type Fault,
+  type Faults
+} from "./codecFaults.ts"
+import { foreignText, quotedForeignText } from "./foreignText.ts"
 
-/** How much of a text, or how many bytes, an error shows. */
-const excerptLength = 64
+/** How much of a text, or how many bytes, is quoted where somebody asked for it. */
+const EXCERPT_LENGTH = 64
 
-/** How much of a message is worth a log line: it may quote the whole value. */
-const messageLength = 4_096
+/** How much of a message is worth a log line, where somebody asked for all of it: it may quote the whole value. */
+const MESSAGE_LENGTH = 4_096
 
-/** How many of a value's faults are worth a line. */
-const faultsListed = 3
+const ANYTHING = Schema.Unknown.ast
+
+/** An issue that says the same as the faults, and holds no value: formatters of others print what an issue holds. */
+const issueOf = ({ first }: Faults): ParseResult.ParseIssue => {
+  const issues = first.map(({ figures = "", path: [head, ...tail], says }) => {
+    const type = new ParseResult.Type(ANYTHING, undefined, `${says}${figures}`)
+    return head === undefined ? type : new ParseResult.Pointer([head, ...tail], undefined, type)
+  })
+  const [one, ...others] = issues
+  return others.length === 0 ? one : new ParseResult.Composite(ANYTHING, undefined, [one, ...others])
+}
 
 /**
- * A `ParseError` that can always be printed. The message is made when it is asked for, by recursion over the issue and
- * over the values in it, and both may nest deeper than the stack: bytes that somebody else wrote must not be able to
- * make a logger throw.
+ * Every `ParseError` of this library's codecs. Nothing of the record stands in anything that is printed of it, nor in
+ * its issue; who asks for that gets it from `explain`. It can always be printed, however deep the value nests.
  */
-class PrintableParseError extends ParseResult.ParseError {
+class CodecError extends ParseResult.ParseError {
+  readonly #faults: Faults
+
+  constructor(faults: Faults) {
+    super({ issue: issueOf(faults) })
+    this.#faults = faults
+  }
+
   override toString(): string {
-    try {
-      const message = super.toString()
-      return message.length > messageLength ? `${message.slice(0, messageLength)}…` : message
-    } catch (thrown) {
-      return `does not fit its schema, and cannot be shown: ${messageOf(thrown)}`
-    }
+    // the base class's constructor asks for the message, when there are no fields yet
+    return #faults in this ? formatFaults(this.#faults) : ""
+  }
+
+  get pattern(): string {
+    return patternOfFaults(this.#faults)
+  }
+
+  get explanation(): string {
+    return quoteFaults(this.#faults)
   }
 }
 
 /** @internal */
 export const parseErrorOfIssue = (issue: ParseResult.ParseIssue): ParseResult.ParseError =>
-  new PrintableParseError({ issue })
+  new CodecError(faultsOfIssue(issue))
 
 /**
- * A `ParseError` that says what it is told to. It holds no value: a value that does not decode may be large, and who
- * reports it has its bytes.
+ * A `ParseError` that says what it is told to, which must not quote the record; nor may `figures`, which differ from
+ * record to record. `quoting` may.
  *
  * @internal
  */
-export const parseError = (message: string): ParseResult.ParseError =>
-  parseErrorOfIssue(new ParseResult.Type(Schema.Unknown.ast, undefined, message))
+export const parseError = (
+  says: string,
+  { figures, quoting }: Pick<Fault, "figures" | "quoting"> = {}
+): ParseResult.ParseError =>
+  new CodecError({
+    first: [
+      { path: [], says, ...(figures === undefined ? {} : { figures }), ...(quoting === undefined ? {} : { quoting }) }
+    ],
+    count: 1
+  })
 
 /**
- * What somebody threw, or failed with, as a `ParseError`: this never throws, whatever it is.
+ * What somebody threw, or failed with, as a `ParseError`: this never throws, whatever it is. `how` says by whom, and
+ * how it came.
  *
  * @internal
  */
-export const parseErrorOf = (thrown: unknown): ParseResult.ParseError => {
+export const parseErrorOf = (thrown: unknown, how = "threw"): ParseResult.ParseError => {
   try {
-    return thrown instanceof PrintableParseError
-      ? thrown
-      : ParseResult.isParseError(thrown)
-        ? parseErrorOfIssue(thrown.issue)
-        : parseError(messageOf(thrown))
+    if (thrown instanceof CodecError) return thrown
+    if (ParseResult.isParseError(thrown)) return parseErrorOfIssue(thrown.issue)
   } catch {
-    return parseError(format(thrown))
+    // a proxy that throws when it is looked at
+  }
+  return parseError(`${how} ${kindOfThrown(thrown)}`, { quoting: () => messageOf(thrown) })
+}
+
+/**
+ * All that is known of a failure, with the values that it is about, on one line. For who asked for values only.
+ *
+ * @internal
+ */
+export const explain = (error: unknown): string => {
+  try {
+    const codecError = parseErrorOf(error)
+    return codecError instanceof CodecError ? foreignText(codecError.explanation, MESSAGE_LENGTH) : ""
+  } catch (thrown) {
+    return `cannot be shown: ${foreignText(messageOf(thrown))}`
   }
 }
 
-/** Where in the value, and what is wrong there, without the schema's tree. Throws if the issue nests too deep. */
-const faultsOf = (error: ParseResult.ParseError): string => {
-  const faults = ParseResult.ArrayFormatter.formatErrorSync(error)
-  const shown = faults.slice(0, faultsListed).map(({ message, path }) => {
-    const place = path.map(String).join(".")
-    return place === "" ? message : `${place}: ${message}`
-  })
-  return shown.join("; ") + (faults.length > faultsListed ? `; and ${faults.length - faultsListed} more` : "")
+/**
+ * The kind of a failure to decode, for telling many alike ones once: which part of the record, where in it and what is
+ * expected there. Equal for records that are wrong in the same way, whatever they hold.
+ *
+ * @internal
+ */
+export const kindOfPoison = (reason: "Key" | "Value", cause: unknown): string => {
+  const error = parseErrorOf(cause)
+  return `${reason}: ${error instanceof CodecError ? error.pattern : ""}`
 }
 
 /**
- * What somebody threw, or failed with, as a part of a log line: this never throws, whatever it is.
+ * What somebody threw, or failed with, as a part of a line: a failure of a codec without the values that it is about,
+ * all else in its own words. This never throws, whatever it is.
  *
  * @internal
  */
 export const inOneLine = (thrown: unknown): string => {
-  let text: string
   try {
-    text = ParseResult.isParseError(thrown) ? faultsOf(thrown) : messageOf(thrown)
+    if (ParseResult.isParseError(thrown)) return parseErrorOf(thrown).message
   } catch {
-    text = messageOf(thrown)
+    // a proxy that throws when it is looked at
   }
-  const line = text.slice(0, messageLength).replaceAll(/\s*\n\s*/g, " ")
-  return text.length > messageLength ? `${line}…` : line
+  return foreignText(messageOf(thrown))
 }
 
-/** @internal */
-export const excerpt = (text: string): string =>
-  JSON.stringify(text.length > excerptLength ? `${text.slice(0, excerptLength)}…` : text)
+/** The beginning of a text, for who asked for values. @internal */
+export const excerpt = (text: string): string => quotedForeignText(text, EXCERPT_LENGTH)
 
-/** @internal */
+/** The beginning of bytes, for who asked for values. @internal */
 export const hex = (buffer: Buffer, start: number, end: number): string => {
-  const shown = Math.min(end, start + excerptLength / 2)
+  const shown = Math.min(end, start + EXCERPT_LENGTH / 2)
   return `0x${buffer.toString("hex", start, shown)}${shown < end ? "…" : ""} (${end - start} bytes)`
 }
 
-/** Bytes that somebody else wrote: as text if they are. @internal */
+/** Bytes that somebody else wrote, for who asked for values: as text if they are. @internal */
 export const textOrHex = (bytes: Uint8Array): string => {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return isUtf8(bytes) ? excerpt(buffer.toString("utf8")) : hex(buffer, 0, buffer.length)
 }
 
-/** A value in words, whatever it is: this never throws. @internal */
+/** A value in words, whatever it is, for who asked for values: this never throws. @internal */
 export const format = (value: unknown): string => {
   try {
-    const text = Predicate.isString(value) ? JSON.stringify(value) : Inspectable.toStringUnknown(value, 0)
-    return text.length > excerptLength ? `${text.slice(0, excerptLength)}…` : text
+    if (Predicate.isString(value)) return excerpt(value)
+    return foreignText(Inspectable.toStringUnknown(value, 0), EXCERPT_LENGTH)
   } catch {
     return `a value of type ${typeof value}`
   }
@@ -124,23 +173,28 @@ const ownMessage = (thrown: object): string => {
 }
 
 /**
- * What somebody threw, or failed with, in words, followed by its causes.
+ * What somebody threw, or failed with, in its own words, followed by its causes: this never throws, whatever it is. It
+ * is not yet fit for a line, and may quote what a record holds.
  *
  * @internal
  */
 export const messageOf = (thrown: unknown): string => {
   const parts: Array<string> = []
-  let current = thrown
-  while (parts.length < 4) {
-    if (!Predicate.isObject(current)) {
-      parts.push(Predicate.isString(current) ? current : format(current))
-      break
+  try {
+    let current = thrown
+    while (parts.length < 4) {
+      if (!Predicate.isObject(current)) {
+        parts.push(Predicate.isString(current) ? current : format(current))
+        break
+      }
+      parts.push(ownMessage(current))
+      if (!Predicate.hasProperty(current, "cause") || current.cause === undefined) {
+        break
+      }
+      current = current.cause
     }
-    parts.push(ownMessage(current))
-    if (!Predicate.hasProperty(current, "cause") || current.cause === undefined) {
-      break
-    }
-    current = current.cause
+  } catch {
+    parts.push(format(thrown))
   }
   return parts.join(", caused by: ")
 }

@@ -1,0 +1,325 @@
+/**
+ * What is wrong with a key or a value, told without anything that the record holds: the place in the value, as far as the
+ * schema declares it, what is expected there, and what kind of thing stands there instead. Names that the schema does not
+ * declare (keys of a record, excess properties) are written as `[*]`, as they are content.
+ */
+import * as Option from "effect/Option"
+import * as ParseResult from "effect/ParseResult"
+import * as Predicate from "effect/Predicate"
+import * as AST from "effect/SchemaAST"
+import { foreignText } from "./foreignText.ts"
+
+/** One thing that is wrong with a value. */
+export interface Fault {
+  readonly path: ReadonlyArray<string | number>
+  /** What is wrong there: equal for all records that are wrong in the same way. */
+  readonly says: string
+  /** Figures that belong to this one record, such as a length. */
+  readonly figures?: string
+  /** The same in words that may quote the record, for who asks for values; none about what a schema calls secret. */
+  readonly quoting?: () => string
+}
+
+/** How many of a value's faults are told. */
+const LISTED = 3
+
+/** How far a schema is followed through what wraps its objects: one that refers to itself has no end. */
+const MAX_WRAPPED = 16
+
+/** Most characters of one name in a path. */
+const NAME_LENGTH = 64
+
+/** Most characters of what is expected: of a large struct, the schema has a line of any length. */
+const EXPECTED_LENGTH = 128
+
+/** Stands in a path for a name that is content. */
+export const HIDDEN = "[*]"
+
+/** The first faults, and how many there are. */
+export interface Faults {
+  readonly first: ReadonlyArray<Fault>
+  readonly count: number
+}
+
+interface Visit {
+  readonly issue: ParseResult.ParseIssue
+  /** The part of the schema that the issue is about, where it is known. */
+  readonly ast: AST.AST | undefined
+  readonly path: ReadonlyArray<string | number>
+  /** The same path with the names that are content. */
+  readonly names: ReadonlyArray<PropertyKey>
+  /** Whether the value there holds something that the schema calls secret, as far as is known. */
+  readonly holdsSecret: boolean
+  /** Whether all that is in the value belongs to a secret. */
+  readonly isSecret: boolean
+}
+
+/** Faults of an issue. It may nest deeper than the stack, so this is a loop. */
+export const faultsOfIssue = (issue: ParseResult.ParseIssue): Faults => {
+  const first: Array<Fault> = []
+  let count = 0
+  const visits: Array<Visit> = [{ issue, ast: undefined, path: [], names: [], holdsSecret: false, isSecret: false }]
+  const tell = ({ issue, names, path, ...visit }: Visit, says: string) => {
+    count++
+    if (first.length === LISTED) return
+    first.push(
+      visit.holdsSecret || visit.isSecret ? { path, says } : { path, says, quoting: () => wordsOf(issue, names) }
+    )
+  }
+  for (let next = visits.pop(); next !== undefined; next = visits.pop()) {
+    const { issue } = next
+    const hasSchema = issue._tag !== "Pointer" && issue._tag !== "Missing" && issue._tag !== "Unexpected"
+    const visit = hasSchema ? withSchema(next, issue.ast) : next
+    switch (issue._tag) {
+      case "Pointer":
+        visits.push({ ...visit, issue: issue.issue, ...step(visit, issue.path) })
+        break
+      case "Composite": {
+        const inner = Predicate.hasProperty(issue.issues, "_tag")
+          ? [issue.issues]
+          : (issue.issues as ReadonlyArray<ParseResult.ParseIssue>)
+        for (let i = inner.length - 1; i >= 0; i--) visits.push({ ...visit, issue: inner[i] })
+        break
+      }
+      case "Refinement":
+      case "Transformation":
+        visits.push({ ...visit, issue: issue.issue })
+        break
+      case "Missing":
+        tell(visit, "is missing")
+        break
+      case "Unexpected":
+        tell(visit, "is not in the schema")
+        break
+      case "Forbidden":
+        tell(visit, "is forbidden")
+        break
+      case "Type":
+        tell(visit, `${expectation(issue.ast)}, actual ${kindOfValue(issue.actual)}`)
+        break
+    }
+  }
+  return { first, count }
+}
+
+const withSchema = (visit: Visit, ast: AST.AST): Visit => {
+  const holdsSecret = visit.holdsSecret || holdsSecretPart(ast)
+  // of the members of a union, each is tried with the same value
+  const isSecret = visit.isSecret || isSecretPart(ast) || (AST.isUnion(ast) && holdsSecret)
+  return { ...visit, ast, holdsSecret, isSecret }
+}
+
+/** Where a pointer leads. */
+const step = (visit: Visit, pointer: ParseResult.Path): Omit<Visit, "issue" | "isSecret"> => {
+  const steps = Array.isArray(pointer) ? (pointer as ReadonlyArray<PropertyKey>) : [pointer as PropertyKey]
+  const path = [...visit.path]
+  let { ast, holdsSecret } = visit
+  for (const name of steps) {
+    ast = ast === undefined ? undefined : declared(ast, name, MAX_WRAPPED)
+    path.push(typeof name === "number" ? name : ast === undefined ? HIDDEN : foreignText(String(name), NAME_LENGTH))
+    // a part that is declared says for itself whether it is secret
+    holdsSecret = ast === undefined ? holdsSecret : holdsSecretPart(ast)
+  }
+  return { ast, holdsSecret, path, names: [...visit.names, ...steps] }
+}
+
+/** The part that a schema declares under a name, or at an index of an array. */
+const declared = (ast: AST.AST, name: PropertyKey, wrapped: number): AST.AST | undefined => {
+  if (wrapped === 0) return undefined
+  switch (ast._tag) {
+    case "TypeLiteral":
+      return ast.propertySignatures.find((property) => property.name === name)?.type
+    case "TupleType":
+      return typeof name === "number" ? (ast.elements[name] ?? ast.rest[0])?.type : undefined
+    case "Refinement":
+      return declared(ast.from, name, wrapped - 1)
+    case "Transformation":
+      return declared(ast.from, name, wrapped - 1) ?? declared(ast.to, name, wrapped - 1)
+    case "Suspend":
+      return declared(ast.f(), name, wrapped - 1)
+    case "Union":
+      for (const type of ast.types) {
+        const found = declared(type, name, wrapped - 1)
+        if (found !== undefined) return found
+      }
+      return undefined
+    default:
+      return undefined
+  }
+}
+
+/** Keeps what a function of a schema's part gives. */
+const once = <A>(f: (ast: AST.AST) => A): ((ast: AST.AST) => A) => {
+  const known = new WeakMap<AST.AST, A>()
+  return (ast) => {
+    const found = known.get(ast)
+    if (found !== undefined) return found
+    const made = f(ast)
+    known.set(ast, made)
+    return made
+  }
+}
+
+/** What a schema says of itself. Messages of its functions are not asked for: they may quote the value. */
+const expectation = once((ast: AST.AST): string => {
+  // an issue that was made by hand may name no schema
+  if (AST.isUnknownKeyword(ast) || AST.isAnyKeyword(ast)) return "does not fit"
+  const said = AST.getDescriptionAnnotation(ast).pipe(
+    Option.orElse(() => AST.getTitleAnnotation(ast)),
+    Option.getOrElse(() => String(ast))
+  )
+  return `Expected ${foreignText(said, EXPECTED_LENGTH)}`
+})
+
+/** Is it something that the schema calls secret, or becomes it? */
+const isSecretPart = (ast: AST.AST): boolean =>
+  AST.isTransformation(ast)
+    ? isSecretPart(ast.from) || isSecretPart(ast.to)
+    : AST.isDeclaration(ast) &&
+      Option.exists(AST.getTypeConstructorAnnotation(ast), ({ _tag }) => _tag === "effect/Redacted")
+
+/**
+ * Is there something in it that the schema calls secret?
+ *
+ * @internal
+ */
+export const holdsSecretPart = once((ast: AST.AST): boolean => {
+  const seen = new Set<AST.AST>()
+  const parts = [ast]
+  for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
+    if (seen.has(part)) continue
+    seen.add(part)
+    if (isSecretPart(part)) return true
+    parts.push(...partsOf(part))
+  }
+  return false
+})
+
+/** The parts that a schema's part is made of. */
+const partsOf = (ast: AST.AST): ReadonlyArray<AST.AST> => {
+  switch (ast._tag) {
+    case "TypeLiteral":
+      return [
+        ...ast.propertySignatures.map(({ type }) => type),
+        ...ast.indexSignatures.flatMap(({ parameter, type }): ReadonlyArray<AST.AST> => [parameter, type])
+      ]
+    case "TupleType":
+      return [...ast.elements, ...ast.rest].map(({ type }) => type)
+    case "Union":
+      return ast.types
+    case "Refinement":
+      return [ast.from]
+    case "Transformation":
+      return [ast.from, ast.to]
+    case "Suspend":
+      return [ast.f()]
+    case "Declaration":
+      return ast.typeParameters
+    default:
+      return []
+  }
+}
+
+/** What a schema's own formatter has to say of the innermost part of an issue. It may quote all of the value. */
+const wordsOf = (issue: ParseResult.ParseIssue, names: ReadonlyArray<PropertyKey>): string => {
+  const place = names.map(String).join(".")
+  const words = ParseResult.TreeFormatter.formatIssueSync(issue)
+  return place === "" ? words : `${place}: ${words}`
+}
+
+/**
+ * What kind of thing a value is, without the value.
+ *
+ * @internal
+ */
+export const kindOfValue = (value: unknown): string => {
+  switch (typeof value) {
+    case "undefined":
+      return "undefined"
+    case "object":
+      return value === null ? "null" : isArray(value) ? "an array" : "an object"
+    default:
+      return `a ${typeof value}`
+  }
+}
+
+/** A revoked proxy throws. */
+const isArray = (value: object): boolean => {
+  try {
+    return Array.isArray(value)
+  } catch {
+    return false
+  }
+}
+
+/** Tags, names and codes are a program's own words; what is no plain word may be something else. */
+const WORD = /^[\w$./@:-]{1,64}$/
+const CODE = /^[A-Z][A-Z\d_]{1,63}$/
+
+const wordOf = (thrown: object, key: string, form: RegExp): string | undefined => {
+  const word: unknown = Predicate.hasProperty(thrown, key) ? thrown[key] : undefined
+  return Predicate.isString(word) && form.test(word) ? word : undefined
+}
+
+const kindOfOne = (thrown: unknown): string => {
+  if (!Predicate.isObject(thrown)) return kindOfValue(thrown)
+  // the name of what is no error is a field of a record, as likely as not
+  const name = thrown instanceof Error ? wordOf(thrown, "name", WORD) : undefined
+  const code = wordOf(thrown, "code", CODE)
+  return `${wordOf(thrown, "_tag", WORD) ?? name ?? kindOfValue(thrown)}${code === undefined ? "" : ` (${code})`}`
+}
+
+/**
+ * What kind of thing somebody threw, or failed with, followed by its causes: tags, names and codes. Its words are not
+ * told, as they may quote what the record holds. This never throws, whatever it is.
+ *
+ * @internal
+ */
+export const kindOfThrown = (thrown: unknown): string => {
+  const kinds: Array<string> = []
+  try {
+    let current = thrown
+    while (kinds.length < 4) {
+      kinds.push(kindOfOne(current))
+      if (!Predicate.hasProperty(current, "cause") || current.cause === undefined) break
+      current = current.cause
+    }
+  } catch {
+    kinds.push(kindOfValue(thrown))
+  }
+  return kinds.join(", caused by: ")
+}
+
+const placeOf = (path: ReadonlyArray<string | number>): string => {
+  let place = ""
+  for (const part of path) {
+    place += typeof part === "number" ? `[${part}]` : part === HIDDEN || place === "" ? part : `.${part}`
+  }
+  return place
+}
+
+/** One line for the faults of a value. */
+export const formatFaults = ({ count, first }: Faults): string => {
+  const told = first.map(({ figures = "", path, says }) => {
+    const place = placeOf(path)
+    return place === "" ? `${says}${figures}` : `${place}: ${says}${figures}`
+  })
+  return told.join("; ") + more(count - first.length)
+}
+
+/** The same with the values that the faults are about, as far as that may be shown. */
+export const quoteFaults = ({ count, first }: Faults): string => {
+  const told = first.map((fault) => fault.quoting?.() ?? formatFaults({ count: 1, first: [fault] }))
+  return told.join("; ") + more(count - first.length)
+}
+
+const more = (count: number): string => (count > 0 ? `; and ${count} more` : "")
+
+/** What values that are wrong in the same way have in common: no index, no figure, no number of faults. */
+export const patternOfFaults = ({ first }: Faults): string => {
+  const told = first.map(({ path, says }) => {
+    const place = placeOf(path.map((part) => (typeof part === "number" ? HIDDEN : part)))
+    return place === "" ? says : `${place}: ${says}`
+  })
+  return [...new Set(told)].join("; ")
+}

@@ -1,0 +1,230 @@
+/** What is told of a record that does not decode: where it is wrong, and how; nothing that it holds. */
+import { assert, describe, it } from "@effect/vitest"
+import { Data, Effect, type ParseResult, Schema } from "effect"
+import * as Codec from "effect-ktables/Codec"
+import { explain, kindOfPoison, parseErrorOf } from "../src/internal/codecIssue.ts"
+
+const bytes = (text: string): Uint8Array => Buffer.from(text)
+
+const failure = (schema: Schema.Schema.All, value: unknown): ParseResult.ParseError =>
+  Effect.runSync(Effect.flip(Codec.json(schema as Schema.Schema<unknown>).decode(bytes(JSON.stringify(value)))))
+
+const Service = Schema.Struct({ host: Schema.String, port: Schema.Int })
+
+class User extends Schema.Class<User>("User")({
+  name: Schema.String,
+  token: Schema.Redacted(Schema.String.pipe(Schema.minLength(12)))
+}) {}
+
+interface Tree {
+  readonly name: string
+  readonly children: ReadonlyArray<Tree>
+}
+const Tree: Schema.Schema<Tree> = Schema.Struct({
+  name: Schema.NonEmptyString,
+  children: Schema.Array(Schema.suspend((): Schema.Schema<Tree> => Tree))
+})
+
+describe("the place of a fault", () => {
+  const cases: ReadonlyArray<readonly [string, Schema.Schema.All, unknown, string]> = [
+    ["a field", Service, { host: "h", port: "x" }, "port: Expected a number, actual a string"],
+    ["a field of a class", User, { name: 1, token: "x" }, "name: Expected a string, actual a number"],
+    ["a missing field", Service, { host: "h" }, "port: is missing"],
+    ["the whole", Schema.Int, 1.5, "Expected an integer, actual a number"],
+    [
+      "an index",
+      Schema.Struct({ a: Schema.Array(Service) }),
+      { a: [{ host: "h", port: 1 }, { port: 1 }] },
+      "a[1].host: is missing"
+    ],
+    [
+      "a pair",
+      Schema.Tuple(Schema.String, Service),
+      ["x", { host: null, port: 1 }],
+      "[1].host: Expected a string, actual null"
+    ],
+    [
+      "keys of a record are content",
+      Schema.Struct({ users: Schema.Record({ key: Schema.String, value: Service }) }),
+      { users: { "ann@example.com": { host: "h", port: [] } } },
+      "users[*].port: Expected a number, actual an array"
+    ],
+    [
+      "names that the schema does not have are content",
+      Service.annotations({ parseOptions: { onExcessProperty: "error" } }),
+      { host: "h", port: 1, hunter2: 1 },
+      "[*]: is not in the schema"
+    ],
+    [
+      "in itself",
+      Tree,
+      { name: "a", children: [{ name: "b", children: [{ name: "", children: [] }] }] },
+      "children[0].children[0].name: Expected a non empty string, actual a string"
+    ],
+    [
+      "a member of a union",
+      Schema.Struct({ n: Schema.Union(Schema.Int, Schema.Boolean) }),
+      { n: "x" },
+      "n: Expected a number, actual a string; n: Expected a boolean, actual a string"
+    ],
+    [
+      "a transformation",
+      Schema.Struct({ n: Schema.NumberFromString }),
+      { n: "hunter2" },
+      "n: Expected NumberFromString, actual a string"
+    ],
+    [
+      "a filter's own path, as far as the schema has it",
+      Schema.Struct({ a: Schema.String, b: Schema.String }).pipe(
+        Schema.filter((it) => [
+          { path: ["b"], message: `not ${it.b}` },
+          { path: [it.a], message: `not ${it.a}` }
+        ])
+      ),
+      { a: "hunter2", b: "hunter2" },
+      "b: Expected { { readonly a: string; readonly b: string } | filter }, actual an object; " +
+        "[*]: Expected { { readonly a: string; readonly b: string } | filter }, actual an object"
+    ]
+  ]
+  for (const [name, schema, value, message] of cases) {
+    it(name, () => {
+      assert.strictEqual(failure(schema, value).message, message)
+    })
+  }
+
+  it("of many faults, the first ones", () => {
+    const Many = Schema.Struct({
+      a: Schema.Int,
+      b: Schema.Int,
+      c: Schema.Int,
+      d: Schema.Int,
+      e: Schema.Int
+    }).annotations({
+      parseOptions: { errors: "all" }
+    })
+    assert.strictEqual(failure(Many, {}).message, "a: is missing; b: is missing; c: is missing; and 2 more")
+  })
+
+  it("a name of the schema with control characters is one line", () => {
+    const Odd = Schema.Struct({ "a\n\u001b[2J\u2028\u202e": Schema.Int })
+    assert.strictEqual(failure(Odd, {}).message, "a\\n\\u001b[2J\\u2028\\u202e: is missing")
+  })
+})
+
+describe("the kind of a failure to decode", () => {
+  const kind = (schema: Schema.Schema.All, value: unknown) => kindOfPoison("Value", failure(schema, value))
+
+  it("is the same for records that are wrong in the same way", () => {
+    const List = Schema.Struct({ all: Schema.Record({ key: Schema.String, value: Schema.Array(Service) }) })
+    const first = kind(List, { all: { ann: [{ host: "a", port: "hunter2" }] } })
+    assert.strictEqual(first, "Value: all[*][*].port: Expected a number, actual a string")
+    assert.strictEqual(
+      kind(List, {
+        all: {
+          bob: [
+            { host: "b", port: 1 },
+            { host: "c", port: "x" }
+          ]
+        }
+      }),
+      first
+    )
+  })
+
+  it("is another one for another part, place, or fault", () => {
+    const kinds = [
+      kind(Service, { host: "h", port: "x" }),
+      kind(Service, { host: "h", port: 1.5 }),
+      kind(Service, { host: "h" }),
+      kind(Service, { port: 1 }),
+      kindOfPoison("Key", failure(Service, { port: 1 }))
+    ]
+    assert.strictEqual(new Set(kinds).size, kinds.length)
+  })
+
+  it("counts no bytes", () => {
+    const of = (size: number) =>
+      kindOfPoison("Key", Effect.runSync(Effect.flip(Codec.int32.decode(new Uint8Array(size)))))
+    assert.strictEqual(of(3), "Key: Expected 4 bytes (int32)")
+    assert.strictEqual(of(1_000), of(3))
+  })
+
+  it("of what somebody else threw, its name and code", () => {
+    class Refused extends Data.TaggedError("Refused")<{ readonly words: string }> {}
+    const coded = Object.assign(new TypeError("hunter2"), { code: "ERR_INVALID_URL" })
+    assert.strictEqual(kindOfPoison("Value", new Refused({ words: "hunter2" })), "Value: threw Refused")
+    assert.strictEqual(kindOfPoison("Value", coded), "Value: threw TypeError (ERR_INVALID_URL)")
+    assert.strictEqual(
+      kindOfPoison("Value", new Error("hunter2", { cause: coded })),
+      "Value: threw Error, caused by: TypeError (ERR_INVALID_URL)"
+    )
+    for (const [thrown, name] of [
+      ["hunter2", "a string"],
+      [undefined, "undefined"],
+      [null, "null"],
+      [12n, "a bigint"],
+      [Object.freeze({ code: "hunter2", name: "hunter2" }), "an object"],
+      [{ code: 1234, _tag: "a b" }, "an object"]
+    ] as ReadonlyArray<readonly [unknown, string]>) {
+      assert.strictEqual(kindOfPoison("Value", thrown), `Value: threw ${name}`)
+    }
+  })
+})
+
+describe("what nobody can look at", () => {
+  it("is named all the same", () => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    const getter = {
+      get message(): string {
+        throw new Error("no message of me")
+      },
+      get name(): string {
+        throw new Error("no name of me")
+      },
+      get _tag(): string {
+        throw new Error("no tag of me")
+      }
+    }
+    for (const thrown of [proxy, getter]) {
+      assert.strictEqual(parseErrorOf(thrown).message, "threw an object")
+      assert.notInclude(explain(parseErrorOf(thrown)), "\n")
+    }
+  })
+})
+
+describe("an explanation", () => {
+  it("quotes the value that is at fault, on one line", () => {
+    const error = failure(Schema.Struct({ n: Schema.NumberFromString }), { n: "a\n\u001bb" })
+    assert.strictEqual(explain(error), `n: Unable to decode "a\\n\\u001bb" into a number`)
+  })
+
+  it("quotes nothing that the schema calls secret, nor what it may stand in", () => {
+    const secrets: ReadonlyArray<readonly [Schema.Schema.All, unknown]> = [
+      [User, { name: "ann", token: "hunter2" }],
+      [User, [{ name: "ann", token: "hunter2" }]],
+      [Schema.NullOr(User), { name: "ann", token: "hunter2" }],
+      [Schema.Redacted(Schema.Struct({ a: Schema.Int })), { a: "hunter2" }],
+      [Schema.Struct({ o: Schema.OptionFromNullOr(Schema.Redacted(Schema.Int)) }), { o: "hunter2" }],
+      [Schema.Record({ key: Schema.String, value: Schema.Redacted(Schema.Int) }), { a: "hunter2" }],
+      [Schema.Struct({ s: Schema.Redacted(Schema.String) }).pipe(Schema.filter(() => "hunter2")), { s: "hunter2" }]
+    ]
+    for (const [schema, value] of secrets) {
+      const error = failure(schema, value)
+      assert.notInclude(explain(error), "hunter2")
+      assert.notInclude(error.message, "hunter2")
+    }
+    // its neighbour is no secret
+    assert.strictEqual(explain(failure(User, { name: 7, token: "hunter2" })), "name: Expected string, actual 7")
+  })
+
+  it("has an end, and a length", () => {
+    const Deep: Schema.Schema<unknown> = Schema.suspend(() => Schema.Array(Deep)) as never
+    const text = "[".repeat(5_000) + "1" + "]".repeat(5_000)
+    const error = Effect.runSync(Effect.flip(Codec.json(Deep).decode(bytes(text))))
+    assert.isBelow(error.message.length, 6_000)
+    assert.isBelow(explain(error).length, 6_000)
+    assert.isBelow(failure(Schema.Int, "x".repeat(100_000)).message.length, 100)
+    assert.isBelow(explain(failure(Schema.Int, "x".repeat(100_000))).length, 6_000)
+  })
+})
