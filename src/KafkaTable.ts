@@ -171,6 +171,8 @@ export interface TableStats {
   readonly valueErrors: number
   /** Records of aborted transactions that were left out. */
   readonly aborted: number
+  /** Keys that are gone as the log does not hold their records any more: it begins behind them now. */
+  readonly evicted: number
   /** Keys that have records in more than one partition. */
   readonly contestedKeys: number
   /** Records replayed (applied and tombstones) before the table had caught up. */

@@ -49,6 +49,20 @@ export interface Upsert<out K, out V> extends RecordInfo {
 }
 
 /**
+ * Why a key is gone.
+ *
+ * - `tombstone`: somebody deleted it. `partition`, `offset` and `timestamp` are the tombstone's.
+ * - `evicted`: the log does not hold its record any more, as it begins behind it now (retention, `DeleteRecords`). They
+ *   are those of the record that went.
+ * - `rebuilt`: its partition was replayed, and the replay has not found it: the log was truncated, or is another one, or
+ *   the tombstone went during an outage. They are those of the record that the table had.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type DeleteCause = "tombstone" | "evicted" | "rebuilt"
+
+/**
  * A key is gone. (A tombstone for a key that the table does not hold changes nothing, and is no change.)
  *
  * @since 0.1.0
@@ -56,6 +70,8 @@ export interface Upsert<out K, out V> extends RecordInfo {
  */
 export interface Delete<out K, out V> extends RecordInfo {
   readonly _tag: "Delete"
+  /** For a conflated change: of the last delete. */
+  readonly cause: DeleteCause
   readonly key: K
   /** The value before. For a conflated change: the value that this subscriber last knew. */
   readonly previous: Option.Option<V>

@@ -16,6 +16,10 @@ const poison = Metric.counter("kafka_table_poison_total", {
   description: "Records that a table skipped, by kind: key, value, keyless",
   incremental: true
 })
+const evicted = Metric.counter("kafka_table_evicted_total", {
+  description: "Keys that left a table as the log does not hold their records any more",
+  incremental: true
+})
 const reconnects = Metric.counter("kafka_table_reconnects_total", {
   description: "Brokers that a table lost and found again",
   incremental: true
@@ -47,7 +51,7 @@ const increments = <Name extends string>(
   }
 }
 
-type Reported = Pick<Counters, "applied" | "tombstones" | "keyless" | "keyErrors" | "valueErrors">
+type Reported = Pick<Counters, "applied" | "tombstones" | "keyless" | "keyErrors" | "valueErrors" | "evicted">
 
 /** What one table has done since the last publication, to the metrics of its topic, with the labels of who acquired it. */
 export const makeTableMetrics = (topic: string, labels: Labels) => {
@@ -59,7 +63,8 @@ export const makeTableMetrics = (topic: string, labels: Labels) => {
     tombstones: [tombstones, tags],
     keyless: [poison, ofKind("keyless")],
     keyErrors: [poison, ofKind("key")],
-    valueErrors: [poison, ofKind("value")]
+    valueErrors: [poison, ofKind("value")],
+    evicted: [evicted, tags]
   })
 
   return {

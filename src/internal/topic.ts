@@ -24,7 +24,7 @@ export interface CheckedTopic {
 
 type EnsureError = ClientError | TopicError
 
-const POLICY = "cleanup.policy"
+export const POLICY = "cleanup.policy"
 const COMPACT = "compact"
 
 /** How long the cluster may take to show everywhere what was changed in one place, in milliseconds. */
@@ -36,6 +36,8 @@ const CREATE_MILLIS = 10_000
 const TOPIC_ALREADY_EXISTS = 36
 
 const policiesOf = (policy: string): ReadonlyArray<string> => policy.split(",").map((one) => one.trim())
+
+export const isCompacting = (policy: string): boolean => policiesOf(policy).includes(COMPACT)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // options
@@ -180,8 +182,6 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
       return error.reason === "Unauthorized" ? Effect.succeed(undefined) : Effect.fail(error)
     }
   )
-
-  const isCompacting = (policy: string) => policiesOf(policy).includes(COMPACT)
 
   const check: Effect.Effect<EnsureOutcome, EnsureError> = Effect.gen(function* () {
     if (!isCompacting(declared)) return outcome("skipped", undefined)

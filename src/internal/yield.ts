@@ -8,12 +8,13 @@ export const yieldToEventLoop: Effect.Effect<void> = Effect.async((resume) => {
 /** How long synchronous work may hold the event loop, in milliseconds. */
 export const SLICE_MILLIS = 3
 
-/** Runs the steps of a generator, in slices. */
-export const runInSlices = (steps: Iterator<void>): Effect.Effect<void> =>
+/** Runs the steps of a generator, in slices, to what it returns. */
+export const runInSlices = <A>(steps: Iterator<void, A>): Effect.Effect<A> =>
   Effect.suspend(() => {
     const until = performance.now() + SLICE_MILLIS
     while (performance.now() < until) {
-      if (steps.next().done === true) return Effect.void
+      const step = steps.next()
+      if (step.done === true) return Effect.succeed(step.value)
     }
     return Effect.andThen(yieldToEventLoop, runInSlices(steps))
   })

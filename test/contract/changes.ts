@@ -62,7 +62,15 @@ export const changes = (test: Suite): void => {
           // the same value once more is a change, too
           { ...common, _tag: "Upsert", key: "a", value: "1", previous: Option.some("1"), offset: 2, timestamp: 2_000 },
           { ...common, _tag: "Upsert", key: "b", value: "1", previous: Option.none(), offset: 3, timestamp: 3_000 },
-          { ...common, _tag: "Delete", key: "a", previous: Option.some("1"), offset: 5, timestamp: 4_000 },
+          {
+            ...common,
+            _tag: "Delete",
+            cause: "tombstone",
+            key: "a",
+            previous: Option.some("1"),
+            offset: 5,
+            timestamp: 4_000
+          },
           { ...common, _tag: "Upsert", key: "a", value: "2", previous: Option.none(), offset: 7, timestamp: 5_000 }
         ]
       )

@@ -58,7 +58,7 @@ export const truncation = (test: Suite): void => {
       )
     }))
 
-  test("records deleted behind the position: they stay in a table that has them, and are no failure", (kafka) =>
+  test("records deleted behind the position leave a running table, too, at once, and are no failure", (kafka) =>
     Effect.gen(function* () {
       const topic = yield* kafka.topic(evicting)
       yield* kafka.appendInBatches(
@@ -68,18 +68,106 @@ export const truncation = (test: Suite): void => {
       )
       const table = yield* kafka.table(topic)
       const truncations = yield* collect(table.truncations)
+      const sizes = yield* collect(Stream.map(table.ref.changes, (snapshot) => snapshot.size))
+      const { changes, snapshot } = yield* table.subscribe({ strategy: KafkaTable.backPressure(1_000) })
+      const seen = yield* collect(changes)
+      // nothing is written meanwhile
       yield* kafka.deleteRecords(topic, 0, 4)
-      yield* table.awaitPosition(yield* kafka.append(topic, [{ key: "key-0", value: "2" }]))
-      // up to the very end
+      yield* eventually(table.size, (size) => size === 6)
+      assert.deepStrictEqual(differences(table.unsafeSnapshot(), fold(yield* kafka.log(topic))), [])
+      yield* eventually(
+        Effect.sync(() => seen.length),
+        (length) => length === 4
+      )
+      assert.sameDeepMembers(
+        seen.map((change) => [
+          change._tag === "Delete" ? change.cause : change._tag,
+          change.key,
+          change.previous._tag,
+          change.offset
+        ]),
+        numbers(4).map((i) => ["evicted", `key-${i}`, "Some", i])
+      )
+      // all of it at once
+      assert.sameMembers([...new Set(sizes)], [10, 6])
+      assert.strictEqual(snapshot.size, 10)
+      // up to the very end, and what is written after it is not visible before the rest is gone
       yield* kafka.deleteRecords(topic, 0, -1)
       yield* table.awaitPosition(yield* kafka.append(topic, [{ key: "key-1", value: "2" }]))
+      assert.deepStrictEqual([...table.unsafeSnapshot()], [["key-1", "2"]])
       yield* table.barrier()
-      assert.strictEqual(yield* table.size, 10)
       assert.deepStrictEqual(truncations, [])
-      assert.deepInclude(yield* table.stats, { rebuilds: 0, applied: 12 })
+      assert.deepInclude(yield* table.stats, { rebuilds: 0, applied: 11, tombstones: 0, evicted: 10, entries: 1 })
       assert.strictEqual((yield* statusOf(table))._tag, "CaughtUp")
       const fresh = yield* kafka.table(topic, { onCatchUpTimeout: "fail" })
-      assert.deepStrictEqual([...fresh.unsafeSnapshot()], [["key-1", "2"]])
+      assert.deepStrictEqual([...fresh.unsafeSnapshot().entries()], [...table.unsafeSnapshot().entries()])
+    }))
+
+  test("a batch that the log's start cuts in two: its first records are gone, the others stay", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic(evicting)
+      yield* kafka.append(
+        topic,
+        numbers(10).map((i) => ({ key: `key-${i}`, value: `${i}` }))
+      )
+      const table = yield* kafka.table(topic)
+      yield* kafka.deleteRecords(topic, 0, 6)
+      yield* eventually(table.size, (size) => size === 4)
+      const fresh = yield* kafka.table(topic, { onCatchUpTimeout: "fail" })
+      assert.deepStrictEqual(
+        [...table.unsafeSnapshot().keys()],
+        numbers(4, 6).map((i) => `key-${i}`)
+      )
+      assert.deepStrictEqual([...fresh.unsafeSnapshot().entries()], [...table.unsafeSnapshot().entries()])
+    }))
+
+  test("a key of two partitions, one of whose logs begins later: a running table shows what a fresh one does", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ ...evicting, partitions: 2 })
+      const record = (partition: number, key: string, value: string | null, timestamp: number) => ({
+        partition,
+        key,
+        value,
+        timestamp
+      })
+      const now = Date.now()
+      yield* kafka.append(topic, [
+        record(0, "older shows again", "older", now),
+        record(0, "deleted in the other one", "older", now),
+        record(0, "only here", "1", now),
+        record(0, "newer here", "newer", now + 2)
+      ])
+      yield* kafka.append(topic, [
+        record(1, "older shows again", "newer", now + 1),
+        record(1, "deleted in the other one", null, now + 1),
+        record(1, "newer here", "older", now + 1),
+        record(1, "only there", "1", now)
+      ])
+      const table = yield* kafka.table(topic)
+      assert.deepStrictEqual(
+        table.unsafeSnapshot().toMap(),
+        new Map([
+          ["older shows again", "newer"],
+          ["only here", "1"],
+          ["newer here", "newer"],
+          ["only there", "1"]
+        ])
+      )
+      yield* kafka.deleteRecords(topic, 1, -1)
+      yield* eventually(table.has("only there"), (has) => !has)
+      const fresh = yield* kafka.table(topic, { onCatchUpTimeout: "fail" })
+      assert.deepStrictEqual(
+        fresh.unsafeSnapshot().toMap(),
+        new Map([
+          ["older shows again", "older"],
+          ["deleted in the other one", "older"],
+          ["only here", "1"],
+          ["newer here", "newer"]
+        ])
+      )
+      assert.sameDeepMembers([...table.unsafeSnapshot().entries()], [...fresh.unsafeSnapshot().entries()])
+      assert.strictEqual((yield* table.stats).contestedKeys, 0)
+      assert.strictEqual((yield* table.stats).evicted, 1)
     }))
 
   test("one partition of several is rebuilt, the others are left alone", (kafka) =>

@@ -51,6 +51,7 @@ const pictureOf = (rows: ReadonlyArray<ReturnType<typeof row>>, more: Partial<Pi
     keyErrors: 0,
     valueErrors: 0,
     aborted: 0,
+    evicted: 0,
     contestedKeys: 0,
     replayed: 0,
     catchUpMillis: 5,

@@ -69,7 +69,8 @@ class Table<K = string, V = string> {
           7,
           7 + records.reduce((sum, bytes) => sum + bytes.length, 0)
         ),
-        aborted
+        aborted,
+        logStart: 0
       },
       this.position,
       this.state,

@@ -38,6 +38,15 @@ class Model {
     else rows.set(record.partition, record)
   }
 
+  /** The log of a partition begins at `logStart` now. */
+  evict(partition: number, logStart: number): void {
+    for (const [key, rows] of this.last) {
+      const row = rows.get(partition)
+      if (row !== undefined && row.offset < logStart) rows.delete(partition)
+      if (rows.size === 0) this.last.delete(key)
+    }
+  }
+
   forget(partitions: ReadonlySet<number>): void {
     for (const [key, rows] of this.last) {
       for (const partition of partitions) rows.delete(partition)
@@ -136,6 +145,14 @@ const all = (steps: Generator<void>): number => {
   let n = 0
   while (steps.next().done !== true) n++
   return n
+}
+
+/** Goes through all steps, to what they return. */
+const result = <A>(steps: Generator<void, A>): A => {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
 }
 
 const KEYS = ["a", "b", "c", "", "ä€😀", "f"]
@@ -370,6 +387,176 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
         }
       ),
       { numRuns: 1000 }
+    )
+  })
+
+  it("lets go of what the logs do not hold any more, as if it had never been read", () => {
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.constant("put" as const) },
+      { weight: 2, arbitrary: fc.tuple(fc.nat(2), fc.integer({ min: -2, max: 4 })) },
+      { weight: 1, arbitrary: fc.constantFrom("publish" as const, "compact" as const, "silent" as const) }
+    )
+    fc.assert(
+      fc.property(logs, choices, fc.array(step, { minLength: 1, maxLength: 40 }), (partitions, order, steps) => {
+        const state = newState(partitions.length)
+        const model = new Model()
+        const records = [...interleaved(partitions, order)]
+        const starts = partitions.map(() => 0)
+        const positions = partitions.map(() => 0)
+        const taken: Array<{ readonly snapshot: TableSnapshot<string, string>; readonly content: Content }> = []
+        let known: Content = new Map()
+        const publish = () => {
+          const content = model.content
+          const snapshot = state.snapshot(taken.length)
+          assertContent(snapshot, content)
+          if (state.log !== undefined) assert.deepStrictEqual(follow(known, state.log.changes), content)
+          known = content
+          state.log = { ids: [], changes: [] }
+          taken.push({ snapshot, content })
+        }
+        for (let i = 0; records.length > 0; i++) {
+          const step = steps[i % steps.length]
+          if (typeof step === "object") {
+            // below, at, and behind what was read
+            const partition = step[0] % partitions.length
+            const logStart = Math.max(starts[partition], positions[partition] + step[1])
+            starts[partition] = logStart
+            const before = model.content
+            model.evict(partition, logStart)
+            const after = model.content
+            const told = state.log?.changes.length ?? 0
+            const evicted = result(state.evict(partition, logStart))
+            const lost = [...before.keys()].filter((key) => !after.has(key))
+            const others = [...after].filter(([key, entry]) => before.get(key)?.partition !== entry.partition)
+            assert.deepStrictEqual(evicted, { gone: lost.length, replaced: others.length })
+            if (state.log !== undefined) {
+              const changes = state.log.changes.slice(told)
+              const deletes = changes.filter((change) => change._tag === "Delete")
+              assert.sameMembers(
+                deletes.map((change) => change.key),
+                lost
+              )
+              for (const { cause, key, offset, partition, timestamp } of deletes) {
+                const was = before.get(key)!
+                assert.deepStrictEqual(
+                  { cause, offset, partition, timestamp },
+                  { cause: "evicted", offset: was.offset, partition: was.partition, timestamp: was.timestamp }
+                )
+              }
+              assert.sameMembers(
+                changes.filter((change) => change._tag === "Upsert").map((change) => change.key),
+                others.map(([key]) => key)
+              )
+            }
+          } else if (step === "publish") publish()
+          else if (step === "compact") all(state.compact())
+          else if (step === "silent") state.log = undefined
+          // a log that begins behind what was read is read on from there
+          const record = records.shift()!
+          if (record.offset < starts[record.partition]) continue
+          put(state, record)
+          model.put(record)
+          positions[record.partition] = record.offset + 1
+        }
+        publish()
+        assert.strictEqual(state.size, model.content.size)
+        if (partitions.length > 1) assert.strictEqual(state.contestedKeys, model.contestedKeys)
+        for (const { content, snapshot } of taken) assertContent(snapshot, content)
+      }),
+      { numRuns: 1000 }
+    )
+  })
+
+  describe("eviction", () => {
+    const filled = (n: number): TableState<string, string> => {
+      const state = newState(1)
+      for (let i = 0; i < n; i++) put(state, { key: `k${i}`, value: `v${i}`, partition: 0, offset: i, timestamp: i })
+      return state
+    }
+
+    it("is done in steps, lets go of memory, and looks at nothing where no row is below", () => {
+      const state = filled(50_000)
+      const { room } = state.records
+      const before = state.snapshot(1)
+      assert.isAbove(all(state.evict(0, 45_000)), 10)
+      assert.strictEqual(state.size, 5_000)
+      assert.isBelow(state.records.room, room / 5)
+      assert.strictEqual(before.size, 50_000)
+      assert.strictEqual(before.getOrUndefined("k0"), "v0")
+      assert.deepStrictEqual(
+        [...state.snapshot(2).keys()],
+        Array.from({ length: 5_000 }, (_, i) => `k${45_000 + i}`)
+      )
+      assert.isTrue(state.wantsCompaction)
+      // all of the rest is overwritten: nothing is left below, however far the log's start moves
+      for (let i = 45_000; i < 50_000; i++) {
+        put(state, { key: `k${i}`, value: "new", partition: 0, offset: 5_000 + i, timestamp: i })
+      }
+      assert.deepStrictEqual(result(state.evict(0, 50_000)), { gone: 0, replaced: 0 })
+      assert.strictEqual(all(state.evict(0, 50_000)), 0, "known to be the lowest")
+      assert.deepStrictEqual(result(state.evict(0, 50_001)), { gone: 1, replaced: 0 })
+      assert.isFalse(state.snapshot(3).has("k45000"))
+    })
+
+    it("does not touch what another partition has at the same offsets", () => {
+      const state = newState(2)
+      put(state, { key: "a", value: "1", partition: 0, offset: 3, timestamp: 1 })
+      put(state, { key: "b", value: "1", partition: 1, offset: 3, timestamp: 1 })
+      assert.deepStrictEqual(result(state.evict(1, 4)), { gone: 1, replaced: 0 })
+      assert.deepStrictEqual(state.snapshot(1).toMap(), new Map([["a", "1"]]))
+      assert.deepStrictEqual(result(state.evict(0, 4)), { gone: 1, replaced: 0 })
+      assert.strictEqual(state.size, 0)
+    })
+
+    it("of a tombstone shows the value again that it had outweighed", () => {
+      const state = newState(2)
+      put(state, { key: "a", value: "1", partition: 0, offset: 8, timestamp: 5 })
+      put(state, { key: "a", value: undefined, partition: 1, offset: 3, timestamp: 7 })
+      assert.isFalse(state.snapshot(1).has("a"))
+      state.log = { ids: [], changes: [] }
+      assert.deepStrictEqual(result(state.evict(1, 4)), { gone: 0, replaced: 1 })
+      assert.deepStrictEqual(state.log.changes, [
+        {
+          _tag: "Upsert",
+          key: "a",
+          value: "1",
+          previous: Option.none(),
+          partition: 0,
+          offset: 8,
+          timestamp: 5,
+          headers: [],
+          replayed: true
+        }
+      ])
+      assert.strictEqual(state.contestedKeys, 0)
+    })
+
+    it("knows no lowest offset of a partition that was replaced", () => {
+      const state = filled(10)
+      assert.deepStrictEqual(result(state.evict(0, 9)), { gone: 9, replaced: 0 })
+      const shadow = newState(1)
+      put(shadow, { key: "other", value: "1", partition: 0, offset: 2, timestamp: 1 })
+      all(state.replace(new Set([0]), shadow, false))
+      assert.deepStrictEqual(result(state.evict(0, 3)), { gone: 1, replaced: 0 })
+      assert.strictEqual(state.size, 0)
+    })
+  })
+
+  it("tells why a key is gone that a replay has not found, and why one that it has", () => {
+    const state = newState(1)
+    put(state, { key: "a", value: "1", partition: 0, offset: 0, timestamp: 1 })
+    put(state, { key: "b", value: "1", partition: 0, offset: 1, timestamp: 2 })
+    state.multiPartition = true
+    const shadow = newState(2)
+    put(shadow, { key: "b", value: undefined, partition: 0, offset: 5, timestamp: 3 })
+    state.log = { ids: [], changes: [] }
+    all(state.replace(new Set([0]), shadow, true))
+    assert.deepStrictEqual(
+      state.log.changes.map((change) => [change.key, change._tag === "Delete" && change.cause, change.offset]),
+      [
+        ["a", "rebuilt", 0],
+        ["b", "tombstone", 5]
+      ]
     )
   })
 

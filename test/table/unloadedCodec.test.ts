@@ -26,7 +26,7 @@ const answer = (records: Buffer) => {
       failOnPoison: false,
       decode: defaultDecodeOptions
     },
-    { partition: 0, generation: 0, records, aborted: [] },
+    { partition: 0, generation: 0, records, aborted: [], logStart: 0 },
     0,
     state,
     counters,

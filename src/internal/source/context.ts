@@ -1,6 +1,6 @@
 /** What the fibers of one source share, and how they tell errors apart. */
 import * as Effect from "effect/Effect"
-import type { Isolation, KafkaClient, TopicDescription } from "../../KafkaClient.ts"
+import type { DescribeConfigsResponse, Isolation, KafkaClient, TopicDescription } from "../../KafkaClient.ts"
 import { LogTruncatedError, type ClientError, type TopicError } from "../../KafkaError.ts"
 import type { Signal } from "../signal.ts"
 import type { HandOff } from "./handOff.ts"
@@ -24,7 +24,12 @@ export interface SourceOptions {
   /** How long a topic may be missing from the metadata before it counts as gone. */
   readonly missingGraceMillis: number
   /** How long the topic keeps tombstones (`delete.retention.ms`). */
-  readonly tombstonesLastMillis: () => number
+  readonly retention: {
+    /** Takes over what a broker says of the topic's settings; false if that says nothing of it. */
+    readonly learned: (answer: DescribeConfigsResponse) => Effect.Effect<boolean>
+    /** The least that was said since this time, in milliseconds. */
+    readonly lowestRetentionSince: (time: number) => number
+  }
   /** Nothing is known of the topic so far, and that is why. It is asked for again. */
   readonly onWaiting: (error: ClientError | TopicError) => Effect.Effect<void>
   /** The leader of some partitions was lost, or is back. For logs and metrics. */

@@ -5,7 +5,7 @@ import type { Broker, BrokerConnection, FetchedPartition, FetchResponse } from "
 import { CorruptBatchError, type ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
-import { scan } from "../recordBatch/scan.ts"
+import { scan, type Scan } from "../recordBatch/scan.ts"
 import type { FetchedRecords, SourceEvent, SourcePartition, Stale } from "./partition.ts"
 import { isDenial, isDue, isPassing, ofLeader, ofPartition, truncated, type SourceContext } from "./context.ts"
 
@@ -16,10 +16,33 @@ const OFFSET_OUT_OF_RANGE = 1
 /** Tombstones last this long at least, whatever a topic says: they go with the second cleaning of a closed segment. */
 const MIN_TOMBSTONES_MILLIS = 1_000
 
+const recordsOf = (p: SourcePartition, found: FetchedPartition): FetchedRecords => ({
+  partition: p.partition,
+  generation: p.generation,
+  records: found.records,
+  aborted: found.abortedTransactions,
+  logStart: p.logStart
+})
+
 interface Asked {
   readonly partition: SourcePartition
   readonly generation: number
   readonly fetchOffset: number
+}
+
+/** What was asked about one partition, and answered. */
+interface Part {
+  readonly one: Asked
+  readonly found: FetchedPartition | undefined
+  readonly scanned: Scan | undefined
+}
+
+interface Received {
+  readonly connection: BrokerConnection
+  readonly parts: ReadonlyArray<Part>
+  readonly askedAt: number
+  readonly now: number
+  readonly isThrottled: boolean
 }
 
 export const runFetcher = (context: SourceContext, leader: number): Effect.Effect<never> => {
@@ -113,7 +136,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
       })
     )
 
-  /** A plain function of what was asked and answered; what has to wait is the Effect. */
+  /** What was missed by a partition that was away is told by the settings as they are after the answer. */
   const take = (
     connection: BrokerConnection,
     asked: ReadonlyArray<Asked>,
@@ -122,18 +145,48 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
     answer: FetchResponse
   ): Effect.Effect<void> => {
     const answers = new Map(answer.partitions.map((p) => [p.partition, p]))
+    const parts = asked.map((one): Part => {
+      const found = answers.get(one.partition.partition)
+      const isEmpty = found === undefined || found.records.length === 0
+      return { one, found, scanned: isEmpty ? undefined : scan(found.records, one.fetchOffset) }
+    })
+    const received: Received = { connection, parts, askedAt, now, isThrottled: answer.throttleMillis > 0 }
+    return parts.some((part) => wasAway(part, askedAt))
+      ? Effect.flatMap(askForRetention(connection), (isKnown) => takeParts(received, isKnown))
+      : takeParts(received, true)
+  }
+
+  /** Is everything fetched with this answer, after so long that tombstones may have gone meanwhile? */
+  const wasAway = ({ one: { fetchOffset, partition: p }, scanned }: Part, askedAt: number): boolean =>
+    p.phase === "fetching" &&
+    !p.reopenedAsStale &&
+    askedAt - p.headAt > MIN_TOMBSTONES_MILLIS &&
+    (p.reachedHead || (scanned?.nextOffset ?? fetchOffset) >= p.end)
+
+  /** Asks who has just answered. False if it does not say. A connection that fails shows by the next request. */
+  const askForRetention = (connection: BrokerConnection): Effect.Effect<boolean> =>
+    Effect.matchEffect(connection.describeConfigs(context.options.topic), {
+      // who does not know this request never will
+      onFailure: (error) => Effect.succeed(error.reason === "UnsupportedVersion"),
+      onSuccess: (answer) => context.options.retention.learned(answer)
+    })
+
+  /** A plain function of what was asked and answered; what has to wait is the Effect. */
+  const takeParts = (
+    { askedAt, connection, isThrottled, now, parts }: Received,
+    isRetentionKnown: boolean
+  ): Effect.Effect<void> => {
     const fetched: Array<FetchedRecords> = []
     const atHead: Array<SourcePartition> = []
     const rest: Array<Effect.Effect<void>> = []
-    for (const one of asked) {
+    for (const { found, one, scanned } of parts) {
       const p = one.partition
-      const found = answers.get(p.partition)
       // a jump in between, or a new leader that was faster: this answer is about another place
       if (p.leader !== leader || p.generation !== one.generation || p.fetchOffset !== one.fetchOffset) continue
       if (p.phase !== "fetching") continue
       if (found === undefined) {
         // no progress, not the end; a throttled answer says itself how long to wait
-        if (answer.throttleMillis === 0) rest.push(delay(p, now))
+        if (!isThrottled) rest.push(delay(p, now))
         continue
       }
       if (found.errorCode !== 0) {
@@ -148,10 +201,10 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
         rest.push(truncated(context, p, "Tail", one.fetchOffset, found.diverging.endOffset))
         continue
       }
-      const tooSmall = advance(p, one, found, fetched)
+      const tooSmall = advance(p, one, found, scanned, fetched)
       if (tooSmall !== undefined) rest.push(tooSmall)
       const isComplete = p.reachedHead || p.fetchOffset >= p.end
-      const stale = found.records.length > 0 && isComplete ? foundStale(p, askedAt) : undefined
+      const stale = found.records.length > 0 && isComplete ? foundStale(p, askedAt, isRetentionKnown) : undefined
       if (stale !== undefined) {
         // Before the records, which are of an older generation now: applied without the tombstones that are gone, they
         // would show what was never there at one time.
@@ -165,7 +218,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
     }
     if (fetched.length > 0) rest.push(offer({ _tag: "Fetched", partitions: fetched }))
     for (const p of atHead) {
-      const stale = reachedHead(p, askedAt, now)
+      const stale = reachedHead(p, askedAt, now, isRetentionKnown)
       if (stale !== undefined) rest.push(offer(stale))
     }
     return rest.length === 1 ? rest[0] : Effect.all(rest, { discard: true })
@@ -191,25 +244,40 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
    * it answers as soon as there is something. But an answer that took longer than that may have been there for long
    * (a process that was stopped).
    */
-  const reachedHead = (p: SourcePartition, askedAt: number, now: number): Stale | undefined => {
-    const stale = foundStale(p, askedAt)
-    if (!isLate(p, askedAt)) p.reopenedAsStale = false
+  const reachedHead = (
+    p: SourcePartition,
+    askedAt: number,
+    now: number,
+    isRetentionKnown: boolean
+  ): Stale | undefined => {
+    const stale = foundStale(p, askedAt, isRetentionKnown)
+    if (!isLate(p, askedAt, isRetentionKnown)) p.reopenedAsStale = false
     p.headAt = now - askedAt <= fetch.maxWaitMillis + MIN_TOMBSTONES_MILLIS ? now : askedAt
     p.reachedHead ||= stale === undefined
     return stale
   }
 
-  const isLate = (p: SourcePartition, askedAt: number): boolean =>
-    askedAt - p.headAt > Math.max(MIN_TOMBSTONES_MILLIS, context.options.tombstonesLastMillis())
+  /** What is not known may be short. */
+  const isLate = (p: SourcePartition, askedAt: number, isRetentionKnown: boolean): boolean => {
+    const away = askedAt - p.headAt
+    if (away <= MIN_TOMBSTONES_MILLIS) return false
+    return !isRetentionKnown || away > context.options.retention.lowestRetentionSince(p.headAt)
+  }
 
   /** Holds a partition that was away for too long. */
-  const foundStale = (p: SourcePartition, askedAt: number): Stale | undefined => {
+  const foundStale = (p: SourcePartition, askedAt: number, isRetentionKnown: boolean): Stale | undefined => {
     // a replay that takes longer than tombstones last cannot be helped by another one
-    if (!isLate(p, askedAt) || p.reopenedAsStale || p.phase !== "fetching") return undefined
+    if (!isLate(p, askedAt, isRetentionKnown) || p.reopenedAsStale || p.phase !== "fetching") return undefined
     p.reopenedAsStale = true
     p.phase = "held"
     p.generation++
-    return { _tag: "Stale", partition: p.partition, generation: p.generation, behindMillis: askedAt - p.headAt }
+    return {
+      _tag: "Stale",
+      partition: p.partition,
+      generation: p.generation,
+      behindMillis: askedAt - p.headAt,
+      retentionMillis: isRetentionKnown ? context.options.retention.lowestRetentionSince(p.headAt) : undefined
+    }
   }
 
   /**
@@ -220,12 +288,17 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
     p: SourcePartition,
     one: Asked,
     found: FetchedPartition,
+    scanned: Scan | undefined,
     fetched: Array<FetchedRecords>
   ): Effect.Effect<void> | undefined => {
     p.highWatermark = found.highWatermark
     p.lastStableOffset = found.lastStableOffset === -1 ? found.highWatermark : found.lastStableOffset
-    if (found.records.length === 0) return undefined
-    const scanned = scan(found.records, one.fetchOffset)
+    const hasMovedStart = found.logStartOffset > p.logStart
+    if (hasMovedStart) p.logStart = found.logStartOffset
+    if (scanned === undefined) {
+      if (hasMovedStart) fetched.push(recordsOf(p, found))
+      return undefined
+    }
     if (scanned.malformed) {
       // what is wrong with it is for the decoder to say; nothing behind it can be found
       p.phase = "held"
@@ -236,12 +309,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
       p.lastEpoch = scanned.lastEpoch
       p.maxBytes = fetch.maxPartitionBytes
     }
-    fetched.push({
-      partition: p.partition,
-      generation: p.generation,
-      records: found.records,
-      aborted: found.abortedTransactions
-    })
+    fetched.push(recordsOf(p, found))
     return undefined
   }
 

@@ -112,6 +112,7 @@ const reconcile = (
           attempts: 0,
           highWatermark: -1,
           lastStableOffset: -1,
+          logStart: 0,
           lastFetchAt: undefined,
           headAt: 0,
           reachedHead: false,

@@ -75,6 +75,7 @@ export const runOpener = (context: SourceContext, leader: number): Effect.Effect
       }
       p.attempts = 0
       p.fetchOffset = start
+      p.logStart = start
       p.end = end
       p.lastEpoch = -1
       p.lastStableOffset = end

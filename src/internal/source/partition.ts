@@ -33,6 +33,8 @@ export interface SourcePartition {
   attempts: number
   highWatermark: number
   lastStableOffset: number
+  /** Where the log begins, as far as was told with records. */
+  logStart: number
   /** When the leader last answered about it without an error; `undefined` before. */
   lastFetchAt: number | undefined
   /** When everything there was had been fetched last, or the replay began: see `Stale`. */
@@ -57,9 +59,11 @@ export interface Opened {
 export interface FetchedRecords {
   readonly partition: number
   readonly generation: number
-  /** A view of the response's buffer. */
+  /** A view of the response's buffer. Empty where there is nothing new but that the log begins later. */
   readonly records: Buffer
   readonly aborted: ReadonlyArray<AbortedTransaction>
+  /** Where the log began when this was read: it does not hold any more what is below. */
+  readonly logStart: number
 }
 
 /** One answer to a fetch; partitions that have nothing new are not in it. */
@@ -91,6 +95,8 @@ export interface Stale {
   readonly partition: number
   readonly generation: number
   readonly behindMillis: number
+  /** How long that is; `undefined`: nobody could be asked. */
+  readonly retentionMillis: number | undefined
 }
 
 /** Why the topic cannot be read for now, though it will be tried again, slowly: rights or credentials are missing. */

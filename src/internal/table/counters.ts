@@ -6,6 +6,7 @@ export interface Counters {
   keyErrors: number
   valueErrors: number
   aborted: number
+  evicted: number
   rebuilds: number
   reconnects: number
 }
@@ -17,6 +18,7 @@ export const makeCounters = (): Counters => ({
   keyErrors: 0,
   valueErrors: 0,
   aborted: 0,
+  evicted: 0,
   rebuilds: 0,
   reconnects: 0
 })

@@ -32,16 +32,16 @@ import { makeSource, type Source } from "../source/source.ts"
 import { runInSlices, SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
 import { Application, makeScratch, type ApplicationSettings, type Outcome } from "./application.ts"
 import { makeCounters, type Counters } from "./counters.ts"
+import { LineRate } from "./lineRate.ts"
 import { PublishedRef } from "./publishedRef.ts"
 import { Rebuild } from "./rebuild.ts"
 import type { TableConfig } from "./settings.ts"
 import { recordStoreOf } from "./recordStore.ts"
 import { TableState } from "./state.ts"
 import { Subscriptions } from "./subscriptions.ts"
+import { TopicSettings } from "./topicSettings.ts"
 import { Waiters } from "./waiters.ts"
 
-/** Kafka's default of `delete.retention.ms`, where the topic's own may not be read. */
-const DEFAULT_TOMBSTONE_RETENTION_MILLIS = 24 * 60 * 60 * 1000
 /** How long a topic may be missing from the metadata: brokers that have just started may not know all topics yet. */
 const MISSING_GRACE_MILLIS = 3_000
 const PROGRESS_STATUS_MILLIS = 100
@@ -60,6 +60,8 @@ interface PartitionState<K, V> {
   /** What the position must reach before the table has caught up; `undefined` until the partition was opened. */
   gate: number | undefined
   start: number
+  /** Nothing that is below is in the content that its records go to: the log began there, as far as it was told. */
+  logStart: number
   /** Position of a corrupt batch that was asked for a second time. */
   corruptAt: number | undefined
   rebuild: Rebuild<K, V> | undefined
@@ -78,6 +80,8 @@ interface Answer<K, V> {
   applying: Applying<K, V> | undefined
   /** Did it take more than one slice? */
   isLarge: boolean
+  /** Partitions whose log begins later than it did before this answer. */
+  readonly shortened: Array<PartitionState<K, V>>
   /** Of the live content. */
   changed: boolean
   readonly poison: Array<PoisonRecordError>
@@ -121,7 +125,7 @@ export interface Core<K, V> {
   replayed: number
   catchUpMillis: number | undefined
   startedAt: number
-  tombstonesLastMillis: number
+  readonly settings: TopicSettings
 }
 
 const newState = <K, V>(config: TableConfig<K, V>): TableState<K, V> =>
@@ -163,7 +167,7 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       replayed: 0,
       catchUpMillis: undefined,
       startedAt: yield* Clock.currentTimeMillis,
-      tombstonesLastMillis: DEFAULT_TOMBSTONE_RETENTION_MILLIS
+      settings: new TopicSettings(config.topic)
     }
     return core
   })
@@ -216,7 +220,10 @@ const startSource = <K, V>(core: Core<K, V>) => {
     metadataMaxAgeMillis: config.metadataMaxAgeMillis,
     deniedRetryMillis: config.deniedRetryMillis,
     missingGraceMillis: MISSING_GRACE_MILLIS,
-    tombstonesLastMillis: () => core.tombstonesLastMillis,
+    retention: {
+      learned: (answer) => core.settings.learned(answer),
+      lowestRetentionSince: (time) => core.settings.lowestRetentionSince(time)
+    },
     onWaiting: (error) => tellOfStart(core, error),
     onConnection: ({ broker, error, state }) =>
       state === "lost"
@@ -244,6 +251,7 @@ class Reader<K, V> {
   private progressLoggedAt: number
   private progressShownAt = 0
   private keylessWarned = 0
+  private readonly lines = new LineRate()
 
   constructor(core: Core<K, V>, source: Source, restarted: boolean) {
     const { config } = core
@@ -297,8 +305,11 @@ class Reader<K, V> {
         return this.onRebuild(
           event.partition,
           event.generation,
-          `Behind for ${Math.round(event.behindMillis / 1000)} s, longer than the topic keeps tombstones` +
-            ` (delete.retention.ms): deletions may have left no trace, so partition ${event.partition} is replayed.`
+          `Behind for ${Math.round(event.behindMillis / 1000)} s, ${
+            event.retentionMillis === undefined
+              ? "and nobody says how long the topic keeps tombstones"
+              : `longer than the topic keeps tombstones: ${event.retentionMillis} ms`
+          } (delete.retention.ms). Deletions may have left no trace, so partition ${event.partition} is replayed.`
         )
       case "Denied":
         return this.core.acquired
@@ -346,6 +357,7 @@ class Reader<K, V> {
         visible: undefined,
         gate: undefined,
         start: 0,
+        logStart: 0,
         corruptAt: undefined,
         rebuild: this.whole
       }
@@ -360,6 +372,7 @@ class Reader<K, V> {
     const p = this.core.partitions.get(event.partition)!
     p.generation = event.generation
     p.corruptAt = undefined
+    p.logStart = event.start
     if (p.rebuild !== undefined) p.rebuild.opened(event.partition, event.start, event.end)
     else {
       this.core.live.add(event.partition)
@@ -400,6 +413,7 @@ class Reader<K, V> {
       todo: [...event.partitions].reverse(),
       applying: undefined,
       isLarge: false,
+      shortened: [],
       changed: false,
       poison: []
     })
@@ -469,6 +483,10 @@ class Reader<K, V> {
       const position = rebuild === undefined ? p.position : rebuild.position(p.partition)
       // from before a jump, or not open
       if (records.generation !== p.generation || position === undefined) continue
+      if (records.logStart > p.logStart) {
+        p.logStart = records.logStart
+        answer.shortened.push(p)
+      }
       const state = rebuild === undefined ? core.state : rebuild.state
       return {
         p,
@@ -505,10 +523,37 @@ class Reader<K, V> {
     // or a quiet table would hold the last answer in memory
     this.scratch.bytes = NO_BYTES
     this.core.state.records.endAnswer()
-    const { changed, poison } = answer
-    const all =
-      poison.length === 0 ? this.settle(changed) : Effect.flatMap(this.reportPoison(poison), () => this.settle(changed))
+    const { poison, shortened } = answer
+    const settle = () => (shortened.length === 0 ? this.settle(answer.changed) : this.settleEvicted(answer))
+    const all = poison.length === 0 ? settle() : Effect.flatMap(this.reportPoison(poison), settle)
     return failure === undefined ? all : Effect.zipRight(all, Effect.fail(failure))
+  }
+
+  /** Publishes an answer together with what its partitions' logs do not hold any more. */
+  private settleEvicted(answer: Answer<K, V>): Effect.Effect<void> {
+    const { core } = this
+    return Effect.gen(this, function* () {
+      for (const p of answer.shortened) {
+        const isLive = p.rebuild === undefined
+        const { gone, replaced } = yield* runInSlices((p.rebuild?.state ?? core.state).evict(p.partition, p.logStart))
+        // of a rebuild, nobody has seen them
+        if (!isLive) continue
+        core.counters.evicted += gone
+        if (gone + replaced > 0) answer.changed = true
+        if (gone > 0) yield* this.tellOfEvicted(p, gone)
+      }
+      yield* this.settle(answer.changed)
+    })
+  }
+
+  private tellOfEvicted(p: PartitionState<K, V>, gone: number): Effect.Effect<void> {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const told = this.lines.take(`evicted from ${p.partition}`, gone, now)
+      if (told === undefined) return Effect.void
+      return Effect.logInfo(
+        `evicted ${told} entries: the log of partition ${p.partition} begins at ${p.logStart} now (retention, or DeleteRecords)`
+      ).pipe(this.annotate, Effect.annotateLogs({ partition: p.partition }))
+    })
   }
 
   /** Asks for it once more, on a fresh connection: it may have been the network. */

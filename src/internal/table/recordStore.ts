@@ -46,6 +46,9 @@ interface Entry {
   readonly place: number
 }
 
+/** Heads of records looked at between two chances to let the event loop run. */
+const HEADS_PER_STEP = 8192
+
 /** What an answer looks like, by a part of it. */
 export interface Sample {
   readonly records: number
@@ -298,6 +301,29 @@ export class RecordStore<V> extends Records<V> {
       if (slab.live > 0) throw new Error(`${slab.live} bytes of slab ${slab.number} are held by nobody`)
       yield undefined
     }
+  }
+
+  /**
+   * Goes through what rows hold of a partition's records below an offset. Whoever takes a step releases them here, and
+   * appends nothing meanwhile. `undefined` after so many heads. Returns the lowest offset among the partition's others,
+   * infinity if there are none.
+   */
+  *entriesBelow(partition: number, offset: number): Generator<Entry | undefined, number> {
+    let lowest = Number.POSITIVE_INFINITY
+    let n = 0
+    // slabs that are dropped on the way leave this list, or a copy of it
+    for (const slab of this.list) {
+      if (slab === undefined) continue
+      for (let head = 0; head < slab.count; head++) {
+        if (++n % HEADS_PER_STEP === 0) yield undefined
+        const slot = slotOf(slab, head)
+        if (slot === NO_SLOT || partitionOf(slab, head) !== partition) continue
+        const at = offsetOf(slab, head)
+        if (at < offset) yield { slot, place: placeIn(slab, head) }
+        else if (at < lowest) lowest = at
+      }
+    }
+    return lowest
   }
 
   private emptiest(): RecordSlab {

@@ -7,7 +7,7 @@
  */
 import * as Option from "effect/Option"
 import type { Codec } from "../../Codec.ts"
-import type { Header, TableChange } from "../../TableChange.ts"
+import type { DeleteCause, Header, TableChange } from "../../TableChange.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
 import { KeyIndex, UNKNOWN } from "./keyIndex.ts"
 import { RecordStore, type Records } from "./recordStore.ts"
@@ -45,6 +45,14 @@ const MIN_EMPTY_ROWS = 1024
 /** Rows handled between two chances to let the event loop run. */
 const ROWS_PER_STEP = 2048
 
+/** What an eviction has done to the keys that readers see. */
+export interface Evicted {
+  /** Keys that have no value any more. */
+  gone: number
+  /** Keys that show the value of another partition's record now. */
+  replaced: number
+}
+
 export const NO_HEADERS: ReadonlyArray<Header> = []
 
 /** Changes since the last publication, with the key's identity for those who conflate. */
@@ -63,6 +71,8 @@ export class TableState<K, V> {
   /** Rows that lost against another partition's row of the same key, by slot. */
   private contested = new Map<number, ReadonlyArray<Row>>()
   private newestTimestamp = 0
+  /** No row has a record of this partition below this offset. */
+  private readonly lowest = new Map<number, number>()
   /** With more than one partition, a key may turn up in two of them. */
   multiPartition = false
   /** Collect changes? Only while somebody listens. */
@@ -177,7 +187,7 @@ export class TableState<K, V> {
       if (!isPresent(before)) this.live++
     } else if (isPresent(before)) this.live--
     if (this.log !== undefined && (isPresent(before) || isPresent(held))) {
-      this.record(this.log, slot, previous, { held, value, headers }, partition, offset, timestamp)
+      this.record(this.log, slot, previous, { held, value, headers }, partition, offset, timestamp, "tombstone")
     }
     if (before !== NO_RECORD) records.release(placeOf(before))
   }
@@ -189,7 +199,8 @@ export class TableState<K, V> {
     { headers = NO_HEADERS, held, value }: Row,
     partition: number,
     offset: number,
-    timestamp: number
+    timestamp: number,
+    cause: DeleteCause
   ): void {
     const key = this.keyAt(slot)
     const { replayed } = this
@@ -208,7 +219,7 @@ export class TableState<K, V> {
             headers,
             replayed
           }
-        : { _tag: "Delete", key, previous, partition, offset, timestamp, headers, replayed }
+        : { _tag: "Delete", cause, key, previous, partition, offset, timestamp, headers, replayed }
     )
   }
 
@@ -217,11 +228,12 @@ export class TableState<K, V> {
     slot: number,
     previous: Option.Option<V>,
     row: Row,
+    cause: DeleteCause,
     records: Records<V> = this.records
   ): void {
     const place = placeOf(row.held)
     const [partition, offset] = [records.partitionAt(place), records.offsetAt(place)]
-    this.record(log, slot, previous, row, partition, offset, records.timestampAt(place))
+    this.record(log, slot, previous, row, partition, offset, records.timestampAt(place), cause)
   }
 
   private rowAt(slot: number): Row | undefined {
@@ -274,7 +286,7 @@ export class TableState<K, V> {
       !sameRecord(this.records, before, this.records, after) &&
       (isPresent(before.held) || isPresent(after.held))
     ) {
-      this.recordRow(this.log, slot, this.valueOf(before), after)
+      this.recordRow(this.log, slot, this.valueOf(before), after, "tombstone")
     }
     for (const r of rows) if (this.partitionOf(r) === partition) this.release(r)
   }
@@ -303,10 +315,11 @@ export class TableState<K, V> {
    * Replaces all rows of `partitions` by those of `shadow`, a state that was filled from these partitions alone. Done in
    * steps; nothing of it may be published before the last one. `sameLog`: a record at the same place is the same record.
    */
-  *replace(partitions: ReadonlySet<number>, shadow: TableState<K, V>, sameLog: boolean): Generator<void> {
+  *replace(partitions: ReadonlySet<number>, shadow: TableState<K, V>, sameLog: boolean): Generator<void, void> {
     const log = this.log
     // what was there before; only somebody who listens needs it
     const touched = log === undefined ? undefined : new Map<number, Row | undefined>()
+    for (const partition of partitions) this.lowest.delete(partition)
     // rows let go of what is told of only at the end
     const recordsBefore = this.records.share()
     this.log = undefined
@@ -361,10 +374,59 @@ export class TableState<K, V> {
         if (sameLog || !partitions.has(this.partitionOf(after))) continue
       }
       const previous = before === undefined ? Option.none<V>() : this.valueOf(before, recordsBefore)
-      if (after !== undefined) this.recordRow(log, slot, previous, after)
-      // a row that only vanished has no record of its own: it carries the place of the one that it had
-      else this.recordRow(log, slot, previous, { ...before!, held: tombstoneAt(placeOf(before!.held)) }, recordsBefore)
+      if (after !== undefined) this.recordRow(log, slot, previous, after, "tombstone")
+      else this.recordRow(log, slot, previous, vanished(before!), "rebuilt", recordsBefore)
     }
+  }
+
+  /**
+   * Lets go of all that the partition's log does not hold any more, as it begins at `logStart` now: values, tombstones,
+   * and rows that lost. Done in steps; nothing of it may be published before the last one. Costs nothing where no row is
+   * below.
+   */
+  *evict(partition: number, logStart: number): Generator<void, Evicted> {
+    const evicted = { gone: 0, replaced: 0 }
+    if (logStart <= (this.lowest.get(partition) ?? 0)) return evicted
+    const entries = this.records.entriesBelow(partition, logStart)
+    for (let n = 1, next = entries.next(); ; n++, next = entries.next()) {
+      if (next.done === true) {
+        // what is still to come is behind all that there is, and not below the log's start
+        this.lowest.set(partition, Number.isFinite(next.value) ? next.value : logStart)
+        return evicted
+      }
+      if (next.value === undefined || n % ROWS_PER_STEP === 0) yield
+      if (next.value === undefined) continue
+      const outcome = this.evictRecord(next.value.slot, next.value.place)
+      if (outcome !== undefined) evicted[outcome]++
+    }
+  }
+
+  /** What became of the key as readers see it; `undefined`: nothing, as the record was a tombstone or had lost. */
+  private evictRecord(slot: number, place: number): keyof Evicted | undefined {
+    const before = this.rowAt(slot)!
+    const losers = this.contested.get(slot)
+    if (losers === undefined) this.setRow(slot, NO_ROW)
+    else
+      this.setRows(
+        slot,
+        [before, ...losers].filter((row) => placeOf(row.held) !== place)
+      )
+    const outcome = placeOf(before.held) === place ? this.logEvicted(slot, before) : undefined
+    this.records.release(place)
+    return outcome
+  }
+
+  /** Of a row whose record is the one that was evicted. */
+  private logEvicted(slot: number, before: Row): keyof Evicted | undefined {
+    const { log } = this
+    const after = this.rowAt(slot)
+    if (after !== undefined && isPresent(after.held)) {
+      if (log !== undefined) this.recordRow(log, slot, this.valueOf(before), after, "tombstone")
+      return "replaced"
+    }
+    if (!isPresent(before.held)) return undefined
+    if (log !== undefined) this.recordRow(log, slot, this.valueOf(before), vanished(before), "evicted")
+    return "gone"
   }
 
   /** Is it time for `compact`? */
@@ -489,6 +551,9 @@ const movedHeld = <V>(held: number, from: RecordStore<V>, to: RecordStore<V>, sl
   const place = to.appendFrom(from, placeOf(held), slot)
   return isPresent(held) ? place : tombstoneAt(place)
 }
+
+/** A row that only vanished has no record of its own: it carries the place of the one that it had. */
+const vanished = (before: Row): Row => ({ ...before, held: tombstoneAt(placeOf(before.held)) })
 
 const moved = <V>(row: Row, from: RecordStore<V>, to: RecordStore<V>, slot: number): Row => ({
   ...row,

@@ -33,12 +33,12 @@ import type {
 import type { Position } from "../../Position.ts"
 import { annotateLogs } from "../log.ts"
 import { retryDelay } from "../client/backoff.ts"
-import { describeCode } from "../protocol/errorCodes.ts"
 import { isDenial } from "../source/context.ts"
 import { ensureTopic, type CheckedTopic } from "../topic.ts"
 import { makeCore, progressOf, runReader, setStatus, settled, tellOfStart, type Core } from "./reader.ts"
 import { readOptions } from "./settings.ts"
 import { keyId } from "./snapshot.ts"
+import { followTopicSettings } from "./topicSettings.ts"
 import type { Target } from "./waiters.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaTable")
@@ -86,7 +86,9 @@ const supervise = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, Tabl
         // only at first: a topic that was deleted later is not for us to create again
         if (!restarted) yield* prepare(core)
         prepared = true
-        yield* Effect.forkScoped(readTombstoneRetention(core))
+        yield* Effect.forkScoped(
+          followTopicSettings(core.client, config.topic, core.settings, config.metadataMaxAgeMillis)
+        )
         return yield* runReader(core, restarted)
       })
     ).pipe(Effect.catchAllDefect((cause) => Effect.fail(new DefectError({ topic: config.topic, cause }))))
@@ -147,25 +149,6 @@ const prepare = <K, V>(core: Core<K, V>): Effect.Effect<void, TableFailure> => {
     core.startFailure = undefined
   })
 }
-
-/** How long the topic keeps tombstones; if that may not be read, Kafka's default stands. */
-const readTombstoneRetention = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
-  core.client.describeConfigs(core.config.topic).pipe(
-    Effect.tap((answer) => {
-      const millis = Number(answer.configs.find((c) => c.name === "delete.retention.ms")?.value ?? Number.NaN)
-      if (Number.isFinite(millis)) {
-        core.tombstonesLastMillis = millis
-        return Effect.void
-      }
-      // whoever reads it finds out
-      if (describeCode(answer.errorCode).reason === "NotFound") return Effect.void
-      return Effect.logInfo(
-        "the topic's delete.retention.ms may not be read: taken to be 24 h, after a longer outage all is replayed"
-      ).pipe(annotateLogs("KafkaTable", { topic: core.config.topic }))
-    }),
-    Effect.retry({ schedule: Schedule.spaced(core.client.backoff.maxMillis), while: (error) => error.retriable }),
-    Effect.ignore
-  )
 
 const awaitReady = <K, V>(core: Core<K, V>): Effect.Effect<void, AcquireError> =>
   Effect.gen(function* () {

@@ -1,0 +1,42 @@
+/** Of each kind of line, one is let through at once, and the next one no sooner than after this many milliseconds. */
+export const LINE_RATE_MILLIS = 10_000
+
+/** Kinds that are told apart; all others count as one. What strangers write may make many of them. */
+const MAX_KINDS = 64
+
+const OTHERS = Symbol("other kinds")
+
+interface Kind {
+  toldAt: number
+  untold: number
+}
+
+/** Bounds how often lines are logged that others may cause as often as they like. What is not told is counted. */
+export class LineRate {
+  private readonly kinds = new Map<string | symbol, Kind>()
+
+  /**
+   * `count` more things of a kind have happened, at the time `now` of the Clock. If a line is due, how many it has to tell
+   * of: these, and those that were not told since the last one. Otherwise `undefined`.
+   */
+  take(kind: string, count: number, now: number): number | undefined {
+    const found = this.kindOf(kind)
+    found.untold += count
+    // a time to come is one from before the clock was set back
+    if (found.toldAt <= now && now - found.toldAt < LINE_RATE_MILLIS) return undefined
+    const told = found.untold
+    found.toldAt = now
+    found.untold = 0
+    return told
+  }
+
+  private kindOf(kind: string): Kind {
+    const id = this.kinds.has(kind) || this.kinds.size < MAX_KINDS ? kind : OTHERS
+    let found = this.kinds.get(id)
+    if (found === undefined) {
+      found = { toldAt: Number.NEGATIVE_INFINITY, untold: 0 }
+      this.kinds.set(id, found)
+    }
+    return found
+  }
+}

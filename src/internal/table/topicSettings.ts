@@ -1,0 +1,113 @@
+/**
+ * What a table relies on of its topic's settings: how long tombstones last, and whether the topic is compacted. Both may
+ * be changed at any time, so they are asked for again and again (`followTopicSettings`), and before an outage counts as
+ * short (`source/fetcher.ts`).
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type { DescribeConfigsResponse, KafkaClient } from "../../KafkaClient.ts"
+import type { BrokerError, ConnectionError } from "../../KafkaError.ts"
+import { foreignText } from "../foreignText.ts"
+import { annotateLogs } from "../log.ts"
+import { describeCode } from "../protocol/errorCodes.ts"
+import { isCompacting, POLICY } from "../topic.ts"
+
+/** Kafka's default of `delete.retention.ms`, where the topic's own may not be read. */
+export const DEFAULT_TOMBSTONE_RETENTION_MILLIS = 24 * 60 * 60 * 1000
+
+/** Values of the past that are told apart: a topic's settings are changed by hand. */
+const MAX_READINGS = 64
+
+interface Reading {
+  readonly at: number
+  readonly millis: number
+}
+
+export class TopicSettings {
+  private readonly topic: string
+  /** How long tombstones last, in the order in which that was learned; only what differs from the one before. */
+  private readonly readings: Array<Reading> = []
+  private isCompacted: boolean | undefined
+  private isUnreadable = false
+
+  constructor(topic: string) {
+    this.topic = topic
+  }
+
+  /** How long the topic keeps tombstones: the least of what it has said since this time of the Clock. */
+  lowestRetentionSince(time: number): number {
+    const { readings } = this
+    if (readings.length === 0) return DEFAULT_TOMBSTONE_RETENTION_MILLIS
+    const inForce = readings.findLastIndex(({ at }) => at <= time)
+    return Math.min(...readings.slice(Math.max(0, inForce)).map(({ millis }) => millis))
+  }
+
+  /**
+   * Takes over what a broker says. False if it says nothing now, and may do so the next time; who may not read the
+   * settings goes by Kafka's defaults, and is told so.
+   */
+  learned(answer: DescribeConfigsResponse): Effect.Effect<boolean> {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const valueOf = (name: string) => answer.configs.find((config) => config.name === name)?.value
+      const millis = Number(valueOf("delete.retention.ms") ?? Number.NaN)
+      const isKnown = Number.isFinite(millis)
+      this.isUnreadable &&= !isKnown
+      if (isKnown) this.add({ at: now, millis })
+      else if (answer.errorCode !== 0 && describeCode(answer.errorCode).reason !== "Unauthorized") {
+        return Effect.succeed(false)
+      }
+      const tell = isKnown ? Effect.void : this.tellUnreadable
+      return Effect.as(Effect.zipRight(tell, this.tellOfPolicy(valueOf(POLICY))), true)
+    })
+  }
+
+  private add(reading: Reading): void {
+    const { readings } = this
+    if (readings.at(-1)?.millis === reading.millis) return
+    readings.push(reading)
+    if (readings.length <= MAX_READINGS) return
+    const [first, second] = readings.splice(0, 2)
+    readings.unshift({ at: first.at, millis: Math.min(first.millis, second.millis) })
+  }
+
+  private get tellUnreadable(): Effect.Effect<void> {
+    if (this.isUnreadable) return Effect.void
+    this.isUnreadable = true
+    return Effect.logInfo(
+      "the topic's delete.retention.ms may not be read: taken to be 24 h, after a longer outage all is replayed"
+    ).pipe(annotateLogs("KafkaTable", { topic: this.topic }))
+  }
+
+  /** At the start, it is for `ensureTopic` to tell. */
+  private tellOfPolicy(policy: string | undefined): Effect.Effect<void> {
+    if (policy === undefined) return Effect.void
+    const was = this.isCompacted
+    this.isCompacted = isCompacting(policy)
+    if (was === undefined || was === this.isCompacted) return Effect.void
+    const annotate = annotateLogs("KafkaTable", { topic: this.topic })
+    return this.isCompacted
+      ? Effect.logInfo(`${POLICY} is compacting again: "${foreignText(policy)}"`).pipe(annotate)
+      : Effect.logWarning(
+          `${POLICY} is not compacting any more, but "${foreignText(policy)}": keys will be EVICTED by retention. Set it to compact`
+        ).pipe(annotate)
+  }
+}
+
+/** Asks for the settings at the start, and whenever the last answer is too old. */
+export const followTopicSettings = (
+  client: KafkaClient,
+  topic: string,
+  settings: TopicSettings,
+  maxAgeMillis: number
+): Effect.Effect<never> =>
+  client.describeConfigs(topic).pipe(
+    Effect.flatMap((answer) => settings.learned(answer)),
+    Effect.retry({
+      schedule: Schedule.spaced(client.backoff.maxMillis),
+      while: (error: ConnectionError | BrokerError) => error.retriable
+    }),
+    Effect.ignore,
+    Effect.zipRight(Effect.sleep(maxAgeMillis)),
+    Effect.forever
+  )
