@@ -108,6 +108,33 @@ export const writing = (test: Suite): void => {
       }))
   }
 
+  for (const compression of codecs) {
+    test(`a value that compresses to next to nothing (${compression}) is read; one too large is, once the option is raised`, (kafka) =>
+      Effect.gen(function* () {
+        const MiB = 1024 * 1024
+        const topic = yield* kafka.topic({ configs: { "max.message.bytes": `${10 * MiB}` } })
+        const writer = yield* kafka.writer(topic, { compression, maxRecordBytes: 10 * MiB })
+        const value = "0".repeat(5 * MiB)
+        yield* writer.setMany(["a", "b"].map((key) => [key, value] as const))
+        yield* writer.set("c", "1")
+        const table = yield* kafka.table(topic)
+        assert.deepStrictEqual(
+          [...table.unsafeSnapshot()].map(([key, found]) => [key, found.length, found === value]),
+          [
+            ["a", value.length, true],
+            ["b", value.length, true],
+            ["c", 1, false]
+          ]
+        )
+        const small = { maxBatchBytes: 2 * MiB }
+        const error = yield* Effect.flip(kafka.table(topic, { fetch: small }))
+        assert.deepInclude(facts(error), { _tag: "KafkaCorruptBatchError", reason: "TooLarge" })
+        assert.include((error as KafkaError.KafkaError).message, "raise fetch.maxBatchBytes")
+        const raised = yield* kafka.table(topic, { fetch: { maxBatchBytes: 6 * MiB } })
+        assert.strictEqual(yield* raised.size, 3)
+      }))
+  }
+
   test("64 in flight: every key in the order of its calls, every acknowledgement at its position, few requests", (kafka) =>
     Effect.gen(function* () {
       const topic = yield* kafka.topic({ partitions: 4 })

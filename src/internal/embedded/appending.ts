@@ -16,7 +16,7 @@ import {
   type EncodableRecord,
   type TextOrBytes
 } from "../recordBatch/encode.ts"
-import { FetchedBatches } from "../recordBatch/fetchedBatches.ts"
+import { FetchedBatches, LARGEST_BATCH_BYTES } from "../recordBatch/fetchedBatches.ts"
 import { RecordRanges } from "../recordBatch/recordRanges.ts"
 import { rewriteBatch } from "../recordBatch/rewrite.ts"
 import type { Cluster, Partition, Topic } from "./cluster.ts"
@@ -118,7 +118,7 @@ const readSent = (partition: Partition, sent: Buffer, ranges: RecordRanges): Bat
     return new Refused(INVALID_RECORD, "A produce request holds exactly one record batch of magic 2 per partition")
   }
   try {
-    const batches = new FetchedBatches(sent, 0)
+    const batches = new FetchedBatches(sent, 0, { checkCrcs: true, maxBatchBytes: LARGEST_BATCH_BYTES })
     const header = batches.next()!
     batches.decode(ranges)
     return header
