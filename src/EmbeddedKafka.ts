@@ -11,8 +11,9 @@
  * of its own, gone when nobody refers to it.
  *
  * What it does not have: consumer groups, users and rights (an `ErrorCode` fault stands in for a refusal), and sockets.
- * Replicas that run are always in sync. Records of any age are taken (`message.timestamp.*.max.ms`), transactions have
- * all the time they want, and logs are cleaned on request only.
+ * Replicas that run are always in sync. What the handle itself appends may be of any age
+ * (`message.timestamp.*.max.ms` is for clients), transactions have all the time they want, and logs are cleaned on
+ * request only.
  *
  * ```ts
  * import { Effect, Layer, Option, Schema } from "effect"
@@ -84,8 +85,9 @@ export interface TopicOptions {
   readonly replicationFactor?: number
   /**
    * Honoured are `cleanup.policy`, `delete.retention.ms`, `min.compaction.lag.ms`, `retention.ms`, `max.message.bytes`,
-   * `message.timestamp.type`, `min.insync.replicas`, `compression.type`; others are kept and shown. Default: Kafka's
-   * defaults, with `cleanup.policy` of `compact`, as this is about tables.
+   * `message.timestamp.type`, `message.timestamp.before.max.ms`, `message.timestamp.after.max.ms`,
+   * `min.insync.replicas`, `compression.type`; others are kept and shown. Default: Kafka's defaults, with
+   * `cleanup.policy` of `compact`, as this is about tables.
    */
   readonly configs?: Readonly<Record<string, string>>
 }

@@ -235,7 +235,22 @@ export interface ProduceResponse {
     readonly baseOffset: number
     /** What the broker said, where it said something. */
     readonly errorMessage: string | undefined
+    /** The records for which the batch was refused, where the broker names them (Kafka 2.4 and later). */
+    readonly recordErrors?: ReadonlyArray<RecordError>
   }>
+}
+
+/**
+ * A record of a batch that a broker refused.
+ *
+ * @since 0.1.0
+ * @category protocol
+ */
+export interface RecordError {
+  /** The record's place in its batch, from 0. */
+  readonly batchIndex: number
+  /** What the broker said of it, where it said something. */
+  readonly message: string | undefined
 }
 
 /**

@@ -184,11 +184,15 @@ export interface WriterSettings {
   readonly deliveryTimeout?: Duration.DurationInput
   /** How long the leader may wait for its replicas, in one request. Default: 10 seconds. */
   readonly requestTimeout?: Duration.DurationInput
-  /** Bytes of a record batch before compression, about; a larger record has a batch of its own. Default: 1,000,000. */
+  /**
+   * Bytes of a record batch before compression, about; a larger record has a batch of its own. At most what readers take
+   * (128 MiB, or `fetch.maxBatchBytes` if a table's options are in the same object; with `compression` 1 % less).
+   * Default: 1,000,000.
+   */
   readonly maxBatchBytes?: number
   /**
-   * Bytes of one record with its batch, before compression; a write above it fails with `TooLarge`. Brokers have a limit
-   * of their own (`max.message.bytes`). Default: 1 MiB.
+   * Bytes of one record with its batch, before compression; a write above it fails with `TooLarge`. At most what readers
+   * take, as `maxBatchBytes`. Brokers have a limit of their own (`max.message.bytes`). Default: 1 MiB.
    */
   readonly maxRecordBytes?: number
   /** Writes that may be on their way; others wait for room. Default: 10,000. */

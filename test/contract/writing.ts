@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -104,6 +105,33 @@ export const writing = (test: Suite): void => {
         const { bytes } = yield* writer.stats
         if (compression === "none") assert.isAbove(bytes, 300_000)
         else assert.isBelow(bytes, 200_000)
+      }))
+  }
+
+  for (const compression of codecs) {
+    test(`a value that compresses to next to nothing (${compression}) is read; one too large is, once the option is raised`, (kafka) =>
+      Effect.gen(function* () {
+        const MiB = 1024 * 1024
+        const topic = yield* kafka.topic({ configs: { "max.message.bytes": `${10 * MiB}` } })
+        const writer = yield* kafka.writer(topic, { compression, maxRecordBytes: 10 * MiB })
+        const value = "0".repeat(5 * MiB)
+        yield* writer.setMany(["a", "b"].map((key) => [key, value] as const))
+        yield* writer.set("c", "1")
+        const table = yield* kafka.table(topic)
+        assert.deepStrictEqual(
+          [...table.unsafeSnapshot()].map(([key, found]) => [key, found.length, found === value]),
+          [
+            ["a", value.length, true],
+            ["b", value.length, true],
+            ["c", 1, false]
+          ]
+        )
+        const small = { maxBatchBytes: 2 * MiB }
+        const error = yield* Effect.flip(kafka.table(topic, { fetch: small }))
+        assert.deepInclude(facts(error), { _tag: "KafkaCorruptBatchError", reason: "TooLarge" })
+        assert.include((error as KafkaError.KafkaError).message, "raise fetch.maxBatchBytes")
+        const raised = yield* kafka.table(topic, { fetch: { maxBatchBytes: 6 * MiB } })
+        assert.strictEqual(yield* raised.size, 3)
       }))
   }
 
@@ -234,6 +262,65 @@ export const writing = (test: Suite): void => {
         ["before=1", "after=1"]
       )
       assert.deepInclude(yield* writer.stats, { acknowledged: 102, failed: 1, unknown: 0 })
+    }))
+
+  for (const compression of ["none", "gzip"] as const) {
+    test(`a record whose timestamp the broker refuses (${compression}): it fails alone, with the broker's words`, (kafka) =>
+      Effect.gen(function* () {
+        const hour = 3_600_000
+        const topic = yield* kafka.topic({ configs: { "message.timestamp.before.max.ms": `${hour}` } })
+        const client = yield* kafka.client
+        const slow = yield* held(client, ["produce"])
+        const writer = yield* writerOn(slow.client, topic, { compression })
+        const now = Math.floor(yield* Clock.currentTimeMillis)
+        const first = yield* Effect.fork(writer.set("first", "0"))
+        yield* eventually(slow.waiting, (count) => count === 1)
+        // all of these share the next batch
+        const writes = yield* Effect.fork(
+          Effect.forEach(
+            [
+              writer.set("a", "1"),
+              writer.set("b", "late", { timestamp: now - 2 * hour }),
+              writer.set("b", "2", { timestamp: now - hour / 2 }),
+              writer.set("b", "early", { timestamp: now + 48 * hour }),
+              writer.delete("a"),
+              writer.set("b", "3", { timestamp: now + hour / 2 })
+            ],
+            Effect.exit,
+            { concurrency: "unbounded" }
+          )
+        )
+        yield* eventually(writer.stats, (stats) => stats.writes === 7)
+        yield* slow.release
+        yield* Fiber.join(first)
+        const exits = yield* Fiber.join(writes)
+        const log = yield* kafka.log(topic)
+        assert.deepStrictEqual(
+          exits.map((exit) => (exit._tag === "Success" ? at(log, exit.value) : "refused")),
+          ["a=1", "refused", "b=2", "refused", "a=null", "b=3"]
+        )
+        assert.deepStrictEqual(log.map(shown), ["first=0", "a=1", "b=2", "a=null", "b=3"])
+        for (const [i, timestamp] of [
+          [1, now - 2 * hour],
+          [3, now + 48 * hour]
+        ]) {
+          const error = yield* Effect.flip(exits[i])
+          assert.strictEqual(error.reason, "Rejected")
+          assert.include(error.message, "INVALID_TIMESTAMP")
+          assert.include(error.message, `Timestamp ${timestamp} of message with offset ${i} is out of range`)
+        }
+        // the batch that was refused and the one without the two
+        assert.deepInclude(yield* writer.stats, { requests: 3, acknowledged: 5, failed: 2, unknown: 0 })
+        assert.strictEqual((yield* writer.set("b", "4")).offset, 5)
+      }))
+  }
+
+  test("where the log's time counts, no timestamp is refused", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ configs: { "message.timestamp.type": "LogAppendTime" } })
+      const writer = yield* kafka.writer(topic)
+      yield* writer.set("a", "1", { timestamp: 4_000_000_000_000 })
+      assert.deepStrictEqual((yield* kafka.log(topic)).map(shown), ["a=1"])
     }))
 
   test("what cannot be written is refused before anything is sent, of many none", (kafka) =>

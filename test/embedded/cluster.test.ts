@@ -10,8 +10,11 @@ import { created, fetchOf, granted, produceOf, refusedWith, seen, sent, topic } 
 
 const COMPACTED = { "cleanup.policy": "compact" }
 
+/** The brokers' time: that of the records of `record`. */
+const NOW = 1_700_000_000_000
+
 const produce = (cluster: Cluster, records: Uint8Array, node = 0, partition = 0) =>
-  requests.produce(cluster, node, produceOf(records, { partitions: [{ partition, records }] }), 0).partitions[0]
+  requests.produce(cluster, node, produceOf(records, { partitions: [{ partition, records }] }), NOW).partitions[0]
 
 const fetch = (cluster: Cluster, node: number, ...asked: Parameters<typeof fetchOf>) =>
   requests.fetch(cluster, node, fetchOf(...asked)).partitions[0]
@@ -56,13 +59,55 @@ describe("produce", () => {
   it("says which records are wrong", () => {
     const cluster = new Cluster(1)
     created(cluster, { configs: COMPACTED })
-    const { errorMessage } = produce(cluster, batch(0, [record("a", "1"), record(null, "2")]))
-    assert.strictEqual(
-      errorMessage,
-      "One or more records have been rejected due to 1 record errors in total, and only showing the first three errors " +
-        "at most: [RecordError(batchIndex=1, message='Compacted topic cannot accept message without key in topic " +
-        "partition registry-0')]"
-    )
+    const message = "Compacted topic cannot accept message without key in topic partition registry-0"
+    assert.deepStrictEqual(produce(cluster, batch(0, [record("a", "1"), record(null, "2")])), {
+      partition: 0,
+      errorCode: 87,
+      baseOffset: -1,
+      errorMessage:
+        "One or more records have been rejected due to 1 record errors in total, and only showing the first three errors " +
+        `at most: [RecordError(batchIndex=1, message='${message}')]`,
+      recordErrors: [{ batchIndex: 1, message }]
+    })
+  })
+
+  it("refuses records that are too old or too new by the topic's configs, and names each", () => {
+    const cluster = new Cluster(1)
+    const configs = { ...COMPACTED, "message.timestamp.before.max.ms": "1000", "message.timestamp.after.max.ms": "500" }
+    created(cluster, { configs })
+    const at = (...times: ReadonlyArray<number>) =>
+      batch(
+        0,
+        times.map((time) => record("a", "1", { timestamp: NOW + time }))
+      )
+    assert.strictEqual(produce(cluster, at(-1_000, 0, 500)).errorCode, 0)
+    const outOfRange = (batchIndex: number, time: number) => ({
+      batchIndex,
+      message:
+        `Timestamp ${NOW + time} of message with offset ${batchIndex} is out of range. The timestamp should be within ` +
+        `[${NOW - 1_000}, ${NOW + 500}]`
+    })
+    assert.deepStrictEqual(produce(cluster, at(-1_001, 0, 501)), {
+      partition: 0,
+      errorCode: 32,
+      baseOffset: -1,
+      errorMessage: "One or more records have been rejected due to invalid timestamp",
+      recordErrors: [outOfRange(0, -1_001), outOfRange(2, 501)]
+    })
+    // -1 is that of a sender without a clock
+    assert.strictEqual(produce(cluster, batch(0, [record("a", "1", { timestamp: -1 })])).errorCode, 0)
+  })
+
+  it("refuses none for its timestamp where the log's own time counts, and an hour ahead where nothing is set", () => {
+    const cluster = new Cluster(1)
+    const { partitions } = created(cluster)
+    const ahead = (millis: number) => batch(0, [record("a", "1", { timestamp: NOW + millis })])
+    assert.strictEqual(produce(cluster, ahead(3_600_000)).errorCode, 0)
+    assert.strictEqual(produce(cluster, ahead(3_600_001)).errorCode, 32)
+    assert.strictEqual(produce(cluster, batch(0, [record("a", "1", { timestamp: 0 })])).errorCode, 0)
+    cluster.alterConfigs(topic, { "message.timestamp.type": "LogAppendTime" })
+    assert.strictEqual(produce(cluster, ahead(3_600_001)).errorCode, 0)
+    assert.strictEqual(partitions[0].log.endOffset, 3)
   })
 
   it("takes records without a key where nothing is compacted", () => {

@@ -26,12 +26,13 @@ export const created = (
   } = {}
 ): Topic => granted(cluster.createTopic(topic, { partitions: 1, replicationFactor: 1, configs: {}, ...options }))
 
-/** A batch as a client sends it, of `key=value` or, for a tombstone, of `key` alone. */
+/** A batch as a client sends it, of `key=value` or, for a tombstone, of `key` alone; at time 0, as a test's clock has it. */
 export const sent = (texts: ReadonlyArray<string>, rest: Partial<EncodableBatch> = {}): Buffer =>
   encodeBatch({
     records: texts.map((text) => {
       const at = text.indexOf("=")
-      return at < 0 ? record(text, null) : record(text.slice(0, at), text.slice(at + 1))
+      const [key, value] = at < 0 ? [text, null] : [text.slice(0, at), text.slice(at + 1)]
+      return record(key, value, { timestamp: 0 })
     }),
     codec: "none",
     producerId: -1n,

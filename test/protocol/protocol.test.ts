@@ -163,7 +163,8 @@ const producePlain: Expectation<ProduceRequest, ProduceResponse> = (version) => 
         partition: 4,
         errorCode: 87,
         baseOffset: -1,
-        errorMessage: version >= 8 ? "One or more records have been rejected" : undefined
+        errorMessage: version >= 8 ? "One or more records have been rejected" : undefined,
+        ...(version >= 8 ? { recordErrors: [{ batchIndex: 0, message: "no key" }] } : {})
       }
     ]
   }
@@ -508,7 +509,16 @@ describe("Produce", () => {
     for (const version of [8, 9]) {
       const payload = Buffer.from(bytesOf("Produce", version, "plain").response, "hex")
       expect(decodeResponse(produce, version, payload, request).partitions).toEqual([
-        { partition: 5, errorCode: 10, baseOffset: -1, errorMessage: "too large" }
+        {
+          partition: 5,
+          errorCode: 10,
+          baseOffset: -1,
+          errorMessage: "too large",
+          recordErrors: [
+            { batchIndex: 0, message: undefined },
+            { batchIndex: 1, message: "too large" }
+          ]
+        }
       ])
     }
   })

@@ -3,10 +3,18 @@ import * as zlib from "node:zlib"
 import { describe, expect, it } from "vitest"
 import { crc32, crc32c, plainCrc32, plainCrc32c } from "../../src/internal/recordBatch/checksum.ts"
 import type { Codec } from "../../src/internal/recordBatch/compression.ts"
-import { codecs, compress, decompress, prepareCodecs } from "../../src/internal/recordBatch/compression.ts"
+import {
+  codecs,
+  compress,
+  decompress,
+  plainBytesWithin,
+  prepareCodecs
+} from "../../src/internal/recordBatch/compression.ts"
 import { Refusal } from "../../src/internal/recordBatch/corruption.ts"
+import { FetchedBatches } from "../../src/internal/recordBatch/fetchedBatches.ts"
+import { RecordRanges } from "../../src/internal/recordBatch/recordRanges.ts"
 import { builtInZstd, loadWasmZstd } from "../../src/internal/recordBatch/zstdEngine.ts"
-import { batch, batchAround, record, refused } from "./support.ts"
+import { batch, batchAround, corruptionIn, readAll, record, refused } from "./support.ts"
 
 await prepareCodecs()
 await prepareCodecs()
@@ -17,6 +25,17 @@ const MiB = 1024 * 1024
 const text = (size: number): Buffer => {
   const words = readFileSync(new URL("./fixtures.json", import.meta.url))
   return Buffer.concat(Array.from({ length: Math.ceil(size / words.length) }, () => words)).subarray(0, size)
+}
+
+/** Bytes that do not compress, the same each time. */
+const noise = (size: number): Buffer => {
+  const bytes = Buffer.alloc(size)
+  let state = 1
+  for (let i = 0; i < size; i++) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0
+    bytes[i] = state >>> 24
+  }
+  return bytes
 }
 
 const uint32 = (value: number): Buffer => {
@@ -108,24 +127,61 @@ describe("compression", () => {
       expect(quickly(() => refused(bytes)?.reason)).toBe("TooLarge")
     })
 
-    it(`${codec}: a batch out of proportion is refused, unless small`, () => {
-      const packed = compress(codec, Buffer.alloc(8 * MiB))
-      const bytes = batchAround(packed, { count: 1, attributes: codecs.indexOf(codec) })
-      expect(refused(bytes, { maxRatio: 5 })?.reason).toBe("TooLarge")
-      const small = batchAround(compress(codec, Buffer.alloc(3 * MiB)), { attributes: codecs.indexOf(codec) })
-      expect(refused(small, { maxRatio: 5 })?.reason).toBe("Malformed")
+    it(`${codec}: a batch is read however well it compresses, up to its limit in bytes`, () => {
+      const value = Buffer.alloc(12 * MiB)
+      const bytes = batch(0, [record("k", value)], { codec })
+      expect(value.length / bytes.length).toBeGreaterThan(codec === "zstd" || codec === "gzip" ? 1000 : 20)
+      const { batches } = readAll(bytes, 0)
+      expect(batches[0].records.map((r) => [r.value?.length, value.equals(r.value!)])).toEqual([[value.length, true]])
+      const size = batch(0, [record("k", value)]).length - 61
+      expect(refused(bytes, { maxBatchBytes: size })).toBeUndefined()
+      expect(refused(bytes, { maxBatchBytes: size - 1 })?.reason).toBe("TooLarge")
     })
 
-    it(`${codec}: the batches of one answer have a limit together`, () => {
-      const records = batch(0, [record(null, Buffer.alloc(20_000))]).subarray(61)
-      const batches = [0, 1, 2].map((baseOffset) =>
-        batchAround(compress(codec, records), { baseOffset, attributes: codecs.indexOf(codec) })
-      )
-      expect(refused(Buffer.concat(batches))).toBeUndefined()
-      const refusal = refused(Buffer.concat(batches), { maxFetchBytes: 2.5 * records.length })
-      expect([refusal?.reason, refusal?.baseOffset]).toEqual(["TooLarge", 2])
+    it(`${codec}: the batches of one answer are unpacked one after the other, each up to the limit`, () => {
+      const value = Buffer.alloc(200_000)
+      const size = batch(0, [record("k", value)]).length - 61
+      const batches = Array.from({ length: 20 }, (_, i) => batch(i, [record(`k`, value)], { codec }))
+      const seen: Array<number> = []
+      readAll(Buffer.concat(batches), 0, (_, ranges) => seen.push(ranges.bytes.length), { maxBatchBytes: size })
+      expect(seen).toEqual(Array.from({ length: 20 }, () => size))
+    })
+
+    it(`${codec}: what was unpacked before is let go before the next is`, () => {
+      const bomb = batchAround(compress(codec, Buffer.alloc(3 * MiB)), {
+        baseOffset: 1,
+        attributes: codecs.indexOf(codec)
+      })
+      const fetched = new FetchedBatches(Buffer.concat([batch(0, [record("k", "v")], { codec }), bomb]), 0, {
+        checkCrcs: true,
+        maxBatchBytes: 2 * MiB
+      })
+      const ranges = new RecordRanges()
+      fetched.next()
+      fetched.decode(ranges)
+      expect([ranges.count, ranges.bytes.length]).not.toContain(0)
+      fetched.next()
+      expect(corruptionIn(() => fetched.decode(ranges))?.reason).toBe("TooLarge")
+      expect([ranges.count, ranges.bytes.length]).toEqual([0, 0])
+    })
+
+    it(`${codec}: what does not compress grows by no more than is reckoned with`, () => {
+      for (const max of [65, 100, 1_000, 65_536, 131_072, 3 * MiB]) {
+        const size = plainBytesWithin(codec, max)
+        expect(compress(codec, noise(size)).length).toBeLessThanOrEqual(max)
+        expect(size).toBeGreaterThan(max * 0.99 - 65)
+      }
+      expect(plainBytesWithin(codec, 10)).toBe(0)
     })
   }
+})
+
+describe("without compression", () => {
+  it("a batch is read up to its limit in bytes", () => {
+    const bytes = batch(0, [record("k", "v".repeat(1_000))])
+    expect(refused(bytes, { maxBatchBytes: bytes.length })).toBeUndefined()
+    expect(refused(bytes, { maxBatchBytes: bytes.length - 1 })?.reason).toBe("TooLarge")
+  })
 })
 
 describe("gzip", () => {

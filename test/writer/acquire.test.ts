@@ -57,6 +57,44 @@ describe("options", () => {
     })
   )
 
+  it.scoped("no more bytes in a batch than readers take: by default, or by the fetch options in the same object", () =>
+    Effect.gen(function* () {
+      const MiB = 1024 * 1024
+      assert.deepStrictEqual(yield* problemsOf({ maxBatchBytes: 128 * MiB + 1, maxRecordBytes: 200 * MiB }), [
+        "maxBatchBytes",
+        "maxRecordBytes"
+      ])
+      // what does not compress grows a little
+      assert.deepStrictEqual(yield* problemsOf({ compression: "lz4", maxRecordBytes: 128 * MiB }), ["maxRecordBytes"])
+      assert.deepStrictEqual(
+        yield* problemsOf({ fetch: { maxBatchBytes: 2_000 }, maxBatchBytes: 2_001, maxRecordBytes: 2_001 }),
+        ["maxBatchBytes", "maxRecordBytes"]
+      )
+      for (const options of [
+        { maxBatchBytes: 128 * MiB, maxRecordBytes: 128 * MiB },
+        { compression: "zstd", maxBatchBytes: 127 * MiB, maxRecordBytes: 127 * MiB },
+        { fetch: { maxBatchBytes: 2_000 }, maxBatchBytes: 2_000, maxRecordBytes: 2_000 },
+        { fetch: { maxBatchBytes: 200 * MiB }, maxRecordBytes: 200 * MiB },
+        { fetch: {} }
+      ] as const) {
+        yield* open(new Brokers(), options)
+      }
+    })
+  )
+
+  it.scoped("shared options whose readers take small batches: the writer's are as small", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      const options: KafkaTableWriter.WriterSettings & object = Object.assign({}, { fetch: { maxBatchBytes: 300 } })
+      const writer = yield* open(brokers, options)
+      yield* writer.setMany(Array.from({ length: 9 }, (_, i) => [`k${i}`, "x".repeat(50)] as const))
+      assert.strictEqual(brokers.written().length, 9)
+      assert.isAtMost(Math.max(...brokers.sent.map(({ batches }) => batches[0].bytes.length)), 300)
+      const error = yield* Effect.flip(writer.set("k", "x".repeat(300)))
+      assert.strictEqual(error.reason, "TooLarge")
+    })
+  )
+
   it.scoped("contradictions", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* problemsOf({ acks: "leader", idempotent: true }), ["idempotent"])

@@ -13,6 +13,7 @@ import {
   Brokers,
   fail,
   frozen,
+  headersOf,
   isRunning,
   open,
   refuse,
@@ -28,11 +29,6 @@ import {
 const failure = <A>(write: Effect.Effect<A, KafkaError.WriteError>, millis = 60_000) =>
   within(millis, Effect.flip(write))
 
-const headers = (brokers: Brokers) =>
-  brokers.sent.flatMap(({ batches }) =>
-    batches.map(({ header }) => `${header.producerId}/${header.producerEpoch}/${header.baseSequence}`)
-  )
-
 describe("repetitions", () => {
   it.scoped("the same bytes go out again until they are acknowledged: once in the log", () =>
     Effect.gen(function* () {
@@ -45,7 +41,7 @@ describe("repetitions", () => {
       assert.strictEqual(brokers.sent.length, 5)
       assert.isTrue(brokers.sent.every(({ batches }) => batches[0].bytes.equals(brokers.sent[0].batches[0].bytes)))
       assert.strictEqual((yield* writer.set("a", "2")).offset, 1)
-      assert.strictEqual(headers(brokers).at(-1), "7000/0/1")
+      assert.strictEqual(headersOf(brokers).at(-1), "7000/0/1")
       assert.strictEqual((yield* writer.stats).requests, 6)
     })
   )
@@ -98,7 +94,7 @@ describe("deadlines", () => {
       assert.include(error.message, "NOT_ENOUGH_REPLICAS")
       brokers.otherwise = append
       yield* within(5_000, writer.set("a", "2"))
-      assert.strictEqual(headers(brokers).at(-1), "7000/0/0")
+      assert.strictEqual(headersOf(brokers).at(-1), "7000/0/0")
       assert.deepStrictEqual(brokers.written(), ["a=2"])
       assert.deepInclude(yield* writer.stats, { writes: 2, acknowledged: 1, failed: 1, unknown: 0 })
     })
@@ -123,7 +119,7 @@ describe("deadlines", () => {
         assert.strictEqual(error.reason, "UnknownOutcome")
         brokers.otherwise = append
         yield* within(5_000, writer.set("a", "2"))
-        assert.strictEqual(headers(brokers).at(-1), "7000/1/0")
+        assert.strictEqual(headersOf(brokers).at(-1), "7000/1/0")
         assert.deepInclude(yield* writer.stats, { writes: 2, acknowledged: 1, failed: 0, unknown: 1 })
       })
     )
@@ -158,7 +154,7 @@ describe("deadlines", () => {
       assert.strictEqual((yield* Fiber.join(first)).reason, "UnknownOutcome")
       assert.strictEqual((yield* writer.stats).queued, 1)
       yield* within(4_000, Fiber.join(second))
-      assert.deepStrictEqual(headers(brokers), ["7000/0/0", "7000/0/1"])
+      assert.deepStrictEqual(headersOf(brokers), ["7000/0/0", "7000/0/1"])
       assert.deepStrictEqual(brokers.written(), ["a=1", "a=2"])
     })
   )
@@ -172,7 +168,7 @@ describe("deadlines", () => {
       yield* advance(5_100)
       assert.strictEqual((yield* Fiber.join(first)).reason, "UnknownOutcome")
       yield* within(5_000, writer.set("a", "2"))
-      assert.deepStrictEqual(headers(brokers), ["7000/0/0", "7000/1/0"])
+      assert.deepStrictEqual(headersOf(brokers), ["7000/0/0", "7000/1/0"])
     })
   )
 
@@ -186,7 +182,7 @@ describe("deadlines", () => {
       assert.strictEqual((yield* Fiber.join(first)).reason, "UnknownOutcome")
       const position = yield* within(5_000, writer.set("a", "2"))
       assert.strictEqual(position.offset, 1)
-      assert.deepStrictEqual(headers(brokers), ["7000/0/0", "7000/1/0"])
+      assert.deepStrictEqual(headersOf(brokers), ["7000/0/0", "7000/1/0"])
       assert.deepStrictEqual(brokers.written(), ["a=1", "a=2"])
     })
   )
@@ -220,7 +216,7 @@ describe("deadlines", () => {
       assert.strictEqual((yield* failure(writer.set("a", "1"))).reason, "UnknownOutcome")
       brokers.otherwise = append
       yield* within(5_000, writer.set("a", "2"))
-      assert.strictEqual(headers(brokers).at(-1), `7001/${0x7fff}/0`)
+      assert.strictEqual(headersOf(brokers).at(-1), `7001/${0x7fff}/0`)
     })
   )
 
@@ -339,7 +335,7 @@ describe("answers", () => {
       assert.strictEqual(brokers.sent.length, 1)
       brokers.otherwise = append
       yield* writer.set("a", "2")
-      assert.strictEqual(headers(brokers).at(-1), "7000/0/0")
+      assert.strictEqual(headersOf(brokers).at(-1), "7000/0/0")
     })
   )
 
@@ -375,7 +371,7 @@ describe("answers", () => {
       const error = yield* failure(writer.set("a", "1"))
       assert.strictEqual(error.reason, "UnknownOutcome")
       yield* writer.set("a", "2")
-      assert.strictEqual(headers(brokers).at(-1), "7000/1/0")
+      assert.strictEqual(headersOf(brokers).at(-1), "7000/1/0")
       assert.deepStrictEqual(brokers.written(), ["a=1", "a=2"])
     })
   )
@@ -410,7 +406,7 @@ describe("answers", () => {
         yield* writer.set("a", "1")
         brokers.script.push(refuse(code))
         yield* within(5_000, writer.set("a", "2"))
-        assert.deepStrictEqual(headers(brokers), ["7000/0/0", "7000/0/1", "7000/1/0"])
+        assert.deepStrictEqual(headersOf(brokers), ["7000/0/0", "7000/0/1", "7000/1/0"])
         assert.deepStrictEqual(brokers.written(), ["a=1", "a=2"])
       })
     )
@@ -424,7 +420,7 @@ describe("answers", () => {
         const error = yield* failure(writer.set("a", "2"))
         assert.strictEqual(error.reason, "UnknownOutcome")
         yield* writer.set("a", "3")
-        assert.deepStrictEqual(headers(brokers).at(-1), "7000/1/0")
+        assert.deepStrictEqual(headersOf(brokers).at(-1), "7000/1/0")
       })
     )
   }
@@ -475,7 +471,7 @@ describe("leaders", () => {
         brokers.sent.map(({ node }) => node),
         [0, 0, 1]
       )
-      assert.deepStrictEqual(headers(brokers), ["7000/0/0", "7000/0/1", "7000/0/1"])
+      assert.deepStrictEqual(headersOf(brokers), ["7000/0/0", "7000/0/1", "7000/0/1"])
     })
   )
 
@@ -529,7 +525,7 @@ describe("leaders", () => {
       assert.strictEqual(error.reason, "Unauthorized")
       assert.strictEqual((error.cause as KafkaError.ConnectionError).reason, "Authentication")
       yield* within(5_000, writer.set("a", "3"))
-      assert.deepStrictEqual(headers(brokers), ["7000/0/0", "7000/0/1", "7000/0/1"])
+      assert.deepStrictEqual(headersOf(brokers), ["7000/0/0", "7000/0/1", "7000/0/1"])
     })
   )
 })

@@ -127,6 +127,15 @@ export class Brokers {
   }
 }
 
+/** `producer/epoch/sequence` of all batches, in the order in which they were sent. */
+export const headersOf = (brokers: Brokers): ReadonlyArray<string> =>
+  brokers.sent.flatMap(({ batches }) =>
+    batches.map(({ header }) => `${header.producerId}/${header.producerEpoch}/${header.baseSequence}`)
+  )
+
+export const keysOf = (records: ReadonlyArray<ReadRecord>): ReadonlyArray<string> =>
+  records.map(({ key }) => Buffer.from(key!).toString())
+
 // ---------------------------------------------------------------------------------------------------------------------
 // behaviours
 // ---------------------------------------------------------------------------------------------------------------------
@@ -146,13 +155,26 @@ export const fail =
 
 /** Refuses all partitions, or the given one. */
 export const refuse =
-  (code: number, options: { readonly partition?: number; readonly message?: string } = {}): Behaviour =>
+  (
+    code: number,
+    options: {
+      readonly partition?: number
+      readonly message?: string
+      readonly recordErrors?: ReadonlyArray<KafkaClient.RecordError>
+    } = {}
+  ): Behaviour =>
   (brokers, sent) =>
     Effect.sync(() => ({
       throttleMillis: 0,
       partitions: sent.batches.map((batch) =>
         options.partition === undefined || options.partition === batch.partition
-          ? { partition: batch.partition, errorCode: code, baseOffset: -1, errorMessage: options.message }
+          ? {
+              partition: batch.partition,
+              errorCode: code,
+              baseOffset: -1,
+              errorMessage: options.message,
+              ...(options.recordErrors === undefined ? {} : { recordErrors: options.recordErrors })
+            }
           : brokers.append(sent, batch.partition)
       )
     }))

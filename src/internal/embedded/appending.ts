@@ -1,5 +1,6 @@
 /** How records get into a log: batches that clients sent, after a leader's checks, and those that the cluster makes itself. */
 import type { AppendOptions, EmbeddedRecord } from "../../EmbeddedKafka.ts"
+import type { RecordError } from "../../KafkaClient.ts"
 import { murmur2 } from "../../Partitioner.ts"
 import type { Position } from "../../Position.ts"
 import * as position from "../position.ts"
@@ -15,13 +16,14 @@ import {
   type EncodableRecord,
   type TextOrBytes
 } from "../recordBatch/encode.ts"
-import { FetchedBatches } from "../recordBatch/fetchedBatches.ts"
+import { FetchedBatches, LARGEST_BATCH_BYTES } from "../recordBatch/fetchedBatches.ts"
 import { RecordRanges } from "../recordBatch/recordRanges.ts"
 import { rewriteBatch } from "../recordBatch/rewrite.ts"
 import type { Cluster, Partition, Topic } from "./cluster.ts"
 import {
   CORRUPT_MESSAGE,
   INVALID_RECORD,
+  INVALID_TIMESTAMP,
   isRefused,
   MESSAGE_TOO_LARGE,
   NOT_ENOUGH_REPLICAS,
@@ -30,6 +32,9 @@ import {
   TRANSACTIONAL_ID_AUTHORIZATION_FAILED
 } from "./codes.ts"
 import { configOf, numberOf } from "./topicConfigs.ts"
+
+/** Of a record whose sender gave it no time. */
+const NO_TIMESTAMP = -1
 
 const nameOf = (partition: Partition): string => `${partition.topic.name}-${partition.number}`
 
@@ -50,13 +55,48 @@ const checkSize = (partition: Partition, size: number): Refused | undefined => {
   )
 }
 
-const keyless = (partition: Partition, indexes: ReadonlyArray<number>): Refused => {
-  const message = `Compacted topic cannot accept message without key in topic partition ${nameOf(partition)}`
-  const shown = indexes.slice(0, 3).map((index) => `RecordError(batchIndex=${index}, message='${message}')`)
+const keyless = (partition: Partition): string =>
+  `Compacted topic cannot accept message without key in topic partition ${nameOf(partition)}`
+
+const refusedRecords = (errors: ReadonlyArray<RecordError>): Refused => {
+  const shown = errors
+    .slice(0, 3)
+    .map(({ batchIndex, message }) => `RecordError(batchIndex=${batchIndex}, message='${message}')`)
   return new RecordsRefused(
-    `One or more records have been rejected due to ${indexes.length} record errors in total, and only showing the ` +
-      `first three errors at most: [${shown.join(", ")}]`
+    INVALID_RECORD,
+    `One or more records have been rejected due to ${errors.length} record errors in total, and only showing the ` +
+      `first three errors at most: [${shown.join(", ")}]`,
+    errors
   )
+}
+
+/** What is wrong with single records of a batch: all of them are named, and one is enough to refuse the batch. */
+const checkRecords = (partition: Partition, ranges: RecordRanges, now: number): Refused | undefined => {
+  const { configs, policies } = partition.topic
+  const isCompacted = policies.includes("compact")
+  const begin = now - numberOf(configs, "message.timestamp.before.max.ms")
+  const end = now + numberOf(configs, "message.timestamp.after.max.ms")
+  const checksTime = !usesAppendTime(partition.topic)
+  const errors: Array<RecordError> = []
+  let isOutOfTime = false
+  for (let i = 0; i < ranges.count; i++) {
+    const timestamp = ranges.timestamp[i]
+    if (isCompacted && ranges.keyStart[i] < 0) {
+      errors.push({ batchIndex: i, message: keyless(partition) })
+    } else if (checksTime && timestamp !== NO_TIMESTAMP && (timestamp < begin || timestamp > end)) {
+      isOutOfTime = true
+      errors.push({
+        batchIndex: i,
+        message:
+          `Timestamp ${timestamp} of message with offset ${i} is out of range. The timestamp should be within ` +
+          `[${begin}, ${end}]`
+      })
+    }
+  }
+  if (errors.length === 0) return undefined
+  return isOutOfTime
+    ? new RecordsRefused(INVALID_TIMESTAMP, "One or more records have been rejected due to invalid timestamp", errors)
+    : refusedRecords(errors)
 }
 
 /** The codec that a topic keeps a batch in. */
@@ -78,7 +118,7 @@ const readSent = (partition: Partition, sent: Buffer, ranges: RecordRanges): Bat
     return new Refused(INVALID_RECORD, "A produce request holds exactly one record batch of magic 2 per partition")
   }
   try {
-    const batches = new FetchedBatches(sent, 0)
+    const batches = new FetchedBatches(sent, 0, { checkCrcs: true, maxBatchBytes: LARGEST_BATCH_BYTES })
     const header = batches.next()!
     batches.decode(ranges)
     return header
@@ -132,11 +172,8 @@ export const appendProduced = (
   if (isRefused(header)) return header
   const wrong = checkHeader(partition, header)
   if (wrong !== undefined) return wrong
-  if (topic.policies.includes("compact")) {
-    const without: Array<number> = []
-    for (let i = 0; i < ranges.count; i++) if (ranges.keyStart[i] < 0) without.push(i)
-    if (without.length > 0) return keyless(partition, without)
-  }
+  const bad = checkRecords(partition, ranges, options.now)
+  if (bad !== undefined) return bad
   const codec = codecFor(topic, codecs[header.codec])
   const kept = ranges.offsetDelta.subarray(0, ranges.count)
   const batch =
@@ -266,7 +303,7 @@ export const appendRecords = (
       if (refused !== undefined) return refused
       shares[number] = share = new Share(led, codec, producer)
     }
-    if (isCompacted && key === null) return keyless(share.partition, [i])
+    if (isCompacted && key === null) return refusedRecords([{ batchIndex: i, message: keyless(share.partition) }])
     share.add({
       key,
       value,

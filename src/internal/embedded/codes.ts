@@ -1,5 +1,6 @@
 /** Kafka's error codes, as far as this cluster gives them, and what carries one. */
 import { brokerError } from "../protocol/errorCodes.ts"
+import type { RecordError } from "../../KafkaClient.ts"
 import type { BrokerError } from "../../KafkaError.ts"
 
 export const OFFSET_OUT_OF_RANGE = 1
@@ -11,6 +12,7 @@ export const MESSAGE_TOO_LARGE = 10
 export const INVALID_TOPIC_EXCEPTION = 17
 export const NOT_ENOUGH_REPLICAS = 19
 export const INVALID_REQUIRED_ACKS = 21
+export const INVALID_TIMESTAMP = 32
 export const TOPIC_ALREADY_EXISTS = 36
 export const INVALID_PARTITIONS = 37
 export const INVALID_REPLICATION_FACTOR = 38
@@ -44,9 +46,11 @@ export class Refused {
 /** Some records of a batch are wrong: the one refusal of a write whose words a broker hands on to the client. */
 export class RecordsRefused extends Refused {
   override readonly detail: string
-  constructor(detail: string) {
-    super(INVALID_RECORD)
+  readonly recordErrors: ReadonlyArray<RecordError>
+  constructor(code: number, detail: string, recordErrors: ReadonlyArray<RecordError>) {
+    super(code)
     this.detail = detail
+    this.recordErrors = recordErrors
   }
 }
 

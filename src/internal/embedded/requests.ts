@@ -217,8 +217,10 @@ export const produce = (cluster: Cluster, node: number, request: ProduceRequest,
     partitions: request.partitions.map(({ partition, records }) => {
       const appended = append(partition, records)
       if (!isRefused(appended)) return { partition, errorCode: 0, baseOffset: appended, errorMessage: undefined }
-      const errorMessage = appended instanceof RecordsRefused ? appended.detail : undefined
-      return { partition, errorCode: appended.code, baseOffset: -1, errorMessage }
+      const refused = { partition, errorCode: appended.code, baseOffset: -1 }
+      return appended instanceof RecordsRefused
+        ? { ...refused, errorMessage: appended.detail, recordErrors: appended.recordErrors }
+        : { ...refused, errorMessage: undefined }
     })
   }
 }

@@ -4,13 +4,13 @@ import { AbortedTransactions } from "../recordBatch/abortedTransactions.ts"
 import type { BatchHeader } from "../recordBatch/batchHeader.ts"
 import { controlType } from "../recordBatch/controlType.ts"
 import { BatchCorruption } from "../recordBatch/corruption.ts"
-import { defaultDecodeOptions, FetchedBatches } from "../recordBatch/fetchedBatches.ts"
+import { FetchedBatches, LARGEST_BATCH_BYTES } from "../recordBatch/fetchedBatches.ts"
 import { decodeHeaders, RecordRanges } from "../recordBatch/recordRanges.ts"
 import { copyBytes } from "../text.ts"
 import type { PartitionLog, StoredBatch } from "./log.ts"
 
 /** What was checked when it was appended is taken for sound. */
-const trusting = { ...defaultDecodeOptions, checkCrcs: false }
+const trusting = { checkCrcs: false, maxBatchBytes: LARGEST_BATCH_BYTES }
 
 /** Decodes a batch that was checked when it was appended. */
 export const decodeChecked = (batch: StoredBatch & { readonly header: BatchHeader }, into: RecordRanges): void => {

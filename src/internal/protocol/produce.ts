@@ -1,5 +1,5 @@
-import type { ProduceRequest, ProduceResponse } from "../../KafkaClient.ts"
-import { type Api, Partitions, MIB } from "./api.ts"
+import type { ProduceRequest, ProduceResponse, RecordError } from "../../KafkaClient.ts"
+import { type Api, MIB, Partitions } from "./api.ts"
 import type { Reader } from "./wire.ts"
 
 type Answer = ProduceResponse["partitions"][number]
@@ -13,18 +13,20 @@ const readPartition = (version: number, reader: Reader): Answer => {
   const baseOffset = reader.offset()
   reader.skip(16)
   let errorMessage: string | undefined
+  let recordErrors: ReadonlyArray<RecordError> = []
   if (version >= 8) {
-    const ofRecords = reader.array(() => {
-      reader.int32()
+    recordErrors = reader.array(() => {
+      const batchIndex = reader.int32()
       const message = reader.message()
       reader.tags()
-      return message
+      return { batchIndex, message }
     })
     // the batch's own message is the summary of its records' messages
-    errorMessage = reader.message() ?? ofRecords.find((message) => message !== undefined)
+    errorMessage = reader.message() ?? recordErrors.find(({ message }) => message !== undefined)?.message
   }
   reader.tags()
-  return { partition, errorCode, baseOffset, errorMessage }
+  const answer = { partition, errorCode, baseOffset, errorMessage }
+  return recordErrors.length === 0 ? answer : { ...answer, recordErrors }
 }
 
 /** Appends record batches (magic 2) to partitions of one topic, outside of transactions. */

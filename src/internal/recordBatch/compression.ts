@@ -20,43 +20,12 @@ export const codecs = ["none", "gzip", "snappy", "lz4", "zstd"] as const
 
 export type Codec = (typeof codecs)[number]
 
-export interface DecompressionLimits {
-  /** Most bytes that one batch may become. */
-  readonly maxBatchBytes: number
-  /** Most bytes that a compressed byte may become on average, in batches that become more than 4 MiB. */
-  readonly maxRatio: number
-  /** Most bytes that the batches of one fetch answer may become together. */
-  readonly maxFetchBytes: number
-}
+/** Most bytes that a record batch may have, compressed or not, for a reader that was told nothing else. */
+export const DEFAULT_MAX_BATCH_BYTES = 128 * 1024 * 1024
 
-export const defaultDecompressionLimits: DecompressionLimits = {
-  maxBatchBytes: 128 * 1024 * 1024,
-  maxRatio: 1000,
-  maxFetchBytes: 1024 * 1024 * 1024
-}
-
-/** Long runs of the same bytes compress to next to nothing, and are no attack up to here. */
-const RATIO_FLOOR = 4 * 1024 * 1024
-
-/** What is left of the limits for the batches of one fetch answer. */
-export class DecompressionBudget {
-  private readonly limits: DecompressionLimits
-  private remaining: number
-
-  constructor(limits: DecompressionLimits) {
-    this.limits = limits
-    this.remaining = limits.maxFetchBytes
-  }
-
-  /** Most bytes that a batch of `size` compressed bytes may become now. */
-  allowance(size: number): number {
-    return Math.min(this.limits.maxBatchBytes, this.remaining, Math.max(RATIO_FLOOR, size * this.limits.maxRatio))
-  }
-
-  spend(size: number): void {
-    this.remaining -= size
-  }
-}
+/** How many bytes, whatever they are, become at most `max` with this codec: what does not compress grows a little. */
+export const plainBytesWithin = (codec: Codec, max: number): number =>
+  codec === "none" ? max : Math.max(0, Math.floor(((max - 64) * 128) / 129))
 
 const EMPTY = Buffer.alloc(0)
 

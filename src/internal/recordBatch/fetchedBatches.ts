@@ -1,18 +1,25 @@
 import type { BatchHeader } from "./batchHeader.ts"
 import { ATTRIBUTES_AT, batchSize, MAGIC_AT, parseHeader, readBaseOffset, RECORDS_AT } from "./batchHeader.ts"
 import { crc32, crc32c } from "./checksum.ts"
-import type { DecompressionLimits } from "./compression.ts"
-import { codecs, decompress, DecompressionBudget, defaultDecompressionLimits } from "./compression.ts"
+import { codecs, decompress, DEFAULT_MAX_BATCH_BYTES } from "./compression.ts"
 import { BatchCorruption, malformed, Refusal } from "./corruption.ts"
 import { decodeRecords } from "./decodeRecords.ts"
 import { compressedMessages, decodeMessage, decodeMessages } from "./legacyMessages.ts"
 import type { RecordRanges } from "./recordRanges.ts"
 
-export interface DecodeOptions extends DecompressionLimits {
+export interface DecodeOptions {
   readonly checkCrcs: boolean
+  /**
+   * Most bytes that one batch may have, or become. Nothing else is limited: what a batch becomes is gone before the next one is
+   * unpacked, and how well a writer's values compress is no fault of theirs.
+   */
+  readonly maxBatchBytes: number
 }
 
-export const defaultDecodeOptions: DecodeOptions = { checkCrcs: true, ...defaultDecompressionLimits }
+export const defaultDecodeOptions: DecodeOptions = { checkCrcs: true, maxBatchBytes: DEFAULT_MAX_BATCH_BYTES }
+
+/** Where a broker takes what a client sends: as much as Java's arrays have. */
+export const LARGEST_BATCH_BYTES = 0x7fff_ffff
 
 /**
  * The batches of one fetch answer, one by one:
@@ -30,7 +37,6 @@ export const defaultDecodeOptions: DecodeOptions = { checkCrcs: true, ...default
 export class FetchedBatches {
   private readonly buffer: Buffer
   private readonly options: DecodeOptions
-  private readonly budget: DecompressionBudget
   private readonly fetchOffset: number
   private at = 0
   private current: BatchHeader | undefined
@@ -48,7 +54,6 @@ export class FetchedBatches {
     this.fetchOffset = fetchOffset
     this.position = fetchOffset
     this.options = options
-    this.budget = new DecompressionBudget(options)
   }
 
   /** Goes to the next complete batch, verifies its checksum and its header, and returns that; undefined at the end. */
@@ -62,6 +67,8 @@ export class FetchedBatches {
         this.partialTail = size ?? RECORDS_AT
         return undefined
       }
+      const max = this.options.maxBatchBytes
+      if (size > max) throw new Refusal("TooLarge", `a batch of ${size} bytes, the limit is ${max}`)
       header = parseHeader(this.buffer, this.at, size)
       if (this.options.checkCrcs) verifyChecksum(this.buffer, header)
       this.verifyHeader(header)
@@ -95,21 +102,21 @@ export class FetchedBatches {
       if (header.codec === 0 || start === header.end) {
         decodeRecords(buffer, start, header.end, header, out)
       } else {
-        const records = this.decompress(header, buffer.subarray(start, header.end))
+        const records = this.decompress(header, buffer.subarray(start, header.end), out)
         decodeRecords(records, 0, records.length, header, out)
       }
     } else if (header.codec === 0) {
       decodeMessage(buffer, header, out)
     } else {
-      const messages = this.decompress(header, compressedMessages(buffer, header))
+      const messages = this.decompress(header, compressedMessages(buffer, header), out)
       decodeMessages(messages, header, this.options.checkCrcs, out)
     }
   }
 
-  private decompress(header: BatchHeader, bytes: Buffer): Buffer {
-    const content = decompress(codecs[header.codec], bytes, this.budget.allowance(bytes.length), header.magic)
-    this.budget.spend(content.length)
-    return content
+  private decompress(header: BatchHeader, bytes: Buffer, out: RecordRanges): Buffer {
+    // the batch before is let go first, so that there is one of them in memory, not two
+    out.bytes = NOTHING
+    return decompress(codecs[header.codec], bytes, this.options.maxBatchBytes, header.magic)
   }
 
   /** What neither the checksum nor the length says. */
@@ -130,6 +137,8 @@ export class FetchedBatches {
     }
   }
 }
+
+const NOTHING = Buffer.alloc(0)
 
 const verifyChecksum = (buffer: Buffer, header: BatchHeader): void => {
   const sum =

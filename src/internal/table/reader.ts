@@ -25,7 +25,7 @@ import type { TableSnapshot } from "../../TableSnapshot.ts"
 import { annotateLogs, tellOfWaiting } from "../log.ts"
 import { makeTableMetrics } from "../metrics.ts"
 import { BatchCorruption } from "../recordBatch/corruption.ts"
-import { defaultDecompressionLimits, prepareCodecs } from "../recordBatch/compression.ts"
+import { prepareCodecs } from "../recordBatch/compression.ts"
 import type { Fetched, FetchedRecords, SourceEvent } from "../source/partition.ts"
 import { Signal } from "../signal.ts"
 import { makeSource, type Source } from "../source/source.ts"
@@ -266,11 +266,7 @@ class Reader<K, V> {
       keepHeaders: config.keepHeaders,
       committedOnly: config.isolation === "read_committed",
       failOnPoison: config.onPoison === "fail",
-      decode: {
-        ...defaultDecompressionLimits,
-        checkCrcs: config.checkCrcs,
-        maxBatchBytes: config.fetch.maxBatchBytes
-      }
+      decode: { checkCrcs: config.checkCrcs, maxBatchBytes: config.fetch.maxBatchBytes }
     }
     // rows of two lives of a topic are never mixed: all partitions are replaced at once
     this.whole = restarted ? new Rebuild(() => newState(config), [], core.live, false) : undefined

@@ -6,6 +6,7 @@ import type { InvalidOptionsError } from "../../KafkaError.ts"
 import type { KafkaTableOptions, TableFailure } from "../../KafkaTable.ts"
 import { FETCH_OPTIONS, TABLE_OPTIONS, WRITER_OPTIONS } from "../optionNames.ts"
 import { checkOptions } from "../options.ts"
+import { DEFAULT_MAX_BATCH_BYTES } from "../recordBatch/compression.ts"
 import { readTopicSettings, type CheckedTopic } from "../topic.ts"
 
 /** The options of a table with their defaults, checked; times in milliseconds. */
@@ -70,7 +71,7 @@ export const readOptions = <K, V>(
         minBytes: check.integer("fetch.minBytes", fetch.minBytes, 1, 1),
         maxBytes: check.integer("fetch.maxBytes", fetch.maxBytes, 8 * MIB, 1),
         maxPartitionBytes: check.integer("fetch.maxPartitionBytes", fetch.maxPartitionBytes, 4 * MIB, 1),
-        maxBatchBytes: check.integer("fetch.maxBatchBytes", fetch.maxBatchBytes, 128 * MIB, 1)
+        maxBatchBytes: check.integer("fetch.maxBatchBytes", fetch.maxBatchBytes, DEFAULT_MAX_BATCH_BYTES, 1)
       },
       restart: options.restart,
       waitTimeoutMillis: check.millis("waitTimeout", options.waitTimeout, 30_000),

@@ -5,8 +5,8 @@
  * hash by), then in its partition's lane, and settled exactly once.
  */
 import type * as Clock from "effect/Clock"
-import type { KafkaClient, TopicDescription } from "../../KafkaClient.ts"
-import { WriteError, type ClientError, type TopicError } from "../../KafkaError.ts"
+import type { KafkaClient, RecordError, TopicDescription } from "../../KafkaClient.ts"
+import { BrokerError, WriteError, type ClientError, type TopicError } from "../../KafkaError.ts"
 import * as Position from "../../Position.ts"
 import { messageOf } from "../codecIssue.ts"
 import { Signal } from "../signal.ts"
@@ -243,7 +243,8 @@ export class Core {
   answered(lane: Lane, batch: Batch, before: boolean, verdict: Verdict, retryMillis: number, answer: Answer): void {
     const { partition } = lane
     const { failure } = answer
-    lane.lastFailure = failure
+    // what is refused for good is told to whose records these are: nobody else is held up by it
+    lane.lastFailure = verdict._tag === "Retry" || verdict._tag === "Renew" ? failure : undefined
     switch (verdict._tag) {
       case "Acknowledged": {
         lane.advance(batch)
@@ -276,6 +277,10 @@ export class Core {
         if (before || batch.expired) break
         if (batch.records.length > 1) return lane.split(batch)
         break
+      case "BadRecords":
+        batch.maybeAppended = before
+        if (before || batch.expired) break
+        return this.sift(lane, batch, answer)
       case "Refused":
         batch.maybeAppended = before
         break
@@ -289,6 +294,29 @@ export class Core {
         ? this.error(verdict.reason, { partition, detail: verdict.hint, cause: failure })
         : this.error("TooLarge", { partition, cause: failure })
     })
+  }
+
+  /**
+   * Fails those records of a batch that its broker refuses, each with what was said of it, and keeps the others for the
+   * next attempt, in their order. Where the broker names none, the one is looked for by halves until it is alone.
+   */
+  private sift(lane: Lane, batch: Batch, answer: Answer): void {
+    const { partition } = lane
+    const { records } = batch
+    const named = new Map<number, string | undefined>()
+    for (const { batchIndex, message } of answer.recordErrors) {
+      if (batchIndex >= 0 && batchIndex < records.length) named.set(batchIndex, message)
+    }
+    if (named.size === 0) {
+      if (records.length > 1) return lane.suspect(batch)
+      named.set(0, undefined)
+      lane.found()
+    }
+    lane.putBack(records.filter((_, i) => !named.has(i)))
+    for (const [i, message] of named) {
+      const cause = answer.failure === undefined ? undefined : withWords(answer.failure, message)
+      this.settle(records[i], this.error("Rejected", { partition, cause }))
+    }
   }
 
   /** Keeps a batch for another attempt; `maybeAppended` tells what the last one may have done. */
@@ -510,8 +538,14 @@ export class Core {
 /** What the broker said about a batch. */
 export interface Answer {
   readonly baseOffset: number
-  readonly failure: (ClientError & { readonly _tag: "KafkaBrokerError" }) | undefined
+  readonly failure: BrokerError | undefined
+  /** The records that the broker refuses, where it names them. */
+  readonly recordErrors: ReadonlyArray<RecordError>
 }
+
+/** The same error with what the broker said of a single record, if it said something. */
+const withWords = (error: BrokerError, detail: string | undefined): BrokerError =>
+  detail === undefined ? error : new BrokerError({ ...error, detail })
 
 /** What it means for a write that a broker can never be asked. */
 const reasonOf = (error: ClientError | TopicError): WriteError["reason"] =>

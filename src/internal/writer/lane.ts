@@ -57,6 +57,10 @@ export class Lane {
   private queue: Array<PendingRecord> = []
   private head = 0
   private maxBytes: number
+  /** Among so many records in front is one, at least, that the broker refuses without naming it; 0 if none is known. */
+  private suspects = 0
+  /** Records of the next batch at most, if none is suspected: few after one was found, as there may be others. */
+  private maxRecords = Number.POSITIVE_INFINITY
 
   constructor(partition: number, identity: Identity | undefined, maxBatchBytes: number) {
     this.partition = partition
@@ -89,7 +93,9 @@ export class Lane {
     if (this.batch !== undefined || this.head === this.queue.length) return this.batch
     let size = BATCH_OVERHEAD + this.queue[this.head].size
     let end = this.head + 1
-    while (end < this.queue.length && size + this.queue[end].size <= this.maxBytes) size += this.queue[end++].size
+    const most = this.suspects > 0 ? Math.ceil(this.suspects / 2) : this.maxRecords
+    const last = Math.min(this.queue.length, this.head + most)
+    while (end < last && size + this.queue[end].size <= this.maxBytes) size += this.queue[end++].size
     const isAll = this.head === 0 && end === this.queue.length
     const records = isAll ? this.queue : this.queue.slice(this.head, end)
     this.head = end
@@ -101,9 +107,27 @@ export class Lane {
   /** Puts a batch that was refused as too large back in front, to be cut smaller from now on. */
   split(batch: Batch): void {
     this.maxBytes = Math.max(1, Math.floor(batch.size / 2))
-    this.queue = [...batch.records, ...this.queue.slice(this.head)]
+    this.putBack(batch.records)
+  }
+
+  /** Puts a batch back in front because of a record in it that the broker refuses, to be looked for by halves. */
+  suspect(batch: Batch): void {
+    this.suspects = batch.records.length
+    this.putBack(batch.records)
+  }
+
+  /** The record that was looked for was alone in its batch, and is gone. */
+  found(): void {
+    this.suspects = 0
+    this.maxRecords = 1
+  }
+
+  /** Puts records of a batch that is certainly not in the log back in front: its sequences are theirs, and others'. */
+  putBack(records: ReadonlyArray<PendingRecord>): void {
+    this.queue = [...records, ...this.queue.slice(this.head)]
     this.head = 0
     this.batch = undefined
+    this.attempts = 0
   }
 
   /** Takes the records out that wait behind the batch, and whose deadline has passed. */
@@ -131,6 +155,8 @@ export class Lane {
 
   /** The batch is in the log: its sequences are used up. */
   advance(batch: Batch): void {
+    this.suspects = Math.max(0, this.suspects - batch.records.length)
+    this.maxRecords *= 2
     if (this.identity === undefined || this.identity === ANONYMOUS) return
     this.nextSequence = (this.nextSequence + batch.records.length) % SEQUENCES
   }

@@ -200,6 +200,7 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
       lane.inFlight = false
       core.answered(lane, batch, before, verdict, millis, {
         baseOffset: found.baseOffset,
+        recordErrors: found.recordErrors ?? [],
         failure:
           found.errorCode === 0
             ? undefined

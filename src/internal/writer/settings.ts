@@ -5,7 +5,14 @@ import type { KafkaTableWriterOptions } from "../../KafkaTableWriter.ts"
 import { murmur2, type Partitioner } from "../../Partitioner.ts"
 import { TABLE_OPTIONS, WRITER_OPTIONS } from "../optionNames.ts"
 import { checkOptions } from "../options.ts"
-import { codecs, type Codec as Compression, compress, prepareCodecs } from "../recordBatch/compression.ts"
+import {
+  codecs,
+  type Codec as Compression,
+  compress,
+  DEFAULT_MAX_BATCH_BYTES,
+  plainBytesWithin,
+  prepareCodecs
+} from "../recordBatch/compression.ts"
 import { readTopicSettings, type CheckedTopic } from "../topic.ts"
 
 /** The options of a writer with their defaults, checked; times in milliseconds. */
@@ -45,6 +52,13 @@ const unusable = (compression: Compression): Effect.Effect<string | undefined> =
     })
   )
 
+/** Most bytes that a reader takes as one batch. A table's options may be the same object: then it is as they say. */
+const readerLimit = (options: object): number => {
+  const { fetch } = options as { readonly fetch?: { readonly maxBatchBytes?: unknown } }
+  const asked = fetch?.maxBatchBytes
+  return typeof asked === "number" && asked >= 1 ? asked : DEFAULT_MAX_BATCH_BYTES
+}
+
 export const readOptions = <K, V>(
   options: KafkaTableWriterOptions<K, V>
 ): Effect.Effect<WriterConfig<K, V>, InvalidOptionsError> => {
@@ -64,6 +78,15 @@ export const readOptions = <K, V>(
       if (options.partitioner !== undefined && typeof options.partitioner !== "function") {
         check.problem("partitioner", "must be a function of a key's bytes and the number of partitions")
       }
+      // a record batch that no reader takes must not be written: readers with these options, or else with the defaults
+      const readerBytes = readerLimit(options)
+      const mostBytes = Math.max(1, plainBytesWithin(compression ?? "none", readerBytes))
+      const readable = (name: "maxBatchBytes" | "maxRecordBytes", fallback: number): number => {
+        const bytes = check.integer(name, options[name], Math.min(fallback, mostBytes), 1)
+        if (bytes > mostBytes)
+          check.problem(name, `must be at most ${mostBytes}, as readers take record batches of ${readerBytes} bytes`)
+        return bytes
+      }
       const acks = check.oneOf("acks", options.acks, "all", ["all", "leader"])
       if (acks === "leader" && options.idempotent === true) {
         check.problem("idempotent", 'contradicts acks: "leader", as only all replicas together can tell a repetition')
@@ -81,8 +104,8 @@ export const readOptions = <K, V>(
         deliveryTimeoutMillis: check.millis("deliveryTimeout", options.deliveryTimeout, 30_000),
         // a whole number in the request
         requestTimeoutMillis: Math.ceil(check.millis("requestTimeout", options.requestTimeout, 10_000)),
-        maxBatchBytes: check.integer("maxBatchBytes", options.maxBatchBytes, 1_000_000, 1),
-        maxRecordBytes: check.integer("maxRecordBytes", options.maxRecordBytes, MIB, 1),
+        maxBatchBytes: readable("maxBatchBytes", 1_000_000),
+        maxRecordBytes: readable("maxRecordBytes", MIB),
         maxQueued: check.integer("maxQueued", options.maxQueued, 10_000, 1),
         maxQueuedBytes: check.integer("maxQueuedBytes", options.maxQueuedBytes, 32 * MIB, 1),
         closeTimeoutMillis: check.millis("closeTimeout", options.closeTimeout, 5_000),

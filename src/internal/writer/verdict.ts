@@ -8,6 +8,7 @@ import { describeCode } from "../protocol/errorCodes.ts"
  * - `Retry`: not now. `appended`: this attempt may be in the log nevertheless.
  * - `Renew`: the broker does not know this producer, or another sequence was due. Not in the log by this attempt.
  * - `TooLarge`: not in the log; its parts may fit.
+ * - `BadRecords`: not in the log, because of some of its records; the others may be taken.
  * - `Refused`: not in the log, and not to be tried again.
  * - `Lost`: the broker cannot say, or cannot say where.
  */
@@ -16,6 +17,7 @@ export type Verdict =
   | { readonly _tag: "Retry"; readonly appended: boolean }
   | { readonly _tag: "Renew" }
   | { readonly _tag: "TooLarge" }
+  | { readonly _tag: "BadRecords" }
   | { readonly _tag: "Refused"; readonly reason: WriteReason; readonly hint: string | undefined }
   | { readonly _tag: "Lost"; readonly detail: string }
 
@@ -27,12 +29,14 @@ const NETWORK_EXCEPTION = 13
 const RECORD_LIST_TOO_LARGE = 18
 const NOT_ENOUGH_REPLICAS_AFTER_APPEND = 20
 export const CLUSTER_AUTHORIZATION_FAILED = 31
+const INVALID_TIMESTAMP = 32
 const OUT_OF_ORDER_SEQUENCE_NUMBER = 45
 const DUPLICATE_SEQUENCE_NUMBER = 46
 const INVALID_PRODUCER_EPOCH = 47
 const INVALID_PRODUCER_ID_MAPPING = 49
 const KAFKA_STORAGE_ERROR = 56
 const UNKNOWN_PRODUCER_ID = 59
+const INVALID_RECORD = 87
 
 /**
  * After these, the batch may have been appended all the same. A leader that is deposed while a batch waits for its
@@ -60,6 +64,7 @@ export const IDEMPOTENT_WRITE_HINT =
 export const judge = (code: number, idempotent: boolean): Verdict => {
   if (code === 0) return { _tag: "Acknowledged" }
   if (code === MESSAGE_TOO_LARGE || code === RECORD_LIST_TOO_LARGE) return { _tag: "TooLarge" }
+  if (code === INVALID_RECORD || code === INVALID_TIMESTAMP) return { _tag: "BadRecords" }
   if (code === DUPLICATE_SEQUENCE_NUMBER) return { _tag: "Lost", detail: "it is in the log, but not known where" }
   if (code === UNKNOWN_SERVER_ERROR)
     return { _tag: "Lost", detail: "the broker failed in a way that it has no name for" }
