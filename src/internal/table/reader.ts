@@ -4,11 +4,17 @@
  * One `Core` lives as long as the table. Each run of the reader has a source of its own; a second run (after a failure,
  * by the restart policy) fills a `Rebuild` and leaves the live content alone until that is complete.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import { constTrue, constVoid } from "effect/Function"
+import type * as ParseResult from "effect/ParseResult"
 import * as PubSub from "effect/PubSub"
+import type * as Scope from "effect/Scope"
 import type { KafkaClient } from "../../KafkaClient.ts"
 import {
   CorruptBatchError,
@@ -22,6 +28,7 @@ import {
 } from "../../KafkaError.ts"
 import type { Progress, TableFailure, TableStatus } from "../../KafkaTable.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
+import { parseError, parseErrorOf } from "../codecIssue.ts"
 import { annotateLogs, tellOfWaiting } from "../log.ts"
 import { makeTableMetrics } from "../metrics.ts"
 import { BatchCorruption } from "../recordBatch/corruption.ts"
@@ -98,6 +105,8 @@ export interface Core<K, V> {
   readonly statuses: PublishedRef<TableStatus>
   /** Done when the table has caught up first, or cannot. */
   readonly ready: Deferred.Deferred<void, TableFailure>
+  /** Done when the reader has ended for good. */
+  readonly failed: Deferred.Deferred<never, TableFailure>
   /** Is the content between two publications? */
   settling: boolean
   /** Notified at the second of them. */
@@ -148,6 +157,7 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       snapshots: yield* PublishedRef.make(snapshot, { keepsAll: false }),
       statuses: yield* PublishedRef.make<TableStatus>(status, { keepsAll: true }),
       ready: yield* Deferred.make<void, TableFailure>(),
+      failed: yield* Deferred.make<never, TableFailure>(),
       settling: false,
       settled: new Signal(),
       snapshot,
@@ -174,11 +184,13 @@ export const settled = <K, V>(core: Core<K, V>): void => {
   core.settled.notify()
 }
 
+export const publishStatus = <K, V>(core: Core<K, V>, status: TableStatus): void => {
+  core.status = status
+  core.statuses.set(status)
+}
+
 export const setStatus = <K, V>(core: Core<K, V>, status: TableStatus): Effect.Effect<void> =>
-  Effect.sync(() => {
-    core.status = status
-    core.statuses.set(status)
-  })
+  Effect.sync(() => publishStatus(core, status))
 
 export const progressOf = <K, V>(core: Core<K, V>, now: number): Progress => {
   let done = 0
@@ -270,12 +282,16 @@ class Reader<K, V> {
     core.source = source
   }
 
-  get run(): Effect.Effect<never, TableFailure> {
+  get run(): Effect.Effect<never, TableFailure, Scope.Scope> {
     const next = Effect.flatMap(this.source.events.take, (event) => this.handle(event))
-    return Effect.raceFirst(
-      // `Effect.forever` yields after each
-      Effect.zipRight(Effect.whileLoop({ while: constTrue, body: () => next, step: constVoid }), Effect.never),
-      this.source.broken
+    // `Effect.forever` yields after each
+    const reading = Effect.zipRight(
+      Effect.whileLoop({ while: constTrue, body: () => next, step: constVoid }),
+      Effect.never
+    )
+    // A race goes on without a fiber that is interrupted from outside: so it is about the fiber's exit.
+    return Effect.flatMap(Effect.forkScoped(reading), (fiber) =>
+      Effect.flatten(Effect.raceFirst(Fiber.await(fiber), this.source.broken))
     )
   }
 
@@ -435,7 +451,7 @@ class Reader<K, V> {
             return goOn()
           })
         case "decode":
-          return Effect.flatMap(Effect.either(application.suspendedValue), (result) => {
+          return Effect.flatMap(decodedBy(application), (result) => {
             application.decoded(result)
             return goOn()
           })
@@ -681,6 +697,24 @@ class Reader<K, V> {
     ).pipe(this.annotate)
   }
 }
+
+/**
+ * What comes of a value that only an Effect decodes. However that ends, by a defect or by interruption, too, it is this
+ * record that is not decodable.
+ */
+const decodedBy = <K, V>(application: Application<K, V>): Effect.Effect<Either.Either<V, ParseResult.ParseError>> =>
+  Effect.map(
+    Effect.exit(Effect.suspend(() => application.suspendedValue)),
+    Exit.match({
+      onSuccess: (value) => Either.right(value),
+      onFailure: (cause) =>
+        Either.left(
+          Cause.isInterruptedOnly(cause)
+            ? parseError("its codec's Effect was interrupted")
+            : parseErrorOf(Cause.squash(cause))
+        )
+    })
+  )
 
 /** A key for a log line: its text as far as it is text, and not endless. */
 const printable = (key: Uint8Array): string =>

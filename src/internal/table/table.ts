@@ -11,13 +11,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { KafkaClient, type PartitionMetadata, type TopicDescription } from "../../KafkaClient.ts"
-import {
-  DefectError,
-  InvalidOptionsError,
-  TableClosedError,
-  WaitTimeoutError,
-  type PartitionLag
-} from "../../KafkaError.ts"
+import { InvalidOptionsError, TableClosedError, WaitTimeoutError, type PartitionLag } from "../../KafkaError.ts"
 import type {
   AcquireError,
   Freshness,
@@ -39,6 +33,7 @@ import { ensureTopic, type CheckedTopic } from "../topic.ts"
 import { makeCore, progressOf, runReader, setStatus, settled, tellOfStart, type Core } from "./reader.ts"
 import { readOptions } from "./settings.ts"
 import { keyId } from "./snapshot.ts"
+import { supervise, typed } from "./supervision.ts"
 import type { Target } from "./waiters.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaTable")
@@ -55,11 +50,10 @@ export const make = <K = string, V = never>(
     const client = yield* KafkaClient
     const config = yield* readOptions(options)
     const core = yield* makeCore(config, client)
-    const failed = yield* Deferred.make<never, TableFailure>()
     yield* Effect.addFinalizer(() => close(core))
-    yield* Effect.forkScoped(supervise(core, failed))
+    yield* Effect.forkScoped(supervise(core, lifeOf(core)))
     yield* awaitReady(core)
-    return face(core, failed)
+    return face(core)
   }).pipe(Effect.withSpan("KafkaTable.make", { attributes: { "messaging.destination.name": options.topic } }))
 
 /** The reader is gone by now: who still waits will wait for nothing. */
@@ -75,11 +69,10 @@ const close = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
 // the reader's life
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Runs the reader, again and again where the restart policy says so, and tells everybody when it is over. */
-const supervise = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFailure>): Effect.Effect<void> => {
-  const { config } = core
+/** One run of the reader: until something ends it. */
+const lifeOf = <K, V>(core: Core<K, V>): Effect.Effect<never, TableFailure> => {
   let prepared = false
-  const once = Effect.suspend(() => {
+  return Effect.suspend(() => {
     const restarted = prepared
     return Effect.scoped(
       Effect.gen(function* () {
@@ -89,42 +82,8 @@ const supervise = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, Tabl
         yield* Effect.forkScoped(readTombstoneRetention(core))
         return yield* runReader(core, restarted)
       })
-    ).pipe(Effect.catchAllDefect((cause) => Effect.fail(new DefectError({ topic: config.topic, cause }))))
-  })
-  const onFailure = (error: TableFailure) => {
-    // the next life of the topic gives these offsets out once more
-    if (error.reason === "Recreated" || error.reason === "Deleted") {
-      for (const p of core.partitions.values()) p.visible = undefined
-    }
-    return Effect.andThen(
-      setStatus(core, { _tag: "Failed", error, healing: core.acquired && config.restart !== undefined }),
-      // before that, it is who acquires the table that gets the error
-      Effect.when(() => core.acquired)(
-        Effect.logError(
-          `reading failed, the content stays as it is${config.restart === undefined ? "" : ", the restart policy decides"}: ${error.message}`
-        ).pipe(annotateLogs("KafkaTable", { topic: config.topic }))
-      )
     )
-  }
-  return once.pipe(
-    Effect.tapError(onFailure),
-    Effect.retry({ schedule: config.restart ?? Schedule.stop, while: () => core.acquired }),
-    Effect.onError((cause) =>
-      Effect.suspend(() => {
-        if (Cause.isInterruptedOnly(cause)) return Effect.void
-        core.waiters.end(cause)
-        settled(core)
-        return Effect.all([
-          core.status._tag === "Failed" && core.status.healing
-            ? setStatus(core, { ...core.status, healing: false })
-            : Effect.void,
-          Deferred.failCause(failed, cause),
-          Deferred.failCause(core.ready, cause)
-        ])
-      })
-    ),
-    Effect.ignore
-  )
+  })
 }
 
 /** Makes sure of the topic, for as long as it takes: who acquires the table has a deadline of its own. */
@@ -225,7 +184,7 @@ const bounded = <K, V>(
       targets = known
     })
     if (waiting === undefined) return Effect.void
-    return core.waiters.unlessEnded(waiting, millis, () =>
+    return core.waiters.unlessEnded(typed(core.config.topic, waiting), millis, () =>
       waitTimeout(core, operation, millis, core.waiters.behind(targets))
     )
   }).pipe(
@@ -293,7 +252,7 @@ const highWatermarks = <K, V>(
 // what users get
 // ---------------------------------------------------------------------------------------------------------------------
 
-const face = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFailure>): KafkaTable<K, V> => {
+const face = <K, V>(core: Core<K, V>): KafkaTable<K, V> => {
   const { config, subscriptions, waiters } = core
   const read = <A>(f: (snapshot: Core<K, V>["snapshot"]) => A): Effect.Effect<A> => Effect.sync(() => f(core.snapshot))
 
@@ -368,7 +327,7 @@ const face = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFail
         known(gates(core))
         return untilCaughtUp(core)
       }),
-    failure: Deferred.await(failed),
+    failure: Deferred.await(core.failed),
     barrier: (options) =>
       bounded(core, "barrier", options, (known) =>
         Effect.flatMap(highWatermarks(core, known), (targets) => {
