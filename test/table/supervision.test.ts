@@ -50,11 +50,10 @@ describe("a value codec's Effect", () => {
     })
 
   /** A codec as somebody makes it by hand, by no constructor of ours. */
-  const byHand = (bad: (bytes: Uint8Array) => Effect.Effect<string, never>): Codec.Codec<string> =>
-    ({
-      ...decodingOr(Effect.never),
-      decode: (bytes: Uint8Array) => (text(bytes) === "bad" ? bad(bytes) : Effect.succeed(text(bytes)))
-    }) as Codec.Codec<string>
+  const byHand = (bad: (bytes: Uint8Array) => Effect.Effect<string, never>): Codec.Codec<string> => ({
+    ...decodingOr(Effect.never),
+    decode: (bytes: Uint8Array) => (text(bytes) === "bad" ? bad(bytes) : Effect.succeed(text(bytes)))
+  })
 
   const codecs: ReadonlyArray<readonly [how: string, codec: Codec.Codec<string>]> = [
     ...ends.map(([how, effect]) => [how, decodingOr(effect)] as const),
@@ -98,7 +97,7 @@ describe("a value codec's Effect", () => {
         ...Codec.utf8,
         decodeSync: (bytes: Buffer, start: number, end: number) => {
           const found = bytes.toString("utf8", start, end)
-          if (found === "bad") throw "boom"
+          if (found === "bad") throw new RangeError("boom")
           return found
         }
       } as Codec.Codec<string>
@@ -189,7 +188,7 @@ describe("a restart policy", () => {
       yield* until(() => waiting.unsafePoll() !== null)
       const error = yield* assertEnded(table, failureOf(yield* Fiber.join(waiting)).reason)
       assert.deepStrictEqual([...table.unsafeSnapshot()], [["a", "1"]])
-      return error!
+      return error
     })
 
   const stepped = (effect: Effect.Effect<never>) => Schedule.mapEffect(Schedule.forever, () => effect)

@@ -13,7 +13,6 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { constTrue, constVoid } from "effect/Function"
 import type * as ParseResult from "effect/ParseResult"
-import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import type { KafkaClient } from "../../KafkaClient.ts"
 import {
@@ -44,7 +43,7 @@ import { Rebuild } from "./rebuild.ts"
 import type { TableConfig } from "./settings.ts"
 import { recordStoreOf } from "./recordStore.ts"
 import { TableState } from "./state.ts"
-import { Subscriptions } from "./subscriptions.ts"
+import { Reports, Subscriptions } from "./subscriptions.ts"
 import { Waiters } from "./waiters.ts"
 
 /** Kafka's default of `delete.retention.ms`, where the topic's own may not be read. */
@@ -97,10 +96,10 @@ export interface Core<K, V> {
   readonly state: TableState<K, V>
   readonly counters: Counters
   readonly metrics: ReturnType<typeof makeTableMetrics>
-  readonly subscriptions: Subscriptions<K, V>
+  readonly subscriptions: Subscriptions<K, V, TableFailure>
   readonly waiters: Waiters<TableFailure | TableClosedError>
-  readonly poison: PubSub.PubSub<PoisonRecordError>
-  readonly truncations: PubSub.PubSub<LogTruncatedError>
+  readonly poison: Reports<PoisonRecordError, TableFailure>
+  readonly truncations: Reports<LogTruncatedError, TableFailure>
   readonly snapshots: PublishedRef<TableSnapshot<K, V>>
   readonly statuses: PublishedRef<TableStatus>
   /** Done when the table has caught up first, or cannot. */
@@ -152,8 +151,8 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       metrics: makeTableMetrics(config.topic, yield* Effect.metricLabels),
       subscriptions: new Subscriptions(),
       waiters: new Waiters((partition) => core.partitions.get(partition)?.visible),
-      poison: yield* PubSub.sliding<PoisonRecordError>(1024),
-      truncations: yield* PubSub.sliding<LogTruncatedError>(64),
+      poison: new Reports(1024),
+      truncations: new Reports(64),
       snapshots: yield* PublishedRef.make(snapshot, { keepsAll: false }),
       statuses: yield* PublishedRef.make<TableStatus>(status, { keepsAll: true }),
       ready: yield* Deferred.make<void, TableFailure>(),
@@ -177,6 +176,16 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
     }
     return core
   })
+
+/** There will be no other publication. Streams end, with the failure if there is one and their types know of any. */
+export const endStreams = <K, V>(core: Core<K, V>, failure: TableFailure | undefined): void => {
+  for (const streams of [core.subscriptions, core.poison, core.truncations]) {
+    if (failure === undefined) streams.close()
+    else streams.fail(failure)
+  }
+  core.snapshots.end()
+  core.statuses.end()
+}
 
 /** Whoever waits for the next publication goes on. */
 export const settled = <K, V>(core: Core<K, V>): void => {
@@ -305,10 +314,8 @@ class Reader<K, V> {
         return this.onFetched(event)
       case "Truncated":
         this.forget(event)
-        return Effect.zipRight(
-          PubSub.publish(this.core.truncations, event.error),
-          this.onRebuild(event.partition, event.generation, event.error.message)
-        )
+        this.core.truncations.push([event.error])
+        return this.onRebuild(event.partition, event.generation, event.error.message)
       case "Stale":
         return this.onRebuild(
           event.partition,
@@ -552,12 +559,10 @@ class Reader<K, V> {
   private reportPoison(poison: ReadonlyArray<PoisonRecordError>): Effect.Effect<void> {
     const [first] = poison
     const more = poison.length === 1 ? "" : ` (and ${poison.length - 1} more in this fetch)`
-    return Effect.andThen(
-      PubSub.publishAll(this.core.poison, poison),
-      Effect.logWarning(first.message + more).pipe(
-        this.annotate,
-        Effect.annotateLogs({ partition: first.partition, offset: first.offset, key: printable(first.key) })
-      )
+    this.core.poison.push(poison)
+    return Effect.logWarning(first.message + more).pipe(
+      this.annotate,
+      Effect.annotateLogs({ partition: first.partition, offset: first.offset, key: printable(first.key) })
     )
   }
 
@@ -629,7 +634,6 @@ class Reader<K, V> {
         )
         if (rebuild === this.whole) {
           this.whole = undefined
-          core.waiters.resume()
           if (core.latched) yield* setStatus(core, { _tag: "CaughtUp" })
         }
       }

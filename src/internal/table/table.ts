@@ -6,7 +6,6 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -30,7 +29,7 @@ import { retryDelay } from "../client/backoff.ts"
 import { describeCode } from "../protocol/errorCodes.ts"
 import { isDenial } from "../source/context.ts"
 import { ensureTopic, type CheckedTopic } from "../topic.ts"
-import { makeCore, progressOf, runReader, setStatus, settled, tellOfStart, type Core } from "./reader.ts"
+import { endStreams, makeCore, progressOf, runReader, setStatus, settled, tellOfStart, type Core } from "./reader.ts"
 import { readOptions } from "./settings.ts"
 import { keyId } from "./snapshot.ts"
 import { supervise, typed } from "./supervision.ts"
@@ -58,11 +57,10 @@ export const make = <K = string, V = never>(
 
 /** The reader is gone by now: who still waits will wait for nothing. */
 const close = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
-  Effect.suspend(() => {
+  Effect.sync(() => {
     core.waiters.end(Cause.fail(new TableClosedError({ topic: core.config.topic })))
-    core.subscriptions.close()
+    endStreams(core, undefined)
     settled(core)
-    return Effect.zipRight(PubSub.shutdown(core.poison), PubSub.shutdown(core.truncations))
   })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -357,16 +355,18 @@ const face = <K, V>(core: Core<K, V>): KafkaTable<K, V> => {
       }),
     freshness: Effect.map(Clock.currentTimeMillis, (now) => freshnessOf(core, now)),
     stats: Effect.sync(() => statsOf(core)),
-    poison: Stream.fromPubSub(core.poison),
-    truncations: Stream.fromPubSub(core.truncations)
+    poison: core.poison.stream,
+    truncations: core.truncations.stream
   }
 }
 
+/** The statuses end with the reader: who waits is told of that by other means. */
 const untilCaughtUp = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
   core.statuses.ref.changes.pipe(
     // not what somebody else set it to
     Stream.takeUntil(() => core.status._tag === "CaughtUp"),
-    Stream.runDrain
+    Stream.runDrain,
+    Effect.zipRight(Effect.suspend(() => (core.status._tag === "CaughtUp" ? Effect.void : Effect.never)))
   )
 
 const partitionsOf = <K, V>(core: Core<K, V>): ReadonlyArray<PartitionStats> =>
