@@ -56,8 +56,11 @@ class Flags extends Context.Tag("examples/Flags")<
   Flags,
   {
     readonly isOn: (flag: string, user: string) => boolean
-    /** Runs the effect whenever the flag is on, and interrupts it when it is not any more. */
-    readonly whileOn: (flag: string, job: Effect.Effect<void>) => Effect.Effect<void>
+    /**
+     * Runs the effect whenever the flag is on, and interrupts it when it is not any more. Fails when flags are not
+     * followed any more.
+     */
+    readonly whileOn: (flag: string, job: Effect.Effect<void>) => Effect.Effect<void, KafkaTable.TableFailure>
   }
 >() {
   static readonly layer = Layer.effect(

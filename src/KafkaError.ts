@@ -551,7 +551,8 @@ export class TableClosedError extends Data.TaggedError("KafkaTableClosedError")<
 }
 
 /**
- * A bug: something threw that cannot throw. The reader ended, its content stays. `cause` is what was thrown.
+ * A bug: something threw, or was interrupted, that cannot be. The reader ended, its content stays. `cause` is what was
+ * thrown. With `origin: "restart"` it is the `restart` schedule of the options that did.
  *
  * @since 0.1.0
  * @category errors
@@ -559,11 +560,15 @@ export class TableClosedError extends Data.TaggedError("KafkaTableClosedError")<
 export class DefectError extends Data.TaggedError("KafkaDefectError")<{
   readonly topic: string
   readonly cause: unknown
+  readonly origin?: "restart"
 }> {
   readonly reason = "Defect" as const
   readonly retriable = false
   override get message(): string {
     const what = issue.inOneLine(this.cause)
+    if (this.origin === "restart") {
+      return `The restart schedule of the table of ${where(this)} broke instead of deciding: ${what}. The content stays, reading has ended: mend the schedule, and restart the table.`
+    }
     return `A bug of effect-ktables, or of the driver that it was given, ${where(this)}: ${what}. The content stays, reading has ended: restart the table, and please report this with its cause.`
   }
 }

@@ -242,8 +242,11 @@ export const backPressure = (capacity: number): Strategy => ({ _tag: "BackPressu
  */
 export interface Subscription<in out K, out V> {
   readonly snapshot: TableSnapshot<K, V>
-  /** To be run once. Ends when the table is closed. */
-  readonly changes: Stream.Stream<TableChange<K, V>>
+  /**
+   * To be run once. Fails when the reader has ended for good, after the changes that came before; ends when the table is
+   * closed.
+   */
+  readonly changes: Stream.Stream<TableChange<K, V>, TableFailure>
 }
 
 /**
@@ -292,21 +295,30 @@ export interface KafkaTable<in out K, in out V> {
   /**
    * The content as a `SubscriptionRef`: one publication a batch of records. Its `changes` begin with the current
    * snapshot, and a slow consumer sees the latest one next. Setting it changes what other readers of the ref see until
-   * the next publication, and nothing else: the table does not read it.
+   * the next publication, and nothing else: the table does not read it. `changes` end after the last snapshot when the
+   * reader has ended for good, and when the table is closed: their type knows no failure, `failure` tells.
    */
   readonly ref: SubscriptionRef.SubscriptionRef<TableSnapshot<K, V>>
 
-  /** Changes from the moment the stream is run, conflated for a slow consumer. Ends when the table is closed. */
-  readonly changes: Stream.Stream<TableChange<K, V>>
+  /**
+   * Changes from the moment the stream is run, conflated for a slow consumer. Fails with the error of `failure` once the
+   * reader has ended for good, after the changes that came before: it goes on through what heals by itself, and through
+   * the runs of a restart policy. Ends when the table is closed.
+   */
+  readonly changes: Stream.Stream<TableChange<K, V>, TableFailure>
   /** The same with another policy for a slow consumer. */
-  readonly changesWith: (strategy: Strategy) => Stream.Stream<TableChange<K, V>>
+  readonly changesWith: (strategy: Strategy) => Stream.Stream<TableChange<K, V>, TableFailure>
   /** A snapshot and the changes that follow it, with neither gap nor double. Default strategy: `conflate`. */
   readonly subscribe: (options?: {
     readonly strategy?: Strategy
   }) => Effect.Effect<Subscription<K, V>, never, Scope.Scope>
-  /** The value of one key: now, and whenever it changes (the latest, for a slow consumer). Ends when the table is closed. */
-  readonly watch: (key: K) => Stream.Stream<Option.Option<V>>
+  /**
+   * The value of one key: now, and whenever it changes (the latest, for a slow consumer). Fails and ends as `changes`
+   * does; of a table whose reader has ended, after the value that there is.
+   */
+  readonly watch: (key: K) => Stream.Stream<Option.Option<V>, TableFailure>
 
+  /** Its `changes` end after `Failed` when the reader has ended for good, and when the table is closed. */
   readonly status: SubscriptionRef.SubscriptionRef<TableStatus>
   /** Waits until the table has caught up. */
   readonly awaitCaughtUp: (options?: WaitOptions) => Effect.Effect<void, WaitError>
@@ -332,12 +344,15 @@ export interface KafkaTable<in out K, in out V> {
   readonly freshness: Effect.Effect<Freshness>
   readonly stats: Effect.Effect<TableStats>
   /**
-   * Records that could not be decoded, from the moment the stream is run; a slow consumer keeps the last 1024. Ends
-   * when the table is closed.
+   * Records that could not be decoded, from the moment the stream is run; a slow consumer keeps the last 1024. Fails
+   * and ends as `changes` does.
    */
-  readonly poison: Stream.Stream<PoisonRecordError>
-  /** Truncations of the log that made the table rebuild a partition, from the moment the stream is run. */
-  readonly truncations: Stream.Stream<LogTruncatedError>
+  readonly poison: Stream.Stream<PoisonRecordError, TableFailure>
+  /**
+   * Truncations of the log that made the table rebuild a partition, from the moment the stream is run; a slow consumer
+   * keeps the last 64. Fails and ends as `changes` does.
+   */
+  readonly truncations: Stream.Stream<LogTruncatedError, TableFailure>
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -1,11 +1,17 @@
 import * as Effect from "effect/Effect"
 import type { ClientError, TopicError } from "../KafkaError.ts"
 
-/** Marks the log lines of one module of this library, so that they can be filtered. */
+/**
+ * Marks the log lines of one module of this library, so that they can be filtered. A logger of the user that throws
+ * ends nothing but its line.
+ */
 export const annotateLogs =
   (module: string, fields: Readonly<Record<string, string | number>>) =>
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.annotateLogs(self, { package: "effect-ktables", module, ...fields })
+  (line: Effect.Effect<void>): Effect.Effect<void> =>
+    Effect.annotateLogs(
+      Effect.catchAllDefect(line, () => Effect.void),
+      { package: "effect-ktables", module, ...fields }
+    )
 
 /**
  * Tells of a start that waits for a broker, which would say nothing until its timeout otherwise, in milliseconds. Once,

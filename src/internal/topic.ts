@@ -101,6 +101,7 @@ export const ensure = (
 export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect.Effect<EnsureOutcome, EnsureError> => {
   const { configs, onPolicyMismatch, topic } = settings
   const declared = configs[POLICY]
+  const annotate = annotateLogs("KafkaTopic", { topic })
 
   /** What a broker refused to do: about the topic, unless it passes by itself. */
   const refused = (error: BrokerError, what: string): EnsureError => {
@@ -191,7 +192,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
     if (policiesOf(policy).includes("delete") && !policiesOf(declared).includes("delete")) {
       yield* Effect.logInfo(
         `${POLICY} is "${policy}": compacted, but keys that are not written for retention.ms are still evicted`
-      )
+      ).pipe(annotate)
     }
     return outcome("verified", policy)
   })
@@ -201,7 +202,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
       ? Effect.as(
           Effect.logInfo(
             `${POLICY} may not be read (DESCRIBE_CONFIGS): not checked that the topic is compacted. Grant that right, or set ensureTopic: false`
-          ),
+          ).pipe(annotate),
           outcome("unreadable", undefined)
         )
       : Effect.fail(
@@ -218,7 +219,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
         return Effect.as(
           Effect.logWarning(
             `${POLICY} is "${policy}", not "${declared}": keys will be EVICTED by retention. Set it to compact, or use onPolicyMismatch "reconcile"`
-          ),
+          ).pipe(annotate),
           outcome("mismatch", policy)
         )
       case "fail":
@@ -244,7 +245,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
         Effect.map(readPolicy, (found) => (found !== undefined && isCompacting(found) ? found : undefined)),
         () => mismatchError(before)
       )
-      yield* Effect.logInfo(`${POLICY} was "${before}", and is "${policy}" now`)
+      yield* annotate(Effect.logInfo(`${POLICY} was "${before}", and is "${policy}" now`))
       return outcome("reconciled", policy)
     })
 
@@ -271,11 +272,9 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
       return yield* Effect.fail(refused(error, "it does not exist, and could not be created"))
     }
     const { partitions } = yield* untilLed
-    yield* Effect.logInfo(`created, with ${partitions.length} partition(s) and ${POLICY} "${declared}"`)
+    yield* annotate(Effect.logInfo(`created, with ${partitions.length} partition(s) and ${POLICY} "${declared}"`))
     return outcome("created", declared)
   })
 
-  return Effect.flatMap(describe, (found) => (found === undefined ? create : check)).pipe(
-    annotateLogs("KafkaTopic", { topic })
-  )
+  return Effect.flatMap(describe, (found) => (found === undefined ? create : check))
 }

@@ -309,10 +309,17 @@ export const changes = (test: Suite): void => {
       const table = yield* Scope.extend(kafka.table(topic), scope)
       const begun = yield* Deferred.make<void>()
       const { changes } = yield* Scope.extend(table.subscribe(), scope)
-      const fibers = yield* Effect.forEach(
-        [table.changes, changes, table.watch("a"), table.poison, table.truncations],
-        (stream: Stream.Stream<unknown>) => Effect.forkScoped(Stream.runDrain(stream))
-      )
+      const streams: ReadonlyArray<Stream.Stream<unknown, KafkaTable.TableFailure>> = [
+        table.changes,
+        table.changesWith(KafkaTable.backPressure(1)),
+        changes,
+        table.watch("a"),
+        table.poison,
+        table.truncations,
+        table.ref.changes,
+        table.status.changes
+      ]
+      const fibers = yield* Effect.forEach(streams, (stream) => Effect.forkScoped(Stream.runDrain(stream)))
       const last = yield* Effect.forkScoped(
         Stream.runDrain(Stream.tap(table.changes, () => Deferred.succeed(begun, void 0)))
       )
@@ -321,5 +328,12 @@ export const changes = (test: Suite): void => {
       yield* Scope.close(scope, Exit.void)
       const ended = yield* Effect.exit(Effect.timeout(Fiber.joinAll([...fibers, last]), "5 seconds"))
       assert.isTrue(Exit.isSuccess(ended))
+      // whoever comes later gets what is there, and the end
+      assert.deepStrictEqual([...(yield* Stream.runCollect(table.changes))], [])
+      assert.deepStrictEqual([...(yield* Stream.runCollect(table.watch("a")))], [Option.some("1")])
+      assert.deepStrictEqual(
+        [...(yield* Stream.runCollect(table.ref.changes))].map((snapshot) => [...snapshot]),
+        [[["a", "1"]]]
+      )
     }))
 }

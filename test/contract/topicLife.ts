@@ -1,15 +1,26 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { assert } from "vitest"
-import { Position } from "../../src/index.ts"
+import { KafkaTable, Position } from "../../src/index.ts"
 import { facts, collect, differences, eventually, failureOf, fold, numbers, statusOf } from "../support/live.ts"
 import { newName, openers, tableOn, type Kafka, type Suite } from "./suite.ts"
 
 /** Other clients' producers create again what they wrote to once, where brokers let them, whenever they look around. */
 const write = (kafka: Kafka, topic: string, ...keys: ReadonlyArray<string>) =>
   Effect.scoped(Effect.flatMap(kafka.writer(topic), (writer) => writer.setMany(keys.map((key) => [key, "1"] as const))))
+
+/** Runs a stream beside the test: what it gives, and how it ends. */
+const followed = <A, E>(stream: Stream.Stream<A, E>) =>
+  Effect.gen(function* () {
+    const seen: Array<A> = []
+    const fiber = yield* Effect.forkScoped(Stream.runForEach(stream, (one) => Effect.sync(() => seen.push(one))))
+    // it is subscribed once it ran
+    yield* Effect.yieldNow()
+    return { seen: seen, fiber }
+  })
 
 export const topicLife = (test: Suite): void => {
   test("not there, and not to be created: a typed error with its name, and it stays missing", (kafka) =>
@@ -47,6 +58,104 @@ export const topicLife = (test: Suite): void => {
       assert.isTrue(failureOf(yield* Effect.exit(table.awaitCaughtUp())) === error)
       assert.deepStrictEqual([...table.unsafeSnapshot()], [["a", "1"]])
       assert.isUndefined(yield* kafka.describeTopic(topic))
+    }))
+
+  test("deleted under streams: each fails with the reader's error, after what came before; late ones at once", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic()
+      yield* write(kafka, topic, "a")
+      const table = yield* kafka.table(topic)
+      const subscription = yield* table.subscribe({ strategy: KafkaTable.backPressure(10) })
+      // nobody takes from this one before the end
+      const untaken = yield* table.subscribe()
+      const all: ReadonlyArray<readonly [name: string, stream: Stream.Stream<string, KafkaTable.TableFailure>]> = [
+        ["changes", Stream.map(table.changes, ({ key }) => key)],
+        ["changesWith", Stream.map(table.changesWith(KafkaTable.sliding(5)), ({ key }) => key)],
+        ["subscribe", Stream.map(subscription.changes, ({ key }) => key)],
+        [
+          "watch",
+          Stream.map(
+            table.watch("b"),
+            Option.getOrElse(() => "none")
+          )
+        ],
+        ["poison", Stream.map(table.poison, ({ message }) => message)],
+        ["truncations", Stream.map(table.truncations, ({ message }) => message)]
+      ]
+      const running = yield* Effect.forEach(all, ([, stream]) => followed(stream))
+      const [snapshots, statuses] = [
+        yield* followed(Stream.map(table.ref.changes, ({ size }) => size)),
+        yield* followed(Stream.map(table.status.changes, ({ _tag }) => _tag))
+      ]
+      yield* write(kafka, topic, "b")
+      yield* eventually(table.size, (size) => size === 2)
+      yield* kafka.deleteTopic(topic)
+      const error = yield* Effect.flip(table.failure)
+      assert.deepInclude(facts(error), { _tag: "KafkaTopicError", reason: "Deleted" })
+      const seen = yield* Effect.forEach(running, ({ fiber, seen }) =>
+        Effect.map(Fiber.await(fiber), (exit) => ({ seen, isToldWhy: failureOf(exit) === error }))
+      )
+      assert.deepStrictEqual(
+        seen.map(({ isToldWhy, seen }, i) => [all[i][0], isToldWhy, seen]),
+        [
+          ["changes", true, ["b"]],
+          ["changesWith", true, ["b"]],
+          ["subscribe", true, ["b"]],
+          ["watch", true, ["none", "1"]],
+          ["poison", true, []],
+          ["truncations", true, []]
+        ]
+      )
+      yield* Fiber.join(snapshots.fiber)
+      assert.deepStrictEqual(snapshots.seen, [1, 2])
+      yield* Fiber.join(statuses.fiber)
+      assert.strictEqual(statuses.seen.at(-1), "Failed")
+
+      const late = yield* table.subscribe()
+      assert.deepStrictEqual([...late.snapshot.keys()], ["a", "b"])
+      for (const [stream, before] of [
+        [Stream.map(untaken.changes, ({ key }) => key), ["b"]],
+        [Stream.map(late.changes, ({ key }) => key), []],
+        ...all.map(([name, stream]) => [stream, name === "watch" ? ["1"] : []] as const)
+      ] as const) {
+        const { fiber, seen } = yield* followed(stream)
+        assert.isTrue(failureOf(yield* Fiber.await(fiber)) === error)
+        assert.deepStrictEqual(seen, before)
+      }
+      assert.strictEqual((yield* table.stats).subscribers, 0)
+      assert.deepStrictEqual([...(yield* Stream.runCollect(table.ref.changes))].length, 1)
+    }))
+
+  test("deleted under streams, with a restart policy: they go on, and fail when it gives up", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic()
+      yield* write(kafka, topic, "a")
+      let givesUp = false
+      const table = yield* kafka.table(topic, {
+        restart: Schedule.whileInput(Schedule.spaced("200 millis"), () => !givesUp)
+      })
+      const changes = yield* followed(
+        Stream.map(table.changes, ({ _tag, key }) => `${_tag === "Delete" ? "-" : "+"}${key}`)
+      )
+      const watched = yield* followed(Stream.map(table.watch("b"), Option.isSome))
+      yield* kafka.deleteTopic(topic)
+      yield* eventually(statusOf(table), (one) => one._tag === "Failed")
+      assert.isNull(changes.fiber.unsafePoll())
+      yield* kafka.createTopic(topic)
+      yield* write(kafka, topic, "b")
+      yield* eventually(
+        Effect.sync(() => [...changes.seen]),
+        (seen) => seen.includes("-a") && seen.includes("+b")
+      )
+      yield* eventually(statusOf(table), (one) => one._tag === "CaughtUp")
+      assert.sameMembers([...changes.seen], ["-a", "+b"])
+      assert.deepStrictEqual([changes.fiber.unsafePoll(), watched.fiber.unsafePoll()], [null, null])
+      givesUp = true
+      yield* kafka.deleteTopic(topic)
+      const error = yield* Effect.flip(table.failure)
+      assert.strictEqual(error.reason, "Deleted")
+      for (const { fiber } of [changes, watched]) assert.isTrue(failureOf(yield* Fiber.await(fiber)) === error)
+      assert.deepStrictEqual(watched.seen, [false, true])
     }))
 
   test("re-created: typed with both ids; with a restart policy the new content replaces the old at once", (kafka) =>

@@ -8,7 +8,6 @@ import {
   readLeaderEpoch
 } from "../../src/internal/recordBatch/batchHeader.ts"
 import { crc32, crc32c } from "../../src/internal/recordBatch/checksum.ts"
-import { DecompressionBudget } from "../../src/internal/recordBatch/compression.ts"
 import { Refusal } from "../../src/internal/recordBatch/corruption.ts"
 import {
   BATCH_OVERHEAD,
@@ -387,27 +386,6 @@ describe("room for records", () => {
     expect(after(65_536)).toBe(65_536)
     expect(after(200_000)).toBe(200_000)
     expect(after(1)).toBe(65_536)
-  })
-})
-
-describe("what decompression may take", () => {
-  const limits = { maxBatchBytes: 64 * 1024 * 1024, maxRatio: 10, maxFetchBytes: 100 * 1024 * 1024 }
-
-  it("is so much a batch, by its size, and small batches have 4 MiB", () => {
-    const budget = new DecompressionBudget(limits)
-    expect(budget.allowance(1)).toBe(4 * 1024 * 1024)
-    expect(budget.allowance(1024 * 1024)).toBe(10 * 1024 * 1024)
-    expect(budget.allowance(10 * 1024 * 1024)).toBe(64 * 1024 * 1024)
-  })
-
-  it("is less by what others of the same answer took", () => {
-    const budget = new DecompressionBudget(limits)
-    budget.spend(50 * 1024 * 1024)
-    expect(budget.allowance(10 * 1024 * 1024)).toBe(50 * 1024 * 1024)
-    budget.spend(49 * 1024 * 1024)
-    expect(budget.allowance(1)).toBe(1024 * 1024)
-    budget.spend(1024 * 1024)
-    expect(budget.allowance(1)).toBe(0)
   })
 })
 

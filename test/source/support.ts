@@ -55,12 +55,18 @@ const manualClock = Effect.map(Effect.clock, (clock) =>
   clock instanceof ManualClock ? clock : assert.fail("not within `it` of this module")
 )
 
-export interface OptionsOfTest extends Partial<Omit<SourceOptions, "fetch" | "client">> {
+export interface OptionsOfTest extends Partial<Omit<SourceOptions, "fetch" | "client" | "retention">> {
+  /** How long the topic keeps tombstones, by all that was ever said of it. */
+  readonly tombstonesLastMillis?: () => number
   readonly fetch?: Partial<SourceOptions["fetch"]>
 }
 
 /** Makes a source, whose events are taken at once unless `takes` is false. */
-export const watch = (cluster: FakeCluster, options: OptionsOfTest = {}, takes = true) =>
+export const watch = (
+  cluster: FakeCluster,
+  { tombstonesLastMillis = () => 86_400_000, ...options }: OptionsOfTest = {},
+  takes = true
+) =>
   Effect.gen(function* () {
     const clock = yield* Effect.clock
     const asked: Array<Asked> = []
@@ -77,7 +83,7 @@ export const watch = (cluster: FakeCluster, options: OptionsOfTest = {}, takes =
       metadataMaxAgeMillis: METADATA_AGE,
       deniedRetryMillis: DENIED_RETRY,
       missingGraceMillis: GRACE,
-      tombstonesLastMillis: () => 86_400_000,
+      retention: { learned: () => Effect.succeed(true), lowestRetentionSince: tombstonesLastMillis },
       onWaiting: (error) => Effect.sync(() => waits.push(error.reason)),
       onConnection: ({ broker, error, state }) => Effect.sync(() => connections.push([state, broker, error?.reason])),
       ...options,

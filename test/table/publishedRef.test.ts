@@ -5,13 +5,14 @@ import * as Fiber from "effect/Fiber"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import type { Bag, Item } from "../../src/internal/bag.ts"
 import { PublishedRef } from "../../src/internal/table/publishedRef.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
 
 const settled = Effect.repeatN(yieldToEventLoop, 3)
 
 /** What a stream of changes gives, as it comes. */
-const collect = <A>(changes: Stream.Stream<A>) =>
+const collect = <A, E>(changes: Stream.Stream<A, E>) =>
   Effect.gen(function* () {
     const seen: Array<A> = []
     const fiber = yield* Effect.fork(Stream.runForEach(changes, (value) => Effect.sync(() => seen.push(value))))
@@ -89,15 +90,47 @@ describe("PublishedRef", () => {
         })
       )
 
-      it.effect("a stream that is interrupted is forgotten", () =>
+      it.effect("a stream that has ended, one way or the other, is forgotten", () =>
         Effect.gen(function* () {
           const published = yield* PublishedRef.make(0, { keepsAll })
+          const runs = () => {
+            let count = 0
+            ;(Reflect.get(published, "runs") as Bag<Item>).forEach(() => count++)
+            return count
+          }
           const { fiber, seen } = yield* collect(published.ref.changes)
+          const failing = yield* collect(
+            Stream.tap(published.ref.changes, (value) => (value === 1 ? Effect.fail("") : Effect.void))
+          )
+          assert.strictEqual(runs(), 2)
           yield* Fiber.interrupt(fiber)
+          assert.strictEqual(runs(), 1)
           published.set(1)
           yield* settled
-          assert.deepStrictEqual(seen, [0])
+          assert.strictEqual(runs(), 0)
+          assert.deepStrictEqual([seen, failing.seen], [[0], [0]])
           assert.deepStrictEqual([...(yield* Stream.runCollect(Stream.take(published.ref.changes, 1)))], [1])
+          assert.strictEqual(runs(), 0)
+        })
+      )
+
+      it.effect("its changes end after what there is when the owner has ended, and so do later ones", () =>
+        Effect.gen(function* () {
+          const published = yield* PublishedRef.make(0, { keepsAll })
+          const waiting = yield* collect(published.ref.changes)
+          const goOn = yield* Deferred.make<void>()
+          const slow = yield* collect(Stream.tap(published.ref.changes, () => Deferred.await(goOn)))
+          published.set(1)
+          published.set(2)
+          published.end()
+          yield* Fiber.join(waiting.fiber)
+          assert.deepStrictEqual(waiting.seen, keepsAll ? [0, 1, 2] : [0, 2])
+          assert.isNull(slow.fiber.unsafePoll())
+          yield* Deferred.succeed(goOn, undefined)
+          yield* Fiber.join(slow.fiber)
+          assert.deepStrictEqual(slow.seen, keepsAll ? [0, 1, 2] : [0, 2])
+          assert.deepStrictEqual([...(yield* Stream.runCollect(published.ref.changes))], [2])
+          assert.strictEqual(yield* published.ref, 2)
         })
       )
     })

@@ -12,7 +12,7 @@ import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
 import { ABSENT } from "../../src/internal/table/rowVector.ts"
 import { TableState } from "../../src/internal/table/state.ts"
-import { Subscriptions } from "../../src/internal/table/subscriptions.ts"
+import { Reports, Subscriptions } from "../../src/internal/table/subscriptions.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
 
 type Change = TableChange<string, number>
@@ -135,6 +135,54 @@ describe("Subscriptions", () => {
       first.remove()
       assert.strictEqual(source.subscriptions.count, 0)
       assert.isTrue(source.subscriptions.isEmpty)
+    })
+  )
+
+  it.effect.each(strategies)("fails after what is buffered, and whoever comes later at once: $_tag", (strategy) =>
+    Effect.gen(function* () {
+      const subscriptions = new Subscriptions<string, number, string>()
+      const told = (stream: Stream.Stream<Change, string>) =>
+        Effect.gen(function* () {
+          const seen: Array<Change> = []
+          const error = yield* Effect.flip(Stream.runForEach(stream, (change) => Effect.sync(() => seen.push(change))))
+          return [error, brief(seen)] as const
+        })
+      const source = new Source()
+      const change = source.publish(["a", 1])
+      const [waiting, waitingForKey] = [
+        yield* Effect.fork(told(Stream.fromChannel(subscriptions.channel(strategy)))),
+        yield* Effect.fork(told(subscriptions.add(strategy, "b").changes))
+      ]
+      const untaken = subscriptions.add(strategy)
+      yield* settled
+      subscriptions.push({ ids: ["a"], changes: [...change] })
+      subscriptions.fail("over")
+      // the first end counts
+      subscriptions.fail("over again")
+      subscriptions.close()
+      const all = [["a", 1, undefined]]
+      assert.deepStrictEqual(yield* Fiber.join(waiting), ["over", all])
+      assert.deepStrictEqual(yield* Fiber.join(waitingForKey), ["over", []])
+      assert.deepStrictEqual(yield* told(untaken.changes), ["over", all])
+      // and again, now that there is nothing more
+      assert.deepStrictEqual(yield* told(untaken.changes), ["over", []])
+      assert.deepStrictEqual(yield* told(subscriptions.add(strategy).changes), ["over", []])
+      assert.deepStrictEqual(yield* told(Stream.fromChannel(subscriptions.channel(strategy))), ["over", []])
+      assert.strictEqual(subscriptions.count, 0)
+      assert.isFalse(subscriptions.isFull)
+    })
+  )
+
+  it.effect("a reader that waits for room goes on when all of it ends", () =>
+    Effect.gen(function* () {
+      const subscriptions = new Subscriptions<string, number, string>()
+      subscriptions.add(backPressure(1))
+      const changes = new Source().publish(["a", 1], ["b", 1])
+      subscriptions.push({ ids: ["a", "b"], changes: [...changes] })
+      const reader = yield* Effect.fork(subscriptions.awaitRoom)
+      assert.isTrue(yield* isPending(reader))
+      subscriptions.fail("over")
+      yield* Fiber.join(reader)
     })
   )
 
@@ -614,4 +662,87 @@ describe("Subscriptions", () => {
       })
     )
   })
+})
+
+describe("Reports", () => {
+  const told = <A>(stream: Stream.Stream<A, string>) =>
+    Effect.gen(function* () {
+      const seen: Array<A> = []
+      const fiber = yield* Effect.fork(
+        Effect.exit(Stream.runForEach(stream, (report) => Effect.sync(() => seen.push(report))))
+      )
+      yield* settled
+      return { seen, fiber }
+    })
+
+  it.effect("reach whoever listens when they are made, in their order, and nobody who comes later", () =>
+    Effect.gen(function* () {
+      const reports = new Reports<number, string>(10)
+      reports.push([1])
+      const first = yield* told(reports.stream)
+      reports.push([2, 3])
+      yield* settled
+      const second = yield* told(reports.stream)
+      reports.push([4])
+      yield* settled
+      assert.deepStrictEqual([first.seen, second.seen], [[2, 3, 4], [4]])
+      yield* Fiber.interrupt(first.fiber)
+      reports.push([5])
+      yield* settled
+      assert.deepStrictEqual(
+        [first.seen, second.seen],
+        [
+          [2, 3, 4],
+          [4, 5]
+        ]
+      )
+      assert.strictEqual((Reflect.get(reports, "all") as Set<unknown>).size, 1)
+    })
+  )
+
+  it.effect("a slow one keeps the last of them", () =>
+    Effect.gen(function* () {
+      const reports = new Reports<number, string>(3)
+      const begun = yield* Queue.unbounded<number>()
+      const goOn = yield* Queue.unbounded<number>()
+      const seen: Array<number> = []
+      yield* Effect.fork(
+        Stream.runForEach(reports.stream, (report) =>
+          Effect.zipRight(
+            Queue.offer(begun, report),
+            Effect.map(Queue.take(goOn), () => seen.push(report))
+          )
+        )
+      )
+      yield* settled
+      reports.push([0])
+      yield* Queue.take(begun)
+      for (let i = 1; i <= 10; i++) reports.push([i])
+      yield* Queue.offerAll(goOn, [0, 0, 0, 0])
+      yield* settled
+      assert.deepStrictEqual(seen, [0, 8, 9, 10])
+    })
+  )
+
+  for (const how of ["fail", "close"] as const) {
+    it.effect(`${how}: after what was reported before, and for whoever comes later at once`, () =>
+      Effect.gen(function* () {
+        const reports = new Reports<number, string>(3)
+        const { fiber, seen } = yield* told(reports.stream)
+        reports.push([1, 2])
+        if (how === "fail") reports.fail("over")
+        else reports.close()
+        // the first end counts
+        reports.close()
+        reports.fail("over again")
+        const end = how === "fail" ? Exit.fail("over") : Exit.void
+        assert.deepStrictEqual(yield* Fiber.join(fiber), end)
+        assert.deepStrictEqual(seen, [1, 2])
+        const late = yield* told(reports.stream)
+        assert.deepStrictEqual(yield* Fiber.join(late.fiber), end)
+        assert.deepStrictEqual(late.seen, [])
+        assert.strictEqual((Reflect.get(reports, "all") as Set<unknown>).size, 0)
+      })
+    )
+  }
 })

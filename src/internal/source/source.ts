@@ -6,7 +6,6 @@
  * end, and one that fetches, with a connection of its own. They share the partitions' state, which is changed in
  * synchronous steps only, and wake each other by one signal.
  */
-import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
@@ -23,7 +22,7 @@ import type { SourceEvent, SourcePartition } from "./partition.ts"
 
 export interface Source {
   readonly events: Pick<HandOff<SourceEvent>, "take">
-  /** Never ends, unless a fiber of the source died of a defect: dies of it, too. */
+  /** Never ends, unless a fiber of the source ended, by a defect or by interruption: ends of the same, too. */
   readonly broken: Effect.Effect<never>
   readonly partitions: ReadonlyMap<number, Readonly<SourcePartition>>
   readonly description: () => TopicDescription | undefined
@@ -39,10 +38,10 @@ export interface Source {
 export const makeSource = (options: SourceOptions): Effect.Effect<Source, never, Scope.Scope> =>
   Effect.gen(function* () {
     const broken = yield* Deferred.make<never>()
+    let isClosing = false
+    // A driver's Effect may end by interruption as well: only our own closing is none of the reader's business.
     const watched = (fiber: Effect.Effect<never>): Effect.Effect<never> =>
-      Effect.onError(fiber, (cause) =>
-        Cause.isInterruptedOnly(cause) ? Effect.void : Deferred.failCause(broken, cause)
-      )
+      Effect.onError(fiber, (cause) => (isClosing ? Effect.void : Deferred.failCause(broken, cause)))
     // one answer waiting, one being applied, one in flight: what a reader may hold of the network's bytes
     const events = new HandOff<SourceEvent>()
     const fetchers = yield* FiberMap.make<number>()
@@ -87,6 +86,13 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
           ])
         )
       )
+    )
+
+    // the last one that is added runs first: before the fibers are interrupted
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        isClosing = true
+      })
     )
 
     return {

@@ -1,6 +1,7 @@
 /**
  * A `SubscriptionRef` that its owner sets at once, by a plain function. Effect's own is set under its semaphore, which
  * somebody else who has the ref may hold for as long as he likes (`SubscriptionRef.updateEffect`): the reader would wait for him.
+ * And its `changes` end when the owner says so.
  */
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
@@ -17,9 +18,16 @@ interface Run<A> extends Item {
   resume: (() => void) | undefined
 }
 
+const wake = (run: Run<unknown>): void => {
+  const { resume } = run
+  run.resume = undefined
+  resume?.()
+}
+
 export class PublishedRef<A> {
   private value: A
   private readonly keepsAll: boolean
+  private isEnded = false
   private readonly runs = new Bag<Run<A>>()
   /** For everybody: what they set it to is there until the owner's next value. */
   readonly ref: SubscriptionRef.SubscriptionRef<A>
@@ -55,27 +63,31 @@ export class PublishedRef<A> {
   set(value: A): void {
     this.value = value
     this.runs.forEach((run) => {
-      const { resume } = run
       if (this.keepsAll) run.news.push(value)
       else run.news = [value]
-      run.resume = undefined
-      resume?.()
+      wake(run)
     })
   }
 
-  /** The value that there is, and those that follow: none is missed, and none comes twice. */
+  /** There is no next value of the owner's: `changes` end after those that there are. */
+  end(): void {
+    this.isEnded = true
+    this.runs.forEach(wake)
+  }
+
+  /** The value that there is, and those that follow until the end: none is missed, and none comes twice. */
   private readonly channel: Channel.Channel<Chunk.Chunk<A>> = Channel.suspend(() => {
     const run: Run<A> = { at: 0, news: [this.value], resume: undefined }
     this.runs.add(run)
     const news = Channel.fromEffect(
       Effect.async<void>((resume) => {
-        if (run.news.length > 0) resume(Effect.void)
+        if (run.news.length > 0 || this.isEnded) resume(Effect.void)
         else run.resume = () => resume(Effect.void)
       })
     )
     const next = (): Channel.Channel<Chunk.Chunk<A>> => {
       const all = run.news
-      if (all.length === 0) return Channel.flatMap(news, next)
+      if (all.length === 0) return this.isEnded ? Channel.void : Channel.flatMap(news, next)
       run.news = []
       return Channel.flatMap(Channel.write(Chunk.unsafeFromArray(all)), next)
     }

@@ -4,11 +4,16 @@
  * One `Core` lives as long as the table. Each run of the reader has a source of its own; a second run (after a failure,
  * by the restart policy) fills a `Rebuild` and leaves the live content alone until that is complete.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import { constTrue, constVoid } from "effect/Function"
-import * as PubSub from "effect/PubSub"
+import type * as ParseResult from "effect/ParseResult"
+import type * as Scope from "effect/Scope"
 import type { KafkaClient } from "../../KafkaClient.ts"
 import {
   CorruptBatchError,
@@ -22,6 +27,7 @@ import {
 } from "../../KafkaError.ts"
 import type { Progress, TableFailure, TableStatus } from "../../KafkaTable.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
+import { parseError, parseErrorOf } from "../codecIssue.ts"
 import { annotateLogs, tellOfWaiting } from "../log.ts"
 import { makeTableMetrics } from "../metrics.ts"
 import { BatchCorruption } from "../recordBatch/corruption.ts"
@@ -38,7 +44,7 @@ import { Rebuild } from "./rebuild.ts"
 import type { TableConfig } from "./settings.ts"
 import { recordStoreOf } from "./recordStore.ts"
 import { TableState } from "./state.ts"
-import { Subscriptions } from "./subscriptions.ts"
+import { Reports, Subscriptions } from "./subscriptions.ts"
 import { TopicSettings } from "./topicSettings.ts"
 import { Waiters } from "./waiters.ts"
 
@@ -94,14 +100,16 @@ export interface Core<K, V> {
   readonly state: TableState<K, V>
   readonly counters: Counters
   readonly metrics: ReturnType<typeof makeTableMetrics>
-  readonly subscriptions: Subscriptions<K, V>
+  readonly subscriptions: Subscriptions<K, V, TableFailure>
   readonly waiters: Waiters<TableFailure | TableClosedError>
-  readonly poison: PubSub.PubSub<PoisonRecordError>
-  readonly truncations: PubSub.PubSub<LogTruncatedError>
+  readonly poison: Reports<PoisonRecordError, TableFailure>
+  readonly truncations: Reports<LogTruncatedError, TableFailure>
   readonly snapshots: PublishedRef<TableSnapshot<K, V>>
   readonly statuses: PublishedRef<TableStatus>
   /** Done when the table has caught up first, or cannot. */
   readonly ready: Deferred.Deferred<void, TableFailure>
+  /** Done when the reader has ended for good. */
+  readonly failed: Deferred.Deferred<never, TableFailure>
   /** Is the content between two publications? */
   settling: boolean
   /** Notified at the second of them. */
@@ -147,11 +155,12 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       metrics: makeTableMetrics(config.topic, yield* Effect.metricLabels),
       subscriptions: new Subscriptions(),
       waiters: new Waiters((partition) => core.partitions.get(partition)?.visible),
-      poison: yield* PubSub.sliding<PoisonRecordError>(1024),
-      truncations: yield* PubSub.sliding<LogTruncatedError>(64),
+      poison: new Reports(1024),
+      truncations: new Reports(64),
       snapshots: yield* PublishedRef.make(snapshot, { keepsAll: false }),
       statuses: yield* PublishedRef.make<TableStatus>(status, { keepsAll: true }),
       ready: yield* Deferred.make<void, TableFailure>(),
+      failed: yield* Deferred.make<never, TableFailure>(),
       settling: false,
       settled: new Signal(),
       snapshot,
@@ -172,17 +181,29 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
     return core
   })
 
+/** There will be no other publication. Streams end, with the failure if there is one and their types know of any. */
+export const endStreams = <K, V>(core: Core<K, V>, failure: TableFailure | undefined): void => {
+  for (const streams of [core.subscriptions, core.poison, core.truncations]) {
+    if (failure === undefined) streams.close()
+    else streams.fail(failure)
+  }
+  core.snapshots.end()
+  core.statuses.end()
+}
+
 /** Whoever waits for the next publication goes on. */
 export const settled = <K, V>(core: Core<K, V>): void => {
   core.settling = false
   core.settled.notify()
 }
 
+export const publishStatus = <K, V>(core: Core<K, V>, status: TableStatus): void => {
+  core.status = status
+  core.statuses.set(status)
+}
+
 export const setStatus = <K, V>(core: Core<K, V>, status: TableStatus): Effect.Effect<void> =>
-  Effect.sync(() => {
-    core.status = status
-    core.statuses.set(status)
-  })
+  Effect.sync(() => publishStatus(core, status))
 
 export const progressOf = <K, V>(core: Core<K, V>, now: number): Progress => {
   let done = 0
@@ -274,12 +295,16 @@ class Reader<K, V> {
     core.source = source
   }
 
-  get run(): Effect.Effect<never, TableFailure> {
+  get run(): Effect.Effect<never, TableFailure, Scope.Scope> {
     const next = Effect.flatMap(this.source.events.take, (event) => this.handle(event))
-    return Effect.raceFirst(
-      // `Effect.forever` yields after each
-      Effect.zipRight(Effect.whileLoop({ while: constTrue, body: () => next, step: constVoid }), Effect.never),
-      this.source.broken
+    // `Effect.forever` yields after each
+    const reading = Effect.zipRight(
+      Effect.whileLoop({ while: constTrue, body: () => next, step: constVoid }),
+      Effect.never
+    )
+    // A race goes on without a fiber that is interrupted from outside: so it is about the fiber's exit.
+    return Effect.flatMap(Effect.forkScoped(reading), (fiber) =>
+      Effect.flatten(Effect.raceFirst(Fiber.await(fiber), this.source.broken))
     )
   }
 
@@ -293,10 +318,8 @@ class Reader<K, V> {
         return this.onFetched(event)
       case "Truncated":
         this.forget(event)
-        return Effect.zipRight(
-          PubSub.publish(this.core.truncations, event.error),
-          this.onRebuild(event.partition, event.generation, event.error.message)
-        )
+        this.core.truncations.push([event.error])
+        return this.onRebuild(event.partition, event.generation, event.error.message)
       case "Stale":
         return this.onRebuild(
           event.partition,
@@ -445,7 +468,7 @@ class Reader<K, V> {
             return goOn()
           })
         case "decode":
-          return Effect.flatMap(Effect.either(application.suspendedValue), (result) => {
+          return Effect.flatMap(decodedBy(application), (result) => {
             application.decoded(result)
             return goOn()
           })
@@ -577,12 +600,10 @@ class Reader<K, V> {
   private reportPoison(poison: ReadonlyArray<PoisonRecordError>): Effect.Effect<void> {
     const [first] = poison
     const more = poison.length === 1 ? "" : ` (and ${poison.length - 1} more in this fetch)`
-    return Effect.andThen(
-      PubSub.publishAll(this.core.poison, poison),
-      Effect.logWarning(first.message + more).pipe(
-        this.annotate,
-        Effect.annotateLogs({ partition: first.partition, offset: first.offset, key: printable(first.key) })
-      )
+    this.core.poison.push(poison)
+    return Effect.logWarning(first.message + more).pipe(
+      this.annotate,
+      Effect.annotateLogs({ partition: first.partition, offset: first.offset, key: printable(first.key) })
     )
   }
 
@@ -654,7 +675,6 @@ class Reader<K, V> {
         )
         if (rebuild === this.whole) {
           this.whole = undefined
-          core.waiters.resume()
           if (core.latched) yield* setStatus(core, { _tag: "CaughtUp" })
         }
       }
@@ -722,6 +742,24 @@ class Reader<K, V> {
     ).pipe(this.annotate)
   }
 }
+
+/**
+ * What comes of a value that only an Effect decodes. However that ends, by a defect or by interruption, too, it is this
+ * record that is not decodable.
+ */
+const decodedBy = <K, V>(application: Application<K, V>): Effect.Effect<Either.Either<V, ParseResult.ParseError>> =>
+  Effect.map(
+    Effect.exit(Effect.suspend(() => application.suspendedValue)),
+    Exit.match({
+      onSuccess: (value) => Either.right(value),
+      onFailure: (cause) =>
+        Either.left(
+          Cause.isInterruptedOnly(cause)
+            ? parseError("its codec's Effect was interrupted")
+            : parseErrorOf(Cause.squash(cause))
+        )
+    })
+  )
 
 /** A key for a log line: its text as far as it is text, and not endless. */
 const printable = (key: Uint8Array): string =>

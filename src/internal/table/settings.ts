@@ -1,5 +1,5 @@
 import type * as Effect from "effect/Effect"
-import type * as Schedule from "effect/Schedule"
+import * as Schedule from "effect/Schedule"
 import * as Codec from "../../Codec.ts"
 import type { Isolation } from "../../KafkaClient.ts"
 import type { InvalidOptionsError } from "../../KafkaError.ts"
@@ -53,6 +53,8 @@ export const readOptions = <K, V>(
       if ((fetch[name] ?? 0) > MAX_ANSWER_BYTES) check.problem(`fetch.${name}`, "must be at most 200 MiB")
     }
     if (!Codec.isCodec(options.value)) check.problem("value", "must be a Codec, such as Codec.json(schema)")
+    if (options.restart !== undefined && !Schedule.isSchedule(options.restart))
+      check.problem("restart", "must be a Schedule")
     if (options.key !== undefined && !Codec.isCodec(options.key))
       check.problem("key", "must be a Codec, such as Codec.utf8")
     return {

@@ -6,7 +6,9 @@ import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
+import { constVoid } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Strategy } from "../../KafkaTable.ts"
@@ -119,23 +121,27 @@ const bufferOf = <K, V>(strategy: Strategy): Buffer<TableChange<K, V>> => {
   }
 }
 
-/** The changes as a stream has them inside. */
-type Changes<K, V> = Channel.Channel<Chunk.Chunk<TableChange<K, V>>>
+/** What a subscriber gets, as a stream has it inside. */
+type Chunks<A, E> = Channel.Channel<Chunk.Chunk<A>, unknown, E>
+
+/** How a stream ends: with nothing, or with the failure that ended what it is of. */
+type End<E> = Exit.Exit<void, E>
 
 /** One run of a subscriber's stream. */
 interface Run {
   resume: (() => void) | undefined
 }
 
-class Subscriber<K, V> {
+class Subscriber<A, E> {
   private readonly runs = new Set<Run>()
   private room: Deferred.Deferred<void> | undefined
   private hasNews = false
-  closed = false
-  readonly buffer: Buffer<TableChange<K, V>>
+  private ended: End<E> | undefined
+  readonly buffer: Buffer<A>
 
-  constructor(buffer: Buffer<TableChange<K, V>>) {
+  constructor(buffer: Buffer<A>, ended: End<E> | undefined) {
     this.buffer = buffer
+    this.ended = ended
   }
 
   wake(): void {
@@ -147,8 +153,9 @@ class Subscriber<K, V> {
     }
   }
 
-  close(): void {
-    this.closed = true
+  /** Its streams end after what is buffered. The first end counts. */
+  end(how: End<E>): void {
+    this.ended ??= how
     this.wake()
     this.release()
   }
@@ -160,7 +167,7 @@ class Subscriber<K, V> {
     }
   }
 
-  private take(): ReadonlyArray<TableChange<K, V>> {
+  private take(): ReadonlyArray<A> {
     if (!this.hasNews) return []
     const all = this.buffer.drain()
     if (!this.buffer.isFull()) this.release()
@@ -169,23 +176,23 @@ class Subscriber<K, V> {
   }
 
   /**
-   * The changes until the table is closed. Written by hand, as an update may wake a thousand of these: one Effect for each
+   * All that is pushed until the end. Written by hand, as an update may wake a thousand of these: one Effect for each
    * wait, which needs nothing to be undone when it is interrupted, and none for what is there already.
    */
-  channel(finalizer: Effect.Effect<void> = Effect.void): Changes<K, V> {
+  channel(finalizer: Effect.Effect<void> = Effect.void): Chunks<A, E> {
     return Channel.suspend(() => {
       const run: Run = { resume: undefined }
       this.runs.add(run)
       const news = Channel.fromEffect(
         Effect.async<void>((resume) => {
-          if (this.hasNews || this.closed) resume(Effect.void)
+          if (this.hasNews || this.ended !== undefined) resume(Effect.void)
           else run.resume = () => resume(Effect.void)
         })
       )
-      const next = (): Changes<K, V> => {
+      const next = (): Chunks<A, E> => {
         const all = this.take()
         if (all.length > 0) return Channel.flatMap(Channel.write(Chunk.unsafeFromArray(all)), next)
-        return this.closed ? Channel.void : Channel.flatMap(news, next)
+        return this.ended === undefined ? Channel.flatMap(news, next) : Channel.fromEffect(this.ended)
       }
       return Channel.ensuring(
         Channel.suspend(next),
@@ -198,17 +205,17 @@ class Subscriber<K, V> {
   }
 
   readonly awaitRoom: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.closed || !this.buffer.isFull()) return Effect.void
+    if (this.ended !== undefined || !this.buffer.isFull()) return Effect.void
     const room = (this.room ??= Deferred.unsafeMake<void>(FiberId.none))
     return Effect.andThen(Deferred.await(room), this.awaitRoom)
   })
 }
 
-/** All subscribers of one table. */
-export class Subscriptions<K, V> {
-  private readonly all = new Set<Subscriber<K, V>>()
-  private readonly byKey = new Map<string, Set<Subscriber<K, V>>>()
-  private closed = false
+/** All subscribers of one table. `E` is what their streams fail with when the reader has ended for good. */
+export class Subscriptions<K, V, E = never> {
+  private readonly all = new Set<Subscriber<TableChange<K, V>, E>>()
+  private readonly byKey = new Map<string, Set<Subscriber<TableChange<K, V>, E>>>()
+  private ended: End<E> | undefined
 
   /** Must changes be collected at all? */
   get isEmpty(): boolean {
@@ -224,10 +231,10 @@ export class Subscriptions<K, V> {
   private register(
     strategy: Strategy,
     id: string | undefined
-  ): { readonly subscriber: Subscriber<K, V>; readonly remove: () => void } {
-    const subscriber = new Subscriber<K, V>(bufferOf(strategy))
-    if (this.closed) subscriber.closed = true
-    else if (id === undefined) this.all.add(subscriber)
+  ): { readonly subscriber: Subscriber<TableChange<K, V>, E>; readonly remove: () => void } {
+    const subscriber = new Subscriber<TableChange<K, V>, E>(bufferOf(strategy), this.ended)
+    if (this.ended !== undefined) return { subscriber, remove: constVoid }
+    if (id === undefined) this.all.add(subscriber)
     else {
       const set = this.byKey.get(id)
       if (set === undefined) this.byKey.set(id, new Set([subscriber]))
@@ -236,7 +243,7 @@ export class Subscriptions<K, V> {
     return {
       subscriber,
       remove: () => {
-        subscriber.close()
+        subscriber.end(Exit.void)
         this.all.delete(subscriber)
         const set = id === undefined ? undefined : this.byKey.get(id)
         if (set?.delete(subscriber) === true && set.size === 0) this.byKey.delete(id!)
@@ -244,17 +251,17 @@ export class Subscriptions<K, V> {
     }
   }
 
-  /** Registers at once; the stream ends when the table is closed. To be removed by `remove`. */
+  /** Registers at once; the stream ends as all of this does. To be removed by `remove`. */
   add(
     strategy: Strategy,
     id?: string
-  ): { readonly remove: () => void; readonly changes: Stream.Stream<TableChange<K, V>> } {
+  ): { readonly remove: () => void; readonly changes: Stream.Stream<TableChange<K, V>, E> } {
     const { remove, subscriber } = this.register(strategy, id)
     return { remove, changes: Stream.fromChannel(subscriber.channel()) }
   }
 
   /** Registers when it is run, in the same step; removed when it ends, one way or the other. */
-  channel(strategy: Strategy): Changes<K, V> {
+  channel(strategy: Strategy): Chunks<TableChange<K, V>, E> {
     return Channel.suspend(() => {
       const { remove, subscriber } = this.register(strategy, undefined)
       return subscriber.channel(Effect.sync(remove))
@@ -295,11 +302,66 @@ export class Subscriptions<K, V> {
     )
   )
 
+  /** Ends all streams, after the changes that came before, those to come at once. */
   close(): void {
-    this.closed = true
-    for (const subscriber of this.all) subscriber.close()
-    for (const set of this.byKey.values()) for (const subscriber of set) subscriber.close()
+    this.end(Exit.void)
+  }
+
+  /** Fails all streams, after the changes that came before, those to come at once. The first end counts. */
+  fail(error: E): void {
+    this.end(Exit.fail(error))
+  }
+
+  private end(how: End<E>): void {
+    this.ended ??= how
+    for (const subscriber of this.all) subscriber.end(this.ended)
+    for (const set of this.byKey.values()) for (const subscriber of set) subscriber.end(this.ended)
     this.all.clear()
     this.byKey.clear()
+  }
+}
+
+/**
+ * Reports beside the content (poison, truncations), for whoever runs `stream` meanwhile: a slow one keeps the last
+ * `capacity`. Nobody waits for it.
+ */
+export class Reports<A, E> {
+  private readonly all = new Set<Subscriber<A, E>>()
+  private readonly capacity: number
+  private ended: End<E> | undefined
+
+  constructor(capacity: number) {
+    this.capacity = capacity
+  }
+
+  /** What is reported from the moment it is run. Ends as changes do. */
+  readonly stream: Stream.Stream<A, E> = Stream.fromChannel(
+    Channel.suspend(() => {
+      const subscriber = new Subscriber<A, E>(sliding(this.capacity), this.ended)
+      if (this.ended === undefined) this.all.add(subscriber)
+      return subscriber.channel(Effect.sync(() => this.all.delete(subscriber)))
+    })
+  )
+
+  push(reports: ReadonlyArray<A>): void {
+    for (const subscriber of this.all) {
+      for (const report of reports) subscriber.buffer.push("", report)
+      subscriber.wake()
+    }
+  }
+
+  close(): void {
+    this.end(Exit.void)
+  }
+
+  /** As of `Subscriptions`. */
+  fail(error: E): void {
+    this.end(Exit.fail(error))
+  }
+
+  private end(how: End<E>): void {
+    this.ended ??= how
+    for (const subscriber of this.all) subscriber.end(this.ended)
+    this.all.clear()
   }
 }

@@ -6,18 +6,10 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as PubSub from "effect/PubSub"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { KafkaClient, type PartitionMetadata, type TopicDescription } from "../../KafkaClient.ts"
-import {
-  DefectError,
-  InvalidOptionsError,
-  TableClosedError,
-  WaitTimeoutError,
-  type PartitionLag
-} from "../../KafkaError.ts"
+import { InvalidOptionsError, TableClosedError, WaitTimeoutError, type PartitionLag } from "../../KafkaError.ts"
 import type {
   AcquireError,
   Freshness,
@@ -35,9 +27,10 @@ import { annotateLogs } from "../log.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { isDenial } from "../source/context.ts"
 import { ensureTopic, type CheckedTopic } from "../topic.ts"
-import { makeCore, progressOf, runReader, setStatus, settled, tellOfStart, type Core } from "./reader.ts"
+import { endStreams, makeCore, progressOf, runReader, setStatus, settled, tellOfStart, type Core } from "./reader.ts"
 import { readOptions } from "./settings.ts"
 import { keyId } from "./snapshot.ts"
+import { supervise, typed } from "./supervision.ts"
 import { followTopicSettings } from "./topicSettings.ts"
 import type { Target } from "./waiters.ts"
 
@@ -55,78 +48,40 @@ export const make = <K = string, V = never>(
     const client = yield* KafkaClient
     const config = yield* readOptions(options)
     const core = yield* makeCore(config, client)
-    const failed = yield* Deferred.make<never, TableFailure>()
     yield* Effect.addFinalizer(() => close(core))
-    yield* Effect.forkScoped(supervise(core, failed))
+    yield* Effect.forkScoped(supervise(core, lifeOf(core)))
     yield* awaitReady(core)
-    return face(core, failed)
+    return face(core)
   }).pipe(Effect.withSpan("KafkaTable.make", { attributes: { "messaging.destination.name": options.topic } }))
 
 /** The reader is gone by now: who still waits will wait for nothing. */
 const close = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
-  Effect.suspend(() => {
+  Effect.sync(() => {
     core.waiters.end(Cause.fail(new TableClosedError({ topic: core.config.topic })))
-    core.subscriptions.close()
+    endStreams(core, undefined)
     settled(core)
-    return Effect.zipRight(PubSub.shutdown(core.poison), PubSub.shutdown(core.truncations))
   })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // the reader's life
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Runs the reader, again and again where the restart policy says so, and tells everybody when it is over. */
-const supervise = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFailure>): Effect.Effect<void> => {
-  const { config } = core
+/** One run of the reader: until something ends it. */
+const lifeOf = <K, V>(core: Core<K, V>): Effect.Effect<never, TableFailure> => {
+  const { client, config, settings } = core
   let prepared = false
-  const once = Effect.suspend(() => {
+  return Effect.suspend(() => {
     const restarted = prepared
     return Effect.scoped(
       Effect.gen(function* () {
         // only at first: a topic that was deleted later is not for us to create again
         if (!restarted) yield* prepare(core)
         prepared = true
-        yield* Effect.forkScoped(
-          followTopicSettings(core.client, config.topic, core.settings, config.metadataMaxAgeMillis)
-        )
+        yield* Effect.forkScoped(followTopicSettings(client, config.topic, settings, config.metadataMaxAgeMillis))
         return yield* runReader(core, restarted)
       })
-    ).pipe(Effect.catchAllDefect((cause) => Effect.fail(new DefectError({ topic: config.topic, cause }))))
-  })
-  const onFailure = (error: TableFailure) => {
-    // the next life of the topic gives these offsets out once more
-    if (error.reason === "Recreated" || error.reason === "Deleted") {
-      for (const p of core.partitions.values()) p.visible = undefined
-    }
-    return Effect.andThen(
-      setStatus(core, { _tag: "Failed", error, healing: core.acquired && config.restart !== undefined }),
-      // before that, it is who acquires the table that gets the error
-      Effect.when(() => core.acquired)(
-        Effect.logError(
-          `reading failed, the content stays as it is${config.restart === undefined ? "" : ", the restart policy decides"}: ${error.message}`
-        ).pipe(annotateLogs("KafkaTable", { topic: config.topic }))
-      )
     )
-  }
-  return once.pipe(
-    Effect.tapError(onFailure),
-    Effect.retry({ schedule: config.restart ?? Schedule.stop, while: () => core.acquired }),
-    Effect.onError((cause) =>
-      Effect.suspend(() => {
-        if (Cause.isInterruptedOnly(cause)) return Effect.void
-        core.waiters.end(cause)
-        settled(core)
-        return Effect.all([
-          core.status._tag === "Failed" && core.status.healing
-            ? setStatus(core, { ...core.status, healing: false })
-            : Effect.void,
-          Deferred.failCause(failed, cause),
-          Deferred.failCause(core.ready, cause)
-        ])
-      })
-    ),
-    Effect.ignore
-  )
+  })
 }
 
 /** Makes sure of the topic, for as long as it takes: who acquires the table has a deadline of its own. */
@@ -208,7 +163,7 @@ const bounded = <K, V>(
       targets = known
     })
     if (waiting === undefined) return Effect.void
-    return core.waiters.unlessEnded(waiting, millis, () =>
+    return core.waiters.unlessEnded(typed(core.config.topic, waiting), millis, () =>
       waitTimeout(core, operation, millis, core.waiters.behind(targets))
     )
   }).pipe(
@@ -276,7 +231,7 @@ const highWatermarks = <K, V>(
 // what users get
 // ---------------------------------------------------------------------------------------------------------------------
 
-const face = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFailure>): KafkaTable<K, V> => {
+const face = <K, V>(core: Core<K, V>): KafkaTable<K, V> => {
   const { config, subscriptions, waiters } = core
   const read = <A>(f: (snapshot: Core<K, V>["snapshot"]) => A): Effect.Effect<A> => Effect.sync(() => f(core.snapshot))
 
@@ -351,7 +306,7 @@ const face = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFail
         known(gates(core))
         return untilCaughtUp(core)
       }),
-    failure: Deferred.await(failed),
+    failure: Deferred.await(core.failed),
     barrier: (options) =>
       bounded(core, "barrier", options, (known) =>
         Effect.flatMap(highWatermarks(core, known), (targets) => {
@@ -381,16 +336,18 @@ const face = <K, V>(core: Core<K, V>, failed: Deferred.Deferred<never, TableFail
       }),
     freshness: Effect.map(Clock.currentTimeMillis, (now) => freshnessOf(core, now)),
     stats: Effect.sync(() => statsOf(core)),
-    poison: Stream.fromPubSub(core.poison),
-    truncations: Stream.fromPubSub(core.truncations)
+    poison: core.poison.stream,
+    truncations: core.truncations.stream
   }
 }
 
+/** The statuses end with the reader: who waits is told of that by other means. */
 const untilCaughtUp = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
   core.statuses.ref.changes.pipe(
     // not what somebody else set it to
     Stream.takeUntil(() => core.status._tag === "CaughtUp"),
-    Stream.runDrain
+    Stream.runDrain,
+    Effect.zipRight(Effect.suspend(() => (core.status._tag === "CaughtUp" ? Effect.void : Effect.never)))
   )
 
 const partitionsOf = <K, V>(core: Core<K, V>): ReadonlyArray<PartitionStats> =>

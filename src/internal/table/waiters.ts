@@ -118,9 +118,4 @@ export class Waiters<E> {
     this.waiting.forEach((waiter) => this.settle(waiter, Effect.failCause(cause)))
     this.watching.forEach((watcher) => watcher.ended(cause))
   }
-
-  /** Waiting makes sense again. */
-  resume(): void {
-    this.ended = undefined
-  }
 }

@@ -1,0 +1,97 @@
+/** The life of a table's reader: run again where the restart policy says so, and its end told to everybody. */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import { DefectError } from "../../KafkaError.ts"
+import type { TableFailure } from "../../KafkaTable.ts"
+import { annotateLogs } from "../log.ts"
+import { endStreams, publishStatus, settled, type Core } from "./reader.ts"
+
+/**
+ * Runs what others may have written (a codec, a schedule, a driver) in a fiber of its own, and gives its exit. Such code
+ * may fail, die, end by interruption, or interrupt the fiber that runs it: none of that is our own closing, which
+ * interrupts the fiber that waits here.
+ */
+const isolated = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
+  Effect.flatMap(Effect.fork(effect), (fiber) => Effect.onInterrupt(Fiber.await(fiber), () => Fiber.interrupt(fiber)))
+
+/** What ended others' code, or ours, without a typed failure. */
+const defectOf = (topic: string, cause: Cause.Cause<unknown>, origin?: "restart"): DefectError =>
+  new DefectError({
+    topic,
+    cause: Cause.isInterruptedOnly(cause)
+      ? new Error("it was interrupted, though the table is not closed")
+      : Cause.squash(cause),
+    ...(origin === undefined ? {} : { origin })
+  })
+
+/** Fails with the typed failure where there is one, and otherwise with a defect. Not when its own fiber is interrupted. */
+export const typed = <A, E>(topic: string, effect: Effect.Effect<A, E>): Effect.Effect<A, E | DefectError> =>
+  Effect.catchAllCause(effect, (cause) =>
+    Effect.fail(Option.getOrElse(Cause.failureOption(cause), () => defectOf(topic, cause)))
+  )
+
+/** Runs the reader until it has ended for good. `life` is one run of it: it reads until something ends it. */
+export const supervise = <K, V>(core: Core<K, V>, life: Effect.Effect<never, TableFailure>): Effect.Effect<void> => {
+  const { restart, topic } = core.config
+  let policy: Schedule.ScheduleDriver<unknown, TableFailure> | undefined
+
+  /** Waits as long as the restart policy says. Fails when the policy gives up. */
+  const awaitRestart = (schedule: Schedule.Schedule<unknown, TableFailure>, failure: TableFailure) =>
+    Effect.suspend(() => {
+      if (policy !== undefined) return policy.next(failure)
+      return Effect.flatMap(Schedule.driver(schedule), (driver) => {
+        policy = driver
+        return driver.next(failure)
+      })
+    })
+
+  const run: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.gen(function* () {
+      const ended = yield* isolated(life)
+      // a life ends with a failure only: its type says so
+      if (Exit.isSuccess(ended)) return
+      const failure = Option.getOrElse(Cause.failureOption(ended.cause), () => defectOf(topic, ended.cause))
+      const canRestart = core.acquired && restart !== undefined
+      yield* tellOfFailure(core, failure, canRestart)
+      if (!canRestart) return end(core, failure)
+      const decided = yield* isolated(awaitRestart(restart, failure))
+      if (Exit.isSuccess(decided)) return yield* run
+      if (Option.isSome(Cause.failureOption(decided.cause))) return end(core, failure)
+      const broken = defectOf(topic, decided.cause, "restart")
+      yield* tellOfFailure(core, broken, false)
+      end(core, broken)
+    })
+  )
+
+  // The handler does not run when our own closing interrupts this fiber.
+  return Effect.catchAllCause(run, (cause) => Effect.sync(() => end(core, defectOf(topic, cause))))
+}
+
+const tellOfFailure = <K, V>(core: Core<K, V>, error: TableFailure, healing: boolean): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    // the next life of the topic gives these offsets out once more
+    if (error.reason === "Recreated" || error.reason === "Deleted") {
+      for (const p of core.partitions.values()) p.visible = undefined
+    }
+    publishStatus(core, { _tag: "Failed", error, healing })
+    // before that, it is who acquires the table that gets the error
+    if (!core.acquired) return Effect.void
+    return Effect.logError(
+      `reading failed, the content stays as it is${healing ? ", the restart policy decides" : ""}: ${error.message}`
+    ).pipe(annotateLogs("KafkaTable", { topic: core.config.topic }))
+  })
+
+/** The reader has ended for good: whoever waits or listens is told, now and later. */
+const end = <K, V>(core: Core<K, V>, error: TableFailure): void => {
+  publishStatus(core, { _tag: "Failed", error, healing: false })
+  core.waiters.end(Cause.fail(error))
+  endStreams(core, error)
+  settled(core)
+  Deferred.unsafeDone(core.failed, Effect.fail(error))
+  Deferred.unsafeDone(core.ready, Effect.fail(error))
+}
