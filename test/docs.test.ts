@@ -1,7 +1,7 @@
 /** The pages name all there is, as it is: options with their defaults, errors with their reasons, metrics, spans, log lines. */
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
-import { readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter, KafkaTopic } from "../src/index.ts"
@@ -196,5 +196,52 @@ describe("what operators see", () => {
     const inComments = [...sources.matchAll(/^ \*.*Effect\.log(Debug|Info|Warning|Error|Fatal)\(/gm)].length
     // one call logs a poison record of either kind, one a rebuild for either reason
     assert.strictEqual(rows(section(page, "Log lines")).length, calls - inComments)
+  })
+})
+
+describe("SECURITY.md", () => {
+  const page = read("SECURITY.md")
+
+  /** A number of the code, by the file and the name of its constant: a product of whole numbers. */
+  const constant = (file: string, name: string): number => {
+    const text = new RegExp(`const ${name} = ([\\d_ *]+)$`, "m").exec(read("src", "internal", file))?.[1]
+    assert.isDefined(text, `${name} in ${file}`)
+    return text!.split("*").reduce((product, factor) => product * Number(factor.trim().replaceAll("_", "")), 1)
+  }
+
+  /** What the page says in the column of bounds, in the row that begins so. */
+  const bound = (begin: string): ReadonlyArray<number> => {
+    const row = rows(section(page, "What who answers as a broker cannot do")).find(([what]) => what.startsWith(begin))
+    return [...(row?.at(-1) ?? "").matchAll(/[\d,]+/g)].map(([text]) => Number(text.replaceAll(",", "")))
+  }
+
+  it("the bounds are those of the code", () => {
+    const scram = "kafkajs/passwordMechanisms.ts"
+    assert.deepStrictEqual(bound("frames of any size"), [constant("kafkajs/frames.ts", "MAX_FRAME") / 1024 ** 2])
+    assert.include(
+      read("src", "internal", "protocol", "fetch.ts"),
+      `maxAnswerBytes: ${bound("frames of any size")[0]} * MIB`
+    )
+    assert.deepStrictEqual(bound("counts of array elements"), [constant("protocol/wire.ts", "MAX_ELEMENTS")])
+    assert.deepStrictEqual(bound("answers that nobody"), [constant("kafkajs/connection.ts", "MIN_BYTES_PER_MILLI")])
+    assert.deepStrictEqual(bound('"wait for'), [constant("protocol/wire.ts", "MAX_THROTTLE_MILLIS")])
+    const iterations = [constant(scram, "MIN_ITERATIONS"), constant(scram, "MAX_ITERATIONS")]
+    assert.deepStrictEqual(bound("iterations of SCRAM"), iterations)
+    assert.deepStrictEqual(bound("words with line ends"), [constant("protocol/wire.ts", "MESSAGE_LENGTH")])
+  })
+
+  it("each dependency is pinned to the version that it names", () => {
+    const { dependencies } = JSON.parse(read("package.json")) as { dependencies: Record<string, string> }
+    const named = rows(section(page, "Dependencies")).map(([name, version]) => [code(name)[0], version])
+    assert.deepStrictEqual(Object.fromEntries(named), dependencies)
+  })
+
+  it("the tests that hold it are there", () => {
+    const tests = [...page.matchAll(/`(test\/[\w/]+\.test\.ts)`/g)].map(([, file]) => file)
+    assert.isAtLeast(tests.length, 10)
+    assert.deepStrictEqual(
+      tests.filter((file) => !existsSync(join(root, file))),
+      []
+    )
   })
 })

@@ -65,6 +65,7 @@ const ingredients = (): ReadonlyArray<string> => [
   ...[
     "README.md",
     "CHANGELOG.md",
+    "SECURITY.md",
     "LICENSE",
     "package.json",
     "package-lock.json",

@@ -39,7 +39,7 @@ const compiled = sources
   .flatMap((file) => [".js", ".js.map", ".d.ts", ".d.ts.map"].map((end) => file.replace(/\.ts$/, end)))
 
 const wanted = [
-  ...["package.json", "README.md", "CHANGELOG.md", "LICENSE"],
+  ...["package.json", "README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"],
   ...filesIn(path.join(root, "docs")).map((file) => `docs/${file}`),
   ...sources.map((file) => `src/${file}`),
   ...compiled.map((file) => `dist/${file}`)
