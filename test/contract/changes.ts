@@ -271,7 +271,12 @@ export const changes = (test: Suite): void => {
       for (const i of numbers(20)) yield* kafka.append(topic, [{ key: `key-${i}`, value: "1" }])
       yield* table.barrier()
       yield* soon(good, 20)
-      assert.isTrue(Exit.isFailure(yield* Fiber.join(failing)) && Exit.isFailure(yield* Fiber.join(dying)))
+      assert.deepStrictEqual(
+        good.map(shown),
+        numbers(20).map((i) => `0:${i} key-${i} nothing -> 1`)
+      )
+      assert.deepStrictEqual(yield* Fiber.join(failing), Exit.fail("no"))
+      assert.deepStrictEqual(yield* Fiber.join(dying), Exit.die("no"))
       yield* Fiber.join(leaving)
       yield* eventually(table.stats, ({ subscribers }) => subscribers === 2)
       yield* Fiber.interrupt(stalled)

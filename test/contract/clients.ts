@@ -11,6 +11,8 @@ export interface Held {
   readonly waiting: Effect.Effect<number>
   /** From now on, answers come as they are. */
   readonly release: Effect.Effect<void>
+  /** From now on, answers are held back once more. */
+  readonly hold: Effect.Effect<void>
 }
 
 /** Holds answers back. */
@@ -42,7 +44,8 @@ export const held = (client: KafkaClient.KafkaClient, steps: ReadonlyArray<Step>
         initProducerId: at("initProducerId")(client.initProducerId)
       },
       waiting: Effect.sync(() => waiting),
-      release: Effect.asVoid(latch.open)
+      release: Effect.asVoid(latch.open),
+      hold: Effect.asVoid(latch.close)
     }
   })
 
@@ -86,10 +89,19 @@ export const breaking = (client: KafkaClient.KafkaClient, nth: number): KafkaCli
   }
 }
 
-/** Whose network flips a bit in what is fetched from `offset` on, in so many answers. */
-export const corrupting = (client: KafkaClient.KafkaClient, offset: number, times: number): KafkaClient.KafkaClient => {
+/** A client whose network flips bits, and how often it has done so. */
+export interface Corrupting {
+  readonly client: KafkaClient.KafkaClient
+  readonly times: Effect.Effect<number>
+}
+
+/**
+ * Flips a bit in what is fetched from `offset` on, in so many answers: in the last byte of the first batch's last value, so
+ * that nothing but its checksum tells. Batches must not be compressed, and their last record must have no headers.
+ */
+export const corrupting = (client: KafkaClient.KafkaClient, offset: number, times: number): Corrupting => {
   let left = times
-  return {
+  const corrupted: KafkaClient.KafkaClient = {
     ...client,
     connect: (broker) =>
       Effect.map(client.connect(broker), (connection) => ({
@@ -103,11 +115,13 @@ export const corrupting = (client: KafkaClient.KafkaClient, offset: number, time
                 return one
               left--
               const records = Buffer.from(one.records)
-              // within the first batch, and under its checksum
-              records[60] ^= 1
+              // what comes behind the value is one byte, the count of headers
+              const end = 12 + records.readInt32BE(8)
+              records[end - 2] ^= 1
               return { ...one, records }
             })
           }))
       }))
   }
+  return { client: corrupted, times: Effect.sync(() => times - left) }
 }

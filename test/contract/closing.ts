@@ -6,7 +6,7 @@ import type { Duration } from "effect"
 import { assert } from "vitest"
 import type { KafkaClient } from "../../src/index.ts"
 import { leftovers } from "../support/leftovers.ts"
-import { eventually, numbers } from "../support/live.ts"
+import { eventually, facts, failureOf, numbers } from "../support/live.ts"
 import { held, type Step } from "./clients.ts"
 import { tableOn, writerOn, type Kafka, type Suite } from "./suite.ts"
 
@@ -84,7 +84,7 @@ export const closing = (test: Suite): void => {
         })
       )
       if (Exit.isFailure(exit)) return assert.fail(String(exit.cause))
-      assert.isTrue(Exit.isFailure(yield* Fiber.join(exit.value)))
+      assert.deepInclude(facts(failureOf(yield* Fiber.join(exit.value))), { _tag: "KafkaTableClosedError", topic })
     }))
 
   test("interrupted at any moment, a table leaves nothing", (kafka) =>
@@ -119,19 +119,38 @@ export const closing = (test: Suite): void => {
   test("interrupted or closed at any moment, a writer leaves nothing, and no acknowledged write is missing", (kafka) =>
     Effect.gen(function* () {
       const topic = yield* kafka.topic({ partitions: 2 })
-      let acknowledged = 0
-      const use = Effect.gen(function* () {
-        const writer = yield* kafka.writer(topic)
-        yield* Effect.forEach(
-          numbers(100_000),
-          (i) => Effect.tap(writer.set(`k${i % 100}`, "1"), () => Effect.sync(() => acknowledged++)),
-          { concurrency: 50 }
-        )
-      })
+      const acknowledged: Array<string> = []
+      const use = (round: string) =>
+        Effect.gen(function* () {
+          const writer = yield* kafka.writer(topic)
+          yield* Effect.forEach(
+            numbers(100_000),
+            (i) => Effect.map(writer.set(`k${i % 100}`, `${round}/${i}`), () => acknowledged.push(`${round}/${i}`)),
+            { concurrency: 50 }
+          )
+        })
       for (const millis of [0, 1, 2, 4, 8, 16, 32, 64]) {
-        yield* leavesNothing(kafka, `after ${millis} ms`, use, millis)
+        yield* leavesNothing(kafka, `after ${millis} ms`, use(`${millis}`), millis)
       }
-      assert.isAtLeast((yield* kafka.log(topic)).length, acknowledged)
+      // in the middle of its writes, however slow everything is
+      const some = eventually(
+        Effect.sync(() => acknowledged.filter((value) => value.startsWith("busy/")).length),
+        (count) => count >= 200
+      )
+      yield* leavesNothing(kafka, "busy", Effect.raceFirst(use("busy"), some))
+      const written = new Map<string, number>()
+      for (const { value } of yield* kafka.log(topic)) {
+        written.set(value!.toString(), (written.get(value!.toString()) ?? 0) + 1)
+      }
+      assert.isAtLeast(acknowledged.length, 200)
+      assert.deepStrictEqual(
+        acknowledged.filter((value) => !written.has(value)),
+        []
+      )
+      assert.deepStrictEqual(
+        [...written].filter(([, times]) => times > 1),
+        []
+      )
       for (const step of ["describeTopic", "initProducerId", "connect", "produce"] as const) {
         yield* leavesNothing(
           kafka,

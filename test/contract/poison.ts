@@ -1,5 +1,4 @@
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
@@ -113,8 +112,8 @@ export const poison = (test: Suite): void => {
       assert.deepInclude(yield* table.stats, { applied: 1_000, valueErrors: 2_000, replayed: 1_000, entries: 100 })
       const right = new Map<string, number>()
       for (const i of numbers(3_000)) if (i % 3 === 0) right.set(`key-${i % 100}`, i)
-      assert.deepStrictEqual(table.unsafeSnapshot().toMap().size, 100)
-      for (const [key, value] of right) assert.strictEqual(table.unsafeSnapshot().getOrUndefined(key), value)
+      assert.strictEqual(right.size, 100)
+      assert.deepStrictEqual([...table.unsafeSnapshot()].sort(), [...right].sort())
     }))
 
   test("where that was asked for it ends the reader: typed, content as before it, who waits wakes at once", (kafka) =>
@@ -154,6 +153,6 @@ export const poison = (test: Suite): void => {
       assert.strictEqual(error._tag, "KafkaPoisonRecordError")
       assert.strictEqual((yield* table.stats).valueErrors, 3)
       assert.deepStrictEqual([...table.unsafeSnapshot()], [["a", 1]])
-      assert.isTrue(Exit.isFailure(yield* Effect.exit(table.barrier())))
+      assert.isTrue(failureOf(yield* Effect.exit(table.barrier())) === error)
     }))
 }

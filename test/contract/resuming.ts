@@ -64,10 +64,13 @@ export const resuming = (test: Suite): void => {
           numbers(10, from).map((i) => ({ key: `key-${i}`, value: `${i} ${"x".repeat(50)}` }))
         )
       yield* some(0)
-      const table = yield* tableOn(corrupting(yield* kafka.client, 0, 1), topic, { onCatchUpTimeout: "fail" })
+      const early = corrupting(yield* kafka.client, 0, 1)
+      const table = yield* tableOn(early.client, topic, { onCatchUpTimeout: "fail" })
+      assert.strictEqual(yield* early.times, 1)
       const right = fold(yield* kafka.log(topic))
       assert.deepStrictEqual(differences(table.unsafeSnapshot(), right), [])
-      const later = yield* tableOn(corrupting(yield* kafka.client, 10, 1), topic)
+      const late = corrupting(yield* kafka.client, 10, 1)
+      const later = yield* tableOn(late.client, topic)
       const changes = yield* changesOf(later)
       yield* some(10)
       yield* later.barrier()
@@ -75,9 +78,10 @@ export const resuming = (test: Suite): void => {
         Effect.sync(() => changes.length),
         (count) => count >= 10
       )
+      assert.strictEqual(yield* late.times, 1)
       assert.deepStrictEqual(
-        changes.map(([key]) => key),
-        numbers(10, 10).map((i) => `key-${i}`)
+        changes,
+        numbers(10, 10).map((i) => [`key-${i}`, `${i} ${"x".repeat(50)}`] as const)
       )
       assert.deepStrictEqual(differences(later.unsafeSnapshot(), fold(yield* kafka.log(topic))), [])
       assert.deepInclude(yield* later.stats, { applied: 20, rebuilds: 0, keyErrors: 0, valueErrors: 0 })
@@ -87,7 +91,7 @@ export const resuming = (test: Suite): void => {
     Effect.gen(function* () {
       const topic = yield* kafka.topic()
       yield* kafka.append(topic, [{ key: "a", value: "1" }])
-      const client = corrupting(yield* kafka.client, 1, 100)
+      const { client, times } = corrupting(yield* kafka.client, 1, 100)
       const table = yield* tableOn(client, topic)
       const changes = yield* collect(table.changes)
       const failure = yield* Effect.forkScoped(Effect.exit(table.failure))
@@ -104,6 +108,8 @@ export const resuming = (test: Suite): void => {
       assert.isTrue(status._tag === "Failed" && status.error === error && !status.healing)
       assert.deepStrictEqual([...table.unsafeSnapshot()], [["a", "1"]])
       assert.deepStrictEqual(changes, [])
+      // it was asked for once more, and no oftener
+      assert.strictEqual(yield* times, 2)
       // the log itself is sound: who reads it over another network sees it
       const other = yield* kafka.table(topic)
       assert.strictEqual(other.unsafeSnapshot().getOrUndefined("a"), "2".repeat(100))

@@ -194,26 +194,32 @@ export const waits = (test: Suite): void => {
           }),
         { concurrency: "unbounded" }
       )
-      const next = yield* kafka.append(
-        topic,
-        numbers(3).map((partition) => ({ key: `k${partition}`, value: "2", partition }))
-      )
       const early: Array<number> = []
-      while (table.unsafeSnapshot().getOrUndefined("k0") !== "2") {
-        const { positions, snapshot } = yield* seenBy(table)
-        for (const p of numbers(3)) assert.strictEqual(positions.get(p), Number(snapshot.getOrUndefined(`k${p}`)))
-        // whoever comes in the middle
-        yield* Effect.forEach(next, (position) =>
-          Effect.forkScoped(
-            Effect.map(table.awaitPosition(position), () => {
-              if (table.unsafeSnapshot().getOrUndefined(`k${position.partition}`) !== "2")
-                early.push(position.partition)
-            })
-          )
+      // until somebody came in the middle: a machine that is busy may be late for it
+      let looks = 0
+      for (let round = 2; looks < 2; round++) {
+        assert.isBelow(round, 30, "there is a middle")
+        const next = yield* kafka.append(
+          topic,
+          numbers(3).map((partition) => ({ key: `k${partition}`, value: `${round}`, partition }))
         )
-        yield* Effect.sleep(5)
+        while (table.unsafeSnapshot().getOrUndefined("k0") !== `${round}`) {
+          const { positions, snapshot } = yield* seenBy(table)
+          for (const p of numbers(3)) assert.strictEqual(positions.get(p), Number(snapshot.getOrUndefined(`k${p}`)))
+          // whoever comes in the middle
+          yield* Effect.forEach(next, (position) =>
+            Effect.forkScoped(
+              Effect.map(table.awaitPosition(position), () => {
+                if (Number(table.unsafeSnapshot().getOrUndefined(`k${position.partition}`)) < round)
+                  early.push(position.partition)
+              })
+            )
+          )
+          looks++
+          yield* Effect.sleep(5)
+        }
+        yield* table.awaitPosition(next)
       }
-      yield* table.awaitPosition(next)
       assert.deepStrictEqual(early, [])
     }))
 }

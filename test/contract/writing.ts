@@ -420,7 +420,12 @@ export const writing = (test: Suite): void => {
       yield* slow.release
       yield* Fiber.join(closing)
       assert.isBelow(performance.now() - begin, 4_000)
-      assert.strictEqual((yield* Fiber.join(writes)).length, 3_000)
-      assert.strictEqual((yield* kafka.log(topic)).length, 3_000)
+      const positions = yield* Fiber.join(writes)
+      const written = new Map((yield* kafka.log(topic)).map((r) => [`${r.partition}:${r.offset}`, shown(r)]))
+      assert.strictEqual(written.size, 3_000)
+      assert.deepStrictEqual(
+        positions.map(({ offset, partition }) => written.get(`${partition}:${offset}`)),
+        numbers(3_000).map((i) => `k${i}=1`)
+      )
     }))
 }
