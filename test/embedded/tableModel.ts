@@ -547,8 +547,13 @@ class Run {
       }
       followers.push(follower)
       const take = (change: Change) => follower.gate.whenOpen(Effect.sync(() => follow(follower, change)))
-      // what does not fit ends the follower, and shows in the end
-      yield* Effect.forkIn(Stream.runForEach(changes, take), scope)
+      // what does not fit ends the follower, and is told when all is compared
+      const following = Effect.catchAllDefect(Stream.runForEach(changes, take), (defect) =>
+        Effect.sync(() => {
+          follower.failure = defect instanceof Error ? defect : new Error(String(defect))
+        })
+      )
+      yield* Effect.forkIn(following, scope)
     }).pipe(Scope.extend(scope))
   }
 
@@ -623,6 +628,7 @@ class Run {
       for (const index of this.transactions.keys()) yield* this.end(index, index % 2 === 0)
       for (const { followers } of this.tables) for (const one of followers) yield* hold(one, false)
       yield* settleBriefly
+      assert.isTrue(this.model.isStable, "no barrier is left out")
       for (const open of this.tables) yield* this.barrier(open)
       // longer than a broker holds an answer back, and than all faults together take
       for (let i = 0; i < 5; i++) yield* pass(1_000)
