@@ -10,7 +10,7 @@ const BROKERS = ["127.0.0.1:1"]
 /** The options with something wrong, and what; none if it is accepted. */
 const problemsOf = (options: object) =>
   Effect.scoped(
-    Effect.match(KafkaClient.make({ brokers: BROKERS, ...options } as KafkaClient.KafkaClientOptions), {
+    Effect.match(KafkaClient.make({ brokers: BROKERS, ...options }), {
       onFailure: ({ problems }) => problems,
       onSuccess: () => []
     })
