@@ -193,7 +193,7 @@ export interface FetchedPartition {
  */
 export interface FetchResponse {
   readonly errorCode: number
-  /** How long the broker held this answer back because of a quota, in milliseconds. */
+  /** For how long the broker wants no further request because of a quota, in milliseconds: a minute at most. */
   readonly throttleMillis: number
   readonly partitions: ReadonlyArray<FetchedPartition>
 }
@@ -385,7 +385,7 @@ export interface KafkaClient {
   /** Where it begins: `host:port`, separated by commas. For messages. */
   readonly bootstrap: string
   readonly backoff: Backoff
-  /** Opens a connection of one's own, closed with the scope: for long polls and for writes. */
+  /** Opens a connection of one's own, closed with the scope, or with the client: for long polls and for writes. */
   readonly connect: (broker: Broker) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>
   /** Asks any broker about a topic; never creates it. */
   readonly describeTopic: (topic: string) => Effect.Effect<TopicDescription, ClientError | TopicError>
@@ -399,11 +399,11 @@ export interface KafkaClient {
       readonly partitions?: ReadonlySet<number>
     }
   ) => Effect.Effect<ReadonlyArray<ListedOffset>>
-  /** A new producer id, from any broker. */
+  /** A new producer id, from any broker that has one: with an error code only if none has. */
   readonly initProducerId: Effect.Effect<InitProducerIdResponse, ConnectionError>
-  /** Asks the controller. */
+  /** Asks the controller, and looks for it some times where it has changed. */
   readonly createTopic: (request: CreateTopicRequest) => Effect.Effect<AdminResponse, ConnectionError>
-  /** Asks any broker. */
+  /** Asks any broker: with an error code only if none can answer. */
   readonly describeConfigs: (topic: string) => Effect.Effect<DescribeConfigsResponse, ConnectionError>
   /** Asks the controller; what is not in `set` stays as it is. */
   readonly alterConfigs: (
@@ -423,13 +423,13 @@ export const KafkaClient: Context.Tag<KafkaClient, KafkaClient> = internal.tag
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * How to talk TLS. Certificates and keys are PEM text.
+ * How to talk TLS. Certificates and keys are PEM text, with line ends as such or as the two characters `\n`.
  *
  * @since 0.1.0
  * @category options
  */
 export interface TlsOptions {
-  /** Authorities to trust instead of Node's own list. */
+  /** Authorities to trust instead of Node's own list: one or several in each text. */
   readonly ca?: string | ReadonlyArray<string>
   /** Client certificate, for mutual TLS; together with `key`. */
   readonly cert?: string
@@ -441,7 +441,9 @@ export interface TlsOptions {
 
 /**
  * How to authenticate. An OAUTHBEARER token is asked for anew on each connection and re-authentication; a failure of
- * that Effect is an `Authentication` error, which names it and tells no more of it: it may hold a secret.
+ * that Effect, or its interruption, is an `Authentication` error, which names it and tells no more of it: it may hold a
+ * secret. It has `connectTimeout` (then: `Timeout`), and is interrupted when its connection is gone. User names and
+ * passwords have no control characters. PLAIN and OAUTHBEARER want TLS: without it, a warning is logged.
  *
  * @since 0.1.0
  * @category options
@@ -464,7 +466,10 @@ export type SaslOptions =
 export interface KafkaClientOptions {
   /** Some of the cluster's brokers, as `host:port`; IPv6 addresses in brackets. All others are found by them. */
   readonly brokers: ReadonlyArray<string>
-  /** What the brokers' logs, quotas and metrics call this client. Default: `effect-ktables`. */
+  /**
+   * What the brokers' logs, quotas and metrics call this client: at most 32,767 bytes, no control characters. Default:
+   * `effect-ktables`.
+   */
   readonly clientId?: string
   /** `true`: TLS with Node's own authorities. Default: no TLS. */
   readonly tls?: boolean | TlsOptions
@@ -474,7 +479,7 @@ export interface KafkaClientOptions {
   readonly connectTimeout?: Duration.DurationInput
   /**
    * How long a broker may take to answer before its connection is given up as dead; on top of what a request itself
-   * lets the broker wait. Default: 10 seconds.
+   * lets the broker wait. An answer that is arriving by then may take longer. Default: 10 seconds.
    */
   readonly requestTimeout?: Duration.DurationInput
   /** Wait before the first retry, and the longest wait. Default: 100 milliseconds and 1 second. */
@@ -485,7 +490,9 @@ export interface KafkaClientOptions {
 }
 
 /**
- * A client on kafkajs's sockets. Acquiring it connects to nothing yet; releasing it closes all connections at once.
+ * A client on kafkajs's sockets. Acquiring it connects to nothing yet; options that cannot work fail with all that is wrong
+ * with them. Releasing it closes all connections at once, those of tables and writers on it too: what they do then fails with
+ * a `Closed` error that says so, and they do not come back. So its layer should outlive theirs, as `Layer.provide` has it.
  *
  * @since 0.1.0
  * @category layers

@@ -1,7 +1,12 @@
 /** Answers that are none, too large, too slow, or about what nobody can connect to: over a real socket. */
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber } from "effect"
+import { once } from "node:events"
+import type { AddressInfo } from "node:net"
+import * as Tls from "node:tls"
+import { inspect } from "node:util"
 import { KafkaClient } from "../../src/index.ts"
+import { makeAuthority } from "../kafka/certificates.ts"
 import * as FakeBroker from "../support/FakeBroker.ts"
 import { eventually } from "../support/live.ts"
 
@@ -401,6 +406,27 @@ describe("what brokers say in their answers", () => {
       })
       assert.strictEqual(errorCode, 44)
       assert.match(errorMessage ?? "", /^no\\u001b\[2J\\r\\nERROR x{900,1100}…$/)
+    })
+  )
+})
+
+describe("a certificate with a name of 30,000 characters", () => {
+  it.scopedLive("is refused in one short line, and its words are not in the cause", () =>
+    Effect.gen(function* () {
+      const authority = makeAuthority("ours", Date.now())
+      const certificate = authority.issue({ name: "broker", hosts: [`${"a".repeat(30_000)}\u202e.example`] })
+      const server = yield* Effect.acquireRelease(
+        Effect.sync(() => Tls.createServer(certificate)),
+        (server) => Effect.sync(() => server.close())
+      )
+      server.on("tlsClientError", () => {})
+      yield* Effect.promise(() => once(server.listen(0, "127.0.0.1"), "listening"))
+      const { port } = server.address() as AddressInfo
+      const client = yield* KafkaClient.make({ brokers: [`127.0.0.1:${port}`], tls: { ca: authority.cert } })
+      const error = yield* Effect.flip(Effect.scoped(client.connect({ nodeId: 0, host: "127.0.0.1", port })))
+      assert.strictEqual(error.reason, "Tls")
+      assert.match(error.message, /^[\x20-\x7e…]{1,2000}$/)
+      assert.isBelow(inspect(error, { depth: 10 }).length, 20_000)
     })
   )
 })

@@ -329,6 +329,33 @@ describe("a broker that quotes the credentials", () => {
   )
 })
 
+describe("a broker that lets nobody in", () => {
+  it.scopedLive("does not keep another one from being asked, and is told if there is none", () =>
+    Effect.gen(function* () {
+      const refusing = yield* FakeBroker.make({
+        [Key.SaslAuthenticate]: ({ answer }) => answer(FakeBroker.refusedLogin("no"))
+      })
+      const good = yield* FakeBroker.make()
+      const asking = (...ports: ReadonlyArray<number>) =>
+        Effect.flatMap(
+          KafkaClient.make({ brokers: ports.map((port) => `127.0.0.1:${port}`), sasl: withPassword("PLAIN") }),
+          (client) => Effect.flip(client.describeTopic("t"))
+        )
+      // answered, by a broker that knows no topic
+      assert.strictEqual((yield* asking(refusing.port, good.port)).reason, "NotFound")
+      const { port: unused } = yield* Effect.scoped(FakeBroker.make())
+      for (const ports of [
+        [refusing.port, unused],
+        [unused, refusing.port]
+      ]) {
+        const error = yield* asking(...ports)
+        assert.strictEqual(error.reason, "Authentication")
+        assert.include(error.message, `127.0.0.1:${refusing.port}`)
+      }
+    })
+  )
+})
+
 describe("the Effect of a token", () => {
   const with_ = (token: Effect.Effect<Redacted.Redacted<string>, unknown>): KafkaClient.SaslOptions => ({
     mechanism: "OAUTHBEARER",

@@ -54,8 +54,8 @@ const metadata = (port: number, brokers = 1): Buffer => {
   return body
 }
 
-/** A program that negotiates versions, and answers anything else as metadata, 200 ms later. Prints its port. */
-const answering = `
+/** A program that negotiates versions, and answers anything else as metadata, so much later. Prints its port. */
+const answering = (millis: number) => `
   const server = require("node:net").createServer((socket) => {
     socket.on("error", () => {})
     socket.on("data", (request) => {
@@ -64,7 +64,7 @@ const answering = `
       const head = Buffer.alloc(8)
       head.writeInt32BE(4 + body.length, 0)
       head.writeInt32BE(request.readInt32BE(8), 4)
-      setTimeout(() => socket.write(Buffer.concat([head, body])), isFirst ? 0 : 200)
+      setTimeout(() => socket.write(Buffer.concat([head, body])), isFirst ? 0 : ${millis})
     })
   })
   server.listen(0, "127.0.0.1", () => console.log(server.address().port))
@@ -361,33 +361,44 @@ describe("requests", () => {
     })
   )
 
-  it.scopedLive("an answer that is there when the event loop was held up for longer than the timeout is taken", () =>
-    Effect.gen(function* () {
-      const server = yield* Effect.acquireRelease(
-        Effect.async<{ readonly port: number; readonly end: () => void }>((resume) => {
-          // of another process, that answers meanwhile
-          const child = spawn(process.execPath, ["-e", answering], { stdio: ["ignore", "pipe", "inherit"] })
-          child.stdout.once("data", (port: Buffer) => {
-            resume(Effect.succeed({ port: Number(port.toString()), end: () => child.kill("SIGKILL") }))
-          })
-        }),
-        ({ end }) => Effect.sync(end)
-      )
-      const connection = yield* connect(server.port)
-      const answer = yield* Effect.fork(connection.metadata(["t"]))
-      yield* Effect.sleep("50 millis")
-      // in an immediate: timers are looked at before sockets then
-      yield* Effect.async<void>((resume) => {
-        setImmediate(() => {
-          const until = performance.now() + 1_000
-          while (performance.now() < until);
-          resume(Effect.void)
+  /** A server of another process, which answers while the event loop of this one is held up. */
+  const elsewhere = (millis: number) =>
+    Effect.acquireRelease(
+      Effect.async<{ readonly port: number; readonly end: () => void }>((resume) => {
+        const child = spawn(process.execPath, ["-e", answering(millis)], { stdio: ["ignore", "pipe", "inherit"] })
+        child.stdout.once("data", (port: Buffer) => {
+          resume(Effect.succeed({ port: Number(port.toString()), end: () => child.kill("SIGKILL") }))
         })
+      }),
+      ({ end }) => Effect.sync(end)
+    )
+
+  /** In an immediate: timers are looked at before sockets then. */
+  const holdUp = (millis: number) =>
+    Effect.async<void>((resume) => {
+      setImmediate(() => {
+        const until = performance.now() + millis
+        while (performance.now() < until);
+        resume(Effect.void)
       })
-      assert.strictEqual((yield* Fiber.join(answer)).brokers.length, 1)
-      assert.isTrue(connection.isOpen())
     })
-  )
+
+  for (const [name, requestTimeout, answeredAfter, heldUpFor] of [
+    ["is there when the event loop was held up for longer than the timeout", 300, 200, 1_000],
+    ["comes soon after the event loop was held up for longer than the timeout", 2_000, 3_300, 3_000]
+  ] as const) {
+    it.scopedLive(`an answer that ${name} is taken`, () =>
+      Effect.gen(function* () {
+        const server = yield* elsewhere(answeredAfter)
+        const connection = yield* connect(server.port, { requestTimeout, connectTimeout: "20 seconds" })
+        const answer = yield* Effect.fork(connection.metadata(["t"]))
+        yield* Effect.sleep("50 millis")
+        yield* holdUp(heldUpFor)
+        assert.strictEqual((yield* Fiber.join(answer)).brokers.length, 1)
+        assert.isTrue(connection.isOpen())
+      })
+    )
+  }
 
   it.scopedLive("an answer that stops in the middle: Timeout", () =>
     Effect.gen(function* () {

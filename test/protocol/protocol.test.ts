@@ -525,6 +525,40 @@ describe("Produce", () => {
 })
 
 describe("Metadata", () => {
+  it("has a hundred thousand brokers, and as many partitions, at most", () => {
+    const answer = (brokers: number, partitions: number): Buffer => {
+      const writer = new Writer(false)
+      const numbers = (count: number) => Array.from({ length: count }, (_, i) => i)
+      writer.int32(0)
+      writer.array(numbers(brokers), (id) => {
+        writer.int32(id)
+        writer.string("kafka")
+        writer.int32(9092)
+        writer.nullString()
+      })
+      writer.nullString()
+      writer.int32(1)
+      writer.array([topic], (name) => {
+        writer.int16(0)
+        writer.string(name)
+        writer.boolean(false)
+        writer.array(numbers(partitions), (partition) => {
+          writer.int16(0)
+          for (const number of [partition, 1, 0]) writer.int32(number)
+          for (let i = 0; i < 3; i++) writer.array([], () => {})
+        })
+      })
+      return writer.toBuffer()
+    }
+    const decode = (brokers: number, partitions: number) => {
+      const { brokers: found, topics } = decodeResponse(metadata, 7, answer(brokers, partitions), { topics: [topic] })
+      return [found.length, topics[0].partitions.length]
+    }
+    expect(decode(100_000, 100_000)).toEqual([100_000, 100_000])
+    expect(() => decode(100_001, 1)).toThrow("array of 100001 at 4, which is too many")
+    expect(() => decode(1, 100_001)).toThrow(/array of 100001 at \d+, which is too many/)
+  })
+
   it("refuses an address that nobody can connect to, and a partition that is there twice", () => {
     const answer = (port: number, partitions: ReadonlyArray<number>): Buffer => {
       const writer = new Writer(false)

@@ -4,8 +4,9 @@ import { type Api, MIB } from "./api.ts"
 import { isHost } from "./host.ts"
 import { ProtocolViolation, type Reader } from "./wire.ts"
 
-/** No cluster has as many. */
+/** No cluster has as many brokers, and no topic as many partitions. */
 const MAX_BROKERS = 100_000
+const MAX_PARTITIONS = 100_000
 
 export interface MetadataRequest {
   /** None asks for the brokers only. */
@@ -45,7 +46,7 @@ const readTopic = (version: number, reader: Reader): Omit<TopicMetadata, "name">
   const name = version >= 12 ? reader.nullableString() : reader.string()
   const id = version >= 10 ? reader.uuid() : undefined
   reader.boolean()
-  const partitions = reader.array(() => readPartition(reader)).sort((a, b) => a.partition - b.partition)
+  const partitions = reader.array(() => readPartition(reader), MAX_PARTITIONS).sort((a, b) => a.partition - b.partition)
   if (version >= 8) reader.int32()
   reader.tags()
   partitions.forEach((p, i) => {
