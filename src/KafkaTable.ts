@@ -344,7 +344,8 @@ export interface KafkaTable<in out K, in out V> {
   readonly freshness: Effect.Effect<Freshness>
   readonly stats: Effect.Effect<TableStats>
   /**
-   * Records that could not be decoded, from the moment the stream is run; a slow consumer keeps the last 1024. Fails
+   * Records that could not be decoded, from the moment the stream is run: up to 1024 of one fetch, beyond which they are
+   * only counted (`stats`); a slow consumer keeps the last 1024. Fails
    * and ends as `changes` does.
    */
   readonly poison: Stream.Stream<PoisonRecordError, TableFailure>
