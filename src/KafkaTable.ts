@@ -390,7 +390,10 @@ export interface TableSettings {
   readonly onCatchUpTimeout?: "degrade" | "fail"
   /** What an undecodable record does: `skip` counts and reports it, `fail` ends the reader. Default: `skip`. */
   readonly onPoison?: "skip" | "fail"
-  /** Keep the records' headers in entries and changes. Default: false. */
+  /**
+   * Keep the records' headers in entries and changes. They are kept as their bytes, and made into objects when `headers` of
+   * an entry or a change is read first. Default: false.
+   */
   readonly headers?: boolean
   /** `read_uncommitted` shows open and aborted transactions, too. Default: `read_committed`. */
   readonly isolation?: Isolation

@@ -13,10 +13,11 @@ import type { BatchHeader } from "../recordBatch/batchHeader.ts"
 import { codecs, isPrepared } from "../recordBatch/compression.ts"
 import { controlType } from "../recordBatch/controlType.ts"
 import { FetchedBatches, type DecodeOptions } from "../recordBatch/fetchedBatches.ts"
-import { decodeHeaders, RecordRanges } from "../recordBatch/recordRanges.ts"
+import { RecordRanges } from "../recordBatch/recordRanges.ts"
 import type { FetchedRecords } from "../source/partition.ts"
 import type { Counters } from "./counters.ts"
 import { AHEAD, UNKNOWN } from "./keyIndex.ts"
+import { RecordHeaders } from "./recordHeaders.ts"
 import { ABSENT } from "./rowVector.ts"
 import type { TableState } from "./state.ts"
 
@@ -222,7 +223,7 @@ export class Application<K, V> {
       const offset = ranges.baseOffset + ranges.offsetDelta[i]
       const headers =
         keepHeaders && ranges.headerCount[i] > 0
-          ? decodeHeaders(bytes, ranges.headersStart[i], ranges.headersEnd[i], ranges.headerCount[i])
+          ? new RecordHeaders(bytes, ranges.headersStart[i], ranges.headersEnd[i], ranges.headerCount[i])
           : undefined
       if (value === asBytes) {
         state.putBytes(slot, bytes, memory, from, valueEnd[i], partition, offset, timestamp[i], headers)
