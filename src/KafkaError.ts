@@ -392,9 +392,9 @@ export class PoisonRecordError extends Data.TaggedError("KafkaPoisonRecordError"
   readonly offset: number
   /** Milliseconds since the epoch. */
   readonly timestamp: number
-  /** The raw key. */
+  /** The raw key; of a longer one the first 16 KiB. */
   readonly key: Uint8Array
-  /** The raw value; `null` for a tombstone. */
+  /** The raw value; of a longer one the first 16 KiB; `null` for a tombstone. */
   readonly value: Uint8Array | null
   readonly cause: ParseResult.ParseError
 }> {

@@ -344,7 +344,8 @@ export interface KafkaTable<in out K, in out V> {
   readonly freshness: Effect.Effect<Freshness>
   readonly stats: Effect.Effect<TableStats>
   /**
-   * Records that could not be decoded, from the moment the stream is run; a slow consumer keeps the last 1024. Fails
+   * Records that could not be decoded, from the moment the stream is run: up to 1024 of one fetch, beyond which they are
+   * only counted (`stats`); a slow consumer keeps the last 1024. Fails
    * and ends as `changes` does.
    */
   readonly poison: Stream.Stream<PoisonRecordError, TableFailure>
@@ -389,7 +390,10 @@ export interface TableSettings {
   readonly onCatchUpTimeout?: "degrade" | "fail"
   /** What an undecodable record does: `skip` counts and reports it, `fail` ends the reader. Default: `skip`. */
   readonly onPoison?: "skip" | "fail"
-  /** Keep the records' headers in entries and changes. Default: false. */
+  /**
+   * Keep the records' headers in entries and changes. They are kept as their bytes, and made into objects when `headers` of
+   * an entry or a change is read first. Default: false.
+   */
   readonly headers?: boolean
   /** `read_uncommitted` shows open and aborted transactions, too. Default: `read_committed`. */
   readonly isolation?: Isolation

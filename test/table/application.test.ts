@@ -271,6 +271,118 @@ describe("Application", () => {
       }
     })
 
+    it("of any number of records makes a bounded number of errors, and counts all", () => {
+      const table = textTable()
+      const { stackTraceLimit } = Error
+      const application = table.fetched([
+        batch(
+          0,
+          Array.from({ length: 300_000 }, (_, i) =>
+            i % 3 === 2 ? record("a", bad) : { ...record(null, null), key: bad }
+          ),
+          { codec: "gzip" }
+        ),
+        batch(300_000, [record("a", "1"), record("b", bad)])
+      ])
+      // in slices, as it is
+      let made = 0
+      const offsets: Array<number> = []
+      for (let outcome: Outcome = "more"; outcome === "more";) {
+        outcome = application.run(performance.now())
+        assert.strictEqual(Error.stackTraceLimit, stackTraceLimit)
+        made += application.poison.length
+        offsets.push(...application.poison.map(({ offset }) => offset))
+        application.poison.length = 0
+      }
+      assert.strictEqual(made, 1024)
+      assert.deepStrictEqual(
+        offsets,
+        Array.from({ length: 1024 }, (_, i) => i)
+      )
+      assert.deepStrictEqual(table.counters, {
+        ...makeCounters(),
+        applied: 1,
+        keyErrors: 200_000,
+        valueErrors: 100_001
+      })
+      assert.deepStrictEqual(table.content, content({ a: "1" }))
+      assert.strictEqual(application.position, 300_002)
+    })
+
+    it("finds out where a record was refused as long as somebody is told of it", () => {
+      const depths: Array<number> = []
+      const table = new Table(
+        Codec.utf8,
+        Codec.make<string>({
+          decode: () => {
+            depths.push(Error.stackTraceLimit)
+            throw new Error("refused")
+          },
+          encode: () => new Uint8Array(0)
+        })
+      )
+      const application = table.fetched([
+        batch(
+          0,
+          Array.from({ length: 2_000 }, () => record("a", "1"))
+        )
+      ])
+      while (application.run(performance.now()) === "more");
+      const { stackTraceLimit } = Error
+      assert.isAbove(stackTraceLimit, 0)
+      assert.deepStrictEqual(
+        depths,
+        Array.from({ length: 2_000 }, (_, i) => (i < 1024 ? stackTraceLimit : 0))
+      )
+    })
+
+    it("keeps 16 KiB of a key and a value at most, and nothing that was made of more", () => {
+      const length = 16 * 1024
+      const json = new Table(Codec.utf8, Codec.json(Schema.Struct({ text: Schema.NumberFromString })))
+      const text = (size: number) => JSON.stringify({ text: "x".repeat(size) })
+      const { poison } = json.apply([
+        batch(0, [
+          { ...record(null, text(length)), key: Buffer.concat([Buffer.alloc(length, 0x61), bad]) },
+          { ...record(null, text(10)), key: Buffer.alloc(length, 0x62) },
+          record("c", text(length))
+        ])
+      ])
+      assert.deepStrictEqual(
+        poison.map((error) => [error.reason, error.key.length, error.value?.length]),
+        [
+          ["Key", length, length],
+          ["Value", length, text(10).length],
+          ["Value", 1, length]
+        ]
+      )
+      for (const { key, value } of poison) {
+        assert.strictEqual(key.buffer.byteLength, key.length)
+        assert.strictEqual(value?.buffer.byteLength, value?.length)
+      }
+      assert.deepStrictEqual(new Set(poison[0].key), new Set([0x61]))
+      assert.strictEqual(Buffer.from(poison[2].value!).toString(), text(length).slice(0, length))
+      // it says the same as that of a small one
+      assert.strictEqual(String(poison[2].cause), String(poison[1].cause))
+      assert.isTrue(ParseResult.isParseError(poison[2].cause))
+    })
+
+    it("leaves the depth of stacks as it was when a batch turns out to be corrupt", () => {
+      const table = textTable()
+      const { stackTraceLimit } = Error
+      const broken = batch(2_000, [record("a", "1")])
+      broken[broken.length - 1] ^= 1
+      const application = table.fetched([
+        batch(
+          0,
+          Array.from({ length: 2_000 }, () => record("a", bad))
+        ),
+        broken
+      ])
+      assert.throws(() => application.run(NEVER))
+      assert.strictEqual(Error.stackTraceLimit, stackTraceLimit)
+      assert.lengthOf(application.poison, 1024)
+    })
+
     it.each(["Key", "Value"] as const)("stops before the rest, where the policy is to fail: %s", (reason) => {
       const table = textTable({ failOnPoison: true })
       const application = table.fetched([

@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as fc from "fast-check"
 import { UNKNOWN } from "../../src/internal/table/keyIndex.ts"
+import { RecordHeaders } from "../../src/internal/table/recordHeaders.ts"
 import { RecordStore } from "../../src/internal/table/recordStore.ts"
 import { ABSENT } from "../../src/internal/table/rowVector.ts"
 import { TableState } from "../../src/internal/table/state.ts"
@@ -69,6 +70,16 @@ class Model {
   }
 }
 
+/** As they are in a record, within something else. Of short keys and values: a length is one byte. */
+const rawHeaders = (headers: ReadonlyArray<Header>): RecordHeaders => {
+  const bytes = headers.flatMap(({ key, value }) => [
+    2 * key.length,
+    ...Buffer.from(key),
+    ...(value === null ? [1] : [2 * value.length, ...value])
+  ])
+  return new RecordHeaders(Buffer.from([0xff, ...bytes, 0xff]), 1, 1 + bytes.length, headers.length)
+}
+
 const slotOf = <K, V>(state: TableState<K, V>, codec: Codec.Codec<K>, key: K): number => {
   const bytes = Buffer.from(codec.encodeSync(key) as Uint8Array)
   return state.find(bytes, 0, bytes.length)
@@ -92,7 +103,8 @@ const apply = <K, V>(
     const around = Buffer.concat([Buffer.from("<"), bytes, Buffer.from(">")])
     slot = state.addKey(around, 1, 1 + bytes.length, key)
   }
-  const { headers, offset, partition, timestamp } = record
+  const { offset, partition, timestamp } = record
+  const headers = record.headers === undefined ? undefined : rawHeaders(record.headers)
   const bytes = Buffer.from(`<${String(value)}>`)
   // of a store that may keep values as they are, every other one is
   if (value !== ABSENT && keepBytes.has(state) && !(state.records.once && bytes.length % 2 === 0)) {

@@ -7,16 +7,17 @@ import * as Either from "effect/Either"
 import type * as ParseResult from "effect/ParseResult"
 import { asBytes, suspended, utf8, type Codec } from "../../Codec.ts"
 import { PoisonRecordError } from "../../KafkaError.ts"
-import { parseErrorOf } from "../codecIssue.ts"
+import { parseError, parseErrorOf } from "../codecIssue.ts"
 import { AbortedTransactions } from "../recordBatch/abortedTransactions.ts"
 import type { BatchHeader } from "../recordBatch/batchHeader.ts"
 import { codecs, isPrepared } from "../recordBatch/compression.ts"
 import { controlType } from "../recordBatch/controlType.ts"
 import { FetchedBatches, type DecodeOptions } from "../recordBatch/fetchedBatches.ts"
-import { decodeHeaders, RecordRanges } from "../recordBatch/recordRanges.ts"
+import { RecordRanges } from "../recordBatch/recordRanges.ts"
 import type { FetchedRecords } from "../source/partition.ts"
 import type { Counters } from "./counters.ts"
 import { AHEAD, UNKNOWN } from "./keyIndex.ts"
+import { RecordHeaders } from "./recordHeaders.ts"
 import { ABSENT } from "./rowVector.ts"
 import type { TableState } from "./state.ts"
 
@@ -29,6 +30,12 @@ import type { TableState } from "./state.ts"
  * - `poison`: a poison record, and the policy is to fail.
  */
 export type Outcome = "done" | "more" | "codec" | "decode" | "key" | "poison"
+
+/** Of how many undecodable records of one answer errors are made: no more are kept for a slow consumer, either. */
+export const MAX_POISON = 1024
+
+/** How much of a key and of a value such an error keeps: a topic full of them is not to fill the memory. */
+const KEPT_POISON_BYTES = 16 * 1024
 
 export interface ApplicationSettings<K, V> {
   readonly topic: string
@@ -48,8 +55,10 @@ export const makeScratch = (): Scratch => new RecordRanges()
 export class Application<K, V> {
   /** Offset of the next record to apply: past whole batches, whatever records compaction left in them. */
   position: number
-  /** Undecodable records, in order. */
+  /** Undecodable records, in order, as far as there was room for them. */
   readonly poison: Array<PoisonRecordError> = []
+  /** Of how many more an error is made; all are counted. */
+  private poisonRoom: number
   private readonly partition: number
   private readonly answer: Buffer
   /** Has the store been told what the answer is like? */
@@ -74,8 +83,10 @@ export class Application<K, V> {
     position: number,
     state: TableState<K, V>,
     counters: Counters,
-    scratch: Scratch
+    scratch: Scratch,
+    poisonRoom = MAX_POISON
   ) {
+    this.poisonRoom = poisonRoom
     this.settings = settings
     this.partition = fetched.partition
     this.position = position
@@ -89,6 +100,16 @@ export class Application<K, V> {
 
   /** Goes on until the time `until` of `performance.now()`. Throws `BatchCorruption`; what came before it is applied. */
   run(until: number): Outcome {
+    const { stackTraceLimit } = Error
+    try {
+      if (this.poisonRoom === 0) Error.stackTraceLimit = 0
+      return this.runBatches(until)
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit
+    }
+  }
+
+  private runBatches(until: number): Outcome {
     while (true) {
       if (this.batchEnd === undefined) {
         const found = this.nextBatch()
@@ -202,7 +223,7 @@ export class Application<K, V> {
       const offset = ranges.baseOffset + ranges.offsetDelta[i]
       const headers =
         keepHeaders && ranges.headerCount[i] > 0
-          ? decodeHeaders(bytes, ranges.headersStart[i], ranges.headersEnd[i], ranges.headerCount[i])
+          ? new RecordHeaders(bytes, ranges.headersStart[i], ranges.headersEnd[i], ranges.headerCount[i])
           : undefined
       if (value === asBytes) {
         state.putBytes(slot, bytes, memory, from, valueEnd[i], partition, offset, timestamp[i], headers)
@@ -236,6 +257,9 @@ export class Application<K, V> {
     const { bytes, keyEnd, keyStart, timestamp, valueEnd, valueStart } = this.ranges
     if (reason === "Key") this.counters.keyErrors++
     else this.counters.valueErrors++
+    if (this.poisonRoom === 0) return false
+    // Nobody is going to see where the others were thrown, and finding that out takes most of the time.
+    if (--this.poisonRoom === 0) Error.stackTraceLimit = 0
     this.poison.push(
       new PoisonRecordError({
         reason,
@@ -243,15 +267,26 @@ export class Application<K, V> {
         partition: this.partition,
         offset: this.ranges.baseOffset + this.ranges.offsetDelta[i],
         timestamp: timestamp[i],
-        key: new Uint8Array(bytes.subarray(keyStart[i], keyEnd[i])),
-        value: valueStart[i] < 0 ? null : new Uint8Array(bytes.subarray(valueStart[i], valueEnd[i])),
-        // by its contract, a codec throws nothing but a ParseError; one that was made by hand may throw anything
-        cause: parseErrorOf(error)
+        key: excerpt(bytes, keyStart[i], keyEnd[i]),
+        value: valueStart[i] < 0 ? null : excerpt(bytes, valueStart[i], valueEnd[i]),
+        cause: keptCause(error, Math.max(keyEnd[i] - keyStart[i], valueEnd[i] - valueStart[i]))
       })
     )
     return this.settings.failOnPoison
   }
 }
+
+/** A copy of what is at the beginning, as far as it is kept. */
+const excerpt = (bytes: Buffer, start: number, end: number): Uint8Array =>
+  new Uint8Array(bytes.subarray(start, Math.min(end, start + KEPT_POISON_BYTES)))
+
+/**
+ * What a codec threw of so many bytes. It may hold all that was made of them, to quote it when it is asked to: of much, only
+ * its words are kept.
+ */
+const keptCause = (error: unknown, bytes: number): ParseResult.ParseError =>
+  // by its contract, a codec throws nothing but a ParseError; one that was made by hand may throw anything
+  bytes <= KEPT_POISON_BYTES ? parseErrorOf(error) : parseError(String(parseErrorOf(error)))
 
 const isAscii = (bytes: Buffer, start: number, end: number): boolean => {
   let all = 0

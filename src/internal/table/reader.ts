@@ -27,7 +27,7 @@ import {
 } from "../../KafkaError.ts"
 import type { Progress, TableFailure, TableStatus } from "../../KafkaTable.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
-import { parseError, parseErrorOf } from "../codecIssue.ts"
+import { kindOfPoison, parseError, parseErrorOf } from "../codecIssue.ts"
 import { annotateLogs, tellOfWaiting } from "../log.ts"
 import { makeTableMetrics } from "../metrics.ts"
 import { BatchCorruption } from "../recordBatch/corruption.ts"
@@ -36,7 +36,7 @@ import type { Fetched, FetchedRecords, SourceEvent } from "../source/partition.t
 import { Signal } from "../signal.ts"
 import { makeSource, type Source } from "../source/source.ts"
 import { runInSlices, SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
-import { Application, makeScratch, type ApplicationSettings, type Outcome } from "./application.ts"
+import { Application, makeScratch, MAX_POISON, type ApplicationSettings, type Outcome } from "./application.ts"
 import { makeCounters, type Counters } from "./counters.ts"
 import { LineRate } from "./lineRate.ts"
 import { PublishedRef } from "./publishedRef.ts"
@@ -90,7 +90,14 @@ interface Answer<K, V> {
   readonly shortened: Array<PartitionState<K, V>>
   /** Of the live content. */
   changed: boolean
+  /** Undecodable records that nobody was told of yet. */
   readonly poison: Array<PoisonRecordError>
+  /** Of how many more errors are made. */
+  poisonRoom: number
+  /** The kinds of faults among all of them, each with its first record. */
+  readonly kinds: Map<string, { readonly first: PoisonRecordError; count: number }>
+  /** Undecodable records that the table had met before. */
+  readonly poisonBefore: number
 }
 
 /** What one table consists of. */
@@ -155,7 +162,7 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       metrics: makeTableMetrics(config.topic, yield* Effect.metricLabels),
       subscriptions: new Subscriptions(),
       waiters: new Waiters((partition) => core.partitions.get(partition)?.visible),
-      poison: new Reports(1024),
+      poison: new Reports(MAX_POISON),
       truncations: new Reports(64),
       snapshots: yield* PublishedRef.make(snapshot, { keepsAll: false }),
       statuses: yield* PublishedRef.make<TableStatus>(status, { keepsAll: true }),
@@ -273,6 +280,8 @@ class Reader<K, V> {
   private progressShownAt = 0
   private keylessWarned = 0
   private readonly lines = new LineRate()
+  /** Undecodable records beyond those that errors are made of, since a line told of them. */
+  private onlyCounted = 0
 
   constructor(core: Core<K, V>, source: Source, restarted: boolean) {
     const { config } = core
@@ -434,7 +443,10 @@ class Reader<K, V> {
       isLarge: false,
       shortened: [],
       changed: false,
-      poison: []
+      poison: [],
+      poisonRoom: MAX_POISON,
+      kinds: new Map(),
+      poisonBefore: undecodable(core.counters)
     })
   }
 
@@ -461,6 +473,7 @@ class Reader<K, V> {
           break
         case "more":
           answer.isLarge = true
+          this.publishPoison(answer)
           return Effect.flatMap(yieldToEventLoop, goOn)
         case "codec":
           return Effect.flatMap(loadCodecs, () => {
@@ -509,7 +522,15 @@ class Reader<K, V> {
       const state = rebuild === undefined ? core.state : rebuild.state
       return {
         p,
-        application: new Application<K, V>(this.applying, records, position, state, core.counters, this.scratch)
+        application: new Application<K, V>(
+          this.applying,
+          records,
+          position,
+          state,
+          core.counters,
+          this.scratch,
+          answer.poisonRoom
+        )
       }
     }
     return undefined
@@ -532,6 +553,7 @@ class Reader<K, V> {
         p.rebuild.moved(p.partition, application.position)
       }
       if (p.corruptAt !== undefined && application.position > p.corruptAt) p.corruptAt = undefined
+      answer.poisonRoom -= application.poison.length
       answer.poison.push(...application.poison)
       application.poison.length = 0
     }
@@ -542,9 +564,10 @@ class Reader<K, V> {
     // or a quiet table would hold the last answer in memory
     this.scratch.bytes = NO_BYTES
     this.core.state.records.endAnswer()
-    const { poison, shortened } = answer
+    const { shortened } = answer
     const settle = () => (shortened.length === 0 ? this.settle(answer.changed) : this.settleEvicted(answer))
-    const all = poison.length === 0 ? settle() : Effect.flatMap(this.reportPoison(poison), settle)
+    const isSound = undecodable(this.core.counters) === answer.poisonBefore
+    const all = isSound ? settle() : Effect.flatMap(this.reportPoison(answer), settle)
     return failure === undefined ? all : Effect.zipRight(all, Effect.fail(failure))
   }
 
@@ -597,13 +620,41 @@ class Reader<K, V> {
     )
   }
 
-  private reportPoison(poison: ReadonlyArray<PoisonRecordError>): Effect.Effect<void> {
-    const [first] = poison
-    const more = poison.length === 1 ? "" : ` (and ${poison.length - 1} more in this fetch)`
+  /** Hands those on that did not decode since the last time, as a fetch may hold many. */
+  private publishPoison(answer: Answer<K, V>): void {
+    const poison = answer.poison.splice(0)
+    if (poison.length === 0) return
+    for (const error of poison) {
+      const kind = kindOfPoison(error.reason, error.cause)
+      const found = answer.kinds.get(kind)
+      if (found === undefined) answer.kinds.set(kind, { first: error, count: 1 })
+      else found.count++
+    }
     this.core.poison.push(poison)
-    return Effect.logWarning(first.message + more).pipe(
+  }
+
+  /** Tells of all that did not decode in an answer: in the log, of one of each kind, at a rate. */
+  private reportPoison(answer: Answer<K, V>): Effect.Effect<void> {
+    return Effect.gen(this, function* () {
+      this.publishPoison(answer)
+      this.onlyCounted += undecodable(this.core.counters) - answer.poisonBefore - (MAX_POISON - answer.poisonRoom)
+      const now = yield* Clock.currentTimeMillis
+      for (const [kind, { count, first }] of answer.kinds) {
+        const told = this.lines.take(kind, count, now)
+        if (told !== undefined) yield* this.logPoison(first, told)
+      }
+    })
+  }
+
+  /** `told`: how many of its kind there were since the last line, this one among them. */
+  private logPoison(error: PoisonRecordError, told: number): Effect.Effect<void> {
+    const like = told === 1 ? [] : [`${told - 1} more of this kind`]
+    const others = this.onlyCounted === 0 ? [] : [`${this.onlyCounted} others, which are only counted`]
+    this.onlyCounted = 0
+    const more = [...like, ...others]
+    return Effect.logWarning(error.message + (more.length === 0 ? "" : ` (and ${more.join(", and ")})`)).pipe(
       this.annotate,
-      Effect.annotateLogs({ partition: first.partition, offset: first.offset, key: printable(first.key) })
+      Effect.annotateLogs({ partition: error.partition, offset: error.offset })
     )
   }
 
@@ -761,6 +812,5 @@ const decodedBy = <K, V>(application: Application<K, V>): Effect.Effect<Either.E
     })
   )
 
-/** A key for a log line: its text as far as it is text, and not endless. */
-const printable = (key: Uint8Array): string =>
-  Buffer.from(key.buffer, key.byteOffset, Math.min(key.byteLength, 128)).toString("utf8")
+/** Records whose key or value did not decode. */
+const undecodable = ({ keyErrors, valueErrors }: Counters): number => keyErrors + valueErrors

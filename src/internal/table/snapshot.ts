@@ -1,9 +1,9 @@
 import * as Option from "effect/Option"
 import { suspended, type Codec } from "../../Codec.ts"
-import type { Header } from "../../TableChange.ts"
 import { TypeId, type TableEntry, type TableSnapshot } from "../../TableSnapshot.ts"
 import { viewOf } from "../text.ts"
 import { NOT_ASCII, UNKNOWN, type KeyIndex } from "./keyIndex.ts"
+import { NO_HEADERS, withHeaders, type RecordHeaders } from "./recordHeaders.ts"
 import type { Records } from "./recordStore.ts"
 import { ABSENT, indexInLeaf, isPresent, leafAt, setValue, valueIn, type Leaf, type Rows } from "./rowVector.ts"
 
@@ -18,8 +18,6 @@ interface SnapshotParts<K, V> {
   readonly size: number
   readonly version: number
 }
-
-const NO_HEADERS: ReadonlyArray<Header> = []
 
 /** The bytes by which a table tells a key from others, if it can be one of the table's. */
 const keyBytes = <K>(codec: Codec<K>, key: K): Buffer | undefined => {
@@ -108,14 +106,15 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
     const place = leaf.held[i]
     if (!isPresent(place)) return undefined
     const { records } = this.#parts
-    return {
+    const entry = {
       key,
       value: this.#value(leaf, i),
       partition: records.partitionAt(place),
       offset: records.offsetAt(place),
       timestamp: records.timestampAt(place),
-      headers: (leaf.headers?.[i] as ReadonlyArray<Header> | undefined) ?? NO_HEADERS
+      headers: NO_HEADERS
     }
+    return withHeaders(entry, leaf.headers?.[i] as RecordHeaders | undefined)
   }
 
   *entries(): IterableIterator<TableEntry<K, V>> {

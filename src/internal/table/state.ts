@@ -7,9 +7,10 @@
  */
 import * as Option from "effect/Option"
 import type { Codec } from "../../Codec.ts"
-import type { DeleteCause, Header, TableChange } from "../../TableChange.ts"
+import type { DeleteCause, TableChange } from "../../TableChange.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
 import { KeyIndex, UNKNOWN } from "./keyIndex.ts"
+import { NO_HEADERS, withHeaders, type RecordHeaders } from "./recordHeaders.ts"
 import { RecordStore, type Records } from "./recordStore.ts"
 import {
   ABSENT,
@@ -31,7 +32,7 @@ interface Row {
   readonly held: number
   /** `ABSENT` for a tombstone, and where it is bytes of the record. */
   readonly value: unknown
-  readonly headers: ReadonlyArray<Header> | undefined
+  readonly headers: RecordHeaders | undefined
 }
 
 /**
@@ -52,8 +53,6 @@ export interface Evicted {
   /** Keys that show the value of another partition's record now. */
   replaced: number
 }
-
-export const NO_HEADERS: ReadonlyArray<Header> = []
 
 /** Changes since the last publication, with the key's identity for those who conflate. */
 export interface ChangeLog<K, V> {
@@ -135,7 +134,7 @@ export class TableState<K, V> {
     partition: number,
     offset: number,
     timestamp: number,
-    headers: ReadonlyArray<Header> | undefined
+    headers: RecordHeaders | undefined
   ): void {
     const place = this.records.append(slot, partition, offset, timestamp)
     this.set(slot, value === ABSENT ? tombstoneAt(place) : place, value, partition, offset, timestamp, headers)
@@ -151,7 +150,7 @@ export class TableState<K, V> {
     partition: number,
     offset: number,
     timestamp: number,
-    headers: ReadonlyArray<Header> | undefined
+    headers: RecordHeaders | undefined
   ): void {
     const place = this.records.appendBytes(slot, partition, offset, timestamp, bytes, memory, start, end)
     this.set(slot, place, ABSENT, partition, offset, timestamp, headers)
@@ -164,7 +163,7 @@ export class TableState<K, V> {
     partition: number,
     offset: number,
     timestamp: number,
-    headers: ReadonlyArray<Header> | undefined
+    headers: RecordHeaders | undefined
   ): void {
     const { records } = this
     const leaf = this.rows.leafForWrite(slot)
@@ -196,7 +195,7 @@ export class TableState<K, V> {
     log: ChangeLog<K, V>,
     slot: number,
     previous: Option.Option<V>,
-    { headers = NO_HEADERS, held, value }: Row,
+    { headers, held, value }: Row,
     partition: number,
     offset: number,
     timestamp: number,
@@ -206,21 +205,20 @@ export class TableState<K, V> {
     const { replayed } = this
     // a text is its own identity
     log.ids.push(typeof key === "string" && this.key.text ? key : this.index.textAt(slot, "latin1"))
-    log.changes.push(
-      isPresent(held)
-        ? {
-            _tag: "Upsert",
-            key,
-            value: this.load(value, held),
-            previous,
-            partition,
-            offset,
-            timestamp,
-            headers,
-            replayed
-          }
-        : { _tag: "Delete", cause, key, previous, partition, offset, timestamp, headers, replayed }
-    )
+    const change: TableChange<K, V> = isPresent(held)
+      ? {
+          _tag: "Upsert",
+          key,
+          value: this.load(value, held),
+          previous,
+          partition,
+          offset,
+          timestamp,
+          headers: NO_HEADERS,
+          replayed
+        }
+      : { _tag: "Delete", cause, key, previous, partition, offset, timestamp, headers: NO_HEADERS, replayed }
+    log.changes.push(withHeaders(change, headers))
   }
 
   private recordRow(
@@ -242,7 +240,7 @@ export class TableState<K, V> {
     const held = leaf.held[i]
     return held === NO_RECORD
       ? undefined
-      : { held, value: valueIn(leaf, i), headers: leaf.headers?.[i] as ReadonlyArray<Header> | undefined }
+      : { held, value: valueIn(leaf, i), headers: leaf.headers?.[i] as RecordHeaders | undefined }
   }
 
   private partitionOf({ held }: Row): number {

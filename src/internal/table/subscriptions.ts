@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Strategy } from "../../KafkaTable.ts"
 import type { TableChange } from "../../TableChange.ts"
+import { withPrevious } from "./recordHeaders.ts"
 import type { ChangeLog } from "./state.ts"
 
 /** A buffer between the reader and one subscriber. */
@@ -25,7 +26,7 @@ interface Buffer<A> {
 
 /** The change that takes a subscriber from before `first` to after `second`; none if that is no change at all. */
 const conflate = <K, V>(first: TableChange<K, V>, second: TableChange<K, V>): TableChange<K, V> | undefined =>
-  second._tag === "Delete" && Option.isNone(first.previous) ? undefined : { ...second, previous: first.previous }
+  second._tag === "Delete" && Option.isNone(first.previous) ? undefined : withPrevious(second, first.previous)
 
 const conflating = <K, V>(): Buffer<TableChange<K, V>> => {
   let pending = new Map<string, TableChange<K, V>>()

@@ -1,0 +1,57 @@
+/**
+ * Headers of records stay bytes until somebody asks for them: a header takes two bytes, compressed almost none, and as
+ * objects a hundred times as many. So what a table holds is bounded by the bytes that it has read.
+ */
+import type { Header, RecordInfo, TableChange } from "../../TableChange.ts"
+import { decodeHeaders } from "../recordBatch/recordRanges.ts"
+
+/** What a record has that has none, or whose headers are not kept; and what each has before `withHeaders`. */
+export const NO_HEADERS: ReadonlyArray<Header> = []
+
+/** The headers of one record, copied. */
+export class RecordHeaders {
+  /** A character a byte: a small buffer of its own would take several times as much. */
+  private readonly bytes: string
+  private readonly count: number
+
+  /** For ranges that a decoded batch gave: those are known to be sound. */
+  constructor(bytes: Buffer, start: number, end: number, count: number) {
+    this.bytes = bytes.toString("latin1", start, end)
+    this.count = count
+  }
+
+  decode(): ReadonlyArray<Header> {
+    const bytes = Buffer.from(this.bytes, "latin1")
+    return decodeHeaders(bytes, 0, bytes.length, this.count)
+  }
+}
+
+/**
+ * The entry or change itself, whose headers are made when they are asked for first, and kept as long as it is. Its own
+ * enumerable property, as others are: a copy by `...` has them.
+ */
+export const withHeaders = <A extends RecordInfo>(record: A, headers: RecordHeaders | undefined): A => {
+  if (headers === undefined) return record
+  let made: ReadonlyArray<Header> | undefined
+  return Object.defineProperty(record, "headers", {
+    enumerable: true,
+    configurable: true,
+    get: () => (made ??= headers.decode())
+  })
+}
+
+/** A copy with another value before it. The headers are made no sooner than of the change itself. */
+export const withPrevious = <K, V>(
+  change: TableChange<K, V>,
+  previous: TableChange<K, V>["previous"]
+): TableChange<K, V> => {
+  const headers = Object.getOwnPropertyDescriptor(change, "headers")
+  if (headers?.get === undefined) return { ...change, previous }
+  const copy = Object.defineProperties({}, Object.getOwnPropertyDescriptors(change)) as TableChange<K, V>
+  return Object.defineProperty(copy, "previous", {
+    value: previous,
+    enumerable: true,
+    configurable: true,
+    writable: true
+  })
+}
