@@ -1,11 +1,18 @@
 import * as Effect from "effect/Effect"
 import type { ClientError, TopicError } from "../KafkaError.ts"
+import { foreignText } from "./foreignText.ts"
 
 /** Marks the log lines of one module of this library, so that they can be filtered. */
 export const annotateLogs =
   (module: string, fields: Readonly<Record<string, string | number>>) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.annotateLogs(self, { package: "effect-ktables", module, ...fields })
+    Effect.annotateLogs(self, { package: "effect-ktables", module, ...escaped(fields) })
+
+/** A topic, a broker's address: loggers write annotations as they are. */
+const escaped = (fields: Readonly<Record<string, string | number>>): Readonly<Record<string, string | number>> =>
+  Object.fromEntries(
+    Object.entries(fields).map(([name, field]) => [name, typeof field === "string" ? foreignText(field) : field])
+  )
 
 /**
  * Tells of a start that waits for a broker, which would say nothing until its timeout otherwise, in milliseconds. Once,

@@ -7,6 +7,7 @@ import * as Either from "effect/Either"
 import type * as ParseResult from "effect/ParseResult"
 import { asBytes, suspended, utf8, type Codec } from "../../Codec.ts"
 import { PoisonRecordError } from "../../KafkaError.ts"
+import { parseErrorOf } from "../codecIssue.ts"
 import { AbortedTransactions } from "../recordBatch/abortedTransactions.ts"
 import type { BatchHeader } from "../recordBatch/batchHeader.ts"
 import { codecs, isPrepared } from "../recordBatch/compression.ts"
@@ -36,6 +37,7 @@ export interface ApplicationSettings<K, V> {
   readonly keepHeaders: boolean
   readonly committedOnly: boolean
   readonly failOnPoison: boolean
+  readonly logValues: boolean
   readonly decode: DecodeOptions
 }
 
@@ -244,8 +246,9 @@ export class Application<K, V> {
         timestamp: timestamp[i],
         key: new Uint8Array(bytes.subarray(keyStart[i], keyEnd[i])),
         value: valueStart[i] < 0 ? null : new Uint8Array(bytes.subarray(valueStart[i], valueEnd[i])),
-        // codecs throw nothing else, by their contract
-        cause: error as ParseResult.ParseError
+        // codecs of others may break their contract, and throw anything
+        cause: parseErrorOf(error),
+        logValues: this.settings.logValues
       })
     )
     return this.settings.failOnPoison

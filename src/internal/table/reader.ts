@@ -266,6 +266,7 @@ class Reader<K, V> {
       keepHeaders: config.keepHeaders,
       committedOnly: config.isolation === "read_committed",
       failOnPoison: config.onPoison === "fail",
+      logValues: config.logValues,
       decode: { checkCrcs: config.checkCrcs, maxBatchBytes: config.fetch.maxBatchBytes }
     }
     // rows of two lives of a topic are never mixed: all partitions are replaced at once
@@ -581,7 +582,7 @@ class Reader<K, V> {
       PubSub.publishAll(this.core.poison, poison),
       Effect.logWarning(first.message + more).pipe(
         this.annotate,
-        Effect.annotateLogs({ partition: first.partition, offset: first.offset, key: printable(first.key) })
+        Effect.annotateLogs({ partition: first.partition, offset: first.offset })
       )
     )
   }
@@ -722,7 +723,3 @@ class Reader<K, V> {
     ).pipe(this.annotate)
   }
 }
-
-/** A key for a log line: its text as far as it is text, and not endless. */
-const printable = (key: Uint8Array): string =>
-  Buffer.from(key.buffer, key.byteOffset, Math.min(key.byteLength, 128)).toString("utf8")
