@@ -35,6 +35,7 @@ describe("headers that nobody asks for", () => {
           key: Codec.utf8,
           value: Codec.utf8,
           keepHeaders: true,
+          logValues: false,
           committedOnly: true,
           failOnPoison: false,
           decode: defaultDecodeOptions

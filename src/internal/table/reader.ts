@@ -296,6 +296,7 @@ class Reader<K, V> {
       keepHeaders: config.keepHeaders,
       committedOnly: config.isolation === "read_committed",
       failOnPoison: config.onPoison === "fail",
+      logValues: config.logValues,
       decode: { checkCrcs: config.checkCrcs, maxBatchBytes: config.fetch.maxBatchBytes }
     }
     // rows of two lives of a topic are never mixed: all partitions are replaced at once
