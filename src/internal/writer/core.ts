@@ -7,8 +7,9 @@
 import type * as Clock from "effect/Clock"
 import type { KafkaClient, RecordError, TopicDescription } from "../../KafkaClient.ts"
 import { BrokerError, WriteError, type ClientError, type TopicError } from "../../KafkaError.ts"
+import { isPromise } from "node:util/types"
 import * as Position from "../../Position.ts"
-import { messageOf } from "../codecIssue.ts"
+import { inOneLine } from "../codecIssue.ts"
 import { Signal } from "../signal.ts"
 import { ANONYMOUS, Lane, type Batch, type Identity } from "./lane.ts"
 import { isFailure, type Outcome, type PendingRecord } from "./record.ts"
@@ -194,12 +195,12 @@ export class Core {
     try {
       partition = record.partition ?? this.config.partitioner(record.key, count)
     } catch (cause) {
-      return this.error("InvalidPartition", { detail: `the partitioner threw: ${messageOf(cause)}`, cause })
+      return this.error("InvalidPartition", { detail: `the partitioner threw: ${inOneLine(cause)}`, cause })
     }
     if (Number.isInteger(partition) && partition >= 0 && partition < count) return partition
     // it may be a new one: for the next write
     this.refresh()
-    return this.error("InvalidPartition", { detail: `${partition}, of ${count} partitions` })
+    return this.error("InvalidPartition", { detail: `${shownPartition(partition)}, of ${count} partitions` })
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -554,5 +555,12 @@ const reasonOf = (error: ClientError | TopicError): WriteError["reason"] =>
     : error.reason === "NotFound"
       ? "TopicNotFound"
       : "Rejected"
+
+/** What a partitioner without types returned: it may be anything, and a promise may still be rejected. */
+const shownPartition = (partition: unknown): string => {
+  if (typeof partition === "number") return String(partition)
+  if (isPromise(partition)) partition.catch(() => {})
+  return isPromise(partition) ? "a promise" : `a value of type ${typeof partition}`
+}
 
 const isInvalid = (partition: number | WriteError): partition is WriteError => typeof partition !== "number"
