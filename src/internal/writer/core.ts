@@ -509,6 +509,7 @@ export class Core {
       lane.leader = found.leader
       lane.leaderEpoch = found.leaderEpoch
     }
+    for (const lane of this.lanes) lane.widen()
     if (recreated && count !== before) this.reassign(known, before)
     const parked = this.parked
     this.parked = []
