@@ -1,10 +1,12 @@
+import * as Either from "effect/Either"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { assert } from "vitest"
-import { KafkaTable, Position } from "../../src/index.ts"
+import { KafkaTable, Partitioner, Position } from "../../src/index.ts"
+import type { ReadRecord } from "../kafka/records.ts"
 import { facts, collect, differences, eventually, failureOf, fold, numbers, statusOf } from "../support/live.ts"
 import { held } from "./clients.ts"
 import { newName, openers, tableOn, type Kafka, type Suite } from "./suite.ts"
@@ -22,6 +24,8 @@ const followed = <A, E>(stream: Stream.Stream<A, E>) =>
     yield* Effect.yieldNow()
     return { seen: seen, fiber }
   })
+
+const text = ({ key, value }: ReadRecord): string => `${key?.toString()}=${value?.toString()}`
 
 export const topicLife = (test: Suite): void => {
   test("not there, and not to be created: a typed error with its name, and it stays missing", (kafka) =>
@@ -257,4 +261,52 @@ export const topicLife = (test: Suite): void => {
       assert.isBelow(performance.now() - begin, 6_000)
       assert.isUndefined(yield* kafka.describeTopic(topic))
     }))
+
+  for (const [before, after] of [
+    [3, 1],
+    [2, 2],
+    [1, 3]
+  ]) {
+    test(`re-created under a writer, with ${after} partitions instead of ${before}: it goes on, and says what is gone`, (kafka) =>
+      Effect.gen(function* () {
+        const topic = yield* kafka.topic({ partitions: before })
+        const writer = yield* kafka.writer(topic, { metadataMaxAge: "500 millis" })
+        const keys = numbers(30).map((i) => `k${i}`)
+        // sequences of all partitions are above 0
+        for (const value of ["1", "2"]) yield* writer.setMany(keys.map((key) => [key, value] as const))
+        yield* kafka.deleteTopic(topic)
+        yield* kafka.createTopic(topic, { partitions: after })
+        // the writer knows nothing of it yet: what is under way to a partition that is gone may be told so, nothing is lost
+        const exits = yield* Effect.forEach(keys, (key) => Effect.either(writer.set(key, "3")), {
+          concurrency: "unbounded"
+        })
+        const log = yield* kafka.log(topic)
+        const expectedLog: Array<string> = []
+        for (const [i, exit] of exits.entries()) {
+          if (Either.isLeft(exit)) {
+            const { partition, reason } = exit.left
+            assert.deepInclude(facts(exit.left.cause as object), { _tag: "KafkaTopicError", reason: "Recreated" })
+            assert.deepStrictEqual([reason, (partition ?? 0) >= after], ["InvalidPartition", true])
+          } else {
+            const { offset, partition } = exit.right
+            const found = log.filter((record) => record.partition === partition && record.offset === offset)
+            assert.deepStrictEqual(found.map(text), [`${keys[i]}=3`])
+            expectedLog.push(`${keys[i]}=3`)
+          }
+        }
+        assert.deepStrictEqual(log.map(text).sort(), expectedLog.sort())
+        assert.isAtLeast(expectedLog.length, after >= before ? keys.length : 1)
+        const gone = Array.from({ length: Math.max(0, before - after) }, (_, i) => after + i)
+        for (const partition of gone) {
+          const error = yield* Effect.flip(writer.set("k0", "4", { partition }))
+          assert.strictEqual(error.reason, "InvalidPartition")
+          assert.deepInclude(facts(error.cause as object), { _tag: "KafkaTopicError", reason: "Recreated", topic })
+          assert.include(error.message, `${partition}, of ${after} partitions`)
+        }
+        const expected = keys.map((key) => Partitioner.murmur2(Buffer.from(key), after))
+        yield* eventually(writer.setMany(keys.map((key) => [key, "5"] as const)), (found) =>
+          found.every(({ partition }, i) => partition === expected[i])
+        )
+      }))
+  }
 }

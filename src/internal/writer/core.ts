@@ -6,7 +6,8 @@
  */
 import type * as Clock from "effect/Clock"
 import type { KafkaClient, RecordError, TopicDescription } from "../../KafkaClient.ts"
-import { BrokerError, WriteError, type ClientError, type TopicError } from "../../KafkaError.ts"
+import { BrokerError, TopicError, WriteError, type ClientError } from "../../KafkaError.ts"
+import { isPromise } from "node:util/types"
 import * as Position from "../../Position.ts"
 import { explain, parseErrorOf } from "../codecIssue.ts"
 import { Signal } from "../signal.ts"
@@ -60,6 +61,8 @@ export class Core {
   private readonly waiting = new Set<PendingRecord>()
   private parked: Array<PendingRecord> = []
   private partitionCount = 0
+  /** That the topic was created again with fewer partitions, if it was. */
+  private shrunk: TopicError | undefined
   private describedAt = Number.NEGATIVE_INFINITY
   private pausedMillis = 0
   private readonly clock: Clock.Clock
@@ -202,7 +205,7 @@ export class Core {
     if (Number.isInteger(partition) && partition >= 0 && partition < count) return partition
     // it may be a new one: for the next write
     this.refresh()
-    return this.error("InvalidPartition", { detail: `${partition}, of ${count} partitions` })
+    return this.invalidPartition(partition)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -325,6 +328,7 @@ export class Core {
   /** Keeps a batch for another attempt; `maybeAppended` tells what the last one may have done. */
   retry(lane: Lane, batch: Batch, millis: number): void {
     if (batch.expired) return this.giveUp(lane, batch, () => this.error("Timeout"))
+    if (this.isGone(lane)) return this.giveUpGone(lane, batch)
     lane.attempts++
     lane.retryAt = this.now() + millis
   }
@@ -483,12 +487,18 @@ export class Core {
   }
 
   describe(description: TopicDescription): void {
-    const recreated = this.description !== undefined && this.description.topic.id !== description.topic.id
+    const last = description.partitions.at(-1)
+    const count = last === undefined ? 0 : last.partition + 1
+    const before = this.partitionCount
+    const known = this.description?.topic.id
+    // a topic has fewer partitions in another life only; before Kafka 2.8 it has no id to tell that by
+    const recreated =
+      this.description !== undefined && (known !== description.topic.id || (known === undefined && count < before))
     this.description = description
     this.describedAt = this.now()
     this.lastFailure = undefined
-    const last = description.partitions.at(-1)
-    this.partitionCount = last === undefined ? 0 : last.partition + 1
+    // with fewer of the same life, the broker that was asked lags behind
+    this.partitionCount = recreated ? count : Math.max(count, before)
     for (let i = this.lanes.length; i < this.partitionCount; i++) {
       this.lanes.push(new Lane(i, this.identity, this.config.maxBatchBytes))
     }
@@ -502,12 +512,68 @@ export class Core {
       lane.leader = found.leader
       lane.leaderEpoch = found.leaderEpoch
     }
-    for (let i = this.partitionCount; i < this.lanes.length; i++) this.lanes[i].leader = -1
+    for (const lane of this.lanes) lane.widen()
+    if (recreated && count !== before) this.reassign(known, before)
     const parked = this.parked
     this.parked = []
     if (this.partitionCount > 0) for (const record of parked) this.route(record)
     else this.parked = parked
     this.admit()
+  }
+
+  /**
+   * The topic was created again with another number of partitions. What is certainly not in the log is assigned anew, in
+   * its order; what may be stays with its partition, or is unknown for good if there is none of that number any more.
+   */
+  private reassign(known: string | undefined, before: number): void {
+    const count = this.partitionCount
+    const actual = this.description?.topic.id
+    this.shrunk =
+      count > before
+        ? undefined
+        : new TopicError({
+            reason: "Recreated",
+            topic: this.config.topic,
+            ...(known === undefined ? {} : { expected: known }),
+            ...(actual === undefined ? {} : { actual }),
+            detail: `it has ${count} partitions, and had ${before}`
+          })
+    let unsent: ReadonlyArray<PendingRecord> = []
+    for (const lane of this.lanes) {
+      const { batch } = lane
+      if (batch !== undefined && !lane.inFlight && !batch.maybeAppended) {
+        unsent = unsent.concat(batch.records)
+        lane.batch = undefined
+        lane.attempts = 0
+      }
+      unsent = unsent.concat(lane.takeAll())
+      if (!this.isGone(lane)) continue
+      lane.leader = -1
+      if (lane.batch !== undefined && !lane.inFlight) this.giveUpGone(lane, lane.batch)
+    }
+    this.parked = [...unsent, ...this.parked]
+  }
+
+  /** Is it of a partition that the topic had in an earlier life only? */
+  private isGone(lane: Lane): boolean {
+    return lane.partition >= this.partitionCount
+  }
+
+  private giveUpGone(lane: Lane, batch: Batch): void {
+    const cause = this.shrunk
+    this.giveUp(lane, batch, () =>
+      batch.maybeAppended
+        ? this.unknown(lane, "an attempt had no answer, and the partition is gone", cause)
+        : this.invalidPartition(lane.partition)
+    )
+  }
+
+  private invalidPartition(partition: unknown): WriteError {
+    return this.error("InvalidPartition", {
+      ...(typeof partition === "number" ? { partition } : {}),
+      detail: `${shownPartition(partition)}, of ${this.partitionCount} partitions`,
+      cause: this.shrunk
+    })
   }
 
   /** Brokers that have not answered for `millis` about a batch, the leader of which is another one by now. */
@@ -557,5 +623,12 @@ const reasonOf = (error: ClientError | TopicError): WriteError["reason"] =>
     : error.reason === "NotFound"
       ? "TopicNotFound"
       : "Rejected"
+
+/** What a partitioner without types returned: it may be anything, and a promise may still be rejected. */
+const shownPartition = (partition: unknown): string => {
+  if (typeof partition === "number") return String(partition)
+  if (isPromise(partition)) partition.catch(() => {})
+  return isPromise(partition) ? "a promise" : `a value of type ${typeof partition}`
+}
 
 const isInvalid = (partition: number | WriteError): partition is WriteError => typeof partition !== "number"

@@ -7,6 +7,7 @@ import { annotateLogs } from "../log.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { retryDelay } from "../client/backoff.ts"
 import type { Core } from "./core.ts"
+import { interruptionAsFailure } from "./interruption.ts"
 import type { Identity } from "./lane.ts"
 import { runSender } from "./sender.ts"
 import { CLUSTER_AUTHORIZATION_FAILED, IDEMPOTENT_WRITE_HINT } from "./verdict.ts"
@@ -92,7 +93,10 @@ const metadataLoop = (
     Effect.andThen(
       Effect.suspend(() => {
         seen = core.metadataWanted.version
-        return client.describeTopic(config.topic)
+        return interruptionAsFailure(client.describeTopic(config.topic), {
+          broker: client.bootstrap,
+          request: "Metadata"
+        })
       })
     ),
     Effect.flatMap((description) =>
@@ -132,7 +136,10 @@ const identityLoop = (core: Core): Effect.Effect<never> => {
     const seen = core.identityWanted.version
     const isWanted = core.identity === undefined || core.lanes.some((lane) => lane.identity === undefined)
     if (!isWanted) return core.identityWanted.after(seen)
-    return askIdentity(core).pipe(
+    return interruptionAsFailure(askIdentity(core), {
+      broker: core.client.bootstrap,
+      request: "InitProducerId"
+    }).pipe(
       Effect.map((identity) => {
         attempts = 0
         core.identify(identity)

@@ -57,6 +57,7 @@ export class Lane {
   private queue: Array<PendingRecord> = []
   private head = 0
   private maxBytes: number
+  private readonly maxBatchBytes: number
   /** Among so many records in front is one, at least, that the broker refuses without naming it; 0 if none is known. */
   private suspects = 0
   /** Records of the next batch at most, if none is suspected: few after one was found, as there may be others. */
@@ -65,6 +66,7 @@ export class Lane {
   constructor(partition: number, identity: Identity | undefined, maxBatchBytes: number) {
     this.partition = partition
     this.identity = identity
+    this.maxBatchBytes = maxBatchBytes
     this.maxBytes = maxBatchBytes
   }
 
@@ -108,6 +110,11 @@ export class Lane {
   split(batch: Batch): void {
     this.maxBytes = Math.max(1, Math.floor(batch.size / 2))
     this.putBack(batch.records)
+  }
+
+  /** Tries larger batches again, after a smaller size was learned: the topic's limit may have been raised since. */
+  widen(): void {
+    this.maxBytes = Math.min(this.maxBatchBytes, this.maxBytes * 2)
   }
 
   /** Puts a batch back in front because of a record in it that the broker refuses, to be looked for by halves. */

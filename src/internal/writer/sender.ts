@@ -8,6 +8,7 @@ import { encodeBatch } from "../recordBatch/encode.ts"
 import { delayBy, retryDelay } from "../client/backoff.ts"
 import { SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
 import type { Core, Sender } from "./core.ts"
+import { interruptionAsFailure } from "./interruption.ts"
 import { ANONYMOUS, type Batch, type Lane } from "./lane.ts"
 import { judge } from "./verdict.ts"
 
@@ -251,7 +252,11 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
     const broker = core.description?.brokers.get(leader)
     // gone from the cluster: waits for other news
     if (broker === undefined) return sender.wake.after(seen)
-    return Effect.catchAll(session(broker), failed)
+    const whole = interruptionAsFailure(session(broker), {
+      broker: `${broker.host}:${broker.port}`,
+      request: "Produce"
+    })
+    return Effect.catchAll(whole, failed)
   })
 
   return Effect.forever(once).pipe(Effect.onInterrupt(() => Effect.sync(() => giveBack(undefined, 0))))

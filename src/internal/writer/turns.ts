@@ -5,7 +5,7 @@ interface Turn {
   begin: (() => void) | undefined
 }
 
-/** One at a time, strictly in the order of calls. */
+/** What is prepared at the same time, and then done one at a time, strictly in the order of calls. */
 export class Turns {
   /** The first has the turn, the others wait. */
   private readonly turns = new Set<Turn>()
@@ -14,7 +14,8 @@ export class Turns {
     return this.turns.size === 0
   }
 
-  run<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
+  /** Runs `first` at once, and `then` when all that were called before have ended. */
+  run<A, B, E>(first: Effect.Effect<A, E>, then: (a: A) => Effect.Effect<B, E>): Effect.Effect<B, E> {
     return Effect.uninterruptibleMask((restore) => {
       const turn: Turn = { begin: undefined }
       this.turns.add(turn)
@@ -26,7 +27,7 @@ export class Turns {
         this.turns.delete(turn)
         this.first?.begin?.()
       })
-      return Effect.ensuring(restore(Effect.andThen(itsTurn, effect)), leave)
+      return Effect.ensuring(restore(Effect.flatMap(first, (a) => Effect.andThen(itsTurn, then(a)))), leave)
     })
   }
 

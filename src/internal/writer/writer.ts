@@ -1,9 +1,12 @@
 /** A writer in front of its core: acquiring, encoding, waiting for acknowledgements, closing. */
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import { isUint8Array } from "node:util/types"
 import { suspended, type Suspended } from "../../Codec.ts"
 import { KafkaClient } from "../../KafkaClient.ts"
 import { ConnectionError, type ClientError, type TopicError, type WriteError } from "../../KafkaError.ts"
@@ -17,6 +20,7 @@ import { ensureTopic } from "../topic.ts"
 import { SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
 import { Core } from "./core.ts"
 import { askIdentity, forkFibers, MISSING_GRACE_MILLIS } from "./fibers.ts"
+import { interruptionAsFailure } from "./interruption.ts"
 import { isFailure, PendingRecord, type Headers, type Outcome } from "./record.ts"
 import { readOptions, type WriterConfig } from "./settings.ts"
 import { Turns } from "./turns.ts"
@@ -65,7 +69,7 @@ const start = <K, V>(core: Core, config: WriterConfig<K, V>): Effect.Effect<void
     self: Effect.Effect<A, ClientError | TopicError>,
     n = 0
   ): Effect.Effect<A, ClientError | TopicError> =>
-    Effect.catchAll(self, (error) => {
+    Effect.catchAll(interruptionAsFailure(self, { broker: client.bootstrap, request: "start" }), (error) => {
       last = error
       if (!isWorthATry(error)) return Effect.fail(error)
       return tell(error).pipe(
@@ -155,9 +159,9 @@ const face = <K, V>(core: Core, config: WriterConfig<K, V>): KafkaTableWriter<K,
   const encodeNow = (write: Write<K, V>): Encoded | Suspended | WriteError => {
     let what: "key" | "value" | "options" = "key"
     try {
-      const key = config.key.encodeSync(write.key)
+      const key = checked(config.key.encodeSync(write.key))
       what = "value"
-      const value = write.value === TOMBSTONE ? null : config.value.encodeSync(write.value)
+      const value = write.value === TOMBSTONE ? null : checked(config.value.encodeSync(write.value))
       what = "options"
       return key === suspended || value === suspended ? suspended : assemble(key, value, write.options)
     } catch (cause) {
@@ -165,16 +169,45 @@ const face = <K, V>(core: Core, config: WriterConfig<K, V>): KafkaTableWriter<K,
     }
   }
 
-  const encode = (write: Write<K, V>): Effect.Effect<Encoded, WriteError> => {
-    const key = Effect.mapError(config.key.encode(write.key), (cause) => encodeError("key", cause))
-    const value =
-      write.value === TOMBSTONE
-        ? Effect.succeed(null)
-        : Effect.mapError(config.value.encode(write.value), (cause) => encodeError("value", cause))
-    return Effect.flatMap(Effect.zip(key, value), ([key, value]) =>
-      Effect.try({ try: () => assemble(key, value, write.options), catch: (cause) => encodeError("options", cause) })
-    )
-  }
+  /**
+   * By Effects, however they end: they may fail, die, be interrupted by themselves, or not end at all, whether they can be
+   * interrupted or not.
+   */
+  const encode = (write: Write<K, V>): Effect.Effect<Encoded, WriteError> =>
+    Effect.suspend(() => {
+      let what: "key" | "value" | "options" = "key"
+      const key = Effect.suspend(() => config.key.encode(write.key))
+      const value = Effect.suspend(() => {
+        what = "value"
+        return write.value === TOMBSTONE ? Effect.succeed(null) : config.value.encode(write.value)
+      })
+      const encoding = Effect.flatMap(key, (key) =>
+        Effect.flatMap(
+          Effect.zip(
+            Effect.sync(() => checked(key)),
+            value
+          ),
+          ([key, value]) => {
+            const bytes = value === null ? null : checked(value)
+            what = "options"
+            return Effect.sync(() => assemble(key, bytes, write.options))
+          }
+        )
+      )
+      return Effect.disconnect(encoding).pipe(
+        Effect.timeoutOption(config.deliveryTimeoutMillis),
+        Effect.catchAllCause((cause) => Effect.fail(encodeError(what, Cause.squash(cause)))),
+        Effect.flatMap(
+          Option.match({
+            onNone: () =>
+              Effect.fail(
+                core.error("Timeout", { detail: `${what}: not encoded within ${config.deliveryTimeoutMillis} ms` })
+              ),
+            onSome: Effect.succeed
+          })
+        )
+      )
+    })
 
   /** Is it within the writer's own limit? */
   const tooLarge = (record: PendingRecord): WriteError | undefined =>
@@ -182,7 +215,7 @@ const face = <K, V>(core: Core, config: WriterConfig<K, V>): KafkaTableWriter<K,
       ? undefined
       : core.error("TooLarge", { detail: `${record.aloneSize} bytes, maxRecordBytes is ${config.maxRecordBytes}` })
 
-  /** By Effects, one after the other, so that writes of one key keep the order of their calls. */
+  /** By Effects, all at the same time; each has its place in the queue after those that were called before. */
   const submitLater = (write: Write<K, V>): Effect.Effect<Position, WriteError> => {
     const answer = Deferred.unsafeMake<Position, WriteError>(FiberId.none)
     const enqueue = (encoded: Encoded) =>
@@ -196,7 +229,7 @@ const face = <K, V>(core: Core, config: WriterConfig<K, V>): KafkaTableWriter<K,
         return Effect.succeed(record)
       })
     const encoding = Effect.tapError(encode(write), (error) => Effect.sync(() => core.refused(error)))
-    return Effect.flatMap(turns.run(Effect.flatMap(encoding, enqueue)), (record) =>
+    return Effect.flatMap(turns.run(encoding, enqueue), (record) =>
       Effect.onInterrupt(Deferred.await(answer), () => Effect.sync(() => core.withdraw(record)))
     )
   }
@@ -259,7 +292,7 @@ const face = <K, V>(core: Core, config: WriterConfig<K, V>): KafkaTableWriter<K,
         })
       }
       const iterator = writes[Symbol.iterator]()
-      const enqueued = turns.run(Effect.flatMap(encodeAll(iterator, []), enqueue))
+      const enqueued = turns.run(encodeAll(iterator, []), enqueue)
       return Effect.andThen(
         enqueued,
         Effect.onInterrupt(batch.answer, () =>
@@ -288,7 +321,7 @@ const face = <K, V>(core: Core, config: WriterConfig<K, V>): KafkaTableWriter<K,
       withSpan("deleteMany", many(mapIterable(keys, (key) => ({ key, value: TOMBSTONE, options: undefined })))),
     // whose turn it is not yet, was called before
     flush: Effect.suspend(() =>
-      Effect.andThen(turns.isFree ? Effect.void : turns.run(Effect.void), untilSettled(core))
+      Effect.andThen(turns.isFree ? Effect.void : turns.run(Effect.void, () => Effect.void), untilSettled(core))
     ),
     stats: Effect.sync(() => Object.freeze({ ...core.counts, queued: core.pending }))
   }
@@ -328,6 +361,12 @@ class Many {
       resume(this.failure === undefined ? Effect.succeed(this.positions) : Effect.fail(this.failure.error))
     if (this.left === 0) this.resume()
   })
+}
+
+/** Throws if a codec made something else than bytes: without types, it may return anything. */
+const checked = <A extends Uint8Array | Suspended>(encoded: A): A => {
+  if (encoded !== suspended && !isUint8Array(encoded)) throw new TypeError("the codec must make bytes, a Uint8Array")
+  return encoded
 }
 
 const isError = (encoded: Encoded | WriteError): encoded is WriteError => "_tag" in encoded
