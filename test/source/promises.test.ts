@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { KafkaClient } from "../../src/index.ts"
 import type { SourceOptions } from "../../src/internal/source/context.ts"
+import { Failures } from "../../src/internal/source/failures.ts"
 import type { SourceEvent } from "../../src/internal/source/partition.ts"
 import { makeSource, type Source } from "../../src/internal/source/source.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
@@ -20,7 +21,9 @@ const sourceOf = (cluster: FakeCluster, options: Partial<SourceOptions> = {}) =>
       missingGraceMillis: 3_000,
       retention: { learned: () => Effect.succeed(true), lowestRetentionSince: () => 86_400_000 },
       onWaiting: () => Effect.void,
+      failures: new Failures(),
       onConnection: () => Effect.void,
+      onThrottled: () => Effect.void,
       ...options
     })
   )

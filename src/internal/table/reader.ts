@@ -20,20 +20,21 @@ import {
   InvalidOptionsError,
   type LogTruncatedError,
   type PoisonRecordError,
+  TopicError,
   type ClientError,
   type TableClosedError,
-  type TopicError,
   type WaitTimeoutError
 } from "../../KafkaError.ts"
 import type { Progress, TableFailure, TableStatus } from "../../KafkaTable.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
-import { kindOfPoison, parseError, parseErrorOf } from "../codecIssue.ts"
+import { kindOfPoison, parseErrorOfCause } from "../codecIssue.ts"
 import { annotateLogs, tellOfWaiting } from "../log.ts"
 import { makeTableMetrics } from "../metrics.ts"
 import { BatchCorruption } from "../recordBatch/corruption.ts"
 import { prepareCodecs } from "../recordBatch/compression.ts"
 import type { Fetched, FetchedRecords, SourceEvent } from "../source/partition.ts"
 import { Signal } from "../signal.ts"
+import { Failures } from "../source/failures.ts"
 import { makeSource, type Source } from "../source/source.ts"
 import { runInSlices, SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
 import { Application, makeScratch, MAX_POISON, type ApplicationSettings, type Outcome } from "./application.ts"
@@ -109,6 +110,8 @@ export interface Core<K, V> {
   readonly metrics: ReturnType<typeof makeTableMetrics>
   readonly subscriptions: Subscriptions<K, V, TableFailure>
   readonly waiters: Waiters<TableFailure | TableClosedError>
+  /** What stands between the table and its brokers. */
+  readonly failures: Failures
   readonly poison: Reports<PoisonRecordError, TableFailure>
   readonly truncations: Reports<LogTruncatedError, TableFailure>
   readonly snapshots: PublishedRef<TableSnapshot<K, V>>
@@ -131,12 +134,18 @@ export interface Core<K, V> {
   latched: boolean
   /** Does somebody have the table? Before, every failure is the acquisition's. */
   acquired: boolean
+  /** The failure of the last run, from then until the replay of a next run is complete. */
+  restartsAfter: TableFailure | undefined
+  /** Id of the topic whose content is live, where brokers have ids. */
+  topicId: string | undefined
+  /** Partitions that the topic had in an earlier life, and has not in this one, and the error for who waits for them. */
+  gone: { readonly partitions: Set<number>; readonly error: TopicError } | undefined
+  /** What others have to do before the reader goes on. */
+  waitsFor: "Subscriber" | "Codec" | undefined
   /** Why it was acquired incomplete, until it has caught up. */
   degradedBy: WaitTimeoutError | undefined
   /** Of the start. */
   readonly tellOfWaiting: (error: ClientError | TopicError) => Effect.Effect<void>
-  /** The last failure before there was a source. */
-  startFailure: ClientError | TopicError | undefined
   replayed: number
   catchUpMillis: number | undefined
   startedAt: number
@@ -162,6 +171,7 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       metrics: makeTableMetrics(config.topic, yield* Effect.metricLabels),
       subscriptions: new Subscriptions(),
       waiters: new Waiters((partition) => core.partitions.get(partition)?.visible),
+      failures: new Failures(),
       poison: new Reports(MAX_POISON),
       truncations: new Reports(64),
       snapshots: yield* PublishedRef.make(snapshot, { keepsAll: false }),
@@ -177,9 +187,12 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       source: undefined,
       latched: false,
       acquired: false,
+      restartsAfter: undefined,
+      topicId: undefined,
+      gone: undefined,
+      waitsFor: undefined,
       degradedBy: undefined,
       tellOfWaiting: tellOfWaiting("KafkaTable", config.topic, config.catchUpTimeoutMillis),
-      startFailure: undefined,
       replayed: 0,
       catchUpMillis: undefined,
       startedAt: yield* Clock.currentTimeMillis,
@@ -243,6 +256,7 @@ const startSource = <K, V>(core: Core<K, V>) => {
   return makeSource({
     topic: config.topic,
     client,
+    failures: core.failures,
     isolation: config.isolation,
     fetch: config.fetch,
     metadataMaxAgeMillis: config.metadataMaxAgeMillis,
@@ -253,6 +267,10 @@ const startSource = <K, V>(core: Core<K, V>) => {
       lowestRetentionSince: (time) => core.settings.lowestRetentionSince(time)
     },
     onWaiting: (error) => tellOfStart(core, error),
+    onThrottled: ({ broker, millis }) =>
+      Effect.logWarning(
+        `throttled: broker ${broker} told this client to wait for ${millis} ms, content stays as it is until then: see its quotas`
+      ).pipe(annotateLogs("KafkaTable", { topic: config.topic, broker })),
     onConnection: ({ broker, error, state }) =>
       state === "lost"
         ? Effect.logWarning(
@@ -278,10 +296,12 @@ class Reader<K, V> {
   private whole: Rebuild<K, V> | undefined
   private progressLoggedAt: number
   private progressShownAt = 0
-  private keylessWarned = 0
   private readonly lines = new LineRate()
   /** Undecodable records beyond those that errors are made of, since a line told of them. */
   private onlyCounted = 0
+  /** How many records without a key were counted for a line, and the first one of the next line. */
+  private keylessCounted: number
+  private keylessAt: { readonly partition: number; readonly offset: number } | undefined
 
   constructor(core: Core<K, V>, source: Source, restarted: boolean) {
     const { config } = core
@@ -289,6 +309,7 @@ class Reader<K, V> {
     this.source = source
     this.annotate = annotateLogs("KafkaTable", { topic: config.topic })
     this.progressLoggedAt = core.startedAt
+    this.keylessCounted = core.counters.keyless
     this.applying = {
       topic: config.topic,
       key: config.key,
@@ -303,6 +324,7 @@ class Reader<K, V> {
     this.whole = restarted ? new Rebuild(() => newState(config), [], core.live, false) : undefined
     core.partitions = new Map()
     core.source = source
+    core.waitsFor = undefined
   }
 
   get run(): Effect.Effect<never, TableFailure, Scope.Scope> {
@@ -392,6 +414,7 @@ class Reader<K, V> {
       }
       this.whole?.add(partition)
       partitions.set(partition, fresh)
+      this.core.gone?.partitions.delete(partition)
     }
     if (count > 1) state.multiPartition = true
     return Effect.void
@@ -482,7 +505,9 @@ class Reader<K, V> {
             return goOn()
           })
         case "decode":
+          this.core.waitsFor = "Codec"
           return Effect.flatMap(decodedBy(application), (result) => {
+            this.core.waitsFor = undefined
             application.decoded(result)
             return goOn()
           })
@@ -554,6 +579,10 @@ class Reader<K, V> {
         p.rebuild.moved(p.partition, application.position)
       }
       if (p.corruptAt !== undefined && application.position > p.corruptAt) p.corruptAt = undefined
+      if (application.keylessAt >= 0) {
+        this.keylessAt ??= { partition: p.partition, offset: application.keylessAt }
+        application.keylessAt = -1
+      }
       answer.poisonRoom -= application.poison.length
       answer.poison.push(...application.poison)
       application.poison.length = 0
@@ -690,14 +719,17 @@ class Reader<K, V> {
     const { core } = this
     core.waiters.check()
     core.metrics.published(core.counters, core.snapshot.size, this.lag())
-    const keyless = this.warnKeyless()
-    if (core.latched && keyless === undefined && !core.subscriptions.isFull && !core.state.wantsCompaction) {
+    if (core.latched && this.keylessAt === undefined && !core.subscriptions.isFull && !core.state.wantsCompaction) {
       return Effect.void
     }
     return Effect.gen(this, function* () {
       yield* this.checkCaughtUp()
-      if (keyless !== undefined) yield* keyless
-      yield* core.subscriptions.awaitRoom
+      if (this.keylessAt !== undefined) yield* this.warnKeyless(this.keylessAt)
+      if (core.subscriptions.isFull) {
+        core.waitsFor = "Subscriber"
+        yield* core.subscriptions.awaitRoom
+        core.waitsFor = undefined
+      }
       if (core.state.wantsCompaction) yield* runInSlices(core.state.compact())
     })
   }
@@ -727,10 +759,30 @@ class Reader<K, V> {
         )
         if (rebuild === this.whole) {
           this.whole = undefined
+          core.restartsAfter = undefined
+          this.noteGone([...rebuild.replaced].filter((partition) => !core.partitions.has(partition)))
           if (core.latched) yield* setStatus(core, { _tag: "CaughtUp" })
         }
       }
     })
+  }
+
+  /** Positions in partitions that the topic has not any more are never reached: who waits for them is told why. */
+  private noteGone(partitions: ReadonlyArray<number>): void {
+    const { core } = this
+    const expected = core.topicId
+    const actual = this.source.description()?.topic.id
+    core.topicId = actual
+    if (partitions.length === 0) return
+    const error = new TopicError({
+      reason: "Recreated",
+      topic: core.config.topic,
+      detail: `it has ${core.partitions.size} partition(s) now, and had ${core.partitions.size + partitions.length}`,
+      ...(expected === undefined ? {} : { expected }),
+      ...(actual === undefined ? {} : { actual })
+    })
+    core.gone = { partitions: new Set([...(core.gone?.partitions ?? []), ...partitions]), error }
+    core.waiters.failOf(core.gone.partitions, Cause.fail(error))
   }
 
   private checkCaughtUp(): Effect.Effect<void> {
@@ -746,6 +798,7 @@ class Reader<K, V> {
         )
       if (caughtUp) {
         core.latched = true
+        core.topicId = this.source.description()?.topic.id
         // who waits for it gets it now, whatever happens next
         core.acquired = true
         core.degradedBy = undefined
@@ -784,14 +837,24 @@ class Reader<K, V> {
     return lag
   }
 
-  /** Once per burst: the first one, and then when there are twice as many. */
-  private warnKeyless(): Effect.Effect<void> | undefined {
-    const { keyless } = this.core.counters
-    if (keyless === 0 || keyless < 2 * this.keylessWarned) return undefined
-    this.keylessWarned = keyless
-    return Effect.logWarning(
-      `${keyless} record(s) without a key were skipped: a table needs keys; does something else write to this topic?`
-    ).pipe(this.annotate)
+  /** Told at a rate, with the place of the first one that was not told yet. */
+  private warnKeyless({
+    offset,
+    partition
+  }: {
+    readonly partition: number
+    readonly offset: number
+  }): Effect.Effect<void> {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const { keyless } = this.core.counters
+      const count = this.lines.take("keyless", keyless - this.keylessCounted, now)
+      this.keylessCounted = keyless
+      if (count === undefined) return Effect.void
+      this.keylessAt = undefined
+      return Effect.logWarning(
+        `${count} record(s) without a key were skipped, the first one in partition ${partition} at offset ${offset}: a table needs keys; does something else write to this topic?`
+      ).pipe(this.annotate, Effect.annotateLogs({ partition, offset }))
+    })
   }
 }
 
@@ -804,12 +867,7 @@ const decodedBy = <K, V>(application: Application<K, V>): Effect.Effect<Either.E
     Effect.exit(Effect.suspend(() => application.suspendedValue)),
     Exit.match({
       onSuccess: (value) => Either.right(value),
-      onFailure: (cause) =>
-        Either.left(
-          Cause.isInterruptedOnly(cause)
-            ? parseError("its codec's Effect was interrupted")
-            : parseErrorOf(Cause.squash(cause))
-        )
+      onFailure: (cause) => Either.left(parseErrorOfCause(cause))
     })
   )
 
