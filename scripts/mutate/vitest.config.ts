@@ -22,7 +22,7 @@ export default defineConfig({
     setupFiles: [fileURLToPath(new URL("setup.ts", import.meta.url))],
     provide: { kafka: { url: "", java: false, python: false, external: false } },
     // A mutant that makes a test wait for ever is noticed after this long.
-    testTimeout: 10_000,
-    hookTimeout: 10_000
+    testTimeout: Number(process.env["MUTATE_TEST_TIMEOUT"]),
+    hookTimeout: Number(process.env["MUTATE_TEST_TIMEOUT"])
   }
 })
