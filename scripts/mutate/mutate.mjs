@@ -186,7 +186,7 @@ const { Stryker } = await import(pathToFileURL(join(packages, "core", "dist", "s
 const stryker = new Stryker({
   packageManager: "npm",
   testRunner: "vitest",
-  plugins: [join(packages, "vitest-runner", "dist", "src", "index.js"), join(here, "messages.mjs")],
+  plugins: [join(here, "runner.mjs"), join(here, "messages.mjs")],
   vitest: { configFile: relative(root, join(here, "vitest.config.ts")), related: false },
   mutate,
   ignorers: ["messages"],

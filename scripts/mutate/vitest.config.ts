@@ -21,6 +21,8 @@ export default defineConfig({
     exclude: ["**/node_modules/**"],
     setupFiles: [fileURLToPath(new URL("setup.ts", import.meta.url))],
     provide: { kafka: { url: "", java: false, python: false, external: false } },
+    // See `runner.mjs`.
+    poolOptions: { threads: { isolate: false } },
     // A mutant that makes a test wait for ever is noticed after this long.
     testTimeout: Number(process.env["MUTATE_TEST_TIMEOUT"]),
     hookTimeout: Number(process.env["MUTATE_TEST_TIMEOUT"])
