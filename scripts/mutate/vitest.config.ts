@@ -21,8 +21,10 @@ export default defineConfig({
     exclude: ["**/node_modules/**"],
     setupFiles: [fileURLToPath(new URL("setup.ts", import.meta.url))],
     provide: { kafka: { url: "", java: false, python: false, external: false } },
+    // See `runner.mjs`.
+    poolOptions: { threads: { isolate: false } },
     // A mutant that makes a test wait for ever is noticed after this long.
-    testTimeout: 10_000,
-    hookTimeout: 10_000
+    testTimeout: Number(process.env["MUTATE_TEST_TIMEOUT"]),
+    hookTimeout: Number(process.env["MUTATE_TEST_TIMEOUT"])
   }
 })

@@ -321,6 +321,18 @@ describe("zstd", () => {
     })
   }
 
+  it("WebAssembly: loaded again, as by another copy of this package in the process, all of them go on", async () => {
+    const loaded = [await loadWasmZstd()]
+    for (let times = 0; times < 3; times++) {
+      loaded.push(await loadWasmZstd())
+      for (const engine of loaded) {
+        const frame = engine.compress(text(100_000))
+        expect(engine.decompress(frame, 100_000)?.equals(text(100_000))).toBe(true)
+      }
+    }
+    expect(decompress("zstd", compress("zstd", text(1000)), 1000).equals(text(1000))).toBe(true)
+  })
+
   it("a frame that does not declare its size", () => {
     const frame = withoutContentSize(compress("zstd", text(300_000)))
     expect(decompress("zstd", frame, MiB).equals(text(300_000))).toBe(true)

@@ -86,6 +86,65 @@ describe("HandOff", () => {
     })
   )
 
+  it.effect("an offer that is taken while its fiber gives way is over, wherever that is", () =>
+    Effect.gen(function* () {
+      for (let before = 0; before < 80; before++) {
+        const handOff = new HandOff<Item>()
+        yield* handOff.offer(item("a"))
+        let offering = handOff.offer(item("b"))
+        // so that it comes at another of its steps each time
+        for (let i = 0; i < before; i++) offering = Effect.andThen(Effect.void, offering)
+        const fiber = yield* Effect.fork(Effect.withMaxOpsBeforeYield(offering, 40))
+        yield* Effect.yieldNow()
+        assert.strictEqual((yield* handOff.take).name, "a")
+        assert.strictEqual((yield* handOff.take).name, "b")
+        yield* settled
+        assert.isTrue(Option.isSome(yield* fiber.poll), `with ${before} steps before`)
+      }
+    })
+  )
+
+  it.effect("an offer that is interrupted as it is taken withdraws nobody else's", () =>
+    Effect.gen(function* () {
+      const handOff = new HandOff<Item>()
+      yield* handOff.offer(item("a"))
+      const second = yield* Effect.fork(handOff.offer(item("b")))
+      yield* settled
+      const third = yield* Effect.fork(handOff.offer(item("c")))
+      yield* settled
+      // in one step: its place is there, and its fiber has not heard of it yet
+      yield* Effect.sync(() => {
+        Effect.runSync(handOff.take)
+        second.unsafeInterruptAsFork(second.id())
+      })
+      yield* settled
+      assert.isTrue(Option.isSome(yield* second.poll))
+      assert.strictEqual((yield* handOff.take).name, "b")
+      assert.strictEqual((yield* handOff.take).name, "c")
+      yield* Fiber.join(third)
+    })
+  )
+
+  it.effect("forgets an offer that was interrupted at any place in the row, and only that", () =>
+    Effect.gen(function* () {
+      for (const interrupted of [0, 1, 2]) {
+        const handOff = new HandOff<Item>()
+        yield* handOff.offer(item("first"))
+        const fibers: Array<Fiber.RuntimeFiber<void>> = []
+        for (const name of ["a", "b", "c"]) {
+          fibers.push(yield* Effect.fork(handOff.offer(item(name))))
+          yield* settled
+        }
+        yield* Fiber.interrupt(fibers[interrupted])
+        const left = ["a", "b", "c"].filter((_, i) => i !== interrupted)
+        for (const name of ["first", ...left]) assert.strictEqual((yield* handOff.take).name, name)
+        const waiting = yield* Effect.fork(handOff.take)
+        assert.isTrue(yield* isPending(waiting))
+        yield* Fiber.interrupt(waiting)
+      }
+    })
+  )
+
   it.effect("an offer that comes while the one that takes gives way is taken, wherever that is", () =>
     Effect.gen(function* () {
       for (let ops = 40; ops < 44; ops++) {

@@ -40,10 +40,22 @@ export const builtInZstd = (): ZstdEngine | undefined => {
 /** How the WebAssembly build reports zstd's error 70, an output buffer that is too small. */
 const DOES_NOT_FIT = "code -70"
 
+/**
+ * The package has one instance in a process, which is broken for all who use it when it is initialized again: what is
+ * compressed after that may be garbage.
+ */
+const works = (wasm: typeof ZstdWasm): boolean => {
+  try {
+    return wasm.compress(new Uint8Array(1)).length > 0
+  } catch {
+    return false
+  }
+}
+
 /** Loads the WebAssembly build. Its memory grows to the largest batch (both forms of it), and stays. */
 export const loadWasmZstd = async (): Promise<ZstdEngine> => {
   const wasm = loadPackage("@bokuweb/zstd-wasm") as typeof ZstdWasm
-  await wasm.init()
+  if (!works(wasm)) await wasm.init()
   const view = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return {
     compress: (bytes) => view(wasm.compress(bytes)),
