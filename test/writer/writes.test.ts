@@ -207,10 +207,10 @@ describe("encoding", () => {
       }).pipe(on(brokers))
       const value = yield* Effect.flip(writer.set("k", "bad"))
       assert.strictEqual(value.reason, "Encode")
-      assert.include(value.message, "value: this one does not encode")
+      assert.include(value.message, "(value: a function of the codec threw Error)")
       assert.strictEqual((value.cause as { _tag: string })._tag, "ParseError")
       const key = yield* Effect.flip(writer.delete("bad"))
-      assert.include(key.message, "key: this one does not encode")
+      assert.include(key.message, "(key: a function of the codec threw Error)")
       const many = yield* Effect.flip(
         writer.setMany([
           ["a", "fine"],
