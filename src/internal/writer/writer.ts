@@ -12,7 +12,7 @@ import { KafkaClient } from "../../KafkaClient.ts"
 import { ConnectionError, type ClientError, type TopicError, type WriteError } from "../../KafkaError.ts"
 import type { AcquireError, KafkaTableWriter, KafkaTableWriterOptions, WriteOptions } from "../../KafkaTableWriter.ts"
 import type { Position } from "../../Position.ts"
-import { explain, inOneLine, parseErrorOf } from "../codecIssue.ts"
+import { explain, inOneLine, parseError, parseErrorOf, parseErrorOfCause } from "../codecIssue.ts"
 import { makeWriterMetrics } from "../metrics.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { tellOfWaiting } from "../log.ts"
@@ -165,7 +165,7 @@ const face = <K, V>(core: Core, config: WriterConfig<K, V>): KafkaTableWriter<K,
       what = "options"
       return key === suspended || value === suspended ? suspended : assemble(key, value, write.options)
     } catch (cause) {
-      return encodeError(what, cause)
+      return encodeError(what, what === "options" ? cause : parseErrorOf(cause))
     }
   }
 
@@ -196,7 +196,9 @@ const face = <K, V>(core: Core, config: WriterConfig<K, V>): KafkaTableWriter<K,
       )
       return Effect.disconnect(encoding).pipe(
         Effect.timeoutOption(config.deliveryTimeoutMillis),
-        Effect.catchAllCause((cause) => Effect.fail(encodeError(what, Cause.squash(cause)))),
+        Effect.catchAllCause((cause) =>
+          Effect.fail(encodeError(what, what === "options" ? Cause.squash(cause) : parseErrorOfCause(cause)))
+        ),
         Effect.flatMap(
           Option.match({
             onNone: () =>
@@ -365,7 +367,7 @@ class Many {
 
 /** Throws if a codec made something else than bytes: without types, it may return anything. */
 const checked = <A extends Uint8Array | Suspended>(encoded: A): A => {
-  if (encoded !== suspended && !isUint8Array(encoded)) throw new TypeError("the codec must make bytes, a Uint8Array")
+  if (encoded !== suspended && !isUint8Array(encoded)) throw parseError("the codec must make bytes, a Uint8Array")
   return encoded
 }
 
