@@ -22,6 +22,7 @@
 import * as Data from "effect/Data"
 import type * as ParseResult from "effect/ParseResult"
 import * as issue from "./internal/codecIssue.ts"
+import { foreignText, quotedForeignText } from "./internal/foreignText.ts"
 import { RELEASED } from "./internal/released.ts"
 
 /**
@@ -58,8 +59,8 @@ const listed = (all: ReadonlyArray<string>): string =>
   all.length <= LISTED ? all.join(", ") : `${all.slice(0, LISTED).join(", ")} and ${all.length - LISTED} more`
 
 const brokers = (broker: string): string => {
-  const all = broker.split(",")
-  return all.length === 1 ? `broker ${broker}` : `brokers ${listed(all)}`
+  const all = broker.split(",").map((one) => foreignText(one.trim()))
+  return all.length === 1 ? `broker ${all[0]}` : `brokers ${listed(all)}`
 }
 
 const where = (parts: {
@@ -69,16 +70,27 @@ const where = (parts: {
   readonly broker?: string | undefined
 }): string => {
   const place = [
-    ...(parts.topic === undefined ? [] : [`topic "${parts.topic}"`]),
+    ...(parts.topic === undefined ? [] : [`topic ${quotedForeignText(parts.topic)}`]),
     ...(parts.partition === undefined ? [] : [`partition ${parts.partition}`]),
     ...(parts.offset === undefined ? [] : [`offset ${parts.offset}`])
   ].join(" ")
   return [place, parts.broker === undefined ? "" : brokers(parts.broker)].filter((part) => part !== "").join(", ")
 }
 
-/** Others' words may have lines. */
+/** Most characters of others' words. */
+const DETAIL_LENGTH = 1_024
+
+/** Others' words may have lines, and more. */
 const inBrackets = (detail: string | undefined): string =>
-  detail === undefined ? "" : ` (${detail.trim().replaceAll(/\s*\n\s*/g, " ")})`
+  detail === undefined
+    ? ""
+    : ` (${foreignText(
+        detail
+          .slice(0, 2 * DETAIL_LENGTH)
+          .trim()
+          .replaceAll(/\s*\n\s*/g, " "),
+        DETAIL_LENGTH
+      )})`
 
 /**
  * One thing that is wrong with the options of a layer.
@@ -110,7 +122,9 @@ export class InvalidOptionsError extends Data.TaggedError("KafkaInvalidOptionsEr
   readonly reason = "InvalidOptions" as const
   readonly retriable = false
   override get message(): string {
-    const list = this.problems.map((p) => `${p.option}: ${p.problem}`).join("; ")
+    const list = this.problems
+      .map((p) => `${foreignText(p.option)}: ${foreignText(p.problem, DETAIL_LENGTH)}`)
+      .join("; ")
     const of = this.topic === undefined ? "" : ` of ${where(this)}`
     return `${this.module}${of}: invalid options. ${list}`
   }
@@ -168,7 +182,7 @@ export class ConnectionError extends Data.TaggedError("KafkaConnectionError")<{
   }
   override get message(): string {
     const advice = this.detail === RELEASED ? "The broker has nothing to do with it." : connectionAdvice[this.reason]
-    return `${this.reason} during ${this.request}, ${where(this)}${inBrackets(this.detail)}. ${advice}`
+    return `${this.reason} during ${foreignText(this.request)}, ${where(this)}${inBrackets(this.detail)}. ${advice}`
   }
 }
 
@@ -226,7 +240,7 @@ export class BrokerError extends Data.TaggedError("KafkaBrokerError")<{
   override get message(): string {
     const place = where(this)
     const advice = codeAdvice[this.codeName] ?? brokerAdvice[this.reason]
-    return `${this.codeName} on ${this.request}${place === "" ? "" : `, ${place}`}${inBrackets(this.detail)}. ${advice}`
+    return `${foreignText(this.codeName)} on ${foreignText(this.request)}${place === "" ? "" : `, ${place}`}${inBrackets(this.detail)}. ${advice}`
   }
 }
 
@@ -340,7 +354,7 @@ export class CorruptBatchError extends Data.TaggedError("KafkaCorruptBatchError"
   readonly retriable = false
   override get message(): string {
     const at = where({ topic: this.topic, partition: this.partition, offset: this.baseOffset })
-    return `${this.reason}: corrupt record batch, ${at} (${this.detail}). ${corruptAdvice[this.reason]}`
+    return `${this.reason}: corrupt record batch, ${at}${inBrackets(this.detail)}. ${corruptAdvice[this.reason]}`
   }
 }
 
@@ -392,17 +406,35 @@ export class PoisonRecordError extends Data.TaggedError("KafkaPoisonRecordError"
   readonly offset: number
   /** Milliseconds since the epoch. */
   readonly timestamp: number
-  /** The raw key; of a longer one the first 16 KiB. */
+  /** The raw key; of a longer one the first 16 KiB. Not enumerable: what prints an error prints neither this nor `value`. */
   readonly key: Uint8Array
-  /** The raw value; of a longer one the first 16 KiB; `null` for a tombstone. */
+  /** The raw value; of a longer one the first 16 KiB; `null` for a tombstone. Not enumerable. */
   readonly value: Uint8Array | null
   readonly cause: ParseResult.ParseError
+  /** Whether `message` quotes the key, and the values that do not fit: the table's `logValues`. Default: it quotes nothing. */
+  readonly logValues?: boolean
 }> {
   readonly retriable = false
+  constructor(
+    parts: Pick<
+      PoisonRecordError,
+      "reason" | "topic" | "partition" | "offset" | "timestamp" | "key" | "value" | "cause" | "logValues"
+    >
+  ) {
+    super(parts)
+    for (const name of ["key", "value"]) Object.defineProperty(this, name, { enumerable: false })
+  }
+  /** What structured loggers write of the error. */
+  override toJSON(): object {
+    const { reason, topic, partition, offset, timestamp, cause, message, _tag } = this
+    return { _tag, reason, topic, partition, offset, timestamp, message, cause }
+  }
   override get message(): string {
     const then = this.reason === "Key" ? "The record was skipped" : "The key keeps its prior value"
-    const key = issue.textOrHex(this.key)
-    return `${this.reason} not decodable: ${where(this)}, key ${key}: ${issue.inOneLine(this.cause)}. ${then}: fix the producer or the schema.`
+    const quoted = this.logValues === true
+    const key = quoted ? `, key ${issue.textOrHex(this.key)}` : ""
+    const what = quoted ? issue.explain(this.cause) : issue.inOneLine(this.cause)
+    return `${this.reason} not decodable: ${where(this)}${key}: ${what}. ${then}: fix the producer or the schema.`
   }
 }
 

@@ -415,6 +415,11 @@ export interface TableSettings {
   readonly deniedRetryInterval?: Duration.DurationInput
   /** Verify the checksum of each record batch. Default: true. */
   readonly checkCrcs?: boolean
+  /**
+   * Whether messages and log lines quote what records hold: the key of a poison record, and the values in it that do not
+   * fit, apart from what the schema calls `Redacted`. Default: false; they tell the place and the kind of the fault.
+   */
+  readonly logValues?: boolean
 }
 
 /**

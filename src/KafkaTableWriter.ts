@@ -203,6 +203,11 @@ export interface WriterSettings {
   readonly closeTimeout?: Duration.DurationInput
   /** How old the number of partitions may be when a key is assigned to one. Default: 60 seconds. */
   readonly metadataMaxAge?: Duration.DurationInput
+  /**
+   * Whether messages quote what does not encode, apart from what the schema calls `Redacted`. Default: false; they tell
+   * the place in the value, and the kind of the fault.
+   */
+  readonly logValues?: boolean
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

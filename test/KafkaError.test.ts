@@ -1,6 +1,7 @@
 /** Messages as who sees them at night: what happened, where, what to do, on one line. */
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Either, ParseResult, Schema } from "effect"
+import { assert, describe, it, vi } from "@effect/vitest"
+import { Cause, Effect, Either, Inspectable, Logger, ParseResult, Schema } from "effect"
+import { format, inspect } from "node:util"
 import { Codec, KafkaClient, KafkaError } from "../src/index.ts"
 import { connectionError } from "./support/FakeCluster.ts"
 
@@ -156,12 +157,23 @@ describe("messages", () => {
     [
       "a poison value: the place in it, not the schema's tree",
       poison({}),
+      `Value not decodable: topic "t" partition 3 offset 42: port: Expected an integer, actual a number. ` +
+        "The key keeps its prior value: fix the producer or the schema."
+    ],
+    [
+      "a poison value, for who asked for values",
+      poison({ logValues: true }),
       `Value not decodable: topic "t" partition 3 offset 42, key "search": port: Expected an integer, actual 1.5. ` +
         "The key keeps its prior value: fix the producer or the schema."
     ],
     [
-      "a poison key that is no text",
+      "a poison key",
       poison({ reason: "Key", key: Uint8Array.of(0xff, 0), cause: undecodable("{") }),
+      `Key not decodable: topic "t" partition 3 offset 42: Invalid JSON. The record was skipped`
+    ],
+    [
+      "a poison key that is no text, for who asked for values",
+      poison({ reason: "Key", key: Uint8Array.of(0xff, 0), cause: undecodable("{"), logValues: true }),
       `Key not decodable: topic "t" partition 3 offset 42, key 0xff00 (2 bytes): Invalid JSON: `
     ],
     [
@@ -223,28 +235,244 @@ describe("messages", () => {
 
   it("what somebody else wrote stays on one line, and short", () => {
     const text = "x\n".repeat(10_000)
-    const { message } = poison({ cause: undecodable(JSON.stringify({ host: 1, port: text })), key: bytes(text) })
-    assert.notMatch(message, /\n/)
-    assert.isBelow(message.length, 5_000)
+    for (const logValues of [false, true]) {
+      const parts = { cause: undecodable(JSON.stringify({ host: 1, port: text })), key: bytes(text), logValues }
+      const { message } = poison(parts)
+      assert.notMatch(message, /\n/)
+      assert.isBelow(message.length, 7_000)
+    }
     let deep = "1"
     for (let i = 0; i < 5_000; i++) deep = `[${deep}]`
     const Deep: Schema.Schema<unknown, unknown> = Schema.suspend(() => Schema.Array(Deep)) as never
-    assert.isBelow(poison({ cause: undecodable(deep, Deep as never) }).message.length, 5_000)
+    assert.isBelow(poison({ cause: undecodable(deep, Deep as never), logValues: true }).message.length, 5_000)
   })
 
   it("of many faults in one value, the first ones", () => {
-    const cause = ParseResult.parseError(
-      new ParseResult.Composite(
-        Schema.Unknown.ast,
-        undefined,
-        ["a", "b", "c", "d", "e"].map(
-          (path) => new ParseResult.Pointer(path, undefined, new ParseResult.Type(Schema.Unknown.ast, 1, `bad ${path}`))
-        ) as never
-      )
-    )
-    assert.include(poison({ cause }).message, "a: bad a; b: bad b; c: bad c; and 2 more.")
+    const Many = Schema.Struct({ a: Schema.Int, b: Schema.Int, c: Schema.Int, d: Schema.Int, e: Schema.Int })
+    const cause = undecodable("{}", Many.annotations({ parseOptions: { errors: "all" } }) as never)
+    assert.include(poison({ cause }).message, ": a: is missing; b: is missing; c: is missing; and 2 more. The key")
   })
 })
+
+describe("what others wrote is one line without control characters, in every message", () => {
+  // a new line, ESC, NUL, a byte order mark, line and paragraph separators, a turned direction, half a pair, and long
+  const evil = "a\nb\r\u001b[2J\u0000\ufeff\u2028\u2029\u202e\ud800" + "z".repeat(100_000)
+  const cause = new Error(evil)
+  const errors: Record<string, Error> = {
+    options: new KafkaError.InvalidOptionsError({
+      module: "KafkaTable",
+      topic: evil,
+      problems: [{ option: evil, problem: evil }]
+    }),
+    connection: new KafkaError.ConnectionError({
+      reason: "Closed",
+      broker: `${evil},${evil}`,
+      request: evil,
+      detail: evil,
+      cause
+    }),
+    broker: new KafkaError.BrokerError({
+      reason: "Rejected",
+      code: 1,
+      codeName: evil,
+      retriable: false,
+      request: evil,
+      broker: evil,
+      topic: evil,
+      detail: evil
+    }),
+    topic: new KafkaError.TopicError({
+      reason: "Recreated",
+      topic: evil,
+      broker: evil,
+      expected: evil,
+      actual: evil,
+      detail: evil,
+      cause
+    }),
+    deleted: new KafkaError.TopicError({ reason: "Deleted", topic: "t", expected: evil }),
+    corrupt: new KafkaError.CorruptBatchError({
+      reason: "Malformed",
+      topic: evil,
+      partition: 0,
+      baseOffset: 0,
+      detail: evil
+    }),
+    truncated: new KafkaError.LogTruncatedError({ reason: "Head", topic: evil, partition: 0, from: 0, to: 1 }),
+    poison: poison({
+      topic: evil,
+      key: bytes(evil),
+      logValues: true,
+      cause: undecodable(JSON.stringify({ port: evil }))
+    }),
+    "poison by whatever": poison({ key: bytes(evil), logValues: true, cause: cause as never }),
+    write: write({
+      reason: "Rejected",
+      topic: evil,
+      detail: evil,
+      cause: new KafkaError.ConnectionError({ reason: "Closed", broker: evil, request: evil })
+    }),
+    wait: wait({ topic: evil, bootstrap: `${evil},${evil}` }),
+    closed: new KafkaError.TableClosedError({ topic: evil }),
+    defect: new KafkaError.DefectError({ topic: evil, cause }),
+    "a defect that is no error": new KafkaError.DefectError({ topic: "t", cause: { message: evil } })
+  }
+  it.each(Object.entries(errors))("%s", (_, { message }) => {
+    assert.notMatch(message, /[\p{C}\p{Zl}\p{Zp}]/u)
+    assert.isBelow(message.length, 12_000)
+  })
+})
+
+describe("nothing that prints an error prints what a record holds", () => {
+  const SECRET = "hunter2"
+  const hex = Buffer.from(SECRET).toString("hex")
+  /** Also as numbers, as bytes are often printed. */
+  const traces = [SECRET, hex, [...bytes(SECRET)].join(","), [...bytes(SECRET)].join(", "), '"0":104']
+
+  const user = (body: object) => undecodable(JSON.stringify(body), User as never)
+  const User = Schema.Struct({
+    name: Schema.NonEmptyTrimmedString,
+    age: Schema.optional(Schema.NumberFromString),
+    tags: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Int }))
+  })
+  const thrower = (thrown: unknown) =>
+    Effect.runSync(
+      Effect.flip(
+        Codec.make<string>({
+          decode: () => {
+            throw thrown
+          },
+          encode: () => bytes("")
+        }).decode(bytes(SECRET))
+      )
+    )
+  const parsing = () => {
+    try {
+      return JSON.parse(SECRET) as unknown
+    } catch (error) {
+      return error
+    }
+  }
+  const unencodable = Effect.runSync(Effect.flip(Codec.json(User).encode({ name: SECRET, age: SECRET } as never)))
+  const causes: Record<string, ParseResult.ParseError> = {
+    "text that is not JSON": undecodable(SECRET),
+    "a filter": user({ name: ` ${SECRET} ` }),
+    "a transformation": user({ name: "a", age: SECRET }),
+    "the name of a record": user({ name: "a", tags: { [SECRET]: "x" } }),
+    "the whole": user([SECRET]),
+    "not UTF-8": Effect.runSync(Effect.flip(Codec.utf8.decode(Buffer.concat([bytes(SECRET), Buffer.of(0xff)])))),
+    "of a wrong length": Effect.runSync(Effect.flip(Codec.int64.decode(bytes(SECRET)))),
+    "what JSON.parse throws": thrower(parsing()),
+    "what a URL throws": thrower(Object.assign(new TypeError(`Invalid ${SECRET}`), { input: SECRET })),
+    "a text": thrower(SECRET),
+    "an object": thrower({ name: SECRET, message: SECRET, code: SECRET, cause: SECRET }),
+    "a nested cause": thrower(new Error(SECRET, { cause: new Error(SECRET) })),
+    "somebody's ParseError": thrower(ParseResult.parseError(new ParseResult.Type(Schema.Int.ast, SECRET, SECRET))),
+    "a failure to encode": unencodable
+  }
+  const all = Object.entries(causes).flatMap(([name, cause]) => [
+    [`ParseError: ${name}`, cause] as const,
+    [`PoisonRecordError: ${name}`, poison({ cause, key: bytes(SECRET), value: bytes(SECRET) })] as const,
+    [`WriteError: ${name}`, write({ reason: "Encode", detail: `value: ${cause.message}`, cause })] as const,
+    [`DefectError: ${name}`, new KafkaError.DefectError({ topic: "t", cause })] as const
+  ])
+  const loggers: Record<string, Logger.Logger<unknown, unknown>> = {
+    default: Logger.stringLogger,
+    logfmt: Logger.logfmtLogger,
+    json: Logger.jsonLogger,
+    structured: Logger.map(
+      Logger.structuredLogger,
+      (entry) => `${JSON.stringify(entry)} ${inspect(entry, { depth: 9 })}`
+    )
+  }
+
+  it.each(all)("%s", (_, error) => {
+    const printed = [
+      error.message,
+      String(error),
+      error.stack ?? "",
+      JSON.stringify(error),
+      JSON.stringify({ ...error }),
+      inspect(error, { depth: 9 }),
+      inspect({ error }, { depth: 9 }),
+      inspect(error, { depth: 9, customInspect: false }),
+      Cause.pretty(Cause.fail(error), { renderErrorCause: true }),
+      Cause.pretty(Cause.die(error), { renderErrorCause: true }),
+      Inspectable.toStringUnknown(error),
+      ...(ParseResult.isParseError(error)
+        ? [
+            ParseResult.TreeFormatter.formatErrorSync(error),
+            JSON.stringify(ParseResult.ArrayFormatter.formatErrorSync(error)),
+            inspect(error.issue, { depth: 20 })
+          ]
+        : [])
+    ]
+    for (const logger of Object.values(loggers)) {
+      const lines: Array<string> = []
+      const log = Effect.all([
+        Effect.logError(error),
+        Effect.logError("it failed", error),
+        Effect.logError("it failed", Cause.fail(error)),
+        Effect.logError({ error })
+      ])
+      const replaced = Logger.replace(
+        Logger.defaultLogger,
+        Logger.map(logger, (line) => {
+          lines.push(String(line))
+        })
+      )
+      Effect.runSync(Effect.provide(log, replaced))
+      assert.lengthOf(lines, 4)
+      printed.push(...lines)
+    }
+    const pretty = captured(() =>
+      Effect.runSync(Effect.provide(Effect.logError(error, Cause.fail(error)), Logger.pretty))
+    )
+    assert.isAbove(pretty.length, 0)
+    for (const text of [...printed, pretty]) for (const trace of traces) assert.notInclude(text, trace)
+  })
+
+  it("and a program has the bytes, and can ask for the words", () => {
+    const error = poison({ key: bytes(SECRET), value: bytes(SECRET), cause: causes["a transformation"] })
+    assert.strictEqual(Buffer.from(error.key).toString(), SECRET)
+    assert.strictEqual(Buffer.from(error.value ?? []).toString(), SECRET)
+    assert.include(Codec.explain(error.cause), `age: Unable to decode "${SECRET}" into a number`)
+  })
+
+  it("nor, with logValues, what its schema calls secret", () => {
+    const Secret = Schema.Struct({
+      user: Schema.String,
+      password: Schema.Redacted(Schema.String.pipe(Schema.minLength(12)))
+    })
+    for (const text of [`{"user":"ann","password":"${SECRET}"}`, `["${SECRET}"]`, SECRET]) {
+      const { message } = poison({ logValues: true, cause: undecodable(text, Secret as never) })
+      assert.notInclude(message, SECRET)
+      assert.include(message, 'key "search"')
+    }
+    const { message } = poison({
+      logValues: true,
+      cause: undecodable(`{"user":7,"password":"${SECRET}"}`, Secret as never)
+    })
+    assert.include(message, "user: Expected string, actual 7")
+  })
+})
+
+/** What is written to the console meanwhile. */
+const captured = (run: () => void): string => {
+  const lines: Array<string> = []
+  const write = (...args: ReadonlyArray<unknown>) => {
+    lines.push(format(...args))
+  }
+  const spies = (["log", "group", "error", "info"] as const).map((name) =>
+    vi.spyOn(console, name).mockImplementation(write)
+  )
+  try {
+    run()
+  } finally {
+    for (const spy of spies) spy.mockRestore()
+  }
+  return lines.join("\n")
+}
 
 describe("where a message gets its broker from", () => {
   const client = (answer: KafkaClient.MetadataResponse | undefined) =>

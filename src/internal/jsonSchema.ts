@@ -48,6 +48,8 @@ const INSTEAD = new Map([
   ["effect/SortedSet", "Schema.SortedSet"]
 ])
 
+const OR_NULL = "null for what is not there, as in Schema.OptionFromNullOr"
+
 const TRANSFORM = "a schema that transforms it from something that JSON has"
 
 interface Visit {
@@ -74,16 +76,14 @@ export const jsonFormOf = (schema: AST.AST): JsonForm => {
     if (Option.isSome(AST.getParseOptionsAnnotation(ast))) isOpen = true
     switch (ast._tag) {
       case "Declaration": {
+        const name = Option.getOrElse(AST.getIdentifierAnnotation(ast), () => kindOfType(ast))
         const type = AST.getTypeConstructorAnnotation(ast)
         if (Option.isSome(type)) {
-          refuse(kindOfType(ast), INSTEAD.get(type.value._tag) ?? TRANSFORM)
+          refuse(name, INSTEAD.get(type.value._tag) ?? TRANSFORM)
         } else if (Option.isSome(AST.getSurrogateAnnotation(ast))) {
-          refuse(
-            `an instance of ${kindOfType(ast)}`,
-            "the class itself as the schema, which makes its instances of fields"
-          )
+          refuse(`an instance of ${name}`, "the class itself as the schema, which makes its instances of fields")
         } else if (Option.contains(AST.getSchemaIdAnnotation(ast), Schema.InstanceOfSchemaId)) {
-          refuse(kindOfType(ast), TRANSFORM)
+          refuse(name, TRANSFORM)
         } else {
           isOpen = true
         }
@@ -129,14 +129,16 @@ export const jsonFormOf = (schema: AST.AST): JsonForm => {
       case "TypeLiteral":
         // takes anything
         if (ast.propertySignatures.length === 0 && ast.indexSignatures.length === 0) isOpen = true
-        for (const { name, type } of ast.propertySignatures) {
+        for (const { isOptional, name, type } of ast.propertySignatures) {
           const text = foreignText(String(name))
+          if (isOptional && becomesUndefined(type)) refuse("something else that becomes undefined", OR_NULL)
           if (typeof name === "symbol") refuse(`the symbol ${text} as a name`, "a string")
           else if (name === PROTO) refuse(`the name ${PROTO}`, "another name")
           at(type, path === "" ? text : `.${text}`)
         }
         for (const { parameter, type } of ast.indexSignatures) {
           hasOpenNames = true
+          if (becomesUndefined(type)) refuse("something else that becomes undefined", OR_NULL)
           if (AST.encodedAST(parameter)._tag === "SymbolKeyword") refuse("symbols as names", "strings")
           at(type, HIDDEN)
         }
@@ -149,6 +151,28 @@ export const jsonFormOf = (schema: AST.AST): JsonForm => {
     hasOpenNames: hasOpenNames || isOpen,
     hasBigInts
   }
+}
+
+/**
+ * Does it make undefined of something else? Left out where a name may be missing, that would be read as a name that is
+ * missing. Undefined itself may be.
+ */
+const becomesUndefined = (ast: AST.AST): boolean => {
+  switch (ast._tag) {
+    case "Transformation":
+      return isUndefined(ast.from)
+    case "Refinement":
+      return becomesUndefined(ast.from)
+    case "Union":
+      return ast.types.some(becomesUndefined)
+    default:
+      return false
+  }
+}
+
+const isUndefined = (ast: AST.AST): boolean => {
+  const from = encoded(ast)
+  return AST.isUndefinedKeyword(from) || AST.isVoidKeyword(from) || (AST.isUnion(from) && from.types.some(isUndefined))
 }
 
 /** What a part encodes to, where it is no object and refers to nothing. */
@@ -197,7 +221,7 @@ const exactNumber = Schema.transformOrFail(WholeNumber, Schema.Number, {
       : ParseResult.fail(new ParseResult.Type(ast, read))
   },
   encode: (value) => ParseResult.succeed(value)
-}).annotations({ identifier: "a number that JavaScript can hold" }).ast as AST.Transformation
+}).ast as AST.Transformation
 
 /** The same schema, with bigints and numbers that are encoded to what is read and written as whole numbers. */
 export const withExactIntegers = (schema: AST.AST): AST.AST => {

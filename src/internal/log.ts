@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { ClientError, TopicError } from "../KafkaError.ts"
+import { foreignText } from "./foreignText.ts"
 
 /**
  * Marks the log lines of one module of this library, so that they can be filtered. A logger of the user that throws
@@ -10,8 +11,14 @@ export const annotateLogs =
   (line: Effect.Effect<void>): Effect.Effect<void> =>
     Effect.annotateLogs(
       Effect.catchAllDefect(line, () => Effect.void),
-      { package: "effect-ktables", module, ...fields }
+      { package: "effect-ktables", module, ...escaped(fields) }
     )
+
+/** A topic, a broker's address: loggers write annotations as they are. */
+const escaped = (fields: Readonly<Record<string, string | number>>): Readonly<Record<string, string | number>> =>
+  Object.fromEntries(
+    Object.entries(fields).map(([name, field]) => [name, typeof field === "string" ? foreignText(field) : field])
+  )
 
 /**
  * Tells of a start that waits for a broker, which would say nothing until its timeout otherwise, in milliseconds. Once,

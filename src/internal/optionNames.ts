@@ -37,7 +37,8 @@ export const TABLE_OPTIONS = [
   "metadataMaxAge",
   "progressInterval",
   "deniedRetryInterval",
-  "checkCrcs"
+  "checkCrcs",
+  "logValues"
 ] as const
 
 export const WRITER_OPTIONS = [
@@ -57,7 +58,8 @@ export const WRITER_OPTIONS = [
   "maxQueued",
   "maxQueuedBytes",
   "closeTimeout",
-  "metadataMaxAge"
+  "metadataMaxAge",
+  "logValues"
 ] as const
 
 export const CLUSTER_OPTIONS = ["nodes", "topics"] as const

@@ -1,5 +1,6 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { isCodec } from "../Codec.ts"
 import { InvalidOptionsError, type OptionProblem } from "../KafkaError.ts"
 import { nearest } from "./nearest.ts"
 
@@ -32,6 +33,8 @@ export interface OptionCheck {
   readonly integer: (option: string, value: number | undefined, fallback: number, min: number) => number
   readonly oneOf: <A extends string>(option: string, value: A | undefined, fallback: A, allowed: ReadonlyArray<A>) => A
   readonly topic: (value: string) => void
+  /** A codec that can be used; `example` is one that is right. */
+  readonly codec: (option: string, value: unknown, example: string) => void
 }
 
 /** Runs `read` with a collector: its result, or an error that names every problem that it reported. */
@@ -82,6 +85,10 @@ export const checkOptions = <A>(
         if (typeof value !== "string" || value.trim() === "") return problem("topic", "must not be empty")
         if (/^[a-zA-Z0-9._-]{1,249}$/.test(value) && value !== "." && value !== "..") topic = value
         else problem("topic", "must be a legal topic name: 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'")
+      },
+      codec: (option, value, example) => {
+        if (!isCodec(value)) problem(option, `must be a Codec, such as ${example}`)
+        else if (value.problem !== undefined) problem(option, value.problem)
       }
     })
     return problems.length === 0

@@ -52,6 +52,7 @@ class Table<K = string, V = string> {
       keepHeaders: false,
       committedOnly: true,
       failOnPoison: false,
+      logValues: false,
       decode: defaultDecodeOptions,
       ...rest
     }

@@ -37,6 +37,7 @@ describe("headers that nobody asks for", () => {
           keepHeaders: true,
           committedOnly: true,
           failOnPoison: false,
+          logValues: false,
           decode: defaultDecodeOptions
         },
         { partition: 0, generation: 0, records: Buffer.concat(batches), aborted: [], logStart: 0 },

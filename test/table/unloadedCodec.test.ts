@@ -24,6 +24,7 @@ const answer = (records: Buffer) => {
       keepHeaders: false,
       committedOnly: true,
       failOnPoison: false,
+      logValues: false,
       decode: defaultDecodeOptions
     },
     { partition: 0, generation: 0, records, aborted: [], logStart: 0 },

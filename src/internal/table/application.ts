@@ -44,6 +44,7 @@ export interface ApplicationSettings<K, V> {
   readonly keepHeaders: boolean
   readonly committedOnly: boolean
   readonly failOnPoison: boolean
+  readonly logValues: boolean
   readonly decode: DecodeOptions
 }
 
@@ -269,7 +270,8 @@ export class Application<K, V> {
         timestamp: timestamp[i],
         key: excerpt(bytes, keyStart[i], keyEnd[i]),
         value: valueStart[i] < 0 ? null : excerpt(bytes, valueStart[i], valueEnd[i]),
-        cause: keptCause(error, Math.max(keyEnd[i] - keyStart[i], valueEnd[i] - valueStart[i]))
+        cause: keptCause(error, Math.max(keyEnd[i] - keyStart[i], valueEnd[i] - valueStart[i])),
+        logValues: this.settings.logValues
       })
     )
     return this.settings.failOnPoison

@@ -27,7 +27,7 @@ import {
 } from "../../KafkaError.ts"
 import type { Progress, TableFailure, TableStatus } from "../../KafkaTable.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
-import { kindOfPoison, parseError, parseErrorOf } from "../codecIssue.ts"
+import { kindOfPoison, parseErrorOfCause } from "../codecIssue.ts"
 import { annotateLogs, tellOfWaiting } from "../log.ts"
 import { makeTableMetrics } from "../metrics.ts"
 import { BatchCorruption } from "../recordBatch/corruption.ts"
@@ -296,6 +296,7 @@ class Reader<K, V> {
       keepHeaders: config.keepHeaders,
       committedOnly: config.isolation === "read_committed",
       failOnPoison: config.onPoison === "fail",
+      logValues: config.logValues,
       decode: { checkCrcs: config.checkCrcs, maxBatchBytes: config.fetch.maxBatchBytes }
     }
     // rows of two lives of a topic are never mixed: all partitions are replaced at once
@@ -803,12 +804,7 @@ const decodedBy = <K, V>(application: Application<K, V>): Effect.Effect<Either.E
     Effect.exit(Effect.suspend(() => application.suspendedValue)),
     Exit.match({
       onSuccess: (value) => Either.right(value),
-      onFailure: (cause) =>
-        Either.left(
-          Cause.isInterruptedOnly(cause)
-            ? parseError("its codec's Effect was interrupted")
-            : parseErrorOf(Cause.squash(cause))
-        )
+      onFailure: (cause) => Either.left(parseErrorOfCause(cause))
     })
   )
 

@@ -34,6 +34,7 @@ export interface TableConfig<K, V> {
   readonly progressIntervalMillis: number
   readonly deniedRetryMillis: number
   readonly checkCrcs: boolean
+  readonly logValues: boolean
 }
 
 const MIB = 1024 * 1024
@@ -52,11 +53,10 @@ export const readOptions = <K, V>(
     for (const name of ["maxBytes", "maxPartitionBytes", "maxBatchBytes"] as const) {
       if ((fetch[name] ?? 0) > MAX_ANSWER_BYTES) check.problem(`fetch.${name}`, "must be at most 200 MiB")
     }
-    if (!Codec.isCodec(options.value)) check.problem("value", "must be a Codec, such as Codec.json(schema)")
+    check.codec("value", options.value, "Codec.json(schema)")
+    if (options.key !== undefined) check.codec("key", options.key, "Codec.utf8")
     if (options.restart !== undefined && !Schedule.isSchedule(options.restart))
       check.problem("restart", "must be a Schedule")
-    if (options.key !== undefined && !Codec.isCodec(options.key))
-      check.problem("key", "must be a Codec, such as Codec.utf8")
     return {
       topic: options.topic,
       // without a key codec, K is string: the type of the options says so
@@ -80,6 +80,7 @@ export const readOptions = <K, V>(
       metadataMaxAgeMillis: check.millis("metadataMaxAge", options.metadataMaxAge, 30_000),
       progressIntervalMillis: check.millis("progressInterval", options.progressInterval, 5_000),
       deniedRetryMillis: check.millis("deniedRetryInterval", options.deniedRetryInterval, 30_000),
-      checkCrcs: options.checkCrcs ?? true
+      checkCrcs: options.checkCrcs ?? true,
+      logValues: options.logValues ?? false
     }
   })

@@ -8,7 +8,7 @@ import type * as Clock from "effect/Clock"
 import type { KafkaClient, RecordError, TopicDescription } from "../../KafkaClient.ts"
 import { BrokerError, WriteError, type ClientError, type TopicError } from "../../KafkaError.ts"
 import * as Position from "../../Position.ts"
-import { messageOf } from "../codecIssue.ts"
+import { explain, parseErrorOf } from "../codecIssue.ts"
 import { Signal } from "../signal.ts"
 import { ANONYMOUS, Lane, type Batch, type Identity } from "./lane.ts"
 import { isFailure, type Outcome, type PendingRecord } from "./record.ts"
@@ -193,8 +193,11 @@ export class Core {
     let partition: number
     try {
       partition = record.partition ?? this.config.partitioner(record.key, count)
-    } catch (cause) {
-      return this.error("InvalidPartition", { detail: `the partitioner threw: ${messageOf(cause)}`, cause })
+    } catch (thrown) {
+      // it was given a record's key, and may quote it
+      const cause = parseErrorOf(thrown, "the partitioner threw")
+      const detail = this.config.logValues ? `the partitioner threw: ${explain(cause)}` : cause.message
+      return this.error("InvalidPartition", { detail, cause })
     }
     if (Number.isInteger(partition) && partition >= 0 && partition < count) return partition
     // it may be a new one: for the next write

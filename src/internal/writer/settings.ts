@@ -38,6 +38,7 @@ export interface SendConfig {
   readonly maxQueued: number
   readonly maxQueuedBytes: number
   readonly metadataMaxAgeMillis: number
+  readonly logValues: boolean
 }
 
 const MIB = 1024 * 1024
@@ -71,9 +72,8 @@ export const readOptions = <K, V>(
     checkOptions("KafkaTableWriter", (check): WriterConfig<K, V> => {
       check.known(options, WRITER_OPTIONS, undefined, TABLE_OPTIONS)
       check.topic(options.topic)
-      if (!Codec.isCodec(options.value)) check.problem("value", "must be a Codec, such as Codec.json(schema)")
-      if (options.key !== undefined && !Codec.isCodec(options.key))
-        check.problem("key", "must be a Codec, such as Codec.utf8")
+      check.codec("value", options.value, "Codec.json(schema)")
+      if (options.key !== undefined) check.codec("key", options.key, "Codec.utf8")
       if (problem !== undefined) check.problem("compression", problem)
       if (options.partitioner !== undefined && typeof options.partitioner !== "function") {
         check.problem("partitioner", "must be a function of a key's bytes and the number of partitions")
@@ -109,7 +109,8 @@ export const readOptions = <K, V>(
         maxQueued: check.integer("maxQueued", options.maxQueued, 10_000, 1),
         maxQueuedBytes: check.integer("maxQueuedBytes", options.maxQueuedBytes, 32 * MIB, 1),
         closeTimeoutMillis: check.millis("closeTimeout", options.closeTimeout, 5_000),
-        metadataMaxAgeMillis: check.millis("metadataMaxAge", options.metadataMaxAge, 60_000)
+        metadataMaxAgeMillis: check.millis("metadataMaxAge", options.metadataMaxAge, 60_000),
+        logValues: options.logValues ?? false
       }
     })
   )

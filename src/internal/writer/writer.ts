@@ -9,7 +9,7 @@ import { KafkaClient } from "../../KafkaClient.ts"
 import { ConnectionError, type ClientError, type TopicError, type WriteError } from "../../KafkaError.ts"
 import type { AcquireError, KafkaTableWriter, KafkaTableWriterOptions, WriteOptions } from "../../KafkaTableWriter.ts"
 import type { Position } from "../../Position.ts"
-import { inOneLine } from "../codecIssue.ts"
+import { explain, inOneLine, parseErrorOf } from "../codecIssue.ts"
 import { makeWriterMetrics } from "../metrics.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { tellOfWaiting } from "../log.ts"
@@ -136,8 +136,12 @@ const NO_HEADERS: Headers = []
 const face = <K, V>(core: Core, config: WriterConfig<K, V>): KafkaTableWriter<K, V> => {
   const turns = new Turns()
 
-  const encodeError = (what: string, cause: unknown): WriteError =>
-    core.error("Encode", { detail: `${what}: ${inOneLine(cause)}`, cause })
+  const encodeError = (what: "key" | "value" | "options", thrown: unknown): WriteError => {
+    // what a codec says may quote the value; what is wrong with the options is told by this library
+    const cause = what === "options" ? thrown : parseErrorOf(thrown)
+    const words = config.logValues && what !== "options" ? explain(cause) : inOneLine(cause)
+    return core.error("Encode", { detail: `${what}: ${words}`, cause })
+  }
 
   const assemble = (key: Uint8Array, value: Uint8Array | null, options: WriteOptions | undefined): Encoded => ({
     key,
@@ -149,7 +153,7 @@ const face = <K, V>(core: Core, config: WriterConfig<K, V>): KafkaTableWriter<K,
 
   /** A plain function, as most codecs are: what they throw is returned. */
   const encodeNow = (write: Write<K, V>): Encoded | Suspended | WriteError => {
-    let what = "key"
+    let what: "key" | "value" | "options" = "key"
     try {
       const key = config.key.encodeSync(write.key)
       what = "value"
