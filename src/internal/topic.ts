@@ -5,6 +5,7 @@ import { KafkaClient } from "../KafkaClient.ts"
 import { TopicError, type BrokerError, type ClientError, type InvalidOptionsError } from "../KafkaError.ts"
 import type { EnsureOptions, EnsureOutcome, TopicSettings } from "../KafkaTopic.ts"
 import { retryDelay } from "./client/backoff.ts"
+import { quotedForeignText } from "./foreignText.ts"
 import { annotateLogs } from "./log.ts"
 import { TOPIC_SETTINGS } from "./optionNames.ts"
 import { checkOptions, type OptionCheck } from "./options.ts"
@@ -191,7 +192,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
     if (!isCompacting(policy)) return yield* mismatch(policy)
     if (policiesOf(policy).includes("delete") && !policiesOf(declared).includes("delete")) {
       yield* Effect.logInfo(
-        `${POLICY} is "${policy}": compacted, but keys that are not written for retention.ms are still evicted`
+        `${POLICY} is ${quotedForeignText(policy)}: compacted, but keys that are not written for retention.ms are still evicted`
       ).pipe(annotate)
     }
     return outcome("verified", policy)
@@ -218,7 +219,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
       case "warn":
         return Effect.as(
           Effect.logWarning(
-            `${POLICY} is "${policy}", not "${declared}": keys will be EVICTED by retention. Set it to compact, or use onPolicyMismatch "reconcile"`
+            `${POLICY} is ${quotedForeignText(policy)}, not "${declared}": keys will be EVICTED by retention. Set it to compact, or use onPolicyMismatch "reconcile"`
           ).pipe(annotate),
           outcome("mismatch", policy)
         )
@@ -245,7 +246,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
         Effect.map(readPolicy, (found) => (found !== undefined && isCompacting(found) ? found : undefined)),
         () => mismatchError(before)
       )
-      yield* annotate(Effect.logInfo(`${POLICY} was "${before}", and is "${policy}" now`))
+      yield* annotate(Effect.logInfo(`${POLICY} was ${quotedForeignText(before)}, and is ${quotedForeignText(policy)} now`))
       return outcome("reconciled", policy)
     })
 
