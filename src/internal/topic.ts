@@ -246,7 +246,9 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
         Effect.map(readPolicy, (found) => (found !== undefined && isCompacting(found) ? found : undefined)),
         () => mismatchError(before)
       )
-      yield* annotate(Effect.logInfo(`${POLICY} was ${quotedForeignText(before)}, and is ${quotedForeignText(policy)} now`))
+      yield* annotate(
+        Effect.logInfo(`${POLICY} was ${quotedForeignText(before)}, and is ${quotedForeignText(policy)} now`)
+      )
       return outcome("reconciled", policy)
     })
 
