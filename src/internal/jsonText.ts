@@ -226,9 +226,13 @@ const expectObject = (object: object, bigInts: boolean): void => {
     throw unwritable(kindOfInstance(object), object)
   }
   if (Object.getOwnPropertySymbols(object).length > 0) throw unwritable("a symbol as a name", object)
-  if (Object.hasOwn(object, PROTO)) throw unwritable(`the name ${PROTO}`, object)
-  // what is undefined is left out, as in a value that never had it
-  for (const value of Object.values(object)) if (value !== undefined) expectJson(value, bigInts)
+  const fields = object as Readonly<Record<string, unknown>>
+  for (const name in fields) {
+    if (name === PROTO) throw unwritable(`the name ${PROTO}`, object)
+    const value = fields[name]
+    // what is undefined is left out, as in a value that never had it
+    if (value !== undefined) expectJson(value, bigInts)
+  }
 }
 
 /** `JSON.stringify` with bigints; what is no JSON was refused before. */

@@ -818,7 +818,8 @@ describe("Application", () => {
             ["Value", 5]
           ]
         )
-        assert.include(application.poison[0].message, "refused")
+        assert.include(application.poison[0].message, "an Effect of the codec failed with a string")
+        assert.strictEqual(Codec.explain(application.poison[0].cause), "refused")
         assert.strictEqual(application.position, 8)
       })
     )

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import type { ParseError } from "effect/ParseResult"
 import { Codec, KafkaClient, KafkaTableWriter, Partitioner, Position } from "../../src/index.ts"
 import { advance, Brokers, append, isRunning, on, open, settle, slow, start, topic, within } from "./support.ts"
 
@@ -207,10 +208,12 @@ describe("encoding", () => {
       }).pipe(on(brokers))
       const value = yield* Effect.flip(writer.set("k", "bad"))
       assert.strictEqual(value.reason, "Encode")
-      assert.include(value.message, "value: this one does not encode")
+      assert.include(value.message, "(value: a function of the codec threw Error)")
+      assert.strictEqual(Codec.explain(value.cause as ParseError), "this one does not encode")
       assert.strictEqual((value.cause as { _tag: string })._tag, "ParseError")
       const key = yield* Effect.flip(writer.delete("bad"))
-      assert.include(key.message, "key: this one does not encode")
+      assert.include(key.message, "(key: a function of the codec threw Error)")
+      assert.strictEqual(Codec.explain(key.cause as ParseError), "this one does not encode")
       const many = yield* Effect.flip(
         writer.setMany([
           ["a", "fine"],
