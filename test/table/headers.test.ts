@@ -35,9 +35,9 @@ describe("headers that nobody asks for", () => {
           key: Codec.utf8,
           value: Codec.utf8,
           keepHeaders: true,
-          logValues: false,
           committedOnly: true,
           failOnPoison: false,
+          logValues: false,
           decode: defaultDecodeOptions
         },
         { partition: 0, generation: 0, records: Buffer.concat(batches), aborted: [], logStart: 0 },
