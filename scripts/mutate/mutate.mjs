@@ -5,6 +5,7 @@
  *     npm run mutate -- source                                  # a folder of src/internal
  *     npm run mutate -- src/internal/source/fetcher.ts          # a file
  *     npm run mutate -- source --concurrency 1 --fresh          # on one core, forgetting earlier runs
+ *     npm run mutate -- source --static                         # and in what is computed while modules load
  *
  * It runs only tests that need no broker, of those only the ones that reach the mutant. What it finds is kept, so that a
  * second run tries only what was changed since. Mutants that change nothing are listed, with the reason, in
@@ -31,14 +32,15 @@ const TESTS = {
 }
 
 const usage = () => {
-  console.error("usage: npm run mutate -- FOLDER|FILE [--concurrency N] [--fresh]")
+  console.error("usage: npm run mutate -- FOLDER|FILE [--concurrency N] [--fresh] [--static]")
   process.exit(2)
 }
 
 const parseArguments = (given) => {
-  const options = { what: undefined, concurrency: availableParallelism(), fresh: false }
+  const options = { what: undefined, concurrency: availableParallelism(), fresh: false, static: false }
   for (let i = 0; i < given.length; i++) {
     if (given[i] === "--fresh") options.fresh = true
+    else if (given[i] === "--static") options.static = true
     else if (given[i] === "--concurrency") options.concurrency = Number(given[++i])
     else if (options.what === undefined && !given[i].startsWith("-")) options.what = given[i]
     else usage()
@@ -165,7 +167,7 @@ const tell = ({ files }) => {
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-const { concurrency, fresh, what } = parseArguments(process.argv.slice(2))
+const { concurrency, fresh, static: withStatic, what } = parseArguments(process.argv.slice(2))
 const { mutate, name, tests } = target(what)
 install()
 mkdirSync(reports, { recursive: true })
@@ -192,12 +194,14 @@ const stryker = new Stryker({
   ignorers: ["messages"],
   ignorePatterns: ["/.cache", "/dist", "/build"],
   coverageAnalysis: "perTest",
+  // Constants of modules and such: each of them takes all tests, and modules that are loaded anew.
+  ignoreStatic: !withStatic,
   incremental: true,
   incrementalFile,
   concurrency,
   // For mutants that loop for ever. What waits for ever is ended by the tests' own timeout.
-  timeoutMS: Math.round(10_000 * busy),
-  timeoutFactor: 3,
+  timeoutMS: Math.round(5_000 * busy),
+  timeoutFactor: 2,
   tempDirName: sandbox,
   reporters: ["progress-append-only", "json"],
   jsonReporter: { fileName: join(reports, `${name}.json`) },
