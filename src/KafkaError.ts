@@ -213,6 +213,10 @@ const brokerAdvice: Record<BrokerReason, string> = {
 const codeAdvice: Readonly<Record<string, string>> = {
   CORRUPT_MESSAGE:
     "A record batch is broken: on the broker's disk (check it, and let another replica lead), or on the way to the broker.",
+  LEADER_NOT_AVAILABLE:
+    "The partition has no leader: see which of the brokers that hold its replicas are down. It is read on as soon as one leads it.",
+  THROTTLING_QUOTA_EXCEEDED:
+    "The broker makes this client wait, as it is above its quota: see the quotas of its user and client id (kafka-configs.sh).",
   NOT_ENOUGH_REPLICAS:
     "Fewer replicas are in sync than min.insync.replicas asks for: see which of the partition's brokers are down."
 }
@@ -521,22 +525,89 @@ export interface PartitionLag {
   readonly target: number | undefined
 }
 
-/** Why it took too long, as far as can be told. */
-const likely = (error: {
-  readonly operation: string
+/**
+ * What holds a table, or a wait on it, up.
+ *
+ * - `Restart`: the reader failed, and its restart policy decides, or the replay after that is under way.
+ * - `Denied`: rights or credentials are missing.
+ * - `NoLeader`: the partition has no leader.
+ * - `Throttled`: its leader told this client to wait.
+ * - `Unreachable`: its leader, or whoever knows it, cannot be reached, or does not answer as it should.
+ * - `Rebuild`: the partition is replayed beside the live content.
+ * - `Subscriber`: a back-pressured subscriber does not take its changes: the reader waits for it.
+ * - `Codec`: the Effect of the value's codec has not ended.
+ * - `Corrupt`: a batch was corrupt, and is fetched once more.
+ * - `Transaction`: an open transaction holds back what comes after it.
+ * - `Records`: nothing does: records that are there have not been read yet.
+ * - `EndOfLog`: nothing does: as far as its leader has said, nothing was written at that position yet.
+ * - `NoPartition`: the topic has no such partition, as far as is known.
+ * - `Unknown`: it is not known.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type HeldUpReason =
+  | "Restart"
+  | "Denied"
+  | "NoLeader"
+  | "Throttled"
+  | "Unreachable"
+  | "Rebuild"
+  | "Subscriber"
+  | "Codec"
+  | "Corrupt"
+  | "Transaction"
+  | "Records"
+  | "EndOfLog"
+  | "NoPartition"
+  | "Unknown"
+
+/**
+ * A reason, and the partitions that it holds up; none where none is known yet.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface HeldUp {
+  readonly reason: HeldUpReason
+  readonly partitions: ReadonlyArray<number>
+}
+
+const heldUpBy: Record<HeldUpReason, string> = {
+  Restart: "the reader failed, and its restart policy decides, or the replay after that is under way",
+  Denied: "the right to read is missing, or credentials were refused",
+  NoLeader: "no leader",
+  Throttled: "the leader told this client to wait",
+  Unreachable: "the leader cannot be reached, or refuses for now",
+  Rebuild: "replayed beside the live content",
+  Subscriber: "a subscriber with back-pressure does not take its changes, and the table's reader waits for it",
+  Codec: "the Effect of the value's codec has not ended",
+  Corrupt: "a corrupt batch is fetched once more",
+  Transaction:
+    "an open transaction holds back what comes after it until it ends (kafka-transactions.sh find-hanging shows whose)",
+  Records: "still reading: more time is needed, a longer timeout",
+  EndOfLog: "the log ends before that position: nothing was written there yet",
+  NoPartition: "the topic has no such partition",
+  Unknown: "not known why"
+}
+
+/** Why it took too long, as far as it is known. */
+const why = (error: {
   readonly behind: ReadonlyArray<PartitionLag>
+  readonly heldUpBy?: ReadonlyArray<HeldUp>
   readonly bootstrap: string
-  readonly cause?: ClientError | TopicError
+  readonly cause?: { readonly message: string }
 }): string => {
-  if (error.cause !== undefined) return `Last failure: ${error.cause.message}`
-  if (error.behind.length === 0) return `No answer in time from ${brokers(error.bootstrap)}.`
-  if (error.behind.some((p) => p.position === undefined)) {
-    return "A partition without a position does not exist, or its leader has not answered yet."
-  }
-  // reached by nothing but time: the records are there, and do not show
-  return error.operation === "barrier" || error.operation === "awaitPosition"
-    ? "A position that does not move while the broker is reachable is often an open transaction."
-    : "A position that grows needs more time: a longer catchUpTimeout."
+  const all = (error.heldUpBy ?? []).map(({ partitions, reason }) => {
+    const of = partitions.length === 0 ? "" : ` (partition ${listed(partitions.map(String))})`
+    return `${heldUpBy[reason]}${of}`
+  })
+  const reasons = all.length === 0 ? [] : [`Held up: ${all.join("; ")}.`]
+  if (error.cause !== undefined) return [...reasons, `Last failure: ${error.cause.message}`].join(" ")
+  if (reasons.length > 0) return reasons[0]
+  return error.behind.length === 0
+    ? `No answer in time from ${brokers(error.bootstrap)}.`
+    : `It is ${heldUpBy.Unknown}.`
 }
 
 /**
@@ -552,17 +623,22 @@ export class WaitTimeoutError extends Data.TaggedError("KafkaWaitTimeoutError")<
   readonly afterMillis: number
   /** The partitions that are behind; empty if none was known by then, as no broker had answered. */
   readonly behind: ReadonlyArray<PartitionLag>
+  /** What holds it up, reason by reason, with the partitions of each. */
+  readonly heldUpBy?: ReadonlyArray<HeldUp>
   /** Where the client began: `host:port`, separated by commas. */
   readonly bootstrap: string
-  /** The last failure on the way to the brokers, if there was one. */
-  readonly cause?: ClientError | TopicError
+  /**
+   * The failure that holds it up, if it is one: on the way to the brokers of these partitions, or of the reader's last
+   * run, where a restart policy decides.
+   */
+  readonly cause?: ClientError | TopicError | CorruptBatchError | PoisonRecordError | InvalidOptionsError | DefectError
 }> {
   readonly reason = "Timeout" as const
   readonly retriable = true
   override get message(): string {
     const behind = this.behind.map((p) => `${p.partition} at ${p.position ?? "?"} of ${p.target ?? "?"}`)
     const lag = behind.length === 0 ? "" : ` Partitions behind: ${listed(behind)}.`
-    return `${this.operation} timed out after ${this.afterMillis} ms: ${where(this)}.${lag} ${likely(this)}`
+    return `${this.operation} timed out after ${this.afterMillis} ms: ${where(this)}.${lag} ${why(this)}`
   }
 }
 

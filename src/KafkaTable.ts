@@ -46,6 +46,7 @@ import type {
   ConnectionError,
   CorruptBatchError,
   DefectError,
+  HeldUp,
   InvalidOptionsError,
   LogTruncatedError,
   PoisonRecordError,
@@ -124,7 +125,7 @@ export type TableStatus =
  * @category models
  */
 export interface Freshness {
-  /** Do the leaders of all partitions answer? */
+  /** Do the leaders of all partitions answer? Not one that told this client to wait. */
   readonly connected: boolean
   /** Records (offsets) up to the high watermark that are not applied yet; `undefined` while that is not known. */
   readonly lag: number | undefined
@@ -137,6 +138,13 @@ export interface Freshness {
   readonly staleMillis: number | undefined
   /** The last failure on the way to the brokers, if it still stands. */
   readonly lastFailure: ConnectionError | BrokerError | TopicError | undefined
+  /**
+   * A broker told this client to wait until then, in milliseconds since the epoch: the content ages meanwhile, and the
+   * table is not `connected`. `undefined` if none did, or for less than a second.
+   */
+  readonly throttledUntil: number | undefined
+  /** What holds the table up at this moment, with the partitions of each reason; empty if nothing is known to. */
+  readonly heldUpBy: ReadonlyArray<HeldUp>
 }
 
 /**
@@ -151,6 +159,7 @@ export interface PartitionStats {
   readonly highWatermark: number
   /** High watermark less position, never below 0; `undefined` while unknown. */
   readonly lag: number | undefined
+  /** Node id; -1 while it has no leader, or none is known. */
   readonly leader: number
   readonly connected: boolean
 }

@@ -196,18 +196,42 @@ describe("messages", () => {
     ],
     [
       "a start that takes long",
-      wait({ behind: [{ partition: 3, position: 5, target: 42 }] }),
-      `start timed out after 30000 ms: topic "t". Partitions behind: 3 at 5 of 42. A position that grows needs more time`
+      wait({
+        behind: [{ partition: 3, position: 5, target: 42 }],
+        heldUpBy: [{ reason: "Records", partitions: [3] }]
+      }),
+      `start timed out after 30000 ms: topic "t". Partitions behind: 3 at 5 of 42. Held up: still reading: more time is needed, a longer timeout (partition 3).`
     ],
     [
       "a wait for a partition that is none",
-      wait({ operation: "awaitPosition", behind: [{ partition: 9, position: undefined, target: 1 }] }),
-      `awaitPosition timed out after 30000 ms: topic "t". Partitions behind: 9 at ? of 1. A partition without a position`
+      wait({
+        operation: "awaitPosition",
+        behind: [{ partition: 9, position: undefined, target: 1 }],
+        heldUpBy: [{ reason: "NoPartition", partitions: [9] }]
+      }),
+      `awaitPosition timed out after 30000 ms: topic "t". Partitions behind: 9 at ? of 1. Held up: the topic has no such partition (partition 9).`
     ],
     [
       "a wait under a transaction",
       wait({ operation: "barrier", behind: [{ partition: 3, position: 5, target: 42 }] }),
-      `barrier timed out after 30000 ms: topic "t". Partitions behind: 3 at 5 of 42. A position that does not move`
+      `barrier timed out after 30000 ms: topic "t". Partitions behind: 3 at 5 of 42. It is not known why.`
+    ],
+    [
+      "wait held up by several, one of them a failure",
+      wait({
+        operation: "barrier",
+        behind: [
+          { partition: 3, position: 5, target: 42 },
+          { partition: 4, position: 5, target: undefined },
+          { partition: 5, position: 5, target: 6 }
+        ],
+        heldUpBy: [
+          { reason: "Subscriber", partitions: [3, 5] },
+          { reason: "Unreachable", partitions: [4] }
+        ],
+        cause: refused
+      }),
+      `barrier timed out after 30000 ms: topic "t". Partitions behind: 3 at 5 of 42, 4 at 5 of ?, 5 at 5 of 6. Held up: a subscriber with back-pressure does not take its changes, and the table's reader waits for it (partition 3, 5); the leader cannot be reached, or refuses for now (partition 4). Last failure: Unreachable during`
     ],
     [
       "a wait with a failure on the way",

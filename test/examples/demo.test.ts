@@ -42,7 +42,15 @@ const pictureOf = (rows: ReadonlyArray<ReturnType<typeof row>>, more: Partial<Pi
   at: 22_000,
   snapshot: { size: rows.length, entries: () => rows.values() },
   status: { _tag: "CaughtUp" },
-  freshness: { connected: true, lag: 0, lastFetchAt: 21_988, staleMillis: 12, lastFailure: undefined },
+  freshness: {
+    connected: true,
+    lag: 0,
+    lastFetchAt: 21_988,
+    staleMillis: 12,
+    lastFailure: undefined,
+    throttledUntil: undefined,
+    heldUpBy: []
+  },
   stats: {
     entries: rows.length,
     applied: 0,
@@ -78,7 +86,9 @@ const disconnected: Picture["freshness"] = {
   lag: 0,
   lastFetchAt: 18_800,
   staleMillis: 3_200,
-  lastFailure: new KafkaError.ConnectionError({ reason: "Unreachable", broker: "b:9092", request: "connect" })
+  lastFailure: new KafkaError.ConnectionError({ reason: "Unreachable", broker: "b:9092", request: "connect" }),
+  throttledUntil: undefined,
+  heldUpBy: []
 }
 
 const scene: Scene = {

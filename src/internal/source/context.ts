@@ -3,12 +3,15 @@ import * as Effect from "effect/Effect"
 import type { DescribeConfigsResponse, Isolation, KafkaClient, TopicDescription } from "../../KafkaClient.ts"
 import { LogTruncatedError, type ClientError, type TopicError } from "../../KafkaError.ts"
 import type { Signal } from "../signal.ts"
+import type { Failures } from "./failures.ts"
 import type { HandOff } from "./handOff.ts"
 import type { Denial, FatalError, SourceEvent, SourcePartition } from "./partition.ts"
 
 export interface SourceOptions {
   readonly topic: string
   readonly client: KafkaClient
+  /** To be kept: whoever reads it sees what stands in the way. */
+  readonly failures: Failures
   readonly isolation: Isolation
   readonly fetch: {
     readonly maxWaitMillis: number
@@ -38,6 +41,8 @@ export interface SourceOptions {
     readonly broker: string
     readonly error: ClientError | undefined
   }) => Effect.Effect<void>
+  /** A broker told this client to wait, longer than one would notice. Once, until it is over. */
+  readonly onThrottled: (event: { readonly broker: string; readonly millis: number }) => Effect.Effect<void>
 }
 
 /** What fibers of one source share. */
@@ -48,8 +53,7 @@ export interface SourceContext {
   readonly changed: Signal
   /** The last good description. */
   description: TopicDescription | undefined
-  /** Failures that stand, by what they are about; cleared by success. */
-  readonly failures: Map<string, ClientError | TopicError>
+  readonly failures: Failures
   /** Makes the metadata fiber ask again. */
   readonly refresh: () => void
   /** An error that is somebody's to mend; `where` until something is granted there. */
@@ -60,10 +64,6 @@ export interface SourceContext {
   /** Something was read there: what failed before does not stand any more. */
   readonly granted: (where: string) => Effect.Effect<void>
 }
-
-/** What a failure is about. */
-export const ofPartition = (p: SourcePartition): string => `partition ${p.partition}`
-export const ofLeader = (leader: number): string => `broker ${leader}`
 
 /** No wait is longer than this: if one seems to be, the clock was set back meanwhile. */
 export const isDue = (context: SourceContext, p: SourcePartition, now: number): boolean =>

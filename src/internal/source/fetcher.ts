@@ -1,5 +1,5 @@
 /** The fetch loop of one leader: one connection, one long poll at a time, the next one under way while this one is applied. */
-import type * as Clock from "effect/Clock"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Broker, BrokerConnection, FetchedPartition, FetchResponse } from "../../KafkaClient.ts"
 import { CorruptBatchError, type ClientError } from "../../KafkaError.ts"
@@ -7,12 +7,16 @@ import { retryDelay } from "../client/backoff.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { scan, type Scan } from "../recordBatch/scan.ts"
 import type { FetchedRecords, SourceEvent, SourcePartition, Stale } from "./partition.ts"
-import { isDenial, isDue, isPassing, ofLeader, ofPartition, truncated, type SourceContext } from "./context.ts"
+import { isDenial, isDue, isPassing, truncated, type SourceContext } from "./context.ts"
+import { ofLeader, ofPartition, ofThrottle } from "./failures.ts"
 
 /** Refused this often in a row with an error that should pass, a partition does not heal by itself. */
 const CORRUPT_MESSAGE = 2
 const MAX_CORRUPT_ANSWERS = 5
 const OFFSET_OUT_OF_RANGE = 1
+const THROTTLING_QUOTA_EXCEEDED = 89
+/** A broker that tells to wait for less than this slows a table down, and no more. */
+const LONG_THROTTLE_MILLIS = 1_000
 /** Tombstones last this long at least, whatever a topic says: they go with the second cleaning of a closed segment. */
 const MIN_TOMBSTONES_MILLIS = 1_000
 
@@ -51,6 +55,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
   let attempts = 0
   let rotation = 0
   let lost = false
+  let isThrottled = false
 
   const mine = (): Array<SourcePartition> => [...context.partitions.values()].filter((p) => p.leader === leader)
 
@@ -125,16 +130,51 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
             )
           }
           attempts = 0
-          if (context.failures.has(ofThis)) yield* context.granted(ofThis)
+          if (context.failures.get(ofThis) !== undefined) yield* context.granted(ofThis)
           if (lost) {
             lost = false
             yield* context.options.onConnection({ state: "back", broker: connection.address, error: undefined })
           }
           yield* take(connection, asked, askedAt, clock.unsafeCurrentTimeMillis(), answer)
-          if (answer.throttleMillis > 0) yield* Effect.sleep(answer.throttleMillis)
+          if (answer.throttleMillis > 0 || isThrottled) yield* throttle(connection.address, answer.throttleMillis)
         }
       })
     )
+
+  /** Waits as long as the broker says. What is long is told: the content ages meanwhile. */
+  const throttle = (broker: string, millis: number): Effect.Effect<void> =>
+    Effect.gen(function* () {
+      const isFirst = !isThrottled
+      isThrottled = millis >= LONG_THROTTLE_MILLIS
+      if (!isThrottled) {
+        context.failures.delete(ofThrottle(leader))
+        for (const p of mine()) p.throttledUntil = undefined
+        return yield* Effect.sleep(millis)
+      }
+      const until = (yield* Clock.currentTimeMillis) + millis
+      for (const p of mine()) {
+        p.throttledUntil = until
+        p.connected = false
+      }
+      const detail = `told to wait for ${millis} ms`
+      const { topic } = context.options
+      context.failures.set(
+        ofThrottle(leader),
+        brokerError({ code: THROTTLING_QUOTA_EXCEEDED, request: "Fetch", broker, topic, detail })
+      )
+      if (isFirst) yield* context.options.onThrottled({ broker, millis })
+      yield* waitUntil(until)
+    })
+
+  /** Waits until that time, as long as this leader leads anything of the topic. */
+  const waitUntil = (until: number): Effect.Effect<void> =>
+    Effect.gen(function* () {
+      const seen = context.changed.version
+      const left = until - (yield* Clock.currentTimeMillis)
+      if (left <= 0 || mine().length === 0) return
+      yield* context.changed.after(seen, left)
+      yield* waitUntil(until)
+    })
 
   /** What was missed by a partition that was away is told by the settings as they are after the answer. */
   const take = (
@@ -193,7 +233,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
         rest.push(refused(connection, p, found.errorCode, now))
         continue
       }
-      if (context.failures.size > 0) rest.push(context.granted(ofPartition(p)))
+      if (context.failures.size > 0) rest.push(context.granted(ofPartition(p.partition)))
       p.attempts = 0
       p.connected = true
       p.lastFetchAt = now
@@ -343,10 +383,10 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
       })
       p.connected = false
       if (code === OFFSET_OUT_OF_RANGE) return doubt(p, "range")
-      context.failures.set(ofPartition(p), error)
+      context.failures.set(ofPartition(p.partition), error)
       if (isDenial(error)) {
         p.retryAt = now + context.options.deniedRetryMillis
-        return yield* context.denied(ofPartition(p), error)
+        return yield* context.denied(ofPartition(p.partition), error)
       }
       if (code === CORRUPT_MESSAGE && p.attempts >= MAX_CORRUPT_ANSWERS) return yield* context.fatal(error)
       if (!isPassing(error)) return yield* context.fatal(error)
@@ -377,6 +417,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
       const broker = context.description?.brokers.get(leader)
       if (mine().length === 0) {
         // it leads nothing of this topic any more: waits for other news
+        context.failures.delete(ofThrottle(leader))
         return Effect.andThen(context.granted(ofThis), context.changed.after(seen))
       }
       if (broker === undefined) {

@@ -1,11 +1,15 @@
 /** Keeps the description of the topic fresh: leaders, new partitions, and whether it is still the same topic. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { TopicDescription } from "../../KafkaClient.ts"
+import type { PartitionMetadata, TopicDescription } from "../../KafkaClient.ts"
 import { TopicError, type ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
+import { brokerError } from "../protocol/errorCodes.ts"
 import type { Signal } from "../signal.ts"
 import { isDenial, isPassing, type SourceContext } from "./context.ts"
+import { OF_METADATA, ofLeadership } from "./failures.ts"
+
+const LEADER_NOT_AVAILABLE = 5
 
 /** Asks when `wanted` is notified, and when the last answer is too old. */
 export const metadataLoop = (
@@ -20,10 +24,10 @@ export const metadataLoop = (
 
   const onError = (error: ClientError | TopicError): Effect.Effect<void> =>
     Effect.gen(function* () {
-      context.failures.set("metadata", error)
+      context.failures.set(OF_METADATA, error)
       if (error.reason !== "NotFound") missingSince = undefined
       if (isDenial(error)) {
-        yield* context.denied("metadata", error)
+        yield* context.denied(OF_METADATA, error)
         return yield* Effect.sleep(deniedRetryMillis)
       }
       if (error._tag === "KafkaTopicError" && error.reason === "NotFound") {
@@ -54,16 +58,14 @@ export const metadataLoop = (
     const seen = wanted.version
     const description = yield* client.describeTopic(topic)
     missingSince = undefined
-    yield* context.granted("metadata")
+    yield* context.granted(OF_METADATA)
     const known = context.description?.topic.id
     if (known !== undefined && description.topic.id !== undefined && known !== description.topic.id) {
       const now = yield* Clock.currentTimeMillis
       anotherSince ??= now
-      if (now - anotherSince >= missingGraceMillis) {
-        return yield* context.fatal(
-          new TopicError({ reason: "Recreated", topic, expected: known, actual: description.topic.id })
-        )
-      }
+      const error = new TopicError({ reason: "Recreated", topic, expected: known, actual: description.topic.id })
+      if (now - anotherSince >= missingGraceMillis) return yield* context.fatal(error)
+      context.failures.set(OF_METADATA, error)
       // or the answer of a broker that lags behind
       return yield* Effect.flatMap(retryDelay(client, attempts++), Effect.sleep)
     }
@@ -117,12 +119,17 @@ const reconcile = (
           headAt: 0,
           reachedHead: false,
           reopenedAsStale: false,
-          connected: false
+          connected: false,
+          throttledUntil: undefined
         })
+        noteLeadership(context, description, found)
       } else if (found.leaderEpoch === -1 || found.leaderEpoch >= p.leaderEpoch) {
         if (found.leader !== p.leader || found.leaderEpoch !== p.leaderEpoch) p.retryAt = 0
+        if (found.leader !== p.leader) p.throttledUntil = undefined
         p.leader = found.leader
         p.leaderEpoch = found.leaderEpoch
+        if (found.leader === -1) p.connected = false
+        noteLeadership(context, description, found)
       }
     }
     if (partitions.size > before) {
@@ -132,3 +139,21 @@ const reconcile = (
     yield* Effect.forEach(leaders, ensureFetcher, { discard: true })
     context.changed.notify()
   })
+
+/** That a partition has no leader, or one whose address nobody knows, is a failure as any other one until it has. */
+const noteLeadership = (
+  context: SourceContext,
+  { brokers, topic }: TopicDescription,
+  found: PartitionMetadata
+): void => {
+  const { errorCode, leader, partition } = found
+  if (leader !== -1 && brokers.has(leader)) {
+    context.failures.delete(ofLeadership(partition))
+    return
+  }
+  const code = errorCode === 0 ? LEADER_NOT_AVAILABLE : errorCode
+  context.failures.set(
+    ofLeadership(partition),
+    brokerError({ code, request: "Metadata", topic: topic.name, partition })
+  )
+}

@@ -3,7 +3,8 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
-import { isDenial, isDue, isPassing, ofPartition, truncated, type SourceContext } from "./context.ts"
+import { isDenial, isDue, isPassing, truncated, type SourceContext } from "./context.ts"
+import { ofPartition } from "./failures.ts"
 import type { SourcePartition } from "./partition.ts"
 
 /** Of the partitions of one leader, all that are ready for it at once. One that is frozen holds up nobody else's. */
@@ -47,10 +48,10 @@ export const runOpener = (context: SourceContext, leader: number): Effect.Effect
   const notOpened = (p: SourcePartition, error: ClientError | undefined) =>
     Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
-      if (error !== undefined) context.failures.set(ofPartition(p), error)
+      if (error !== undefined) context.failures.set(ofPartition(p.partition), error)
       if (error !== undefined && isDenial(error)) {
         p.retryAt = now + deniedRetryMillis
-        return yield* context.denied(ofPartition(p), error)
+        return yield* context.denied(ofPartition(p.partition), error)
       }
       if (error !== undefined && !isPassing(error)) return yield* context.fatal(error)
       p.retryAt = now + (yield* retryDelay(client, p.attempts++))
@@ -59,7 +60,7 @@ export const runOpener = (context: SourceContext, leader: number): Effect.Effect
 
   const opened = (p: SourcePartition, start: number, end: number) =>
     Effect.gen(function* () {
-      yield* context.granted(ofPartition(p))
+      yield* context.granted(ofPartition(p.partition))
       if (p.doubt !== undefined) {
         const { doubt, fetchOffset } = p
         p.doubt = undefined

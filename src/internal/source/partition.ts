@@ -43,8 +43,10 @@ export interface SourcePartition {
   reachedHead: boolean
   /** Reopened for being stale already: not again before the head is reached in time. */
   reopenedAsStale: boolean
-  /** Does its leader answer? */
+  /** Does its leader answer? Not while it told this client to wait. */
   connected: boolean
+  /** Until when its leader told this client to wait, in milliseconds of the Clock; `undefined` where that is no matter. */
+  throttledUntil: number | undefined
 }
 
 /** A partition can be read from `start`; at this moment its last stable offset was `end`. */

@@ -11,7 +11,6 @@ import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
 import type * as Scope from "effect/Scope"
 import type { TopicDescription } from "../../KafkaClient.ts"
-import type { ClientError, TopicError } from "../../KafkaError.ts"
 import { Signal } from "../signal.ts"
 import type { SourceContext, SourceOptions } from "./context.ts"
 import { HandOff } from "./handOff.ts"
@@ -26,7 +25,6 @@ export interface Source {
   readonly broken: Effect.Effect<never>
   readonly partitions: ReadonlyMap<number, Readonly<SourcePartition>>
   readonly description: () => TopicDescription | undefined
-  readonly lastFailure: () => ClientError | TopicError | undefined
   /** Asks for fresh metadata soon. */
   readonly refresh: () => void
   /** Reads on at `offset`, on a fresh connection. Returns the new generation. */
@@ -57,7 +55,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
       events,
       changed,
       description: undefined,
-      failures: new Map(),
+      failures: options.failures,
       reconnect: new Set(),
       refresh: () => metadataWanted.notify(),
       denied: (where, error) =>
@@ -100,7 +98,6 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
       broken: Deferred.await(broken),
       partitions,
       description: () => context.description,
-      lastFailure: () => [...context.failures.values()].at(-1),
       refresh: context.refresh,
       refetch: (partition, offset) => {
         const p = partitions.get(partition)!

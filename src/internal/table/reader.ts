@@ -34,6 +34,7 @@ import { BatchCorruption } from "../recordBatch/corruption.ts"
 import { prepareCodecs } from "../recordBatch/compression.ts"
 import type { Fetched, FetchedRecords, SourceEvent } from "../source/partition.ts"
 import { Signal } from "../signal.ts"
+import { Failures } from "../source/failures.ts"
 import { makeSource, type Source } from "../source/source.ts"
 import { runInSlices, SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
 import { Application, makeScratch, MAX_POISON, type ApplicationSettings, type Outcome } from "./application.ts"
@@ -109,6 +110,8 @@ export interface Core<K, V> {
   readonly metrics: ReturnType<typeof makeTableMetrics>
   readonly subscriptions: Subscriptions<K, V, TableFailure>
   readonly waiters: Waiters<TableFailure | TableClosedError>
+  /** What stands between the table and its brokers. */
+  readonly failures: Failures
   readonly poison: Reports<PoisonRecordError, TableFailure>
   readonly truncations: Reports<LogTruncatedError, TableFailure>
   readonly snapshots: PublishedRef<TableSnapshot<K, V>>
@@ -131,12 +134,14 @@ export interface Core<K, V> {
   latched: boolean
   /** Does somebody have the table? Before, every failure is the acquisition's. */
   acquired: boolean
+  /** The failure of the last run, from then until the replay of a next run is complete. */
+  restartsAfter: TableFailure | undefined
+  /** What others have to do before the reader goes on. */
+  waitsFor: "Subscriber" | "Codec" | undefined
   /** Why it was acquired incomplete, until it has caught up. */
   degradedBy: WaitTimeoutError | undefined
   /** Of the start. */
   readonly tellOfWaiting: (error: ClientError | TopicError) => Effect.Effect<void>
-  /** The last failure before there was a source. */
-  startFailure: ClientError | TopicError | undefined
   replayed: number
   catchUpMillis: number | undefined
   startedAt: number
@@ -162,6 +167,7 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       metrics: makeTableMetrics(config.topic, yield* Effect.metricLabels),
       subscriptions: new Subscriptions(),
       waiters: new Waiters((partition) => core.partitions.get(partition)?.visible),
+      failures: new Failures(),
       poison: new Reports(MAX_POISON),
       truncations: new Reports(64),
       snapshots: yield* PublishedRef.make(snapshot, { keepsAll: false }),
@@ -177,9 +183,10 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       source: undefined,
       latched: false,
       acquired: false,
+      restartsAfter: undefined,
+      waitsFor: undefined,
       degradedBy: undefined,
       tellOfWaiting: tellOfWaiting("KafkaTable", config.topic, config.catchUpTimeoutMillis),
-      startFailure: undefined,
       replayed: 0,
       catchUpMillis: undefined,
       startedAt: yield* Clock.currentTimeMillis,
@@ -243,6 +250,7 @@ const startSource = <K, V>(core: Core<K, V>) => {
   return makeSource({
     topic: config.topic,
     client,
+    failures: core.failures,
     isolation: config.isolation,
     fetch: config.fetch,
     metadataMaxAgeMillis: config.metadataMaxAgeMillis,
@@ -253,6 +261,10 @@ const startSource = <K, V>(core: Core<K, V>) => {
       lowestRetentionSince: (time) => core.settings.lowestRetentionSince(time)
     },
     onWaiting: (error) => tellOfStart(core, error),
+    onThrottled: ({ broker, millis }) =>
+      Effect.logWarning(
+        `throttled: broker ${broker} told this client to wait for ${millis} ms, content stays as it is until then: see its quotas`
+      ).pipe(annotateLogs("KafkaTable", { topic: config.topic, broker })),
     onConnection: ({ broker, error, state }) =>
       state === "lost"
         ? Effect.logWarning(
@@ -303,6 +315,7 @@ class Reader<K, V> {
     this.whole = restarted ? new Rebuild(() => newState(config), [], core.live, false) : undefined
     core.partitions = new Map()
     core.source = source
+    core.waitsFor = undefined
   }
 
   get run(): Effect.Effect<never, TableFailure, Scope.Scope> {
@@ -482,7 +495,9 @@ class Reader<K, V> {
             return goOn()
           })
         case "decode":
+          this.core.waitsFor = "Codec"
           return Effect.flatMap(decodedBy(application), (result) => {
+            this.core.waitsFor = undefined
             application.decoded(result)
             return goOn()
           })
@@ -697,7 +712,11 @@ class Reader<K, V> {
     return Effect.gen(this, function* () {
       yield* this.checkCaughtUp()
       if (keyless !== undefined) yield* keyless
-      yield* core.subscriptions.awaitRoom
+      if (core.subscriptions.isFull) {
+        core.waitsFor = "Subscriber"
+        yield* core.subscriptions.awaitRoom
+        core.waitsFor = undefined
+      }
       if (core.state.wantsCompaction) yield* runInSlices(core.state.compact())
     })
   }
@@ -727,6 +746,7 @@ class Reader<K, V> {
         )
         if (rebuild === this.whole) {
           this.whole = undefined
+          core.restartsAfter = undefined
           if (core.latched) yield* setStatus(core, { _tag: "CaughtUp" })
         }
       }

@@ -78,6 +78,7 @@ const tellOfFailure = <K, V>(core: Core<K, V>, error: TableFailure, healing: boo
     if (error.reason === "Recreated" || error.reason === "Deleted") {
       for (const p of core.partitions.values()) p.visible = undefined
     }
+    if (healing) core.restartsAfter = error
     publishStatus(core, { _tag: "Failed", error, healing })
     // before that, it is who acquires the table that gets the error
     if (!core.acquired) return Effect.void

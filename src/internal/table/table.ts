@@ -8,8 +8,15 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { KafkaClient, type PartitionMetadata, type TopicDescription } from "../../KafkaClient.ts"
-import { InvalidOptionsError, TableClosedError, WaitTimeoutError, type PartitionLag } from "../../KafkaError.ts"
+import { KafkaClient, type ListedOffset, type PartitionMetadata, type TopicDescription } from "../../KafkaClient.ts"
+import {
+  InvalidOptionsError,
+  TableClosedError,
+  WaitTimeoutError,
+  type ClientError,
+  type PartitionLag,
+  type TopicError
+} from "../../KafkaError.ts"
 import type {
   AcquireError,
   Freshness,
@@ -26,8 +33,11 @@ import type { Position } from "../../Position.ts"
 import { annotateLogs } from "../log.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { isDenial } from "../source/context.ts"
+import { OF_START } from "../source/failures.ts"
 import { ensureTopic, type CheckedTopic } from "../topic.ts"
 import { endStreams, makeCore, progressOf, runReader, setStatus, settled, tellOfStart, type Core } from "./reader.ts"
+import { hindrances, whyBehind } from "./hindrances.ts"
+import { tellOfOutages } from "./outages.ts"
 import { readOptions } from "./settings.ts"
 import { keyId } from "./snapshot.ts"
 import { supervise, typed } from "./supervision.ts"
@@ -74,6 +84,8 @@ const lifeOf = <K, V>(core: Core<K, V>): Effect.Effect<never, TableFailure> => {
     const restarted = prepared
     return Effect.scoped(
       Effect.gen(function* () {
+        core.failures.clear()
+        yield* Effect.forkScoped(tellOfOutages(core.config.topic, core.failures))
         // only at first: a topic that was deleted later is not for us to create again
         if (!restarted) yield* prepare(core)
         prepared = true
@@ -89,7 +101,7 @@ const prepare = <K, V>(core: Core<K, V>): Effect.Effect<void, TableFailure> => {
   const { config } = core
   const attempt = (n: number, ensure: CheckedTopic): Effect.Effect<void, TableFailure> =>
     Effect.catchAll(Effect.asVoid(ensureTopic(core.client, ensure)), (error) => {
-      core.startFailure = error
+      core.failures.set(OF_START, error)
       const denied = isDenial(error)
       if (denied ? !core.acquired : !error.retriable) return Effect.fail(error)
       return (denied ? setStatus(core, { _tag: "Failed", error, healing: true }) : Effect.void).pipe(
@@ -101,7 +113,7 @@ const prepare = <K, V>(core: Core<K, V>): Effect.Effect<void, TableFailure> => {
     })
   const { ensure } = config
   return Effect.andThen(ensure === undefined ? Effect.void : attempt(0, ensure), () => {
-    core.startFailure = undefined
+    core.failures.delete(OF_START)
   })
 }
 
@@ -112,7 +124,7 @@ const awaitReady = <K, V>(core: Core<K, V>): Effect.Effect<void, AcquireError> =
     // it may have ended one way or the other in the same moment
     if (Option.isNone(outcome) && (yield* Deferred.isDone(core.ready))) yield* Deferred.await(core.ready)
     else if (Option.isNone(outcome)) {
-      const cause = waitTimeout(core, "start", catchUpTimeoutMillis, core.waiters.behind(gates(core)))
+      const cause = waitTimeout(core, "start", catchUpTimeoutMillis, gates(core))
       if (onCatchUpTimeout === "fail") return yield* Effect.fail(cause)
       core.degradedBy = cause
       yield* setStatus(core, { _tag: "Degraded", progress: progressOf(core, yield* Clock.currentTimeMillis), cause })
@@ -130,41 +142,49 @@ const gates = <K, V>(core: Core<K, V>): ReadonlyArray<Target> =>
 // waiting
 // ---------------------------------------------------------------------------------------------------------------------
 
-const lastFailure = <K, V>(core: Core<K, V>) => core.source?.lastFailure() ?? core.startFailure
-
 const waitTimeout = <K, V>(
   core: Core<K, V>,
   operation: WaitTimeoutError["operation"],
   afterMillis: number,
-  behind: ReadonlyArray<PartitionLag>
+  targets: ReadonlyArray<Target>,
+  asked?: ClientError | TopicError
 ): WaitTimeoutError => {
-  const cause = lastFailure(core)
+  const behind = core.waiters
+    .behind(targets)
+    .map((b): PartitionLag => (b.target === UNKNOWN_TARGET ? { ...b, target: undefined } : b))
+  const { cause, heldUpBy } = whyBehind(core, operation, behind, asked)
   return new WaitTimeoutError({
     operation,
     topic: core.config.topic,
     afterMillis,
-    behind: behind.map((b) => (b.target === UNKNOWN_TARGET ? { ...b, target: undefined } : b)),
+    behind,
+    heldUpBy,
     bootstrap: core.client.bootstrap,
     ...(cause === undefined ? {} : { cause })
   })
 }
 
-/** Bounds a wait, if there is any. `targets` is what is known to be waited for when the time is up. */
+/** What a wait is for, as far as it knows, and the failure of what it asked for last. */
+type Known = (targets: ReadonlyArray<Target>, asked?: ClientError | TopicError) => void
+
+/** Bounds a wait, if there is any. What is `known` when the time is up is told. */
 const bounded = <K, V>(
   core: Core<K, V>,
   operation: "awaitCaughtUp" | "barrier" | "awaitPosition",
   options: WaitOptions | undefined,
-  wait: (known: (targets: ReadonlyArray<Target>) => void) => Effect.Effect<void, WaitError> | undefined
+  wait: (known: Known) => Effect.Effect<void, WaitError> | undefined
 ): Effect.Effect<void, WaitError> =>
   Effect.suspend(() => {
     const millis = options?.timeout === undefined ? core.config.waitTimeoutMillis : Duration.toMillis(options.timeout)
     let targets: ReadonlyArray<Target> = []
-    const waiting = wait((known) => {
+    let asked: ClientError | TopicError | undefined
+    const waiting = wait((known, failure) => {
       targets = known
+      asked = failure
     })
     if (waiting === undefined) return Effect.void
     return core.waiters.unlessEnded(typed(core.config.topic, waiting), millis, () =>
-      waitTimeout(core, operation, millis, core.waiters.behind(targets))
+      waitTimeout(core, operation, millis, targets, asked)
     )
   }).pipe(
     Effect.withSpan(`KafkaTable.${operation}`, {
@@ -184,10 +204,7 @@ const knows = (description: TopicDescription, fresh: TopicDescription): boolean 
   })
 
 /** The high watermarks of all partitions at this moment, from their leaders. */
-const highWatermarks = <K, V>(
-  core: Core<K, V>,
-  known: (targets: ReadonlyArray<Target>) => void
-): Effect.Effect<ReadonlyArray<Target>, TableFailure> => {
+const highWatermarks = <K, V>(core: Core<K, V>, known: Known): Effect.Effect<ReadonlyArray<Target>, TableFailure> => {
   const { client, config } = core
   const at = { isolation: "read_uncommitted", timestamp: "latest" } as const
   const ask = (description: TopicDescription | undefined): Effect.Effect<ReadonlyArray<Target>, TableFailure> =>
@@ -206,9 +223,13 @@ const highWatermarks = <K, V>(
       const isCurrent = description !== undefined && knows(description, fresh)
       if (!isCurrent) core.source?.refresh()
       const offsets = isCurrent && listed !== undefined ? listed : yield* client.listOffsets(fresh, at)
-      // for the timeout to name what it waits for
-      known(offsets.map((o) => ({ partition: o.partition, target: o.error === undefined ? o.offset : UNKNOWN_TARGET })))
       const error = offsets.find((o) => o.error !== undefined)?.error
+      // for the timeout to name what it waits for
+      const target = (o: ListedOffset): number => (o.error === undefined ? o.offset : UNKNOWN_TARGET)
+      known(
+        offsets.map((o) => ({ partition: o.partition, target: target(o) })),
+        error
+      )
       if (error !== undefined) return yield* Effect.fail(error)
       return offsets.map((o) => ({ partition: o.partition, target: o.offset }))
     })
@@ -380,9 +401,18 @@ const freshnessOf = <K, V>(core: Core<K, V>, now: number): Freshness => {
     lag: known ? sum(lags) : undefined,
     lastFetchAt,
     staleMillis: lastFetchAt === undefined ? undefined : now - lastFetchAt,
-    lastFailure: lastFailure(core)
+    lastFailure: core.failures.last,
+    throttledUntil: latest(
+      partitions.map((p) => core.source?.partitions.get(p.partition)?.throttledUntil),
+      now
+    ),
+    heldUpBy: hasEnded ? [] : hindrances(core)
   })
 }
+
+/** Of times, the last one that has not come yet. */
+const latest = (times: ReadonlyArray<number | undefined>, now: number): number | undefined =>
+  times.reduce((a, b) => (b === undefined || b <= now || (a !== undefined && a > b) ? a : b), undefined)
 
 const statsOf = <K, V>(core: Core<K, V>): TableStats => {
   const { counters } = core

@@ -1,0 +1,115 @@
+/** What holds a table up, as far as it is known: for waits that time out, and for `freshness`. */
+import type { ClientError, HeldUp, HeldUpReason, PartitionLag, TopicError } from "../../KafkaError.ts"
+import { isDenial } from "../source/context.ts"
+import { OF_METADATA, OF_START, ofLeader, ofLeadership, ofPartition, ofThrottle } from "../source/failures.ts"
+import type { Core } from "./reader.ts"
+
+type Failure = ClientError | TopicError
+
+/** The failure that stands between a partition and the table. */
+const failureOf = <K, V>({ failures, source }: Core<K, V>, partition: number): Failure | undefined => {
+  const leader = source?.partitions.get(partition)?.leader ?? -1
+  return (
+    failures.get(ofLeadership(partition)) ??
+    failures.get(ofPartition(partition)) ??
+    failures.get(ofThrottle(leader)) ??
+    failures.get(ofLeader(leader))
+  )
+}
+
+const NO_LEADER = new Set(["LEADER_NOT_AVAILABLE", "LISTENER_NOT_FOUND"])
+
+const reasonOf = (failure: Failure): HeldUpReason => {
+  if (isDenial(failure)) return "Denied"
+  if (failure._tag !== "KafkaBrokerError") return "Unreachable"
+  if (NO_LEADER.has(failure.codeName)) return "NoLeader"
+  return failure.codeName === "THROTTLING_QUOTA_EXCEEDED" ? "Throttled" : "Unreachable"
+}
+
+interface Hindrance {
+  readonly reason: HeldUpReason
+  readonly failure?: WaitFailure | undefined
+}
+
+type WaitFailure = NonNullable<Core<never, never>["restartsAfter"]>
+
+/** What holds a partition up, whatever is waited for; `undefined` if nothing is known to. */
+const hindranceOf = <K, V>(core: Core<K, V>, partition: number): Hindrance | undefined => {
+  if (core.restartsAfter !== undefined) return { reason: "Restart", failure: core.restartsAfter }
+  const failure = failureOf(core, partition)
+  if (failure !== undefined) return { reason: reasonOf(failure), failure }
+  const p = core.partitions.get(partition)
+  if (p === undefined) return undefined
+  if (p.rebuild !== undefined) return { reason: "Rebuild" }
+  if (core.waitsFor !== undefined) return { reason: core.waitsFor }
+  if (p.corruptAt !== undefined && p.corruptAt === p.position) return { reason: "Corrupt" }
+  const source = core.source?.partitions.get(partition)
+  if (source === undefined || p.visible === undefined) return undefined
+  const { highWatermark, lastStableOffset } = source
+  const isHeldBack = core.config.isolation === "read_committed" && lastStableOffset < highWatermark
+  return isHeldBack && p.visible >= lastStableOffset ? { reason: "Transaction" } : undefined
+}
+
+/** What a wait for `target` is held up by, where nothing holds the partition itself up. */
+const reasonOfWait = <K, V>(
+  core: Core<K, V>,
+  operation: string,
+  { partition, position, target }: PartitionLag
+): Hindrance => {
+  const source = core.source?.partitions.get(partition)
+  const failure = core.failures.get(OF_METADATA) ?? core.failures.get(OF_START)
+  if (source?.connected !== true && failure !== undefined) return { reason: reasonOf(failure), failure }
+  if (source === undefined) return { reason: core.source?.description() === undefined ? "Unknown" : "NoPartition" }
+  if (position === undefined || target === undefined || !source.connected) return { reason: "Unknown" }
+  const end = core.config.isolation === "read_committed" ? source.lastStableOffset : source.highWatermark
+  if (position < end) return { reason: "Records" }
+  return { reason: operation === "awaitPosition" && target > source.highWatermark ? "EndOfLog" : "Unknown" }
+}
+
+/** Reasons with their partitions, each once, in the order in which they are met. */
+const grouped = (all: Iterable<readonly [partition: number, reason: HeldUpReason]>): ReadonlyArray<HeldUp> => {
+  const partitions = new Map<HeldUpReason, Array<number>>()
+  for (const [partition, reason] of all) {
+    const known = partitions.get(reason)
+    if (known === undefined) partitions.set(reason, [partition])
+    else known.push(partition)
+  }
+  return Object.freeze(
+    [...partitions].map(([reason, list]) => Object.freeze({ reason, partitions: Object.freeze(list) }))
+  )
+}
+
+/**
+ * Why a wait is behind, and the failure among it. `asked` is the failure of what the wait itself asks for, if it has met
+ * one: about partitions whose target is not known.
+ */
+export const whyBehind = <K, V>(
+  core: Core<K, V>,
+  operation: string,
+  behind: ReadonlyArray<PartitionLag>,
+  asked: Failure | undefined
+): { readonly heldUpBy: ReadonlyArray<HeldUp>; readonly cause: WaitFailure | undefined } => {
+  let cause: WaitFailure | undefined
+  const reasons = behind.map((one): readonly [number, HeldUpReason] => {
+    const own =
+      one.target === undefined && asked !== undefined ? { reason: reasonOf(asked), failure: asked } : undefined
+    const found = hindranceOf(core, one.partition) ?? own ?? reasonOfWait(core, operation, one)
+    cause ??= found.failure
+    return [one.partition, found.reason]
+  })
+  if (behind.length > 0) return { heldUpBy: grouped(reasons), cause }
+  // Nothing is known to be behind: no broker has said anything yet, or the table is between two runs of its reader.
+  const failure = core.restartsAfter ?? asked ?? core.failures.find(isDenial) ?? core.failures.last
+  if (failure === undefined) return { heldUpBy: [], cause: undefined }
+  const reason = core.restartsAfter === undefined ? reasonOf(failure as Failure) : "Restart"
+  return { heldUpBy: Object.freeze([Object.freeze({ reason, partitions: Object.freeze([]) })]), cause: failure }
+}
+
+/** What holds the table up at this moment, by partition. */
+export const hindrances = <K, V>(core: Core<K, V>): ReadonlyArray<HeldUp> =>
+  grouped(
+    [...core.partitions.keys()].flatMap((partition) => {
+      const found = hindranceOf(core, partition)
+      return found === undefined ? [] : [[partition, found.reason] as const]
+    })
+  )

@@ -1,0 +1,48 @@
+/** Tells again, from time to time, of an outage that goes on: one line at its begin is soon out of sight. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { annotateLogs } from "../log.ts"
+import { isDenial } from "../source/context.ts"
+import type { Failures } from "../source/failures.ts"
+
+/** Told after this time, after twice as long, and so on. */
+const FIRST_MILLIS = 60_000
+/** The longest time between two lines. */
+const LONGEST_MILLIS = 300_000
+
+/** Never ends. An outage lasts from the first failure that stands until none does. */
+export const tellOfOutages = (topic: string, failures: Failures): Effect.Effect<never> => {
+  const annotate = annotateLogs("KafkaTable", { topic })
+
+  const whileStanding = (stand: boolean): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const seen = failures.changed.version
+      if (failures.size > 0 !== stand) return Effect.void
+      return Effect.zipRight(failures.changed.after(seen), whileStanding(stand))
+    })
+
+  const outage = Effect.gen(function* () {
+    yield* whileStanding(false)
+    const began = yield* Clock.currentTimeMillis
+    let pause = FIRST_MILLIS
+    for (let told = 0; ; told++) {
+      const isOver = Option.isSome(yield* Effect.timeoutOption(whileStanding(true), pause))
+      const millis = (yield* Clock.currentTimeMillis) - began
+      const seconds = Math.round(millis / 1000)
+      if (isOver) {
+        if (told > 0) yield* annotate(Effect.logInfo(`outage is over, it lasted ${seconds} s`))
+        return
+      }
+      const denial = failures.find(isDenial)
+      yield* annotate(
+        denial === undefined
+          ? Effect.logWarning(`outage goes on, ${seconds} s by now, content stays as it is: ${failures.last!.message}`)
+          : Effect.logError(`still not allowed to read, ${seconds} s by now: ${denial.message}`)
+      )
+      pause = Math.min(LONGEST_MILLIS, Math.max(FIRST_MILLIS, millis))
+    }
+  })
+
+  return Effect.forever(outage)
+}
