@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { FetchRequest, ListOffsetsRequest } from "../../src/KafkaClient.ts"
 import type { SourceOptions } from "../../src/internal/source/context.ts"
+import { Failures } from "../../src/internal/source/failures.ts"
 import type { SourceEvent, SourcePartition } from "../../src/internal/source/partition.ts"
 import { makeSource, type Source } from "../../src/internal/source/source.ts"
 import type { FakeCluster, Request } from "../support/FakeCluster.ts"
@@ -30,7 +31,7 @@ interface Asked {
 }
 
 export interface Watched {
-  readonly source: Source
+  readonly source: Source & { readonly lastFailure: () => Failures["last"] }
   /** All events as they came. */
   readonly events: Array<SourceEvent>
   readonly asked: Array<Asked>
@@ -76,8 +77,11 @@ export const watch = (
     cluster.listener = (request, node, detail) => {
       asked.push({ request, node, detail, at: clock.unsafeCurrentTimeMillis() - BEGIN })
     }
-    const source = yield* makeSource({
+    const failures = options.failures ?? new Failures()
+    const made = yield* makeSource({
       topic,
+      failures,
+      onThrottled: ({ broker, millis }) => Effect.sync(() => waits.push(`${broker} throttles for ${millis}`)),
       client: yield* cluster.client,
       isolation: "read_committed",
       metadataMaxAgeMillis: METADATA_AGE,
@@ -96,6 +100,7 @@ export const watch = (
         ...options.fetch
       }
     })
+    const source = { ...made, lastFailure: () => failures.last }
     if (takes) {
       yield* Effect.forkScoped(Effect.forever(Effect.tap(source.events.take, (event) => events.push(event))))
     }

@@ -282,6 +282,99 @@ describe("a wait that times out says what held it up", () => {
   )
 })
 
+describe("a topic that was created again with fewer partitions", () => {
+  const isRecreated = (error: KafkaTable.TableFailure | KafkaTable.WaitError) => {
+    if (error._tag !== "KafkaTopicError") return assert.fail(`it is a ${error._tag}: ${error.message}`)
+    assert.strictEqual(error.reason, "Recreated")
+    return error
+  }
+
+  it.scoped("waits for partitions that are gone are told so, at once, and the others are not", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(3)
+      const before = cluster.topic(topic).id
+      const table = yield* open(cluster, { restart: Schedule.spaced("1 second") })
+      const waitFor = (partition: number, offset: number) =>
+        Effect.fork(Effect.exit(table.awaitPosition(at(partition, offset), { timeout: "1 hour" })))
+      const [kept, gone] = [yield* waitFor(0, 1), yield* waitFor(2, 1)]
+      const both = yield* Effect.fork(Effect.exit(table.awaitPosition([at(0, 0), at(1, 1)], { timeout: "1 hour" })))
+      yield* settle
+      cluster.createTopic(topic, 1)
+      yield* until(() => gone.unsafePoll() !== null)
+      const error = isRecreated(failureOf(yield* Fiber.join(gone)))
+      assert.deepInclude({ ...error }, { expected: before, actual: cluster.topic(topic).id, topic })
+      assert.match(error.message, /1 partition\(s\) now, and had 3/)
+      assert.strictEqual(isRecreated(failureOf(yield* Fiber.join(both))).message, error.message)
+      assert.isNull(kept.unsafePoll())
+      assert.strictEqual(
+        isRecreated(failureOf(yield* Effect.exit(table.awaitPosition(at(2, 0))))).message,
+        error.message
+      )
+      assert.strictEqual((yield* table.status)._tag, "CaughtUp")
+      // what the topic never had is another matter
+      assert.deepStrictEqual((yield* awaiting(table, 7, 0)).heldUpBy, [{ reason: "NoPartition", partitions: [7] }])
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      cluster.append(topic, [{ key: "b", value: "1" }])
+      yield* until(() => kept.unsafePoll() !== null)
+      yield* Fiber.join(kept)
+      // one that is there again can be waited for again
+      cluster.addPartition(topic)
+      cluster.append(topic, [{ key: "c", value: "1" }], 1)
+      yield* until(() => table.unsafeSnapshot().has("c"))
+      yield* table.awaitPosition(at(1, 0))
+      isRecreated(failureOf(yield* Effect.exit(table.awaitPosition(at(2, 0)))))
+    })
+  )
+
+  it.scoped("without a restart policy, all waits are told so; and one that times out before that, too", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(3)
+      const table = yield* open(cluster, { metadataMaxAge: "500 millis" })
+      const waiting = yield* Effect.fork(Effect.exit(table.awaitPosition(at(2, 1), { timeout: "1 hour" })))
+      yield* settle
+      cluster.createTopic(topic, 1)
+      yield* advance(1_000)
+      const early = yield* timeoutOf(table.awaitPosition(at(2, 1), { timeout: 500 }), 500)
+      assert.match(early.message, /Recreated|UNKNOWN_TOPIC_ID/)
+      yield* until(() => waiting.unsafePoll() !== null)
+      isRecreated(failureOf(yield* Fiber.join(waiting)))
+    })
+  )
+})
+
+describe("records without a key", () => {
+  it.scoped("are told with the place of the first one, at a rate, and counted in the next line", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      const cluster = withTopic(2)
+      cluster.alterConfigs(topic, { "cleanup.policy": "delete" })
+      yield* open(cluster)
+      yield* settle
+      const told = () => lines.filter((line) => line.includes("without a key"))
+      const keyless = { key: null, value: "no key" }
+      cluster.append(topic, [{ key: "a", value: "1" }], 1)
+      cluster.append(topic, [{ key: "b", value: "1" }, keyless, keyless], 1)
+      yield* advance(1_000)
+      assert.lengthOf(told(), 1)
+      assert.match(told()[0], /^2 record\(s\) without a key were skipped, the first one in partition 1 at offset 2: /)
+      for (let i = 0; i < 5; i++) {
+        cluster.append(topic, [keyless], 0)
+        yield* advance(1_000)
+      }
+      assert.lengthOf(told(), 1)
+      yield* advance(5_000)
+      cluster.append(topic, [{ key: "c", value: "1" }], 1)
+      yield* advance(1_000)
+      assert.lengthOf(told(), 2)
+      assert.match(told()[1], /^5 record\(s\) .* partition 0 at offset 0: /)
+      for (let i = 0; i < 3; i++) yield* advance(5_000)
+      cluster.append(topic, [{ key: "d", value: "1" }], 1)
+      yield* advance(1_000)
+      assert.lengthOf(told(), 2)
+    }).pipe(Effect.provide(capturing(lines)))
+  })
+})
+
 describe("a broker that tells this client to wait", () => {
   /** All fetches are answered with nothing, and so many milliseconds. */
   const throttling = (millis: number) => (request: string) =>

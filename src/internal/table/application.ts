@@ -56,6 +56,8 @@ export const makeScratch = (): Scratch => new RecordRanges()
 export class Application<K, V> {
   /** Offset of the next record to apply: past whole batches, whatever records compaction left in them. */
   position: number
+  /** Offset of the first record without a key, -1 if there was none. */
+  keylessAt = -1
   /** Undecodable records, in order, as far as there was room for them. */
   readonly poison: Array<PoisonRecordError> = []
   /** Of how many more an error is made; all are counted. */
@@ -185,6 +187,7 @@ export class Application<K, V> {
       const start = keyStart[i]
       if (start < 0) {
         counters.keyless++
+        if (this.keylessAt < 0) this.keylessAt = ranges.baseOffset + ranges.offsetDelta[i]
         continue
       }
       // most keys are known, and found by their bytes alone

@@ -20,9 +20,9 @@ import {
   InvalidOptionsError,
   type LogTruncatedError,
   type PoisonRecordError,
+  TopicError,
   type ClientError,
   type TableClosedError,
-  type TopicError,
   type WaitTimeoutError
 } from "../../KafkaError.ts"
 import type { Progress, TableFailure, TableStatus } from "../../KafkaTable.ts"
@@ -136,6 +136,10 @@ export interface Core<K, V> {
   acquired: boolean
   /** The failure of the last run, from then until the replay of a next run is complete. */
   restartsAfter: TableFailure | undefined
+  /** Id of the topic whose content is live, where brokers have ids. */
+  topicId: string | undefined
+  /** Partitions that the topic had in an earlier life, and has not in this one, and the error for who waits for them. */
+  gone: { readonly partitions: Set<number>; readonly error: TopicError } | undefined
   /** What others have to do before the reader goes on. */
   waitsFor: "Subscriber" | "Codec" | undefined
   /** Why it was acquired incomplete, until it has caught up. */
@@ -184,6 +188,8 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       latched: false,
       acquired: false,
       restartsAfter: undefined,
+      topicId: undefined,
+      gone: undefined,
       waitsFor: undefined,
       degradedBy: undefined,
       tellOfWaiting: tellOfWaiting("KafkaTable", config.topic, config.catchUpTimeoutMillis),
@@ -290,10 +296,12 @@ class Reader<K, V> {
   private whole: Rebuild<K, V> | undefined
   private progressLoggedAt: number
   private progressShownAt = 0
-  private keylessWarned = 0
   private readonly lines = new LineRate()
   /** Undecodable records beyond those that errors are made of, since a line told of them. */
   private onlyCounted = 0
+  /** How many records without a key were counted for a line, and the first one of the next line. */
+  private keylessCounted: number
+  private keylessAt: { readonly partition: number; readonly offset: number } | undefined
 
   constructor(core: Core<K, V>, source: Source, restarted: boolean) {
     const { config } = core
@@ -301,6 +309,7 @@ class Reader<K, V> {
     this.source = source
     this.annotate = annotateLogs("KafkaTable", { topic: config.topic })
     this.progressLoggedAt = core.startedAt
+    this.keylessCounted = core.counters.keyless
     this.applying = {
       topic: config.topic,
       key: config.key,
@@ -405,6 +414,7 @@ class Reader<K, V> {
       }
       this.whole?.add(partition)
       partitions.set(partition, fresh)
+      this.core.gone?.partitions.delete(partition)
     }
     if (count > 1) state.multiPartition = true
     return Effect.void
@@ -570,6 +580,10 @@ class Reader<K, V> {
       }
       if (p.corruptAt !== undefined && application.position > p.corruptAt) p.corruptAt = undefined
       answer.poisonRoom -= application.poison.length
+      if (application.keylessAt >= 0) {
+        this.keylessAt ??= { partition: p.partition, offset: application.keylessAt }
+        application.keylessAt = -1
+      }
       answer.poison.push(...application.poison)
       application.poison.length = 0
     }
@@ -705,13 +719,12 @@ class Reader<K, V> {
     const { core } = this
     core.waiters.check()
     core.metrics.published(core.counters, core.snapshot.size, this.lag())
-    const keyless = this.warnKeyless()
-    if (core.latched && keyless === undefined && !core.subscriptions.isFull && !core.state.wantsCompaction) {
+    if (core.latched && this.keylessAt === undefined && !core.subscriptions.isFull && !core.state.wantsCompaction) {
       return Effect.void
     }
     return Effect.gen(this, function* () {
       yield* this.checkCaughtUp()
-      if (keyless !== undefined) yield* keyless
+      if (this.keylessAt !== undefined) yield* this.warnKeyless(this.keylessAt)
       if (core.subscriptions.isFull) {
         core.waitsFor = "Subscriber"
         yield* core.subscriptions.awaitRoom
@@ -747,10 +760,29 @@ class Reader<K, V> {
         if (rebuild === this.whole) {
           this.whole = undefined
           core.restartsAfter = undefined
+          this.noteGone([...rebuild.replaced].filter((partition) => !core.partitions.has(partition)))
           if (core.latched) yield* setStatus(core, { _tag: "CaughtUp" })
         }
       }
     })
+  }
+
+  /** Positions in partitions that the topic has not any more are never reached: who waits for them is told why. */
+  private noteGone(partitions: ReadonlyArray<number>): void {
+    const { core } = this
+    const expected = core.topicId
+    const actual = this.source.description()?.topic.id
+    core.topicId = actual
+    if (partitions.length === 0) return
+    const error = new TopicError({
+      reason: "Recreated",
+      topic: core.config.topic,
+      detail: `it has ${core.partitions.size} partition(s) now, and had ${core.partitions.size + partitions.length}`,
+      ...(expected === undefined ? {} : { expected }),
+      ...(actual === undefined ? {} : { actual })
+    })
+    core.gone = { partitions: new Set([...(core.gone?.partitions ?? []), ...partitions]), error }
+    core.waiters.failOf(core.gone.partitions, Cause.fail(error))
   }
 
   private checkCaughtUp(): Effect.Effect<void> {
@@ -766,6 +798,7 @@ class Reader<K, V> {
         )
       if (caughtUp) {
         core.latched = true
+        core.topicId = this.source.description()?.topic.id
         // who waits for it gets it now, whatever happens next
         core.acquired = true
         core.degradedBy = undefined
@@ -804,14 +837,24 @@ class Reader<K, V> {
     return lag
   }
 
-  /** Once per burst: the first one, and then when there are twice as many. */
-  private warnKeyless(): Effect.Effect<void> | undefined {
-    const { keyless } = this.core.counters
-    if (keyless === 0 || keyless < 2 * this.keylessWarned) return undefined
-    this.keylessWarned = keyless
-    return Effect.logWarning(
-      `${keyless} record(s) without a key were skipped: a table needs keys; does something else write to this topic?`
-    ).pipe(this.annotate)
+  /** Told at a rate, with the place of the first one that was not told yet. */
+  private warnKeyless({
+    offset,
+    partition
+  }: {
+    readonly partition: number
+    readonly offset: number
+  }): Effect.Effect<void> {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const { keyless } = this.core.counters
+      const count = this.lines.take("keyless", keyless - this.keylessCounted, now)
+      this.keylessCounted = keyless
+      if (count === undefined) return Effect.void
+      this.keylessAt = undefined
+      return Effect.logWarning(
+        `${count} record(s) without a key were skipped, the first one in partition ${partition} at offset ${offset}: a table needs keys; does something else write to this topic?`
+      ).pipe(this.annotate, Effect.annotateLogs({ partition, offset }))
+    })
   }
 }
 

@@ -350,6 +350,10 @@ const face = <K, V>(core: Core<K, V>): KafkaTable<K, V> => {
           )
         }
         const targets = positions.map((p) => ({ partition: p.partition, target: p.offset + 1 }))
+        const { gone } = core
+        if (gone !== undefined && targets.some(({ partition }) => gone.partitions.has(partition))) {
+          return Effect.fail(gone.error)
+        }
         if (waiters.areReached(targets)) return undefined
         known(targets)
         if (targets.some((t) => !core.partitions.has(t.partition))) core.source?.refresh()

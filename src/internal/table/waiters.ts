@@ -112,6 +112,15 @@ export class Waiters<E> {
     })
   }
 
+  /** Fails who waits for one of these partitions now. */
+  failOf(partitions: ReadonlySet<number>, cause: Cause.Cause<E>): void {
+    this.waiting.forEach((waiter) => {
+      if (waiter.targets.some(({ partition }) => partitions.has(partition))) {
+        this.settle(waiter, Effect.failCause(cause))
+      }
+    })
+  }
+
   /** Fails all who wait, now and later. */
   end(cause: Cause.Cause<E>): void {
     this.ended = cause
