@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { KafkaClient } from "../../src/index.ts"
 import type { SourceOptions } from "../../src/internal/source/context.ts"
+import { Failures } from "../../src/internal/source/failures.ts"
 import type { SourceEvent } from "../../src/internal/source/partition.ts"
 import { makeSource, type Source } from "../../src/internal/source/source.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
@@ -13,6 +14,7 @@ const sourceOf = (cluster: FakeCluster, options: Partial<SourceOptions> = {}) =>
     makeSource({
       topic,
       client,
+      failures: new Failures(),
       isolation: "read_committed",
       fetch: { maxWaitMillis: 500, minBytes: 1, maxBytes: 1_000, maxPartitionBytes: 1_000, maxBatchBytes: 1_000 },
       metadataMaxAgeMillis: 1_000,
@@ -21,6 +23,7 @@ const sourceOf = (cluster: FakeCluster, options: Partial<SourceOptions> = {}) =>
       retention: { learned: () => Effect.succeed(true), lowestRetentionSince: () => 86_400_000 },
       onWaiting: () => Effect.void,
       onConnection: () => Effect.void,
+      onThrottled: () => Effect.void,
       ...options
     })
   )

@@ -19,8 +19,6 @@ export class Failures {
 
   set(about: string, error: Failure): void {
     const isFirst = this.standing.size === 0
-    // to the end: a map keeps the place of what it has
-    this.standing.delete(about)
     this.standing.set(about, error)
     if (isFirst) this.changed.notify()
   }
@@ -37,7 +35,7 @@ export class Failures {
     return [...this.standing.values()].find(is)
   }
 
-  /** The one that came last. */
+  /** The one that began last: what is only repeated keeps its place. */
   get last(): Failure | undefined {
     return [...this.standing.values()].at(-1)
   }

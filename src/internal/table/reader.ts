@@ -27,7 +27,7 @@ import {
 } from "../../KafkaError.ts"
 import type { Progress, TableFailure, TableStatus } from "../../KafkaTable.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
-import { kindOfPoison, parseError, parseErrorOf } from "../codecIssue.ts"
+import { kindOfPoison, parseErrorOfCause } from "../codecIssue.ts"
 import { annotateLogs, tellOfWaiting } from "../log.ts"
 import { makeTableMetrics } from "../metrics.ts"
 import { BatchCorruption } from "../recordBatch/corruption.ts"
@@ -867,12 +867,7 @@ const decodedBy = <K, V>(application: Application<K, V>): Effect.Effect<Either.E
     Effect.exit(Effect.suspend(() => application.suspendedValue)),
     Exit.match({
       onSuccess: (value) => Either.right(value),
-      onFailure: (cause) =>
-        Either.left(
-          Cause.isInterruptedOnly(cause)
-            ? parseError("its codec's Effect was interrupted")
-            : parseErrorOf(Cause.squash(cause))
-        )
+      onFailure: (cause) => Either.left(parseErrorOfCause(cause))
     })
   )
 
