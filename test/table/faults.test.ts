@@ -412,23 +412,39 @@ describe("answers that do not help", () => {
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
-      yield* open(cluster)
+      const table = yield* open(cluster)
       const counted = counting(cluster, (detail) => refused(detail, OFFSET_OUT_OF_RANGE))
       yield* advance(600)
       yield* settle
       assert.isAtLeast(counted.fetches, 1)
       assert.isBelow(counted.fetches, 50)
+      // and it heals, at its own position
+      cluster.append(topic, [{ key: "b", value: "2" }])
+      cluster.before = () => undefined
+      yield* until(() => table.unsafeSnapshot().has("b"))
+      assert.deepStrictEqual(
+        [...table.unsafeSnapshot()],
+        [
+          ["a", "1"],
+          ["b", "2"]
+        ]
+      )
+      assert.deepInclude(yield* table.stats, { applied: 2, rebuilds: 0 })
     })
   )
 
   it.scoped("without the partition that was asked for: asked again with pauses", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
-      yield* open(cluster)
+      const table = yield* open(cluster)
       const counted = counting(cluster, () => Effect.succeed({ errorCode: 0, throttleMillis: 0, partitions: [] }))
       yield* advance(600)
       assert.isAtLeast(counted.fetches, 1)
       assert.isBelow(counted.fetches, 50)
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      cluster.before = () => undefined
+      yield* until(() => table.unsafeSnapshot().has("a"))
+      assert.deepStrictEqual([...table.unsafeSnapshot()], [["a", "1"]])
     })
   )
 
@@ -614,6 +630,36 @@ describe("a new partition", () => {
 })
 
 describe("status", () => {
+  it.scoped("nothing has caught up while the replay of a restarted reader is under way", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      cluster.append(topic, [{ key: "old", value: "1" }])
+      const table = yield* open(cluster, { restart: Schedule.spaced("1 second"), deniedRetryInterval: 500 })
+      const statuses = yield* statusesOf(table)
+      cluster.deleteTopic(topic)
+      yield* until(() => statuses.at(-1) === "Failed")
+      cluster.createTopic(topic, 2)
+      cluster.append(topic, [{ key: "a", value: "1" }], 0)
+      cluster.append(topic, [{ key: "b", value: "1" }], 1)
+      // one partition is read, the other one is denied first, and granted, and then brings nothing
+      let denials = 1
+      cluster.before = (request, _, detail) => {
+        if (request !== "fetch" || fetchOf(detail).partitions.every((p) => p.partition === 0)) return undefined
+        return denials-- > 0 ? refused(detail, TOPIC_AUTHORIZATION_FAILED) : Effect.delay(nothingNew(detail, 1), 500)
+      }
+      const waiting = yield* Effect.fork(table.awaitCaughtUp({ timeout: "1 hour" }))
+      yield* advance(10_000)
+      // granted again, it says that it reads, and no more
+      assert.deepStrictEqual(statuses, ["CaughtUp", "Failed", "Loading"])
+      assert.isNull(waiting.unsafePoll())
+      assert.deepStrictEqual([...table.unsafeSnapshot()], [["old", "1"]])
+      cluster.before = () => undefined
+      yield* until(() => waiting.unsafePoll() !== null)
+      assert.sameMembers([...table.unsafeSnapshot().keys()], ["a", "b"])
+      assert.strictEqual(statuses.at(-1), "CaughtUp")
+    })
+  )
+
   it.scoped("degraded, denied, and granted again: degraded as before, then caught up", () =>
     Effect.gen(function* () {
       const cluster = withTopic()

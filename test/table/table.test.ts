@@ -486,13 +486,23 @@ describe("faults", () => {
       const table = yield* open(cluster)
       cluster.append(topic, [{ key: "a", value: "1" }])
       const { bytes } = cluster.log(topic).batches[0]
-      bytes[bytes.length - 3] ^= 1
+      // a byte of the value: nothing but the checksum tells
+      bytes[bytes.length - 2] ^= 1
       cluster.before = (request) => {
         // a fresh connection is asked for
-        if (request === "connect") bytes[bytes.length - 3] ^= 1
+        if (request === "connect") bytes[bytes.length - 2] ^= 1
         return undefined
       }
+      const seen: Array<string | undefined> = []
+      yield* Effect.fork(
+        Stream.runForEach(table.changes, (change) =>
+          Effect.sync(() => seen.push(change._tag === "Upsert" ? change.value : undefined))
+        )
+      )
       yield* until(() => table.unsafeSnapshot().has("a"))
+      yield* settle
+      assert.deepStrictEqual(seen, ["1"])
+      assert.strictEqual(table.unsafeSnapshot().getOrUndefined("a"), "1")
     })
   )
 

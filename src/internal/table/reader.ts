@@ -584,6 +584,10 @@ class Reader<K, V> {
         application.keylessAt = -1
       }
       answer.poisonRoom -= application.poison.length
+      if (application.keylessAt >= 0) {
+        this.keylessAt ??= { partition: p.partition, offset: application.keylessAt }
+        application.keylessAt = -1
+      }
       answer.poison.push(...application.poison)
       application.poison.length = 0
     }
