@@ -14,7 +14,6 @@ const sourceOf = (cluster: FakeCluster, options: Partial<SourceOptions> = {}) =>
     makeSource({
       topic,
       client,
-      failures: new Failures(),
       isolation: "read_committed",
       fetch: { maxWaitMillis: 500, minBytes: 1, maxBytes: 1_000, maxPartitionBytes: 1_000, maxBatchBytes: 1_000 },
       metadataMaxAgeMillis: 1_000,
