@@ -1,6 +1,6 @@
 /** The story: what the library is for, a chapter each. `registry.ts` has what it is about. */
-import { Array, Duration, Effect, Fiber, Option, ParseResult, Schedule, Stream } from "effect"
-import { KafkaTable, KafkaTableWriter, type KafkaError, type TableSnapshot } from "effect-ktables"
+import { Array, Duration, Effect, Fiber, Option, Schedule, Stream } from "effect"
+import { Codec, KafkaTable, KafkaTableWriter, type KafkaError, type TableSnapshot } from "effect-ktables"
 import { Cluster } from "./cluster.ts"
 import { Narrator, type Chapter } from "./narrator.ts"
 import { register, registry, Service, Services, ServicesWriter } from "./registry.ts"
@@ -252,9 +252,6 @@ type Snapshot = TableSnapshot.TableSnapshot<string, Service>
 const haveSameAddresses = (a: Snapshot, b: Snapshot): boolean =>
   a.size === b.size && [...a.keys()].every((key) => addressOf(a.get(key)) === addressOf(b.get(key)))
 
-/** Which field, and why: the schema knows. */
-const describePoison = (error: KafkaError.PoisonRecordError): string => {
-  const issues = ParseResult.ArrayFormatter.formatErrorSync(error.cause)
-  const what = issues.map(({ message, path }) => [...path, message].join(": ")).join("; ")
-  return `${error._tag}, ${error.reason} at offset ${error.offset}: ${what}`
-}
+/** Which field, and why: the schema knows. The message alone would not quote what the record holds. */
+const describePoison = (error: KafkaError.PoisonRecordError): string =>
+  `${error._tag}, ${error.reason} at offset ${error.offset}: ${Codec.explain(error.cause)}`
