@@ -4,6 +4,7 @@
  * One `Core` lives as long as the table. Each run of the reader has a source of its own; a second run (after a failure,
  * by the restart policy) fills a `Rebuild` and leaves the live content alone until that is complete.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
