@@ -113,6 +113,8 @@ describe("a value codec's Effect", () => {
       if (error._tag !== "KafkaPoisonRecordError") return
       assert.strictEqual(error.cause._tag, "ParseError")
       assert.match(error.message, /^Value not decodable: .*offset 0/)
+      assert.include(error.message, "a function of the codec threw RangeError")
+      assert.strictEqual(Codec.explain(error.cause), "boom")
     })
   )
 

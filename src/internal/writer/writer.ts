@@ -165,7 +165,7 @@ const face = <K, V>(core: Core, config: WriterConfig<K, V>): KafkaTableWriter<K,
       what = "options"
       return key === suspended || value === suspended ? suspended : assemble(key, value, write.options)
     } catch (cause) {
-      return encodeError(what, what === "options" ? cause : parseErrorOf(cause))
+      return encodeError(what, cause)
     }
   }
 
