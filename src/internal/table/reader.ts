@@ -39,7 +39,7 @@ import { makeSource, type Source } from "../source/source.ts"
 import { runInSlices, SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
 import { Application, makeScratch, MAX_POISON, type ApplicationSettings, type Outcome } from "./application.ts"
 import { makeCounters, type Counters } from "./counters.ts"
-import { LineRate } from "./lineRate.ts"
+import { LINE_RATE_MILLIS, LineRate } from "./lineRate.ts"
 import { PublishedRef } from "./publishedRef.ts"
 import { Rebuild } from "./rebuild.ts"
 import type { TableConfig } from "./settings.ts"
@@ -299,8 +299,9 @@ class Reader<K, V> {
   private readonly lines = new LineRate()
   /** Undecodable records beyond those that errors are made of, since a line told of them. */
   private onlyCounted = 0
-  /** How many records without a key were counted for a line, and the first one of the next line. */
-  private keylessCounted: number
+  /** How many records without a key were told of, when, and the first one of the next line. */
+  private keylessTold: number
+  private keylessToldAt = Number.NEGATIVE_INFINITY
   private keylessAt: { readonly partition: number; readonly offset: number } | undefined
 
   constructor(core: Core<K, V>, source: Source, restarted: boolean) {
@@ -309,7 +310,7 @@ class Reader<K, V> {
     this.source = source
     this.annotate = annotateLogs("KafkaTable", { topic: config.topic })
     this.progressLoggedAt = core.startedAt
-    this.keylessCounted = core.counters.keyless
+    this.keylessTold = core.counters.keyless
     this.applying = {
       topic: config.topic,
       key: config.key,
@@ -841,7 +842,7 @@ class Reader<K, V> {
     return lag
   }
 
-  /** Told at a rate, with the place of the first one that was not told yet. */
+  /** Told when there are twice as many, or after a while, with the place of the first one that was not told yet. */
   private warnKeyless({
     offset,
     partition
@@ -851,9 +852,10 @@ class Reader<K, V> {
   }): Effect.Effect<void> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const { keyless } = this.core.counters
-      const count = this.lines.take("keyless", keyless - this.keylessCounted, now)
-      this.keylessCounted = keyless
-      if (count === undefined) return Effect.void
+      if (keyless < 2 * this.keylessTold && now - this.keylessToldAt < LINE_RATE_MILLIS) return Effect.void
+      const count = keyless - this.keylessTold
+      this.keylessTold = keyless
+      this.keylessToldAt = now
       this.keylessAt = undefined
       return Effect.logWarning(
         `${count} record(s) without a key were skipped, the first one in partition ${partition} at offset ${offset}: a table needs keys; does something else write to this topic?`
