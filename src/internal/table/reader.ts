@@ -580,10 +580,6 @@ class Reader<K, V> {
         p.rebuild.moved(p.partition, application.position)
       }
       if (p.corruptAt !== undefined && application.position > p.corruptAt) p.corruptAt = undefined
-      if (application.keylessAt >= 0) {
-        this.keylessAt ??= { partition: p.partition, offset: application.keylessAt }
-        application.keylessAt = -1
-      }
       answer.poisonRoom -= application.poison.length
       if (application.keylessAt >= 0) {
         this.keylessAt ??= { partition: p.partition, offset: application.keylessAt }
