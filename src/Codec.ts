@@ -154,7 +154,7 @@ export const isCodec: (u: unknown) => u is Codec<unknown> = internal.isCodec
  * fit, and what the codec's functions said. The error's own message has nothing of the record, as it goes into logs;
  * this has, apart from what a schema calls `Redacted`.
  *
- * @since 0.1.0
+ * @since 0.2.0
  * @category errors
  */
 export const explain: (error: ParseResult.ParseError) => string = internal.explain

@@ -243,7 +243,7 @@ export interface ProduceResponse {
 /**
  * A record of a batch that a broker refused.
  *
- * @since 0.1.0
+ * @since 0.2.0
  * @category protocol
  */
 export interface RecordError {

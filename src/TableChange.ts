@@ -57,7 +57,7 @@ export interface Upsert<out K, out V> extends RecordInfo {
  * - `rebuilt`: its partition was replayed, and the replay has not found it: the log was truncated, or is another one, or
  *   the tombstone went during an outage. They are those of the record that the table had.
  *
- * @since 0.1.0
+ * @since 0.2.0
  * @category models
  */
 export type DeleteCause = "tombstone" | "evicted" | "rebuilt"
