@@ -48,7 +48,7 @@ export class KeyIndex {
   }
 
   /** The slot of the key with these bytes, or `UNKNOWN`. */
-  find(bytes: Buffer, start: number, end: number, hash = hashOf(this.hashKey, bytes, start, end)): number {
+  find(bytes: Buffer, start: number, end: number, hash = this.hashOf(bytes, start, end)): number {
     const shard = this.shards[hash >>> SHARD_SHIFT]
     if (shard === undefined) return UNKNOWN
     const length = end - start
@@ -82,8 +82,12 @@ export class KeyIndex {
     return all > 0x7f ? NOT_ASCII : this.find(asked, 0, length)
   }
 
+  private hashOf(bytes: Buffer, start: number, end: number): number {
+    return hashOf(this.hashKey, bytes, start, end)
+  }
+
   /** The next slot, for a key that has none. */
-  add(bytes: Buffer, start: number, end: number, hash = hashOf(this.hashKey, bytes, start, end)): number {
+  add(bytes: Buffer, start: number, end: number, hash = this.hashOf(bytes, start, end)): number {
     const slot = this.size++
     const at = this.keys.append(slot, bytes, start, end)
     if (at >= MAX_PLACE) throw new RangeError("a table cannot hold more than 32 GiB of keys")
