@@ -454,3 +454,70 @@ describe("errors about the topic", () => {
     })
   )
 })
+
+describe("a partition without a leader", () => {
+  it.scoped("is a failure until it has one, which says that there is none", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      const watched = yield* watch(cluster)
+      cluster.moveLeader(topic, -1, 1)
+      watched.source.refresh()
+      yield* pass(BACKOFF)
+      const failure = watched.source.lastFailure()
+      assert.include(failure?.message, "LEADER_NOT_AVAILABLE")
+      assert.deepInclude(failure, { topic, partition: 1, reason: "Unavailable" })
+      assert.deepInclude(watched.partition(1), { leader: -1, connected: false })
+      assert.isTrue(watched.partition(0).connected)
+      cluster.moveLeader(topic, 0, 1)
+      yield* pass(MAX_WAIT * 3)
+      assert.isUndefined(watched.source.lastFailure())
+    })
+  )
+
+  it.scoped("or with one whose address nobody knows, from the start on", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.before = (request) => (request === "metadata" ? described(cluster, { leader: 9 }) : undefined)
+      const watched = yield* watch(cluster)
+      assert.include(watched.source.lastFailure()?.message, "LEADER_NOT_AVAILABLE")
+      cluster.before = () => undefined
+      yield* pass(1_000)
+      assert.isUndefined(watched.source.lastFailure())
+    })
+  )
+
+  it.scoped("keeps the code that the broker gave for it", () =>
+    Effect.gen(function* () {
+      const KAFKA_STORAGE_ERROR = 56
+      const cluster = withTopic()
+      cluster.before = (request) =>
+        request === "metadata"
+          ? Effect.map(described(cluster, { leader: -1 }), (answer) => ({
+              ...answer,
+              topics: answer.topics.map((one) => ({
+                ...one,
+                partitions: one.partitions.map((p) => ({ ...p, errorCode: KAFKA_STORAGE_ERROR }))
+              }))
+            }))
+          : undefined
+      const watched = yield* watch(cluster)
+      assert.include(watched.source.lastFailure()?.message, "KAFKA_STORAGE_ERROR")
+    })
+  )
+})
+
+describe("another topic under the name, before that is certain", () => {
+  it.scoped("is a failure that stands", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const watched = yield* watch(cluster)
+      cluster.before = (request) => (request === "metadata" ? described(cluster, { id: "another" }) : undefined)
+      watched.source.refresh()
+      yield* pass(BACKOFF)
+      assert.strictEqual(watched.source.lastFailure()?.reason, "Recreated")
+      cluster.before = () => undefined
+      yield* pass(1_000)
+      assert.isUndefined(watched.source.lastFailure())
+    })
+  )
+})

@@ -56,7 +56,7 @@ const manualClock = Effect.map(Effect.clock, (clock) =>
   clock instanceof ManualClock ? clock : assert.fail("not within `it` of this module")
 )
 
-export interface OptionsOfTest extends Partial<Omit<SourceOptions, "fetch" | "client" | "retention">> {
+export interface OptionsOfTest extends Partial<Omit<SourceOptions, "fetch" | "client">> {
   /** How long the topic keeps tombstones, by all that was ever said of it. */
   readonly tombstonesLastMillis?: () => number
   readonly fetch?: Partial<SourceOptions["fetch"]>
