@@ -136,7 +136,6 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
             yield* context.options.onConnection({ state: "back", broker: connection.address, error: undefined })
           }
           yield* take(connection, asked, askedAt, clock.unsafeCurrentTimeMillis(), answer)
-          if (answer.throttleMillis > 0 || isThrottled) yield* throttle(connection.address, answer.throttleMillis)
         }
       })
     )
@@ -176,7 +175,10 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
       yield* waitUntil(until)
     })
 
-  /** What was missed by a partition that was away is told by the settings as they are after the answer. */
+  /**
+   * What was missed by a partition that was away is told by the settings as they are after the answer. A broker that tells
+   * to wait reads nothing from the connection meanwhile, so they are asked for when that time is over.
+   */
   const take = (
     connection: BrokerConnection,
     asked: ReadonlyArray<Asked>,
@@ -191,9 +193,15 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
       return { one, found, scanned: isEmpty ? undefined : scan(found.records, one.fetchOffset) }
     })
     const received: Received = { connection, parts, askedAt, now, isThrottled: answer.throttleMillis > 0 }
-    return parts.some((part) => wasAway(part, askedAt))
-      ? Effect.flatMap(askForRetention(connection), (isKnown) => takeParts(received, isKnown))
-      : takeParts(received, true)
+    const wait =
+      answer.throttleMillis > 0 || isThrottled ? throttle(connection.address, answer.throttleMillis) : undefined
+    if (parts.some((part) => wasAway(part, askedAt))) {
+      const asking =
+        wait === undefined ? askForRetention(connection) : Effect.zipRight(wait, askForRetention(connection))
+      return Effect.flatMap(asking, (isKnown) => takeParts(received, isKnown))
+    }
+    const taking = takeParts(received, true)
+    return wait === undefined ? taking : Effect.zipRight(taking, wait)
   }
 
   /** Is everything fetched with this answer, after so long that tombstones may have gone meanwhile? */
