@@ -46,6 +46,23 @@ describe("aborted transactions", () => {
     expect(visible(log, [{ producerId: 1n, firstOffset: 3 }])).toEqual([0])
   })
 
+  it("of one record are left out as others are", () => {
+    const bytes = batch(7, [record("a", "1")], {
+      producerId: 1n,
+      producerEpoch: 0,
+      baseSequence: 0,
+      isTransactional: true
+    })
+    for (const [firstOffset, aborted] of [
+      [7, true],
+      [8, false]
+    ] as const) {
+      const filter = new AbortedTransactions([{ producerId: 1n, firstOffset }])
+      const [{ header }] = readAll(bytes, 7).batches
+      expect(filter.isAborted(header)).toBe(aborted)
+    }
+  })
+
   it("are told apart by producer", () => {
     const log = [data(1n), data(2n), data(1n), marker(1n, "abort"), data(2n), marker(2n, "commit"), data(1n)]
     expect(visible(log, [{ producerId: 1n, firstOffset: 0 }])).toEqual([2, 7, 10])

@@ -301,6 +301,19 @@ describe("lz4", () => {
     expect(reasonOf("lz4", frame, MiB)).toBe("Decompression")
     expect(decompress("lz4", frame, MiB, 0).equals(text(100))).toBe(true)
   })
+
+  it("the same where the frame declares its size, which is under that checksum", () => {
+    const frame = compress("lz4", text(300))
+    const size = Buffer.alloc(8)
+    size.writeUInt32LE(300)
+    const declared = frame[4] & 0x08 ? frame.subarray(6, 14) : size
+    const flags = Buffer.from([frame[4] | 0x08, frame[5]])
+    const blocks = frame.subarray(frame[4] & 0x08 ? 15 : 7)
+    for (const wrong of [0, 1]) {
+      const other = Buffer.concat([frame.subarray(0, 4), flags, declared, Buffer.from([wrong]), blocks])
+      expect(decompress("lz4", other, MiB, 0).equals(text(300))).toBe(true)
+    }
+  })
 })
 
 const engines = [["WebAssembly", await loadWasmZstd()] as const, ["node:zlib", builtInZstd()] as const]
@@ -408,6 +421,21 @@ describe("zstd", () => {
     }
     expect(decompress("zstd", segment(128 * MiB), 256 * MiB).length).toBe(128 * MiB)
     expect(reasonOf("zstd", segment(128 * MiB + 131_072), 256 * MiB)).toBe("Decompression")
+  })
+
+  it("blocks that cannot be read are no matter of size", () => {
+    const frame = compress("zstd", text(2000))
+    const reasons = new Set<string>()
+    for (let at = 9; at < frame.length; at++) {
+      const damaged = Buffer.from(frame)
+      damaged[at] ^= 0xff
+      reasons.add(reasonOf("zstd", damaged, MiB))
+    }
+    // or other text of the same size, as there is no checksum
+    expect([...reasons].filter((reason) => reason !== "read")).toEqual(["Decompression"])
+    for (const [, engine] of engines) {
+      if (engine !== undefined) expect(() => engine.decompress(Buffer.alloc(20, 7), 100)).toThrow()
+    }
   })
 
   it("what is no zstd", () => {

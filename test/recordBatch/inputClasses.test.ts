@@ -19,6 +19,13 @@ const offsets = (bytes: Buffer, fetchOffset = 0): ReadonlyArray<number> =>
 /** Bytes of one record: each of the parts is as it is written, the length is put before. */
 const rawRecord = (...parts: ReadonlyArray<number>): ReadonlyArray<number> => [parts.length * 2, ...parts]
 
+/** The same, of more than 63 bytes or not. */
+const rawLong = (...parts: ReadonlyArray<number>): ReadonlyArray<number> => [
+  ((parts.length * 2) & 0x7f) | 0x80,
+  (parts.length * 2) >>> 7,
+  ...parts
+]
+
 // attributes, timestamp delta 0, offset delta 0
 const start = [0, 0, 0]
 // null key, null value, no headers
@@ -92,6 +99,27 @@ describe("what the checksum does not cover", () => {
     expect(refused(three(10), { fetchOffset: 13 })?.reason).toBe("Malformed")
     expect(refused(Buffer.concat([three(10), three(12)]), { fetchOffset: 10 })?.reason).toBe("Malformed")
     expect(refused(Buffer.concat([three(10), three(10)]), { fetchOffset: 10 })?.reason).toBe("Malformed")
+  })
+
+  it("what a scan says of base offsets: none before the position but of the first batch, which must not end there", () => {
+    const scanned = (fetchOffset: number, ...at: ReadonlyArray<number>) => {
+      const { completeBatches, malformed, nextOffset } = scan(Buffer.concat(at.map(three)), fetchOffset)
+      return [malformed, completeBatches, nextOffset]
+    }
+    expect(scanned(10, 10, 13)).toEqual([false, 2, 16])
+    expect(scanned(12, 10, 13)).toEqual([false, 2, 16])
+    expect(scanned(13, 10)).toEqual([true, 0, 13])
+    expect(scanned(14, 10, 13)).toEqual([true, 0, 14])
+    expect(scanned(10, 10, 12)).toEqual([true, 1, 13])
+    expect(scanned(10, 10, 10)).toEqual([true, 1, 13])
+    expect(scanned(10, 10, 13, 15)).toEqual([true, 2, 16])
+    expect(scanned(10, 10, 20)).toEqual([false, 2, 23])
+  })
+
+  it("a base offset that is too high is refused if no more than that of another batch follows", () => {
+    const bytes = Buffer.concat([three(14), three(13).subarray(0, 8)])
+    expect(refused(bytes, { fetchOffset: 10 })?.baseOffset).toBe(14)
+    expect(refused(bytes.subarray(0, -1), { fetchOffset: 10 })).toBeUndefined()
   })
 
   it("a base offset that is too high is refused if another batch follows", () => {
@@ -193,6 +221,24 @@ describe("record count", () => {
     expect(refused(batchAround(Buffer.concat([records, records]), { count: 3 }))?.reason).toBe("Malformed")
   })
 
+  it("that nothing was there for makes no room for as many records", () => {
+    for (const count of [0x7fffffff, 1_000_000]) {
+      const fetched = new FetchedBatches(batchAround(records, { count, lastOffsetDelta: 0x7fffffff }), 0)
+      fetched.next()
+      const ranges = new RecordRanges()
+      const { length } = ranges.timestamp
+      expect(corruptionIn(() => fetched.decode(ranges))?.reason).toBe("Malformed")
+      expect(ranges.timestamp.length).toBe(length)
+    }
+  })
+
+  it("as many as there can be in so many bytes are read, and none of a negative number", () => {
+    const smallest = Buffer.from([...rawRecord(0, 0, 0, 1, 1, 0), ...rawRecord(0, 0, 2, 1, 1, 0)])
+    expect(smallest.length).toBe(14)
+    expect(offsets(batchAround(smallest, { count: 2 }))).toEqual([0, 1])
+    expect(refused(batchAround(Buffer.alloc(0), { count: -1, lastOffsetDelta: 3 }))?.reason).toBe("Malformed")
+  })
+
   it("0 is a batch that compaction emptied: the position goes on", () => {
     for (const attributes of [0, 1, 4]) {
       const bytes = batchAround(Buffer.alloc(0), { count: 0, lastOffsetDelta: 9, baseOffset: 20, attributes })
@@ -224,6 +270,45 @@ describe("varints", () => {
     })
   }
 
+  it("negative lengths of two bytes are no positive ones", () => {
+    // 0x81 0x01 is -65: as if it were 64, all of these would be sound
+    const minus = [0x81, 0x01]
+    const key = Array<number>(64).fill(0x61)
+    const cases = {
+      // attributes, deltas, a key of 55 bytes, a null value, no headers
+      record: [...minus, ...start, 0x6e, 0x00, ...key.slice(0, 55), 1, 1, 0].slice(0, 66),
+      key: rawLong(...start, ...minus, ...key, 1, 0),
+      value: rawLong(...start, 1, ...minus, ...key, 0)
+    }
+    for (const [name, bytes] of Object.entries(cases)) {
+      expect([name, refused(batchAround(Buffer.from(bytes)))?.reason]).toEqual([name, "Malformed"])
+    }
+    const fine = rawLong(...start, 0x80, 0x01, ...key, 1, 0)
+    expect(readAll(batchAround(Buffer.from(fine)), 0).batches[0].records[0].key?.length).toBe(64)
+    // of one byte, too: 0x0d is -7
+    expect(refused(batchAround(Buffer.from([0x0d, ...start, 0, 1, 0, 0])))?.reason).toBe("Malformed")
+    // an offset delta of -65 before one of 64
+    const deltas = [...rawLong(0, 0, ...minus, ...nothing)]
+    expect(refused(batchAround(Buffer.from(deltas), { lastOffsetDelta: 100 }))?.reason).toBe("Malformed")
+  })
+
+  it("a timestamp before the first one's is read, in one byte and in two", () => {
+    const bytes = [...rawRecord(0, 0x01, 0, ...nothing), ...rawLong(0, 0x81, 0x01, 2, ...nothing)]
+    const [{ header, records }] = readAll(batchAround(Buffer.from(bytes), { count: 2 }), 0).batches
+    expect(records.map(({ timestamp }) => timestamp - header.firstTimestamp)).toEqual([-1, -65])
+  })
+
+  it("longer than they need be are read all the same", () => {
+    const long = (value: number) => [0x80 | value, 0x80, 0x00]
+    const bytes = rawLong(0, ...long(0), ...long(0), ...long(2), 0x6b, ...long(2), 0x76, ...long(0))
+    const [{ records }] = readAll(batchAround(Buffer.from(bytes)), 0).batches
+    expect(records).toMatchObject([{ key: new Uint8Array([0x6b]), value: new Uint8Array([0x76]), headers: [] }])
+    const empty = rawLong(0, 0, 0, 0x80, 0x00, 0x80, 0x00, 0x80, 0x00)
+    expect(readAll(batchAround(Buffer.from(empty)), 0).batches[0].records).toMatchObject([
+      { key: new Uint8Array(0), value: new Uint8Array(0), headers: [] }
+    ])
+  })
+
   it("the longest that are allowed are read", () => {
     const bytes = rawRecord(0, ...Array<number>(9).fill(0x80), 0, 0x80, 0x80, 0x80, 0x80, 0, ...nothing)
     expect(offsets(batchAround(Buffer.from(bytes)))).toEqual([0])
@@ -254,6 +339,15 @@ describe("lengths", () => {
       expect(refused(Buffer.concat([batchAround(Buffer.from(bytes)), three(1)]))?.reason).toBe("Malformed")
     })
   }
+
+  it("a record that is shorter than its length, made up for by the one behind it: refused", () => {
+    const first = [14, ...start, 1, 1, 0]
+    const second = rawRecord(0, 0, 2, ...nothing)
+    const bytes = batchAround(Buffer.from([...first, ...second]), { count: 2 })
+    expect(refused(bytes)?.reason).toBe("Malformed")
+    first[0] = 12
+    expect(offsets(batchAround(Buffer.from([...first, ...second]), { count: 2 }))).toEqual([0, 1])
+  })
 
   it("-1 is null, 0 is empty", () => {
     const read = readAll(
@@ -296,6 +390,11 @@ describe("offset deltas", () => {
     expect(refused(batchAround(withDeltas(0, 2), { count: 2, lastOffsetDelta: 1 }))?.reason).toBe("Malformed")
   })
 
+  it("a negative last one is refused, though no record is there and the position is before it", () => {
+    const bytes = batchAround(Buffer.alloc(0), { count: 0, lastOffsetDelta: -1, baseOffset: 5 })
+    expect(refused(bytes)?.reason).toBe("Malformed")
+  })
+
   it("a negative last one is refused", () => {
     expect(refused(batchAround(withDeltas(0), { lastOffsetDelta: -1, baseOffset: 5 }))?.reason).toBe("Malformed")
     expect(refused(batchAround(Buffer.alloc(0), { count: 0, lastOffsetDelta: -1 }))?.reason).toBe("Malformed")
@@ -324,6 +423,11 @@ describe("the position", () => {
     bytes.writeInt32BE(9, 23)
     resealed(bytes)
     expect(offsets(bytes, 15)).toEqual([])
+    const ranges = new RecordRanges()
+    const fetched = new FetchedBatches(bytes, 15)
+    fetched.next()
+    fetched.decode(ranges)
+    expect([ranges.first, ranges.count]).toEqual([3, 3])
     expect(readAll(bytes, 15).position).toBe(20)
   })
 })
@@ -378,7 +482,8 @@ describe("attributes", () => {
     const ranges = new RecordRanges()
     const typeOf = (key: Buffer | null): string => {
       const fetched = new FetchedBatches(
-        batch(0, [record(null, "x", { ...(key && {}) }), { ...record(null, "y"), key }]),
+        // a null value behind the key is a byte 1, which is no part of it
+        batch(0, [record(null, "x"), { ...record(null, null), key }]),
         1
       )
       fetched.next()
@@ -392,6 +497,7 @@ describe("attributes", () => {
     expect(typeOf(Buffer.from([255, 255, 0, 1]))).toBe("unknown")
     expect(typeOf(Buffer.from([0, 0, 0]))).toBe("unknown")
     expect(typeOf(null)).toBe("unknown")
+    expect(typeOf(Buffer.from([0, 0, 0, 0]))).toBe("abort")
     ranges.reset(0)
     expect(controlType(ranges)).toBe("unknown")
   })

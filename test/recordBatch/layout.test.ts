@@ -18,7 +18,7 @@ import {
 } from "../../src/internal/recordBatch/encode.ts"
 import { lz4Frames } from "../../src/internal/recordBatch/lz4Frames.ts"
 import { RecordRanges } from "../../src/internal/recordBatch/recordRanges.ts"
-import { snappyBlocks } from "../../src/internal/recordBatch/snappyBlocks.ts"
+import { frameSnappy, snappyBlocks } from "../../src/internal/recordBatch/snappyBlocks.ts"
 import {
   readVarint,
   readVarlong,
@@ -46,26 +46,28 @@ const reasonOf = (run: () => unknown): string | undefined => {
 describe("a batch", () => {
   // length 16, attributes, two deltas; key "k", value "vv"; two headers: "h" of null, "i" of "x"
   const content = "20 00 00 00" + "02 6b 04 76 76" + "04 02 68 01 02 69 02 78"
-  const bytes = encodeBatch({
-    records: [
-      {
-        key: Buffer.from("k"),
-        value: "vv",
-        timestamp: 1_000,
-        headers: [
-          ["h", null],
-          ["i", "x"]
-        ]
-      }
-    ],
-    codec: "none",
-    producerId: 0x0102030405060708n,
-    producerEpoch: 0x0a0b,
-    baseSequence: 0x0c0d0e0f,
-    isTransactional: true
-  })
+  const encoded = () =>
+    encodeBatch({
+      records: [
+        {
+          key: Buffer.from("k"),
+          value: "vv",
+          timestamp: 1_000,
+          headers: [
+            ["h", null],
+            ["i", "x"]
+          ]
+        }
+      ],
+      codec: "none",
+      producerId: 0x0102030405060708n,
+      producerEpoch: 0x0a0b,
+      baseSequence: 0x0c0d0e0f,
+      isTransactional: true
+    })
 
   it("is written as documented", () => {
+    const bytes = encoded()
     const checksum = crc32c(bytes.subarray(21)).toString(16).padStart(8, "0")
     expect(bytes.toString("hex")).toBe(
       hex(
@@ -88,6 +90,7 @@ describe("a batch", () => {
   })
 
   it("has a header of which each field is in its place", () => {
+    const bytes = encoded()
     const other = Buffer.from(bytes)
     other.writeBigInt64BE(0x0000010203040506n, 0)
     other.writeInt32BE(0x11121314, 12)
@@ -122,6 +125,7 @@ describe("a batch", () => {
   })
 
   it("has flags of which each is by itself", () => {
+    const bytes = encoded()
     const flags = (attributes: number) => {
       const other = Buffer.from(bytes)
       other.writeInt16BE(attributes, 21)
@@ -138,6 +142,7 @@ describe("a batch", () => {
   })
 
   it("has no producer only where all bytes of its id say so", () => {
+    const bytes = encoded()
     const producerOf = (id: bigint) => {
       const other = Buffer.from(bytes)
       other.writeBigInt64BE(id, 43)
@@ -171,6 +176,7 @@ describe("a batch", () => {
   })
 
   it("that takes the time of the log says so, and keeps all else", () => {
+    const bytes = encoded()
     const other = Buffer.from(bytes)
     stampLogAppendTime(other, 0x010203040506)
     expect(other.subarray(35, 43).toString("hex")).toBe("0000010203040506")
@@ -571,6 +577,38 @@ describe("frames of lz4", () => {
     expect(bounds(tokens(0x30, ...letters(3)), 4 * 255 - 1)[0][3]).toBe(3)
   })
 
+  it("that might become too much are measured within their blocks, whatever follows these", () => {
+    const measured = (...bytes: ReadonlyArray<number>) => {
+      const size = Buffer.alloc(4)
+      size.writeUInt32LE(bytes.length)
+      // with a checksum behind the block
+      return bounds(frame(0x70, 0x70, header, size, Buffer.from(bytes), Buffer.alloc(4, 0x11), end), 0)[0][3]
+    }
+    expect(measured(0x30, 0x61, 0x61, 0x61)).toBe(3)
+    expect(measured(0xf0, 255)).toBe(270)
+    expect(measured(0xf0)).toBe(15)
+    expect(measured(0x1f, 0x61, 1, 0, 255)).toBe(1 + 19 + 255)
+    expect(measured(0x1f, 0x61, 1, 0)).toBe(1 + 19)
+  })
+
+  it("of another magic, version, block size, or that need a dictionary are refused", () => {
+    const sound = frame(0x60, 0x40, header, block(1, true), end)
+    expect(reasonOf(() => lz4Frames(sound, 100))).toBeUndefined()
+    for (const [at, value] of [
+      [0, 0x05],
+      [3, 0x19],
+      [4, 0x20],
+      [4, 0xa0],
+      [4, 0x61],
+      [5, 0x30],
+      [5, 0x00]
+    ] as const) {
+      const other = Buffer.from(sound)
+      other[at] = value
+      expect([at, value, reasonOf(() => lz4Frames(other, 100))]).toEqual([at, value, "Decompression"])
+    }
+  })
+
   it("cut off anywhere are refused", () => {
     const bytes = frame(0x60, 0x40, header, block(10), end)
     for (let cut = 1; cut < bytes.length; cut++) {
@@ -611,6 +649,29 @@ describe("blocks of snappy", () => {
     expect(reasonOf(() => snappyBlocks(Buffer.concat([framing, Buffer.alloc(3)])))).toBe("Decompression")
     expect(reasonOf(() => snappyBlocks(Buffer.concat([framing, Buffer.from([0, 0, 0, 0])])))).toBe("Decompression")
     expect(reasonOf(() => snappyBlocks(Buffer.concat([framing, Buffer.from([0, 0, 0, 2, 1])])))).toBe("Decompression")
+  })
+
+  it("have sizes of their own, and no part of the next block's", () => {
+    expect(reasonOf(() => snappyBlocks(Buffer.concat([framing, block(0x80), block(1, 0)])))).toBe("Decompression")
+    expect(reasonOf(() => snappyBlocks(Buffer.concat([framing, block(45, 0)])))).toBe("Decompression")
+    expect(snappyBlocks(Buffer.concat([framing, block(44, 0)]))).toEqual([{ start: 20, end: 22, size: 44 }])
+  })
+
+  it("are written of 32 KiB each, and none of nothing", () => {
+    const sizes = (length: number) => {
+      const seen: Array<number> = []
+      const written = frameSnappy(Buffer.alloc(length), (part) => {
+        seen.push(part.length)
+        return Buffer.from([0])
+      })
+      expect(written.length).toBe(16 + 5 * seen.length)
+      expect(written.subarray(0, 16).equals(framing)).toBe(true)
+      return seen
+    }
+    expect(sizes(0)).toEqual([])
+    expect(sizes(1)).toEqual([1])
+    expect(sizes(32_768)).toEqual([32_768])
+    expect(sizes(32_769)).toEqual([32_768, 1])
   })
 
   it("are one raw block where the framing is not all there", () => {

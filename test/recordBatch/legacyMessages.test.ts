@@ -87,6 +87,45 @@ describe("messages of magic 0 and 1", () => {
         expect(refused(message(magic, 0, null, utf8("not gzip, not at all"), 1))?.reason).toBe("Decompression")
       })
 
+      it("a message that ends within a length is refused, whatever follows it", () => {
+        const keyAt = magic === 0 ? 18 : 26
+        for (const end of [keyAt + 2, keyAt + 4 + 3 + 2]) {
+          const bytes = resealedMessage(Buffer.from(one.subarray(0, end)))
+          if (bytes.length < 12 + (magic === 0 ? 14 : 22)) continue
+          for (const follows of [Buffer.alloc(0), message(magic, 6, null, null)]) {
+            expect(refused(Buffer.concat([bytes, follows]))?.reason).toBe("Malformed")
+          }
+        }
+      })
+
+      it("bytes after the value of a compressed one are refused", () => {
+        const bytes = wrapper(magic, 0, [message(magic, 0, null, utf8("x"))])
+        expect(refused(bytes)).toBeUndefined()
+        expect(refused(resealedMessage(Buffer.concat([bytes, Buffer.from([0])])))?.reason).toBe("Malformed")
+      })
+
+      it("messages inside are of these formats, and as long as theirs is", () => {
+        const smallest = message(magic, 0, null, null)
+        expect(offsets(wrapper(magic, 0, [smallest]))).toEqual([0])
+        expect(offsets(wrapper(magic, 1, [smallest, message(magic, 1, null, null)]))).toEqual([0, 1])
+        const newer = Buffer.from(smallest)
+        newer[16] = 2
+        expect(refused(wrapper(magic, 0, [resealedMessage(newer)]))?.reason).toBe("Malformed")
+        // of magic 1, and as long as one of magic 0
+        const short = message(0, 0, null, null)
+        short[16] = 1
+        const followed = [resealedMessage(short), message(magic, 1, null, null)]
+        expect(refused(wrapper(magic, 1, followed))?.reason).toBe("Malformed")
+        const none = resealedMessage(Buffer.from(smallest.subarray(0, 24)))
+        expect(refused(wrapper(magic, 0, [none, smallest]))?.reason).toBe("Malformed")
+      })
+
+      it("offsets inside may be as far apart as 31 bits say", () => {
+        const far = 0x7fffffff
+        const inner = [0, far].map((offset) => message(magic, offset, null, utf8("x")))
+        expect(offsets(wrapper(magic, far, inner))).toEqual([0, far])
+      })
+
       it("the checksum of a message inside is verified", () => {
         const inner = Buffer.from(one)
         inner[inner.length - 1] ^= 1
@@ -127,6 +166,11 @@ describe("messages of magic 0 and 1", () => {
     expect(offsets(bytes, 10)).toEqual([10, 12, 14])
     expect(offsets(bytes, 12)).toEqual([12, 14])
     expect(readAll(bytes, 10).batches[0].records.map(({ timestamp }) => timestamp)).toEqual([-1, -1, -1])
+  })
+
+  it("magic 0: offsets inside are what they are, far from 0, and below that of the message around them", () => {
+    const inner = [2 ** 40, 2 ** 40 + 2].map((offset) => message(0, offset, utf8("k"), utf8("v")))
+    expect(offsets(wrapper(0, 2 ** 40 + 9, inner))).toEqual([2 ** 40, 2 ** 40 + 2])
   })
 
   it("magic 1: offsets inside are relative, gaps kept", () => {

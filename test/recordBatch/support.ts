@@ -49,6 +49,8 @@ export const readAll = (
   const batches: Array<ReadBatch> = []
   for (let header = fetched.next(); header !== undefined; header = fetched.next()) {
     fetched.decode(ranges)
+    const wrong = unsound(header, ranges)
+    if (wrong !== undefined) throw new Error(wrong)
     onBatch(header, ranges)
     batches.push({ header, records: recordsOf(ranges) })
   }

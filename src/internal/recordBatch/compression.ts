@@ -136,7 +136,11 @@ const unzstd = (bytes: Buffer, max: number): Buffer => {
         frame.atLeast > room || room === 0
           ? undefined
           : decompress(bytes.subarray(frame.start, frame.end), Math.min(frame.atMost, room))
-      if (content === undefined) throw tooLarge("zstd", bytes.length, max)
+      if (content === undefined) {
+        throw frame.atMost > room
+          ? tooLarge("zstd", bytes.length, max)
+          : broken("zstd", `more than ${frame.atMost} bytes, which its header says are the most`)
+      }
       // Node 22 takes the end of the input for the end of the content.
       if (content.length < frame.atLeast) throw broken("zstd", `${content.length} bytes of ${frame.atLeast}`)
       room -= content.length
