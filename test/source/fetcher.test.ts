@@ -123,6 +123,31 @@ describe("what a fetch asks for", () => {
     })
   )
 
+  it.scoped("nothing, until the first of those that wait for their time may be asked", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      cluster.before = (request, _, detail) => {
+        if (request === "metadata") return Effect.never
+        return request === "fetch"
+          ? answered(detail, (p) => ({ errorCode: p === 0 ? TOPIC_AUTHORIZATION_FAILED : KAFKA_STORAGE_ERROR }))
+          : undefined
+      }
+      const before = cluster.before
+      cluster.before = (request, node, detail) => (request === "metadata" ? undefined : before(request, node, detail))
+      const watched = yield* watch(cluster)
+      cluster.before = before
+      yield* pass(30)
+      const later = watched.fetches().slice(1)
+      assert.deepStrictEqual(timesOf(watched).slice(1), [10, 30])
+      for (const { partitions } of later) {
+        assert.deepStrictEqual(
+          partitions.map((p) => p.partition),
+          [1]
+        )
+      }
+    })
+  )
+
   it.scoped("with a short wait while another partition of this leader is held or not open yet", () =>
     Effect.gen(function* () {
       for (const why of ["opening", "held"] as const) {
@@ -480,14 +505,16 @@ describe("a partition that its leader refuses", () => {
     Effect.gen(function* () {
       for (const code of [NOT_LEADER_OR_FOLLOWER, UNKNOWN_SERVER_ERROR, KAFKA_STORAGE_ERROR]) {
         const before = yield* Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis() - BEGIN)
-        const { watched } = yield* refusing(code, 4)
+        const { cluster, watched } = yield* refusing(code, 4)
         yield* pass(100)
         assert.deepStrictEqual(
           refusals(watched).map((at) => at - before),
           [0, 10, 30, 70]
         )
         assert.deepInclude(watched.partition(1), { connected: false, reachedHead: false })
-        assert.isDefined(watched.source.lastFailure())
+        const failure = watched.source.lastFailure()
+        assert.include(failure?.message, "on Fetch")
+        assert.deepInclude(failure, { code, topic, partition: 1, broker: addressOf(cluster, 0) })
         assert.isAbove(watched.requests("metadata").length, 1)
         assert.deepStrictEqual(
           asked(watched).filter((one) => !one.includes(1)),
@@ -603,7 +630,7 @@ describe("a connection", () => {
       assert.isAbove(watched.requests("metadata").length, 0)
       assert.deepStrictEqual(watched.connections, [])
       cluster.before = () => undefined
-      yield* pass(100 + MAX_WAIT)
+      yield* pass(100 + MAX_WAIT * 3)
       assert.deepStrictEqual(watched.connections, [["back", address, undefined]])
       assert.deepInclude(watched.partition(0), { connected: true })
       assert.isUndefined(watched.source.lastFailure())
@@ -647,6 +674,7 @@ describe("a connection", () => {
       assert.deepStrictEqual(timesOf(watched), [0])
       assert.strictEqual(watched.partition().reachedHead, false)
       assert.lengthOf(watched.connections, 1)
+      assert.include(watched.source.lastFailure()?.message, "KAFKA_STORAGE_ERROR on Fetch")
       yield* pass(30)
       assert.deepStrictEqual(timesOf(watched), [0, 10, 30])
     })
@@ -730,6 +758,11 @@ describe("a leader", () => {
           cluster.moveLeader(topic, leader)
           watched.source.refresh()
           yield* pass(MAX_WAIT)
+          // with a connection of its own, as the one before was closed
+          assert.include(
+            watched.requests("connect").map(({ node }) => node),
+            leader
+          )
           watched.forget()
           yield* pass(MAX_WAIT * 2)
           return new Set(watched.requests("fetch").map(({ node }) => node))
@@ -877,14 +910,41 @@ describe("a partition that was away for longer than tombstones last", () => {
         if (request !== "fetch") return undefined
         const { fetchOffset } = fetchOf(detail).partitions[0]
         if (fetchOffset > 1) return Effect.never
-        return Effect.delay(fetched(detail, { ...empty(2), records: slow[fetchOffset] }), LAST)
+        return Effect.delay(fetched(detail, { ...empty(2), records: slow[fetchOffset] }), LAST + 1)
       }
       watched.source.reopen(0)
       yield* settle
       watched.forget()
       yield* pass(LAST * 3)
       assert.deepStrictEqual(shown(watched.events), ["Fetched 0", "Fetched 0"])
-      assert.deepInclude(watched.partition(), { phase: "fetching", fetchOffset: 2 })
+      assert.deepInclude(watched.partition(), { phase: "fetching", fetchOffset: 2, reopenedAsStale: true })
+    })
+  )
+
+  it.scoped("has not reached the head by that", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      append(cluster, 1)
+      let first = true
+      cluster.before = (request) => {
+        if (request !== "fetch" || !first) return undefined
+        first = false
+        return Effect.delay(Effect.fail(connectionError("Timeout")), LAST)
+      }
+      const watched = yield* watch(cluster, options)
+      watched.forget()
+      yield* pass(LAST + BACKOFF)
+      assert.deepStrictEqual(shown(watched.events), [`Stale 0: ${LAST + BACKOFF}`, "Fetched 0"])
+      assert.deepInclude(watched.partition(), { phase: "held", reachedHead: false })
+      // nor by an answer without records
+      const empty = withTopic()
+      first = true
+      empty.before = cluster.before
+      const other = yield* watch(empty, options)
+      other.forget()
+      yield* pass(LAST + BACKOFF + MAX_WAIT)
+      assert.deepStrictEqual(shown(other.events), [`Stale 0: ${LAST + BACKOFF}`])
+      assert.deepInclude(other.partition(), { phase: "held", reachedHead: false })
     })
   )
 

@@ -131,6 +131,37 @@ describe("what is told while nothing is known of the topic", () => {
 })
 
 describe("partitions", () => {
+  it.scoped("of which nothing is known but their leader", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      cluster.before = (request) => (request === "listOffsets" ? Effect.never : undefined)
+      const watched = yield* watch(cluster, { fetch: { maxPartitionBytes: 777 } })
+      assert.deepStrictEqual(watched.partition(1), {
+        partition: 1,
+        leader: 0,
+        leaderEpoch: cluster.partition(topic, 1).leaderEpoch,
+        phase: "opening",
+        generation: 0,
+        fetchOffset: 0,
+        lastEpoch: -1,
+        end: 0,
+        doubt: undefined,
+        maxBytes: 777,
+        retryAt: 0,
+        attempts: 0,
+        highWatermark: -1,
+        lastStableOffset: -1,
+        logStart: 0,
+        lastFetchAt: undefined,
+        headAt: 0,
+        reachedHead: false,
+        reopenedAsStale: false,
+        connected: false,
+        throttledUntil: undefined
+      })
+    })
+  )
+
   it.scoped("that were added are told by their number, and opened from their beginning", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
@@ -252,6 +283,28 @@ describe("leaders", () => {
     })
   )
 
+  it.scoped("that are new end a partition's wait by their number or by their epoch", () =>
+    Effect.gen(function* () {
+      for (const news of [
+        { leader: 1, leaderEpoch: 0 },
+        { leader: 0, leaderEpoch: 1 }
+      ]) {
+        const cluster = withTopic(1, 2)
+        const watched = yield* watch(cluster)
+        cluster.before = (request) =>
+          request === "metadata" ? described(cluster, news) : request === "fetch" ? Effect.never : undefined
+        Object.assign(watched.partition(), { retryAt: 123, throttledUntil: 456 })
+        watched.source.refresh()
+        yield* pass(BACKOFF * 2)
+        assert.deepInclude(watched.partition(), {
+          ...news,
+          retryAt: 0,
+          throttledUntil: news.leader === 0 ? 456 : undefined
+        })
+      }
+    })
+  )
+
   it.scoped("that are the same as before do not end its wait", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
@@ -329,6 +382,29 @@ describe("a topic that is missing", () => {
   )
 })
 
+describe("how long that may be", () => {
+  it.scoped("is so long, and no longer: an attempt that comes just then decides", () =>
+    Effect.gen(function* () {
+      // Attempts come 10, 30, 70 and 150 milliseconds after the first one.
+      for (const [other, event] of [
+        [false, "Fatal KafkaTopicError Deleted"],
+        [true, "Fatal KafkaTopicError Recreated"]
+      ] as const) {
+        const cluster = withTopic()
+        const watched = yield* watch(cluster, { missingGraceMillis: 150 })
+        cluster.before = (request) =>
+          request === "metadata" ? (other ? described(cluster, { id: "another" }) : topicMissing(cluster)) : undefined
+        watched.forget()
+        watched.source.refresh()
+        yield* pass(BACKOFF + 149)
+        assert.deepStrictEqual(watched.events, [])
+        yield* pass(1)
+        assert.deepStrictEqual(shown(watched.events), [event])
+      }
+    })
+  )
+})
+
 describe("a topic that was created again", () => {
   it.scoped("is another one when it is so for as long as that may be, and the error has both ids", () =>
     Effect.gen(function* () {
@@ -375,6 +451,27 @@ describe("a topic that was created again", () => {
         cluster.before = () => undefined
         yield* pass(200)
       }
+      assert.deepStrictEqual(shown(watched.events), ["PartitionCount 1", "Opened 0: 0 to 0"])
+    })
+  )
+
+  it.scoped("cannot be told by a broker that has no ids, among others that have", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const watched = yield* watch(cluster)
+      cluster.before = (request) =>
+        request === "metadata"
+          ? Effect.map(described(cluster, {}), (answer) => ({
+              ...answer,
+              topics: answer.topics.map((one) => ({ ...one, id: undefined }))
+            }))
+          : request === "fetch"
+            ? Effect.never
+            : undefined
+      watched.source.refresh()
+      yield* pass(GRACE * 2)
+      assert.isUndefined(watched.source.description()?.topic.id)
+      assert.isUndefined(watched.source.lastFailure())
       assert.deepStrictEqual(shown(watched.events), ["PartitionCount 1", "Opened 0: 0 to 0"])
     })
   )
@@ -464,7 +561,7 @@ describe("a partition without a leader", () => {
       watched.source.refresh()
       yield* pass(BACKOFF)
       const failure = watched.source.lastFailure()
-      assert.include(failure?.message, "LEADER_NOT_AVAILABLE")
+      assert.include(failure?.message, "LEADER_NOT_AVAILABLE on Metadata")
       assert.deepInclude(failure, { topic, partition: 1, reason: "Unavailable" })
       assert.deepInclude(watched.partition(1), { leader: -1, connected: false })
       assert.isTrue(watched.partition(0).connected)

@@ -219,6 +219,39 @@ describe("a partition that could not be opened", () => {
     })
   )
 
+  it.scoped("is tried again when its own time has come, before another one's", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      cluster.before = (request, _, detail) =>
+        request === "listOffsets"
+          ? Effect.map(listed(detail, { offset: 0 }), ({ partitions }) => ({
+              partitions: partitions.map((one) => ({
+                ...one,
+                offset: -1,
+                errorCode: one.partition === 0 ? TOPIC_AUTHORIZATION_FAILED : NOT_LEADER_OR_FOLLOWER
+              }))
+            }))
+          : undefined
+      const watched = yield* watch(cluster)
+      watched.forget()
+      // no news of the metadata wakes anybody
+      const answer = cluster.before
+      cluster.before = (request, node, detail) =>
+        request === "metadata" ? Effect.fail(connectionError("Timeout")) : answer(request, node, detail)
+      yield* pass(30)
+      assert.deepStrictEqual(
+        watched
+          .requests("listOffsets")
+          .filter(({ detail }) => asksFor(detail) === "earliest")
+          .map(({ at, detail }) => [at, listOf(detail).partitions.map((p) => p.partition)]),
+        [
+          [10, [1]],
+          [30, [1]]
+        ]
+      )
+    })
+  )
+
   it.scoped("for want of rights is told once, tried again slowly, and told when it is open", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
@@ -424,6 +457,22 @@ describe("a log that ends before what it had", () => {
       assert.strictEqual(watched.partition().reachedHead, false)
       yield* pass(BACKOFF)
       assert.deepStrictEqual(shown(watched.events).slice(2), ["Fetched 0"])
+    })
+  )
+
+  it.scoped("is read on with the epoch of what was read", () =>
+    Effect.gen(function* () {
+      const cluster = withRecords(5)
+      const [{ bytes }] = cluster.log(topic).batches
+      let answers = 1
+      cluster.before = (request, _, detail) =>
+        request === "fetch" && answers-- > 0
+          ? fetched(detail, { highWatermark: 1, lastStableOffset: 1, logStartOffset: 0, records: bytes })
+          : undefined
+      const watched = yield* watch(cluster)
+      yield* pass(BACKOFF)
+      assert.deepInclude(watched.fetches()[1].partitions[0], { fetchOffset: 1, lastFetchedEpoch: 0 })
+      assert.deepStrictEqual(shown(watched.events).slice(2), ["Fetched 0", "Fetched 0"])
     })
   )
 
