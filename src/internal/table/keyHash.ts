@@ -42,12 +42,26 @@ export const hashOf = ({ k0, k1 }: HashKey, bytes: Buffer, start: number, end: n
     v2 = (v2 << 16) | (v2 >>> 16)
     v0 ^= word
   }
-  // The last word holds the bytes that are left, and the length.
+  // The last word holds the bytes that are left, three at most, and the length.
   let last = (end - start) << 24
-  for (let shift = 0; i < end; i++, shift += 8) last |= bytes[i] << shift
+  if (i < end) last |= bytes[i]
+  if (i + 1 < end) last |= bytes[i + 1] << 8
+  if (i + 2 < end) last |= bytes[i + 2] << 16
   v3 ^= last
-  // Round 0 takes the last word in, the other three finish.
-  for (let round = 0; round < 4; round++) {
+  v0 = (v0 + v1) | 0
+  v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0
+  v0 = (v0 << 16) | (v0 >>> 16)
+  v2 = (v2 + v3) | 0
+  v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2
+  v0 = (v0 + v3) | 0
+  v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0
+  v2 = (v2 + v1) | 0
+  v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2
+  v2 = (v2 << 16) | (v2 >>> 16)
+  v0 ^= last
+  v2 ^= 0xff
+  // The three rounds that finish.
+  for (let round = 0; round < 3; round++) {
     v0 = (v0 + v1) | 0
     v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0
     v0 = (v0 << 16) | (v0 >>> 16)
@@ -58,10 +72,6 @@ export const hashOf = ({ k0, k1 }: HashKey, bytes: Buffer, start: number, end: n
     v2 = (v2 + v1) | 0
     v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2
     v2 = (v2 << 16) | (v2 >>> 16)
-    if (round === 0) {
-      v0 ^= last
-      v2 ^= 0xff
-    }
   }
   return v1 ^ v3
 }
