@@ -28,7 +28,9 @@ const reports = join(root, ".cache", "mutation")
 /** Tests to run for a folder, where these are not simply all of the folder's own. */
 const TESTS = {
   // `java` needs a JVM, `randomBytes` and `mutations` try a million inputs.
-  recordBatch: ["test/recordBatch/!(java|randomBytes|mutations).test.ts"]
+  recordBatch: ["test/recordBatch/!(java|randomBytes|mutations).test.ts"],
+  // `randomFaults` takes as long as most of the others together.
+  table: ["test/table/!(randomFaults).test.ts"]
 }
 
 const usage = () => {

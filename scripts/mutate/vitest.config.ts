@@ -2,10 +2,30 @@
  * The runner of mutants uses this instead of the project's `vitest.config.ts`: only the tests that `MUTATE_TESTS` names,
  * and no broker. Tests that ask for one are skipped.
  */
+import { relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
+
+const longest = new Map<string, number>()
+
+/** Files whose tests take the shortest time first: most mutants are noticed by many tests, and the first one ends the run. */
+class ShortestFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>) {
+    const cost = ({ moduleId, project }: TestSpecification) => {
+      const key = `${project.name}:${relative(this.ctx.config.root, moduleId)}`
+      const last = this.ctx.cache.getFileTestResults(key)?.duration ?? 0
+      longest.set(key, Math.max(last, longest.get(key) ?? 0))
+      return longest.get(key)!
+    }
+    return files
+      .map((file) => [cost(file), file] as const)
+      .sort(([a], [b]) => a - b)
+      .map(([, file]) => file)
+  }
+}
 
 export default defineConfig({
   root,
@@ -21,6 +41,7 @@ export default defineConfig({
     exclude: ["**/node_modules/**"],
     setupFiles: [fileURLToPath(new URL("setup.ts", import.meta.url))],
     provide: { kafka: { url: "", java: false, python: false, external: false } },
+    sequence: { sequencer: ShortestFirst },
     // See `runner.mjs`.
     poolOptions: { threads: { isolate: false } },
     // A mutant that makes a test wait for ever is noticed after this long.
