@@ -13,7 +13,7 @@ const longest = new Map<string, number>()
 
 /** Files whose tests take the shortest time first: most mutants are noticed by many tests, and the first one ends the run. */
 class ShortestFirst extends BaseSequencer {
-  override async sort(files: Array<TestSpecification>) {
+  override sort(files: Array<TestSpecification>) {
     const cost = ({ moduleId, project }: TestSpecification) => {
       const key = `${project.name}:${relative(this.ctx.config.root, moduleId)}`
       const last = this.ctx.cache.getFileTestResults(key)?.duration ?? 0
