@@ -85,7 +85,7 @@ const application = Effect.gen(function* () {
   yield* prices.barrier()
   yield* sayStatus("the topic was made again")
 
-  yield* kafka.inject({ _tag: "Corrupt" }, { request: "fetch" })
+  yield* kafka.inject({ _tag: "Corrupt" }, { request: "Fetch" })
   yield* kafka.disconnect() // the fetch that waits has been asked before
   yield* kafka.append(options.topic, [{ key: "apple", value: "98" }])
   return yield* Effect.never

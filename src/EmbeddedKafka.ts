@@ -41,21 +41,9 @@ import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as internal from "./internal/embedded/embedded.ts"
-import type {
-  AdminResponse,
-  CreateTopicRequest,
-  DescribeConfigsResponse,
-  FetchRequest,
-  FetchResponse,
-  InitProducerIdResponse,
-  KafkaClient,
-  ListOffsetsRequest,
-  ListOffsetsResponse,
-  MetadataResponse,
-  ProduceRequest,
-  ProduceResponse
-} from "./KafkaClient.ts"
+import type { KafkaClient } from "./KafkaClient.ts"
 import type { BrokerError, ConnectionError, InvalidOptionsError } from "./KafkaError.ts"
+import type { ApiName, Request, Response } from "./KafkaProtocol.ts"
 import type { Position } from "./Position.ts"
 
 /**
@@ -238,7 +226,7 @@ export interface ConnectionView {
   readonly clientId: string
   readonly node: number
   /** What it is waiting for an answer to; `undefined` if nothing. */
-  readonly pending: RequestName | undefined
+  readonly pending: CallName | undefined
   /** Where it fetched last, and so what it has read up to: by topic and partition. */
   readonly fetching: ReadonlyArray<{ readonly topic: string; readonly partition: number; readonly offset: number }>
 }
@@ -248,31 +236,28 @@ export interface ConnectionView {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * The requests that there are, by name: what is asked, and what is answered.
+ * What a broker may be asked: to be connected to, and Kafka's requests by their names.
  *
  * @since 0.1.0
  * @category faults
  */
-export interface Requests {
-  readonly connect: { readonly request: undefined; readonly response: void }
-  readonly metadata: { readonly request: ReadonlyArray<string>; readonly response: MetadataResponse }
-  readonly listOffsets: { readonly request: ListOffsetsRequest; readonly response: ListOffsetsResponse }
-  readonly fetch: { readonly request: FetchRequest; readonly response: FetchResponse }
-  readonly initProducerId: { readonly request: undefined; readonly response: InitProducerIdResponse }
-  readonly produce: { readonly request: ProduceRequest; readonly response: ProduceResponse }
-  readonly createTopic: { readonly request: CreateTopicRequest; readonly response: AdminResponse }
-  readonly describeConfigs: { readonly request: string; readonly response: DescribeConfigsResponse }
-  readonly alterConfigs: {
-    readonly request: { readonly topic: string; readonly set: Readonly<Record<string, string>> }
-    readonly response: AdminResponse
-  }
-}
+export type CallName = ApiName | "connect"
 
 /**
- * @since 0.1.0
+ * What is asked by a call of this name.
+ *
+ * @since 0.2.0
  * @category faults
  */
-export type RequestName = keyof Requests
+export type CallRequest<N extends CallName> = N extends ApiName ? Request<N> : undefined
+
+/**
+ * What is answered to a call of this name.
+ *
+ * @since 0.2.0
+ * @category faults
+ */
+export type CallResponse<N extends CallName> = N extends ApiName ? Response<N> : void
 
 /**
  * A request as it reaches a broker.
@@ -280,9 +265,9 @@ export type RequestName = keyof Requests
  * @since 0.1.0
  * @category faults
  */
-export interface Call<N extends RequestName> {
+export interface Call<N extends CallName> {
   readonly name: N
-  readonly request: Requests[N]["request"]
+  readonly request: CallRequest<N>
   readonly clientId: string
   readonly node: number
 }
@@ -320,7 +305,7 @@ export type Fault =
  * @category faults
  */
 export interface FaultTarget {
-  readonly request?: RequestName | ReadonlyArray<RequestName>
+  readonly request?: CallName | ReadonlyArray<CallName>
   readonly clientId?: string
   readonly node?: number
   readonly topic?: string
@@ -424,12 +409,12 @@ export interface EmbeddedKafka {
    * Answers requests by a function of one's own until the scope ends: it gets the call, and the Effect that carries it
    * out and answers. For what `inject` has no fault for. Of several the last one is asked first.
    */
-  readonly intercept: <N extends RequestName>(
+  readonly intercept: <N extends CallName>(
     request: N,
     handler: (
       call: Call<N>,
-      answer: Effect.Effect<Requests[N]["response"], ConnectionError>
-    ) => Effect.Effect<Requests[N]["response"], ConnectionError>
+      answer: Effect.Effect<CallResponse<N>, ConnectionError>
+    ) => Effect.Effect<CallResponse<N>, ConnectionError>
   ) => Effect.Effect<void, never, Scope.Scope>
 }
 

@@ -1,5 +1,5 @@
 /**
- * The seam to Kafka: connections to brokers, and the few requests that tables, writers and topics need.
+ * The seam to Kafka: connections to brokers, and which of them to ask.
  *
  * A driver supplies one primitive, `connect`; everything else (routing to leaders, shared connections, retries) is
  * derived from it, the same way for every driver.
@@ -20,6 +20,21 @@ import * as internal from "./internal/client/client.ts"
 import * as embedded from "./internal/embedded/embedded.ts"
 import * as kafkajs from "./internal/kafkajs/client.ts"
 import type { ClientError, ConnectionError, InvalidOptionsError, TopicError } from "./KafkaError.ts"
+import type {
+  AdminResponse,
+  ApiName,
+  Broker,
+  CreateTopicsRequest,
+  DescribeConfigsResponse,
+  IncrementalAlterConfigsRequest,
+  InitProducerIdResponse,
+  Isolation,
+  PartitionMetadata,
+  Request,
+  Response,
+  TopicRef,
+  VersionRange
+} from "./KafkaProtocol.ts"
 
 /**
  * @since 0.1.0
@@ -34,272 +49,12 @@ export const TypeId: typeof internal.TypeId = internal.TypeId
 export type TypeId = typeof TypeId
 
 // ---------------------------------------------------------------------------------------------------------------------
-// the requests of one connection
+// models
 // ---------------------------------------------------------------------------------------------------------------------
-
-/**
- * Which records count: `read_committed` ends at the last stable offset, `read_uncommitted` at the high watermark.
- *
- * @since 0.1.0
- * @category protocol
- */
-export type Isolation = "read_committed" | "read_uncommitted"
-
-/**
- * A broker, as the cluster's metadata names it.
- *
- * @since 0.1.0
- * @category protocol
- */
-export interface Broker {
-  readonly nodeId: number
-  readonly host: string
-  readonly port: number
-}
-
-/**
- * A topic by its name and, where the cluster has them (Kafka 2.8 and later), its id: 22 characters of base64url, as
- * Kafka prints it.
- *
- * @since 0.1.0
- * @category protocol
- */
-export interface TopicRef {
-  readonly name: string
-  readonly id: string | undefined
-}
-
-/**
- * @since 0.1.0
- * @category protocol
- */
-export interface PartitionMetadata {
-  readonly errorCode: number
-  readonly partition: number
-  /** Node id of the leader; -1 if there is none. */
-  readonly leader: number
-  /** -1 if the broker does not say. */
-  readonly leaderEpoch: number
-}
-
-/**
- * @since 0.1.0
- * @category protocol
- */
-export interface TopicMetadata {
-  readonly errorCode: number
-  readonly name: string
-  readonly id: string | undefined
-  /** In order of the partition's number. */
-  readonly partitions: ReadonlyArray<PartitionMetadata>
-}
-
-/**
- * @since 0.1.0
- * @category protocol
- */
-export interface MetadataResponse {
-  readonly brokers: ReadonlyArray<Broker>
-  /** Node id of the controller, -1 if unknown. */
-  readonly controllerId: number
-  readonly topics: ReadonlyArray<TopicMetadata>
-}
-
-/**
- * @since 0.1.0
- * @category protocol
- */
-export interface ListOffsetsRequest {
-  readonly topic: string
-  readonly isolation: Isolation
-  /** `timestamp` -2 asks for the log's start, -1 for its end (by isolation), others for the first record at or after. */
-  readonly partitions: ReadonlyArray<{
-    readonly partition: number
-    readonly leaderEpoch: number
-    readonly timestamp: number
-  }>
-}
-
-/**
- * @since 0.1.0
- * @category protocol
- */
-export interface ListOffsetsResponse {
-  readonly partitions: ReadonlyArray<{
-    readonly partition: number
-    readonly errorCode: number
-    readonly offset: number
-    readonly leaderEpoch: number
-  }>
-}
-
-/**
- * @since 0.1.0
- * @category protocol
- */
-export interface FetchRequest {
-  readonly topic: TopicRef
-  readonly isolation: Isolation
-  /** How long the broker may wait for `minBytes`, in milliseconds. */
-  readonly maxWaitMillis: number
-  readonly minBytes: number
-  readonly maxBytes: number
-  readonly partitions: ReadonlyArray<{
-    readonly partition: number
-    /** Leader epoch that the caller knows of; -1 if none. */
-    readonly leaderEpoch: number
-    readonly fetchOffset: number
-    /** Epoch of the last record batch that was read, to find out about diverged logs; -1 if none. */
-    readonly lastFetchedEpoch: number
-    readonly maxBytes: number
-  }>
-}
-
-/**
- * @since 0.1.0
- * @category protocol
- */
-export interface AbortedTransaction {
-  readonly producerId: bigint
-  readonly firstOffset: number
-}
-
-/**
- * @since 0.1.0
- * @category protocol
- */
-export interface FetchedPartition {
-  readonly partition: number
-  readonly errorCode: number
-  /** -1 if the broker does not say. */
-  readonly highWatermark: number
-  /** -1 if the broker does not say. */
-  readonly lastStableOffset: number
-  /** -1 if the broker does not say. */
-  readonly logStartOffset: number
-  readonly abortedTransactions: ReadonlyArray<AbortedTransaction>
-  /** Set when the log that the caller read is not the one that this leader has: both agree up to `endOffset`. */
-  readonly diverging: { readonly epoch: number; readonly endOffset: number } | undefined
-  /**
-   * Record batches, the last one possibly cut off: a part of the response's memory. Nobody writes to that any more, as a
-   * table may keep it as it is.
-   */
-  readonly records: Buffer
-}
-
-/**
- * @since 0.1.0
- * @category protocol
- */
-export interface FetchResponse {
-  readonly errorCode: number
-  /** For how long the broker wants no further request because of a quota, in milliseconds: a minute at most. */
-  readonly throttleMillis: number
-  readonly partitions: ReadonlyArray<FetchedPartition>
-}
-
-/**
- * @since 0.1.0
- * @category protocol
- */
-export interface InitProducerIdResponse {
-  readonly errorCode: number
-  readonly producerId: bigint
-  readonly producerEpoch: number
-}
-
-/**
- * @since 0.1.0
- * @category protocol
- */
-export interface ProduceRequest {
-  readonly topic: TopicRef
-  /** -1: all in-sync replicas, 1: the leader. */
-  readonly acks: -1 | 1
-  /** How long the leader may wait for its replicas, in milliseconds. */
-  readonly timeoutMillis: number
-  /** One encoded record batch per partition. */
-  readonly partitions: ReadonlyArray<{ readonly partition: number; readonly records: Uint8Array }>
-}
-
-/**
- * @since 0.1.0
- * @category protocol
- */
-export interface ProduceResponse {
-  readonly throttleMillis: number
-  readonly partitions: ReadonlyArray<{
-    readonly partition: number
-    readonly errorCode: number
-    /** Offset of the batch's first record. */
-    readonly baseOffset: number
-    /** What the broker said, where it said something. */
-    readonly errorMessage: string | undefined
-    /** The records for which the batch was refused, where the broker names them (Kafka 2.4 and later). */
-    readonly recordErrors?: ReadonlyArray<RecordError>
-  }>
-}
-
-/**
- * A record of a batch that a broker refused.
- *
- * @since 0.2.0
- * @category protocol
- */
-export interface RecordError {
-  /** The record's place in its batch, from 0. */
-  readonly batchIndex: number
-  /** What the broker said of it, where it said something. */
-  readonly message: string | undefined
-}
-
-/**
- * @since 0.1.0
- * @category protocol
- */
-export interface CreateTopicRequest {
-  readonly topic: string
-  /** -1: the broker's default. */
-  readonly partitions: number
-  /** -1: the broker's default. */
-  readonly replicationFactor: number
-  readonly configs: Readonly<Record<string, string>>
-  readonly timeoutMillis: number
-}
-
-/**
- * @since 0.1.0
- * @category protocol
- */
-export interface AdminResponse {
-  readonly errorCode: number
-  readonly errorMessage: string | undefined
-}
-
-/**
- * @since 0.1.0
- * @category protocol
- */
-export interface ConfigEntry {
-  readonly name: string
-  readonly value: string | undefined
-  /** Set on this topic itself, rather than inherited from the broker's defaults. */
-  readonly explicit: boolean
-}
-
-/**
- * @since 0.1.0
- * @category protocol
- */
-export interface DescribeConfigsResponse extends AdminResponse {
-  readonly configs: ReadonlyArray<ConfigEntry>
-}
 
 /**
  * One TCP connection to one broker, negotiated and authenticated. Requests on it are answered in order, so a
  * long-polling fetch deserves a connection of its own. A connection that failed once fails for ever: open another.
- *
- * Error codes in answers are data here, as one answer may speak of many partitions.
  *
  * @since 0.1.0
  * @category models
@@ -309,30 +64,17 @@ export interface BrokerConnection {
   readonly address: string
   /** False once it was closed or failed. */
   readonly isOpen: () => boolean
-  /** The brokers, and these topics. It never creates a topic. */
-  readonly metadata: (topics: ReadonlyArray<string>) => Effect.Effect<MetadataResponse, ConnectionError>
-  /** Where partitions begin and end. To be asked of their leader. */
-  readonly listOffsets: (request: ListOffsetsRequest) => Effect.Effect<ListOffsetsResponse, ConnectionError>
-  /** Record batches, as soon as there are any, or after `maxWaitMillis`. To be asked of the partitions' leader. */
-  readonly fetch: (request: FetchRequest) => Effect.Effect<FetchResponse, ConnectionError>
-  /** A new producer id. */
-  readonly initProducerId: Effect.Effect<InitProducerIdResponse, ConnectionError>
-  /** Appends record batches. To be asked of the partitions' leader. */
-  readonly produce: (request: ProduceRequest) => Effect.Effect<ProduceResponse, ConnectionError>
-  /** To be asked of the controller. */
-  readonly createTopic: (request: CreateTopicRequest) => Effect.Effect<AdminResponse, ConnectionError>
-  /** All configs of a topic, the broker's defaults among them. */
-  readonly describeConfigs: (topic: string) => Effect.Effect<DescribeConfigsResponse, ConnectionError>
-  /** Sets the given configs and leaves all others as they are (incremental, Kafka 2.3 and later). */
-  readonly alterConfigs: (
-    topic: string,
-    set: Readonly<Record<string, string>>
-  ) => Effect.Effect<AdminResponse, ConnectionError>
+  /**
+   * The levels of the cluster's features (`metadata.version`, `group.version`) that were in force when the connection was
+   * opened, by name; `undefined` where the broker does not say (before Kafka 2.7).
+   */
+  readonly features: ReadonlyMap<string, VersionRange> | undefined
+  /**
+   * Asks for something, in the newest version that both sides speak; `UnsupportedVersion` if there is none, which does not
+   * end the connection. Error codes in the answer are data.
+   */
+  readonly request: <N extends ApiName>(name: N, request: Request<N>) => Effect.Effect<Response<N>, ConnectionError>
 }
-
-// ---------------------------------------------------------------------------------------------------------------------
-// the service
-// ---------------------------------------------------------------------------------------------------------------------
 
 /**
  * A topic as the cluster describes it at one moment.
@@ -402,14 +144,11 @@ export interface KafkaClient {
   /** A new producer id, from any broker that has one: with an error code only if none has. */
   readonly initProducerId: Effect.Effect<InitProducerIdResponse, ConnectionError>
   /** Asks the controller, and looks for it some times where it has changed. */
-  readonly createTopic: (request: CreateTopicRequest) => Effect.Effect<AdminResponse, ConnectionError>
+  readonly createTopic: (request: CreateTopicsRequest) => Effect.Effect<AdminResponse, ConnectionError>
   /** Asks any broker: with an error code only if none can answer. */
   readonly describeConfigs: (topic: string) => Effect.Effect<DescribeConfigsResponse, ConnectionError>
   /** Asks the controller; what is not in `set` stays as it is. */
-  readonly alterConfigs: (
-    topic: string,
-    set: Readonly<Record<string, string>>
-  ) => Effect.Effect<AdminResponse, ConnectionError>
+  readonly alterConfigs: (request: IncrementalAlterConfigsRequest) => Effect.Effect<AdminResponse, ConnectionError>
 }
 
 /**

@@ -40,7 +40,8 @@ import type * as Stream from "effect/Stream"
 import type * as SubscriptionRef from "effect/SubscriptionRef"
 import type { Codec } from "./Codec.ts"
 import * as internal from "./internal/table/table.ts"
-import type { Isolation, KafkaClient } from "./KafkaClient.ts"
+import type { KafkaClient } from "./KafkaClient.ts"
+import type { Isolation } from "./KafkaProtocol.ts"
 import type {
   BrokerError,
   ConnectionError,

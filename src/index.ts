@@ -27,6 +27,13 @@ export * as KafkaClient from "./KafkaClient.ts"
 export * as KafkaError from "./KafkaError.ts"
 
 /**
+ * Kafka's requests and answers as plain data.
+ *
+ * @since 0.2.0
+ */
+export * as KafkaProtocol from "./KafkaProtocol.ts"
+
+/**
  * A topic as a live table: the read side.
  *
  * @since 0.1.0

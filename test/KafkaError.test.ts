@@ -2,6 +2,7 @@
 import { assert, describe, it, vi } from "@effect/vitest"
 import { Cause, Effect, Either, Inspectable, Logger, ParseResult, Schema } from "effect"
 import { format, inspect } from "node:util"
+import type { KafkaProtocol} from "../src/index.ts";
 import { Codec, KafkaClient, KafkaError } from "../src/index.ts"
 import { connectionError } from "./support/FakeCluster.ts"
 
@@ -499,7 +500,7 @@ const captured = (run: () => void): string => {
 }
 
 describe("where a message gets its broker from", () => {
-  const client = (answer: KafkaClient.MetadataResponse | undefined) =>
+  const client = (answer: KafkaProtocol.MetadataResponse | undefined) =>
     KafkaClient.fromDriver({
       bootstrap: [
         { host: "a", port: 1 },

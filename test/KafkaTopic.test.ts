@@ -66,7 +66,7 @@ describe("a missing topic", () => {
       const cluster = new FakeCluster()
       const requests: Array<unknown> = []
       cluster.before = (request, _, detail) => {
-        if (request === "createTopic") requests.push(detail)
+        if (request === "CreateTopics") requests.push(detail)
         return undefined
       }
       const { lines, ...result } = yield* outcome(cluster)
@@ -92,7 +92,7 @@ describe("a missing topic", () => {
       const cluster = new FakeCluster()
       const details: Array<unknown> = []
       cluster.before = (request, _, detail) => {
-        if (request === "createTopic") details.push(detail)
+        if (request === "CreateTopics") details.push(detail)
         return undefined
       }
       yield* outcome(cluster, { partitions: 3, replicationFactor: 1, configs: { "segment.ms": "100" } })
@@ -112,7 +112,7 @@ describe("a missing topic", () => {
     Effect.gen(function* () {
       const cluster = new FakeCluster()
       cluster.before = (request) => {
-        if (request === "createTopic") cluster.createTopic(topic)
+        if (request === "CreateTopics") cluster.createTopic(topic)
         return undefined
       }
       assert.strictEqual((yield* outcome(cluster)).outcome, "verified")
@@ -123,7 +123,7 @@ describe("a missing topic", () => {
     Effect.gen(function* () {
       const cluster = new FakeCluster()
       cluster.before = (request) =>
-        request === "createTopic"
+        request === "CreateTopics"
           ? Effect.sync(() => {
               cluster.createTopic(topic)
               cluster.moveLeader(topic, -1)
@@ -141,7 +141,7 @@ describe("a missing topic", () => {
 
   it.effect("that never shows is a retriable error after 10 seconds", () =>
     Effect.gen(function* () {
-      const cluster = answering(new FakeCluster(), "createTopic", { errorCode: 0, errorMessage: undefined })
+      const cluster = answering(new FakeCluster(), "CreateTopics", { errorCode: 0, errorMessage: undefined })
       const fiber = yield* Effect.fork(Effect.flip(outcome(cluster)))
       // it asks as long as there is time for one more try
       yield* TestClock.adjust(9_800)
@@ -164,14 +164,14 @@ describe("a missing topic", () => {
   ] as const) {
     it.effect(`creation refused with error code ${code}: ${reason}, in the broker's words`, () =>
       Effect.gen(function* () {
-        const cluster = answering(new FakeCluster(), "createTopic", refusal(code, "since I say so"))
+        const cluster = answering(new FakeCluster(), "CreateTopics", refusal(code, "since I say so"))
         const fiber = yield* Effect.fork(Effect.flip(outcome(cluster)))
         yield* TestClock.adjust("1 second")
         const error = yield* Fiber.join(fiber)
         assert.strictEqual(error._tag, tag)
         assert.strictEqual(error.reason, reason)
         assert.include(error.message, "since I say so")
-        assert.strictEqual(asked(cluster, "createTopic"), times)
+        assert.strictEqual(asked(cluster, "CreateTopics"), times)
       })
     )
   }
@@ -191,7 +191,7 @@ describe("a topic that exists", () => {
         assert.deepStrictEqual(said(lines), policy === "compact" ? [] : [["Info", evicts]])
         const declared = yield* outcome(cluster, { configs: { "cleanup.policy": "compact,delete" } })
         assert.deepStrictEqual(said(declared.lines), [])
-        assert.strictEqual(asked(cluster, "createTopic"), 0)
+        assert.strictEqual(asked(cluster, "CreateTopics"), 0)
       })
     )
   }
@@ -227,11 +227,11 @@ describe("a topic that exists", () => {
 
   it.effect("reconcile: refused, or without effect", () =>
     Effect.gen(function* () {
-      const refused = answering(existing("delete"), "alterConfigs", refusal(29, "no ALTER_CONFIGS"))
+      const refused = answering(existing("delete"), "IncrementalAlterConfigs", refusal(29, "no ALTER_CONFIGS"))
       const error = yield* Effect.flip(outcome(refused, { onPolicyMismatch: "reconcile" }))
       assert.strictEqual(error.reason, "Unauthorized")
       assert.include(error.message, "no ALTER_CONFIGS")
-      const ignored = answering(existing("delete"), "alterConfigs", refusal(0))
+      const ignored = answering(existing("delete"), "IncrementalAlterConfigs", refusal(0))
       const fiber = yield* Effect.fork(Effect.flip(outcome(ignored, { onPolicyMismatch: "reconcile" })))
       yield* TestClock.adjust(9_800)
       assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
@@ -248,13 +248,16 @@ describe("a topic that exists", () => {
         onPolicyMismatch: "reconcile"
       })
       assert.deepStrictEqual(result, { topic, outcome: "skipped", policy: undefined })
-      assert.strictEqual(lines.length + asked(cluster, "describeConfigs") + asked(cluster, "alterConfigs"), 0)
+      assert.strictEqual(
+        lines.length + asked(cluster, "DescribeConfigs") + asked(cluster, "IncrementalAlterConfigs"),
+        0
+      )
     })
   )
 
   it.effect("configs that may not be read: an info, or an error where a check was asked for", () =>
     Effect.gen(function* () {
-      const cluster = answering(existing("delete"), "describeConfigs", refusal(29))
+      const cluster = answering(existing("delete"), "DescribeConfigs", refusal(29))
       const { lines, ...result } = yield* outcome(cluster)
       assert.deepStrictEqual(result, { topic, outcome: "unreadable", policy: undefined })
       assert.deepStrictEqual(
@@ -266,17 +269,17 @@ describe("a topic that exists", () => {
         assert.strictEqual(error.reason, "Unauthorized")
         assert.include(error.message, "DESCRIBE_CONFIGS")
       }
-      assert.strictEqual(asked(cluster, "alterConfigs"), 0)
+      assert.strictEqual(asked(cluster, "IncrementalAlterConfigs"), 0)
     })
   )
 
   it.effect("is fine without the right to create one, and may be forbidden to describe", () =>
     Effect.gen(function* () {
       assert.strictEqual(
-        (yield* outcome(answering(existing("compact"), "createTopic", refusal(29)))).outcome,
+        (yield* outcome(answering(existing("compact"), "CreateTopics", refusal(29)))).outcome,
         "verified"
       )
-      const hidden = answering(existing("compact"), "metadata", {
+      const hidden = answering(existing("compact"), "Metadata", {
         brokers: [],
         controllerId: -1,
         topics: [{ errorCode: 29, name: topic, id: undefined, partitions: [] }]
@@ -289,10 +292,10 @@ describe("a topic that exists", () => {
   it.effect("one attempt: what may pass is for the caller to retry", () =>
     Effect.gen(function* () {
       const cluster = existing("compact")
-      cluster.before = (request) => (request === "metadata" ? Effect.fail(connectionError("Closed")) : undefined)
+      cluster.before = (request) => (request === "Metadata" ? Effect.fail(connectionError("Closed")) : undefined)
       const error = yield* Effect.flip(outcome(cluster))
       assert.strictEqual(error._tag, "KafkaConnectionError")
-      assert.strictEqual(asked(cluster, "metadata"), 1)
+      assert.strictEqual(asked(cluster, "Metadata"), 1)
     })
   )
 })

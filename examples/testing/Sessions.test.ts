@@ -75,7 +75,7 @@ describe("Sessions", () => {
     Effect.gen(function* () {
       const kafka = yield* EmbeddedKafka.EmbeddedKafka
       const sessions = yield* Sessions.Sessions
-      yield* kafka.inject({ _tag: "Disconnect", applied: true }, { request: "produce", times: 1 })
+      yield* kafka.inject({ _tag: "Disconnect", applied: true }, { request: "Produce", times: 1 })
       const login = yield* Effect.fork(sessions.login("ada"))
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(yield* sessions.userOf(yield* Fiber.join(login)), Option.some("ada"))

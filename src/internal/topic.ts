@@ -232,7 +232,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
 
   const reconcile = (before: string): Effect.Effect<EnsureOutcome, EnsureError> =>
     Effect.gen(function* () {
-      const answer = yield* client.alterConfigs(topic, { [POLICY]: declared })
+      const answer = yield* client.alterConfigs({ topic, set: { [POLICY]: declared } })
       if (answer.errorCode !== 0) {
         const error = brokerError({
           code: answer.errorCode,

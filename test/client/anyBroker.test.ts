@@ -1,10 +1,10 @@
 /** Which brokers are asked, and what is told if none of them can answer: on a driver that is made up. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either, Fiber, type Scope, TestClock } from "effect"
-import { Codec, EmbeddedKafka, KafkaClient, KafkaError, KafkaTableWriter } from "../../src/index.ts"
+import { Codec, EmbeddedKafka, KafkaClient, KafkaError, type KafkaProtocol, KafkaTableWriter } from "../../src/index.ts"
+import { answering, type Answers } from "../support/answering.ts"
 
-type Connection = KafkaClient.BrokerConnection
-type Behaviour = Partial<Connection> & {
+type Behaviour = Answers & {
   /** What comes of connecting to it. */
   readonly connect?: Effect.Effect<void, KafkaError.ConnectionError>
 }
@@ -12,18 +12,27 @@ type Behaviour = Partial<Connection> & {
 const fails = (reason: KafkaError.ConnectionReason, host = "?", request = "connect") =>
   new KafkaError.ConnectionError({ reason, broker: `${host}:9092`, request })
 
-const NOTHING: Connection = {
-  address: "",
-  isOpen: () => true,
-  metadata: () => Effect.succeed({ brokers: [], controllerId: -1, topics: [] }),
-  listOffsets: () => Effect.succeed({ partitions: [] }),
-  fetch: () => Effect.succeed({ errorCode: 0, throttleMillis: 0, partitions: [] }),
-  initProducerId: Effect.succeed({ errorCode: 0, producerId: 7n, producerEpoch: 0 }),
-  produce: () => Effect.succeed({ throttleMillis: 0, partitions: [] }),
-  createTopic: () => Effect.succeed({ errorCode: 0, errorMessage: undefined }),
-  describeConfigs: () => Effect.succeed({ errorCode: 0, errorMessage: undefined, configs: [] }),
-  alterConfigs: () => Effect.succeed({ errorCode: 0, errorMessage: undefined })
+const NOTHING: { readonly [N in KafkaProtocol.ApiName]: KafkaProtocol.Response<N> } = {
+  Metadata: { brokers: [], controllerId: -1, topics: [] },
+  ListOffsets: { partitions: [] },
+  Fetch: { errorCode: 0, throttleMillis: 0, partitions: [] },
+  InitProducerId: { errorCode: 0, producerId: 7n, producerEpoch: 0 },
+  Produce: { throttleMillis: 0, partitions: [] },
+  CreateTopics: { errorCode: 0, errorMessage: undefined },
+  DescribeConfigs: { errorCode: 0, errorMessage: undefined, configs: [] },
+  IncrementalAlterConfigs: { errorCode: 0, errorMessage: undefined }
 }
+
+const connectionTo = (host: string, answers: Answers): KafkaClient.BrokerConnection =>
+  answering(
+    {
+      address: `${host}:9092`,
+      features: undefined,
+      isOpen: () => true,
+      request: (name) => Effect.succeed(NOTHING[name])
+    },
+    answers
+  )
 
 /** A client of brokers that behave so, and which of them were asked, in order. */
 const brokers = (behaviours: Readonly<Record<string, Behaviour>>) => {
@@ -34,7 +43,7 @@ const brokers = (behaviours: Readonly<Record<string, Behaviour>>) => {
     connect: ({ host }) => {
       asked.push(host)
       const behaviour = behaviours[host]
-      return Effect.as(behaviour.connect ?? Effect.void, { ...NOTHING, ...behaviour, address: `${host}:9092` })
+      return Effect.as(behaviour.connect ?? Effect.void, connectionTo(host, behaviour))
     }
   })
   return { asked, client }
@@ -42,7 +51,7 @@ const brokers = (behaviours: Readonly<Record<string, Behaviour>>) => {
 
 const noIds = (errorCode: number) => Effect.succeed({ errorCode, producerId: -1n, producerEpoch: -1 })
 
-const ids = { errorCode: 0, producerId: 7n, producerEpoch: 0 }
+const ids = NOTHING.InitProducerId
 
 const DENIALS = ["Authentication", "Tls", "UnsupportedVersion"] as const
 const PASSING = ["Unreachable", "Timeout", "Closed", "Protocol"] as const
@@ -85,7 +94,7 @@ describe("a request that any broker answers", () => {
   it.scoped("one that is slow still answers after another one has failed", () =>
     Effect.gen(function* () {
       const { asked, client } = brokers({
-        a: { initProducerId: Effect.delay(NOTHING.initProducerId, "3 seconds") },
+        a: { InitProducerId: () => Effect.delay(Effect.succeed(ids), "3 seconds") },
         b: { connect: fails("Unreachable") }
       })
       const fiber = yield* Effect.fork(Effect.flatMap(client, (it) => it.initProducerId))
@@ -97,17 +106,17 @@ describe("a request that any broker answers", () => {
   )
 
   const refusing = {
-    initProducerId: (errorCode: number): Behaviour => ({ initProducerId: noIds(errorCode) }),
-    describeConfigs: (errorCode: number): Behaviour => ({
-      describeConfigs: () => Effect.succeed({ errorCode, errorMessage: "no", configs: [] })
+    InitProducerId: (errorCode: number): Behaviour => ({ InitProducerId: () => noIds(errorCode) }),
+    DescribeConfigs: (errorCode: number): Behaviour => ({
+      DescribeConfigs: () => Effect.succeed({ errorCode, errorMessage: "no", configs: [] })
     })
   }
   type Ask = (client: KafkaClient.KafkaClient) => Effect.Effect<{ readonly errorCode: number }, KafkaError.KafkaError>
-  const requests: Readonly<Record<"initProducerId" | "describeConfigs", Ask>> = {
-    initProducerId: (client) => client.initProducerId,
-    describeConfigs: (client) => client.describeConfigs("t")
+  const requests: Readonly<Record<"InitProducerId" | "DescribeConfigs", Ask>> = {
+    InitProducerId: (client) => client.initProducerId,
+    DescribeConfigs: (client) => client.describeConfigs("t")
   }
-  for (const request of ["initProducerId", "describeConfigs"] as const) {
+  for (const request of ["InitProducerId", "DescribeConfigs"] as const) {
     const codeFrom = (behaviours: Readonly<Record<string, Behaviour>>) =>
       Effect.gen(function* () {
         const { asked, client } = brokers(behaviours)
@@ -143,7 +152,7 @@ describe("a request that any broker answers", () => {
 
   it.scoped("a refusal keeps the connection", () =>
     Effect.gen(function* () {
-      const { asked, client } = brokers({ a: { initProducerId: noIds(14) } })
+      const { asked, client } = brokers({ a: { InitProducerId: () => noIds(14) } })
       const made = yield* client
       for (let i = 0; i < 3; i++) assert.strictEqual((yield* made.initProducerId).errorCode, 14)
       assert.deepStrictEqual(asked, ["a"])
@@ -162,11 +171,12 @@ describe("a request that any broker answers", () => {
           Effect.suspend(() => {
             asked.add(host)
             return up
-              ? Effect.succeed({
-                  ...NOTHING,
-                  metadata: () => Effect.succeed({ brokers: told, controllerId: 0, topics: [] }),
-                  initProducerId: Effect.fail(fails("Closed"))
-                })
+              ? Effect.succeed(
+                  connectionTo(host, {
+                    Metadata: () => Effect.succeed({ brokers: told, controllerId: 0, topics: [] }),
+                    InitProducerId: () => Effect.fail(fails("Closed"))
+                  })
+                )
               : Effect.fail(fails("Unreachable"))
           })
       })
@@ -192,9 +202,9 @@ describe("a request for the controller", () => {
         return Effect.succeed(host === controller ? { errorCode: 0, errorMessage: undefined } : NOT_CONTROLLER)
       }
       return {
-        metadata: () => Effect.sync(() => ({ brokers: known, controllerId: told(host), topics: [] })),
-        createTopic: change,
-        alterConfigs: change
+        Metadata: () => Effect.sync(() => ({ brokers: known, controllerId: told(host), topics: [] })),
+        CreateTopics: change,
+        IncrementalAlterConfigs: change
       }
     }
     const { client } = brokers({ a: behaviour("a"), b: behaviour("b"), c: behaviour("c") })
@@ -203,10 +213,10 @@ describe("a request for the controller", () => {
 
   const request = { topic: "t", partitions: 1, replicationFactor: 1, configs: {}, timeoutMillis: 1 }
   const changes = {
-    createTopic: (client: KafkaClient.KafkaClient) => client.createTopic(request),
-    alterConfigs: (client: KafkaClient.KafkaClient) => client.alterConfigs("t", {})
+    CreateTopics: (client: KafkaClient.KafkaClient) => client.createTopic(request),
+    IncrementalAlterConfigs: (client: KafkaClient.KafkaClient) => client.alterConfigs({ topic: "t", set: {} })
   }
-  for (const name of ["createTopic", "alterConfigs"] as const) {
+  for (const name of ["CreateTopics", "IncrementalAlterConfigs"] as const) {
     const run = (client: Effect.Effect<KafkaClient.KafkaClient, never, Scope.Scope>) =>
       Effect.flatMap(client, changes[name])
 
@@ -241,11 +251,11 @@ describe("a request for the controller", () => {
     Effect.gen(function* () {
       const { client } = brokers({
         a: {
-          metadata: () => Effect.succeed({ brokers: known, controllerId: 0, topics: [] }),
-          createTopic: () => Effect.fail(fails("Timeout", "a", "CreateTopics"))
+          Metadata: () => Effect.succeed({ brokers: known, controllerId: 0, topics: [] }),
+          CreateTopics: () => Effect.fail(fails("Timeout", "a", "CreateTopics"))
         }
       })
-      const made = yield* Effect.either(Effect.flatMap(client, changes.createTopic))
+      const made = yield* Effect.either(Effect.flatMap(client, changes.CreateTopics))
       assert.deepStrictEqual(Either.isLeft(made) && made.left.reason, "Timeout")
     })
   )
@@ -256,7 +266,7 @@ describe("a writer on a cluster of which one broker has no producer ids to give"
     it.scopedLive(`broker ${node}: it is acquired, and writes`, () =>
       Effect.gen(function* () {
         const kafka = yield* EmbeddedKafka.EmbeddedKafka
-        yield* kafka.inject({ _tag: "ErrorCode", code: 14 }, { request: "initProducerId", node })
+        yield* kafka.inject({ _tag: "ErrorCode", code: 14 }, { request: "InitProducerId", node })
         const writer = yield* KafkaTableWriter.make({
           topic: "t",
           value: Codec.utf8,

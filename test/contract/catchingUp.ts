@@ -121,7 +121,7 @@ export const catchingUp = (test: Suite): void => {
         topic,
         numbers(20).map((i) => ({ key: `key-${i}`, value: "1", partition: i % 2 }))
       )
-      const slow = yield* held(yield* kafka.client, ["fetch"])
+      const slow = yield* held(yield* kafka.client, ["Fetch"])
       const begin = performance.now()
       const [degraded, failed] = yield* Effect.all(
         [
@@ -180,7 +180,7 @@ export const catchingUp = (test: Suite): void => {
     Effect.gen(function* () {
       const topic = yield* kafka.topic()
       yield* kafka.append(topic, [{ key: "a", value: "1" }])
-      const slow = yield* held(yield* kafka.client, ["fetch"])
+      const slow = yield* held(yield* kafka.client, ["Fetch"])
       let opened = 0
       const client: typeof slow.client = {
         ...slow.client,

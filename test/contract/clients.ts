@@ -1,9 +1,10 @@
 /** Clients between a table and its cluster, that do what a cluster does at times, when the test wants it. */
 import * as Effect from "effect/Effect"
 import { KafkaError, type KafkaClient } from "../../src/index.ts"
+import { answering } from "../support/answering.ts"
 
 /** What `held` can hold. */
-export type Step = "connect" | "describeTopic" | "listOffsets" | "initProducerId" | "fetch" | "produce"
+export type Step = "connect" | "describeTopic" | "ListOffsets" | "InitProducerId" | "Fetch" | "Produce"
 
 export interface Held {
   readonly client: KafkaClient.KafkaClient
@@ -33,15 +34,16 @@ export const held = (client: KafkaClient.KafkaClient, steps: ReadonlyArray<Step>
         ...client,
         connect: (broker) =>
           at("connect")(client.connect(broker)).pipe(
-            Effect.map((connection) => ({
-              ...connection,
-              fetch: (request) => at("fetch")(connection.fetch(request)),
-              produce: (request) => at("produce")(connection.produce(request))
-            }))
+            Effect.map((connection) =>
+              answering(connection, {
+                Fetch: (request, ask) => at("Fetch")(ask(request)),
+                Produce: (request, ask) => at("Produce")(ask(request))
+              })
+            )
           ),
         describeTopic: (topic) => at("describeTopic")(client.describeTopic(topic)),
-        listOffsets: (topic, what) => at("listOffsets")(client.listOffsets(topic, what)),
-        initProducerId: at("initProducerId")(client.initProducerId)
+        listOffsets: (topic, what) => at("ListOffsets")(client.listOffsets(topic, what)),
+        initProducerId: at("InitProducerId")(client.initProducerId)
       },
       waiting: Effect.sync(() => waiting),
       release: Effect.asVoid(latch.open),
@@ -77,13 +79,14 @@ export const breaking = (client: KafkaClient.KafkaClient, nth: number): KafkaCli
       Effect.map(client.connect(broker), (connection) => {
         let isOpen = true
         return {
-          ...connection,
-          isOpen: () => isOpen && connection.isOpen(),
-          fetch: (request) =>
-            Effect.flatMap(connection.fetch(request), (answer) => {
-              if (++fetches % nth === 0) isOpen = false
-              return isOpen ? Effect.succeed(answer) : Effect.fail(closed("Fetch"))
-            })
+          ...answering(connection, {
+            Fetch: (request, ask) =>
+              Effect.flatMap(ask(request), (answer) => {
+                if (++fetches % nth === 0) isOpen = false
+                return isOpen ? Effect.succeed(answer) : Effect.fail(closed("Fetch"))
+              })
+          }),
+          isOpen: () => isOpen && connection.isOpen()
         }
       })
   }
@@ -104,24 +107,25 @@ export const corrupting = (client: KafkaClient.KafkaClient, offset: number, time
   const corrupted: KafkaClient.KafkaClient = {
     ...client,
     connect: (broker) =>
-      Effect.map(client.connect(broker), (connection) => ({
-        ...connection,
-        fetch: (request) =>
-          Effect.map(connection.fetch(request), (answer) => ({
-            ...answer,
-            partitions: answer.partitions.map((one) => {
-              const asked = request.partitions.find(({ partition }) => partition === one.partition)
-              if (one.records.length === 0 || asked === undefined || asked.fetchOffset < offset || left === 0)
-                return one
-              left--
-              const records = Buffer.from(one.records)
-              // what comes behind the value is one byte, the count of headers
-              const end = 12 + records.readInt32BE(8)
-              records[end - 2] ^= 1
-              return { ...one, records }
-            })
-          }))
-      }))
+      Effect.map(client.connect(broker), (connection) =>
+        answering(connection, {
+          Fetch: (request, ask) =>
+            Effect.map(ask(request), (answer) => ({
+              ...answer,
+              partitions: answer.partitions.map((one) => {
+                const asked = request.partitions.find(({ partition }) => partition === one.partition)
+                if (one.records.length === 0 || asked === undefined || asked.fetchOffset < offset || left === 0)
+                  return one
+                left--
+                const records = Buffer.from(one.records)
+                // what comes behind the value is one byte, the count of headers
+                const end = 12 + records.readInt32BE(8)
+                records[end - 2] ^= 1
+                return { ...one, records }
+              })
+            }))
+        })
+      )
   }
   return { client: corrupted, times: Effect.sync(() => times - left) }
 }

@@ -4,7 +4,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type { Duration } from "effect"
 import { assert } from "vitest"
-import type { KafkaClient } from "../../src/index.ts"
+import type { KafkaClient, KafkaProtocol } from "../../src/index.ts"
 import { leftovers } from "../support/leftovers.ts"
 import { eventually, facts, failureOf, numbers } from "../support/live.ts"
 import { held, type Step } from "./clients.ts"
@@ -30,13 +30,13 @@ const leavesNothing = <A, E>(
   )
 
 /** Nothing comes for a minute. */
-const longPoll = ({ partitions, topic }: KafkaClient.TopicDescription): KafkaClient.FetchRequest => ({
-  topic,
+const longPoll = ({ partitions, topic }: KafkaClient.TopicDescription): KafkaProtocol.FetchRequest => ({
   isolation: "read_committed",
   maxWaitMillis: 60_000,
   minBytes: 1_000_000_000,
   maxBytes: 1_000_000_000,
   partitions: partitions.map(({ leaderEpoch, partition }) => ({
+    topic,
     partition,
     leaderEpoch,
     fetchOffset: 0,
@@ -99,7 +99,7 @@ export const closing = (test: Suite): void => {
       }
     }))
 
-  const steps: ReadonlyArray<Step> = ["connect", "describeTopic", "listOffsets", "fetch"]
+  const steps: ReadonlyArray<Step> = ["connect", "describeTopic", "ListOffsets", "Fetch"]
   test(`interrupted while ${steps.join(", ")} has no answer, a table leaves nothing`, (kafka) =>
     Effect.gen(function* () {
       const topic = yield* filled(kafka)
@@ -151,7 +151,7 @@ export const closing = (test: Suite): void => {
         [...written].filter(([, times]) => times > 1),
         []
       )
-      for (const step of ["describeTopic", "initProducerId", "connect", "produce"] as const) {
+      for (const step of ["describeTopic", "InitProducerId", "connect", "Produce"] as const) {
         yield* leavesNothing(
           kafka,
           step,
@@ -203,7 +203,7 @@ export const closing = (test: Suite): void => {
       yield* table.awaitPosition(yield* writer.set("a", "1"))
       assert.isAtLeast(yield* kafka.connections, 4)
       // a long poll that is under way
-      const polling = yield* Effect.fork(Effect.flip(own.fetch(longPoll(description))))
+      const polling = yield* Effect.fork(Effect.flip(own.request("Fetch", longPoll(description))))
       yield* Effect.sleep("100 millis")
 
       yield* Scope.close(scope, Exit.void)
@@ -212,7 +212,7 @@ export const closing = (test: Suite): void => {
         /^Closed during \w+, broker \S+ \(this KafkaClient was released: its layer must outlive whoever uses it\)\. The broker has nothing to do with it\.$/
       for (const error of [
         yield* Fiber.join(polling),
-        yield* Effect.flip(own.metadata([topic])),
+        yield* Effect.flip(own.request("Metadata", { topics: [topic] })),
         yield* Effect.flip(Effect.scoped(client.connect(broker))),
         yield* Effect.flip(client.describeTopic(topic)),
         yield* Effect.flip(client.initProducerId)

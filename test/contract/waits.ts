@@ -123,7 +123,7 @@ export const waits = (test: Suite): void => {
   test("a barrier's timeout names what is behind, and the table goes on", (kafka) =>
     Effect.gen(function* () {
       const topic = yield* kafka.topic({ partitions: 2 })
-      const slow = yield* held(yield* kafka.client, ["fetch"])
+      const slow = yield* held(yield* kafka.client, ["Fetch"])
       const table = yield* tableOn(slow.client, topic, { catchUpTimeout: "300 millis", waitTimeout: "200 millis" })
       yield* kafka.append(topic, [{ key: "a", value: "1", partition: 1 }])
       const error = failureOf(yield* Effect.exit(table.barrier()))

@@ -270,7 +270,7 @@ export const writing = (test: Suite): void => {
         const hour = 3_600_000
         const topic = yield* kafka.topic({ configs: { "message.timestamp.before.max.ms": `${hour}` } })
         const client = yield* kafka.client
-        const slow = yield* held(client, ["produce"])
+        const slow = yield* held(client, ["Produce"])
         const writer = yield* writerOn(slow.client, topic, { compression })
         const now = Math.floor(yield* Clock.currentTimeMillis)
         const first = yield* Effect.fork(writer.set("first", "0"))
@@ -374,7 +374,7 @@ export const writing = (test: Suite): void => {
   test("what was accepted is written, although nobody waits for it any more; flush waits for it", (kafka) =>
     Effect.gen(function* () {
       const topic = yield* kafka.topic()
-      const slow = yield* held(yield* kafka.client, ["produce"])
+      const slow = yield* held(yield* kafka.client, ["Produce"])
       const writer = yield* writerOn(slow.client, topic)
       const write = (i: number) => Effect.fork(writer.set(`k${i}`, "1"))
       const first = yield* write(0)
@@ -398,7 +398,7 @@ export const writing = (test: Suite): void => {
   test("closing delivers what was accepted, and takes no more", (kafka) =>
     Effect.gen(function* () {
       const topic = yield* kafka.topic({ partitions: 2 })
-      const slow = yield* held(yield* kafka.client, ["produce"])
+      const slow = yield* held(yield* kafka.client, ["Produce"])
       const scope = yield* Scope.make()
       const writer = yield* Scope.extend(writerOn(slow.client, topic, { maxBatchBytes: 10_000 }), scope)
       const writes = yield* Effect.forkScoped(

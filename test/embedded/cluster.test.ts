@@ -1,12 +1,14 @@
 /** What brokers answer, and what administration does: codes and words are those of Apache Kafka 4.1. */
 import { assert, describe, it } from "@effect/vitest"
+import type { KafkaProtocol } from "../../src/index.ts"
 import { appendRecords } from "../../src/internal/embedded/appending.ts"
 import { Cluster } from "../../src/internal/embedded/cluster.ts"
 import { Refused } from "../../src/internal/embedded/codes.ts"
 import * as requests from "../../src/internal/embedded/requests.ts"
+import { unread } from "../../src/internal/protocol/fetch.ts"
 import { FetchedBatches } from "../../src/internal/recordBatch/fetchedBatches.ts"
 import { batch, batchAround, record, resealed } from "../recordBatch/support.ts"
-import { created, fetchOf, granted, produceOf, refusedWith, seen, sent, topic } from "./support.ts"
+import { created, fetchOf, granted, produceOf, ref, refusedWith, seen, sent, topic } from "./support.ts"
 
 const COMPACTED = { "cleanup.policy": "compact" }
 
@@ -14,19 +16,19 @@ const COMPACTED = { "cleanup.policy": "compact" }
 const NOW = 1_700_000_000_000
 
 const produce = (cluster: Cluster, records: Uint8Array, node = 0, partition = 0) =>
-  requests.produce(cluster, node, produceOf(records, { partitions: [{ partition, records }] }), NOW).partitions[0]
+  requests.produce(cluster, node, produceOf(records, { partitions: [{ topic: ref, partition, records }] }), NOW)
+    .partitions[0]
 
 const fetch = (cluster: Cluster, node: number, ...asked: Parameters<typeof fetchOf>) =>
   requests.fetch(cluster, node, fetchOf(...asked)).partitions[0]
 
 const list = (cluster: Cluster, node: number, rest: { readonly [key: string]: number } = {}) =>
   requests.listOffsets(cluster, node, {
-    topic,
     isolation: "read_committed",
-    partitions: [{ partition: 0, leaderEpoch: -1, timestamp: -1, ...rest }]
+    partitions: [{ topic: ref, partition: 0, leaderEpoch: -1, timestamp: -1, ...rest }]
   }).partitions[0]
 
-describe("produce", () => {
+describe("Produce", () => {
   const refusals = [
     ["a record without a key, to a compacted topic", 87, batch(0, [record("a", "1"), record(null, "2")])],
     ["a batch above max.message.bytes", 10, sent([`a=${"x".repeat(2_000)}`])],
@@ -61,6 +63,7 @@ describe("produce", () => {
     created(cluster, { configs: COMPACTED })
     const message = "Compacted topic cannot accept message without key in topic partition registry-0"
     assert.deepStrictEqual(produce(cluster, batch(0, [record("a", "1"), record(null, "2")])), {
+      topic: ref,
       partition: 0,
       errorCode: 87,
       baseOffset: -1,
@@ -88,6 +91,7 @@ describe("produce", () => {
         `[${NOW - 1_000}, ${NOW + 500}]`
     })
     assert.deepStrictEqual(produce(cluster, at(-1_001, 0, 501)), {
+      topic: ref,
       partition: 0,
       errorCode: 32,
       baseOffset: -1,
@@ -122,7 +126,8 @@ describe("produce", () => {
     const codes = [0, 1, 2].map((node) => produce(cluster, sent(["a=1"]), node).errorCode)
     assert.deepStrictEqual(codes, [0, 6, 6])
     assert.strictEqual(produce(cluster, sent(["a=1"]), 0, 1).errorCode, 3)
-    const elsewhere = produceOf(sent(["a=1"]), { topic: { name: "other", id: undefined } })
+    const [asked] = produceOf(sent(["a=1"])).partitions
+    const elsewhere = produceOf(sent(["a=1"]), { partitions: [{ ...asked, topic: { name: "other", id: undefined } }] })
     assert.strictEqual(requests.produce(cluster, 0, elsewhere, 0).partitions[0].errorCode, 3)
   })
 
@@ -169,7 +174,7 @@ describe("produce", () => {
   })
 })
 
-describe("fetch", () => {
+describe("Fetch", () => {
   const filled = (replicationFactor = 1): Cluster => {
     const cluster = new Cluster(3)
     created(cluster, { partitions: 2, replicationFactor })
@@ -180,8 +185,7 @@ describe("fetch", () => {
   it("is by topic id where there is one, by name where there is none", () => {
     const cluster = filled()
     const { id } = granted(cluster.topicNamed(topic))
-    const code = (ref: { readonly name: string; readonly id: string | undefined }) =>
-      fetch(cluster, 0, {}, { topic: ref }).errorCode
+    const code = (topic: KafkaProtocol.TopicRef) => fetch(cluster, 0, { topic }).errorCode
     assert.deepStrictEqual(
       [
         code({ name: topic, id }),
@@ -202,7 +206,7 @@ describe("fetch", () => {
     const at = (fetchOffset: number) => fetch(cluster, 0, { fetchOffset })
     assert.deepStrictEqual(
       [-1, 0, 4].map((offset) => at(offset)),
-      [-1, 0, 4].map(() => requests.unread(0, 1))
+      [-1, 0, 4].map(() => unread({ topic: ref, partition: 0 }, 1))
     )
     assert.deepInclude(at(3), { errorCode: 0, highWatermark: 3, logStartOffset: 1, records: Buffer.alloc(0) })
   })
@@ -262,6 +266,7 @@ describe("fetch", () => {
             {
               maxBytes,
               partitions: [0, 1].map((partition) => ({
+                topic: ref,
                 partition,
                 leaderEpoch: -1,
                 fetchOffset: 0,
@@ -295,7 +300,7 @@ describe("fetch", () => {
   })
 })
 
-describe("listOffsets", () => {
+describe("ListOffsets", () => {
   it("tells the ends, and the first record that is young enough", () => {
     const cluster = new Cluster(1)
     const [partition] = created(cluster).partitions
@@ -317,12 +322,12 @@ describe("listOffsets", () => {
   })
 })
 
-describe("metadata", () => {
+describe("Metadata", () => {
   it("names brokers that run, and topics with their leaders", () => {
     const cluster = new Cluster(2)
     const { id } = created(cluster, { partitions: 2 })
     cluster.stopNode(1)
-    const { brokers, controllerId, topics } = requests.metadata(cluster, [topic, "other", "no name"])
+    const { brokers, controllerId, topics } = requests.metadata(cluster, { topics: [topic, "other", "no name"] })
     assert.deepStrictEqual([brokers.map(({ nodeId }) => nodeId), controllerId], [[0], 0])
     assert.deepStrictEqual(topics, [
       {
@@ -338,7 +343,7 @@ describe("metadata", () => {
       { errorCode: 17, name: "no name", id: undefined, partitions: [] }
     ])
     cluster.stopNode(0)
-    assert.strictEqual(requests.metadata(cluster, []).controllerId, -1)
+    assert.strictEqual(requests.metadata(cluster, { topics: [] }).controllerId, -1)
   })
 })
 
@@ -352,7 +357,7 @@ describe("topics", () => {
       readonly configs?: Readonly<Record<string, string>>
     } = {}
   ) =>
-    requests.createTopic(new Cluster(3), {
+    requests.createTopics(new Cluster(3), {
       topic: name,
       partitions: 1,
       replicationFactor: 1,
@@ -451,8 +456,8 @@ describe("topics", () => {
     const second = created(cluster)
     assert.notStrictEqual(second.id, first.id)
     assert.match(second.id, /^[A-Za-z0-9_-]{22}$/)
-    assert.strictEqual(fetch(cluster, 0, {}, { topic: { name: topic, id: first.id } }).errorCode, 100)
-    assert.deepInclude(fetch(cluster, 0, {}, { topic: { name: topic, id: second.id } }), { highWatermark: 0 })
+    assert.strictEqual(fetch(cluster, 0, { topic: { name: topic, id: first.id } }).errorCode, 100)
+    assert.deepInclude(fetch(cluster, 0, { topic: { name: topic, id: second.id } }), { highWatermark: 0 })
     // its producers are not known
     assert.strictEqual(
       produce(cluster, sent(["a=1"], { producerId: 1n, producerEpoch: 2, baseSequence: 9 })).errorCode,
@@ -485,7 +490,7 @@ describe("topics", () => {
   it("have configs: their own, and Kafka's defaults", () => {
     const cluster = new Cluster(1)
     created(cluster, { configs: { "retention.ms": "5", "segment.ms": "9" } })
-    const configs = () => new Map(requests.describeConfigs(cluster, topic).configs.map((c) => [c.name, c]))
+    const configs = () => new Map(requests.describeConfigs(cluster, { topic }).configs.map((c) => [c.name, c]))
     assert.deepStrictEqual(configs().get("retention.ms"), { name: "retention.ms", value: "5", explicit: true })
     assert.deepStrictEqual(configs().get("cleanup.policy"), {
       name: "cleanup.policy",
@@ -493,15 +498,16 @@ describe("topics", () => {
       explicit: false
     })
     assert.strictEqual(configs().size, 33)
-    const set = (name: string, value: string) => requests.alterConfigs(cluster, topic, { [name]: value }).errorCode
+    const set = (name: string, value: string) =>
+      requests.alterConfigs(cluster, { topic, set: { [name]: value } }).errorCode
     assert.deepStrictEqual([set("retention.ms", "7"), set("retention.ms", "x"), set("foo", "1")], [0, 40, 40])
     assert.strictEqual(configs().get("retention.ms")?.value, "7")
     assert.strictEqual(configs().get("segment.ms")?.value, "9")
     granted(cluster.alterConfigs(topic, { "retention.ms": undefined }))
     assert.deepInclude(configs().get("retention.ms"), { value: "604800000", explicit: false })
-    assert.strictEqual(requests.alterConfigs(cluster, "other", {}).errorCode, 3)
-    assert.strictEqual(requests.describeConfigs(cluster, "other").errorCode, 3)
-    assert.strictEqual(requests.describeConfigs(cluster, "no name").errorCode, 17)
+    assert.strictEqual(requests.alterConfigs(cluster, { topic: "other", set: {} }).errorCode, 3)
+    assert.strictEqual(requests.describeConfigs(cluster, { topic: "other" }).errorCode, 3)
+    assert.strictEqual(requests.describeConfigs(cluster, { topic: "no name" }).errorCode, 17)
   })
 
   it("lose records where their policy is to delete, and nowhere else", () => {

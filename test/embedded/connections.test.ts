@@ -22,7 +22,7 @@ describe("a fetch that waits", () => {
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka)
-      const fetch = yield* Effect.fork(timed(connection.fetch(fetchOf())))
+      const fetch = yield* Effect.fork(timed(connection.request("Fetch", fetchOf())))
       assert.isFalse(yield* isDone(fetch))
       yield* kafka.append(topic, [{ key: "a", value: "1" }])
       const { millis, value } = yield* Fiber.join(fetch)
@@ -34,7 +34,7 @@ describe("a fetch that waits", () => {
   it.scoped("is answered when its time is up, and not before", () =>
     Effect.gen(function* () {
       const connection = yield* connected(yield* withTopic())
-      const fetch = yield* Effect.fork(timed(connection.fetch(fetchOf({}, { maxWaitMillis: 700 }))))
+      const fetch = yield* Effect.fork(timed(connection.request("Fetch", fetchOf({}, { maxWaitMillis: 700 }))))
       yield* TestClock.adjust(699)
       assert.isFalse(yield* isDone(fetch))
       yield* TestClock.adjust(1)
@@ -48,12 +48,12 @@ describe("a fetch that waits", () => {
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka)
-      const fetch = yield* Effect.fork(connection.fetch(fetchOf({}, { minBytes: 100 })))
+      const fetch = yield* Effect.fork(connection.request("Fetch", fetchOf({}, { minBytes: 100 })))
       yield* kafka.append(topic, [{ key: "a", value: "1" }])
       assert.isFalse(yield* isDone(fetch))
       yield* kafka.append(topic, [{ key: "b", value: "1" }])
       assert.deepStrictEqual(seen((yield* Fiber.join(fetch)).partitions[0].records), ["0:a=1", "1:b=1"])
-      const more = yield* Effect.fork(connection.fetch(fetchOf({}, { minBytes: 1_000 })))
+      const more = yield* Effect.fork(connection.request("Fetch", fetchOf({}, { minBytes: 1_000 })))
       assert.isFalse(yield* isDone(more))
       yield* TestClock.adjust(500)
       assert.deepStrictEqual(seen((yield* Fiber.join(more)).partitions[0].records), ["0:a=1", "1:b=1"])
@@ -65,8 +65,8 @@ describe("a fetch that waits", () => {
       const kafka = yield* withTopic()
       const committed = yield* connected(kafka)
       const uncommitted = yield* connected(kafka)
-      const fetch = yield* Effect.fork(committed.fetch(fetchOf()))
-      const dirty = yield* Effect.fork(uncommitted.fetch(fetchOf({}, { isolation: "read_uncommitted" })))
+      const fetch = yield* Effect.fork(committed.request("Fetch", fetchOf()))
+      const dirty = yield* Effect.fork(uncommitted.request("Fetch", fetchOf({}, { isolation: "read_uncommitted" })))
       const transaction = yield* kafka.transaction
       yield* transaction.append(topic, [{ key: "a", value: "1" }])
       assert.deepStrictEqual(seen((yield* Fiber.join(dirty)).partitions[0].records), ["0:a=1"])
@@ -90,8 +90,8 @@ describe("a fetch that waits", () => {
         const kafka = yield* withTopic({ replicationFactor: 2 }, 2)
         const connection = yield* connected(kafka)
         const { id } = (yield* kafka.topics).get(topic)!
-        const request = fetchOf({ leaderEpoch: 0 }, { topic: { name: topic, id } })
-        const fetch = yield* Effect.fork(timed(connection.fetch(request)))
+        const request = fetchOf({ leaderEpoch: 0, topic: { name: topic, id } })
+        const fetch = yield* Effect.fork(timed(connection.request("Fetch", request)))
         assert.isFalse(yield* isDone(fetch))
         yield* change(kafka)
         const { millis, value } = yield* Fiber.join(fetch)
@@ -108,11 +108,11 @@ describe("a fetch that waits", () => {
       const { brokers } = yield* client.describeTopic(names[0])
       const fetches = yield* Effect.forEach(names, (name) =>
         Effect.flatMap(client.connect(brokers.get(0)!), (connection) =>
-          Effect.fork(connection.fetch(fetchOf({}, { topic: { name, id: undefined } })))
+          Effect.fork(connection.request("Fetch", fetchOf({ topic: { name, id: undefined } })))
         )
       )
       yield* settle
-      const pending = Effect.map(kafka.connections, (all) => all.filter((c) => c.pending === "fetch").length)
+      const pending = Effect.map(kafka.connections, (all) => all.filter((c) => c.pending === "Fetch").length)
       assert.strictEqual(yield* pending, 1_000)
       yield* kafka.append("topic-7", [{ key: "a", value: "1" }])
       assert.deepStrictEqual(seen((yield* Fiber.join(fetches[7])).partitions[0].records), ["0:a=1"])
@@ -134,15 +134,15 @@ describe("a connection", () => {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka)
       const other = yield* connected(kafka)
-      const fetch = yield* Effect.fork(connection.fetch(fetchOf()))
+      const fetch = yield* Effect.fork(connection.request("Fetch", fetchOf()))
       yield* settle
-      const metadata = yield* Effect.fork(connection.metadata([topic]))
+      const metadata = yield* Effect.fork(connection.request("Metadata", { topics: [topic] }))
       assert.isFalse(yield* isDone(metadata))
       assert.deepStrictEqual(
         (yield* kafka.connections).map(({ pending }) => pending),
-        ["fetch", undefined]
+        ["Fetch", undefined]
       )
-      assert.strictEqual((yield* other.metadata([topic])).topics[0].errorCode, 0)
+      assert.strictEqual((yield* other.request("Metadata", { topics: [topic] })).topics[0].errorCode, 0)
       yield* kafka.append(topic, [{ key: "a", value: "1" }])
       yield* Fiber.join(fetch)
       yield* Fiber.join(metadata)
@@ -153,9 +153,9 @@ describe("a connection", () => {
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka)
-      const fetch = yield* Effect.fork(connection.fetch(fetchOf()))
+      const fetch = yield* Effect.fork(connection.request("Fetch", fetchOf()))
       yield* settle
-      const produce = yield* Effect.fork(connection.produce(produceOf(sent(["a=1"]))))
+      const produce = yield* Effect.fork(connection.request("Produce", produceOf(sent(["a=1"]))))
       yield* settle
       yield* Fiber.interrupt(produce)
       yield* TestClock.adjust(500)
@@ -167,12 +167,13 @@ describe("a connection", () => {
   )
 
   const calls: ReadonlyArray<readonly [string, Call, number]> = [
-    ["Metadata", (c) => c.metadata([]), 2_000],
-    ["Fetch", (c) => c.fetch(fetchOf({}, { maxWaitMillis: 700 })), 2_700],
-    ["Produce", (c) => c.produce(produceOf(sent(["a=1"]), { timeoutMillis: 1_000 })), 3_000],
+    ["Metadata", (c) => c.request("Metadata", { topics: [] }), 2_000],
+    ["Fetch", (c) => c.request("Fetch", fetchOf({}, { maxWaitMillis: 700 })), 2_700],
+    ["Produce", (c) => c.request("Produce", produceOf(sent(["a=1"]), { timeoutMillis: 1_000 })), 3_000],
     [
       "CreateTopics",
-      (c) => c.createTopic({ topic: "b", partitions: 1, replicationFactor: 1, configs: {}, timeoutMillis: 500 }),
+      (c) =>
+        c.request("CreateTopics", { topic: "b", partitions: 1, replicationFactor: 1, configs: {}, timeoutMillis: 500 }),
       2_500
     ]
   ]
@@ -198,15 +199,15 @@ describe("a connection", () => {
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka, { requestTimeout: "2 seconds" })
-      yield* kafka.inject({ _tag: "Hang" }, { request: "metadata", times: 1 })
-      const first = yield* Effect.fork(Effect.flip(connection.metadata([])))
-      const behind = yield* Effect.fork(Effect.flip(connection.fetch(fetchOf())))
+      yield* kafka.inject({ _tag: "Hang" }, { request: "Metadata", times: 1 })
+      const first = yield* Effect.fork(Effect.flip(connection.request("Metadata", { topics: [] })))
+      const behind = yield* Effect.fork(Effect.flip(connection.request("Fetch", fetchOf())))
       yield* settle
       yield* TestClock.adjust(2_000)
       const error = yield* Fiber.join(first)
       assert.deepStrictEqual(reasonOf(error), ["Timeout", "Metadata"])
       assert.strictEqual(yield* Fiber.join(behind), error)
-      assert.strictEqual(yield* Effect.flip(connection.metadata([])), error)
+      assert.strictEqual(yield* Effect.flip(connection.request("Metadata", { topics: [] })), error)
     })
   )
 
@@ -216,17 +217,17 @@ describe("a connection", () => {
       const stopped = yield* Deferred.make<void>()
       const scope = yield* Scope.make()
       yield* Scope.extend(
-        kafka.intercept("fetch", (_, answer) => Effect.onInterrupt(answer, () => Deferred.succeed(stopped, void 0))),
+        kafka.intercept("Fetch", (_, answer) => Effect.onInterrupt(answer, () => Deferred.succeed(stopped, void 0))),
         scope
       )
       const connection = yield* Scope.extend(connected(kafka), scope)
-      const fetch = yield* Effect.fork(Effect.flip(connection.fetch(fetchOf())))
+      const fetch = yield* Effect.fork(Effect.flip(connection.request("Fetch", fetchOf())))
       yield* settle
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual(reasonOf(yield* Fiber.join(fetch)), ["Closed", "connection"])
       assert.isFalse(connection.isOpen())
       assert.deepStrictEqual(yield* kafka.connections, [])
-      assert.strictEqual((yield* Effect.flip(connection.metadata([]))).reason, "Closed")
+      assert.strictEqual((yield* Effect.flip(connection.request("Metadata", { topics: [] }))).reason, "Closed")
       yield* settle
       assert.isTrue(yield* Deferred.isDone(stopped))
     })
@@ -244,11 +245,11 @@ describe("a connection", () => {
           ])
           const at = (offset: number) => fetchOf({}, { partitions: [{ ...one, partition: 1, fetchOffset: offset }] })
           yield* kafka.append(topic, [{ key: "a", value: "1" }], { partition: 1 })
-          yield* connection.fetch(at(0))
-          const waiting = yield* Effect.fork(connection.fetch(at(1)))
+          yield* connection.request("Fetch", at(0))
+          const waiting = yield* Effect.fork(connection.request("Fetch", at(1)))
           yield* settle
           assert.deepStrictEqual(yield* kafka.connections, [
-            { clientId: "reader", node: 1, pending: "fetch", fetching: [{ topic, partition: 1, offset: 1 }] }
+            { clientId: "reader", node: 1, pending: "Fetch", fetching: [{ topic, partition: 1, offset: 1 }] }
           ])
           yield* Fiber.interrupt(waiting)
         })
@@ -284,19 +285,19 @@ describe("a node", () => {
       const kafka = yield* withTopic({}, 2)
       const connection = yield* connected(kafka)
       const elsewhere = yield* connected(kafka, { node: 1 })
-      const fetch = yield* Effect.fork(Effect.flip(connection.fetch(fetchOf())))
+      const fetch = yield* Effect.fork(Effect.flip(connection.request("Fetch", fetchOf())))
       yield* settle
       yield* kafka.stopNode(0)
       assert.deepStrictEqual(reasonOf(yield* Fiber.join(fetch)), ["Closed", "connection"])
       assert.deepStrictEqual(reasonOf(yield* Effect.flip(connected(kafka))), ["Unreachable", "connect"])
       assert.deepStrictEqual(
-        (yield* elsewhere.metadata([])).brokers.map(({ nodeId }) => nodeId),
+        (yield* elsewhere.request("Metadata", { topics: [] })).brokers.map(({ nodeId }) => nodeId),
         [1]
       )
       assert.strictEqual((yield* kafka.topics).get(topic)!.partitions[0].leader, -1)
       yield* kafka.startNode(0)
       const again = yield* connected(kafka)
-      assert.strictEqual((yield* again.metadata([])).brokers.length, 2)
+      assert.strictEqual((yield* again.request("Metadata", { topics: [] })).brokers.length, 2)
       assert.strictEqual((yield* kafka.topics).get(topic)!.partitions[0].leader, 0)
     })
   )

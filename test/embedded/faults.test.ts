@@ -3,21 +3,23 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Option, Scope, TestClock } from "effect"
 import { KafkaError, type EmbeddedKafka, type KafkaClient } from "../../src/index.ts"
 import { settle } from "../table/support.ts"
-import { connected, fetchOf, produceOf, seen, sent, topic, withTopic } from "./support.ts"
+import { connected, fetchOf, produceOf, ref, seen, sent, topic, withTopic } from "./support.ts"
 
 const written = (kafka: EmbeddedKafka.EmbeddedKafka) =>
   Effect.map(kafka.log(topic), (records) => records.map(({ key }) => Buffer.from(key!).toString()))
 
 const metadata = (connection: KafkaClient.BrokerConnection, topics: ReadonlyArray<string> = [topic]) =>
-  Effect.map(connection.metadata(topics), (answer) => answer.topics.map(({ errorCode }) => errorCode))
+  Effect.map(connection.request("Metadata", { topics: topics }), (answer) =>
+    answer.topics.map(({ errorCode }) => errorCode)
+  )
 
 describe("Disconnect", () => {
   it.scoped("closes the connection; nothing was carried out", () =>
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka)
-      const { hits } = yield* kafka.inject({ _tag: "Disconnect" }, { request: "produce" })
-      const error = yield* Effect.flip(connection.produce(produceOf(sent(["a=1"]))))
+      const { hits } = yield* kafka.inject({ _tag: "Disconnect" }, { request: "Produce" })
+      const error = yield* Effect.flip(connection.request("Produce", produceOf(sent(["a=1"]))))
       assert.deepStrictEqual([error.reason, connection.isOpen()], ["Closed", false])
       assert.deepStrictEqual(yield* written(kafka), [])
       assert.strictEqual(yield* hits, 1)
@@ -28,8 +30,8 @@ describe("Disconnect", () => {
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka)
-      yield* kafka.inject({ _tag: "Disconnect", applied: true }, { request: "produce" })
-      const error = yield* Effect.flip(connection.produce(produceOf(sent(["a=1"]))))
+      yield* kafka.inject({ _tag: "Disconnect", applied: true }, { request: "Produce" })
+      const error = yield* Effect.flip(connection.request("Produce", produceOf(sent(["a=1"]))))
       assert.strictEqual(error.reason, "Closed")
       assert.deepStrictEqual(yield* written(kafka), ["a"])
     })
@@ -52,8 +54,8 @@ describe("Hang", () => {
       Effect.gen(function* () {
         const kafka = yield* withTopic()
         const connection = yield* connected(kafka)
-        yield* kafka.inject({ _tag: "Hang", applied }, { request: "produce" })
-        const produce = yield* Effect.fork(Effect.flip(connection.produce(produceOf(sent(["a=1"])))))
+        yield* kafka.inject({ _tag: "Hang", applied }, { request: "Produce" })
+        const produce = yield* Effect.fork(Effect.flip(connection.request("Produce", produceOf(sent(["a=1"])))))
         yield* TestClock.adjust("10 seconds")
         assert.isTrue(Option.isNone(yield* Fiber.poll(produce)))
         yield* TestClock.adjust("1 seconds")
@@ -69,8 +71,8 @@ describe("Delay", () => {
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka)
-      yield* kafka.inject({ _tag: "Delay", millis: 3_000 }, { request: "produce" })
-      const produce = yield* Effect.fork(Effect.timed(connection.produce(produceOf(sent(["a=1"])))))
+      yield* kafka.inject({ _tag: "Delay", millis: 3_000 }, { request: "Produce" })
+      const produce = yield* Effect.fork(Effect.timed(connection.request("Produce", produceOf(sent(["a=1"])))))
       yield* settle
       assert.deepStrictEqual(yield* written(kafka), ["a"])
       yield* TestClock.adjust("3 seconds")
@@ -92,21 +94,24 @@ describe("ErrorCode", () => {
       const both = [one, { ...one, partition: 1 }]
       const codes = (answer: { readonly partitions: ReadonlyArray<{ readonly errorCode: number }> }) =>
         answer.partitions.map(({ errorCode }) => errorCode)
-      assert.deepStrictEqual(codes(yield* connection.fetch(fetchOf({}, { partitions: both }))), [29, 29])
-      const batches = [0, 1].map((partition) => ({ partition, records: sent(["a=1"]) }))
+      assert.deepStrictEqual(codes(yield* connection.request("Fetch", fetchOf({}, { partitions: both }))), [29, 29])
+      const batches = [0, 1].map((partition) => ({ topic: ref, partition, records: sent(["a=1"]) }))
       assert.deepStrictEqual(
-        codes(yield* connection.produce(produceOf(sent(["a=1"]), { partitions: batches }))),
+        codes(yield* connection.request("Produce", produceOf(sent(["a=1"]), { partitions: batches }))),
         [29, 29]
       )
-      const ends = [0, 1].map((partition) => ({ partition, leaderEpoch: -1, timestamp: -1 }))
-      const asked = { topic, isolation: "read_committed", partitions: ends } as const
-      assert.deepStrictEqual(codes(yield* connection.listOffsets(asked)), [29, 29])
+      const ends = [0, 1].map((partition) => ({ topic: ref, partition, leaderEpoch: -1, timestamp: -1 }))
+      const asked = { isolation: "read_committed", partitions: ends } as const
+      assert.deepStrictEqual(codes(yield* connection.request("ListOffsets", asked)), [29, 29])
       assert.deepStrictEqual(yield* metadata(connection, [topic, "other"]), [29, 29])
-      assert.strictEqual((yield* connection.initProducerId).errorCode, 29)
-      assert.strictEqual((yield* connection.describeConfigs(topic)).errorCode, 29)
-      assert.strictEqual((yield* connection.alterConfigs(topic, { "retention.ms": "1" })).errorCode, 29)
+      assert.strictEqual((yield* connection.request("InitProducerId", { transactional: undefined })).errorCode, 29)
+      assert.strictEqual((yield* connection.request("DescribeConfigs", { topic })).errorCode, 29)
+      assert.strictEqual(
+        (yield* connection.request("IncrementalAlterConfigs", { topic, set: { "retention.ms": "1" } })).errorCode,
+        29
+      )
       const created = { topic: "b", partitions: 1, replicationFactor: 1, configs: {}, timeoutMillis: 1_000 }
-      assert.strictEqual((yield* connection.createTopic(created)).errorCode, 29)
+      assert.strictEqual((yield* connection.request("CreateTopics", created)).errorCode, 29)
       assert.deepStrictEqual(yield* written(kafka), [])
       assert.deepStrictEqual([...(yield* kafka.topics).keys()], [topic])
       assert.deepStrictEqual((yield* kafka.topics).get(topic)!.configs, { "cleanup.policy": "compact" })
@@ -126,7 +131,10 @@ describe("ErrorCode", () => {
       const [one] = fetchOf().partitions
       const fetch = (offset: number) =>
         Effect.map(
-          connection.fetch(fetchOf({}, { partitions: [one, { ...one, partition: 1, fetchOffset: offset }] })),
+          connection.request(
+            "Fetch",
+            fetchOf({}, { partitions: [one, { ...one, partition: 1, fetchOffset: offset }] })
+          ),
           ({ partitions }) =>
             partitions.map(({ errorCode, partition, records }) => [partition, errorCode, records.length > 0])
         )
@@ -138,8 +146,8 @@ describe("ErrorCode", () => {
         [0, 6, false],
         [1, 0, false]
       ])
-      const batches = [0, 1].map((partition) => ({ partition, records: sent(["b=1"]) }))
-      const answer = yield* connection.produce(produceOf(sent(["a=1"]), { partitions: batches }))
+      const batches = [0, 1].map((partition) => ({ topic: ref, partition, records: sent(["b=1"]) }))
+      const answer = yield* connection.request("Produce", produceOf(sent(["a=1"]), { partitions: batches }))
       assert.sameDeepMembers(
         answer.partitions.map(({ baseOffset, errorCode, partition }) => [partition, errorCode, baseOffset]),
         [
@@ -160,7 +168,7 @@ describe("ErrorCode", () => {
       yield* kafka.createTopic("other")
       const connection = yield* connected(kafka)
       yield* kafka.inject({ _tag: "ErrorCode", code: 29 }, { topic: "other" })
-      const { brokers, topics } = yield* connection.metadata([topic, "other"])
+      const { brokers, topics } = yield* connection.request("Metadata", { topics: [topic, "other"] })
       assert.strictEqual(brokers.length, 1)
       assert.sameDeepMembers(
         topics.map(({ errorCode, name }) => [name, errorCode]),
@@ -180,13 +188,13 @@ describe("Throttle", () => {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka)
       yield* kafka.append(topic, [{ key: "a", value: "1" }])
-      yield* kafka.inject({ _tag: "Throttle", millis: 4_000 }, { request: "fetch", times: 1 })
-      assert.deepStrictEqual(yield* connection.fetch(fetchOf()), {
+      yield* kafka.inject({ _tag: "Throttle", millis: 4_000 }, { request: "Fetch", times: 1 })
+      assert.deepStrictEqual(yield* connection.request("Fetch", fetchOf()), {
         errorCode: 0,
         throttleMillis: 4_000,
         partitions: []
       })
-      const next = yield* Effect.fork(Effect.timed(connection.fetch(fetchOf())))
+      const next = yield* Effect.fork(Effect.timed(connection.request("Fetch", fetchOf())))
       yield* TestClock.adjust("4 seconds")
       const [duration, answer] = yield* Fiber.join(next)
       assert.strictEqual(Duration.toMillis(duration), 4_000)
@@ -199,12 +207,12 @@ describe("Throttle", () => {
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka)
-      yield* kafka.inject({ _tag: "Throttle", millis: 4_000 }, { request: "produce", times: 1 })
-      const first = yield* connection.produce(produceOf(sent(["a=1"])))
+      yield* kafka.inject({ _tag: "Throttle", millis: 4_000 }, { request: "Produce", times: 1 })
+      const first = yield* connection.request("Produce", produceOf(sent(["a=1"])))
       assert.deepInclude({ ...first, code: first.partitions[0].errorCode }, { throttleMillis: 4_000, code: 0 })
       assert.deepStrictEqual(yield* written(kafka), ["a"])
       yield* TestClock.adjust("5 seconds")
-      const second = yield* connection.produce(produceOf(sent(["b=1"])))
+      const second = yield* connection.request("Produce", produceOf(sent(["b=1"])))
       assert.strictEqual(second.throttleMillis, 0)
     })
   )
@@ -217,13 +225,13 @@ describe("Truncate and Corrupt", () => {
       const connection = yield* connected(kafka)
       yield* kafka.append(topic, [{ key: "a", value: "1" }])
       yield* kafka.append(topic, [{ key: "b", value: "1" }])
-      const whole = (yield* connection.fetch(fetchOf())).partitions[0].records
+      const whole = (yield* connection.request("Fetch", fetchOf())).partitions[0].records
       const cut = whole.length / 2 + 10
       const { hits } = yield* kafka.inject({ _tag: "Truncate", bytes: cut }, { times: 1 })
-      const [answer] = (yield* connection.fetch(fetchOf())).partitions
+      const [answer] = (yield* connection.request("Fetch", fetchOf())).partitions
       assert.strictEqual(answer.records.length, cut)
       assert.deepStrictEqual(seen(answer.records), ["0:a=1"])
-      assert.deepStrictEqual((yield* connection.fetch(fetchOf())).partitions[0].records, whole)
+      assert.deepStrictEqual((yield* connection.request("Fetch", fetchOf())).partitions[0].records, whole)
       assert.strictEqual(yield* hits, 1)
     })
   )
@@ -234,7 +242,7 @@ describe("Truncate and Corrupt", () => {
       const connection = yield* connected(kafka)
       const [one] = fetchOf().partitions
       const fetch = Effect.map(
-        connection.fetch(fetchOf({}, { partitions: [one, { ...one, partition: 1 }] })),
+        connection.request("Fetch", fetchOf({}, { partitions: [one, { ...one, partition: 1 }] })),
         ({ partitions }) => partitions.map(({ records }) => records)
       )
       for (const partition of [0, 1]) yield* kafka.append(topic, [{ key: "a", value: "1" }], { partition })
@@ -257,9 +265,9 @@ describe("Truncate and Corrupt", () => {
       const connection = yield* connected(kafka)
       const { hits } = yield* kafka.inject({ _tag: "Corrupt" }, { times: 1 })
       yield* metadata(connection)
-      yield* connection.fetch(fetchOf({}, { maxWaitMillis: 0 }))
+      yield* connection.request("Fetch", fetchOf({}, { maxWaitMillis: 0 }))
       assert.strictEqual(yield* hits, 0)
-      const fetch = yield* Effect.fork(connection.fetch(fetchOf()))
+      const fetch = yield* Effect.fork(connection.request("Fetch", fetchOf()))
       yield* settle
       yield* kafka.append(topic, [{ key: "a", value: "1" }])
       yield* Fiber.join(fetch)
@@ -277,7 +285,7 @@ describe("Truncate and Corrupt of a fetch that waits already", () => {
       Effect.gen(function* () {
         const kafka = yield* withTopic()
         const connection = yield* connected(kafka)
-        const fetch = yield* Effect.fork(connection.fetch(fetchOf()))
+        const fetch = yield* Effect.fork(connection.request("Fetch", fetchOf()))
         yield* settle
         const { hits } = yield* kafka.inject(fault)
         yield* kafka.append(topic, [{ key: "a", value: "1" }])
@@ -304,7 +312,7 @@ describe("which requests a fault is for", () => {
             const outcomes: Array<boolean> = []
             for (const connection of connections.flat()) {
               outcomes.push((yield* metadata(connection))[0] === 7)
-              outcomes.push((yield* connection.initProducerId).errorCode === 7)
+              outcomes.push((yield* connection.request("InitProducerId", { transactional: undefined })).errorCode === 7)
             }
             const count = outcomes.filter((isHit) => isHit).length
             assert.strictEqual(yield* hits, count)
@@ -314,9 +322,9 @@ describe("which requests a fault is for", () => {
       assert.deepStrictEqual(
         yield* Effect.all([
           hit({}),
-          hit({ request: "metadata" }),
-          hit({ request: ["metadata", "initProducerId"] }),
-          hit({ request: "fetch" }),
+          hit({ request: "Metadata" }),
+          hit({ request: ["Metadata", "InitProducerId"] }),
+          hit({ request: "Fetch" }),
           hit({ clientId: "a" }),
           hit({ clientId: "a", node: 1 }),
           hit({ topic }),
@@ -350,17 +358,17 @@ describe("intercept", () => {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka, { clientId: "me" })
       const calls: Array<unknown> = []
-      yield* kafka.intercept("describeConfigs", (call, answer) => {
+      yield* kafka.intercept("DescribeConfigs", (call, answer) => {
         calls.push(call)
         return Effect.map(answer, (response) => ({ ...response, errorMessage: "first" }))
       })
-      yield* kafka.intercept("describeConfigs", (_, answer) =>
+      yield* kafka.intercept("DescribeConfigs", (_, answer) =>
         Effect.map(answer, (response) => ({ ...response, errorMessage: `${response.errorMessage}, last` }))
       )
-      const { configs, errorMessage } = yield* connection.describeConfigs(topic)
+      const { configs, errorMessage } = yield* connection.request("DescribeConfigs", { topic })
       assert.strictEqual(errorMessage, "first, last")
       assert.isAbove(configs.length, 30)
-      assert.deepStrictEqual(calls, [{ name: "describeConfigs", request: topic, clientId: "me", node: 0 }])
+      assert.deepStrictEqual(calls, [{ name: "DescribeConfigs", request: topic, clientId: "me", node: 0 }])
     })
   )
 
@@ -368,9 +376,9 @@ describe("intercept", () => {
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka)
-      yield* kafka.inject({ _tag: "ErrorCode", code: 7 }, { request: "produce", times: 1 })
-      yield* kafka.intercept("produce", (_, answer) => Effect.zipRight(answer, answer))
-      const answer = yield* connection.produce(produceOf(sent(["a=1"])))
+      yield* kafka.inject({ _tag: "ErrorCode", code: 7 }, { request: "Produce", times: 1 })
+      yield* kafka.intercept("Produce", (_, answer) => Effect.zipRight(answer, answer))
+      const answer = yield* connection.request("Produce", produceOf(sent(["a=1"])))
       assert.deepInclude(answer.partitions[0], { errorCode: 0, baseOffset: 0 })
     })
   )
@@ -379,13 +387,13 @@ describe("intercept", () => {
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka)
-      yield* kafka.intercept("describeConfigs", () => Effect.die(new Error("boom")))
-      const exit = yield* Effect.exit(connection.describeConfigs(topic))
+      yield* kafka.intercept("DescribeConfigs", () => Effect.die(new Error("boom")))
+      const exit = yield* Effect.exit(connection.request("DescribeConfigs", { topic }))
       assert.isTrue(Exit.isFailure(exit) && exit.cause._tag === "Die")
       assert.isTrue(connection.isOpen())
       const reset = new KafkaError.ConnectionError({ reason: "Tls", broker: "b", request: "r" })
-      yield* kafka.intercept("metadata", () => Effect.fail(reset))
-      assert.strictEqual(yield* Effect.flip(connection.metadata([])), reset)
+      yield* kafka.intercept("Metadata", () => Effect.fail(reset))
+      assert.strictEqual(yield* Effect.flip(connection.request("Metadata", { topics: [] })), reset)
       assert.isFalse(connection.isOpen())
     })
   )
@@ -395,8 +403,8 @@ describe("intercept", () => {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka)
       const old = new KafkaError.ConnectionError({ reason: "UnsupportedVersion", broker: "b", request: "r" })
-      yield* kafka.intercept("alterConfigs", () => Effect.fail(old))
-      assert.strictEqual(yield* Effect.flip(connection.alterConfigs(topic, {})), old)
+      yield* kafka.intercept("IncrementalAlterConfigs", () => Effect.fail(old))
+      assert.strictEqual(yield* Effect.flip(connection.request("IncrementalAlterConfigs", { topic, set: {} })), old)
       assert.isTrue(connection.isOpen())
     })
   )
@@ -408,10 +416,10 @@ describe("intercept", () => {
       const asked = yield* Deferred.make<void>()
       yield* Effect.scoped(
         Effect.gen(function* () {
-          yield* kafka.intercept("metadata", (_, answer) => Effect.zipRight(Deferred.succeed(asked, void 0), answer))
+          yield* kafka.intercept("Metadata", (_, answer) => Effect.zipRight(Deferred.succeed(asked, void 0), answer))
         })
       )
-      yield* connection.metadata([])
+      yield* connection.request("Metadata", { topics: [] })
       assert.isFalse(yield* Deferred.isDone(asked))
     })
   )

@@ -8,7 +8,7 @@ import { AbortedTransactions } from "../../src/internal/recordBatch/abortedTrans
 import { controlType } from "../../src/internal/recordBatch/controlType.ts"
 import { FetchedBatches } from "../../src/internal/recordBatch/fetchedBatches.ts"
 import { RecordRanges } from "../../src/internal/recordBatch/recordRanges.ts"
-import { created, fetchOf, granted, produceOf, sent, topic } from "./support.ts"
+import { created, fetchOf, granted, produceOf, ref, sent, topic } from "./support.ts"
 
 const NODES = 2
 const RETENTION = 1_000_000
@@ -98,7 +98,7 @@ class Model {
 }
 
 type Step =
-  | { readonly do: "produce"; readonly texts: ReadonlyArray<string>; readonly again: boolean }
+  | { readonly do: "Produce"; readonly texts: ReadonlyArray<string>; readonly again: boolean }
   | { readonly do: "append"; readonly texts: ReadonlyArray<string> }
   | { readonly do: "transact"; readonly producer: number; readonly texts: ReadonlyArray<string> }
   | { readonly do: "end"; readonly producer: number; readonly type: "commit" | "abort" }
@@ -114,7 +114,7 @@ const texts = fc.array(
 )
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ do: fc.constant("produce" as const), texts, again: fc.boolean() }),
+  fc.record({ do: fc.constant("Produce" as const), texts, again: fc.boolean() }),
   fc.record({ do: fc.constant("append" as const), texts }),
   fc.record({ do: fc.constant("transact" as const), producer: fc.nat(2), texts }),
   fc.record({
@@ -146,10 +146,16 @@ const carryOut = (steps: ReadonlyArray<Step>) => {
   let now = 0
   for (const one of steps) {
     switch (one.do) {
-      case "produce": {
+      case "Produce": {
         const batch = sent(one.texts, { producerId, producerEpoch: 0, baseSequence: sequence })
         sequence += one.texts.length
-        const expected = { partition: 0, errorCode: 0, baseOffset: model.endOffset, errorMessage: undefined }
+        const expected = {
+          topic: ref,
+          partition: 0,
+          errorCode: 0,
+          baseOffset: model.endOffset,
+          errorMessage: undefined
+        }
         for (let times = one.again ? 2 : 1; times > 0; times--) {
           const answer = requests.produce(cluster, partition.leader, produceOf(batch), now)
           assert.deepStrictEqual(answer.partitions, [expected])

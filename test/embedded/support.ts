@@ -1,6 +1,6 @@
 /** Requests as a client makes them, on the embedded cluster. */
 import { Effect } from "effect"
-import { EmbeddedKafka, type KafkaClient, type KafkaError } from "../../src/index.ts"
+import { EmbeddedKafka, type KafkaError, type KafkaProtocol } from "../../src/index.ts"
 import { Cluster, type Topic } from "../../src/internal/embedded/cluster.ts"
 import { Refused } from "../../src/internal/embedded/codes.ts"
 import type { StoredBatch } from "../../src/internal/embedded/log.ts"
@@ -62,7 +62,7 @@ export const withTopic = (
 ): Effect.Effect<EmbeddedKafka.EmbeddedKafka, KafkaError.InvalidOptionsError> =>
   EmbeddedKafka.make({ nodes, topics: { [topic]: options } })
 
-export const brokerAt = (node: number): KafkaClient.Broker => new Cluster(node + 1).brokerOf(node)
+export const brokerAt = (node: number): KafkaProtocol.Broker => new Cluster(node + 1).brokerOf(node)
 
 /** A connection of a client of its own. */
 export const connected = (
@@ -70,17 +70,20 @@ export const connected = (
   { node = 0, ...options }: EmbeddedKafka.ClientOptions & { readonly node?: number } = {}
 ) => Effect.flatMap(kafka.client(options), (client) => client.connect(brokerAt(node)))
 
+/** The topic by its name alone. */
+export const ref: KafkaProtocol.TopicRef = { name: topic, id: undefined }
+
 export const fetchOf = (
-  partition: Partial<KafkaClient.FetchRequest["partitions"][number]> = {},
-  request: Partial<KafkaClient.FetchRequest> = {}
-): KafkaClient.FetchRequest => ({
-  topic: { name: topic, id: undefined },
+  partition: Partial<KafkaProtocol.FetchPartition> = {},
+  request: Partial<KafkaProtocol.FetchRequest> = {}
+): KafkaProtocol.FetchRequest => ({
   isolation: "read_committed",
   maxWaitMillis: 500,
   minBytes: 1,
   maxBytes: 1_000_000,
   partitions: [
     {
+      topic: ref,
       partition: 0,
       leaderEpoch: -1,
       fetchOffset: 0,
@@ -94,11 +97,10 @@ export const fetchOf = (
 
 export const produceOf = (
   records: Uint8Array,
-  rest: Partial<KafkaClient.ProduceRequest> = {}
-): KafkaClient.ProduceRequest => ({
-  topic: { name: topic, id: undefined },
+  rest: Partial<KafkaProtocol.ProduceRequest> = {}
+): KafkaProtocol.ProduceRequest => ({
   acks: -1,
   timeoutMillis: 1_000,
-  partitions: [{ partition: 0, records }],
+  partitions: [{ topic: ref, partition: 0, records }],
   ...rest
 })

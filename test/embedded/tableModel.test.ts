@@ -56,7 +56,7 @@ const broken: Readonly<Record<string, readonly [told: RegExp, variant: Variant]>
     /AssertionError: . at .* is \d\S+ of \d+=\w+, not /,
     {
       prepare: (kafka) =>
-        kafka.intercept("fetch", (_, answer) =>
+        kafka.intercept("Fetch", (_, answer) =>
           Effect.map(answer, ({ partitions, ...rest }) => ({
             ...rest,
             partitions: partitions.map((one) => ({ ...one, abortedTransactions: [] }))
@@ -68,7 +68,7 @@ const broken: Readonly<Record<string, readonly [told: RegExp, variant: Variant]>
     /AssertionError: . at .* is nothing, not \d/,
     {
       prepare: (kafka) =>
-        kafka.intercept("fetch", (_, answer) =>
+        kafka.intercept("Fetch", (_, answer) =>
           Effect.map(answer, ({ partitions, ...rest }) => ({
             ...rest,
             partitions: partitions.map((one) => {

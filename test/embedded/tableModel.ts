@@ -394,7 +394,7 @@ class Run {
           // the broker has it, and its answer is lost: it is not to be there twice
           const scope = yield* Scope.make()
           if (step.lost) {
-            const target = { request: "produce", times: 1 } as const
+            const target = { request: "Produce", times: 1 } as const
             yield* Scope.extend(kafka.inject({ _tag: "Disconnect", applied: true }, target), scope)
           }
           const write =
@@ -478,7 +478,7 @@ class Run {
           // what is corrupt twice at one place ends a table, and is meant to
           if (step.fault === "corrupt" && this.corrupted) return Effect.void
           this.corrupted ||= step.fault === "corrupt"
-          return Effect.asVoid(kafka.inject(faultOf(step.fault), { request: "fetch", times: 1 }))
+          return Effect.asVoid(kafka.inject(faultOf(step.fault), { request: "Fetch", times: 1 }))
         })
       case "wait":
         return pass(step.millis)

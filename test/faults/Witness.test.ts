@@ -6,6 +6,7 @@ import { KafkaError, type KafkaClient } from "../../src/index.ts"
 import { embeddedBackend } from "../contract/embeddedBackend.ts"
 import { newName, tableOn, writerOn } from "../contract/suite.ts"
 import { until } from "../kafka/process.ts"
+import { answering } from "../support/answering.ts"
 import { eventually, numbers, test } from "../support/live.ts"
 import { randomOf } from "../support/random.ts"
 import { start as startLoad, writerSettings, type Writer } from "./load.ts"
@@ -24,10 +25,9 @@ interface Parts {
 const slow = (client: KafkaClient.KafkaClient): KafkaClient.KafkaClient => ({
   ...client,
   connect: (broker) =>
-    Effect.map(client.connect(broker), (connection) => ({
-      ...connection,
-      fetch: (request) => Effect.delay(connection.fetch(request), "30 millis")
-    }))
+    Effect.map(client.connect(broker), (connection) =>
+      answering(connection, { Fetch: (request, ask) => Effect.delay(ask(request), "30 millis") })
+    )
 })
 
 /** Its positions are so many records ahead of its content, or behind it. */

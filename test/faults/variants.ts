@@ -6,16 +6,15 @@ import { ATTRIBUTES_AT, CRC_AT } from "../../src/internal/recordBatch/batchHeade
 import { crc32c } from "../../src/internal/recordBatch/checksum.ts"
 import { FetchedBatches } from "../../src/internal/recordBatch/fetchedBatches.ts"
 import { RecordRanges } from "../../src/internal/recordBatch/recordRanges.ts"
+import { answering, type Answers } from "../support/answering.ts"
 import { impatient, type Lab } from "./lab.ts"
 import type { Writer } from "./load.ts"
-
-type Break = (connection: KafkaClient.BrokerConnection) => Partial<KafkaClient.BrokerConnection>
 
 /** A client on connections of which some requests are answered by somebody else. */
 const broken = (
   lab: Pick<Lab, "brokers">,
   clientId: string,
-  change: Break
+  answers: Answers
 ): Effect.Effect<KafkaClient.KafkaClient, unknown, Scope.Scope> =>
   Effect.gen(function* () {
     const sound = yield* KafkaClient.make({ brokers: lab.brokers, clientId, ...impatient })
@@ -26,7 +25,7 @@ const broken = (
       }),
       backoff: sound.backoff,
       connect: (broker) =>
-        Effect.map(sound.connect({ nodeId: -1, ...broker }), (connection) => ({ ...connection, ...change(connection) }))
+        Effect.map(sound.connect({ nodeId: -1, ...broker }), (connection) => answering(connection, answers))
     })
   })
 
@@ -52,36 +51,40 @@ const endingWithLastRecord = (records: Buffer, fetchOffset: number): Buffer => {
 
 /** Goes on behind the last record that it got, instead of behind the batch: compaction leaves such batches (K15). */
 export const positionByLastRecord = (lab: Pick<Lab, "brokers">, clientId: string) =>
-  broken(lab, clientId, ({ fetch }) => ({
-    fetch: (request) =>
-      Effect.map(fetch(request), (answer) => ({
+  broken(lab, clientId, {
+    Fetch: (request, ask) =>
+      Effect.map(ask(request), (answer) => ({
         ...answer,
         partitions: answer.partitions.map((found) => {
           const { fetchOffset } = request.partitions.find(({ partition }) => partition === found.partition)!
           return { ...found, records: endingWithLastRecord(found.records, fetchOffset) }
         })
       }))
-  }))
+  })
 
 /** Knows topics by their names only, and reads on at its position in another one of that name (K24). */
 export const byName = (lab: Pick<Lab, "brokers">, clientId: string) =>
-  broken(lab, clientId, ({ fetch, metadata }) => ({
-    fetch: (request) => fetch({ ...request, topic: { ...request.topic, id: undefined } }),
-    metadata: (topics) =>
-      Effect.map(metadata(topics), (answer) => ({
+  broken(lab, clientId, {
+    Fetch: (request, ask) =>
+      ask({
+        ...request,
+        partitions: request.partitions.map((p) => ({ ...p, topic: { ...p.topic, id: undefined } }))
+      }),
+    Metadata: (request, ask) =>
+      Effect.map(ask(request), (answer) => ({
         ...answer,
         topics: answer.topics.map((topic) => ({ ...topic, id: undefined }))
       }))
-  }))
+  })
 
 /** Takes any partition for empty when it starts: caught up with nothing. */
 export const noGate = (lab: Pick<Lab, "brokers">, clientId: string) =>
-  broken(lab, clientId, ({ listOffsets }) => ({
-    listOffsets: (request) =>
-      Effect.map(listOffsets(request), (answer) => ({
+  broken(lab, clientId, {
+    ListOffsets: (request, ask) =>
+      Effect.map(ask(request), (answer) => ({
         partitions: answer.partitions.map((found) => ({ ...found, offset: 0 }))
       }))
-  }))
+  })
 
 /** Calls an outcome that nobody knows a plain failure. */
 export const certainOfFailure = (writer: Writer): Writer => {

@@ -81,7 +81,9 @@ describe("an answer that nobody waits for", () => {
         })
         const connection = yield* connect(broker)
         const [took, errors] = yield* Effect.timed(
-          Effect.forEach([1, 2, 3], () => Effect.flip(connection.metadata([])), { concurrency: "unbounded" })
+          Effect.forEach([1, 2, 3], () => Effect.flip(connection.request("Metadata", { topics: [] })), {
+            concurrency: "unbounded"
+          })
         )
         assert.deepStrictEqual(
           errors.map((error) => error.reason),
@@ -103,15 +105,15 @@ describe("an answer that nobody waits for", () => {
         }
       })
       const connection = yield* connect(broker)
-      yield* connection.metadata([])
+      yield* connection.request("Metadata", { topics: [] })
       yield* gone(broker)
-      assert.strictEqual((yield* Effect.flip(connection.metadata([]))).reason, "Protocol")
+      assert.strictEqual((yield* Effect.flip(connection.request("Metadata", { topics: [] }))).reason, "Protocol")
 
       const idle = yield* FakeBroker.make()
       const unasked = yield* connect(idle)
       for (const socket of idle.sockets) socket.write(frame(77, Buffer.alloc(4)))
       yield* gone(idle)
-      assert.strictEqual((yield* Effect.flip(unasked.metadata([]))).reason, "Protocol")
+      assert.strictEqual((yield* Effect.flip(unasked.request("Metadata", { topics: [] }))).reason, "Protocol")
     })
   )
 
@@ -121,7 +123,7 @@ describe("an answer that nobody waits for", () => {
         [Key.Metadata]: ({ correlationId, socket }) => socket.write(head(200_000_000, correlationId + 1))
       })
       const connection = yield* connect(broker)
-      assert.strictEqual((yield* Effect.flip(connection.metadata([]))).reason, "Protocol")
+      assert.strictEqual((yield* Effect.flip(connection.request("Metadata", { topics: [] }))).reason, "Protocol")
     })
   )
 
@@ -138,7 +140,9 @@ describe("an answer that nobody waits for", () => {
         }
       })
       const connection = yield* connect(broker)
-      const answers = yield* Effect.forEach([1, 2, 3], () => connection.metadata([]), { concurrency: "unbounded" })
+      const answers = yield* Effect.forEach([1, 2, 3], () => connection.request("Metadata", { topics: [] }), {
+        concurrency: "unbounded"
+      })
       assert.deepStrictEqual(
         answers.map(({ brokers }) => brokers.length),
         [1, 2, 3]
@@ -152,8 +156,10 @@ describe("the deadline of a request", () => {
     Effect.gen(function* () {
       const broker = yield* FakeBroker.make({ [Key.DescribeConfigs]: () => {} })
       const connection = yield* connect(broker, "500 millis")
-      const others = yield* Effect.fork(Effect.forever(Effect.delay(connection.metadata([]), "20 millis")))
-      const [took, error] = yield* Effect.timed(Effect.flip(connection.describeConfigs("t")))
+      const others = yield* Effect.fork(
+        Effect.forever(Effect.delay(connection.request("Metadata", { topics: [] }), "20 millis"))
+      )
+      const [took, error] = yield* Effect.timed(Effect.flip(connection.request("DescribeConfigs", { topic: "t" })))
       assert.deepStrictEqual([error.reason, error.request], ["Timeout", "DescribeConfigs"])
       assert.isBelow(Duration.toMillis(took), 5_000)
       assert.isAbove(broker.of(Key.Metadata).length, 2)
@@ -173,8 +179,8 @@ describe("the deadline of a request", () => {
         }
       })
       const connection = yield* connect(broker, "500 millis")
-      const large = yield* Effect.fork(Effect.flip(connection.metadata([])))
-      const [took, error] = yield* Effect.timed(Effect.flip(connection.describeConfigs("t")))
+      const large = yield* Effect.fork(Effect.flip(connection.request("Metadata", { topics: [] })))
+      const [took, error] = yield* Effect.timed(Effect.flip(connection.request("DescribeConfigs", { topic: "t" })))
       assert.deepStrictEqual([error.reason, error.request], ["Timeout", "DescribeConfigs"])
       assert.isBelow(Duration.toMillis(took), 5_000)
       assert.strictEqual((yield* Fiber.join(large)).reason, "Timeout")
@@ -195,7 +201,7 @@ describe("the deadline of a request", () => {
           }
         })
         const connection = yield* connect(broker, "500 millis")
-        const [took, error] = yield* Effect.timed(Effect.flip(connection.metadata([])))
+        const [took, error] = yield* Effect.timed(Effect.flip(connection.request("Metadata", { topics: [] })))
         assert.deepStrictEqual([error.reason, error.request], ["Timeout", "Metadata"])
         assert.isBelow(Duration.toMillis(took), 8_000)
         yield* gone(broker)
@@ -219,7 +225,7 @@ describe("the deadline of a request", () => {
         }
       })
       const connection = yield* connect(broker, "600 millis")
-      const [took, answer] = yield* Effect.timed(connection.metadata([]))
+      const [took, answer] = yield* Effect.timed(connection.request("Metadata", { topics: [] }))
       assert.strictEqual(answer.brokers.length, brokers.length)
       assert.isAbove(Duration.toMillis(took), 1_800)
     })
@@ -235,35 +241,35 @@ describe("the size of an answer", () => {
       ask: (connection: KafkaClient.BrokerConnection) => Effect.Effect<unknown, { readonly reason: string }>
     ]
   > = [
-    ["Metadata", 16 << 20, Key.Metadata, (c) => c.metadata(["t"])],
+    ["Metadata", 16 << 20, Key.Metadata, (c) => c.request("Metadata", { topics: ["t"] })],
     [
       "ListOffsets",
       16 << 20,
       Key.ListOffsets,
-      (c) => c.listOffsets({ topic: "t", isolation: "read_committed", partitions: [] })
+      (c) => c.request("ListOffsets", { isolation: "read_committed", partitions: [] })
     ],
-    ["InitProducerId", 64 << 10, Key.InitProducerId, (c) => c.initProducerId],
-    [
-      "Produce",
-      16 << 20,
-      Key.Produce,
-      (c) => c.produce({ topic: { name: "t", id: undefined }, acks: -1, timeoutMillis: 1, partitions: [] })
-    ],
+    ["InitProducerId", 64 << 10, Key.InitProducerId, (c) => c.request("InitProducerId", { transactional: undefined })],
+    ["Produce", 16 << 20, Key.Produce, (c) => c.request("Produce", { acks: -1, timeoutMillis: 1, partitions: [] })],
     [
       "CreateTopics",
       4 << 20,
       Key.CreateTopics,
-      (c) => c.createTopic({ topic: "t", partitions: 1, replicationFactor: 1, configs: {}, timeoutMillis: 1 })
+      (c) =>
+        c.request("CreateTopics", { topic: "t", partitions: 1, replicationFactor: 1, configs: {}, timeoutMillis: 1 })
     ],
-    ["DescribeConfigs", 4 << 20, Key.DescribeConfigs, (c) => c.describeConfigs("t")],
-    ["IncrementalAlterConfigs", 1 << 20, Key.IncrementalAlterConfigs, (c) => c.alterConfigs("t", {})],
+    ["DescribeConfigs", 4 << 20, Key.DescribeConfigs, (c) => c.request("DescribeConfigs", { topic: "t" })],
+    [
+      "IncrementalAlterConfigs",
+      1 << 20,
+      Key.IncrementalAlterConfigs,
+      (c) => c.request("IncrementalAlterConfigs", { topic: "t", set: {} })
+    ],
     [
       "Fetch",
       256 << 20,
       Key.Fetch,
       (c) =>
-        c.fetch({
-          topic: { name: "t", id: undefined },
+        c.request("Fetch", {
           isolation: "read_committed",
           maxWaitMillis: 1,
           minBytes: 1,
@@ -298,7 +304,7 @@ describe("the size of an answer", () => {
       const body = Buffer.concat([head(0, count), Buffer.alloc(count * one.length, one), Buffer.alloc(10)])
       const broker = yield* FakeBroker.make({ [Key.Metadata]: ({ answer }) => answer(body) })
       const connection = yield* connect(broker)
-      const error = yield* Effect.flip(connection.metadata([]))
+      const error = yield* Effect.flip(connection.request("Metadata", { topics: [] }))
       assert.strictEqual(error.reason, "Protocol")
       assert.include(error.message, `array of ${count} at 4`)
     })
@@ -372,7 +378,7 @@ describe("hosts that brokers advertise", () => {
       })
       const connection = yield* connect(broker)
       assert.deepStrictEqual(
-        (yield* connection.metadata([])).brokers.map(({ host }) => host),
+        (yield* connection.request("Metadata", { topics: [] })).brokers.map(({ host }) => host),
         hosts
       )
     })
@@ -397,7 +403,7 @@ describe("what brokers say in their answers", () => {
           )
       })
       const connection = yield* connect(broker)
-      const { errorCode, errorMessage } = yield* connection.createTopic({
+      const { errorCode, errorMessage } = yield* connection.request("CreateTopics", {
         topic: "t",
         partitions: 1,
         replicationFactor: 1,

@@ -183,7 +183,7 @@ describe("the answers of an authentication", () => {
         [Key.SaslAuthenticate]: ({ answer }) => answer(FakeBroker.authenticated("", 1))
       })
       const connection = yield* connect(broker, withPassword("PLAIN"))
-      const [took] = yield* Effect.timed(Effect.repeatN(connection.metadata([]), 49))
+      const [took] = yield* Effect.timed(Effect.repeatN(connection.request("Metadata", { topics: [] }), 49))
       assert.strictEqual(broker.of(Key.Metadata).length, 50)
       // at most one in each three quarters of a second
       assert.isAtMost(broker.of(Key.SaslAuthenticate).length, 2 + Duration.toMillis(took) / 750)
@@ -197,7 +197,7 @@ describe("the answers of an authentication", () => {
           [Key.SaslAuthenticate]: ({ answer }) => answer(FakeBroker.authenticated("", millis))
         })
         const connection = yield* connect(broker, withPassword("PLAIN"))
-        yield* Effect.repeatN(connection.metadata([]), 4)
+        yield* Effect.repeatN(connection.request("Metadata", { topics: [] }), 4)
         assert.strictEqual(broker.of(Key.SaslAuthenticate).length, 1)
       })
     )
@@ -290,7 +290,7 @@ describe("a broker that quotes the credentials", () => {
         Effect.gen(function* () {
           const connection = yield* connect(broker, withPassword("PLAIN"))
           refusing = true
-          yield* Effect.forever(Effect.delay(connection.metadata([]), "50 millis"))
+          yield* Effect.forever(Effect.delay(connection.request("Metadata", { topics: [] }), "50 millis"))
         })
       ).pipe(recordLines(lines))
       const seen = everythingOf(exit, lines)

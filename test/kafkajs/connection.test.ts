@@ -188,7 +188,7 @@ describe("connecting", () => {
     Effect.gen(function* () {
       const server = yield* serve(answerMetadata)
       const answer = yield* Effect.scoped(
-        Effect.flatMap(connect(server.port), (connection) => connection.metadata(["t"]))
+        Effect.flatMap(connect(server.port), (connection) => connection.request("Metadata", { topics: ["t"] }))
       )
       assert.deepStrictEqual(answer.brokers, [broker(server.port)])
       yield* goneSoon(server)
@@ -333,12 +333,12 @@ describe("requests", () => {
       const server = yield* serve(() => {})
       const connection = yield* connect(server.port)
       assert.isTrue(connection.isOpen())
-      const error = yield* Effect.flip(connection.metadata(["t"]))
+      const error = yield* Effect.flip(connection.request("Metadata", { topics: ["t"] }))
       assert.strictEqual(error.reason, "Timeout")
       assert.strictEqual(error.request, "Metadata")
       assert.isFalse(connection.isOpen())
       yield* goneSoon(server)
-      assert.strictEqual((yield* Effect.flip(connection.metadata(["t"]))).reason, "Timeout")
+      assert.strictEqual((yield* Effect.flip(connection.request("Metadata", { topics: ["t"] }))).reason, "Timeout")
     })
   )
 
@@ -356,7 +356,7 @@ describe("requests", () => {
         send(0)
       })
       const connection = yield* connect(server.port, { requestTimeout: "1 second" })
-      assert.strictEqual((yield* connection.metadata(["t"])).brokers.length, 1)
+      assert.strictEqual((yield* connection.request("Metadata", { topics: ["t"] })).brokers.length, 1)
       assert.isTrue(connection.isOpen())
     })
   )
@@ -391,7 +391,7 @@ describe("requests", () => {
       Effect.gen(function* () {
         const server = yield* elsewhere(answeredAfter)
         const connection = yield* connect(server.port, { requestTimeout, connectTimeout: "20 seconds" })
-        const answer = yield* Effect.fork(connection.metadata(["t"]))
+        const answer = yield* Effect.fork(connection.request("Metadata", { topics: ["t"] }))
         yield* Effect.sleep("50 millis")
         yield* holdUp(heldUpFor)
         assert.strictEqual((yield* Fiber.join(answer)).brokers.length, 1)
@@ -406,7 +406,7 @@ describe("requests", () => {
         request.socket.write(frame(request.correlationId, metadata(port)).subarray(0, 20))
       })
       const connection = yield* connect(server.port)
-      const [took, error] = yield* Effect.timed(Effect.flip(connection.metadata(["t"])))
+      const [took, error] = yield* Effect.timed(Effect.flip(connection.request("Metadata", { topics: ["t"] })))
       assert.strictEqual(error.reason, "Timeout")
       assert.isBelow(Duration.toMillis(took), 1_000)
     })
@@ -423,10 +423,10 @@ describe("requests", () => {
         answerMetadata(request, port)
       })
       const connection = yield* connect(server.port, { requestTimeout: "10 seconds" })
-      const first = yield* Effect.fork(connection.metadata(["t"]))
+      const first = yield* Effect.fork(connection.request("Metadata", { topics: ["t"] }))
       while (asked.length === 0) yield* Effect.sleep("5 millis")
       yield* Fiber.interrupt(first)
-      assert.strictEqual((yield* connection.metadata(["t"])).brokers.length, 1)
+      assert.strictEqual((yield* connection.request("Metadata", { topics: ["t"] })).brokers.length, 1)
       assert.isTrue(connection.isOpen())
     })
   )
@@ -437,7 +437,7 @@ describe("requests", () => {
       const asked: Array<Request> = []
       const server = yield* serve((request) => asked.push(request))
       const connection = yield* connect(server.port, { requestTimeout })
-      const fiber = yield* Effect.fork(connection.metadata(["t"]))
+      const fiber = yield* Effect.fork(connection.request("Metadata", { topics: ["t"] }))
       while (asked.length === 0) yield* Effect.sleep("5 millis")
       yield* Fiber.interrupt(fiber)
       return { connection, request: asked[0] }
@@ -468,7 +468,7 @@ describe("requests", () => {
     Effect.gen(function* () {
       const { connection } = yield* interruptedOn("300 millis")
       yield* downSoon(connection)
-      assert.strictEqual((yield* Effect.flip(connection.metadata(["t"]))).reason, "Timeout")
+      assert.strictEqual((yield* Effect.flip(connection.request("Metadata", { topics: ["t"] }))).reason, "Timeout")
     })
   )
 
@@ -477,7 +477,7 @@ describe("requests", () => {
       const { connection, request } = yield* interruptedOn("1 minute")
       request.socket.write(frame(request.correlationId, Buffer.from([1, 2, 3])))
       yield* downSoon(connection)
-      assert.strictEqual((yield* Effect.flip(connection.metadata(["t"]))).reason, "Protocol")
+      assert.strictEqual((yield* Effect.flip(connection.request("Metadata", { topics: ["t"] }))).reason, "Protocol")
     })
   )
 
@@ -509,7 +509,7 @@ describe("requests", () => {
         send(0)
       })
       const connection = yield* connect(server.port, { requestTimeout: "10 seconds" })
-      assert.strictEqual((yield* connection.metadata([])).brokers.length, 1)
+      assert.strictEqual((yield* connection.request("Metadata", { topics: [] })).brokers.length, 1)
     })
   )
 
@@ -531,7 +531,9 @@ describe("requests", () => {
       })
       const connection = yield* connect(server.port, { requestTimeout: "10 seconds" })
       for (let round = 0; round < 4; round++) {
-        const answers = yield* Effect.forEach(sizes, () => connection.metadata([]), { concurrency: "unbounded" })
+        const answers = yield* Effect.forEach(sizes, () => connection.request("Metadata", { topics: [] }), {
+          concurrency: "unbounded"
+        })
         answers.forEach(({ brokers }, i) => {
           assert.strictEqual(brokers.length, sizes[i])
           assert.isTrue(
@@ -551,11 +553,11 @@ describe("requests", () => {
         request.socket.end(frame(request.correlationId, metadata(port, 60_000)).subarray(0, 500_000))
       })
       assert.strictEqual(
-        (yield* Effect.flip(Effect.flatMap(connect(server.port), (c) => c.metadata([])))).reason,
+        (yield* Effect.flip(Effect.flatMap(connect(server.port), (c) => c.request("Metadata", { topics: [] })))).reason,
         "Closed"
       )
       const connection = yield* connect(server.port)
-      assert.strictEqual((yield* connection.metadata([])).brokers.length, 1)
+      assert.strictEqual((yield* connection.request("Metadata", { topics: [] })).brokers.length, 1)
     })
   )
 
@@ -565,7 +567,7 @@ describe("requests", () => {
         request.socket.write(frame(request.correlationId, metadata(port).subarray(0, 9)))
       })
       const connection = yield* connect(server.port)
-      assert.strictEqual((yield* Effect.flip(connection.metadata([]))).reason, "Protocol")
+      assert.strictEqual((yield* Effect.flip(connection.request("Metadata", { topics: [] }))).reason, "Protocol")
     })
   )
 
@@ -574,7 +576,10 @@ describe("requests", () => {
       const server = yield* serve(answerMetadata)
       const connection = yield* connect(server.port)
       // not among the versions that this server names
-      assert.strictEqual((yield* Effect.flip(connection.describeConfigs("t"))).reason, "UnsupportedVersion")
+      assert.strictEqual(
+        (yield* Effect.flip(connection.request("DescribeConfigs", { topic: "t" }))).reason,
+        "UnsupportedVersion"
+      )
       assert.isTrue(connection.isOpen())
     })
   )
@@ -585,7 +590,7 @@ describe("requests", () => {
       const pending = yield* Effect.scoped(
         Effect.gen(function* () {
           const connection = yield* connect(server.port, { requestTimeout: "1 minute" })
-          const fiber = yield* Effect.forkDaemon(Effect.flip(connection.metadata([])))
+          const fiber = yield* Effect.forkDaemon(Effect.flip(connection.request("Metadata", { topics: [] })))
           yield* Effect.sleep("50 millis")
           return fiber
         })
@@ -600,7 +605,7 @@ describe("requests", () => {
       Effect.gen(function* () {
         const server = yield* serve(answerMetadata)
         const connection = yield* connect(server.port)
-        yield* connection.metadata([])
+        yield* connection.request("Metadata", { topics: [] })
         assert.strictEqual(pending(), 0)
       })
     )

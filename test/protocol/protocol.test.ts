@@ -14,13 +14,14 @@ import type {
   DescribeConfigsResponse,
   FetchRequest,
   FetchResponse,
+  InitProducerIdRequest,
   InitProducerIdResponse,
   ListOffsetsRequest,
   ListOffsetsResponse,
   MetadataResponse,
   ProduceRequest,
   ProduceResponse
-} from "../../src/KafkaClient.ts"
+} from "../../src/KafkaProtocol.ts"
 
 interface Fixture {
   readonly api: string
@@ -82,33 +83,34 @@ const metadataPlain: Expectation<MetadataRequest, MetadataResponse> = (version) 
   }
 })
 
+const byName = { name: topic, id: undefined }
+const byId = { name: topic, id }
+
 const listOffsetsRequest: ListOffsetsRequest = {
-  topic,
   isolation: "read_committed",
   partitions: [
-    { partition: 0, leaderEpoch: 5, timestamp: -2 },
-    { partition: 3, leaderEpoch: -1, timestamp: -1 }
+    { topic: byName, partition: 0, leaderEpoch: 5, timestamp: -2 },
+    { topic: byName, partition: 3, leaderEpoch: -1, timestamp: -1 }
   ]
 }
 const listOffsetsPlain: Expectation<ListOffsetsRequest, ListOffsetsResponse> = () => ({
   request: listOffsetsRequest,
   response: {
     partitions: [
-      { partition: 3, errorCode: 0, offset: Number.MAX_SAFE_INTEGER, leaderEpoch: 4 },
-      { partition: 0, errorCode: 6, offset: -1, leaderEpoch: -1 }
+      { topic: byName, partition: 3, errorCode: 0, offset: Number.MAX_SAFE_INTEGER, leaderEpoch: 4 },
+      { topic: byName, partition: 0, errorCode: 6, offset: -1, leaderEpoch: -1 }
     ]
   }
 })
 
 const fetchRequest: FetchRequest = {
-  topic: { name: topic, id },
   isolation: "read_committed",
   maxWaitMillis: 500,
   minBytes: 1,
   maxBytes: 52428800,
   partitions: [
-    { partition: 0, leaderEpoch: 3, fetchOffset: 4294967296123, lastFetchedEpoch: 2, maxBytes: 1048576 },
-    { partition: 5, leaderEpoch: -1, fetchOffset: 0, lastFetchedEpoch: -1, maxBytes: 1 }
+    { topic: byId, partition: 0, leaderEpoch: 3, fetchOffset: 4294967296123, lastFetchedEpoch: 2, maxBytes: 1048576 },
+    { topic: byId, partition: 5, leaderEpoch: -1, fetchOffset: 0, lastFetchedEpoch: -1, maxBytes: 1 }
   ]
 }
 const fetchPlain: Expectation<FetchRequest, FetchResponse> = (version) => ({
@@ -118,6 +120,7 @@ const fetchPlain: Expectation<FetchRequest, FetchResponse> = (version) => ({
     throttleMillis: 30,
     partitions: [
       {
+        topic: byId,
         partition: 0,
         errorCode: 0,
         highWatermark: 4294967296200,
@@ -131,6 +134,7 @@ const fetchPlain: Expectation<FetchRequest, FetchResponse> = (version) => ({
         records: recordsV
       },
       {
+        topic: byId,
         partition: 5,
         errorCode: 74,
         highWatermark: -1,
@@ -145,12 +149,11 @@ const fetchPlain: Expectation<FetchRequest, FetchResponse> = (version) => ({
 })
 
 const produceRequest = (acks: 1 | -1): ProduceRequest => ({
-  topic: { name: topic, id: undefined },
   acks,
   timeoutMillis: 1500,
   partitions: [
-    { partition: 0, records: recordsV },
-    { partition: 4, records: recordsW }
+    { topic: byName, partition: 0, records: recordsV },
+    { topic: byName, partition: 4, records: recordsW }
   ]
 })
 const producePlain: Expectation<ProduceRequest, ProduceResponse> = (version) => ({
@@ -158,8 +161,9 @@ const producePlain: Expectation<ProduceRequest, ProduceResponse> = (version) => 
   response: {
     throttleMillis: 12,
     partitions: [
-      { partition: 0, errorCode: 0, baseOffset: 4294967296200, errorMessage: undefined },
+      { topic: byName, partition: 0, errorCode: 0, baseOffset: 4294967296200, errorMessage: undefined },
       {
+        topic: byName,
         partition: 4,
         errorCode: 87,
         baseOffset: -1,
@@ -170,8 +174,8 @@ const producePlain: Expectation<ProduceRequest, ProduceResponse> = (version) => 
   }
 })
 
-const initPlain: Expectation<undefined, InitProducerIdResponse> = () => ({
-  request: undefined,
+const initPlain: Expectation<InitProducerIdRequest, InitProducerIdResponse> = () => ({
+  request: { transactional: undefined },
   response: { errorCode: 0, producerId: 9223372036854775806n, producerEpoch: 7 }
 })
 
@@ -203,9 +207,8 @@ const suites = {
     plain: listOffsetsPlain,
     empty: () => ({
       request: {
-        topic,
         isolation: "read_uncommitted" as const,
-        partitions: [{ partition: 0, leaderEpoch: 5, timestamp: 1_700_000_000_000 }]
+        partitions: [{ topic: byName, partition: 0, leaderEpoch: 5, timestamp: 1_700_000_000_000 }]
       },
       response: { partitions: [] }
     }),
@@ -223,7 +226,10 @@ const suites = {
   }),
   InitProducerId: suite(initProducerId, {
     plain: initPlain,
-    error: () => ({ request: undefined, response: { errorCode: 14, producerId: -1n, producerEpoch: -1 } }),
+    error: () => ({
+      request: { transactional: undefined },
+      response: { errorCode: 14, producerId: -1n, producerEpoch: -1 }
+    }),
     future: initPlain
   }),
   CreateTopics: suite(createTopics, {
@@ -505,11 +511,12 @@ describe("a throttle", () => {
 
 describe("Produce", () => {
   it("takes a record's message where the batch has none", () => {
-    const request = { ...produceRequest(-1), partitions: [{ partition: 5, records: recordsV }] }
+    const request = { ...produceRequest(-1), partitions: [{ topic: byName, partition: 5, records: recordsV }] }
     for (const version of [8, 9]) {
       const payload = Buffer.from(bytesOf("Produce", version, "plain").response, "hex")
       expect(decodeResponse(produce, version, payload, request).partitions).toEqual([
         {
+          topic: byName,
           partition: 5,
           errorCode: 10,
           baseOffset: -1,

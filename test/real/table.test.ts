@@ -13,6 +13,7 @@ import * as JavaClient from "../kafka/JavaClient.ts"
 import * as KafkaCluster from "../kafka/KafkaCluster.ts"
 import { freePorts } from "../kafka/ports.ts"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
+import { answering } from "../support/answering.ts"
 import { leftovers, sockets } from "../support/leftovers.ts"
 import {
   changesOf,
@@ -160,11 +161,11 @@ realKafka("a table whose broker fails", { java: true }, () => {
         const slow: KafkaClient.KafkaClient = {
           ...client,
           connect: (broker) =>
-            Effect.map(client.connect(broker), (connection) => ({
-              ...connection,
-              fetch: (request) =>
-                Effect.zipRight(++fetches > 20 ? isDown.await : Effect.void, connection.fetch(request))
-            }))
+            Effect.map(client.connect(broker), (connection) =>
+              answering(connection, {
+                Fetch: (request, ask) => Effect.zipRight(++fetches > 20 ? isDown.await : Effect.void, ask(request))
+              })
+            )
         }
         const replaying = yield* KafkaTable.make<string, string>({
           topic: large,

@@ -2,7 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type { FetchedPartition } from "../../src/KafkaClient.ts"
+import type { FetchedPartition } from "../../src/KafkaProtocol.ts"
 import { CorruptBatchError } from "../../src/KafkaError.ts"
 import { batch, record } from "../recordBatch/support.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
@@ -46,7 +46,7 @@ const empty = (end: number): Partial<FetchedPartition> => ({ highWatermark: end,
 const asked = (watched: Watched): ReadonlyArray<ReadonlyArray<number>> =>
   watched.fetches().map(({ partitions }) => partitions.map((p) => p.partition))
 
-const timesOf = (watched: Watched): ReadonlyArray<number> => watched.requests("fetch").map(({ at }) => at)
+const timesOf = (watched: Watched): ReadonlyArray<number> => watched.requests("Fetch").map(({ at }) => at)
 
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -59,18 +59,17 @@ describe("what a fetch asks for", () => {
       const { leaderEpoch } = cluster.partition(topic, 1)
       assert.notStrictEqual(leaderEpoch, 0)
       const watched = yield* watch(cluster, { fetch: { minBytes: 7, maxBytes: 12_345, maxPartitionBytes: 678 } })
-      const { id } = cluster.topic(topic)
+      const ref = { name: topic, id: cluster.topic(topic).id }
       const [first, second] = watched.fetches()
       const ordered = { ...first, partitions: first.partitions.toSorted((a, b) => a.partition - b.partition) }
       assert.deepStrictEqual(ordered, {
-        topic: { name: topic, id },
         isolation: "read_committed",
         maxWaitMillis: MAX_WAIT,
         minBytes: 7,
         maxBytes: 12_345,
         partitions: [
-          { partition: 0, leaderEpoch: 0, fetchOffset: 0, lastFetchedEpoch: -1, maxBytes: 678 },
-          { partition: 1, leaderEpoch, fetchOffset: 0, lastFetchedEpoch: -1, maxBytes: 678 }
+          { topic: ref, partition: 0, leaderEpoch: 0, fetchOffset: 0, lastFetchedEpoch: -1, maxBytes: 678 },
+          { topic: ref, partition: 1, leaderEpoch, fetchOffset: 0, lastFetchedEpoch: -1, maxBytes: 678 }
         ]
       })
       assert.deepInclude(
@@ -84,7 +83,7 @@ describe("what a fetch asks for", () => {
     Effect.gen(function* () {
       const cluster = withTopic(3)
       cluster.before = (request, _, detail) =>
-        request === "fetch" ? Effect.delay(nothingNew(detail, 0), 100) : undefined
+        request === "Fetch" ? Effect.delay(nothingNew(detail, 0), 100) : undefined
       const watched = yield* watch(cluster)
       watched.forget()
       yield* pass(400)
@@ -103,7 +102,7 @@ describe("what a fetch asks for", () => {
       const cluster = withTopic(2)
       let refusals = 1
       cluster.before = (request, _, detail) => {
-        if (request !== "fetch") return undefined
+        if (request !== "Fetch") return undefined
         const refuses = refusals-- > 0
         return Effect.delay(
           answered(detail, (p) => (p === 1 && refuses ? { errorCode: KAFKA_STORAGE_ERROR } : empty(0))),
@@ -127,13 +126,13 @@ describe("what a fetch asks for", () => {
     Effect.gen(function* () {
       const cluster = withTopic(2)
       cluster.before = (request, _, detail) => {
-        if (request === "metadata") return Effect.never
-        return request === "fetch"
+        if (request === "Metadata") return Effect.never
+        return request === "Fetch"
           ? answered(detail, (p) => ({ errorCode: p === 0 ? TOPIC_AUTHORIZATION_FAILED : KAFKA_STORAGE_ERROR }))
           : undefined
       }
       const before = cluster.before
-      cluster.before = (request, node, detail) => (request === "metadata" ? undefined : before(request, node, detail))
+      cluster.before = (request, node, detail) => (request === "Metadata" ? undefined : before(request, node, detail))
       const watched = yield* watch(cluster)
       cluster.before = before
       yield* pass(30)
@@ -153,7 +152,7 @@ describe("what a fetch asks for", () => {
       for (const why of ["opening", "held"] as const) {
         const cluster = withTopic(2)
         cluster.before = (request, _, detail) =>
-          request === "listOffsets" && why === "opening"
+          request === "ListOffsets" && why === "opening"
             ? Effect.map(Effect.succeed(detail as { partitions: ReadonlyArray<{ partition: number }> }), (d) => ({
                 partitions: d.partitions.map(({ partition }) => ({
                   partition,
@@ -162,7 +161,7 @@ describe("what a fetch asks for", () => {
                   leaderEpoch: 0
                 }))
               }))
-            : request === "fetch"
+            : request === "Fetch"
               ? answered(detail, (p) => (p === 1 ? { ...empty(1), records: Buffer.alloc(70, 0xff) } : empty(0))).pipe(
                   Effect.delay(50)
                 )
@@ -184,7 +183,7 @@ describe("what a fetch asks for", () => {
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       cluster.moveLeader(topic, 1, 1)
-      cluster.before = (request, node) => (request === "listOffsets" && node === 1 ? Effect.never : undefined)
+      cluster.before = (request, node) => (request === "ListOffsets" && node === 1 ? Effect.never : undefined)
       const watched = yield* watch(cluster)
       assert.deepStrictEqual(asked(watched), [[0]])
       assert.strictEqual(watched.fetches()[0].maxWaitMillis, MAX_WAIT)
@@ -195,7 +194,7 @@ describe("what a fetch asks for", () => {
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request, _, detail) =>
-        request === "fetch" ? Effect.delay(nothingNew(detail, 0), 100) : undefined
+        request === "Fetch" ? Effect.delay(nothingNew(detail, 0), 100) : undefined
       const watched = yield* watch(cluster)
       const waiting = watched.partition() as { retryAt: number }
       waiting.retryAt = BEGIN + DENIED_RETRY
@@ -258,7 +257,7 @@ describe("records", () => {
       append(cluster, 1)
       const bytes = Buffer.alloc(70, 0xff)
       cluster.before = (request, _, detail) =>
-        request === "fetch"
+        request === "Fetch"
           ? Effect.delay(
               answered(detail, (p) => (p === 0 ? { ...empty(1), records: bytes } : empty(0))),
               10
@@ -294,7 +293,7 @@ describe("records", () => {
       const cluster = withTopic()
       let answer: Partial<FetchedPartition> = { highWatermark: 9, lastStableOffset: 4 }
       cluster.before = (request, _, detail) =>
-        request === "fetch" ? Effect.delay(fetched(detail, answer), 10) : undefined
+        request === "Fetch" ? Effect.delay(fetched(detail, answer), 10) : undefined
       const watched = yield* watch(cluster)
       yield* pass(10)
       assert.deepInclude(watched.partition(), { highWatermark: 9, lastStableOffset: 4 })
@@ -314,7 +313,7 @@ describe("an answer about another place", () => {
       const records = batch(0, [record("late", "1")])
       let first = true
       cluster.before = (request, _, detail) => {
-        if (request !== "fetch" || !first) return request === "fetch" ? Effect.never : undefined
+        if (request !== "Fetch" || !first) return request === "Fetch" ? Effect.never : undefined
         first = false
         return Effect.zipRight(Deferred.await(arrives), fetched(detail, { ...empty(1), records }))
       }
@@ -366,7 +365,7 @@ describe("a partition that is missing from an answer", () => {
     Effect.gen(function* () {
       const cluster = withTopic(2)
       cluster.before = (request, _, detail) =>
-        request === "fetch"
+        request === "Fetch"
           ? Effect.delay(
               answered(detail, (p) => (p === 0 ? empty(0) : undefined)),
               fetchOf(detail).maxWaitMillis
@@ -388,7 +387,7 @@ describe("a partition that is missing from an answer", () => {
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request, _, detail) =>
-        request === "fetch" ? answered(detail, () => undefined, { throttleMillis: 700 }) : undefined
+        request === "Fetch" ? answered(detail, () => undefined, { throttleMillis: 700 }) : undefined
       const watched = yield* watch(cluster)
       yield* pass(1_500)
       assert.deepStrictEqual(timesOf(watched), [0, 700, 1_400])
@@ -414,7 +413,7 @@ describe("a batch that is larger than what was asked for", () => {
       const cluster = withTopic()
       append(cluster, 1)
       cluster.before = (request, _, detail) =>
-        request === "fetch" && fetchOf(detail).partitions[0].fetchOffset === 0 ? generous(detail) : undefined
+        request === "Fetch" && fetchOf(detail).partitions[0].fetchOffset === 0 ? generous(detail) : undefined
       const watched = yield* watch(cluster)
       assert.deepStrictEqual(sizes(watched), [1_000, large.length, 1_000])
       assert.deepStrictEqual(shown(watched.events), ["PartitionCount 1", "Opened 0: 0 to 1", "Fetched 0"])
@@ -426,7 +425,7 @@ describe("a batch that is larger than what was asked for", () => {
       const cluster = withTopic()
       append(cluster, 1)
       cluster.before = (request, _, detail) =>
-        request === "fetch"
+        request === "Fetch"
           ? fetchOf(detail).partitions[0].maxBytes < 4_000
             ? fetched(detail, { ...empty(1), records: large.subarray(0, 11) })
             : Effect.never
@@ -441,7 +440,7 @@ describe("a batch that is larger than what was asked for", () => {
       const cluster = withTopic()
       append(cluster, 1)
       cluster.before = (request, _, detail) =>
-        request === "fetch" ? fetched(detail, { ...empty(1), records: large.subarray(0, 11) }) : undefined
+        request === "Fetch" ? fetched(detail, { ...empty(1), records: large.subarray(0, 11) }) : undefined
       const watched = yield* watch(cluster)
       assert.deepStrictEqual(sizes(watched), [1_000, 2_000, 4_000, 5_000])
       assert.deepStrictEqual(shown(watched.events).slice(2), ["Fatal KafkaCorruptBatchError TooLarge"])
@@ -464,7 +463,7 @@ describe("a batch that is larger than what was asked for", () => {
         bytes[16] = 2
         let answers = 0
         cluster.before = (request, _, detail) =>
-          request === "fetch"
+          request === "Fetch"
             ? answers++ > 0
               ? Effect.never
               : fetched(detail, { ...empty(1), records: bytes })
@@ -483,7 +482,7 @@ describe("a partition that its leader refuses", () => {
       const cluster = withTopic(2)
       let left = times
       cluster.before = (request, _, detail) =>
-        request === "fetch"
+        request === "Fetch"
           ? fetchOf(detail).partitions.some((p) => p.partition === 1) && left-- > 0
             ? answered(detail, (p) => (p === 1 ? { errorCode: code } : empty(0)))
             : Effect.delay(
@@ -497,7 +496,7 @@ describe("a partition that its leader refuses", () => {
 
   const refusals = (watched: Watched): ReadonlyArray<number> =>
     watched
-      .requests("fetch")
+      .requests("Fetch")
       .filter(({ detail }) => fetchOf(detail).partitions.some((p) => p.partition === 1))
       .map(({ at }) => at)
 
@@ -515,7 +514,7 @@ describe("a partition that its leader refuses", () => {
         const failure = watched.source.lastFailure()
         assert.include(failure?.message, "on Fetch")
         assert.deepInclude(failure, { code, topic, partition: 1, broker: addressOf(cluster, 0) })
-        assert.isAbove(watched.requests("metadata").length, 1)
+        assert.isAbove(watched.requests("Metadata").length, 1)
         assert.deepStrictEqual(
           asked(watched).filter((one) => !one.includes(1)),
           [[0], [0], [0], [0]]
@@ -565,7 +564,7 @@ describe("a partition that its leader refuses", () => {
       assert.deepStrictEqual(shown(watched.events).at(-1), "Denied KafkaBrokerError Unauthorized")
       assert.strictEqual(watched.partition(1).retryAt, BEGIN + DENIED_RETRY)
       cluster.before = (request, _, detail) =>
-        request === "fetch"
+        request === "Fetch"
           ? Effect.delay(
               answered(detail, () => empty(0)),
               fetchOf(detail).maxWaitMillis
@@ -576,7 +575,7 @@ describe("a partition that its leader refuses", () => {
       assert.lengthOf(watched.events, told)
       yield* pass(1 + MAX_WAIT)
       assert.deepStrictEqual(shown(watched.events).slice(told), ["Granted"])
-      assert.lengthOf(watched.requests("metadata"), 1)
+      assert.lengthOf(watched.requests("Metadata"), 1)
     })
   )
 
@@ -597,7 +596,7 @@ describe("a log that parted from what was read", () => {
       append(cluster, 5)
       const watched = yield* watch(cluster)
       cluster.before = (request, _, detail) =>
-        request === "fetch" ? fetched(detail, { ...empty(4), diverging: { epoch: 0, endOffset: 3 } }) : undefined
+        request === "Fetch" ? fetched(detail, { ...empty(4), diverging: { epoch: 0, endOffset: 3 } }) : undefined
       watched.forget()
       yield* pass(MAX_WAIT)
       assert.deepStrictEqual(shown(watched.events), ["Truncated 0: Tail from 5 to 3"])
@@ -607,7 +606,7 @@ describe("a log that parted from what was read", () => {
 })
 
 describe("a connection", () => {
-  const failing = (cluster: FakeCluster, reason: Parameters<typeof connectionError>[0], request = "fetch"): void => {
+  const failing = (cluster: FakeCluster, reason: Parameters<typeof connectionError>[0], request = "Fetch"): void => {
     cluster.before = (asked) => (asked === request ? Effect.fail(connectionError(reason)) : undefined)
   }
 
@@ -627,7 +626,7 @@ describe("a connection", () => {
       assert.deepInclude(watched.partition(0), { connected: false, phase: "fetching" })
       assert.deepInclude(watched.partition(1), { connected: false })
       assert.strictEqual(watched.source.lastFailure()?.reason, "Closed")
-      assert.isAbove(watched.requests("metadata").length, 0)
+      assert.isAbove(watched.requests("Metadata").length, 0)
       assert.deepStrictEqual(watched.connections, [])
       cluster.before = () => undefined
       yield* pass(100 + MAX_WAIT * 3)
@@ -654,7 +653,7 @@ describe("a connection", () => {
       yield* pass(500)
       assert.deepStrictEqual(watched.connections, [])
       cluster.before = (request, node) =>
-        request === "fetch" && node === 1 ? Effect.fail(connectionError("Timeout")) : undefined
+        request === "Fetch" && node === 1 ? Effect.fail(connectionError("Timeout")) : undefined
       yield* pass(1_000)
       assert.deepStrictEqual(watched.connections, [["lost", addressOf(cluster, 1), "Timeout"]])
       assert.strictEqual(watched.partition(0).connected, true)
@@ -667,7 +666,7 @@ describe("a connection", () => {
       const cluster = withTopic()
       let answers = 2
       cluster.before = (request, _, detail) =>
-        request === "fetch" && answers-- > 0
+        request === "Fetch" && answers-- > 0
           ? Effect.map(fetched(detail, empty(0)), (answer) => ({ ...answer, errorCode: KAFKA_STORAGE_ERROR }))
           : undefined
       const watched = yield* watch(cluster)
@@ -693,7 +692,7 @@ describe("a connection", () => {
           [0, DENIED_RETRY]
         )
         assert.deepStrictEqual(shown(watched.events).slice(2), [`Denied KafkaConnectionError ${reason}`])
-        assert.lengthOf(watched.requests("metadata"), 1)
+        assert.lengthOf(watched.requests("Metadata"), 1)
         cluster.before = () => undefined
         yield* pass(DENIED_RETRY + MAX_WAIT)
         assert.deepStrictEqual(shown(watched.events).slice(3), ["Granted"])
@@ -720,7 +719,7 @@ describe("a connection", () => {
       watched.forget()
       yield* pass(MAX_WAIT * 3)
       assert.lengthOf(watched.requests("connect"), 0)
-      assert.isAtLeast(watched.requests("fetch").length, 3)
+      assert.isAtLeast(watched.requests("Fetch").length, 3)
       const { open } = cluster
       watched.forget()
       assert.strictEqual(watched.source.refetch(0, 1), 2)
@@ -738,7 +737,7 @@ describe("a connection", () => {
   it.scoped("is not opened to a leader of which nothing can be read yet", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
-      cluster.before = (request) => (request === "listOffsets" ? Effect.never : undefined)
+      cluster.before = (request) => (request === "ListOffsets" ? Effect.never : undefined)
       const watched = yield* watch(cluster)
       yield* pass(1_000)
       assert.deepStrictEqual(timesOf(watched), [])
@@ -765,7 +764,7 @@ describe("a leader", () => {
           )
           watched.forget()
           yield* pass(MAX_WAIT * 2)
-          return new Set(watched.requests("fetch").map(({ node }) => node))
+          return new Set(watched.requests("Fetch").map(({ node }) => node))
         })
       assert.deepStrictEqual(yield* moveTo(1), new Set([1]))
       assert.deepStrictEqual(yield* moveTo(0), new Set([0]))
@@ -776,7 +775,7 @@ describe("a leader", () => {
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       cluster.before = (request, node) =>
-        request === "fetch" && node === 0 ? Effect.fail(connectionError("Authentication")) : undefined
+        request === "Fetch" && node === 0 ? Effect.fail(connectionError("Authentication")) : undefined
       const watched = yield* watch(cluster)
       assert.deepStrictEqual(shown(watched.events).slice(2), ["Denied KafkaConnectionError Authentication"])
       cluster.moveLeader(topic, 1)
@@ -793,7 +792,7 @@ describe("a leader", () => {
       cluster.moveLeader(topic, 1)
       const real = cluster.before
       cluster.before = (request) =>
-        request === "metadata"
+        request === "Metadata"
           ? Effect.sync(() => ({
               brokers: [cluster.cluster.brokerOf(0)],
               controllerId: 0,
@@ -809,13 +808,13 @@ describe("a leader", () => {
           : undefined
       const watched = yield* watch(cluster)
       yield* pass(200)
-      assert.isAtLeast(watched.requests("metadata").length, 2)
+      assert.isAtLeast(watched.requests("Metadata").length, 2)
       assert.deepStrictEqual(timesOf(watched), [])
       assert.strictEqual(watched.partition().leader, 1)
       cluster.before = real
       yield* pass(2_000)
       assert.deepStrictEqual(shown(watched.events), ["PartitionCount 1", "Opened 0: 0 to 0"])
-      assert.strictEqual(watched.requests("fetch")[0]?.node, 1)
+      assert.strictEqual(watched.requests("Fetch")[0]?.node, 1)
     })
   )
 })
@@ -829,7 +828,7 @@ describe("a partition that was away for longer than tombstones last", () => {
     Effect.gen(function* () {
       let first = true
       cluster.before = (request) => {
-        if (request !== "fetch" || !first) return undefined
+        if (request !== "Fetch" || !first) return undefined
         first = false
         return Effect.delay(Effect.fail(connectionError("Timeout")), millis)
       }
@@ -873,7 +872,7 @@ describe("a partition that was away for longer than tombstones last", () => {
       ] as const) {
         const cluster = withTopic()
         const watched = yield* watch(cluster, { tombstonesLastMillis: () => 0, fetch: { maxWaitMillis: 100 } })
-        cluster.before = (request) => (request === "fetch" ? Effect.never : undefined)
+        cluster.before = (request) => (request === "Fetch" ? Effect.never : undefined)
         const waiting = watched.partition()
         const now = yield* Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis())
         Object.assign(waiting, { headAt: now - millis })
@@ -907,7 +906,7 @@ describe("a partition that was away for longer than tombstones last", () => {
       yield* away(cluster, watched, LAST + 5_000)
       const slow = cluster.log(topic).batches.map(({ bytes }) => bytes)
       cluster.before = (request, _, detail) => {
-        if (request !== "fetch") return undefined
+        if (request !== "Fetch") return undefined
         const { fetchOffset } = fetchOf(detail).partitions[0]
         if (fetchOffset > 1) return Effect.never
         return Effect.delay(fetched(detail, { ...empty(2), records: slow[fetchOffset] }), LAST + 1)
@@ -927,7 +926,7 @@ describe("a partition that was away for longer than tombstones last", () => {
       append(cluster, 1)
       let first = true
       cluster.before = (request) => {
-        if (request !== "fetch" || !first) return undefined
+        if (request !== "Fetch" || !first) return undefined
         first = false
         return Effect.delay(Effect.fail(connectionError("Timeout")), LAST)
       }
@@ -968,7 +967,7 @@ describe("a partition that was away for longer than tombstones last", () => {
         const watched = yield* watch(cluster, options)
         let first = true
         cluster.before = (request, _, detail) => {
-          if (request !== "fetch") return undefined
+          if (request !== "Fetch") return undefined
           if (!first) return Effect.never
           first = false
           return Effect.delay(nothingNew(detail, 0), late)
@@ -992,7 +991,7 @@ describe("the head", () => {
       ] as const) {
         const cluster = withTopic()
         cluster.before = (request, _, detail) =>
-          request === "fetch" ? Effect.delay(fetched(detail, { highWatermark: 5, lastStableOffset: 0 }), 10) : undefined
+          request === "Fetch" ? Effect.delay(fetched(detail, { highWatermark: 5, lastStableOffset: 0 }), 10) : undefined
         const watched = yield* watch(cluster, { isolation })
         yield* pass(10)
         assert.strictEqual(watched.partition().reachedHead, head)

@@ -12,8 +12,8 @@ const TOPIC_AUTHORIZATION_FAILED = 29
 const UNKNOWN_SERVER_ERROR = -1
 
 /** When the metadata was asked for, in milliseconds since the test began. */
-const times = (watched: { requests: (kind: "metadata") => ReadonlyArray<{ readonly at: number }> }) =>
-  watched.requests("metadata").map(({ at }) => at)
+const times = (watched: { requests: (kind: "Metadata") => ReadonlyArray<{ readonly at: number }> }) =>
+  watched.requests("Metadata").map(({ at }) => at)
 
 describe("when it asks", () => {
   it.scoped("at the start, and whenever the last answer is as old as it may be", () =>
@@ -52,7 +52,7 @@ describe("when it asks", () => {
   it.scoped("once more, if somebody wants to know while an answer is on its way", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
-      cluster.before = (request) => (request === "metadata" ? Effect.delay(described(cluster, {}), 300) : undefined)
+      cluster.before = (request) => (request === "Metadata" ? Effect.delay(described(cluster, {}), 300) : undefined)
       const watched = yield* watch(cluster)
       yield* pass(200)
       watched.source.refresh()
@@ -66,7 +66,7 @@ describe("when it asks", () => {
   it.scoped("with longer and longer waits between attempts that fail, and short ones again after a success", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
-      cluster.before = (request) => (request === "metadata" ? Effect.fail(connectionError("Timeout")) : undefined)
+      cluster.before = (request) => (request === "Metadata" ? Effect.fail(connectionError("Timeout")) : undefined)
       const watched = yield* watch(cluster)
       yield* pass(370)
       const attempts = [0, 10, 30, 70, 150, 250, 350]
@@ -76,7 +76,7 @@ describe("when it asks", () => {
       yield* pass(80)
       assert.deepStrictEqual(times(watched), [...attempts, 450])
       assert.isUndefined(watched.source.lastFailure())
-      cluster.before = (request) => (request === "metadata" ? Effect.fail(connectionError("Timeout")) : undefined)
+      cluster.before = (request) => (request === "Metadata" ? Effect.fail(connectionError("Timeout")) : undefined)
       watched.forget()
       watched.source.refresh()
       yield* pass(40)
@@ -104,11 +104,11 @@ describe("what is told while nothing is known of the topic", () => {
   it.scoped("why, each time, but not that it is missing, which may be its deletion", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
-      cluster.before = (request) => (request === "metadata" ? Effect.fail(connectionError("Unreachable")) : undefined)
+      cluster.before = (request) => (request === "Metadata" ? Effect.fail(connectionError("Unreachable")) : undefined)
       const watched = yield* watch(cluster)
       yield* pass(BACKOFF)
       assert.deepStrictEqual(watched.waits, ["Unreachable", "Unreachable"])
-      cluster.before = (request) => (request === "metadata" ? topicMissing(cluster) : undefined)
+      cluster.before = (request) => (request === "Metadata" ? topicMissing(cluster) : undefined)
       yield* pass(100)
       assert.lengthOf(watched.waits, 2)
       cluster.before = () => undefined
@@ -121,7 +121,7 @@ describe("what is told while nothing is known of the topic", () => {
     Effect.gen(function* () {
       const cluster = withTopic()
       const watched = yield* watch(cluster)
-      cluster.before = (request) => (request === "metadata" ? Effect.fail(connectionError("Unreachable")) : undefined)
+      cluster.before = (request) => (request === "Metadata" ? Effect.fail(connectionError("Unreachable")) : undefined)
       watched.source.refresh()
       yield* pass(100)
       assert.deepStrictEqual(watched.waits, [])
@@ -134,7 +134,7 @@ describe("partitions", () => {
   it.scoped("of which nothing is known but their leader", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
-      cluster.before = (request) => (request === "listOffsets" ? Effect.never : undefined)
+      cluster.before = (request) => (request === "ListOffsets" ? Effect.never : undefined)
       const watched = yield* watch(cluster, { fetch: { maxPartitionBytes: 777 } })
       assert.deepStrictEqual(watched.partition(1), {
         partition: 1,
@@ -187,7 +187,7 @@ describe("partitions", () => {
       const watched = yield* watch(cluster)
       const before = watched.source.description()
       cluster.before = (request) =>
-        request === "metadata"
+        request === "Metadata"
           ? Effect.map(described(cluster, { leader: 7, leaderEpoch: 99 }), (answer) => ({
               ...answer,
               topics: answer.topics.map((one) => ({ ...one, partitions: one.partitions.slice(0, 1) }))
@@ -212,9 +212,9 @@ describe("leaders", () => {
       const watched = yield* watch(cluster)
       for (const answer of answers) {
         cluster.before = (request) =>
-          request === "metadata"
+          request === "Metadata"
             ? described(cluster, answer)
-            : request === "fetch" || request === "listOffsets"
+            : request === "Fetch" || request === "ListOffsets"
               ? Effect.never
               : undefined
         watched.source.refresh()
@@ -251,7 +251,7 @@ describe("leaders", () => {
       const cluster = withTopic(1, 2)
       const watched = yield* watch(cluster)
       cluster.before = (request, node, detail) =>
-        request === "fetch" && node === 0
+        request === "Fetch" && node === 0
           ? Effect.succeed({
               errorCode: 0,
               throttleMillis: 0,
@@ -276,7 +276,7 @@ describe("leaders", () => {
       watched.source.refresh()
       yield* pass(BACKOFF * 2)
       assert.deepStrictEqual(
-        watched.requests("fetch").map(({ node }) => node),
+        watched.requests("Fetch").map(({ node }) => node),
         [1]
       )
       assert.strictEqual(watched.partition().retryAt, 0)
@@ -292,7 +292,7 @@ describe("leaders", () => {
         const cluster = withTopic(1, 2)
         const watched = yield* watch(cluster)
         cluster.before = (request) =>
-          request === "metadata" ? described(cluster, news) : request === "fetch" ? Effect.never : undefined
+          request === "Metadata" ? described(cluster, news) : request === "Fetch" ? Effect.never : undefined
         Object.assign(watched.partition(), { retryAt: 123, throttledUntil: 456 })
         watched.source.refresh()
         yield* pass(BACKOFF * 2)
@@ -309,7 +309,7 @@ describe("leaders", () => {
     Effect.gen(function* () {
       const cluster = withTopic()
       const watched = yield* watch(cluster)
-      cluster.before = (request) => (request === "fetch" ? Effect.never : undefined)
+      cluster.before = (request) => (request === "Fetch" ? Effect.never : undefined)
       const waiting = watched.partition() as { retryAt: number }
       waiting.retryAt = 123
       watched.source.refresh()
@@ -321,7 +321,7 @@ describe("leaders", () => {
 
 describe("a topic that is missing", () => {
   const missing = (cluster: ReturnType<typeof withTopic>): void => {
-    cluster.before = (request) => (request === "metadata" ? topicMissing(cluster) : undefined)
+    cluster.before = (request) => (request === "Metadata" ? topicMissing(cluster) : undefined)
   }
 
   it.scoped("is gone when it is missing for as long as it may be, and the error says what is gone", () =>
@@ -373,7 +373,7 @@ describe("a topic that is missing", () => {
           watched.source.refresh()
           yield* pass(GRACE - 200)
           cluster.before = (request) =>
-            request === "metadata" && between === "unknown" ? Effect.fail(connectionError("Timeout")) : undefined
+            request === "Metadata" && between === "unknown" ? Effect.fail(connectionError("Timeout")) : undefined
           yield* pass(200)
         }
         assert.deepStrictEqual(shown(watched.events), ["PartitionCount 1", "Opened 0: 0 to 0"], between)
@@ -393,7 +393,7 @@ describe("how long that may be", () => {
         const cluster = withTopic()
         const watched = yield* watch(cluster, { missingGraceMillis: 150 })
         cluster.before = (request) =>
-          request === "metadata" ? (other ? described(cluster, { id: "another" }) : topicMissing(cluster)) : undefined
+          request === "Metadata" ? (other ? described(cluster, { id: "another" }) : topicMissing(cluster)) : undefined
         watched.forget()
         watched.source.refresh()
         yield* pass(BACKOFF + 149)
@@ -412,7 +412,7 @@ describe("a topic that was created again", () => {
       const { id: old } = cluster.topic(topic)
       const watched = yield* watch(cluster)
       const before = watched.source.description()
-      cluster.before = (request) => (request === "fetch" || request === "listOffsets" ? Effect.never : undefined)
+      cluster.before = (request) => (request === "Fetch" || request === "ListOffsets" ? Effect.never : undefined)
       const { id } = cluster.createTopic(topic, 2)
       watched.forget()
       watched.source.refresh()
@@ -432,7 +432,7 @@ describe("a topic that was created again", () => {
     Effect.gen(function* () {
       const cluster = withTopic()
       const watched = yield* watch(cluster)
-      cluster.before = (request) => (request === "metadata" ? described(cluster, { id: "another" }) : undefined)
+      cluster.before = (request) => (request === "Metadata" ? described(cluster, { id: "another" }) : undefined)
       watched.forget()
       watched.source.refresh()
       yield* pass(170)
@@ -445,7 +445,7 @@ describe("a topic that was created again", () => {
       const cluster = withTopic()
       const watched = yield* watch(cluster)
       for (let times = 0; times < 3; times++) {
-        cluster.before = (request) => (request === "metadata" ? described(cluster, { id: "another" }) : undefined)
+        cluster.before = (request) => (request === "Metadata" ? described(cluster, { id: "another" }) : undefined)
         watched.source.refresh()
         yield* pass(GRACE - 200)
         cluster.before = () => undefined
@@ -460,12 +460,12 @@ describe("a topic that was created again", () => {
       const cluster = withTopic()
       const watched = yield* watch(cluster)
       cluster.before = (request) =>
-        request === "metadata"
+        request === "Metadata"
           ? Effect.map(described(cluster, {}), (answer) => ({
               ...answer,
               topics: answer.topics.map((one) => ({ ...one, id: undefined }))
             }))
-          : request === "fetch"
+          : request === "Fetch"
             ? Effect.never
             : undefined
       watched.source.refresh()
@@ -480,17 +480,17 @@ describe("a topic that was created again", () => {
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request) =>
-        request === "metadata"
+        request === "Metadata"
           ? Effect.map(described(cluster, {}), (answer) => ({
               ...answer,
               topics: answer.topics.map((one) => ({ ...one, id: undefined }))
             }))
-          : request === "fetch"
+          : request === "Fetch"
             ? Effect.never
             : undefined
       const watched = yield* watch(cluster)
       assert.isUndefined(watched.source.description()?.topic.id)
-      cluster.before = (request) => (request === "fetch" ? Effect.never : undefined)
+      cluster.before = (request) => (request === "Fetch" ? Effect.never : undefined)
       watched.source.refresh()
       yield* pass(100)
       assert.strictEqual(watched.source.description()?.topic.id, cluster.topic(topic).id)
@@ -505,7 +505,7 @@ describe("errors about the topic", () => {
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request) =>
-        request === "metadata" ? topicRefused(cluster, TOPIC_AUTHORIZATION_FAILED) : undefined
+        request === "Metadata" ? topicRefused(cluster, TOPIC_AUTHORIZATION_FAILED) : undefined
       const watched = yield* watch(cluster)
       yield* pass(DENIED_RETRY * 2 + 100)
       assert.deepStrictEqual(times(watched), [0, DENIED_RETRY, DENIED_RETRY * 2])
@@ -526,7 +526,7 @@ describe("errors about the topic", () => {
     Effect.gen(function* () {
       for (const code of [LEADER_NOT_AVAILABLE, UNKNOWN_SERVER_ERROR]) {
         const cluster = withTopic()
-        cluster.before = (request) => (request === "metadata" ? topicRefused(cluster, code) : undefined)
+        cluster.before = (request) => (request === "Metadata" ? topicRefused(cluster, code) : undefined)
         const watched = yield* watch(cluster)
         yield* pass(60)
         assert.deepStrictEqual(watched.events, [])
@@ -541,7 +541,7 @@ describe("errors about the topic", () => {
   it.scoped("what does not pass ends it", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
-      cluster.before = (request) => (request === "metadata" ? topicRefused(cluster, INVALID_TOPIC) : undefined)
+      cluster.before = (request) => (request === "Metadata" ? topicRefused(cluster, INVALID_TOPIC) : undefined)
       const watched = yield* watch(cluster)
       yield* pass(1_000)
       assert.deepStrictEqual(times(watched), [0])
@@ -574,7 +574,7 @@ describe("a partition without a leader", () => {
   it.scoped("or with one whose address nobody knows, from the start on", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
-      cluster.before = (request) => (request === "metadata" ? described(cluster, { leader: 9 }) : undefined)
+      cluster.before = (request) => (request === "Metadata" ? described(cluster, { leader: 9 }) : undefined)
       const watched = yield* watch(cluster)
       assert.include(watched.source.lastFailure()?.message, "LEADER_NOT_AVAILABLE")
       cluster.before = () => undefined
@@ -588,7 +588,7 @@ describe("a partition without a leader", () => {
       const KAFKA_STORAGE_ERROR = 56
       const cluster = withTopic()
       cluster.before = (request) =>
-        request === "metadata"
+        request === "Metadata"
           ? Effect.map(described(cluster, { leader: -1 }), (answer) => ({
               ...answer,
               topics: answer.topics.map((one) => ({
@@ -608,7 +608,7 @@ describe("another topic under the name, before that is certain", () => {
     Effect.gen(function* () {
       const cluster = withTopic()
       const watched = yield* watch(cluster)
-      cluster.before = (request) => (request === "metadata" ? described(cluster, { id: "another" }) : undefined)
+      cluster.before = (request) => (request === "Metadata" ? described(cluster, { id: "another" }) : undefined)
       watched.source.refresh()
       yield* pass(BACKOFF)
       assert.strictEqual(watched.source.lastFailure()?.reason, "Recreated")

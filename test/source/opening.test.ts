@@ -2,7 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type { ListOffsetsResponse } from "../../src/KafkaClient.ts"
+import type { ListOffsetsResponse } from "../../src/KafkaProtocol.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import { fetched, refused, settle, topic, withTopic } from "../support/answers.ts"
 import { BACKOFF, BEGIN, DENIED_RETRY, it, listOf, MAX_WAIT, pass, shown, watch } from "./support.ts"
@@ -15,7 +15,8 @@ const TOPIC_AUTHORIZATION_FAILED = 29
 /** The same answer for every partition that is asked about. */
 const listed = (detail: unknown, answer: { readonly errorCode?: number; readonly offset?: number }) =>
   Effect.sync((): ListOffsetsResponse => ({
-    partitions: listOf(detail).partitions.map(({ partition }) => ({
+    partitions: listOf(detail).partitions.map(({ partition, topic }) => ({
+      topic,
       partition,
       errorCode: 0,
       offset: -1,
@@ -58,7 +59,7 @@ describe("a partition is opened", () => {
     Effect.gen(function* () {
       const cluster = withRecords(5)
       cluster.truncateHead(topic, 2)
-      cluster.before = (request) => (request === "fetch" ? Effect.never : undefined)
+      cluster.before = (request) => (request === "Fetch" ? Effect.never : undefined)
       const watched = yield* watch(cluster)
       assert.deepInclude(watched.partition(), {
         fetchOffset: 2,
@@ -85,7 +86,7 @@ describe("a partition is opened", () => {
         cluster.appendOpen(topic, [{ key: "open", value: "1" }])
         const watched = yield* watch(cluster, { isolation })
         assert.deepInclude(shown(watched.events), `Opened 0: 0 to ${end}`)
-        for (const { detail } of watched.requests("listOffsets"))
+        for (const { detail } of watched.requests("ListOffsets"))
           assert.strictEqual(listOf(detail).isolation, isolation)
         assert.strictEqual(watched.fetches()[0].isolation, isolation)
       }
@@ -98,7 +99,7 @@ describe("a partition is opened", () => {
       cluster.moveLeader(topic, 1, 1)
       const watched = yield* watch(cluster)
       const requests = watched
-        .requests("listOffsets")
+        .requests("ListOffsets")
         .map(({ detail, node }) => [node, asksFor(detail), listOf(detail).partitions.map((p) => p.partition)] as const)
       assert.deepStrictEqual(
         [...requests].sort(([a, x], [b, y]) => a - b || (x < y ? -1 : 1)),
@@ -116,7 +117,7 @@ describe("a partition is opened", () => {
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       cluster.moveLeader(topic, 1, 1)
-      cluster.before = (request, node) => (request === "listOffsets" && node === 1 ? Effect.never : undefined)
+      cluster.before = (request, node) => (request === "ListOffsets" && node === 1 ? Effect.never : undefined)
       const watched = yield* watch(cluster)
       assert.deepStrictEqual(shown(watched.events), ["PartitionCount 2", "Opened 0: 0 to 0"])
       cluster.addPartition(topic, 0)
@@ -134,7 +135,7 @@ describe("a partition is opened", () => {
       yield* pass(MAX_WAIT * 3)
       watched.source.refresh()
       yield* pass(100)
-      assert.deepStrictEqual(watched.requests("listOffsets"), [])
+      assert.deepStrictEqual(watched.requests("ListOffsets"), [])
       assert.deepStrictEqual(watched.events, [])
     })
   )
@@ -142,9 +143,9 @@ describe("a partition is opened", () => {
 
 describe("a partition that could not be opened", () => {
   /** When its beginning was asked for, in milliseconds since the test began. */
-  const attempts = (watched: { requests: (kind: "listOffsets") => ReadonlyArray<{ at: number; detail: unknown }> }) =>
+  const attempts = (watched: { requests: (kind: "ListOffsets") => ReadonlyArray<{ at: number; detail: unknown }> }) =>
     watched
-      .requests("listOffsets")
+      .requests("ListOffsets")
       .filter(({ detail }) => asksFor(detail) === "earliest")
       .map(({ at }) => at)
 
@@ -154,7 +155,7 @@ describe("a partition that could not be opened", () => {
         const start = yield* Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis() - BEGIN)
         const cluster = withRecords(1)
         cluster.before = (request, _, detail) =>
-          request === "listOffsets" && asksFor(detail) === which
+          request === "ListOffsets" && asksFor(detail) === which
             ? listed(detail, { errorCode: NOT_LEADER_OR_FOLLOWER })
             : undefined
         const watched = yield* watch(cluster)
@@ -164,7 +165,7 @@ describe("a partition that could not be opened", () => {
           [0, 10, 30, 70, 150],
           which
         )
-        assert.isAbove(watched.requests("metadata").length, 2)
+        assert.isAbove(watched.requests("Metadata").length, 2)
         assert.strictEqual(watched.source.lastFailure()?.reason, "Unavailable")
         assert.deepStrictEqual(shown(watched.events), ["PartitionCount 1"])
         cluster.before = () => undefined
@@ -180,7 +181,7 @@ describe("a partition that could not be opened", () => {
     Effect.gen(function* () {
       const cluster = withTopic(2)
       cluster.before = (request, _, detail) =>
-        request === "listOffsets" && asksFor(detail) === "latest"
+        request === "ListOffsets" && asksFor(detail) === "latest"
           ? Effect.map(listed(detail, { offset: 0 }), ({ partitions }) => ({ partitions: partitions.slice(0, 1) }))
           : undefined
       const watched = yield* watch(cluster)
@@ -195,7 +196,7 @@ describe("a partition that could not be opened", () => {
     Effect.gen(function* () {
       const cluster = withTopic(2)
       cluster.before = (request, _, detail) =>
-        request === "listOffsets"
+        request === "ListOffsets"
           ? Effect.map(listed(detail, { offset: 0 }), ({ partitions }) => ({
               partitions: partitions.map((one) =>
                 one.partition === 1 ? { ...one, errorCode: TOPIC_AUTHORIZATION_FAILED, offset: -1 } : one
@@ -213,7 +214,7 @@ describe("a partition that could not be opened", () => {
       watched.source.reopen(0)
       yield* settle
       assert.deepStrictEqual(
-        watched.requests("listOffsets").map(({ detail }) => listOf(detail).partitions.map((p) => p.partition)),
+        watched.requests("ListOffsets").map(({ detail }) => listOf(detail).partitions.map((p) => p.partition)),
         [[0], [0]]
       )
     })
@@ -223,7 +224,7 @@ describe("a partition that could not be opened", () => {
     Effect.gen(function* () {
       const cluster = withTopic(2)
       cluster.before = (request, _, detail) =>
-        request === "listOffsets"
+        request === "ListOffsets"
           ? Effect.map(listed(detail, { offset: 0 }), ({ partitions }) => ({
               partitions: partitions.map((one) => ({
                 ...one,
@@ -237,11 +238,11 @@ describe("a partition that could not be opened", () => {
       // no news of the metadata wakes anybody
       const answer = cluster.before
       cluster.before = (request, node, detail) =>
-        request === "metadata" ? Effect.fail(connectionError("Timeout")) : answer(request, node, detail)
+        request === "Metadata" ? Effect.fail(connectionError("Timeout")) : answer(request, node, detail)
       yield* pass(30)
       assert.deepStrictEqual(
         watched
-          .requests("listOffsets")
+          .requests("ListOffsets")
           .filter(({ detail }) => asksFor(detail) === "earliest")
           .map(({ at, detail }) => [at, listOf(detail).partitions.map((p) => p.partition)]),
         [
@@ -256,11 +257,11 @@ describe("a partition that could not be opened", () => {
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request, _, detail) =>
-        request === "listOffsets" ? listed(detail, { errorCode: TOPIC_AUTHORIZATION_FAILED }) : undefined
+        request === "ListOffsets" ? listed(detail, { errorCode: TOPIC_AUTHORIZATION_FAILED }) : undefined
       const watched = yield* watch(cluster)
       yield* pass(DENIED_RETRY * 2)
       assert.deepStrictEqual(attempts(watched), [0, DENIED_RETRY, DENIED_RETRY * 2])
-      assert.deepStrictEqual(watched.requests("metadata").length, 1)
+      assert.deepStrictEqual(watched.requests("Metadata").length, 1)
       assert.deepStrictEqual(shown(watched.events), ["PartitionCount 1", "Denied KafkaBrokerError Unauthorized"])
       cluster.before = () => undefined
       yield* pass(DENIED_RETRY)
@@ -272,7 +273,7 @@ describe("a partition that could not be opened", () => {
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request, _, detail) =>
-        request === "listOffsets" ? listed(detail, { errorCode: INVALID_TOPIC }) : undefined
+        request === "ListOffsets" ? listed(detail, { errorCode: INVALID_TOPIC }) : undefined
       const watched = yield* watch(cluster)
       yield* pass(1_000)
       assert.deepStrictEqual(attempts(watched), [0])
@@ -287,7 +288,7 @@ describe("a partition that could not be opened", () => {
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request, _, detail) =>
-        request === "listOffsets" ? listed(detail, { errorCode: NOT_LEADER_OR_FOLLOWER }) : undefined
+        request === "ListOffsets" ? listed(detail, { errorCode: NOT_LEADER_OR_FOLLOWER }) : undefined
       const watched = yield* watch(cluster)
       const longest = DENIED_RETRY
       const waiting = watched.partition() as { retryAt: number }
@@ -312,7 +313,7 @@ describe("an answer about where a partition begins", () => {
       const late = yield* Deferred.make<void>()
       let first = true
       cluster.before = (request, _, detail) => {
-        if (request !== "listOffsets" || asksFor(detail) !== "latest" || !first) return undefined
+        if (request !== "ListOffsets" || asksFor(detail) !== "latest" || !first) return undefined
         first = false
         return Effect.zipRight(Deferred.await(late), listed(detail, { offset: 99 }))
       }
@@ -354,9 +355,9 @@ describe("a position that its leader says is out of range", () => {
       const watched = yield* watch(cluster)
       watched.forget()
       cluster.before = (request, _, detail) =>
-        request === "fetch"
+        request === "Fetch"
           ? refused(detail, OFFSET_OUT_OF_RANGE)
-          : request === "listOffsets"
+          : request === "ListOffsets"
             ? listed(detail, { offset: asksFor(detail) === "earliest" ? 7 : 9 })
             : undefined
       yield* pass(MAX_WAIT)
@@ -374,9 +375,9 @@ describe("a position that its leader says is out of range", () => {
       const watched = yield* watch(cluster)
       watched.forget()
       cluster.before = (request, _, detail) =>
-        request === "fetch"
+        request === "Fetch"
           ? refused(detail, OFFSET_OUT_OF_RANGE)
-          : request === "listOffsets"
+          : request === "ListOffsets"
             ? listed(detail, { offset: asksFor(detail) === "earliest" ? 0 : 4 })
             : undefined
       yield* pass(MAX_WAIT)
@@ -392,16 +393,16 @@ describe("a position that its leader says is out of range", () => {
       watched.forget()
       let refusals = 1
       cluster.before = (request, _, detail) =>
-        request === "fetch" && refusals-- > 0 ? refused(detail, OFFSET_OUT_OF_RANGE) : undefined
+        request === "Fetch" && refusals-- > 0 ? refused(detail, OFFSET_OUT_OF_RANGE) : undefined
       yield* pass(MAX_WAIT)
-      const refusedAt = watched.requests("fetch").findIndex(({ at }) => at === MAX_WAIT)
+      const refusedAt = watched.requests("Fetch").findIndex(({ at }) => at === MAX_WAIT)
       assert.isAtLeast(refusedAt, 0)
       assert.deepInclude(watched.partition(), { phase: "fetching", doubt: undefined, generation: 1 })
       yield* pass(BACKOFF - 1)
-      assert.lengthOf(watched.requests("fetch"), refusedAt + 1)
+      assert.lengthOf(watched.requests("Fetch"), refusedAt + 1)
       yield* pass(1)
       const again = watched.fetches().at(-1)!
-      assert.lengthOf(watched.requests("fetch"), refusedAt + 2)
+      assert.lengthOf(watched.requests("Fetch"), refusedAt + 2)
       assert.deepInclude(again.partitions[0], { fetchOffset: 5, lastFetchedEpoch: -1 })
       assert.deepStrictEqual(watched.events, [])
     })
@@ -412,9 +413,9 @@ describe("a position that its leader says is out of range", () => {
       const cluster = withRecords(5)
       const watched = yield* watch(cluster)
       watched.forget()
-      cluster.before = (request, _, detail) => (request === "fetch" ? refused(detail, OFFSET_OUT_OF_RANGE) : undefined)
+      cluster.before = (request, _, detail) => (request === "Fetch" ? refused(detail, OFFSET_OUT_OF_RANGE) : undefined)
       yield* pass(MAX_WAIT + 200)
-      const times = watched.requests("fetch").map(({ at }) => at - MAX_WAIT)
+      const times = watched.requests("Fetch").map(({ at }) => at - MAX_WAIT)
       assert.deepStrictEqual(times, [0, 10, 30, 70, 150])
       assert.deepStrictEqual(watched.events, [])
     })
@@ -426,9 +427,9 @@ describe("a position that its leader says is out of range", () => {
       const watched = yield* watch(cluster)
       watched.forget()
       cluster.before = (request, _, detail) =>
-        request === "fetch"
+        request === "Fetch"
           ? refused(detail, OFFSET_OUT_OF_RANGE)
-          : request === "listOffsets"
+          : request === "ListOffsets"
             ? Effect.fail(connectionError("Timeout"))
             : undefined
       yield* pass(MAX_WAIT)
@@ -448,11 +449,11 @@ describe("a log that ends before what it had", () => {
       const cluster = withRecords(5)
       let answers = 1
       cluster.before = (request, _, detail) =>
-        request === "fetch" && answers-- > 0
+        request === "Fetch" && answers-- > 0
           ? fetched(detail, { highWatermark: 0, lastStableOffset: 0, logStartOffset: 0 })
           : undefined
       const watched = yield* watch(cluster)
-      assert.lengthOf(watched.requests("listOffsets"), 4)
+      assert.lengthOf(watched.requests("ListOffsets"), 4)
       assert.deepStrictEqual(shown(watched.events), ["PartitionCount 1", "Opened 0: 0 to 5"])
       assert.strictEqual(watched.partition().reachedHead, false)
       yield* pass(BACKOFF)
@@ -466,7 +467,7 @@ describe("a log that ends before what it had", () => {
       const [{ bytes }] = cluster.log(topic).batches
       let answers = 1
       cluster.before = (request, _, detail) =>
-        request === "fetch" && answers-- > 0
+        request === "Fetch" && answers-- > 0
           ? fetched(detail, { highWatermark: 1, lastStableOffset: 1, logStartOffset: 0, records: bytes })
           : undefined
       const watched = yield* watch(cluster)
@@ -480,11 +481,11 @@ describe("a log that ends before what it had", () => {
     Effect.gen(function* () {
       const cluster = withRecords(5)
       cluster.before = (request, _, detail) =>
-        request === "fetch" ? fetched(detail, { highWatermark: 3, lastStableOffset: 0, logStartOffset: 0 }) : undefined
+        request === "Fetch" ? fetched(detail, { highWatermark: 3, lastStableOffset: 0, logStartOffset: 0 }) : undefined
       let asked = 0
       const before = cluster.before
       cluster.before = (request, node, detail) =>
-        request === "listOffsets" && asked++ >= 2
+        request === "ListOffsets" && asked++ >= 2
           ? listed(detail, { offset: asksFor(detail) === "earliest" ? 0 : 3 })
           : before(request, node, detail)
       const watched = yield* watch(cluster)

@@ -1,7 +1,7 @@
 /** What a source promises to who reads it, whatever brokers answer, and whenever. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import type { KafkaClient } from "../../src/index.ts"
+import type { KafkaProtocol } from "../../src/index.ts"
 import type { SourceOptions } from "../../src/internal/source/context.ts"
 import { Failures } from "../../src/internal/source/failures.ts"
 import type { SourceEvent } from "../../src/internal/source/partition.ts"
@@ -71,7 +71,7 @@ describe("an absence longer than tombstones last", () => {
       const table = yield* open(cluster)
       for (const [i, key] of ["a", "b"].entries()) {
         yield* advance(3_000)
-        cluster.before = (request) => (request === "fetch" ? Effect.fail(connectionError("Closed")) : undefined)
+        cluster.before = (request) => (request === "Fetch" ? Effect.fail(connectionError("Closed")) : undefined)
         yield* advance(1_000)
         yield* deleted(cluster, key)
         cluster.before = () => undefined
@@ -92,7 +92,7 @@ describe("an absence longer than tombstones last", () => {
       // it had nothing to tell when it was sent
       let held = false
       cluster.before = (request, _, detail) => {
-        if (request !== "fetch" || held) return undefined
+        if (request !== "Fetch" || held) return undefined
         held = true
         return Effect.delay(nothingNew(detail, 3), 2 * RETENTION + 1_000)
       }
@@ -143,7 +143,7 @@ describe("a partition", () => {
       let fetches = 0
       cluster.before = (request) => {
         // with each answer there is more of it
-        if (request === "fetch" && fetches++ < 500) cluster.append(topic, [{ key: "k", value: `${fetches}` }], 0)
+        if (request === "Fetch" && fetches++ < 500) cluster.append(topic, [{ key: "k", value: `${fetches}` }], 0)
         return undefined
       }
       const table = yield* open(cluster, { fetch: { maxBytes: 1, maxPartitionBytes: 1 } })
@@ -154,11 +154,11 @@ describe("a partition", () => {
 })
 
 describe("descriptions of the topic", () => {
-  const answering = (cluster: FakeCluster, answer: Effect.Effect<KafkaClient.MetadataResponse>): void => {
+  const answering = (cluster: FakeCluster, answer: Effect.Effect<KafkaProtocol.MetadataResponse>): void => {
     cluster.before = (request, _, detail) =>
-      request === "metadata"
+      request === "Metadata"
         ? answer
-        : request === "fetch"
+        : request === "Fetch"
           ? Effect.delay(nothingNew(detail, 0), fetchOf(detail).maxWaitMillis)
           : undefined
   }

@@ -31,7 +31,7 @@ const away = (cluster: FakeCluster, watched: Watched, millis: number, then: Fake
   Effect.gen(function* () {
     let first = true
     cluster.before = (request, node, detail) => {
-      if (request !== "fetch" || !first) return then(request, node, detail)
+      if (request !== "Fetch" || !first) return then(request, node, detail)
       first = false
       return Effect.delay(Effect.fail(connectionError("Timeout")), millis)
     }
@@ -48,10 +48,10 @@ describe("how long tombstones last", () => {
       const cluster = withTopic()
       const watched = yield* watch(cluster, { retention: told.value })
       assert.strictEqual(told.learned(), 0)
-      assert.lengthOf(watched.requests("describeConfigs"), 0)
+      assert.lengthOf(watched.requests("DescribeConfigs"), 0)
       yield* away(cluster, watched, LAST)
-      assert.lengthOf(watched.requests("describeConfigs"), 1)
-      assert.strictEqual(watched.requests("describeConfigs")[0].detail, topic)
+      assert.lengthOf(watched.requests("DescribeConfigs"), 1)
+      assert.strictEqual(watched.requests("DescribeConfigs")[0].detail, topic)
       assert.strictEqual(told.learned(), 1)
       assert.deepStrictEqual(new Set(told.since), new Set([MAX_WAIT]))
       const [event] = watched.events
@@ -94,7 +94,7 @@ describe("how long tombstones last", () => {
         const cluster = withTopic()
         const watched = yield* watch(cluster, { retention: told.value })
         const events = yield* away(cluster, watched, 3_000, (request) =>
-          request === "describeConfigs" ? Effect.fail(connectionError(reason)) : undefined
+          request === "DescribeConfigs" ? Effect.fail(connectionError(reason)) : undefined
         )
         assert.deepStrictEqual(events, stale ? [`Stale 0: ${3_000 + BACKOFF}`] : [], reason)
         assert.strictEqual(told.learned(), 0)
@@ -120,7 +120,7 @@ describe("how long tombstones last", () => {
       for (const key of ["a", "b", "c"]) cluster.append(topic, [{ key, value: "1" }])
       const batches = cluster.log(topic).batches.map(({ bytes }) => bytes)
       cluster.before = (request, _, detail) => {
-        if (request !== "fetch") return undefined
+        if (request !== "Fetch") return undefined
         const { fetchOffset } = fetchOf(detail).partitions[0]
         if (fetchOffset > 2) return Effect.never
         return Effect.delay(
@@ -164,7 +164,7 @@ describe("where the log begins", () => {
       assert.deepStrictEqual(starts(watched), [[2, 0]])
       assert.strictEqual(watched.partition().logStart, 2)
       cluster.before = (request, _, detail) =>
-        request === "fetch"
+        request === "Fetch"
           ? Effect.delay(fetched(detail, { highWatermark: 3, lastStableOffset: 3, logStartOffset: 1 }), 100)
           : undefined
       yield* pass(MAX_WAIT * 2)

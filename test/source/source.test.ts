@@ -18,7 +18,7 @@ describe("denials", () => {
       cluster.moveLeader(topic, 1, 1)
       const denying = new Set([0, 1])
       cluster.before = (request, node) =>
-        request === "fetch" && denying.has(node) ? Effect.fail(connectionError("Authentication")) : undefined
+        request === "Fetch" && denying.has(node) ? Effect.fail(connectionError("Authentication")) : undefined
       const watched = yield* watch(cluster)
       const denied = () => shown(watched.events).filter((one) => one.startsWith("Denied") || one === "Granted")
       assert.deepStrictEqual(denied(), ["Denied KafkaConnectionError Authentication"])
@@ -43,13 +43,13 @@ describe("denials", () => {
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request, _, detail) =>
-        request === "fetch" ? Effect.delay(fetched(detail, { errorCode: TOPIC_AUTHORIZATION_FAILED }), 1) : undefined
+        request === "Fetch" ? Effect.delay(fetched(detail, { errorCode: TOPIC_AUTHORIZATION_FAILED }), 1) : undefined
       const watched = yield* watch(cluster)
       yield* pass(1)
       watched.forget()
       watched.source.refresh()
       yield* pass(100)
-      assert.lengthOf(watched.requests("metadata"), 1)
+      assert.lengthOf(watched.requests("Metadata"), 1)
       assert.deepStrictEqual(watched.events, [])
     })
   )
@@ -61,19 +61,19 @@ describe("a failure", () => {
       const cluster = withTopic()
       const watched = yield* watch(cluster)
       cluster.before = (request) =>
-        request === "fetch"
+        request === "Fetch"
           ? Effect.fail(connectionError("Closed"))
-          : request === "metadata"
+          : request === "Metadata"
             ? topicRefused(cluster, TOPIC_AUTHORIZATION_FAILED)
             : undefined
       yield* pass(MAX_WAIT)
       yield* pass(100)
       assert.strictEqual(watched.source.lastFailure()?.reason, "Unauthorized")
       cluster.before = (request) =>
-        request === "metadata" ? topicRefused(cluster, TOPIC_AUTHORIZATION_FAILED) : undefined
+        request === "Metadata" ? topicRefused(cluster, TOPIC_AUTHORIZATION_FAILED) : undefined
       yield* pass(100)
       assert.strictEqual(watched.source.lastFailure()?.reason, "Unauthorized")
-      cluster.before = (request) => (request === "fetch" ? Effect.fail(connectionError("Closed")) : undefined)
+      cluster.before = (request) => (request === "Fetch" ? Effect.fail(connectionError("Closed")) : undefined)
       yield* pass(DENIED_RETRY)
       assert.strictEqual(watched.source.lastFailure()?.reason, "Closed")
     })
@@ -83,7 +83,7 @@ describe("a failure", () => {
 describe("a defect", () => {
   it.scoped("in any of its fibers is that of the source", () =>
     Effect.gen(function* () {
-      for (const where of ["metadata", "listOffsets", "fetch"] as const) {
+      for (const where of ["Metadata", "ListOffsets", "Fetch"] as const) {
         const cluster = withTopic()
         cluster.before = (request) => (request === where ? Effect.die(`a bug in ${where}`) : undefined)
         const watched = yield* watch(cluster)
@@ -138,7 +138,7 @@ describe("what is asked of it", () => {
       for (let i = 0; i < 4; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }])
       let first = true
       cluster.before = (request, _, detail) => {
-        if (request !== "fetch" || !first) return undefined
+        if (request !== "Fetch" || !first) return undefined
         first = false
         return fetched(detail, { highWatermark: 4, lastStableOffset: 4, records: Buffer.alloc(70, 0xff) })
       }
@@ -168,11 +168,11 @@ describe("what is asked of it", () => {
         watched.source.refresh()
         yield* pass(BACKOFF)
       }
-      assert.lengthOf(watched.requests("metadata"), 5)
+      assert.lengthOf(watched.requests("Metadata"), 5)
       yield* pass(MAX_WAIT)
-      assert.isAtMost(watched.requests("fetch").length, 1)
+      assert.isAtMost(watched.requests("Fetch").length, 1)
       assert.lengthOf(watched.requests("connect"), 0)
-      assert.isAtLeast(fetchOf(watched.requests("fetch")[0].detail).partitions.length, 1)
+      assert.isAtLeast(fetchOf(watched.requests("Fetch")[0].detail).partitions.length, 1)
     })
   )
 
@@ -181,13 +181,13 @@ describe("what is asked of it", () => {
       const cluster = withTopic(1, 2)
       const watched = yield* watch(cluster)
       cluster.before = (request) =>
-        request === "metadata" ? described(cluster, { leader: 1, leaderEpoch: 1 }) : undefined
+        request === "Metadata" ? described(cluster, { leader: 1, leaderEpoch: 1 }) : undefined
       cluster.moveLeader(topic, 1)
       watched.forget()
       watched.source.refresh()
       yield* pass(MAX_WAIT)
       assert.include(
-        watched.requests("fetch").map(({ node }) => node),
+        watched.requests("Fetch").map(({ node }) => node),
         1
       )
     })

@@ -2,7 +2,7 @@
 import { assert, it as effectIt } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { FetchRequest, ListOffsetsRequest } from "../../src/KafkaClient.ts"
+import type { FetchRequest, ListOffsetsRequest } from "../../src/KafkaProtocol.ts"
 import type { SourceOptions } from "../../src/internal/source/context.ts"
 import { Failures } from "../../src/internal/source/failures.ts"
 import type { SourceEvent, SourcePartition } from "../../src/internal/source/partition.ts"
@@ -114,7 +114,7 @@ export const watch = (
       waits,
       requests,
       partition: (number = 0) => source.partitions.get(number)!,
-      fetches: () => requests("fetch").map(({ detail }) => detail as FetchRequest),
+      fetches: () => requests("Fetch").map(({ detail }) => detail as FetchRequest),
       forget: () => {
         asked.length = 0
         events.length = 0

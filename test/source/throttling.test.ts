@@ -2,7 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { FetchResponse } from "../../src/KafkaClient.ts"
+import type { FetchResponse } from "../../src/KafkaProtocol.ts"
 import { fetched, topic, withTopic } from "../support/answers.ts"
 import type { FakeCluster } from "../support/FakeCluster.ts"
 import { BEGIN, it, MAX_WAIT, pass, watch } from "./support.ts"
@@ -26,23 +26,23 @@ describe("a broker that tells to wait", () => {
       Effect.gen(function* () {
         const cluster = withTopic()
         const watched = yield* watch(cluster)
-        cluster.before = (request, _, detail) => (request === "fetch" ? telling(detail, 5_000) : undefined)
+        cluster.before = (request, _, detail) => (request === "Fetch" ? telling(detail, 5_000) : undefined)
         yield* pass(MAX_WAIT)
         watched.forget()
         // away for longer than a second when it is asked again, and told to wait by the answer to that
         Object.assign(watched.partition(), { headAt: BEGIN })
         yield* pass(9_000)
-        assert.lengthOf(watched.requests("fetch"), 1)
-        assert.lengthOf(watched.requests("describeConfigs"), 0)
+        assert.lengthOf(watched.requests("Fetch"), 1)
+        assert.lengthOf(watched.requests("DescribeConfigs"), 0)
         yield* pass(1_000)
-        const [{ at: answeredAt }] = watched.requests("fetch")
+        const [{ at: answeredAt }] = watched.requests("Fetch")
         assert.deepStrictEqual(
-          watched.requests("describeConfigs").map(({ at }) => at - answeredAt),
+          watched.requests("DescribeConfigs").map(({ at }) => at - answeredAt),
           [5_000]
         )
         // and it waits once for each answer, not twice
         assert.deepStrictEqual(
-          watched.requests("fetch").map(({ at }) => at - answeredAt),
+          watched.requests("Fetch").map(({ at }) => at - answeredAt),
           [0, 5_000]
         )
         assert.deepStrictEqual(watched.connections, [])
@@ -52,11 +52,11 @@ describe("a broker that tells to wait", () => {
   it.scoped("for less than a second is obeyed, and nothing is told of it", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
-      cluster.before = (request, _, detail) => (request === "fetch" ? telling(detail, 999) : undefined)
+      cluster.before = (request, _, detail) => (request === "Fetch" ? telling(detail, 999) : undefined)
       const watched = yield* watch(cluster)
       yield* pass(2_000)
       assert.deepStrictEqual(
-        watched.requests("fetch").map(({ at }) => at),
+        watched.requests("Fetch").map(({ at }) => at),
         [0, 999, 1_998]
       )
       assert.deepStrictEqual(watched.waits, [])
@@ -68,7 +68,7 @@ describe("a broker that tells to wait", () => {
   it.scoped("for longer is obeyed, and told once, until it does so no more", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
-      cluster.before = (request, _, detail) => (request === "fetch" ? telling(detail, 1_000) : undefined)
+      cluster.before = (request, _, detail) => (request === "Fetch" ? telling(detail, 1_000) : undefined)
       const watched = yield* watch(cluster)
       assert.deepStrictEqual(watched.waits, [`${address(cluster)} throttles for 1000`])
       for (const p of [0, 1]) {
@@ -80,14 +80,14 @@ describe("a broker that tells to wait", () => {
       assert.include(failure?.message, topic)
       yield* pass(1_999)
       assert.deepStrictEqual(
-        watched.requests("fetch").map(({ at }) => at),
+        watched.requests("Fetch").map(({ at }) => at),
         [0, 1_000]
       )
       assert.lengthOf(watched.waits, 1)
       assert.deepInclude(watched.partition(1), { connected: false, throttledUntil: BEGIN + 2_000 })
       let answers = 1
       cluster.before = (request, _, detail) =>
-        request === "fetch" ? (answers-- > 0 ? telling(detail, 0) : Effect.never) : undefined
+        request === "Fetch" ? (answers-- > 0 ? telling(detail, 0) : Effect.never) : undefined
       yield* pass(1)
       assert.isUndefined(watched.source.lastFailure())
       assert.deepInclude(watched.partition(0), { connected: true, throttledUntil: undefined })
@@ -100,7 +100,7 @@ describe("a broker that tells to wait", () => {
       const cluster = withTopic()
       const script = [5_000, 0, 7_000]
       cluster.before = (request, _, detail) => {
-        if (request !== "fetch") return undefined
+        if (request !== "Fetch") return undefined
         const millis = script.shift()
         return millis === undefined ? Effect.never : telling(detail, millis)
       }
@@ -111,7 +111,7 @@ describe("a broker that tells to wait", () => {
         `${address(cluster)} throttles for 7000`
       ])
       assert.deepStrictEqual(
-        watched.requests("fetch").map(({ at }) => at),
+        watched.requests("Fetch").map(({ at }) => at),
         [0, 5_000, 5_000]
       )
       assert.strictEqual(watched.partition().throttledUntil, BEGIN + 12_000)
@@ -123,9 +123,9 @@ describe("a broker that tells to wait", () => {
       const cluster = withTopic(2, 2)
       cluster.moveLeader(topic, 1, 1)
       cluster.before = (request, node, detail) =>
-        request === "fetch" && node === 0 ? telling(detail, 50_000) : undefined
+        request === "Fetch" && node === 0 ? telling(detail, 50_000) : undefined
       const watched = yield* watch(cluster)
-      const ofThis = () => watched.requests("fetch").filter(({ node }) => node === 0)
+      const ofThis = () => watched.requests("Fetch").filter(({ node }) => node === 0)
       assert.lengthOf(ofThis(), 1)
       // news of the other partition wake it, and it goes on waiting
       for (let i = 0; i < 3; i++) {
@@ -157,7 +157,7 @@ describe("a broker that tells to wait", () => {
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       cluster.before = (request, node, detail) =>
-        request === "fetch" && node === 0 ? telling(detail, 50_000) : undefined
+        request === "Fetch" && node === 0 ? telling(detail, 50_000) : undefined
       const watched = yield* watch(cluster)
       assert.isDefined(watched.source.lastFailure())
       cluster.moveLeader(topic, 1)
@@ -171,7 +171,7 @@ describe("a broker that tells to wait", () => {
 describe("an Effect of the driver that ends by interruption", () => {
   it.scoped("ends the source, as a defect does", () =>
     Effect.gen(function* () {
-      for (const where of ["metadata", "fetch"] as const) {
+      for (const where of ["Metadata", "Fetch"] as const) {
         const cluster = withTopic()
         cluster.before = (request) => (request === where ? Effect.interrupt : undefined)
         const watched = yield* watch(cluster)

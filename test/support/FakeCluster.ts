@@ -4,8 +4,9 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { EmbeddedKafka } from "../../src/index.ts"
-import type { KafkaClient, ProduceRequest, ProduceResponse } from "../../src/KafkaClient.ts"
+import type { EmbeddedKafka, KafkaProtocol } from "../../src/index.ts"
+import type { KafkaClient } from "../../src/KafkaClient.ts"
+import type { ProduceRequest, ProduceResponse } from "../../src/KafkaProtocol.ts"
 import { fromDriver } from "../../src/KafkaClient.ts"
 import { ConnectionError } from "../../src/KafkaError.ts"
 import { appendRecords, endTransaction, TransactionalProducer } from "../../src/internal/embedded/appending.ts"
@@ -14,6 +15,7 @@ import { Refused } from "../../src/internal/embedded/codes.ts"
 import type { PartitionLog } from "../../src/internal/embedded/log.ts"
 import { Network, type Handler } from "../../src/internal/embedded/network.ts"
 import * as requests from "../../src/internal/embedded/requests.ts"
+import { apis } from "../../src/internal/protocol/apis.ts"
 
 export interface FakeRecord {
   readonly key: string | null
@@ -21,19 +23,9 @@ export interface FakeRecord {
   readonly timestamp?: number
 }
 
-export type Request = EmbeddedKafka.RequestName
+export type Request = EmbeddedKafka.CallName
 
-const REQUESTS: ReadonlyArray<Request> = [
-  "connect",
-  "metadata",
-  "listOffsets",
-  "fetch",
-  "initProducerId",
-  "produce",
-  "createTopic",
-  "describeConfigs",
-  "alterConfigs"
-]
+const REQUESTS: ReadonlyArray<Request> = ["connect", ...(Object.keys(apis) as Array<KafkaProtocol.ApiName>)]
 
 /** For what a test knows to be there. */
 const granted = <A>(value: A | Refused): A => {

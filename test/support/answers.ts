@@ -9,7 +9,7 @@ import type {
   FetchResponse,
   MetadataResponse,
   TopicMetadata
-} from "../../src/KafkaClient.ts"
+} from "../../src/KafkaProtocol.ts"
 import { FakeCluster } from "./FakeCluster.ts"
 
 export const topic = "registry"
@@ -37,7 +37,8 @@ export const fetched = (detail: unknown, answer: Partial<FetchedPartition>) =>
   Effect.sync((): FetchResponse => ({
     errorCode: 0,
     throttleMillis: 0,
-    partitions: fetchOf(detail).partitions.map(({ partition }) => ({
+    partitions: fetchOf(detail).partitions.map(({ partition, topic }) => ({
+      topic,
       partition,
       errorCode: 0,
       highWatermark: -1,

@@ -10,14 +10,14 @@ export const codecsIn = (client: KafkaClient.KafkaClient, topic: string) =>
       const connection = yield* client.connect(description.brokers.get(p.leader)!)
       let fetchOffset = 0
       while (true) {
-        const answer = yield* connection.fetch({
-          topic: description.topic,
+        const answer = yield* connection.request("Fetch", {
           isolation: "read_uncommitted",
           maxWaitMillis: 0,
           minBytes: 0,
           maxBytes: 50_000_000,
           partitions: [
             {
+              topic: description.topic,
               partition: p.partition,
               leaderEpoch: -1,
               fetchOffset,

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Codec from "effect-ktables/Codec"
-import type { AbortedTransaction } from "effect-ktables/KafkaClient"
 import { PoisonRecordError } from "effect-ktables/KafkaError"
+import type { AbortedTransaction } from "effect-ktables/KafkaProtocol"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"

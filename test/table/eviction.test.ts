@@ -26,7 +26,7 @@ const batchAnAnswer = { fetch: { maxPartitionBytes: 1 } }
 const heldFrom = (cluster: FakeCluster, offset: number) =>
   Effect.map(Deferred.make<void>(), (gate) => {
     cluster.before = (request, _, detail) =>
-      request === "fetch" && fetchOf(detail).partitions[0].fetchOffset >= offset
+      request === "Fetch" && fetchOf(detail).partitions[0].fetchOffset >= offset
         ? Effect.flatMap(Deferred.await(gate), () => {
             cluster.before = () => undefined
             return fetched(detail, { errorCode: 6 })

@@ -1,7 +1,7 @@
 /** What brokers do wrong, one by one: what a table shows meanwhile, and how it goes on. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Stream, SubscriptionRef, type Clock } from "effect"
-import { Codec, KafkaTable, Position, type KafkaClient, type KafkaError } from "../../src/index.ts"
+import { Codec, KafkaTable, Position, type KafkaProtocol, type KafkaError } from "../../src/index.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import {
   acquiring,
@@ -62,9 +62,9 @@ describe("leaders", () => {
       const cluster = withTopic(1, 2)
       const table = yield* open(cluster, { metadataMaxAge: "1 second" })
       yield* settle
-      const late = yield* Deferred.make<KafkaClient.FetchedPartition["records"]>()
+      const late = yield* Deferred.make<KafkaProtocol.FetchedPartition["records"]>()
       cluster.before = (request, node, detail) =>
-        request === "fetch" && node === 0
+        request === "Fetch" && node === 0
           ? Effect.flatMap(Deferred.await(late), (records) =>
               fetched(detail, { highWatermark: 1, lastStableOffset: 1, logStartOffset: 0, records })
             )
@@ -96,8 +96,8 @@ describe("leaders", () => {
       yield* settle
       cluster.before = (request, node, detail) => {
         if (node !== 0) return undefined
-        if (request === "metadata") return described(cluster, { leader: 0, leaderEpoch: 0 })
-        return request === "fetch" ? Effect.delay(nothingNew(detail, 1), 500) : undefined
+        if (request === "Metadata") return described(cluster, { leader: 0, leaderEpoch: 0 })
+        return request === "Fetch" ? Effect.delay(nothingNew(detail, 1), 500) : undefined
       }
       moveLeader(cluster, 1)
       cluster.append(topic, [{ key: "b", value: "1" }])
@@ -114,11 +114,11 @@ describe("leaders", () => {
       // still thinks that it leads, and has not heard of what the next leader acknowledged
       cluster.before = (request, node, detail) => {
         if (node !== 0) return undefined
-        if (request === "metadata") return Effect.fail(connectionError("Closed"))
-        if (request === "listOffsets") {
+        if (request === "Metadata") return Effect.fail(connectionError("Closed"))
+        if (request === "ListOffsets") {
           return Effect.succeed({ partitions: [{ partition: 0, errorCode: 0, offset: 1, leaderEpoch: 0 }] })
         }
-        return request === "fetch" ? Effect.delay(nothingNew(detail, 1), 500) : undefined
+        return request === "Fetch" ? Effect.delay(nothingNew(detail, 1), 500) : undefined
       }
       moveLeader(cluster, 1)
       cluster.append(topic, [{ key: "b", value: "1" }])
@@ -135,7 +135,7 @@ describe("leaders", () => {
       moveLeader(cluster, 1, 1)
       cluster.before = frozen(1)
       const fiber = yield* Effect.fork(Effect.scoped(open(cluster)))
-      assert.isBelow(yield* secondsUntil(() => cluster.requests.some((r) => r.request === "fetch"), 30), 5)
+      assert.isBelow(yield* secondsUntil(() => cluster.requests.some((r) => r.request === "Fetch"), 30), 5)
       yield* Fiber.interrupt(fiber)
     })
   )
@@ -211,7 +211,7 @@ describe("another life of the topic", () => {
       const cluster = withTopic()
       for (let i = 0; i < 5; i++) cluster.append(topic, [{ key: `old${i}`, value: "1" }])
       const table = yield* open(cluster)
-      cluster.before = (request) => (request === "fetch" ? Effect.never : undefined)
+      cluster.before = (request) => (request === "Fetch" ? Effect.never : undefined)
       yield* advance(600)
       cluster.createTopic(topic)
       cluster.append(topic, [{ key: "new", value: "1" }])
@@ -234,7 +234,7 @@ describe("another life of the topic", () => {
       cluster.append(topic, [{ key: "y", value: "1" }], 1)
       let fetches = 0
       cluster.before = (request, _, detail) => {
-        if (request !== "fetch" || fetchOf(detail).topic.id === first) return undefined
+        if (request !== "Fetch" || fetchOf(detail).partitions[0].topic.id === first) return undefined
         fetches++
         if (fetches === 1) return refused(detail, TOPIC_AUTHORIZATION_FAILED)
         return fetches === 2 ? nothingNew(detail, 1) : Effect.never
@@ -255,7 +255,7 @@ describe("another life of the topic", () => {
       yield* settle
       let answers = 0
       cluster.before = (request) =>
-        request === "metadata" && answers++ === 0 ? described(cluster, { id: first }) : undefined
+        request === "Metadata" && answers++ === 0 ? described(cluster, { id: first }) : undefined
       const statuses = yield* statusesOf(table)
       yield* secondsUntil(() => false, 10)
       assert.isAbove(answers, 1)
@@ -268,7 +268,7 @@ describe("another life of the topic", () => {
       const cluster = withTopic()
       const table = yield* open(cluster)
       yield* settle
-      cluster.before = (request) => (request === "metadata" ? described(cluster, { id: "another" }) : undefined)
+      cluster.before = (request) => (request === "Metadata" ? described(cluster, { id: "another" }) : undefined)
       const statuses = yield* statusesOf(table)
       const barrier = yield* Effect.fork(Effect.exit(table.barrier({ timeout: "1 minute" })))
       for (let i = 0; i < 25; i++) yield* advance(100)
@@ -290,8 +290,8 @@ describe("a topic that is missing for a moment", () => {
       let answers = 0
       cluster.before = (request) => {
         if (!isUp) return Effect.fail(connectionError("Unreachable"))
-        if (request === "fetch") return Effect.fail(connectionError("Closed"))
-        if (request !== "metadata") return undefined
+        if (request === "Fetch") return Effect.fail(connectionError("Closed"))
+        if (request !== "Metadata") return undefined
         answers++
         isUp = false
         return topicMissing(cluster)
@@ -312,7 +312,7 @@ describe("a topic that is missing for a moment", () => {
       const table = yield* open(cluster)
       yield* settle
       let answers = 0
-      cluster.before = (request) => (request === "metadata" && answers++ === 0 ? topicMissing(cluster) : undefined)
+      cluster.before = (request) => (request === "Metadata" && answers++ === 0 ? topicMissing(cluster) : undefined)
       const barrier = yield* Effect.fork(table.barrier())
       yield* advance(5_000)
       yield* Fiber.join(barrier)
@@ -331,7 +331,7 @@ describe("data loss", () => {
       yield* settle
       const cut = yield* Deferred.make<never, KafkaError.ConnectionError>()
       cluster.before = (request, _, detail) =>
-        request === "fetch" && fetchOf(detail).partitions[0].fetchOffset < 10 ? Deferred.await(cut) : undefined
+        request === "Fetch" && fetchOf(detail).partitions[0].fetchOffset < 10 ? Deferred.await(cut) : undefined
       truncateTail(cluster, 4)
       yield* advance(1_000)
       assert.strictEqual((yield* table.stats).rebuilds, 1)
@@ -381,7 +381,7 @@ describe("data loss", () => {
       cluster.before = () => undefined
       yield* until(() => table.unsafeSnapshot().size === 2)
       yield* advance(1_000)
-      cluster.before = (request) => (request === "fetch" ? Effect.fail(connectionError("Closed")) : undefined)
+      cluster.before = (request) => (request === "Fetch" ? Effect.fail(connectionError("Closed")) : undefined)
       yield* advance(1_000)
       // deleted, and compacted away with its tombstone
       cluster.append(topic, [{ key: "a", value: null }])
@@ -398,10 +398,10 @@ describe("data loss", () => {
 
 describe("answers that do not help", () => {
   /** Counts fetches. There is an end to them, so that a loop without a pause fails instead of hanging. */
-  const counting = (cluster: FakeCluster, answer: (detail: unknown) => Effect.Effect<KafkaClient.FetchResponse>) => {
+  const counting = (cluster: FakeCluster, answer: (detail: unknown) => Effect.Effect<KafkaProtocol.FetchResponse>) => {
     const counted = { fetches: 0 }
     cluster.before = (request, _, detail) => {
-      if (request !== "fetch") return undefined
+      if (request !== "Fetch") return undefined
       counted.fetches++
       return counted.fetches > 5_000 ? Effect.never : answer(detail)
     }
@@ -455,7 +455,7 @@ describe("answers that do not help", () => {
       const statuses = yield* statusesOf(table)
       let fetches = 0
       cluster.before = (request, _, detail) =>
-        request === "fetch" && fetches++ === 0 ? refused(detail, UNKNOWN_SERVER_ERROR) : undefined
+        request === "Fetch" && fetches++ === 0 ? refused(detail, UNKNOWN_SERVER_ERROR) : undefined
       yield* advance(5_000)
       cluster.append(topic, [{ key: "a", value: "1" }])
       yield* until(() => table.unsafeSnapshot().has("a"))
@@ -466,12 +466,12 @@ describe("answers that do not help", () => {
   it.scoped("a refusal of the topic that does not pass fails the acquisition at once", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
-      cluster.before = (request) => (request === "metadata" ? topicRefused(cluster, INVALID_TOPIC) : undefined)
+      cluster.before = (request) => (request === "Metadata" ? topicRefused(cluster, INVALID_TOPIC) : undefined)
       const error = failureOf(yield* acquiring(open(cluster), 1_000))
       assert.strictEqual(error._tag, "KafkaBrokerError")
       assert.include(error.message, "INVALID_TOPIC")
       assert.isFalse(error.retriable)
-      assert.strictEqual(cluster.requests.filter((r) => r.request === "metadata").length, 1)
+      assert.strictEqual(cluster.requests.filter((r) => r.request === "Metadata").length, 1)
     })
   )
 
@@ -492,7 +492,7 @@ describe("answers that do not help", () => {
         yield* settle
         let fetches = 0
         cluster.before = (request, _, detail) =>
-          request === "fetch" && fetches++ === 0 ? refused(detail, REPLICA_NOT_AVAILABLE) : undefined
+          request === "Fetch" && fetches++ === 0 ? refused(detail, REPLICA_NOT_AVAILABLE) : undefined
         yield* advance(500)
         assert.strictEqual(fetches, 1)
         ahead = 0
@@ -515,7 +515,7 @@ describe("rights", () => {
       cluster.before = (request, node) => {
         if (node !== 1) return undefined
         if (request === "connect") return Effect.fail(connectionError("Authentication"))
-        return request === "fetch" ? Effect.fail(connectionError("Closed")) : undefined
+        return request === "Fetch" ? Effect.fail(connectionError("Closed")) : undefined
       }
       yield* secondsUntil(() => false, 50)
       assert.deepStrictEqual(statuses, ["CaughtUp", "Failed"])
@@ -565,7 +565,7 @@ describe("a reader that has ended", () => {
     })
   )
 
-  for (const request of ["metadata", "listOffsets", "fetch"] as const) {
+  for (const request of ["Metadata", "ListOffsets", "Fetch"] as const) {
     /** The driver throws once, at this request. */
     const throwOnce = (cluster: FakeCluster) => {
       let thrown = 0
@@ -644,7 +644,7 @@ describe("status", () => {
       // one partition is read, the other one is denied first, and granted, and then brings nothing
       let denials = 1
       cluster.before = (request, _, detail) => {
-        if (request !== "fetch" || fetchOf(detail).partitions.every((p) => p.partition === 0)) return undefined
+        if (request !== "Fetch" || fetchOf(detail).partitions.every((p) => p.partition === 0)) return undefined
         return denials-- > 0 ? refused(detail, TOPIC_AUTHORIZATION_FAILED) : Effect.delay(nothingNew(detail, 1), 500)
       }
       const waiting = yield* Effect.fork(table.awaitCaughtUp({ timeout: "1 hour" }))
@@ -665,16 +665,16 @@ describe("status", () => {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
       const lost = Effect.delay(Effect.fail(connectionError("Closed")), 100)
-      cluster.before = (request) => (request === "fetch" ? lost : undefined)
+      cluster.before = (request) => (request === "Fetch" ? lost : undefined)
       const exit = yield* acquiring(open(cluster, { catchUpTimeout: 2_000, deniedRetryInterval: 2_000 }), 3_000)
       assert.isTrue(Exit.isSuccess(exit))
       if (Exit.isFailure(exit)) return
       const seen = yield* statusesOf(exit.value)
       cluster.before = (request, _, detail) =>
-        request === "fetch" ? refused(detail, TOPIC_AUTHORIZATION_FAILED) : undefined
+        request === "Fetch" ? refused(detail, TOPIC_AUTHORIZATION_FAILED) : undefined
       yield* advance(3_000)
       cluster.before = (request, _, detail) =>
-        request === "fetch" ? Effect.delay(nothingNew(detail, 1), 500) : undefined
+        request === "Fetch" ? Effect.delay(nothingNew(detail, 1), 500) : undefined
       yield* advance(3_000)
       assert.deepStrictEqual(seen, ["Degraded", "Failed", "Degraded"])
       cluster.before = () => undefined

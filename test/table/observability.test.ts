@@ -35,7 +35,7 @@ describe("what an operator sees", () => {
         { key: "b", value: null }
       ])
       const table = yield* open(cluster)
-      cluster.before = (request) => (request === "fetch" ? Effect.fail(connectionError("Closed")) : undefined)
+      cluster.before = (request) => (request === "Fetch" ? Effect.fail(connectionError("Closed")) : undefined)
       yield* advance(1_000)
       cluster.before = () => undefined
       cluster.append(topic, [{ key: "c", value: "1" }])
@@ -98,7 +98,7 @@ describe("what an operator sees", () => {
       // one batch a second
       let slow = false
       cluster.before = (request) => {
-        if (request !== "fetch") return undefined
+        if (request !== "Fetch") return undefined
         slow = !slow
         return slow ? Effect.delay(Effect.fail(connectionError("Closed")), 900) : undefined
       }

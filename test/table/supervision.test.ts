@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, FiberId, Logger, Schedule, Scope } from "effect"
 import { Codec, KafkaClient, KafkaTable, Position, type KafkaError } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
+import { answering } from "../support/answering.ts"
 import { acquiring, advance, capturing, failureOf, on, open, settle, topic, until, withTopic } from "./support.ts"
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString()
@@ -302,7 +303,7 @@ describe("a restart policy", () => {
 
 describe("a driver's Effect", () => {
   /** What a reader calls of a client, each of which its own fibers run. */
-  const calls = ["connect", "describeTopic", "listOffsets", "fetch"] as const
+  const calls = ["connect", "describeTopic", "ListOffsets", "Fetch"] as const
 
   /** The client, of which one call does something else, once. */
   const breakable = (client: KafkaClient.KafkaClient) => {
@@ -322,9 +323,11 @@ describe("a driver's Effect", () => {
     const broken: KafkaClient.KafkaClient = {
       ...client,
       describeTopic: or("describeTopic", client.describeTopic),
-      listOffsets: or("listOffsets", client.listOffsets),
+      listOffsets: or("ListOffsets", client.listOffsets),
       connect: or("connect", (broker) =>
-        Effect.map(client.connect(broker), (connection) => ({ ...connection, fetch: or("fetch", connection.fetch) }))
+        Effect.map(client.connect(broker), (connection) =>
+          answering(connection, { Fetch: (request, ask) => or("Fetch", ask)(request) })
+        )
       )
     }
     return {
@@ -359,7 +362,7 @@ describe("a driver's Effect", () => {
           // connections are opened anew, and the log's ends are asked for
           let isCut = call === "connect"
           cluster.before = (request) => {
-            if (request !== "fetch" || !isCut) return undefined
+            if (request !== "Fetch" || !isCut) return undefined
             isCut = false
             return Effect.fail(closed)
           }
@@ -416,7 +419,7 @@ describe("a logger of the user", () => {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
       const table = yield* open(cluster, { ensureTopic: true })
-      cluster.before = (request) => (request === "fetch" ? Effect.fail(closed) : undefined)
+      cluster.before = (request) => (request === "Fetch" ? Effect.fail(closed) : undefined)
       yield* advance(1_000)
       cluster.before = () => undefined
       cluster.append(topic, [{ key: "b", value: "1" }])

@@ -120,7 +120,7 @@ describe("acquiring", () => {
   it.scoped("no broker, onCatchUpTimeout fail: a typed error, on time, and nothing left open", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
-      cluster.before = (request) => (request === "fetch" ? Effect.never : undefined)
+      cluster.before = (request) => (request === "Fetch" ? Effect.never : undefined)
       cluster.append(topic, [{ key: "a", value: "1" }])
       const error = failureOf(
         yield* acquiring(Effect.scoped(open(cluster, { catchUpTimeout: 2_000, onCatchUpTimeout: "fail" })), 3_000)
@@ -396,7 +396,7 @@ describe("faults", () => {
         const table = yield* open(cluster)
         const { changes } = yield* table.subscribe()
         const truncation = yield* Effect.fork(table.truncations.pipe(Stream.runHead))
-        cluster.before = (request) => (request === "fetch" ? Effect.fail(connectionError("Closed")) : undefined)
+        cluster.before = (request) => (request === "Fetch" ? Effect.fail(connectionError("Closed")) : undefined)
         yield* advance(600)
         cluster.append(topic, [{ key: "lost", value: "1" }])
         cluster.append(topic, [{ key: "kept", value: "2" }])
@@ -440,7 +440,7 @@ describe("faults", () => {
       const cluster = withTopic()
       for (const key of ["a", "b", "c"]) cluster.append(topic, [{ key, value: "1" }])
       let broken = true
-      cluster.before = (request) => (request === "fetch" && broken ? Effect.fail(connectionError("Closed")) : undefined)
+      cluster.before = (request) => (request === "Fetch" && broken ? Effect.fail(connectionError("Closed")) : undefined)
       const opening = yield* Effect.fork(open(cluster, { catchUpTimeout: "1 second" }))
       yield* advance(2_000)
       const table = yield* Fiber.join(opening)
@@ -576,7 +576,7 @@ describe("faults", () => {
       const table = yield* open(cluster, { deniedRetryInterval: "10 seconds" })
       let refusals = 0
       cluster.before = (request, _, detail) =>
-        request === "fetch"
+        request === "Fetch"
           ? Effect.suspend(() => {
               refusals++
               return refused(detail, 29)
@@ -609,7 +609,7 @@ describe("faults", () => {
         )
       )
       yield* advance(1_000)
-      cluster.before = (request) => (request === "fetch" ? Effect.fail(connectionError("Closed")) : undefined)
+      cluster.before = (request) => (request === "Fetch" ? Effect.fail(connectionError("Closed")) : undefined)
       yield* advance(1_000)
       // deleted, and compacted away with its tombstone
       cluster.append(topic, [{ key: "a", value: null }])
@@ -640,7 +640,7 @@ describe("faults", () => {
       }
       let fetches = 0
       cluster.before = (request) =>
-        request === "fetch" && fetches++ > 0 ? Effect.fail(connectionError("Closed")) : undefined
+        request === "Fetch" && fetches++ > 0 ? Effect.fail(connectionError("Closed")) : undefined
       // one batch an answer
       const opening = yield* Effect.fork(
         Effect.map(open(cluster, { fetch: { maxBytes: 1, maxPartitionBytes: 1 } }), (table) => ({
@@ -684,7 +684,7 @@ describe("closing", () => {
     })
   )
 
-  for (const request of ["connect", "metadata", "listOffsets", "fetch"] as const) {
+  for (const request of ["connect", "Metadata", "ListOffsets", "Fetch"] as const) {
     it.effect(`while ${request} hangs`, () =>
       Effect.gen(function* () {
         const cluster = withTopic()

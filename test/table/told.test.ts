@@ -1,6 +1,7 @@
 /** What a table tells while something holds it up: the reason is the reason, and an outage is not told once only. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Schedule, TestClock } from "effect"
+import type { KafkaProtocol} from "../../src/index.ts";
 import { Codec, KafkaClient, KafkaTable, Position, type KafkaError } from "../../src/index.ts"
 import { Failures } from "../../src/internal/source/failures.ts"
 import { tellOfOutages } from "../../src/internal/table/outages.ts"
@@ -180,7 +181,7 @@ describe("a wait that times out says what held it up", () => {
       const table = yield* open(cluster)
       yield* advance(1_000)
       cluster.before = (request, node) =>
-        node === 1 && (request === "fetch" || request === "connect")
+        node === 1 && (request === "Fetch" || request === "connect")
           ? Effect.fail(connectionError("Timeout"))
           : undefined
       cluster.append(topic, [{ key: "a", value: "1" }], 1)
@@ -196,7 +197,7 @@ describe("a wait that times out says what held it up", () => {
       const cluster = withTopic()
       const table = yield* open(cluster)
       cluster.before = (request, _, detail) =>
-        request === "fetch" ? refused(detail, TOPIC_AUTHORIZATION_FAILED) : undefined
+        request === "Fetch" ? refused(detail, TOPIC_AUTHORIZATION_FAILED) : undefined
       yield* advance(1_000)
       const heldUpBy = [{ reason: "Denied", partitions: [0] }] as const
       yield* assertHeldUp(
@@ -232,7 +233,7 @@ describe("a wait that times out says what held it up", () => {
       const table = yield* open(cluster)
       yield* settle
       cluster.before = (request, _, detail) =>
-        request === "fetch" && fetchOf(detail).partitions[0].fetchOffset < 10 ? Effect.never : undefined
+        request === "Fetch" && fetchOf(detail).partitions[0].fetchOffset < 10 ? Effect.never : undefined
       cluster.truncateTail(topic, 4)
       yield* advance(1_000)
       cluster.append(topic, [{ key: "new", value: "1" }])
@@ -266,7 +267,7 @@ describe("a wait that times out says what held it up", () => {
       for (let i = 0; i < 10; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }])
       let fetches = 0
       cluster.before = (request) => {
-        if (request !== "fetch") return undefined
+        if (request !== "Fetch") return undefined
         return fetches++ < 3 ? undefined : Effect.never
       }
       const error = failureOf(
@@ -381,8 +382,8 @@ describe("records without a key", () => {
 describe("a broker that tells this client to wait", () => {
   /** All fetches are answered with nothing, and so many milliseconds. */
   const throttling = (millis: number) => (request: string) =>
-    request === "fetch"
-      ? Effect.succeed<KafkaClient.FetchResponse>({ errorCode: 0, throttleMillis: millis, partitions: [] })
+    request === "Fetch"
+      ? Effect.succeed<KafkaProtocol.FetchResponse>({ errorCode: 0, throttleMillis: millis, partitions: [] })
       : undefined
 
   it.scoped("long: not connected, until when, told once an episode, and over with the next answer", () => {
@@ -577,7 +578,7 @@ describe("an outage that goes on", () => {
       const cluster = withTopic()
       const table = yield* openPatiently(cluster)
       cluster.before = (request, _, detail) =>
-        request === "fetch" ? refused(detail, TOPIC_AUTHORIZATION_FAILED) : undefined
+        request === "Fetch" ? refused(detail, TOPIC_AUTHORIZATION_FAILED) : undefined
       yield* advance(21_000)
       assert.lengthOf(told(lines, "not allowed to read"), 1)
       for (let i = 0; i < 5; i++) yield* advance(minute)

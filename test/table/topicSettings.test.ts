@@ -1,7 +1,7 @@
 /** A topic's settings change while a table lives: what it promises by them goes by what they are, not by what they were. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, TestClock } from "effect"
-import type { KafkaClient, KafkaTable } from "../../src/index.ts"
+import type { KafkaProtocol, KafkaTable } from "../../src/index.ts"
 import { TopicSettings } from "../../src/internal/table/topicSettings.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import { advance, capturing, open, settle, topic, until, withTopic } from "./support.ts"
@@ -18,12 +18,12 @@ const answering = (errorCode: number, configs: Readonly<Record<string, string>> 
   configs: Object.entries(configs).map(([name, value]) => ({ name, value, explicit: true }))
 })
 
-const refuses = (answer: KafkaClient.DescribeConfigsResponse): FakeCluster["before"] => {
-  return (request) => (request === "describeConfigs" ? Effect.succeed(answer) : undefined)
+const refuses = (answer: KafkaProtocol.DescribeConfigsResponse): FakeCluster["before"] => {
+  return (request) => (request === "DescribeConfigs" ? Effect.succeed(answer) : undefined)
 }
 
 const asked = (cluster: FakeCluster): number =>
-  cluster.requests.filter(({ request }) => request === "describeConfigs").length
+  cluster.requests.filter(({ request }) => request === "DescribeConfigs").length
 
 /** The keys "a" and "b", with tombstones that last for long. */
 const twoKeys = (retentionMillis = DAY): FakeCluster => {
@@ -43,7 +43,7 @@ const outage = (cluster: FakeCluster, lasts: number, after: FakeCluster["before"
     const before = cluster.before
     const now = yield* Effect.clock.pipe(Effect.flatMap((clock) => clock.currentTimeMillis))
     cluster.before = (request, node, detail) =>
-      request === "fetch" ? Effect.fail(connectionError("Closed")) : before(request, node, detail)
+      request === "Fetch" ? Effect.fail(connectionError("Closed")) : before(request, node, detail)
     yield* advance(1_000)
     cluster.append(topic, [{ key: "a", value: null }])
     cluster.append(topic, [{ key: "c", value: "1" }])
@@ -89,7 +89,7 @@ describe("how long tombstones last", () => {
       yield* outage(cluster, 5_000)
       assert.isTrue(table.unsafeSnapshot().has("a"))
       // meanwhile, and only to be seen meanwhile
-      cluster.before = (request) => (request === "fetch" ? Effect.fail(connectionError("Closed")) : undefined)
+      cluster.before = (request) => (request === "Fetch" ? Effect.fail(connectionError("Closed")) : undefined)
       cluster.alterConfigs(topic, { [RETENTION]: "5000" })
       yield* advance(1_500)
       cluster.alterConfigs(topic, { [RETENTION]: String(DAY) })
@@ -104,7 +104,7 @@ describe("how long tombstones last", () => {
       const table = yield* open(cluster, { metadataMaxAge: "1 hour" })
       yield* advance(2_000)
       const before = asked(cluster)
-      cluster.before = (request) => (request === "fetch" ? Effect.fail(connectionError("Closed")) : undefined)
+      cluster.before = (request) => (request === "Fetch" ? Effect.fail(connectionError("Closed")) : undefined)
       yield* advance(3_000)
       cluster.before = () => undefined
       cluster.append(topic, [{ key: "c", value: "1" }])
@@ -126,7 +126,7 @@ describe("how long tombstones last", () => {
       const table = yield* open(cluster, { metadataMaxAge: "1 hour" })
       yield* advance(2_000)
       yield* outage(cluster, 5_000, (request) =>
-        request === "describeConfigs" ? Effect.fail(connectionError("Closed")) : undefined
+        request === "DescribeConfigs" ? Effect.fail(connectionError("Closed")) : undefined
       )
       yield* endsWith(table, ["b", "c"], 1)
       assert.deepStrictEqual(
@@ -154,7 +154,7 @@ describe("how long tombstones last", () => {
     ["is none of this broker's settings", refuses(answering(0, { "cleanup.policy": "compact" }))],
     [
       "is nothing that this broker can be asked for",
-      (request) => (request === "describeConfigs" ? Effect.fail(connectionError("UnsupportedVersion")) : undefined)
+      (request) => (request === "DescribeConfigs" ? Effect.fail(connectionError("UnsupportedVersion")) : undefined)
     ]
   ] satisfies ReadonlyArray<readonly [string, FakeCluster["before"]]>
   for (const [what, before] of unreadable) {
@@ -185,12 +185,12 @@ describe("how long tombstones last", () => {
         const table = yield* open(cluster, { metadataMaxAge: "1 second" })
         yield* advance(2_000)
         const gate = yield* Deferred.make<void>()
-        cluster.before = (request) => (request === "fetch" ? Effect.fail(connectionError("Closed")) : undefined)
+        cluster.before = (request) => (request === "Fetch" ? Effect.fail(connectionError("Closed")) : undefined)
         yield* advance(3_000)
         cluster.append(topic, [{ key: "b", value: "1" }])
         let held = false
         cluster.before = (request, node) => {
-          if (request !== "describeConfigs" || node !== 0 || held) return undefined
+          if (request !== "DescribeConfigs" || node !== 0 || held) return undefined
           held = true
           return Effect.zipRight(Deferred.await(gate), Effect.succeed(answering(0, { [RETENTION]: String(DAY) })))
         }

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { type KafkaClient, type KafkaError, type KafkaTableWriter, type Position } from "../../src/index.ts"
+import { type KafkaProtocol, type KafkaError, type KafkaTableWriter, type Position } from "../../src/index.ts"
 import {
   append,
   appendThen,
@@ -30,7 +30,7 @@ const picky =
   (bad: ReadonlyArray<string>, options: { readonly named: boolean; readonly code?: number }): Behaviour =>
   (brokers, sent) => {
     const keys = keysOf(sent.batches[0].records)
-    const recordErrors = keys.flatMap((key, batchIndex): Array<KafkaClient.RecordError> =>
+    const recordErrors = keys.flatMap((key, batchIndex): Array<KafkaProtocol.RecordError> =>
       bad.includes(key) ? [{ batchIndex, message: `no ${key}` }] : []
     )
     if (recordErrors.length === 0) return append(brokers, sent)

@@ -77,7 +77,7 @@ describe("the queue", () => {
       const { before } = brokers.cluster
       yield* advance(1_100)
       brokers.cluster.before = (request, node, detail) =>
-        request === "metadata" ? fail("Closed")(brokers, undefined as never) : before(request, node, detail)
+        request === "Metadata" ? fail("Closed")(brokers, undefined as never) : before(request, node, detail)
       const first = yield* start(Effect.flip(writer.set("a", "1")))
       yield* advance(1_000)
       const second = yield* start(Effect.flip(writer.set("a", "2")))
@@ -300,7 +300,7 @@ describe("the end", () => {
       yield* settle
       const { before } = brokers.cluster
       brokers.cluster.before = (request, node, detail) =>
-        request === "metadata" ? Effect.never : before(request, node, detail)
+        request === "Metadata" ? Effect.never : before(request, node, detail)
       yield* advance(1_500)
       const parked = yield* start(Effect.flip(writer.set("a", "2")))
       const closing = yield* start(Scope.close(scope, Exit.void))

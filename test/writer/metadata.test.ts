@@ -317,8 +317,8 @@ describe("a writer with nothing to flush closes at once, without time", () => {
   for (const [name, request, behaviour] of [
     ["all requests hang", "all", Effect.never],
     ["connections hang", "connect", Effect.never],
-    ["metadata hangs", "metadata", Effect.never],
-    ["produce hangs", "produce", Effect.never],
+    ["metadata hangs", "Metadata", Effect.never],
+    ["produce hangs", "Produce", Effect.never],
     ["nothing can be connected to", "all", Effect.suspend(() => fail("Unreachable")(new Brokers(), undefined as never))]
   ] as const) {
     for (const written of [false, true]) {
@@ -330,7 +330,7 @@ describe("a writer with nothing to flush closes at once, without time", () => {
               const writer = yield* open(brokers, { deliveryTimeout: "2 seconds" })
               if (request !== "connect") yield* writer.set("a", "1")
               gone(brokers)(request, behaviour as Effect.Effect<never, KafkaError.ConnectionError>)
-              if (written && request !== "metadata") {
+              if (written && request !== "Metadata") {
                 const error = yield* within(3_000, Effect.flip(writer.set("a", "2")))
                 assert.include(["Timeout", "UnknownOutcome"], error.reason)
               }

@@ -77,7 +77,7 @@ describe("repetitions", () => {
         const writer = yield* open(brokers)
         yield* within(10_000, writer.set("a", "1"))
         assert.deepStrictEqual(brokers.written(), ["a=1"])
-        assert.isAbove(brokers.cluster.requests.filter(({ request }) => request === "metadata").length, 1)
+        assert.isAbove(brokers.cluster.requests.filter(({ request }) => request === "Metadata").length, 1)
       })
     )
   }
@@ -530,7 +530,7 @@ describe("leaders", () => {
   )
 })
 
-describe("metadata", () => {
+describe("Metadata", () => {
   it.scoped("is fresh when a key is hashed", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(1)
@@ -539,7 +539,7 @@ describe("metadata", () => {
       brokers.cluster.addPartition(topic)
       yield* advance(11_000, 1_000)
       // nothing is asked while nothing is written
-      assert.strictEqual(brokers.cluster.requests.filter(({ request }) => request === "metadata").length, 1)
+      assert.strictEqual(brokers.cluster.requests.filter(({ request }) => request === "Metadata").length, 1)
       assert.strictEqual((yield* within(1_000, writer.set("a", "2"))).partition, 1)
     })
   )

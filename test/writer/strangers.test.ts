@@ -4,6 +4,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { Codec, KafkaClient, KafkaTableWriter, type Partitioner } from "../../src/index.ts"
+import { answering } from "../support/answering.ts"
 import { advance, Brokers, isRunning, on, open, settle, slow, start, topic, within } from "./support.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -253,7 +254,7 @@ describe("a partitioner", () => {
 })
 
 describe("a client that interrupts itself", () => {
-  for (const request of ["connect", "produce", "metadata", "initProducerId"] as const) {
+  for (const request of ["connect", "Produce", "Metadata", "InitProducerId"] as const) {
     it.scoped(`at ${request}: a failure that passes`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers()
@@ -263,18 +264,16 @@ describe("a client that interrupts itself", () => {
           Effect.suspend(() => (left-- > 0 ? Effect.interrupt : self))
         const odd: KafkaClient.KafkaClient = {
           ...client,
-          ...(request === "metadata" ? { describeTopic: (name) => sometimes(client.describeTopic(name)) } : {}),
-          ...(request === "initProducerId" ? { initProducerId: sometimes(client.initProducerId) } : {}),
+          ...(request === "Metadata" ? { describeTopic: (name) => sometimes(client.describeTopic(name)) } : {}),
+          ...(request === "InitProducerId" ? { initProducerId: sometimes(client.initProducerId) } : {}),
           connect: (broker) => {
-            const connected = Effect.map(client.connect(broker), (connection) => ({
-              ...connection,
-              produce: (sent: KafkaClient.ProduceRequest) =>
-                request === "produce" ? sometimes(connection.produce(sent)) : connection.produce(sent)
-            }))
+            const connected = Effect.map(client.connect(broker), (connection) =>
+              answering(connection, request === "Produce" ? { Produce: (sent, ask) => sometimes(ask(sent)) } : {})
+            )
             return request === "connect" ? sometimes(connected) : connected
           }
         }
-        left = request === "metadata" || request === "initProducerId" ? 2 : 0
+        left = request === "Metadata" || request === "InitProducerId" ? 2 : 0
         const writer = yield* within(
           5_000,
           KafkaTableWriter.make<string, string>({
@@ -289,7 +288,7 @@ describe("a client that interrupts itself", () => {
         yield* within(5_000, writer.set("a", "1"))
         yield* within(5_000, writer.set("a", "2"))
         assert.deepStrictEqual(brokers.written(), ["a=1", "a=2"])
-        if (request !== "initProducerId") assert.isBelow(left, 0)
+        if (request !== "InitProducerId") assert.isBelow(left, 0)
       })
     )
   }

@@ -5,6 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import type { KafkaProtocol} from "../../src/index.ts";
 import { Codec, KafkaClient, KafkaTableWriter, type KafkaError } from "../../src/index.ts"
 import type { BatchHeader } from "../../src/internal/recordBatch/batchHeader.ts"
 import { viewOf } from "../../src/internal/text.ts"
@@ -22,7 +23,7 @@ interface Logged {
 
 interface Sent {
   readonly node: number
-  readonly request: KafkaClient.ProduceRequest
+  readonly request: KafkaProtocol.ProduceRequest
   readonly acks: number
   readonly batches: ReadonlyArray<{
     readonly partition: number
@@ -32,13 +33,13 @@ interface Sent {
   }>
 }
 
-type Answer = KafkaClient.ProduceResponse["partitions"][number]
+type Answer = KafkaProtocol.ProduceResponse["partitions"][number]
 
 /** What a broker does with the next request: see below. */
 export type Behaviour = (
   brokers: Brokers,
   sent: Sent
-) => Effect.Effect<KafkaClient.ProduceResponse, KafkaError.ConnectionError>
+) => Effect.Effect<KafkaProtocol.ProduceResponse, KafkaError.ConnectionError>
 
 export class Brokers {
   readonly cluster: FakeCluster
@@ -47,7 +48,7 @@ export class Brokers {
   readonly script: Array<Behaviour> = []
   /** For requests without a script. */
   otherwise: Behaviour = append
-  initProducerId: Effect.Effect<KafkaClient.InitProducerIdResponse, KafkaError.ConnectionError>
+  initProducerId: Effect.Effect<KafkaProtocol.InitProducerIdResponse, KafkaError.ConnectionError>
   producerIds = 0
 
   /** All partitions are led by node 0. */
@@ -60,13 +61,13 @@ export class Brokers {
       producerEpoch: 0
     }))
     this.cluster.before = (request, node, detail) => {
-      if (request === "initProducerId") return this.initProducerId
-      if (request !== "produce") return undefined
-      return this.produce(node, detail as KafkaClient.ProduceRequest)
+      if (request === "InitProducerId") return this.initProducerId
+      if (request !== "Produce") return undefined
+      return this.produce(node, detail as KafkaProtocol.ProduceRequest)
     }
   }
 
-  private produce(node: number, request: KafkaClient.ProduceRequest) {
+  private produce(node: number, request: KafkaProtocol.ProduceRequest) {
     const sent: Sent = {
       node,
       request,
@@ -160,7 +161,7 @@ export const refuse =
     options: {
       readonly partition?: number
       readonly message?: string
-      readonly recordErrors?: ReadonlyArray<KafkaClient.RecordError>
+      readonly recordErrors?: ReadonlyArray<KafkaProtocol.RecordError>
     } = {}
   ): Behaviour =>
   (brokers, sent) =>
@@ -169,6 +170,7 @@ export const refuse =
       partitions: sent.batches.map((batch) =>
         options.partition === undefined || options.partition === batch.partition
           ? {
+              topic: { name: topic, id: undefined },
               partition: batch.partition,
               errorCode: code,
               baseOffset: -1,

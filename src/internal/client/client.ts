@@ -5,15 +5,9 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
-import type {
-  Backoff,
-  Broker,
-  BrokerConnection,
-  KafkaClient,
-  ListedOffset,
-  TopicDescription
-} from "../../KafkaClient.ts"
+import type { Backoff, BrokerConnection, KafkaClient, ListedOffset, TopicDescription } from "../../KafkaClient.ts"
 import { ConnectionError, TopicError, type ClientError } from "../../KafkaError.ts"
+import type { Broker } from "../../KafkaProtocol.ts"
 import { brokerError, describeCode } from "../protocol/errorCodes.ts"
 import { retryDelay } from "./backoff.ts"
 import { makeSharedConnections } from "./connections.ts"
@@ -173,9 +167,11 @@ export const make = (driver: {
 
     const describeTopic = (topic: string): Effect.Effect<TopicDescription, ClientError | TopicError> =>
       Effect.flatMap(
-        useAny((connection) => Effect.map(connection.metadata([topic]), (answer) => ({ connection, answer })), {
-          order: inTurn
-        }),
+        useAny(
+          (connection) =>
+            Effect.map(connection.request("Metadata", { topics: [topic] }), (answer) => ({ connection, answer })),
+          { order: inTurn }
+        ),
         ({ answer, connection }) => {
           learn(answer.brokers)
           const found = answer.topics.find((t) => t.name === topic)
@@ -223,10 +219,10 @@ export const make = (driver: {
           const broker = topic.brokers.get(leader)
           if (broker === undefined) return Effect.succeed(partitions.map((p) => unled(p.partition)))
           return use(broker, (connection) =>
-            connection.listOffsets({
-              topic: topic.topic.name,
+            connection.request("ListOffsets", {
               isolation: at.isolation,
               partitions: partitions.map((p) => ({
+                topic: topic.topic,
                 partition: p.partition,
                 leaderEpoch: p.leaderEpoch,
                 timestamp: TIMESTAMPS[at.timestamp]
@@ -267,7 +263,7 @@ export const make = (driver: {
       f: (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>,
       attempt = 1
     ): Effect.Effect<A, ConnectionError> =>
-      useAny((connection) => connection.metadata([]), { order: inTurn }).pipe(
+      useAny((connection) => connection.request("Metadata", { topics: [] }), { order: inTurn }).pipe(
         Effect.flatMap(({ brokers, controllerId }) => {
           learn(brokers)
           const controller = brokers.find((b) => b.nodeId === controllerId)
@@ -289,9 +285,12 @@ export const make = (driver: {
       connect,
       describeTopic,
       listOffsets,
-      initProducerId: useAny((connection) => connection.initProducerId, { codeOf: errorCodeOf }),
-      createTopic: (request) => useController((connection) => connection.createTopic(request)),
-      describeConfigs: (topic) => useAny((connection) => connection.describeConfigs(topic), { codeOf: errorCodeOf }),
-      alterConfigs: (topic, set) => useController((connection) => connection.alterConfigs(topic, set))
+      initProducerId: useAny((connection) => connection.request("InitProducerId", { transactional: undefined }), {
+        codeOf: errorCodeOf
+      }),
+      createTopic: (request) => useController((connection) => connection.request("CreateTopics", request)),
+      describeConfigs: (topic) =>
+        useAny((connection) => connection.request("DescribeConfigs", { topic }), { codeOf: errorCodeOf }),
+      alterConfigs: (request) => useController((connection) => connection.request("IncrementalAlterConfigs", request))
     }
   })

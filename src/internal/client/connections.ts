@@ -2,8 +2,9 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
-import type { Broker, BrokerConnection } from "../../KafkaClient.ts"
+import type { BrokerConnection } from "../../KafkaClient.ts"
 import type { ConnectionError } from "../../KafkaError.ts"
+import type { Broker } from "../../KafkaProtocol.ts"
 import { releasedError } from "./given.ts"
 
 interface Entry {

@@ -4,8 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import type { Broker, BrokerConnection } from "../../KafkaClient.ts"
+import type { BrokerConnection } from "../../KafkaClient.ts"
 import { ConnectionError } from "../../KafkaError.ts"
+import type { Broker } from "../../KafkaProtocol.ts"
 import { RELEASED } from "../released.ts"
 
 type Address = Pick<Broker, "host" | "port">

@@ -1,6 +1,6 @@
 /** How records get into a log: batches that clients sent, after a leader's checks, and those that the cluster makes itself. */
 import type { AppendOptions, EmbeddedRecord } from "../../EmbeddedKafka.ts"
-import type { RecordError } from "../../KafkaClient.ts"
+import type { RecordError } from "../../KafkaProtocol.ts"
 import { murmur2 } from "../../Partitioner.ts"
 import type { Position } from "../../Position.ts"
 import * as position from "../position.ts"

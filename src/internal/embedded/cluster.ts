@@ -2,7 +2,7 @@
  * Brokers, topics and partitions: what a cluster knows, and what administration changes. Plain and synchronous; every
  * change that a waiting reader may be interested in notifies the topic's signal.
  */
-import type { Broker } from "../../KafkaClient.ts"
+import type { Broker } from "../../KafkaProtocol.ts"
 import { Signal } from "../signal.ts"
 import {
   BROKER_ID_NOT_REGISTERED,

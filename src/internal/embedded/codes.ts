@@ -1,6 +1,6 @@
 /** Kafka's error codes, as far as this cluster gives them, and what carries one. */
 import { brokerError } from "../protocol/errorCodes.ts"
-import type { RecordError } from "../../KafkaClient.ts"
+import type { RecordError } from "../../KafkaProtocol.ts"
 import type { BrokerError } from "../../KafkaError.ts"
 
 export const OFFSET_OUT_OF_RANGE = 1

@@ -1,10 +1,10 @@
 /** What is made to go wrong: which requests it is for, and what becomes of them. */
 import * as Effect from "effect/Effect"
-import type { Call, Fault, FaultTarget, RequestName, Requests } from "../../EmbeddedKafka.ts"
-import type { FetchedPartition, FetchResponse } from "../../KafkaClient.ts"
+import type { Call, CallName, CallResponse, Fault, FaultTarget } from "../../EmbeddedKafka.ts"
 import { ConnectionError } from "../../KafkaError.ts"
-import { kindOf } from "./calls.ts"
-import type { Cluster } from "./cluster.ts"
+import type { FetchedPartition, FetchResponse } from "../../KafkaProtocol.ts"
+import { apiOf } from "../protocol/apis.ts"
+import type { Parts, Place } from "../protocol/parts.ts"
 
 export interface InjectedFault {
   readonly fault: Fault
@@ -20,15 +20,11 @@ export interface Origin {
   readonly mute: (millis: number) => Effect.Effect<void>
 }
 
-type Response<N extends RequestName> = Requests[N]["response"]
+/** Carries a request out, or a part of it. */
+type CarryOut<N extends CallName> = (request: Call<N>["request"]) => Effect.Effect<CallResponse<N>, ConnectionError>
 
 export class Faults {
   private readonly injected: Array<InjectedFault> = []
-  private readonly cluster: Cluster
-
-  constructor(cluster: Cluster) {
-    this.cluster = cluster
-  }
 
   add(fault: Fault, target: FaultTarget): InjectedFault {
     const injected = { fault, target, hits: 0 }
@@ -40,28 +36,28 @@ export class Faults {
     this.injected.splice(this.injected.indexOf(injected), 1)
   }
 
-  /** A request's fate: `answer` carries it out, or a part of it. */
-  apply<N extends RequestName>(
+  /** A request's fate. */
+  apply<N extends CallName>(
     call: Call<N>,
     origin: Origin,
-    answer: (request: Call<N>["request"]) => Effect.Effect<Response<N>, ConnectionError>
-  ): Effect.Effect<Response<N>, ConnectionError> {
+    answer: CarryOut<N>
+  ): Effect.Effect<CallResponse<N>, ConnectionError> {
     const found = this.injected.find((injected) => !damages(injected.fault) && isFor(injected, call))
     const answered = found === undefined ? answer(call.request) : this.fate(found, call, origin, answer)
-    if (call.name !== "fetch") return answered
+    if (call.name !== "Fetch") return answered
     // what damages records is for answers that have some, also to a fetch that was waiting already
     return Effect.map(answered, (response) => {
       const damaging = this.injected.find((injected) => damages(injected.fault) && isFor(injected, call))
-      return damaging === undefined ? response : damage(damaging, response as FetchResponse)
+      return damaging === undefined ? response : (damage(damaging, response as FetchResponse) as CallResponse<N>)
     })
   }
 
-  private fate<N extends RequestName>(
+  private fate<N extends CallName>(
     found: InjectedFault,
     call: Call<N>,
     origin: Origin,
-    answer: (request: Call<N>["request"]) => Effect.Effect<Response<N>, ConnectionError>
-  ): Effect.Effect<Response<N>, ConnectionError> {
+    answer: CarryOut<N>
+  ): Effect.Effect<CallResponse<N>, ConnectionError> {
     const { fault, target } = found
     found.hits++
     switch (fault._tag) {
@@ -90,66 +86,77 @@ export class Faults {
     }
   }
 
-  private refuse<N extends RequestName>(
+  private refuse<N extends CallName>(
     call: Call<N>,
     origin: Origin,
     code: number,
     target: FaultTarget,
-    answer: (request: Call<N>["request"]) => Effect.Effect<Response<N>, ConnectionError>
-  ): Effect.Effect<Response<N>, ConnectionError> {
+    answer: CarryOut<N>
+  ): Effect.Effect<CallResponse<N>, ConnectionError> {
     if (call.name === "connect") {
       const detail = `the broker answered error code ${code}`
       return Effect.fail(
         new ConnectionError({ reason: "Authentication", broker: origin.address, request: "connect", detail })
       )
     }
-    const kind = kindOf(call)
-    const { meant, rest } = kind.split(call.request, { topic: target.topic, partition: target.partition })
-    const refused = kind.refuse(meant, code, this.cluster)
+    const parts = partsOf<N>(call)
+    const { meant, rest } = parts.split(call.request, (place) => isMeant(target, place))
+    const refused = parts.refuse(meant, code)
     return rest === undefined
       ? Effect.succeed(refused)
-      : Effect.map(answer(rest), (response) => kind.merge(refused, response))
+      : Effect.map(answer(rest), (response) => parts.merge(refused, response))
   }
 }
 
+/** Of any request but `connect`, which has none. */
+const partsOf = <N extends CallName>({ name }: Call<N>): Parts<Call<N>["request"], CallResponse<N>> =>
+  apiOf(name as Exclude<CallName, "connect">).parts as unknown as Parts<Call<N>["request"], CallResponse<N>>
+
+const isMeant = ({ partition, topic }: FaultTarget, place: Place): boolean =>
+  (topic === undefined || topic === place.topic) && (partition === undefined || partition === place.partition)
+
 const damages = (fault: Fault): boolean => fault._tag === "Truncate" || fault._tag === "Corrupt"
 
-const isFor = ({ fault, hits, target }: InjectedFault, call: Call<RequestName>): boolean => {
+const isFor = ({ fault, hits, target }: InjectedFault, call: Call<CallName>): boolean => {
   if (target.times !== undefined && hits >= target.times) return false
-  if (damages(fault) && call.name !== "fetch") return false
+  if (damages(fault) && call.name !== "Fetch") return false
   const { clientId, node, partition, request, topic } = target
   if (request !== undefined && !(typeof request === "string" ? [request] : request).includes(call.name)) return false
   if (clientId !== undefined && clientId !== call.clientId) return false
   if (node !== undefined && node !== call.node) return false
-  const kind = kindOf(call)
-  if (topic !== undefined && !kind.topicsOf(call.request).includes(topic)) return false
-  return partition === undefined || kind.partitionsOf(call.request).includes(partition)
+  if (topic === undefined && partition === undefined) return true
+  return (
+    call.name !== "connect" &&
+    partsOf(call)
+      .placesOf(call.request)
+      .some((place) => isMeant(target, place))
+  )
 }
 
 /** A fetch gets no records, not even the names of its partitions. All else is carried out, and says to wait. */
-const throttled = <N extends RequestName>(
+const throttled = <N extends CallName>(
   call: Call<N>,
   millis: number,
-  answer: (request: Call<N>["request"]) => Effect.Effect<Response<N>, ConnectionError>
-): Effect.Effect<Response<N>, ConnectionError> => {
-  if (call.name === "fetch") {
+  answer: CarryOut<N>
+): Effect.Effect<CallResponse<N>, ConnectionError> => {
+  if (call.name === "Fetch") {
     const empty: FetchResponse = { errorCode: 0, throttleMillis: millis, partitions: [] }
-    return Effect.succeed(empty)
+    return Effect.succeed(empty as CallResponse<N>)
   }
   return Effect.map(answer(call.request), (response) =>
-    call.name === "produce" ? ({ ...(response as object), throttleMillis: millis } as Response<N>) : response
+    typeof response === "object" && "throttleMillis" in response ? { ...response, throttleMillis: millis } : response
   )
 }
 
 const damage = (injected: InjectedFault, response: FetchResponse): FetchResponse => {
   const { fault, target } = injected
-  const isMeant = (p: FetchedPartition) =>
-    p.records.length > 0 && (target.partition === undefined || target.partition === p.partition)
-  if (!response.partitions.some(isMeant)) return response
+  const isDamaged = ({ partition, records, topic }: FetchedPartition) =>
+    records.length > 0 && isMeant(target, { topic: topic.name, partition })
+  if (!response.partitions.some(isDamaged)) return response
   injected.hits++
   return {
     ...response,
-    partitions: response.partitions.map((p) => (isMeant(p) ? { ...p, records: damaged(fault, p.records) } : p))
+    partitions: response.partitions.map((p) => (isDamaged(p) ? { ...p, records: damaged(fault, p.records) } : p))
   }
 }
 

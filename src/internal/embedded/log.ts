@@ -1,5 +1,5 @@
 /** One partition's log: record batches by offset, as a leader keeps and serves them. Plain and synchronous. */
-import type { AbortedTransaction, FetchedPartition, Isolation } from "../../KafkaClient.ts"
+import type { AbortedTransaction, FetchedPartition, Isolation } from "../../KafkaProtocol.ts"
 import type { BatchHeader } from "../recordBatch/batchHeader.ts"
 import { parseHeader } from "../recordBatch/batchHeader.ts"
 import type { ControlType } from "../recordBatch/controlType.ts"

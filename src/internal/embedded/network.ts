@@ -7,15 +7,18 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
-import type { Call, ConnectionView, RequestName, Requests } from "../../EmbeddedKafka.ts"
-import type { Broker, BrokerConnection } from "../../KafkaClient.ts"
+import type { Call, CallName, CallResponse, ConnectionView } from "../../EmbeddedKafka.ts"
+import type { BrokerConnection } from "../../KafkaClient.ts"
+import type { ApiName, Broker, Request, Response } from "../../KafkaProtocol.ts"
 import { ConnectionError } from "../../KafkaError.ts"
 import { closingWords } from "../client/given.ts"
+import { apiOf } from "../protocol/apis.ts"
 import { yieldToEventLoop } from "../yield.ts"
-import { kinds } from "./calls.ts"
 import type { Cluster, Node } from "./cluster.ts"
 import { Faults } from "./faults.ts"
 import { carryOut } from "./serving.ts"
+
+const NO_FEATURES: BrokerConnection["features"] = new Map()
 
 /** Between two turns of the event loop. */
 const ANSWERS_PER_TURN = 16
@@ -25,15 +28,13 @@ export interface ClientSettings {
   readonly requestTimeoutMillis: number
 }
 
-type Response<N extends RequestName> = Requests[N]["response"]
-
 /** Answers a call, by itself or by what was to answer it. */
-export type Handler<N extends RequestName> = (
+export type Handler<N extends CallName> = (
   call: Call<N>,
-  answer: Effect.Effect<Response<N>, ConnectionError>
-) => Effect.Effect<Response<N>, ConnectionError>
+  answer: Effect.Effect<CallResponse<N>, ConnectionError>
+) => Effect.Effect<CallResponse<N>, ConnectionError>
 
-export interface Interceptor<N extends RequestName = RequestName> {
+export interface Interceptor<N extends CallName = CallName> {
   readonly name: N
   readonly handler: Handler<N>
 }
@@ -47,7 +48,7 @@ export class Network {
 
   constructor(cluster: Cluster) {
     this.cluster = cluster
-    this.faults = new Faults(cluster)
+    this.faults = new Faults()
   }
 
   /** Answers of sockets come from the event loop, and leave room for timers and for others. Here, now and then. */
@@ -55,11 +56,11 @@ export class Network {
     ++this.answers % ANSWERS_PER_TURN === 0 ? yieldToEventLoop : Effect.void
   )
 
-  addInterceptor<N extends RequestName>(interceptor: Interceptor<N>): void {
+  addInterceptor<N extends CallName>(interceptor: Interceptor<N>): void {
     this.interceptors.push(interceptor as unknown as Interceptor)
   }
 
-  removeInterceptor<N extends RequestName>(interceptor: Interceptor<N>): void {
+  removeInterceptor<N extends CallName>(interceptor: Interceptor<N>): void {
     this.interceptors.splice(this.interceptors.indexOf(interceptor as unknown as Interceptor), 1)
   }
 
@@ -73,9 +74,13 @@ export class Network {
   }
 
   /** What becomes of a call: those who intercept are asked first, the last one before all others. */
-  answer<N extends RequestName>(call: Call<N>, connection: Connection): Effect.Effect<Response<N>, ConnectionError> {
+  answer<N extends CallName>(call: Call<N>, connection: Connection): Effect.Effect<CallResponse<N>, ConnectionError> {
     if (!connection.node.isRunning) return Effect.fail(connection.refused)
-    const carriedOut = (request: Call<N>["request"]) => carryOut(this.cluster, { ...call, request })
+    const carriedOut = (request: Call<N>["request"]) =>
+      carryOut(this.cluster, { ...call, request }, connection.address) as Effect.Effect<
+        CallResponse<N>,
+        ConnectionError
+      >
     let answer = Effect.suspend(() => this.faults.apply(call, connection, carriedOut))
     for (const { handler, name } of this.interceptors) {
       if (name !== call.name) continue
@@ -101,14 +106,15 @@ export class Network {
       Effect.map((connection): BrokerConnection => ({
         address,
         isOpen: () => connection.isOpen,
-        metadata: (topics) => connection.call("metadata", topics),
-        listOffsets: (request) => connection.call("listOffsets", request),
-        fetch: (request) => connection.call("fetch", request, request.maxWaitMillis),
-        initProducerId: connection.call("initProducerId", undefined),
-        produce: (request) => connection.call("produce", request, request.timeoutMillis),
-        createTopic: (request) => connection.call("createTopic", request, request.timeoutMillis),
-        describeConfigs: (topic) => connection.call("describeConfigs", topic),
-        alterConfigs: (topic, set) => connection.call("alterConfigs", { topic, set })
+        // no feature of a cluster's is in force, nor is any in need
+        features: NO_FEATURES,
+        request: <N extends ApiName>(name: N, request: Request<N>) =>
+          // of a name that is not `connect`, both are the same types
+          connection.call<ApiName>(
+            name,
+            request as Request<ApiName>,
+            apiOf(name).waitMillis?.(request)
+          ) as Effect.Effect<Response<N>, ConnectionError>
       }))
     )
   }
@@ -119,7 +125,7 @@ const unreachable = (address: string): ConnectionError =>
 
 /** A call on its way. */
 interface Pending {
-  readonly call: Call<RequestName>
+  readonly call: Call<CallName>
   readonly settle: (exit: Exit.Exit<unknown, ConnectionError>) => void
 }
 
@@ -204,19 +210,19 @@ export class Connection {
   }
 
   /** `extraMillis`: what the request itself lets the broker wait. */
-  call<N extends RequestName>(
+  call<N extends CallName>(
     name: N,
-    request: Call<N>["request"],
+    request: Call<NoInfer<N>>["request"],
     extraMillis = 0
-  ): Effect.Effect<Response<N>, ConnectionError> {
+  ): Effect.Effect<CallResponse<N>, ConnectionError> {
     return Effect.suspend(() => {
       if (this.failure !== undefined) return Effect.fail(this.failure)
-      const answered = Deferred.unsafeMake<Response<N>, ConnectionError>(FiberId.none)
+      const answered = Deferred.unsafeMake<CallResponse<N>, ConnectionError>(FiberId.none)
       const pending: Pending = {
         call: { name, request, clientId: this.clientId, node: this.node.id },
         settle: (exit) => {
           this.unanswered.delete(pending)
-          Deferred.unsafeDone(answered, exit as Exit.Exit<Response<N>, ConnectionError>)
+          Deferred.unsafeDone(answered, exit as Exit.Exit<CallResponse<N>, ConnectionError>)
         }
       }
       this.unanswered.add(pending)
@@ -224,7 +230,7 @@ export class Connection {
       const millis = this.requestTimeoutMillis + extraMillis
       return Effect.timeoutFail(Deferred.await(answered), {
         duration: millis,
-        onTimeout: () => this.down("Timeout", kinds[name].apiName, `no answer within ${millis} ms`)
+        onTimeout: () => this.down("Timeout", name, `no answer within ${millis} ms`)
       })
     })
   }
@@ -254,12 +260,13 @@ export class Connection {
     })
   }
 
-  private noteFetch(call: Call<RequestName>): void {
-    if (call.name !== "fetch") return
-    const { partitions, topic } = (call as Call<"fetch">).request
-    let offsets = this.fetching.get(topic.name)
-    if (offsets === undefined) this.fetching.set(topic.name, (offsets = new Map<number, number>()))
-    for (const { fetchOffset, partition } of partitions) offsets.set(partition, fetchOffset)
+  private noteFetch(call: Call<CallName>): void {
+    if (call.name !== "Fetch") return
+    for (const { fetchOffset, partition, topic } of (call as Call<"Fetch">).request.partitions) {
+      let offsets = this.fetching.get(topic.name)
+      if (offsets === undefined) this.fetching.set(topic.name, (offsets = new Map<number, number>()))
+      offsets.set(partition, fetchOffset)
+    }
   }
 
   private answered(pending: Pending, exit: Exit.Exit<unknown, ConnectionError>): void {

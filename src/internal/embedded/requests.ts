@@ -1,20 +1,26 @@
 /** What a broker answers to each request. Plain and synchronous: waiting is for whoever asks. */
 import type {
   AdminResponse,
-  CreateTopicRequest,
+  CreateTopicsRequest,
+  DescribeConfigsRequest,
   DescribeConfigsResponse,
   FetchedPartition,
+  FetchPartition,
   FetchRequest,
   FetchResponse,
+  IncrementalAlterConfigsRequest,
   InitProducerIdResponse,
   ListOffsetsRequest,
   ListOffsetsResponse,
+  MetadataRequest,
   MetadataResponse,
+  ProducePartition,
   ProduceRequest,
   ProduceResponse,
   TopicMetadata,
   TopicRef
-} from "../../KafkaClient.ts"
+} from "../../KafkaProtocol.ts"
+import { unread } from "../protocol/fetch.ts"
 import { viewOf } from "../text.ts"
 import { appendProduced } from "./appending.ts"
 import type { Cluster, Partition, Topic } from "./cluster.ts"
@@ -88,7 +94,7 @@ const describe = (cluster: Cluster, name: string): TopicMetadata => {
   }
 }
 
-export const metadata = (cluster: Cluster, topics: ReadonlyArray<string>): MetadataResponse => {
+export const metadata = (cluster: Cluster, { topics }: MetadataRequest): MetadataResponse => {
   const running = cluster.running
   return {
     brokers: running.map((node) => cluster.brokerOf(node.id)),
@@ -97,36 +103,41 @@ export const metadata = (cluster: Cluster, topics: ReadonlyArray<string>): Metad
   }
 }
 
-export const listOffsets = (cluster: Cluster, node: number, request: ListOffsetsRequest): ListOffsetsResponse => {
-  const topic = cluster.topics.get(request.topic)
-  return {
-    partitions: request.partitions.map(({ leaderEpoch, partition: number, timestamp }) => {
-      const partition = localPartition(topic, number, node, { leaderEpoch, onlyLeader: true })
-      if (isRefused(partition)) return { partition: number, errorCode: partition.code, offset: -1, leaderEpoch: -1 }
-      const { log } = partition
-      const end = log.readableEnd(request.isolation)
-      const offset =
-        timestamp === EARLIEST ? log.startOffset : timestamp === LATEST ? end : offsetAt(log, timestamp, end)
-      const epoch = timestamp === LATEST ? partition.leaderEpoch : offset === -1 ? -1 : log.epochAt(offset)
-      return { partition: number, errorCode: 0, offset, leaderEpoch: epoch }
-    })
-  }
-}
+export const listOffsets = (cluster: Cluster, node: number, request: ListOffsetsRequest): ListOffsetsResponse => ({
+  partitions: request.partitions.map(({ leaderEpoch, partition: number, timestamp, topic }) => {
+    const partition = localPartition(cluster.topics.get(topic.name), number, node, { leaderEpoch, onlyLeader: true })
+    const asked = { topic, partition: number }
+    if (isRefused(partition)) return { ...asked, errorCode: partition.code, offset: -1, leaderEpoch: -1 }
+    const { log } = partition
+    const end = log.readableEnd(request.isolation)
+    const offset = timestamp === EARLIEST ? log.startOffset : timestamp === LATEST ? end : offsetAt(log, timestamp, end)
+    const epoch = timestamp === LATEST ? partition.leaderEpoch : offset === -1 ? -1 : log.epochAt(offset)
+    return { ...asked, errorCode: 0, offset, leaderEpoch: epoch }
+  })
+})
 
 /** The topic that is meant: by its id, where the caller knows one. */
-export const topicOf = (cluster: Cluster, ref: TopicRef): Topic | undefined =>
+const topicOf = (cluster: Cluster, ref: TopicRef): Topic | undefined =>
   ref.id === undefined ? cluster.topics.get(ref.name) : cluster.topicById(ref.id)
 
-type Asked = FetchRequest["partitions"][number]
+/** Those that there are, of all that a fetch asks for. */
+export const topicsOf = (cluster: Cluster, request: FetchRequest): ReadonlyArray<Topic> => {
+  const topics = new Set<Topic>()
+  for (const asked of request.partitions) {
+    const topic = topicOf(cluster, asked.topic)
+    if (topic !== undefined) topics.add(topic)
+  }
+  return [...topics]
+}
 
-const fetchable = (cluster: Cluster, node: number, request: FetchRequest, asked: Asked): Partition | Refused => {
-  const topic = topicOf(cluster, request.topic)
-  if (topic === undefined && request.topic.id !== undefined) return new Refused(UNKNOWN_TOPIC_ID)
+const fetchable = (cluster: Cluster, node: number, asked: FetchPartition): Partition | Refused => {
+  const topic = topicOf(cluster, asked.topic)
+  if (topic === undefined && asked.topic.id !== undefined) return new Refused(UNKNOWN_TOPIC_ID)
   return localPartition(topic, asked.partition, node, { leaderEpoch: asked.leaderEpoch, onlyLeader: false })
 }
 
 /** Where a caller's log and this one part; `undefined` if they do not. */
-const divergence = (partition: Partition, asked: Asked): FetchedPartition["diverging"] | Refused => {
+const divergence = (partition: Partition, asked: FetchPartition): FetchedPartition["diverging"] | Refused => {
   if (asked.lastFetchedEpoch === NO_EPOCH) return undefined
   const end = partition.log.endOfEpoch(asked.lastFetchedEpoch)
   if (end === undefined || asked.fetchOffset < partition.log.startOffset) return new Refused(OFFSET_OUT_OF_RANGE)
@@ -138,7 +149,7 @@ export const isFetchable = (cluster: Cluster, node: number, request: FetchReques
   if (request.partitions.length === 0) return true
   let missing = request.minBytes
   for (const asked of request.partitions) {
-    const partition = fetchable(cluster, node, request, asked)
+    const partition = fetchable(cluster, node, asked)
     if (isRefused(partition) || divergence(partition, asked) !== undefined) return true
     const { log } = partition
     const end = log.readableEnd(request.isolation)
@@ -150,34 +161,21 @@ export const isFetchable = (cluster: Cluster, node: number, request: FetchReques
   return missing <= 0
 }
 
-const noRecords = Buffer.alloc(0)
-
-export const unread = (partition: number, errorCode: number): FetchedPartition => ({
-  partition,
-  errorCode,
-  highWatermark: -1,
-  lastStableOffset: -1,
-  logStartOffset: -1,
-  abortedTransactions: [],
-  diverging: undefined,
-  records: noRecords
-})
-
 export const fetch = (cluster: Cluster, node: number, request: FetchRequest): FetchResponse => {
   let left = request.maxBytes
   // one whole batch at least, of the first partition that has any, whatever its size
   let whole = true
-  const read = (asked: Asked): FetchedPartition => {
-    const partition = fetchable(cluster, node, request, asked)
-    if (isRefused(partition)) return unread(asked.partition, partition.code)
+  const read = (asked: FetchPartition): FetchedPartition => {
+    const partition = fetchable(cluster, node, asked)
+    if (isRefused(partition)) return unread(asked, partition.code)
     const { log } = partition
     const diverging = divergence(partition, asked)
-    if (isRefused(diverging)) return unread(asked.partition, diverging.code)
+    if (isRefused(diverging)) return unread(asked, diverging.code)
     const { endOffset, highWatermark, lastStableOffset, startOffset: logStartOffset } = log
-    const answer = { ...unread(asked.partition, 0), highWatermark, lastStableOffset, logStartOffset }
+    const answer = { ...unread(asked, 0), highWatermark, lastStableOffset, logStartOffset }
     if (diverging !== undefined) return { ...answer, diverging }
     if (asked.fetchOffset < logStartOffset || asked.fetchOffset > endOffset) {
-      return unread(asked.partition, OFFSET_OUT_OF_RANGE)
+      return unread(asked, OFFSET_OUT_OF_RANGE)
     }
     const end = log.readableEnd(request.isolation)
     const { nextOffset, records } = log.read(asked.fetchOffset, end, Math.min(asked.maxBytes, left), whole)
@@ -205,19 +203,20 @@ export const initProducerId = (cluster: Cluster): InitProducerIdResponse => ({
 })
 
 export const produce = (cluster: Cluster, node: number, request: ProduceRequest, now: number): ProduceResponse => {
-  const topic = cluster.topics.get(request.topic.name)
-  const append = (number: number, records: Uint8Array): number | Refused => {
+  const append = ({ partition: number, records, topic }: ProducePartition): number | Refused => {
     if (request.acks !== -1 && request.acks !== 1) return new Refused(INVALID_REQUIRED_ACKS)
-    const partition = localPartition(topic, number, node, { leaderEpoch: NO_EPOCH, onlyLeader: true })
+    const options = { leaderEpoch: NO_EPOCH, onlyLeader: true }
+    const partition = localPartition(cluster.topics.get(topic.name), number, node, options)
     if (isRefused(partition)) return partition
     return appendProduced(cluster, partition, viewOf(records), { now, acks: request.acks })
   }
   return {
     throttleMillis: 0,
-    partitions: request.partitions.map(({ partition, records }) => {
-      const appended = append(partition, records)
-      if (!isRefused(appended)) return { partition, errorCode: 0, baseOffset: appended, errorMessage: undefined }
-      const refused = { partition, errorCode: appended.code, baseOffset: -1 }
+    partitions: request.partitions.map((asked) => {
+      const appended = append(asked)
+      const place = { topic: asked.topic, partition: asked.partition }
+      if (!isRefused(appended)) return { ...place, errorCode: 0, baseOffset: appended, errorMessage: undefined }
+      const refused = { ...place, errorCode: appended.code, baseOffset: -1 }
       return appended instanceof RecordsRefused
         ? { ...refused, errorMessage: appended.detail, recordErrors: appended.recordErrors }
         : { ...refused, errorMessage: undefined }
@@ -236,7 +235,7 @@ const adminAnswer = (refused: Refused | undefined): AdminResponse => ({
   errorMessage: refused?.detail
 })
 
-export const createTopic = (cluster: Cluster, request: CreateTopicRequest): AdminResponse => {
+export const createTopics = (cluster: Cluster, request: CreateTopicsRequest): AdminResponse => {
   const created = cluster.createTopic(request.topic, {
     partitions: request.partitions === BROKERS_DEFAULT ? 1 : request.partitions,
     replicationFactor: request.replicationFactor === BROKERS_DEFAULT ? 1 : request.replicationFactor,
@@ -245,7 +244,7 @@ export const createTopic = (cluster: Cluster, request: CreateTopicRequest): Admi
   return adminAnswer(isRefused(created) ? created : undefined)
 }
 
-export const describeConfigs = (cluster: Cluster, name: string): DescribeConfigsResponse => {
+export const describeConfigs = (cluster: Cluster, { topic: name }: DescribeConfigsRequest): DescribeConfigsResponse => {
   const topic = cluster.topics.get(name)
   if (topic === undefined) {
     const problem = topicNameProblem(name)
@@ -261,5 +260,5 @@ export const describeConfigs = (cluster: Cluster, name: string): DescribeConfigs
   return { errorCode: 0, errorMessage: undefined, configs }
 }
 
-export const alterConfigs = (cluster: Cluster, name: string, set: Readonly<Record<string, string>>): AdminResponse =>
-  adminAnswer(cluster.alterConfigs(name, set))
+export const alterConfigs = (cluster: Cluster, { set, topic }: IncrementalAlterConfigsRequest): AdminResponse =>
+  adminAnswer(cluster.alterConfigs(topic, set))

@@ -1,43 +1,53 @@
 /** Carries requests out: what a broker does with each, and how long it lets a fetch wait. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { Call, RequestName, Requests } from "../../EmbeddedKafka.ts"
-import type { FetchRequest, FetchResponse } from "../../KafkaClient.ts"
+import type { Call, CallName } from "../../EmbeddedKafka.ts"
+import { ConnectionError } from "../../KafkaError.ts"
+import type { ApiName, FetchRequest, FetchResponse, Request, Response } from "../../KafkaProtocol.ts"
 import type { Cluster } from "./cluster.ts"
 import * as requests from "./requests.ts"
 
-/** As a broker that nothing is wrong with. */
-export const carryOut = <N extends RequestName>(
-  cluster: Cluster,
-  call: Call<N>
-): Effect.Effect<Requests[N]["response"]> => servers[call.name](cluster, call)
+type Server<N extends ApiName> = (cluster: Cluster, node: number, request: Request<N>) => Effect.Effect<Response<N>>
 
-const servers: {
-  readonly [N in RequestName]: (cluster: Cluster, call: Call<N>) => Effect.Effect<Requests[N]["response"]>
-} = {
-  connect: () => Effect.void,
-  metadata: (cluster, { request }) => Effect.sync(() => requests.metadata(cluster, request)),
-  listOffsets: (cluster, { node, request }) => Effect.sync(() => requests.listOffsets(cluster, node, request)),
-  fetch: (cluster, { node, request }) => Effect.suspend(() => fetch(cluster, node, request)),
-  initProducerId: (cluster) => Effect.sync(() => requests.initProducerId(cluster)),
-  produce: (cluster, { node, request }) =>
-    Effect.map(Clock.currentTimeMillis, (now) => requests.produce(cluster, node, request, now)),
-  createTopic: (cluster, { request }) => Effect.sync(() => requests.createTopic(cluster, request)),
-  describeConfigs: (cluster, { request }) => Effect.sync(() => requests.describeConfigs(cluster, request)),
-  alterConfigs: (cluster, { request }) => Effect.sync(() => requests.alterConfigs(cluster, request.topic, request.set))
+/** What this broker has. All other requests get what an older broker answers. */
+const servers: { readonly [N in ApiName]?: Server<N> } = {
+  CreateTopics: (cluster, _node, request) => Effect.sync(() => requests.createTopics(cluster, request)),
+  DescribeConfigs: (cluster, _node, request) => Effect.sync(() => requests.describeConfigs(cluster, request)),
+  Fetch: (cluster, node, request) => Effect.suspend(() => fetch(cluster, node, request)),
+  IncrementalAlterConfigs: (cluster, _node, request) => Effect.sync(() => requests.alterConfigs(cluster, request)),
+  InitProducerId: (cluster) => Effect.sync(() => requests.initProducerId(cluster)),
+  ListOffsets: (cluster, node, request) => Effect.sync(() => requests.listOffsets(cluster, node, request)),
+  Metadata: (cluster, _node, request) => Effect.sync(() => requests.metadata(cluster, request)),
+  Produce: (cluster, node, request) =>
+    Effect.map(Clock.currentTimeMillis, (now) => requests.produce(cluster, node, request, now))
 }
 
-/** Waits for what was asked for, woken by changes of that topic only. */
+/** As a broker that nothing is wrong with. */
+export const carryOut = (
+  cluster: Cluster,
+  { name, node, request }: Call<CallName>,
+  broker: string
+): Effect.Effect<unknown, ConnectionError> => {
+  if (name === "connect") return Effect.void
+  const serve = servers[name] as Server<ApiName> | undefined
+  if (serve !== undefined) return serve(cluster, node, request as Request<ApiName>)
+  const detail = "the embedded Kafka does not have it"
+  return Effect.fail(new ConnectionError({ reason: "UnsupportedVersion", broker, request: name, detail }))
+}
+
+/** Waits for what was asked for, woken by changes of its topics only. */
 const fetch = (cluster: Cluster, node: number, request: FetchRequest): Effect.Effect<FetchResponse> => {
   if (requests.isFetchable(cluster, node, request)) return Effect.succeed(requests.fetch(cluster, node, request))
   const wait = (deadline: number): Effect.Effect<FetchResponse> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const topic = requests.topicOf(cluster, request.topic)
+      const topics = requests.topicsOf(cluster, request)
       // less than a millisecond does not move a test's clock
-      if (topic === undefined || deadline - now < 1 || requests.isFetchable(cluster, node, request)) {
+      if (topics.length === 0 || deadline - now < 1 || requests.isFetchable(cluster, node, request)) {
         return Effect.succeed(requests.fetch(cluster, node, request))
       }
-      return Effect.andThen(topic.changed.after(topic.changed.version, deadline - now), wait(deadline))
+      const changes = topics.map(({ changed }) => changed.after(changed.version, deadline - now))
+      const change = changes.length === 1 ? changes[0] : Effect.raceAll(changes)
+      return Effect.andThen(change, wait(deadline))
     })
   return Effect.flatMap(Clock.currentTimeMillis, (now) => wait(now + request.maxWaitMillis))
 }

@@ -8,23 +8,23 @@ import type * as Scope from "effect/Scope"
 import Connection from "kafkajs/src/network/connection.js"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
-import type { Broker, BrokerConnection } from "../../KafkaClient.ts"
+import type { BrokerConnection } from "../../KafkaClient.ts"
 import { ConnectionError, type ConnectionReason } from "../../KafkaError.ts"
+import type { Broker } from "../../KafkaProtocol.ts"
 import { Bag, type Item } from "../bag.ts"
 import { closingWords } from "../client/given.ts"
 import { foreignText } from "../foreignText.ts"
-import { type Api, decodeResponse, encodeRequest, negotiate, type VersionRange } from "../protocol/api.ts"
-import { API_VERSIONS_VERSION, apiVersions } from "../protocol/apiVersions.ts"
-import { createTopics } from "../protocol/createTopics.ts"
-import { describeConfigs } from "../protocol/describeConfigs.ts"
+import { decodeResponse, encodeRequest, type Message, negotiate, type VersionRange } from "../protocol/api.ts"
+import { apiOf } from "../protocol/apis.ts"
+import {
+  API_VERSIONS,
+  type ApiVersionsRequest,
+  type ApiVersionsResponse,
+  apiVersions
+} from "../protocol/apiVersions.ts"
 import { describeCode } from "../protocol/errorCodes.ts"
-import { fetch, FETCH_BY_ID } from "../protocol/fetch.ts"
-import { incrementalAlterConfigs } from "../protocol/incrementalAlterConfigs.ts"
-import { initProducerId } from "../protocol/initProducerId.ts"
-import { listOffsets } from "../protocol/listOffsets.ts"
-import { metadata } from "../protocol/metadata.ts"
-import { produce } from "../protocol/produce.ts"
 import { saslAuthenticate, saslHandshake } from "../protocol/sasl.ts"
+import { VERSION } from "../version.ts"
 import { FrameReader, requestFrames } from "./frames.ts"
 import { socketReason, socketWords } from "./socketErrors.ts"
 
@@ -67,6 +67,9 @@ const MAX_CAUSE = 8 * DETAIL_LENGTH
 
 const UNSUPPORTED_VERSION = 35
 
+/** What brokers count this client as in their metrics. */
+const SOFTWARE: ApiVersionsRequest = { software: { name: "effect-ktables", version: VERSION } }
+
 interface Waiting extends Item {
   readonly fail: (error: ConnectionError) => void
 }
@@ -94,6 +97,8 @@ class Socket {
   private arriving: Answer | undefined
   private readonly frameOf: ReturnType<typeof requestFrames>
   private versions: ReadonlyMap<number, VersionRange> = new Map()
+  /** The cluster's features, as the broker told them when it was connected to. */
+  features: ReadonlyMap<string, VersionRange> | undefined
   /** When to authenticate again, on the clock of `performance`. */
   private authenticateAt = Number.NEGATIVE_INFINITY
   private readonly settings: ConnectionSettings
@@ -329,13 +334,17 @@ class Socket {
         this.connecting = false
       }),
       // K6: negotiated on every connection, and required
-      Effect.andThen(this.send(apiVersions, API_VERSIONS_VERSION, undefined, connectTimeoutMillis)),
-      Effect.flatMap(({ errorCode, versions }) => {
+      Effect.andThen(this.askForVersions(API_VERSIONS.newest)),
+      Effect.flatMap((answer) =>
+        answer.errorCode === UNSUPPORTED_VERSION ? this.askForVersions(API_VERSIONS.oldest) : Effect.succeed(answer)
+      ),
+      Effect.flatMap(({ errorCode, features, versions }) => {
         if (errorCode !== 0) {
           const reason = errorCode === UNSUPPORTED_VERSION ? "UnsupportedVersion" : "Protocol"
           return Effect.fail(this.down(reason, apiVersions.name, describeCode(errorCode).name))
         }
         this.versions = versions
+        this.features = features
         if (this.settings.sasl === undefined) return Effect.void
         this.raw.setVersions(
           Object.fromEntries([...versions].map(([key, { max, min }]) => [key, { minVersion: min, maxVersion: max }]))
@@ -349,6 +358,10 @@ class Socket {
         )
       })
     )
+  }
+
+  private askForVersions(version: number): Effect.Effect<ApiVersionsResponse, ConnectionError> {
+    return this.send(apiVersions, version, SOFTWARE, this.settings.connectTimeoutMillis)
   }
 
   /**
@@ -365,14 +378,10 @@ class Socket {
   }
 
   /** One of our own requests, in the newest version that both sides speak. */
-  call<Req, Res>(
-    api: Api<Req, Res>,
-    request: Req,
-    options?: { readonly extraMillis?: number; readonly maxVersion?: number }
-  ): Effect.Effect<Res, ConnectionError> {
+  call<Req, Res>(api: Message<Req, Res>, request: Req): Effect.Effect<Res, ConnectionError> {
     return Effect.suspend(() => {
       const offered = this.versions.get(api.key)
-      const version = negotiate(api, offered, options?.maxVersion)
+      const version = negotiate(api, offered, api.maxVersion?.(request))
       if (version === undefined) {
         const theirs = offered === undefined ? "no version of it" : `versions ${offered.min} to ${offered.max}`
         return Effect.fail(
@@ -384,14 +393,14 @@ class Socket {
           })
         )
       }
-      const millis = Math.min(MAX_TIMER_MILLIS, this.settings.requestTimeoutMillis + (options?.extraMillis ?? 0))
+      const millis = Math.min(MAX_TIMER_MILLIS, this.settings.requestTimeoutMillis + (api.waitMillis?.(request) ?? 0))
       const send = this.send(api, version, request, millis)
       return this.isAuthenticated ? send : Effect.zipRight(this.authenticateAgain(api.name), send)
     })
   }
 
   private send<Req, Res>(
-    api: Api<Req, Res>,
+    api: Message<Req, Res>,
     version: number,
     request: Req,
     millis: number
@@ -440,7 +449,7 @@ const isFit = (cause: unknown): boolean =>
   cause !== undefined && (!(cause instanceof Error) || foreignText(cause.message, MAX_CAUSE) === cause.message)
 
 /** The requests of an authentication, which kafkajs sends. */
-const saslApi = (entry: { readonly apiKey: number } | undefined): Api<undefined, void> | undefined =>
+const saslApi = (entry: { readonly apiKey: number } | undefined): Message<undefined, void> | undefined =>
   entry?.apiKey === saslHandshake.key
     ? saslHandshake
     : entry?.apiKey === saslAuthenticate.key
@@ -461,23 +470,10 @@ export const connect = (
     (socket, exit) => Effect.sync(() => socket.down("Closed", "connection", closingWords(exit)))
   ).pipe(
     Effect.tap((socket) => socket.handshake),
-    Effect.map((socket): BrokerConnection => {
-      return {
-        address: socket.address,
-        isOpen: () => socket.isOpen,
-        metadata: (topics) => socket.call(metadata, { topics }),
-        listOffsets: (request) => socket.call(listOffsets, request),
-        fetch: (request) =>
-          socket.call(fetch, request, {
-            extraMillis: request.maxWaitMillis,
-            // by topic id where it can be, so that a re-created topic is not read at an old position (K24)
-            ...(request.topic.id === undefined ? { maxVersion: FETCH_BY_ID - 1 } : {})
-          }),
-        initProducerId: socket.call(initProducerId, undefined),
-        produce: (request) => socket.call(produce, request, { extraMillis: request.timeoutMillis }),
-        createTopic: (request) => socket.call(createTopics, request, { extraMillis: request.timeoutMillis }),
-        describeConfigs: (topic) => socket.call(describeConfigs, { topic }),
-        alterConfigs: (topic, set) => socket.call(incrementalAlterConfigs, { topic, set })
-      }
-    })
+    Effect.map((socket): BrokerConnection => ({
+      address: socket.address,
+      features: socket.features,
+      isOpen: () => socket.isOpen,
+      request: (name, request) => socket.call(apiOf(name), request)
+    }))
   )

@@ -1,6 +1,23 @@
-import type { AdminResponse, CreateTopicRequest } from "../../KafkaClient.ts"
-import { type Api, only, MIB } from "./api.ts"
+import { type AdminResponse, type Api, MIB, only } from "./api.ts"
+import { undivided } from "./parts.ts"
 import type { Reader } from "./wire.ts"
+
+/**
+ * Creates one topic. To be asked of the controller.
+ *
+ * @since 0.2.0
+ * @category requests
+ */
+export interface CreateTopicsRequest {
+  readonly topic: string
+  /** -1: the broker's default. */
+  readonly partitions: number
+  /** -1: the broker's default. */
+  readonly replicationFactor: number
+  readonly configs: Readonly<Record<string, string>>
+  /** How long the controller may wait for the topic to be there, in milliseconds. */
+  readonly timeoutMillis: number
+}
 
 // (v5+) name: string, value: nullable string, read_only: bool, config_source: int8, is_sensitive: bool
 const skipConfig = (reader: Reader): void => {
@@ -13,12 +30,13 @@ const skipConfig = (reader: Reader): void => {
 /**
  * Creates one topic. Up to version 3 (before Kafka 2.4) the broker refuses -1 as the number of partitions or replicas.
  */
-export const createTopics: Api<CreateTopicRequest, AdminResponse> = {
+export const createTopics: Api<CreateTopicsRequest, AdminResponse> = {
   key: 19,
   name: "CreateTopics",
   // from 6 on, a quota makes the broker refuse rather than delay
   versions: { min: 2, max: 5 },
   flexible: (version) => version >= 5,
+  waitMillis: ({ timeoutMillis }) => timeoutMillis,
   maxAnswerBytes: 4 * MIB,
   // topics: [name: string, num_partitions: int32, replication_factor: int16,
   //   assignments: [partition_index: int32, broker_ids: [int32]], configs: [name: string, value: nullable string]],
@@ -57,5 +75,9 @@ export const createTopics: Api<CreateTopicRequest, AdminResponse> = {
     })
     reader.tags()
     return only(answers, request.topic)
-  }
+  },
+  parts: undivided<CreateTopicsRequest, AdminResponse>({
+    topicOf: ({ topic }) => topic,
+    refuse: (_request, errorCode) => ({ errorCode, errorMessage: undefined })
+  })
 }

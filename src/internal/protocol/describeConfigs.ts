@@ -1,9 +1,34 @@
-import type { ConfigEntry, DescribeConfigsResponse } from "../../KafkaClient.ts"
-import { type Api, only, MIB } from "./api.ts"
+import { type AdminResponse, type Api, MIB, only } from "./api.ts"
+import { undivided } from "./parts.ts"
 import type { Reader } from "./wire.ts"
 
+/**
+ * All configs of a topic, the broker's defaults among them. Any broker answers it.
+ *
+ * @since 0.2.0
+ * @category requests
+ */
 export interface DescribeConfigsRequest {
   readonly topic: string
+}
+
+/**
+ * @since 0.1.0
+ * @category answers
+ */
+export interface ConfigEntry {
+  readonly name: string
+  readonly value: string | undefined
+  /** Set on this topic itself, rather than inherited from the broker's defaults. */
+  readonly explicit: boolean
+}
+
+/**
+ * @since 0.1.0
+ * @category answers
+ */
+export interface DescribeConfigsResponse extends AdminResponse {
+  readonly configs: ReadonlyArray<ConfigEntry>
 }
 
 export const TOPIC_RESOURCE = 2
@@ -70,5 +95,9 @@ export const describeConfigs: Api<DescribeConfigsRequest, DescribeConfigsRespons
     })
     reader.tags()
     return only(answers, request.topic)
-  }
+  },
+  parts: undivided<DescribeConfigsRequest, DescribeConfigsResponse>({
+    topicOf: ({ topic }) => topic,
+    refuse: (_request, errorCode) => ({ errorCode, errorMessage: undefined, configs: [] })
+  })
 }

@@ -1,7 +1,85 @@
-import type { FetchedPartition, FetchRequest, FetchResponse } from "../../KafkaClient.ts"
-import { type Api, Partitions, MIB } from "./api.ts"
-import { CONSUMER_REPLICA_ID, isolationLevel } from "./listOffsets.ts"
+import { type Api, byTopic, MIB, Partitions, type TopicPartition } from "./api.ts"
+import { CONSUMER_REPLICA_ID, type Isolation, isolationLevel } from "./listOffsets.ts"
+import { ofPartitions } from "./parts.ts"
 import type { Reader } from "./wire.ts"
+
+/**
+ * Record batches of any partitions of any topics, as soon as there are any, or after `maxWaitMillis`. To be asked of the
+ * partitions' leader.
+ *
+ * @since 0.1.0
+ * @category requests
+ */
+export interface FetchRequest {
+  readonly isolation: Isolation
+  /** How long the broker may wait for `minBytes`, in milliseconds. */
+  readonly maxWaitMillis: number
+  readonly minBytes: number
+  /** Bytes of the whole answer, about: the first batch of the first partition that has any comes whole. */
+  readonly maxBytes: number
+  /** In the order in which the broker fills the answer; it takes those of one topic together. */
+  readonly partitions: ReadonlyArray<FetchPartition>
+}
+
+/**
+ * @since 0.2.0
+ * @category requests
+ */
+export interface FetchPartition extends TopicPartition {
+  /** Leader epoch that the caller knows of; -1 if none. */
+  readonly leaderEpoch: number
+  readonly fetchOffset: number
+  /** Epoch of the last record batch that was read, to find out about diverged logs; -1 if none. */
+  readonly lastFetchedEpoch: number
+  /** Bytes of this partition, about. */
+  readonly maxBytes: number
+}
+
+/**
+ * A transaction whose records of one partition do not count, from its first one on.
+ *
+ * @since 0.1.0
+ * @category answers
+ */
+export interface AbortedTransaction {
+  readonly producerId: bigint
+  readonly firstOffset: number
+}
+
+/**
+ * @since 0.1.0
+ * @category answers
+ */
+export interface FetchedPartition extends TopicPartition {
+  readonly errorCode: number
+  /** -1 if the broker does not say. */
+  readonly highWatermark: number
+  /** -1 if the broker does not say. */
+  readonly lastStableOffset: number
+  /** -1 if the broker does not say. */
+  readonly logStartOffset: number
+  readonly abortedTransactions: ReadonlyArray<AbortedTransaction>
+  /** Set when the log that the caller read is not the one that this leader has: both agree up to `endOffset`. */
+  readonly diverging: { readonly epoch: number; readonly endOffset: number } | undefined
+  /**
+   * Record batches, the last one possibly cut off: a part of the response's memory. Nobody writes to that any more, as a
+   * table may keep it as it is.
+   */
+  readonly records: Buffer
+}
+
+/**
+ * @since 0.1.0
+ * @category answers
+ */
+export interface FetchResponse {
+  readonly errorCode: number
+  /** For how long the broker wants no further request because of a quota, in milliseconds: a minute at most. */
+  readonly throttleMillis: number
+  readonly partitions: ReadonlyArray<FetchedPartition>
+}
+
+type Answer = Omit<FetchedPartition, "topic">
 
 /** From this version on a topic is asked for by its id, which a caller has to know. */
 export const FETCH_BY_ID = 13
@@ -20,7 +98,7 @@ const noRecords = Buffer.alloc(0)
 // aborted_transactions: nullable [producer_id: int64, first_offset: int64], preferred_read_replica: int32 (v11+),
 // records: nullable bytes; tagged (v12+): 0 diverging_epoch: epoch: int32, end_offset: int64; 1 current_leader;
 // 2 snapshot_id
-const readPartition = (version: number, reader: Reader): FetchedPartition => {
+const readPartition = (version: number, reader: Reader): Answer => {
   const partition = reader.int32()
   const errorCode = reader.int16()
   const highWatermark = reader.offset()
@@ -59,7 +137,7 @@ const readPartition = (version: number, reader: Reader): FetchedPartition => {
 }
 
 /**
- * Record batches of one topic, outside of any fetch session. Fenced by leader epoch from version 9 (Kafka 2.1) on; tells
+ * Record batches, outside of any fetch session. Fenced by leader epoch from version 9 (Kafka 2.1) on; tells
  * diverged logs from version 12 (Kafka 2.7) on; by topic id, so that a re-created topic is not read at the old one's
  * position, from version 13 (Kafka 3.1) on.
  */
@@ -67,7 +145,11 @@ export const fetch: Api<FetchRequest, FetchResponse> = {
   key: 1,
   name: "Fetch",
   versions: { min: 9, max: FETCH_BY_ID },
+  // by topic id where all have one, so that a re-created topic is not read at an old position
+  maxVersion: ({ partitions }) =>
+    partitions.every(({ topic }) => topic.id !== undefined) ? FETCH_BY_ID : FETCH_BY_ID - 1,
   flexible: (version) => version >= 12,
+  waitMillis: ({ maxWaitMillis }) => maxWaitMillis,
   maxAnswerBytes: 256 * MIB,
   // replica_id: int32, max_wait_ms: int32, min_bytes: int32, max_bytes: int32, isolation_level: int8, session_id: int32,
   // session_epoch: int32, topics: [topic: string (to v12), topic_id: uuid (v13), partitions: [partition: int32,
@@ -75,9 +157,6 @@ export const fetch: Api<FetchRequest, FetchResponse> = {
   //   partition_max_bytes: int32]],
   // forgotten_topics_data: [...], rack_id: string (v11+)
   encode: (version, request, writer) => {
-    if (version >= FETCH_BY_ID && request.topic.id === undefined) {
-      throw new Error(`Fetch v${version} of topic "${request.topic.name}" without its id`)
-    }
     writer.int32(CONSUMER_REPLICA_ID)
     writer.int32(request.maxWaitMillis)
     writer.int32(request.minBytes)
@@ -85,10 +164,11 @@ export const fetch: Api<FetchRequest, FetchResponse> = {
     writer.int8(isolationLevel(request.isolation))
     writer.int32(NO_SESSION_ID)
     writer.int32(NO_SESSION_EPOCH)
-    writer.array([request.topic], (topic) => {
-      if (version >= FETCH_BY_ID) writer.uuid(topic.id)
-      else writer.string(topic.name)
-      writer.array(request.partitions, (p) => {
+    writer.array(byTopic(request.partitions), ({ partitions, topic }) => {
+      if (version < FETCH_BY_ID) writer.string(topic.name)
+      else if (topic.id !== undefined) writer.uuid(topic.id)
+      else throw new Error(`Fetch v${version} of topic "${topic.name}" without its id`)
+      writer.array(partitions, (p) => {
         writer.int32(p.partition)
         writer.int32(p.leaderEpoch)
         writer.int64(p.fetchOffset)
@@ -109,14 +189,37 @@ export const fetch: Api<FetchRequest, FetchResponse> = {
     const throttleMillis = reader.throttle()
     const errorCode = reader.int16()
     reader.int32()
-    const partitions = new Partitions<FetchedPartition>(request.partitions)
+    const partitions = new Partitions<Answer>(request.partitions)
     reader.array(() => {
-      const asked = version >= FETCH_BY_ID ? reader.uuid() === request.topic.id : reader.string() === request.topic.name
+      const id = version >= FETCH_BY_ID ? reader.uuid() : undefined
+      const name = version >= FETCH_BY_ID ? undefined : reader.string()
       const answers = reader.array(() => readPartition(version, reader))
       reader.tags()
-      if (asked) partitions.add(answers)
+      partitions.add((topic) => (name === undefined ? topic.id === id : topic.name === name), answers)
     })
     reader.tags()
     return { errorCode, throttleMillis, partitions: partitions.all }
-  }
+  },
+  parts: ofPartitions<FetchPartition, FetchRequest, FetchResponse>({
+    // an answer that has an error in it does not wait for records
+    of: (request, partitions) => ({ ...request, maxWaitMillis: 0, partitions }),
+    refuse: ({ partitions }, errorCode) => ({
+      errorCode: 0,
+      throttleMillis: 0,
+      partitions: partitions.map(({ partition, topic }) => unread({ topic, partition }, errorCode))
+    })
+  })
 }
+
+/** What there is to say of a partition that was not read. */
+export const unread = ({ partition, topic }: TopicPartition, errorCode: number): FetchedPartition => ({
+  topic,
+  partition,
+  errorCode,
+  highWatermark: -1,
+  lastStableOffset: -1,
+  logStartOffset: -1,
+  abortedTransactions: [],
+  diverging: undefined,
+  records: noRecords
+})

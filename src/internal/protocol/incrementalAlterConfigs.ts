@@ -1,7 +1,13 @@
-import type { AdminResponse } from "../../KafkaClient.ts"
-import { type Api, only, MIB } from "./api.ts"
+import { type AdminResponse, type Api, MIB, only } from "./api.ts"
 import { TOPIC_RESOURCE } from "./describeConfigs.ts"
+import { undivided } from "./parts.ts"
 
+/**
+ * Sets some configs of a topic and leaves all others as they are (Kafka 2.3 and later). To be asked of the controller.
+ *
+ * @since 0.2.0
+ * @category requests
+ */
 export interface IncrementalAlterConfigsRequest {
   readonly topic: string
   readonly set: Readonly<Record<string, string>>
@@ -47,5 +53,9 @@ export const incrementalAlterConfigs: Api<IncrementalAlterConfigsRequest, AdminR
     })
     reader.tags()
     return only(answers, request.topic)
-  }
+  },
+  parts: undivided<IncrementalAlterConfigsRequest, AdminResponse>({
+    topicOf: ({ topic }) => topic,
+    refuse: (_request, errorCode) => ({ errorCode, errorMessage: undefined })
+  })
 }

@@ -1,8 +1,58 @@
-import type { Isolation, ListOffsetsRequest, ListOffsetsResponse } from "../../KafkaClient.ts"
-import { type Api, Partitions, MIB } from "./api.ts"
+import { type Api, byTopic, MIB, Partitions, type TopicPartition } from "./api.ts"
+import { ofPartitions } from "./parts.ts"
 import type { Reader } from "./wire.ts"
 
-type Answer = ListOffsetsResponse["partitions"][number]
+/**
+ * Which records count: `read_committed` ends at the last stable offset, `read_uncommitted` at the high watermark.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Isolation = "read_committed" | "read_uncommitted"
+
+/**
+ * Where partitions begin or end, or where a time is in them. To be asked of the partitions' leader.
+ *
+ * @since 0.1.0
+ * @category requests
+ */
+export interface ListOffsetsRequest {
+  readonly isolation: Isolation
+  readonly partitions: ReadonlyArray<ListOffsetsPartition>
+}
+
+/**
+ * @since 0.2.0
+ * @category requests
+ */
+export interface ListOffsetsPartition extends TopicPartition {
+  /** Leader epoch that the caller knows of; -1 if none. */
+  readonly leaderEpoch: number
+  /** -2 asks for the log's start, -1 for its end (by isolation), others for the first record at or after that time. */
+  readonly timestamp: number
+}
+
+/**
+ * @since 0.1.0
+ * @category answers
+ */
+export interface ListOffsetsResponse {
+  readonly partitions: ReadonlyArray<ListedPartition>
+}
+
+/**
+ * @since 0.2.0
+ * @category answers
+ */
+export interface ListedPartition extends TopicPartition {
+  readonly errorCode: number
+  /** -1 if there is none. */
+  readonly offset: number
+  /** Leader epoch of the record at that offset; -1 if the broker does not say. */
+  readonly leaderEpoch: number
+}
+
+type Answer = Omit<ListedPartition, "topic">
 
 /** Of a consumer; brokers have their own. */
 export const CONSUMER_REPLICA_ID = -1
@@ -20,7 +70,7 @@ const readPartition = (reader: Reader): Answer => {
   return { partition, errorCode, offset, leaderEpoch }
 }
 
-/** Where the logs of one topic begin or end. Fenced by leader epoch from version 4 (Kafka 2.1) on. */
+/** Where logs begin or end. Fenced by leader epoch from version 4 (Kafka 2.1) on. */
 export const listOffsets: Api<ListOffsetsRequest, ListOffsetsResponse> = {
   key: 2,
   name: "ListOffsets",
@@ -32,9 +82,9 @@ export const listOffsets: Api<ListOffsetsRequest, ListOffsetsResponse> = {
   encode: (_version, request, writer) => {
     writer.int32(CONSUMER_REPLICA_ID)
     writer.int8(isolationLevel(request.isolation))
-    writer.array([request.topic], (topic) => {
-      writer.string(topic)
-      writer.array(request.partitions, (p) => {
+    writer.array(byTopic(request.partitions), ({ partitions, topic }) => {
+      writer.string(topic.name)
+      writer.array(partitions, (p) => {
         writer.int32(p.partition)
         writer.int32(p.leaderEpoch)
         writer.int64(p.timestamp)
@@ -49,12 +99,24 @@ export const listOffsets: Api<ListOffsetsRequest, ListOffsetsResponse> = {
     reader.int32()
     const partitions = new Partitions<Answer>(request.partitions)
     reader.array(() => {
-      const topic = reader.string()
+      const name = reader.string()
       const answers = reader.array(() => readPartition(reader))
       reader.tags()
-      if (topic === request.topic) partitions.add(answers)
+      partitions.add((topic) => topic.name === name, answers)
     })
     reader.tags()
     return { partitions: partitions.all }
-  }
+  },
+  parts: ofPartitions<ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse>({
+    of: (request, partitions) => ({ ...request, partitions }),
+    refuse: ({ partitions }, errorCode) => ({
+      partitions: partitions.map(({ partition, topic }) => ({
+        topic,
+        partition,
+        errorCode,
+        offset: -1,
+        leaderEpoch: -1
+      }))
+    })
+  })
 }

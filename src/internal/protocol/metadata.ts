@@ -1,4 +1,3 @@
-import type { Broker, MetadataResponse, PartitionMetadata, TopicMetadata } from "../../KafkaClient.ts"
 import { quotedForeignText } from "../foreignText.ts"
 import { type Api, MIB } from "./api.ts"
 import { isHost } from "./host.ts"
@@ -8,9 +7,64 @@ import { ProtocolViolation, type Reader } from "./wire.ts"
 const MAX_BROKERS = 100_000
 const MAX_PARTITIONS = 100_000
 
+/**
+ * The brokers, and some topics. It never creates a topic.
+ *
+ * @since 0.2.0
+ * @category requests
+ */
 export interface MetadataRequest {
-  /** None asks for the brokers only. */
+  /** Their names. None asks for the brokers only. */
   readonly topics: ReadonlyArray<string>
+}
+
+/**
+ * A broker, as the cluster's metadata names it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Broker {
+  readonly nodeId: number
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * @since 0.1.0
+ * @category answers
+ */
+export interface PartitionMetadata {
+  readonly errorCode: number
+  readonly partition: number
+  /** Node id of the leader; -1 if there is none. */
+  readonly leader: number
+  /** -1 if the broker does not say. */
+  readonly leaderEpoch: number
+}
+
+/**
+ * @since 0.1.0
+ * @category answers
+ */
+export interface TopicMetadata {
+  readonly errorCode: number
+  readonly name: string
+  /** 22 characters of base64url, as Kafka prints it; `undefined` where the cluster has none (before Kafka 2.8). */
+  readonly id: string | undefined
+  /** In order of the partition's number. */
+  readonly partitions: ReadonlyArray<PartitionMetadata>
+}
+
+/**
+ * @since 0.1.0
+ * @category answers
+ */
+export interface MetadataResponse {
+  readonly brokers: ReadonlyArray<Broker>
+  /** Node id of the controller, -1 if unknown. */
+  readonly controllerId: number
+  readonly topics: ReadonlyArray<TopicMetadata>
 }
 
 // node_id: int32, host: string, port: int32, rack: nullable string
@@ -96,5 +150,19 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
       topics.set(name, { ...topic, name })
     }
     return { brokers, controllerId, topics: [...topics.values()] }
+  },
+  parts: {
+    placesOf: ({ topics }) => topics.map((topic) => ({ topic, partition: undefined })),
+    // the rest tells of the brokers, even if it is about no topic
+    split: ({ topics }, isMeant) => ({
+      meant: { topics: topics.filter((topic) => isMeant({ topic, partition: undefined })) },
+      rest: { topics: topics.filter((topic) => !isMeant({ topic, partition: undefined })) }
+    }),
+    refuse: ({ topics }, errorCode) => ({
+      brokers: [],
+      controllerId: -1,
+      topics: topics.map((name) => ({ errorCode, name, id: undefined, partitions: [] }))
+    }),
+    merge: (refused, rest) => ({ ...rest, topics: [...refused.topics, ...rest.topics] })
   }
 }

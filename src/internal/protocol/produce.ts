@@ -1,8 +1,68 @@
-import type { ProduceRequest, ProduceResponse, RecordError } from "../../KafkaClient.ts"
-import { type Api, MIB, Partitions } from "./api.ts"
+import { type Api, byTopic, MIB, Partitions, type TopicPartition } from "./api.ts"
+import { ofPartitions } from "./parts.ts"
 import type { Reader } from "./wire.ts"
 
-type Answer = ProduceResponse["partitions"][number]
+/**
+ * Appends record batches. To be asked of the partitions' leader.
+ *
+ * @since 0.1.0
+ * @category requests
+ */
+export interface ProduceRequest {
+  /** -1: all in-sync replicas, 1: the leader. */
+  readonly acks: -1 | 1
+  /** How long the leader may wait for its replicas, in milliseconds. */
+  readonly timeoutMillis: number
+  readonly partitions: ReadonlyArray<ProducePartition>
+}
+
+/**
+ * @since 0.2.0
+ * @category requests
+ */
+export interface ProducePartition extends TopicPartition {
+  /** One encoded record batch. */
+  readonly records: Uint8Array
+}
+
+/**
+ * @since 0.1.0
+ * @category answers
+ */
+export interface ProduceResponse {
+  /** For how long the broker wants no further request because of a quota, in milliseconds: a minute at most. */
+  readonly throttleMillis: number
+  readonly partitions: ReadonlyArray<ProducedPartition>
+}
+
+/**
+ * @since 0.2.0
+ * @category answers
+ */
+export interface ProducedPartition extends TopicPartition {
+  readonly errorCode: number
+  /** Offset of the batch's first record; -1 if it was refused. */
+  readonly baseOffset: number
+  /** What the broker said, where it said something. */
+  readonly errorMessage: string | undefined
+  /** The records for which the batch was refused, where the broker names them (Kafka 2.4 and later). */
+  readonly recordErrors?: ReadonlyArray<RecordError>
+}
+
+/**
+ * A record of a batch that a broker refused.
+ *
+ * @since 0.2.0
+ * @category answers
+ */
+export interface RecordError {
+  /** The record's place in its batch, from 0. */
+  readonly batchIndex: number
+  /** What the broker said of it, where it said something. */
+  readonly message: string | undefined
+}
+
+type Answer = Omit<ProducedPartition, "topic">
 
 // index: int32, error_code: int16, base_offset: int64, log_append_time_ms: int64, log_start_offset: int64,
 // record_errors (v8+): [batch_index: int32, batch_index_error_message: nullable string],
@@ -29,13 +89,14 @@ const readPartition = (version: number, reader: Reader): Answer => {
   return recordErrors.length === 0 ? answer : { ...answer, recordErrors }
 }
 
-/** Appends record batches (magic 2) to partitions of one topic, outside of transactions. */
+/** Appends record batches (magic 2), outside of transactions. */
 export const produce: Api<ProduceRequest, ProduceResponse> = {
   key: 0,
   name: "Produce",
   // 7 (Kafka 2.1) allows zstd; what comes after 9 is about transactions, leader hints and topic ids
   versions: { min: 7, max: 9 },
   flexible: (version) => version >= 9,
+  waitMillis: ({ timeoutMillis }) => timeoutMillis,
   maxAnswerBytes: 16 * MIB,
   // transactional_id: nullable string, acks: int16, timeout_ms: int32,
   // topic_data: [name: string, partition_data: [index: int32, records: bytes]]
@@ -43,9 +104,9 @@ export const produce: Api<ProduceRequest, ProduceResponse> = {
     writer.nullString()
     writer.int16(request.acks)
     writer.int32(request.timeoutMillis)
-    writer.array([request.topic.name], (topic) => {
-      writer.string(topic)
-      writer.array(request.partitions, (p) => {
+    writer.array(byTopic(request.partitions), ({ partitions, topic }) => {
+      writer.string(topic.name)
+      writer.array(partitions, (p) => {
         writer.int32(p.partition)
         writer.bytes(p.records)
         writer.tags()
@@ -58,13 +119,26 @@ export const produce: Api<ProduceRequest, ProduceResponse> = {
   decode: (version, reader, request) => {
     const partitions = new Partitions<Answer>(request.partitions)
     reader.array(() => {
-      const topic = reader.string()
+      const name = reader.string()
       const answers = reader.array(() => readPartition(version, reader))
       reader.tags()
-      if (topic === request.topic.name) partitions.add(answers)
+      partitions.add((topic) => topic.name === name, answers)
     })
     const throttleMillis = reader.throttle()
     reader.tags()
     return { throttleMillis, partitions: partitions.all }
-  }
+  },
+  parts: ofPartitions<ProducePartition, ProduceRequest, ProduceResponse>({
+    of: (request, partitions) => ({ ...request, partitions }),
+    refuse: ({ partitions }, errorCode) => ({
+      throttleMillis: 0,
+      partitions: partitions.map(({ partition, topic }) => ({
+        topic,
+        partition,
+        errorCode,
+        baseOffset: -1,
+        errorMessage: undefined
+      }))
+    })
+  })
 }

@@ -2,7 +2,7 @@
  * The answers of an authentication. kafkajs sends these requests and reads these answers, and believes each count and length
  * in them: here it is only seen whether they are well formed.
  */
-import { type Api, KIB } from "./api.ts"
+import { KIB, type Message } from "./api.ts"
 import { ProtocolViolation } from "./wire.ts"
 
 const notSentHere = (): never => {
@@ -10,7 +10,7 @@ const notSentHere = (): never => {
 }
 
 /** Which mechanisms the broker has. */
-export const saslHandshake: Api<undefined, void> = {
+export const saslHandshake: Message<undefined, void> = {
   key: 17,
   name: "SaslHandshake",
   versions: { min: 0, max: 1 },
@@ -25,7 +25,7 @@ export const saslHandshake: Api<undefined, void> = {
 }
 
 /** One message of a mechanism, and its answer. */
-export const saslAuthenticate: Api<undefined, void> = {
+export const saslAuthenticate: Message<undefined, void> = {
   key: 36,
   name: "SaslAuthenticate",
   versions: { min: 0, max: 1 },

@@ -1,6 +1,7 @@
 /** What the fibers of one source share, and how they tell errors apart. */
 import * as Effect from "effect/Effect"
-import type { DescribeConfigsResponse, Isolation, KafkaClient, TopicDescription } from "../../KafkaClient.ts"
+import type { KafkaClient, TopicDescription } from "../../KafkaClient.ts"
+import type { DescribeConfigsResponse, Isolation } from "../../KafkaProtocol.ts"
 import { LogTruncatedError, type ClientError, type TopicError } from "../../KafkaError.ts"
 import type { Signal } from "../signal.ts"
 import type { Failures } from "./failures.ts"

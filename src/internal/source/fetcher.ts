@@ -1,7 +1,8 @@
 /** The fetch loop of one leader: one connection, one long poll at a time, the next one under way while this one is applied. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { Broker, BrokerConnection, FetchedPartition, FetchResponse } from "../../KafkaClient.ts"
+import type { BrokerConnection } from "../../KafkaClient.ts"
+import type { Broker, FetchedPartition, FetchResponse } from "../../KafkaProtocol.ts"
 import { CorruptBatchError, type ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
@@ -96,13 +97,13 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
   }
 
   const request = (connection: BrokerConnection, asked: ReadonlyArray<Asked>, now: number) =>
-    connection.fetch({
-      topic: context.description!.topic,
+    connection.request("Fetch", {
       isolation,
       maxWaitMillis: maxWaitMillis(asked, now),
       minBytes: fetch.minBytes,
       maxBytes: fetch.maxBytes,
       partitions: asked.map(({ fetchOffset, partition: p }) => ({
+        topic: context.description!.topic,
         partition: p.partition,
         leaderEpoch: p.leaderEpoch,
         fetchOffset,
@@ -213,7 +214,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
 
   /** Asks who has just answered. False if it does not say. A connection that fails shows by the next request. */
   const askForRetention = (connection: BrokerConnection): Effect.Effect<boolean> =>
-    Effect.matchEffect(connection.describeConfigs(context.options.topic), {
+    Effect.matchEffect(connection.request("DescribeConfigs", { topic: context.options.topic }), {
       // who does not know this request never will
       onFailure: (error) => Effect.succeed(error.reason === "UnsupportedVersion"),
       onSuccess: (answer) => context.options.retention.learned(answer)

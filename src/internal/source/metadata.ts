@@ -1,7 +1,8 @@
 /** Keeps the description of the topic fresh: leaders, new partitions, and whether it is still the same topic. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { PartitionMetadata, TopicDescription } from "../../KafkaClient.ts"
+import type { TopicDescription } from "../../KafkaClient.ts"
+import type { PartitionMetadata } from "../../KafkaProtocol.ts"
 import { TopicError, type ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { brokerError } from "../protocol/errorCodes.ts"

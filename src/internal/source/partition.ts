@@ -1,4 +1,4 @@
-import type { AbortedTransaction } from "../../KafkaClient.ts"
+import type { AbortedTransaction } from "../../KafkaProtocol.ts"
 import type { BrokerError, ClientError, CorruptBatchError, LogTruncatedError, TopicError } from "../../KafkaError.ts"
 
 /**

@@ -1,7 +1,7 @@
 import type * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Codec from "../../Codec.ts"
-import type { Isolation } from "../../KafkaClient.ts"
+import type { Isolation } from "../../KafkaProtocol.ts"
 import type { InvalidOptionsError } from "../../KafkaError.ts"
 import type { KafkaTableOptions, TableFailure } from "../../KafkaTable.ts"
 import { FETCH_OPTIONS, TABLE_OPTIONS, WRITER_OPTIONS } from "../optionNames.ts"

@@ -8,7 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { KafkaClient, type ListedOffset, type PartitionMetadata, type TopicDescription } from "../../KafkaClient.ts"
+import { KafkaClient, type ListedOffset, type TopicDescription } from "../../KafkaClient.ts"
+import type { PartitionMetadata } from "../../KafkaProtocol.ts"
 import {
   InvalidOptionsError,
   TableClosedError,

@@ -5,7 +5,8 @@
  * hash by), then in its partition's lane, and settled exactly once.
  */
 import type * as Clock from "effect/Clock"
-import type { KafkaClient, RecordError, TopicDescription } from "../../KafkaClient.ts"
+import type { KafkaClient, TopicDescription } from "../../KafkaClient.ts"
+import type { RecordError } from "../../KafkaProtocol.ts"
 import { BrokerError, TopicError, WriteError, type ClientError } from "../../KafkaError.ts"
 import { isPromise } from "node:util/types"
 import * as Position from "../../Position.ts"

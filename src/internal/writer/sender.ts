@@ -1,7 +1,8 @@
 /** The produce loop of one leader: one connection, one request in flight; what arrives meanwhile goes out with the next. */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import type { Broker, BrokerConnection, ProduceResponse } from "../../KafkaClient.ts"
+import type { BrokerConnection } from "../../KafkaClient.ts"
+import type { Broker, ProduceResponse } from "../../KafkaProtocol.ts"
 import type { ConnectionError } from "../../KafkaError.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { encodeBatch } from "../recordBatch/encode.ts"
@@ -164,14 +165,18 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
   }
 
   const request = (connection: BrokerConnection): Effect.Effect<ProduceResponse, ConnectionError> => {
-    const partitions = sending.map(({ batch, lane }) => ({ partition: lane.partition, records: batch.encoded! }))
+    const { topic } = core.description!
+    const partitions = sending.map(({ batch, lane }) => ({
+      topic,
+      partition: lane.partition,
+      records: batch.encoded!
+    }))
     core.counts.requests++
     for (const { batch } of sending) {
       batch.maybeAppended = true
       core.counts.bytes += batch.encoded!.length
     }
-    return connection.produce({
-      topic: core.description!.topic,
+    return connection.request("Produce", {
       acks: config.acks,
       timeoutMillis: config.requestTimeoutMillis,
       partitions

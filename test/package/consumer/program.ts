@@ -34,13 +34,12 @@ export const codecInLog = Effect.fn("codecInLog")(function* (name: string) {
   const { brokers, partitions, topic } = yield* client.describeTopic(name)
   const leader = yield* Option.fromNullable(brokers.get(partitions[0]?.leader ?? -1))
   const connection = yield* client.connect(leader)
-  const answer = yield* connection.fetch({
-    topic,
+  const answer = yield* connection.request("Fetch", {
     isolation: "read_uncommitted",
     maxWaitMillis: 100,
     minBytes: 1,
     maxBytes: 1_000_000,
-    partitions: [{ partition: 0, leaderEpoch: -1, fetchOffset: 0, lastFetchedEpoch: -1, maxBytes: 1_000_000 }]
+    partitions: [{ topic, partition: 0, leaderEpoch: -1, fetchOffset: 0, lastFetchedEpoch: -1, maxBytes: 1_000_000 }]
   })
   const fetched = yield* Option.fromNullable(answer.partitions[0])
   return fetched.records.readInt16BE(21) & 7

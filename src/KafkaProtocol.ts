@@ -1,0 +1,85 @@
+/**
+ * Kafka's requests and answers as plain data, under the names that Kafka gives them: what a `BrokerConnection` takes and
+ * returns, what a driver sends, and what tests intercept. How they are bytes is the drivers' matter.
+ *
+ * Error codes in answers are data here, as one answer may speak of many partitions. An answer has only what was asked
+ * for; what a broker left out of it is missing.
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import type { KafkaClient, KafkaProtocol } from "effect-ktables"
+ *
+ * const leadersOf = (connection: KafkaClient.BrokerConnection, topic: string) =>
+ *   Effect.map(connection.request("Metadata", { topics: [topic] }), ({ topics }: KafkaProtocol.MetadataResponse) =>
+ *     topics.flatMap(({ partitions }) => partitions.map(({ leader }) => leader))
+ *   )
+ *
+ * export { leadersOf }
+ * ```
+ *
+ * @since 0.2.0
+ * @module
+ */
+import type * as apis from "./internal/protocol/apis.ts"
+
+/**
+ * The names of all requests.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type ApiName = apis.ApiName
+
+/**
+ * What is asked by a request of this name.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Request<N extends ApiName> = apis.RequestOf<N>
+
+/**
+ * What is answered to a request of this name.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Response<N extends ApiName> = apis.ResponseOf<N>
+
+export type { AdminResponse, TopicPartition, TopicRef, VersionRange } from "./internal/protocol/api.ts"
+export type { CreateTopicsRequest } from "./internal/protocol/createTopics.ts"
+export type {
+  ConfigEntry,
+  DescribeConfigsRequest,
+  DescribeConfigsResponse
+} from "./internal/protocol/describeConfigs.ts"
+export type {
+  AbortedTransaction,
+  FetchedPartition,
+  FetchPartition,
+  FetchRequest,
+  FetchResponse
+} from "./internal/protocol/fetch.ts"
+export type { IncrementalAlterConfigsRequest } from "./internal/protocol/incrementalAlterConfigs.ts"
+export type { InitProducerIdRequest, InitProducerIdResponse } from "./internal/protocol/initProducerId.ts"
+export type {
+  Isolation,
+  ListedPartition,
+  ListOffsetsPartition,
+  ListOffsetsRequest,
+  ListOffsetsResponse
+} from "./internal/protocol/listOffsets.ts"
+export type {
+  Broker,
+  MetadataRequest,
+  MetadataResponse,
+  PartitionMetadata,
+  TopicMetadata
+} from "./internal/protocol/metadata.ts"
+export type {
+  ProducedPartition,
+  ProducePartition,
+  ProduceRequest,
+  ProduceResponse,
+  RecordError
+} from "./internal/protocol/produce.ts"
