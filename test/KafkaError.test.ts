@@ -2,7 +2,7 @@
 import { assert, describe, it, vi } from "@effect/vitest"
 import { Cause, Effect, Either, Inspectable, Logger, ParseResult, Schema } from "effect"
 import { format, inspect } from "node:util"
-import type { KafkaProtocol} from "../src/index.ts";
+import type { KafkaProtocol } from "../src/index.ts"
 import { Codec, KafkaClient, KafkaError } from "../src/index.ts"
 import { connectionError } from "./support/FakeCluster.ts"
 

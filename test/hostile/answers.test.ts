@@ -7,6 +7,7 @@ import * as Tls from "node:tls"
 import { inspect } from "node:util"
 import { KafkaClient } from "../../src/index.ts"
 import { makeAuthority } from "../kafka/certificates.ts"
+import { Writer } from "../../src/internal/protocol/wire.ts"
 import * as FakeBroker from "../support/FakeBroker.ts"
 import { eventually } from "../support/live.ts"
 
@@ -33,23 +34,26 @@ const head = (size: number, correlationId: number) =>
   })
 
 describe("the negotiation of versions", () => {
-  const counted = (count: number) =>
-    bytesOf((w) => {
-      w.int16(0)
-      w.int32(count)
-      w.int32(0)
-    })
+  /** So many requests of which none follows; 0 stands for no array. */
+  const counted = (count: number) => {
+    const writer = new Writer(true)
+    writer.int16(0)
+    writer.unsignedVarint(count)
+    writer.int32(0)
+    writer.tags()
+    return writer.toBuffer()
+  }
   const many = Array.from({ length: 12_000 }, (_, key) => [key % 30_000, 0, 1] as const)
   for (const [name, body, reason] of [
-    ["2147483647 requests", counted(2_147_483_647), "Protocol"],
-    ["-2 requests", counted(-2), "Protocol"],
-    ["no array", counted(-1), "Protocol"],
-    ["more than its bytes", counted(2), "Protocol"],
-    ["72 kB of requests", FakeBroker.apiVersions(many), "Protocol"],
+    ["2147483646 requests", counted(2_147_483_647), "Protocol"],
+    ["4294967294 requests", counted(4_294_967_295), "Protocol"],
+    ["no array", counted(0), "Protocol"],
+    ["more than its bytes", counted(9), "Protocol"],
+    ["84 kB of requests", FakeBroker.apiVersions(many), "Protocol"],
     ["nothing", Buffer.alloc(0), "Protocol"],
     ["an error", bytesOf((w) => w.int16(-1)), "Protocol"],
     [
-      "UNSUPPORTED_VERSION, as old brokers answer",
+      "UNSUPPORTED_VERSION, whatever version it is asked in",
       Buffer.concat([bytesOf((w) => w.int16(35)), Buffer.alloc(4)]),
       "UnsupportedVersion"
     ]
@@ -64,6 +68,22 @@ describe("the negotiation of versions", () => {
       })
     )
   }
+
+  it.scopedLive("with a broker that knows no newer version than 2: in that version, as it asks for", () =>
+    Effect.gen(function* () {
+      const broker = yield* FakeBroker.make({
+        [Key.ApiVersions]: ({ answer, version }) =>
+          answer(version > 2 ? bytesOf((w) => w.int16(35)) : FakeBroker.apiVersions(undefined, false))
+      })
+      const connection = yield* connect(broker)
+      assert.deepStrictEqual(
+        broker.of(Key.ApiVersions).map(({ version }) => version),
+        [3, 2]
+      )
+      assert.strictEqual(connection.features, undefined)
+      assert.strictEqual((yield* connection.request("Metadata", { topics: [] })).brokers.length, 1)
+    })
+  )
 })
 
 describe("an answer that nobody waits for", () => {

@@ -5,6 +5,7 @@ import { spawn } from "node:child_process"
 import Dns from "node:dns"
 import * as Net from "node:net"
 import { KafkaClient, KafkaError } from "../../src/index.ts"
+import * as FakeBroker from "../support/FakeBroker.ts"
 
 const API_VERSIONS = 18
 const METADATA = 3
@@ -23,17 +24,7 @@ const frame = (correlationId: number, body: Buffer): Buffer => {
 }
 
 /** All versions of the requests that matter here. */
-const apiVersions = (): Buffer => {
-  const apis = [0, 1, 2, 3, 18, 22]
-  const body = Buffer.alloc(2 + 4 + apis.length * 6 + 4)
-  body.writeInt32BE(apis.length, 2)
-  apis.forEach((key, i) => {
-    body.writeInt16BE(key, 6 + i * 6)
-    body.writeInt16BE(0, 8 + i * 6)
-    body.writeInt16BE(7, 10 + i * 6)
-  })
-  return body
-}
+const apiVersions = (): Buffer => FakeBroker.apiVersions([0, 1, 2, 3, 18, 22].map((key) => [key, 0, 7]))
 
 /** Metadata of version 7: so many brokers, no topics. */
 const metadata = (port: number, brokers = 1): Buffer => {

@@ -457,9 +457,14 @@ describe("Fetch", () => {
 
   it("of version 13 goes by the topic's id, not by its name", () => {
     const payload = Buffer.from(bytesOf("Fetch", 13, "plain").response, "hex")
-    const recreated = { ...fetchRequest, topic: { name: topic, id: "BbCdEfGhIjKlMnOpQrSt_A" } }
-    expect(decodeResponse(fetch, 13, payload, recreated).partitions).toEqual([])
-    expect(() => encodeRequest(fetch, 13, { ...fetchRequest, topic: { name: topic, id: undefined } })).toThrow("id")
+    const of = (id: string | undefined): FetchRequest => ({
+      ...fetchRequest,
+      partitions: fetchRequest.partitions.map((p) => ({ ...p, topic: { name: topic, id } }))
+    })
+    expect(decodeResponse(fetch, 13, payload, of("BbCdEfGhIjKlMnOpQrSt_A")).partitions).toEqual([])
+    expect(() => encodeRequest(fetch, 13, of(undefined))).toThrow("id")
+    const some = { ...fetchRequest, partitions: [...fetchRequest.partitions, ...of(undefined).partitions] }
+    expect([fetchRequest, of(undefined), some].map((request) => fetch.maxVersion!(request))).toEqual([13, 12, 12])
   })
 
   it("passes offsets over 32 bits, refuses those over 53", () => {

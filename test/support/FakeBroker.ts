@@ -29,7 +29,7 @@ const VERSIONS: ReadonlyArray<readonly [key: number, min: number, max: number]> 
   [Key.ListOffsets, 0, 4],
   [Key.Metadata, 0, 7],
   [Key.SaslHandshake, 0, 1],
-  [Key.ApiVersions, 0, 2],
+  [Key.ApiVersions, 0, 3],
   [Key.CreateTopics, 0, 4],
   [Key.InitProducerId, 0, 1],
   [Key.DescribeConfigs, 0, 1],
@@ -39,6 +39,7 @@ const VERSIONS: ReadonlyArray<readonly [key: number, min: number, max: number]> 
 
 export interface Asked {
   readonly key: number
+  readonly version: number
   readonly correlationId: number
   /** What follows the client id. */
   readonly body: Buffer
@@ -73,16 +74,20 @@ export const frame = (correlationId: number, body: Buffer): Buffer =>
     body
   ])
 
-export const apiVersions = (versions = VERSIONS): Buffer =>
-  bytesOf((w) => {
-    w.int16(0)
-    w.array(versions, ([key, min, max]) => {
-      w.int16(key)
-      w.int16(min)
-      w.int16(max)
-    })
-    w.int32(0)
+/** Of version 3, without features; of version 2 where `flexible` is false. */
+export const apiVersions = (versions = VERSIONS, flexible = true): Buffer => {
+  const writer = new Writer(flexible)
+  writer.int16(0)
+  writer.array(versions, ([key, min, max]) => {
+    writer.int16(key)
+    writer.int16(min)
+    writer.int16(max)
+    writer.tags()
   })
+  writer.int32(0)
+  writer.tags()
+  return writer.toBuffer()
+}
 
 export interface ToldBroker {
   readonly host: string
@@ -159,6 +164,7 @@ export const make = (handlers: Readonly<Record<number, Handler>> = {}): Effect.E
           const correlationId = buffered.readInt32BE(8)
           const one: Asked = {
             key,
+            version: buffered.readInt16BE(6),
             correlationId,
             body: buffered.subarray(14 + Math.max(0, buffered.readInt16BE(12)), end),
             socket,

@@ -1,7 +1,7 @@
 /** What a table tells while something holds it up: the reason is the reason, and an outage is not told once only. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Schedule, TestClock } from "effect"
-import type { KafkaProtocol} from "../../src/index.ts";
+import type { KafkaProtocol } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable, Position, type KafkaError } from "../../src/index.ts"
 import { Failures } from "../../src/internal/source/failures.ts"
 import { tellOfOutages } from "../../src/internal/table/outages.ts"

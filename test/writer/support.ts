@@ -5,7 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
-import type { KafkaProtocol} from "../../src/index.ts";
+import type { KafkaProtocol } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTableWriter, type KafkaError } from "../../src/index.ts"
 import type { BatchHeader } from "../../src/internal/recordBatch/batchHeader.ts"
 import { viewOf } from "../../src/internal/text.ts"
