@@ -368,7 +368,7 @@ describe("intercept", () => {
       const { configs, errorMessage } = yield* connection.request("DescribeConfigs", { topic })
       assert.strictEqual(errorMessage, "first, last")
       assert.isAbove(configs.length, 30)
-      assert.deepStrictEqual(calls, [{ name: "DescribeConfigs", request: topic, clientId: "me", node: 0 }])
+      assert.deepStrictEqual(calls, [{ name: "DescribeConfigs", request: { topic }, clientId: "me", node: 0 }])
     })
   )
 

@@ -51,7 +51,7 @@ describe("how long tombstones last", () => {
       assert.lengthOf(watched.requests("DescribeConfigs"), 0)
       yield* away(cluster, watched, LAST)
       assert.lengthOf(watched.requests("DescribeConfigs"), 1)
-      assert.strictEqual(watched.requests("DescribeConfigs")[0].detail, topic)
+      assert.deepStrictEqual(watched.requests("DescribeConfigs")[0].detail, { topic })
       assert.strictEqual(told.learned(), 1)
       assert.deepStrictEqual(new Set(told.since), new Set([MAX_WAIT]))
       const [event] = watched.events
