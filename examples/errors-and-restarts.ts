@@ -16,6 +16,7 @@
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer, Logger, LogLevel, Option, Schedule, Schema, Stream } from "effect"
+import type { LiveTable } from "effect-ktables"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaTable } from "effect-ktables"
 
 class Prices extends KafkaTable.Tag("examples/Prices")<Prices, string, number>() {}
@@ -31,7 +32,7 @@ const PricesLayer = KafkaTable.layer(Prices, {
   onPoison: "skip",
   // A topic that is gone, or another one of its name, is tried again once a second. What else ends the reader, does.
   restart: Schedule.spaced("1 second").pipe(
-    Schedule.whileInput((error: KafkaTable.TableFailure) => error._tag === "KafkaTopicError")
+    Schedule.whileInput((error: LiveTable.TableFailure) => error._tag === "KafkaTopicError")
   )
 })
 

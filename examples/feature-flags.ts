@@ -29,7 +29,7 @@ import {
   Schema,
   Stream
 } from "effect"
-import { Codec, KafkaClient, KafkaTable, KafkaTableWriter } from "effect-ktables"
+import { Codec, KafkaClient, KafkaTable, type LiveTable, KafkaTableWriter } from "effect-ktables"
 import { parseArgs } from "node:util"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -60,7 +60,7 @@ class Flags extends Context.Tag("examples/Flags")<
      * Runs the effect whenever the flag is on, and interrupts it when it is not any more. Fails when flags are not
      * followed any more.
      */
-    readonly whileOn: (flag: string, job: Effect.Effect<void>) => Effect.Effect<void, KafkaTable.TableFailure>
+    readonly whileOn: (flag: string, job: Effect.Effect<void>) => Effect.Effect<void, LiveTable.TableFailure>
   }
 >() {
   static readonly layer = Layer.effect(

@@ -66,7 +66,7 @@ const register = (service: Service) =>
 // a watcher
 // ---------------------------------------------------------------------------------------------------------------------
 
-type Registry = TableSnapshot.TableSnapshot<string, Service>
+type Registry = TableSnapshot.RecordSnapshot<string, Service>
 
 const show = (registry: Registry) =>
   Effect.gen(function* () {

@@ -1,10 +1,82 @@
 /**
  * What happened to a key of a table.
  *
+ * A change of any live table has a key, a value and the value before (`TableChange`). A change of a topic's table is made by
+ * a record, and tells of that as well (`RecordChange`).
+ *
+ * ```ts
+ * import { Option } from "effect"
+ * import { TableChange } from "effect-ktables"
+ *
+ * const textOf = (change: TableChange.TableChange<string, number>): string =>
+ *   TableChange.isUpsert(change)
+ *     ? `${change.key} is ${change.value} now`
+ *     : `${change.key} is gone, it was ${Option.getOrElse(change.previous, () => "nothing")}`
+ *
+ * export { textOf }
+ * ```
+ *
  * @since 0.1.0
  * @module
  */
 import type * as Option from "effect/Option"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// of any live table
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * A key got a value.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Upsert<out K, out V> {
+  readonly _tag: "Upsert"
+  readonly key: K
+  readonly value: V
+  /** The value before; none if the key is new. For a conflated change: the value that this subscriber last knew. */
+  readonly previous: Option.Option<V>
+}
+
+/**
+ * A key is gone. (A tombstone for a key that the table does not hold changes nothing, and is no change.)
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Delete<out K, out V> {
+  readonly _tag: "Delete"
+  readonly key: K
+  /** The value before. For a conflated change: the value that this subscriber last knew. */
+  readonly previous: Option.Option<V>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type TableChange<K, V> = Upsert<K, V> | Delete<K, V>
+
+/**
+ * @since 0.1.0
+ * @category refinements
+ */
+export const isUpsert = <C extends TableChange<unknown, unknown>>(
+  change: C
+): change is Extract<C, { readonly _tag: "Upsert" }> => change._tag === "Upsert"
+
+/**
+ * @since 0.1.0
+ * @category refinements
+ */
+export const isDelete = <C extends TableChange<unknown, unknown>>(
+  change: C
+): change is Extract<C, { readonly _tag: "Delete" }> => change._tag === "Delete"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// of tables of topics
+// ---------------------------------------------------------------------------------------------------------------------
 
 /**
  * A header of a record. Keys may repeat; the order is the producer's.
@@ -33,17 +105,12 @@ export interface RecordInfo {
 }
 
 /**
- * A key got a value.
+ * A record set the value of a key.
  *
- * @since 0.1.0
+ * @since 0.2.0
  * @category models
  */
-export interface Upsert<out K, out V> extends RecordInfo {
-  readonly _tag: "Upsert"
-  readonly key: K
-  readonly value: V
-  /** The value before; none if the key is new. For a conflated change: the value that this subscriber last knew. */
-  readonly previous: Option.Option<V>
+export interface RecordUpsert<out K, out V> extends Upsert<K, V>, RecordInfo {
   /** True while the table replays the topic, false for what happened after it had caught up. */
   readonly replayed: boolean
 }
@@ -63,35 +130,20 @@ export interface Upsert<out K, out V> extends RecordInfo {
 export type DeleteCause = "tombstone" | "evicted" | "rebuilt"
 
 /**
- * A key is gone. (A tombstone for a key that the table does not hold changes nothing, and is no change.)
+ * A key of a topic's table is gone.
  *
- * @since 0.1.0
+ * @since 0.2.0
  * @category models
  */
-export interface Delete<out K, out V> extends RecordInfo {
-  readonly _tag: "Delete"
+export interface RecordDelete<out K, out V> extends Delete<K, V>, RecordInfo {
   /** For a conflated change: of the last delete. */
   readonly cause: DeleteCause
-  readonly key: K
-  /** The value before. For a conflated change: the value that this subscriber last knew. */
-  readonly previous: Option.Option<V>
+  /** True while the table replays the topic, false for what happened after it had caught up. */
   readonly replayed: boolean
 }
 
 /**
- * @since 0.1.0
+ * @since 0.2.0
  * @category models
  */
-export type TableChange<K, V> = Upsert<K, V> | Delete<K, V>
-
-/**
- * @since 0.1.0
- * @category refinements
- */
-export const isUpsert = <K, V>(change: TableChange<K, V>): change is Upsert<K, V> => change._tag === "Upsert"
-
-/**
- * @since 0.1.0
- * @category refinements
- */
-export const isDelete = <K, V>(change: TableChange<K, V>): change is Delete<K, V> => change._tag === "Delete"
+export type RecordChange<K, V> = RecordUpsert<K, V> | RecordDelete<K, V>

@@ -20,15 +20,23 @@ export const TypeId: unique symbol = Symbol.for("effect-ktables/TableSnapshot")
 export type TypeId = typeof TypeId
 
 /**
- * A value with its key and the record that it comes from.
+ * A value with its key.
  *
  * @since 0.1.0
  * @category models
  */
-export interface TableEntry<out K, out V> extends RecordInfo {
+export interface TableEntry<out K, out V> {
   readonly key: K
   readonly value: V
 }
+
+/**
+ * An entry of a topic's table, with the record that it comes from.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface RecordEntry<out K, out V> extends TableEntry<K, V>, RecordInfo {}
 
 /**
  * The content at one version. Keys are compared by the identity of their bytes. Iteration is in order of the keys'
@@ -40,7 +48,9 @@ export interface TableEntry<out K, out V> extends RecordInfo {
  * @since 0.1.0
  * @category models
  */
-export interface TableSnapshot<in out K, out V> extends Iterable<readonly [K, V]> {
+export interface TableSnapshot<in out K, out V, out Entry extends TableEntry<K, V> = TableEntry<K, V>> extends Iterable<
+  readonly [K, V]
+> {
   readonly [TypeId]: TypeId
   /** Counts up with each publication of the table; 0 is the empty table before the first record. */
   readonly version: number
@@ -52,14 +62,22 @@ export interface TableSnapshot<in out K, out V> extends Iterable<readonly [K, V]
   readonly getOrUndefined: (key: K) => V | undefined
   /** Does the snapshot hold this key? */
   readonly has: (key: K) => boolean
-  /** The value with its partition, offset and timestamp. */
-  readonly entry: (key: K) => Option.Option<TableEntry<K, V>>
+  /** The value with its key, and what else the table knows of it; none if the snapshot does not hold the key. */
+  readonly entry: (key: K) => Option.Option<Entry>
   /** All keys, in order of their first appearance. */
   readonly keys: () => IterableIterator<K>
   /** All values, in the order of `keys`. */
   readonly values: () => IterableIterator<V>
-  /** All entries with their partition, offset and timestamp. */
-  readonly entries: () => IterableIterator<TableEntry<K, V>>
+  /** All entries, in the order of `keys`. */
+  readonly entries: () => IterableIterator<Entry>
   /** A plain map, copied: for code that wants one. */
   readonly toMap: () => Map<K, V>
 }
+
+/**
+ * The content of a topic's table: its entries have partition, offset and timestamp.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type RecordSnapshot<K, V> = TableSnapshot<K, V, RecordEntry<K, V>>

@@ -55,6 +55,13 @@ export * as KafkaTableWriter from "./KafkaTableWriter.ts"
 export * as KafkaTopic from "./KafkaTopic.ts"
 
 /**
+ * What every live table can.
+ *
+ * @since 0.2.0
+ */
+export * as LiveTable from "./LiveTable.ts"
+
+/**
  * Which partition a key belongs to.
  *
  * @since 0.1.0

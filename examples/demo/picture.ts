@@ -1,14 +1,14 @@
 /** What a table has to say about itself at one moment. */
 import { Clock, Effect, SubscriptionRef } from "effect"
-import type { KafkaTable, TableSnapshot } from "effect-ktables"
+import type { KafkaTable, LiveTable, TableSnapshot } from "effect-ktables"
 import { Services, type Service } from "./registry.ts"
 
 export interface Picture {
   /** Milliseconds since the epoch. */
   readonly at: number
-  readonly snapshot: Pick<TableSnapshot.TableSnapshot<string, Service>, "size" | "entries">
-  readonly status: KafkaTable.TableStatus
-  readonly freshness: KafkaTable.Freshness
+  readonly snapshot: Pick<TableSnapshot.RecordSnapshot<string, Service>, "size" | "entries">
+  readonly status: LiveTable.TableStatus
+  readonly freshness: LiveTable.Freshness
   readonly stats: KafkaTable.TableStats
 }
 

@@ -247,7 +247,7 @@ const addressOf = (service: Service | Option.Option<Service>): string =>
     ? Option.match(service, { onNone: () => "not there", onSome: addressOf })
     : `${service.host}:${service.port}`
 
-type Snapshot = TableSnapshot.TableSnapshot<string, Service>
+type Snapshot = TableSnapshot.RecordSnapshot<string, Service>
 
 const haveSameAddresses = (a: Snapshot, b: Snapshot): boolean =>
   a.size === b.size && [...a.keys()].every((key) => addressOf(a.get(key)) === addressOf(b.get(key)))

@@ -6,11 +6,11 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { assert } from "vitest"
-import { Codec, KafkaTable, TableChange } from "../../src/index.ts"
+import { Codec, KafkaTable, LiveTable, TableChange } from "../../src/index.ts"
 import { collect, eventually, failureOf, numbers } from "../support/live.ts"
 import { batchAnAnswer, type Suite } from "./suite.ts"
 
-type Change = TableChange.TableChange<string, string>
+type Change = TableChange.RecordChange<string, string>
 
 /** What it says, in a line. */
 const shown = (change: Change): string =>
@@ -29,7 +29,7 @@ export const changes = (test: Suite): void => {
       const topic = yield* kafka.topic({ partitions: 2 })
       yield* kafka.append(topic, [{ key: "a", value: "0", partition: 1 }])
       const table = yield* kafka.table(topic, { headers: true })
-      const { changes, snapshot } = yield* table.subscribe({ strategy: KafkaTable.backPressure(100) })
+      const { changes, snapshot } = yield* table.subscribe({ strategy: LiveTable.backPressure(100) })
       const seen = yield* collect(changes)
       assert.deepStrictEqual([...snapshot], [["a", "0"]])
       yield* kafka.append(topic, [
@@ -104,7 +104,7 @@ export const changes = (test: Suite): void => {
         readonly seen: ReadonlyArray<Change>
       }> = []
       while (load.unsafePoll() === null && all.length < 60) {
-        const { changes, snapshot } = yield* table.subscribe({ strategy: KafkaTable.backPressure(1_000_000) })
+        const { changes, snapshot } = yield* table.subscribe({ strategy: LiveTable.backPressure(1_000_000) })
         all.push({
           snapshot: snapshot.toMap(),
           from: numbers(2).map((p) => Option.getOrThrow(snapshot.entry(`mark ${p}`)).offset + 1),
@@ -168,7 +168,7 @@ export const changes = (test: Suite): void => {
           (count) => count > before + 2
         )
         // before anybody listens, and with somebody who does
-        const { changes, snapshot } = yield* table.subscribe({ strategy: KafkaTable.backPressure(1_000) })
+        const { changes, snapshot } = yield* table.subscribe({ strategy: LiveTable.backPressure(1_000) })
         const seen = yield* collect(changes)
         yield* table.barrier()
         const content = snapshot.toMap()
@@ -197,8 +197,8 @@ export const changes = (test: Suite): void => {
       ])
       const table = yield* kafka.table(topic)
       const conflated = yield* table.subscribe()
-      const sliding = yield* table.subscribe({ strategy: KafkaTable.sliding(3) })
-      const dropping = yield* table.subscribe({ strategy: KafkaTable.dropping(3) })
+      const sliding = yield* table.subscribe({ strategy: LiveTable.sliding(3) })
+      const dropping = yield* table.subscribe({ strategy: LiveTable.dropping(3) })
       for (const i of numbers(50, 1)) {
         yield* kafka.append(topic, [
           { key: "a", value: `${i}` },
@@ -239,7 +239,7 @@ export const changes = (test: Suite): void => {
       const topic = yield* kafka.topic()
       const table = yield* kafka.table(topic, batchAnAnswer)
       const other = yield* kafka.table(topic)
-      const { changes } = yield* table.subscribe({ strategy: KafkaTable.backPressure(5) })
+      const { changes } = yield* table.subscribe({ strategy: LiveTable.backPressure(5) })
       yield* kafka.appendInBatches(
         topic,
         numbers(100).map((i) => ({ key: `key-${i % 10}`, value: `${i}` })),
@@ -262,7 +262,7 @@ export const changes = (test: Suite): void => {
     Effect.gen(function* () {
       const topic = yield* kafka.topic()
       const table = yield* kafka.table(topic)
-      const good = yield* collect(table.changesWith(KafkaTable.backPressure(1_000)))
+      const good = yield* collect(table.changesWith(LiveTable.backPressure(1_000)))
       const failing = yield* Effect.forkScoped(Effect.exit(Stream.runForEach(table.changes, () => Effect.fail("no"))))
       const dying = yield* Effect.forkScoped(Effect.exit(Stream.runForEach(table.changes, () => Effect.die("no"))))
       const stalled = yield* Effect.forkScoped(Stream.runForEach(table.changes, () => Effect.never))
@@ -314,9 +314,9 @@ export const changes = (test: Suite): void => {
       const table = yield* Scope.extend(kafka.table(topic), scope)
       const begun = yield* Deferred.make<void>()
       const { changes } = yield* Scope.extend(table.subscribe(), scope)
-      const streams: ReadonlyArray<Stream.Stream<unknown, KafkaTable.TableFailure>> = [
+      const streams: ReadonlyArray<Stream.Stream<unknown, LiveTable.TableFailure>> = [
         table.changes,
-        table.changesWith(KafkaTable.backPressure(1)),
+        table.changesWith(LiveTable.backPressure(1)),
         changes,
         table.watch("a"),
         table.poison,

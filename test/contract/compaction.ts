@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import { assert } from "vitest"
-import { KafkaTable } from "../../src/index.ts"
+import { LiveTable } from "../../src/index.ts"
 import { collect, differences, eventually, fold, numbers } from "../support/live.ts"
 import { batchAnAnswer, type Suite } from "./suite.ts"
 
@@ -92,7 +92,7 @@ export const compaction = (test: Suite): void => {
           numbers(5).map((i) => ({ key: `key-${i}`, value: "1" }))
         )
         const table = yield* kafka.table(topic, batchAnAnswer)
-        const holder = yield* table.subscribe({ strategy: KafkaTable.backPressure(1) })
+        const holder = yield* table.subscribe({ strategy: LiveTable.backPressure(1) })
         yield* kafka.append(topic, [{ key: "held", value: "first" }])
         yield* eventually(table.stats, (stats) => stats.partitions[0].position === 6)
         // as many as are on their way to a reader that takes nothing, and more

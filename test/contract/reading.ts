@@ -14,7 +14,7 @@ class Service extends Schema.Class<Service>("Service")({ host: Schema.String, po
 class Services extends KafkaTable.Tag("test/Services")<Services, string, Service>() {}
 class ServicesWriter extends KafkaTableWriter.Tag("test/ServicesWriter")<ServicesWriter, string, Service>() {}
 
-const entriesOf = <K, V>(snapshot: TableSnapshot.TableSnapshot<K, V>) =>
+const entriesOf = <K, V>(snapshot: TableSnapshot.RecordSnapshot<K, V>) =>
   [...snapshot.entries()].map(({ key, offset, partition, timestamp, value }) => ({
     key,
     offset,
@@ -101,7 +101,7 @@ export const reading = (test: Suite): void => {
         numbers(3_000).map((i) => ({ key: `key-${i}`, value: "0" }))
       )
       const table = yield* kafka.table(topic)
-      const taken: Array<{ readonly snapshot: TableSnapshot.TableSnapshot<string, string>; readonly then: unknown }> =
+      const taken: Array<{ readonly snapshot: TableSnapshot.RecordSnapshot<string, string>; readonly then: unknown }> =
         []
       for (const round of numbers(12, 1)) {
         const snapshot = yield* table.snapshot

@@ -5,7 +5,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { assert } from "vitest"
-import { KafkaTable, Partitioner, Position } from "../../src/index.ts"
+import { LiveTable, Partitioner, Position } from "../../src/index.ts"
 import type { ReadRecord } from "../kafka/records.ts"
 import { facts, collect, differences, eventually, failureOf, fold, numbers, statusOf } from "../support/live.ts"
 import { held } from "./clients.ts"
@@ -70,12 +70,12 @@ export const topicLife = (test: Suite): void => {
       const topic = yield* kafka.topic()
       yield* write(kafka, topic, "a")
       const table = yield* kafka.table(topic)
-      const subscription = yield* table.subscribe({ strategy: KafkaTable.backPressure(10) })
+      const subscription = yield* table.subscribe({ strategy: LiveTable.backPressure(10) })
       // nobody takes from this one before the end
       const untaken = yield* table.subscribe()
-      const all: ReadonlyArray<readonly [name: string, stream: Stream.Stream<string, KafkaTable.TableFailure>]> = [
+      const all: ReadonlyArray<readonly [name: string, stream: Stream.Stream<string, LiveTable.TableFailure>]> = [
         ["changes", Stream.map(table.changes, ({ key }) => key)],
-        ["changesWith", Stream.map(table.changesWith(KafkaTable.sliding(5)), ({ key }) => key)],
+        ["changesWith", Stream.map(table.changesWith(LiveTable.sliding(5)), ({ key }) => key)],
         ["subscribe", Stream.map(subscription.changes, ({ key }) => key)],
         [
           "watch",

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { assert } from "vitest"
-import { KafkaTable } from "../../src/index.ts"
+import { LiveTable } from "../../src/index.ts"
 import { collect, differences, eventually, fold, numbers, statusOf } from "../support/live.ts"
 import { batchAnAnswer, type Suite } from "./suite.ts"
 
@@ -21,7 +21,7 @@ export const truncation = (test: Suite): void => {
         Stream.map(table.ref.changes, (snapshot) => [...snapshot.keys()].filter((key) => key.startsWith("new-")).length)
       )
       // a subscriber that insists on every change, and takes none, holds the reader
-      const holder = yield* table.subscribe({ strategy: KafkaTable.backPressure(1) })
+      const holder = yield* table.subscribe({ strategy: LiveTable.backPressure(1) })
       for (const i of numbers(30)) yield* kafka.append(topic, [{ key: "held", value: `${i}` }])
       assert.isBelow((yield* table.stats).partitions[0].position, 35)
       yield* kafka.deleteRecords(topic, 0, 35)
@@ -69,7 +69,7 @@ export const truncation = (test: Suite): void => {
       const table = yield* kafka.table(topic)
       const truncations = yield* collect(table.truncations)
       const sizes = yield* collect(Stream.map(table.ref.changes, (snapshot) => snapshot.size))
-      const { changes, snapshot } = yield* table.subscribe({ strategy: KafkaTable.backPressure(1_000) })
+      const { changes, snapshot } = yield* table.subscribe({ strategy: LiveTable.backPressure(1_000) })
       const seen = yield* collect(changes)
       // nothing is written meanwhile
       yield* kafka.deleteRecords(topic, 0, 4)
@@ -178,7 +178,7 @@ export const truncation = (test: Suite): void => {
       yield* kafka.append(topic, [...inOf(0, "old", 5), ...inOf(1, "other", 5)])
       const table = yield* kafka.table(topic, batchAnAnswer)
       const truncations = yield* collect(table.truncations)
-      const holder = yield* table.subscribe({ strategy: KafkaTable.backPressure(1) })
+      const holder = yield* table.subscribe({ strategy: LiveTable.backPressure(1) })
       yield* kafka.appendInBatches(
         topic,
         numbers(20).map((i) => ({ key: "held", value: `${i}`, partition: 0 })),

@@ -22,6 +22,7 @@ import {
   EmbeddedKafka,
   KafkaClient,
   KafkaTable,
+  LiveTable,
   KafkaTableWriter,
   type Position,
   type TableChange
@@ -51,12 +52,12 @@ const MANY = 10_000
 const FEW = 3
 
 const strategies = {
-  conflate: KafkaTable.conflate,
-  sliding: KafkaTable.sliding(MANY),
-  dropping: KafkaTable.dropping(MANY),
-  backPressure: KafkaTable.backPressure(MANY),
-  slidingFew: KafkaTable.sliding(FEW),
-  droppingFew: KafkaTable.dropping(FEW)
+  conflate: LiveTable.conflate,
+  sliding: LiveTable.sliding(MANY),
+  dropping: LiveTable.dropping(MANY),
+  backPressure: LiveTable.backPressure(MANY),
+  slidingFew: LiveTable.sliding(FEW),
+  droppingFew: LiveTable.dropping(FEW)
 } as const
 
 type StrategyName = keyof typeof strategies
@@ -252,10 +253,7 @@ const shown = (record: {
 /** Parts that a test may replace by broken ones, to see that they are found out. */
 export interface Variant {
   readonly barrier?: (table: Table) => Effect.Effect<void, unknown>
-  readonly subscribe?: (
-    table: Table,
-    strategy: KafkaTable.Strategy
-  ) => Effect.Effect<KafkaTable.Subscription<string, string>, never, Scope.Scope>
+  readonly subscribe?: (table: Table, strategy: LiveTable.Strategy) => ReturnType<Table["subscribe"]>
   readonly prepare?: (kafka: EmbeddedKafka.EmbeddedKafka) => Effect.Effect<void, never, Scope.Scope>
   readonly settings?: KafkaTable.TableSettings
   readonly writer?: KafkaTableWriter.WriterSettings
@@ -534,8 +532,7 @@ class Run {
 
   private subscribe({ followers, scope, table }: Open, strategy: StrategyName): Effect.Effect<void> {
     return Effect.gen(this, function* () {
-      const { subscribe = (table: Table, strategy: KafkaTable.Strategy) => table.subscribe({ strategy }) } =
-        this.variant
+      const { subscribe = (table: Table, strategy: LiveTable.Strategy) => table.subscribe({ strategy }) } = this.variant
       const { changes, snapshot } = yield* subscribe(table, strategies[strategy])
       const follower: Follower = {
         strategy,
@@ -642,7 +639,7 @@ class Run {
   }
 }
 
-type Change = TableChange.TableChange<string, string>
+type Change = TableChange.RecordChange<string, string>
 
 const isSame = (a: Change, b: Change): boolean =>
   a._tag === b._tag && a.key === b.key && a.partition === b.partition && a.offset === b.offset

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import { KafkaTable } from "../../src/index.ts"
+import type { KafkaTable } from "../../src/index.ts"
+import { LiveTable } from "../../src/index.ts"
 import type { ReadRecord } from "../kafka/records.ts"
 import type { Barrier, Held, Read, Sighting, Start } from "./history.ts"
 
@@ -75,7 +76,7 @@ export class Witness {
 
   private watchChanges(name: string, table: Table) {
     return Effect.gen(this, function* () {
-      const { changes, snapshot } = yield* table.subscribe({ strategy: KafkaTable.backPressure(1_000_000) })
+      const { changes, snapshot } = yield* table.subscribe({ strategy: LiveTable.backPressure(1_000_000) })
       const seen: Array<Sighting> = [...snapshot.entries()]
       this.sightings.set(name, seen)
       yield* Effect.forkScoped(

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { assert } from "vitest"
-import type { KafkaTable } from "../../src/index.ts"
+import type { LiveTable } from "../../src/index.ts"
 import type * as JavaClient from "../kafka/JavaClient.ts"
 import { eventually, statusOf } from "../support/live.ts"
 import * as Lab from "./lab.ts"
@@ -35,7 +35,7 @@ const requestsIn3Seconds = ({ proxies: [proxy] }: Lab.Lab, api: number, clientId
     return proxy.requests(api, { clientId }) - before
   })
 
-const isDenied = (status: KafkaTable.TableStatus): boolean => status._tag === "Failed" && status.healing
+const isDenied = (status: LiveTable.TableStatus): boolean => status._tag === "Failed" && status.healing
 
 const failuresSince = ({ load }: Trial.World, from: number): ReadonlyArray<string> =>
   load.operations.slice(from).flatMap(({ outcome }) => (outcome?._tag === "Failed" ? [outcome.reason] : []))

@@ -10,7 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { assert } from "vitest"
-import type { KafkaTable, KafkaTableWriter } from "../../src/index.ts"
+import type { KafkaTable, LiveTable, KafkaTableWriter } from "../../src/index.ts"
 import type * as JavaClient from "../kafka/JavaClient.ts"
 import { until } from "../kafka/process.ts"
 import { topicName } from "../kafka/realKafka.ts"
@@ -50,7 +50,7 @@ export interface World {
   /** Client id "reader". */
   readonly table: Table
   /** Of the table, from its beginning. */
-  readonly statuses: ReadonlyArray<KafkaTable.TableStatus["_tag"]>
+  readonly statuses: ReadonlyArray<LiveTable.TableStatus["_tag"]>
   readonly writers: ReadonlyMap<string, Writer>
   readonly load: Load
   /** The library's log. */

@@ -11,7 +11,7 @@ import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { KafkaTable } from "../../src/index.ts"
+import { LiveTable } from "../../src/index.ts"
 import { complaints } from "../faults/complaints.ts"
 import * as Lab from "../faults/lab.ts"
 import { proberSettings, start as startLoad, writerSettings, type Writer } from "../faults/load.ts"
@@ -102,7 +102,7 @@ const residents = (lab: Lab.Lab, random: () => number): Effect.Effect<Residents,
     yield* lab.java.createTopic(topic, busyTopic)
     const table = yield* openTable(lab, "reader", topic)
     const writer = yield* openWriter(lab, "patient", topic, { requestTimeout: "2 seconds" })
-    const { changes } = yield* table.subscribe({ strategy: KafkaTable.backPressure(100_000) })
+    const { changes } = yield* table.subscribe({ strategy: LiveTable.backPressure(100_000) })
     const known = new Map<string, string>()
     yield* Effect.forkScoped(
       Stream.runForEach(changes, (change) =>

@@ -60,7 +60,7 @@ describe("differences", () => {
 
   const withSnapshot = (
     name: string,
-    body: (snapshot: TableSnapshot.TableSnapshot<string, string>, right: Map<string, ReadRecord>) => void
+    body: (snapshot: TableSnapshot.RecordSnapshot<string, string>, right: Map<string, ReadRecord>) => void
   ) =>
     test(name, () =>
       Effect.map(

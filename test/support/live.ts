@@ -10,7 +10,8 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { afterAll, assert, beforeAll } from "vitest"
-import { KafkaTable, type TableSnapshot } from "../../src/index.ts"
+import type { KafkaTable } from "../../src/index.ts"
+import { LiveTable, type TableSnapshot } from "../../src/index.ts"
 import type { ReadRecord } from "../kafka/records.ts"
 import { until } from "../kafka/process.ts"
 
@@ -116,13 +117,13 @@ export const recordLogs = (
 // what is seen of a table
 // ---------------------------------------------------------------------------------------------------------------------
 
-export const statusOf = <K, V>(table: KafkaTable.KafkaTable<K, V>): Effect.Effect<KafkaTable.TableStatus> =>
+export const statusOf = <K, V>(table: KafkaTable.KafkaTable<K, V>): Effect.Effect<LiveTable.TableStatus> =>
   SubscriptionRef.get(table.status)
 
 /** The tags of all statuses from now on, the present one first. */
 export const statuses = <K, V>(
   table: KafkaTable.KafkaTable<K, V>
-): Effect.Effect<ReadonlyArray<KafkaTable.TableStatus["_tag"]>, never, Scope.Scope> =>
+): Effect.Effect<ReadonlyArray<LiveTable.TableStatus["_tag"]>, never, Scope.Scope> =>
   collect(Stream.map(table.status.changes, (status) => status._tag))
 
 /** Runs a stream beside the test; what it gives is added to the result. */
@@ -139,7 +140,7 @@ export const collect = <A, E>(stream: Stream.Stream<A, E>): Effect.Effect<Readon
 export const changesOf = <V>(
   table: KafkaTable.KafkaTable<string, V>
 ): Effect.Effect<ReadonlyArray<readonly [string, V | null]>, never, Scope.Scope> =>
-  Effect.flatMap(table.subscribe({ strategy: KafkaTable.backPressure(100_000) }), ({ changes }) =>
+  Effect.flatMap(table.subscribe({ strategy: LiveTable.backPressure(100_000) }), ({ changes }) =>
     collect(Stream.map(changes, (change) => [change.key, change._tag === "Upsert" ? change.value : null] as const))
   )
 
@@ -172,7 +173,7 @@ export const fold = (
 
 /** Where a table differs from what is right: some of it. Values, partitions, offsets and timestamps are compared. */
 export const differences = (
-  snapshot: TableSnapshot.TableSnapshot<string, string>,
+  snapshot: TableSnapshot.RecordSnapshot<string, string>,
   right: ReadonlyMap<string, ReadRecord>
 ): ReadonlyArray<string> => {
   const found: Array<string> = []

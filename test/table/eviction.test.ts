@@ -2,7 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Stream } from "effect"
 import { vi } from "vitest"
-import { KafkaTable, type TableChange } from "../../src/index.ts"
+import type { KafkaTable } from "../../src/index.ts"
+import { LiveTable, type TableChange } from "../../src/index.ts"
 import { LINE_RATE_MILLIS, LineRate } from "../../src/internal/table/lineRate.ts"
 import { RecordStore } from "../../src/internal/table/recordStore.ts"
 import type { FakeCluster } from "../support/FakeCluster.ts"
@@ -37,8 +38,8 @@ const heldFrom = (cluster: FakeCluster, offset: number) =>
 
 const follow = (table: KafkaTable.KafkaTable<string, string>) =>
   Effect.gen(function* () {
-    const seen: Array<TableChange.TableChange<string, string>> = []
-    const { changes } = yield* table.subscribe({ strategy: KafkaTable.backPressure(1_000) })
+    const seen: Array<TableChange.RecordChange<string, string>> = []
+    const { changes } = yield* table.subscribe({ strategy: LiveTable.backPressure(1_000) })
     yield* Effect.forkScoped(Stream.runForEach(changes, (change) => Effect.sync(() => seen.push(change))))
     yield* settle
     return seen

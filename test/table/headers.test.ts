@@ -11,7 +11,7 @@ import { batch, record } from "../recordBatch/support.ts"
 import { bytesInUse, MIB } from "../support/garbage.ts"
 import { eventually, numbers, test } from "../support/live.ts"
 
-type Change = TableChange.TableChange<string, string>
+type Change = TableChange.RecordChange<string, string>
 
 const HEADERS = 50_000
 const RECORDS = 20

@@ -1,7 +1,7 @@
 /** What an operator sees of a table: metrics, spans, and how far a long replay has come. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Metric, MetricState, Stream, Tracer } from "effect"
-import type { KafkaTable } from "../../src/index.ts"
+import type { LiveTable } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
 import { advance, capturing, open, settle, topic, until, withTopic } from "./support.ts"
 
@@ -109,7 +109,7 @@ describe("what an operator sees", () => {
       const table = yield* Fiber.join(acquiring)
       const percents: Array<number> = []
       yield* Effect.fork(
-        Stream.runForEach(table.status.changes, (status: KafkaTable.TableStatus) =>
+        Stream.runForEach(table.status.changes, (status: LiveTable.TableStatus) =>
           Effect.sync(() => {
             if (status._tag === "Degraded") percents.push(status.progress.percent)
           })

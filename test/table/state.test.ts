@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Codec from "effect-ktables/Codec"
-import type { Header, TableChange } from "effect-ktables/TableChange"
-import type { TableEntry, TableSnapshot } from "effect-ktables/TableSnapshot"
+import type { Header, RecordChange } from "effect-ktables/TableChange"
+import type { RecordEntry, RecordSnapshot } from "effect-ktables/TableSnapshot"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as fc from "fast-check"
@@ -27,7 +27,7 @@ interface Rec {
   readonly headers?: ReadonlyArray<Header>
 }
 
-type Content = Map<string, TableEntry<string, string>>
+type Content = Map<string, RecordEntry<string, string>>
 
 /** The last record of each key in each partition: all that counts. */
 class Model {
@@ -117,11 +117,11 @@ const apply = <K, V>(
 const put = (state: TableState<string, string>, record: Rec): void =>
   apply(state, Codec.utf8, record.key, record.value ?? ABSENT, record)
 
-const contentOf = (snapshot: TableSnapshot<string, string>): Content =>
+const contentOf = (snapshot: RecordSnapshot<string, string>): Content =>
   new Map([...snapshot.entries()].map((entry) => [entry.key, entry]))
 
 /** All of a snapshot's doors, against the content that it has to have. */
-const assertContent = (snapshot: TableSnapshot<string, string>, expected: Content): void => {
+const assertContent = (snapshot: RecordSnapshot<string, string>, expected: Content): void => {
   assert.deepStrictEqual(contentOf(snapshot), new Map(expected))
   assert.strictEqual(snapshot.size, expected.size)
   const plain = new Map([...expected].map(([key, { value }]) => [key, value]))
@@ -139,7 +139,7 @@ const assertContent = (snapshot: TableSnapshot<string, string>, expected: Conten
 }
 
 /** What a subscriber knows who started with `content` and was told `changes`; each has to fit what was known. */
-const follow = (content: Content, changes: ReadonlyArray<TableChange<string, string>>): Content => {
+const follow = (content: Content, changes: ReadonlyArray<RecordChange<string, string>>): Content => {
   const known = new Map(content)
   for (const change of changes) {
     const { _tag, previous, replayed: _, ...rest } = change
@@ -147,7 +147,7 @@ const follow = (content: Content, changes: ReadonlyArray<TableChange<string, str
     if (_tag === "Delete") {
       assert.isTrue(known.delete(change.key), "the delete of an absent key is no change")
     } else {
-      known.set(change.key, rest as TableEntry<string, string>)
+      known.set(change.key, rest as RecordEntry<string, string>)
     }
   }
   return known
@@ -274,7 +274,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
         const state = newState(partitions.length)
         const model = new Model()
         const records = [...interleaved(partitions, order)]
-        const taken: Array<{ readonly snapshot: TableSnapshot<string, string>; readonly content: Content }> = []
+        const taken: Array<{ readonly snapshot: RecordSnapshot<string, string>; readonly content: Content }> = []
         let known: Content = new Map()
         let version = 0
         const publish = () => {
@@ -415,7 +415,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
         const records = [...interleaved(partitions, order)]
         const starts = partitions.map(() => 0)
         const positions = partitions.map(() => 0)
-        const taken: Array<{ readonly snapshot: TableSnapshot<string, string>; readonly content: Content }> = []
+        const taken: Array<{ readonly snapshot: RecordSnapshot<string, string>; readonly content: Content }> = []
         let known: Content = new Map()
         const publish = () => {
           const content = model.content

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Codec from "effect-ktables/Codec"
-import type { Strategy } from "effect-ktables/KafkaTable"
-import type { TableChange } from "effect-ktables/TableChange"
+import type { Strategy } from "effect-ktables/LiveTable"
+import type { RecordChange } from "effect-ktables/TableChange"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -15,7 +15,7 @@ import { TableState } from "../../src/internal/table/state.ts"
 import { Reports, Subscriptions } from "../../src/internal/table/subscriptions.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
 
-type Change = TableChange<string, number>
+type Change = RecordChange<string, number>
 
 const conflate: Strategy = { _tag: "Conflate" }
 const sliding = (capacity: number): Strategy => ({ _tag: "Sliding", capacity })

@@ -1,6 +1,7 @@
 /** However a reader ends, and whatever others' code does to it: typed, told to everybody, and never in silence. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, FiberId, Logger, Schedule, Scope } from "effect"
+import type { LiveTable } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable, Position, type KafkaError } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
 import { answering } from "../support/answering.ts"
@@ -181,7 +182,7 @@ describe("a value codec's Effect", () => {
 })
 
 describe("a restart policy", () => {
-  const deletedUnder = (restart: Schedule.Schedule<unknown, KafkaTable.TableFailure>) =>
+  const deletedUnder = (restart: Schedule.Schedule<unknown, LiveTable.TableFailure>) =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
@@ -242,7 +243,7 @@ describe("a restart policy", () => {
     return Effect.gen(function* () {
       const policy = Schedule.recurs(2).pipe(
         Schedule.addDelay(() => "1 second"),
-        Schedule.tapInput((error: KafkaTable.TableFailure) => Effect.sync(() => asked.push(error.reason)))
+        Schedule.tapInput((error: LiveTable.TableFailure) => Effect.sync(() => asked.push(error.reason)))
       )
       const error = yield* deletedUnder(policy)
       assert.strictEqual(error.reason, "NotFound")

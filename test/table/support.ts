@@ -1,6 +1,7 @@
 /** A table on a cluster in memory, in the test's own time. */
 import { assert } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Logger, Option, Stream, TestClock, type Scope } from "effect"
+import type { LiveTable } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable } from "../../src/index.ts"
 import { settle, topic } from "../support/answers.ts"
 import type { FakeCluster } from "../support/FakeCluster.ts"
@@ -53,7 +54,7 @@ export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
 /** The statuses from now on, as they come. */
 export const statusesOf = <K, V>(table: KafkaTable.KafkaTable<K, V>) =>
   Effect.gen(function* () {
-    const seen: Array<KafkaTable.TableStatus["_tag"]> = []
+    const seen: Array<LiveTable.TableStatus["_tag"]> = []
     yield* Effect.fork(
       Stream.runForEach(
         Stream.changesWith(table.status.changes, (a, b) => a._tag === b._tag),

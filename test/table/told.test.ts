@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Schedule, TestClock } from "effect"
 import type { KafkaProtocol } from "../../src/index.ts"
-import { Codec, KafkaClient, KafkaTable, Position, type KafkaError } from "../../src/index.ts"
+import { Codec, KafkaClient, KafkaTable, LiveTable, Position, type KafkaError } from "../../src/index.ts"
 import { Failures } from "../../src/internal/source/failures.ts"
 import { tellOfOutages } from "../../src/internal/table/outages.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
@@ -35,7 +35,7 @@ const utf8 = (decode: (value: string) => Effect.Effect<string>) =>
   })
 
 /** The timeout of a wait, in the test's own time. */
-const timeoutOf = (wait: Effect.Effect<void, KafkaTable.WaitError>, millis: number) =>
+const timeoutOf = (wait: Effect.Effect<void, LiveTable.WaitError>, millis: number) =>
   Effect.gen(function* () {
     const waiting = yield* Effect.fork(Effect.exit(wait))
     yield* advance(millis)
@@ -69,7 +69,7 @@ describe("a wait that times out says what held it up", () => {
       const table = yield* open(cluster)
       yield* Effect.scoped(
         Effect.gen(function* () {
-          yield* table.subscribe({ strategy: KafkaTable.backPressure(1) })
+          yield* table.subscribe({ strategy: LiveTable.backPressure(1) })
           for (let i = 0; i < 8; i++) {
             cluster.append(topic, [{ key: `k${i}`, value: "1" }])
             yield* advance(100)
@@ -284,7 +284,7 @@ describe("a wait that times out says what held it up", () => {
 })
 
 describe("a topic that was created again with fewer partitions", () => {
-  const isRecreated = (error: KafkaTable.TableFailure | KafkaTable.WaitError) => {
+  const isRecreated = (error: LiveTable.TableFailure | LiveTable.WaitError) => {
     if (error._tag !== "KafkaTopicError") return assert.fail(`it is a ${error._tag}: ${error.message}`)
     assert.strictEqual(error.reason, "Recreated")
     return error

@@ -25,8 +25,8 @@ import {
   type TableClosedError,
   type WaitTimeoutError
 } from "../../KafkaError.ts"
-import type { Progress, TableFailure, TableStatus } from "../../KafkaTable.ts"
-import type { TableSnapshot } from "../../TableSnapshot.ts"
+import type { Progress, TableFailure, TableStatus } from "../../LiveTable.ts"
+import type { RecordSnapshot } from "../../TableSnapshot.ts"
 import { kindOfPoison, parseErrorOfCause } from "../codecIssue.ts"
 import { annotateLogs, tellOfWaiting } from "../log.ts"
 import { makeTableMetrics } from "../metrics.ts"
@@ -114,7 +114,7 @@ export interface Core<K, V> {
   readonly failures: Failures
   readonly poison: Reports<PoisonRecordError, TableFailure>
   readonly truncations: Reports<LogTruncatedError, TableFailure>
-  readonly snapshots: PublishedRef<TableSnapshot<K, V>>
+  readonly snapshots: PublishedRef<RecordSnapshot<K, V>>
   readonly statuses: PublishedRef<TableStatus>
   /** Done when the table has caught up first, or cannot. */
   readonly ready: Deferred.Deferred<void, TableFailure>
@@ -124,7 +124,7 @@ export interface Core<K, V> {
   settling: boolean
   /** Notified at the second of them. */
   readonly settled: Signal
-  snapshot: TableSnapshot<K, V>
+  snapshot: RecordSnapshot<K, V>
   status: TableStatus
   partitions: Map<number, PartitionState<K, V>>
   /** Partitions that the live content has rows of. */

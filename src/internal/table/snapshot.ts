@@ -1,6 +1,6 @@
 import * as Option from "effect/Option"
 import { suspended, type Codec } from "../../Codec.ts"
-import { TypeId, type TableEntry, type TableSnapshot } from "../../TableSnapshot.ts"
+import { TypeId, type RecordEntry, type RecordSnapshot } from "../../TableSnapshot.ts"
 import { viewOf } from "../text.ts"
 import { NOT_ASCII, UNKNOWN, type KeyIndex } from "./keyIndex.ts"
 import { NO_HEADERS, withHeaders, type RecordHeaders } from "./recordHeaders.ts"
@@ -34,7 +34,7 @@ const keyBytes = <K>(codec: Codec<K>, key: K): Buffer | undefined => {
 export const keyId = <K>(codec: Codec<K>, key: K): string | undefined =>
   codec.text ? (typeof key === "string" ? key : undefined) : keyBytes(codec, key)?.toString("latin1")
 
-class Snapshot<K, V> implements TableSnapshot<K, V> {
+class Snapshot<K, V> implements RecordSnapshot<K, V> {
   readonly [TypeId]: typeof TypeId = TypeId
   readonly size: number
   readonly version: number
@@ -93,14 +93,14 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
     return isPresent(leafAt(this.#parts.rows, slot).held[indexInLeaf(slot)])
   }
 
-  entry(key: K): Option.Option<TableEntry<K, V>> {
+  entry(key: K): Option.Option<RecordEntry<K, V>> {
     const slot = this.#slot(key)
     if (slot === UNKNOWN) return Option.none()
     const found = this.#entryAt(slot, key)
     return found === undefined ? Option.none() : Option.some(found)
   }
 
-  #entryAt(slot: number, key: K): TableEntry<K, V> | undefined {
+  #entryAt(slot: number, key: K): RecordEntry<K, V> | undefined {
     const leaf = leafAt(this.#parts.rows, slot)
     const i = indexInLeaf(slot)
     const place = leaf.held[i]
@@ -117,7 +117,7 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
     return withHeaders(entry, leaf.headers?.[i] as RecordHeaders | undefined)
   }
 
-  *entries(): IterableIterator<TableEntry<K, V>> {
+  *entries(): IterableIterator<RecordEntry<K, V>> {
     for (let slot = 0; slot < this.#parts.rows.length; slot++) {
       const found = this.#entryAt(slot, this.#keyAt(slot))
       if (found !== undefined) yield found
@@ -161,4 +161,4 @@ class Snapshot<K, V> implements TableSnapshot<K, V> {
   }
 }
 
-export const makeSnapshot = <K, V>(parts: SnapshotParts<K, V>): TableSnapshot<K, V> => new Snapshot(parts)
+export const makeSnapshot = <K, V>(parts: SnapshotParts<K, V>): RecordSnapshot<K, V> => new Snapshot(parts)

@@ -7,8 +7,8 @@
  */
 import * as Option from "effect/Option"
 import type { Codec } from "../../Codec.ts"
-import type { DeleteCause, TableChange } from "../../TableChange.ts"
-import type { TableSnapshot } from "../../TableSnapshot.ts"
+import type { DeleteCause, RecordChange } from "../../TableChange.ts"
+import type { RecordSnapshot } from "../../TableSnapshot.ts"
 import { KeyIndex, UNKNOWN } from "./keyIndex.ts"
 import { NO_HEADERS, withHeaders, type RecordHeaders } from "./recordHeaders.ts"
 import { RecordStore, type Records } from "./recordStore.ts"
@@ -57,7 +57,7 @@ export interface Evicted {
 /** Changes since the last publication, with the key's identity for those who conflate. */
 export interface ChangeLog<K, V> {
   readonly ids: Array<string>
-  readonly changes: Array<TableChange<K, V>>
+  readonly changes: Array<RecordChange<K, V>>
 }
 
 export class TableState<K, V> {
@@ -205,7 +205,7 @@ export class TableState<K, V> {
     const { replayed } = this
     // a text is its own identity
     log.ids.push(typeof key === "string" && this.key.text ? key : this.index.textAt(slot, "latin1"))
-    const change: TableChange<K, V> = isPresent(held)
+    const change: RecordChange<K, V> = isPresent(held)
       ? {
           _tag: "Upsert",
           key,
@@ -528,7 +528,7 @@ export class TableState<K, V> {
     return timestamp > this.newestTimestamp - REMEMBER_TOMBSTONES_MILLIS
   }
 
-  snapshot(version: number): TableSnapshot<K, V> {
+  snapshot(version: number): RecordSnapshot<K, V> {
     return makeSnapshot<K, V>({
       key: this.key,
       records: this.records.share(),

@@ -11,8 +11,8 @@ import * as FiberId from "effect/FiberId"
 import { constVoid } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { Strategy } from "../../KafkaTable.ts"
-import type { TableChange } from "../../TableChange.ts"
+import type { Strategy } from "../../LiveTable.ts"
+import type { RecordChange } from "../../TableChange.ts"
 import { withPrevious } from "./recordHeaders.ts"
 import type { ChangeLog } from "./state.ts"
 
@@ -25,11 +25,11 @@ interface Buffer<A> {
 }
 
 /** The change that takes a subscriber from before `first` to after `second`; none if that is no change at all. */
-const conflate = <K, V>(first: TableChange<K, V>, second: TableChange<K, V>): TableChange<K, V> | undefined =>
+const conflate = <K, V>(first: RecordChange<K, V>, second: RecordChange<K, V>): RecordChange<K, V> | undefined =>
   second._tag === "Delete" && Option.isNone(first.previous) ? undefined : withPrevious(second, first.previous)
 
-const conflating = <K, V>(): Buffer<TableChange<K, V>> => {
-  let pending = new Map<string, TableChange<K, V>>()
+const conflating = <K, V>(): Buffer<RecordChange<K, V>> => {
+  let pending = new Map<string, RecordChange<K, V>>()
   return {
     push: (id, change) => {
       const before = pending.get(id)
@@ -109,7 +109,7 @@ const backPressured = <A>(capacity: number): Buffer<A> => {
 /** A buffer without room would deliver nothing, or make the reader wait for ever. */
 const roomFor = (capacity: number): number => (capacity >= 1 ? Math.floor(capacity) : 1)
 
-const bufferOf = <K, V>(strategy: Strategy): Buffer<TableChange<K, V>> => {
+const bufferOf = <K, V>(strategy: Strategy): Buffer<RecordChange<K, V>> => {
   switch (strategy._tag) {
     case "Conflate":
       return conflating()
@@ -214,8 +214,8 @@ class Subscriber<A, E> {
 
 /** All subscribers of one table. `E` is what their streams fail with when the reader has ended for good. */
 export class Subscriptions<K, V, E = never> {
-  private readonly all = new Set<Subscriber<TableChange<K, V>, E>>()
-  private readonly byKey = new Map<string, Set<Subscriber<TableChange<K, V>, E>>>()
+  private readonly all = new Set<Subscriber<RecordChange<K, V>, E>>()
+  private readonly byKey = new Map<string, Set<Subscriber<RecordChange<K, V>, E>>>()
   private ended: End<E> | undefined
 
   /** Must changes be collected at all? */
@@ -232,8 +232,8 @@ export class Subscriptions<K, V, E = never> {
   private register(
     strategy: Strategy,
     id: string | undefined
-  ): { readonly subscriber: Subscriber<TableChange<K, V>, E>; readonly remove: () => void } {
-    const subscriber = new Subscriber<TableChange<K, V>, E>(bufferOf(strategy), this.ended)
+  ): { readonly subscriber: Subscriber<RecordChange<K, V>, E>; readonly remove: () => void } {
+    const subscriber = new Subscriber<RecordChange<K, V>, E>(bufferOf(strategy), this.ended)
     if (this.ended !== undefined) return { subscriber, remove: constVoid }
     if (id === undefined) this.all.add(subscriber)
     else {
@@ -256,13 +256,13 @@ export class Subscriptions<K, V, E = never> {
   add(
     strategy: Strategy,
     id?: string
-  ): { readonly remove: () => void; readonly changes: Stream.Stream<TableChange<K, V>, E> } {
+  ): { readonly remove: () => void; readonly changes: Stream.Stream<RecordChange<K, V>, E> } {
     const { remove, subscriber } = this.register(strategy, id)
     return { remove, changes: Stream.fromChannel(subscriber.channel()) }
   }
 
   /** Registers when it is run, in the same step; removed when it ends, one way or the other. */
-  channel(strategy: Strategy): Chunks<TableChange<K, V>, E> {
+  channel(strategy: Strategy): Chunks<RecordChange<K, V>, E> {
     return Channel.suspend(() => {
       const { remove, subscriber } = this.register(strategy, undefined)
       return subscriber.channel(Effect.sync(remove))

@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import { DefectError } from "../../KafkaError.ts"
-import type { TableFailure } from "../../KafkaTable.ts"
+import type { TableFailure } from "../../LiveTable.ts"
 import { annotateLogs } from "../log.ts"
 import { endStreams, publishStatus, settled, type Core } from "./reader.ts"
 

@@ -18,18 +18,8 @@ import {
   type PartitionLag,
   type TopicError
 } from "../../KafkaError.ts"
-import type {
-  AcquireError,
-  Freshness,
-  KafkaTable,
-  KafkaTableOptions,
-  PartitionStats,
-  Strategy,
-  TableFailure,
-  TableStats,
-  WaitError,
-  WaitOptions
-} from "../../KafkaTable.ts"
+import type { AcquireError, KafkaTable, KafkaTableOptions, PartitionStats, TableStats } from "../../KafkaTable.ts"
+import type { Freshness, Strategy, TableFailure, WaitError, WaitOptions } from "../../LiveTable.ts"
 import type { Position } from "../../Position.ts"
 import { annotateLogs } from "../log.ts"
 import { retryDelay } from "../client/backoff.ts"
