@@ -29,7 +29,7 @@ type Write = readonly [key: string, value: number | undefined]
 /** A table that publishes what it is told, as its reader does. */
 class Source {
   readonly state = new TableState<string, number>(Codec.utf8)
-  readonly subscriptions = new Subscriptions<string, number>()
+  readonly subscriptions = new Subscriptions<Change>()
   private offset = 0
 
   publish(...writes: ReadonlyArray<Write>): ReadonlyArray<Change> {
@@ -140,7 +140,7 @@ describe("Subscriptions", () => {
 
   it.effect.each(strategies)("fails after what is buffered, and whoever comes later at once: $_tag", (strategy) =>
     Effect.gen(function* () {
-      const subscriptions = new Subscriptions<string, number, string>()
+      const subscriptions = new Subscriptions<Change, string>()
       const told = (stream: Stream.Stream<Change, string>) =>
         Effect.gen(function* () {
           const seen: Array<Change> = []
@@ -175,7 +175,7 @@ describe("Subscriptions", () => {
 
   it.effect("a reader that waits for room goes on when all of it ends", () =>
     Effect.gen(function* () {
-      const subscriptions = new Subscriptions<string, number, string>()
+      const subscriptions = new Subscriptions<Change, string>()
       subscriptions.add(backPressure(1))
       const changes = new Source().publish(["a", 1], ["b", 1])
       subscriptions.push({ ids: ["a", "b"], changes: [...changes] })

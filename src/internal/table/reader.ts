@@ -26,6 +26,7 @@ import {
   type WaitTimeoutError
 } from "../../KafkaError.ts"
 import type { Progress, TableFailure, TableStatus } from "../../LiveTable.ts"
+import type { RecordChange } from "../../TableChange.ts"
 import type { RecordSnapshot } from "../../TableSnapshot.ts"
 import { kindOfPoison, parseErrorOfCause } from "../codecIssue.ts"
 import { annotateLogs, tellOfWaiting } from "../log.ts"
@@ -33,19 +34,19 @@ import { makeTableMetrics } from "../metrics.ts"
 import { BatchCorruption } from "../recordBatch/corruption.ts"
 import { prepareCodecs } from "../recordBatch/compression.ts"
 import type { Fetched, FetchedRecords, SourceEvent } from "../source/partition.ts"
-import { Signal } from "../signal.ts"
 import { Failures } from "../source/failures.ts"
 import { makeSource, type Source } from "../source/source.ts"
 import { runInSlices, SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
 import { Application, makeScratch, MAX_POISON, type ApplicationSettings, type Outcome } from "./application.ts"
 import { makeCounters, type Counters } from "./counters.ts"
 import { LINE_RATE_MILLIS, LineRate } from "./lineRate.ts"
+import { Publication } from "./publication.ts"
 import { PublishedRef } from "./publishedRef.ts"
 import { Rebuild } from "./rebuild.ts"
 import type { TableConfig } from "./settings.ts"
 import { recordStoreOf } from "./recordStore.ts"
 import { TableState } from "./state.ts"
-import { Reports, Subscriptions } from "./subscriptions.ts"
+import { Reports } from "./subscriptions.ts"
 import { TopicSettings } from "./topicSettings.ts"
 import { Waiters } from "./waiters.ts"
 
@@ -108,23 +109,21 @@ export interface Core<K, V> {
   readonly state: TableState<K, V>
   readonly counters: Counters
   readonly metrics: ReturnType<typeof makeTableMetrics>
-  readonly subscriptions: Subscriptions<K, V, TableFailure>
-  readonly waiters: Waiters<TableFailure | TableClosedError>
+  readonly publication: Publication<
+    RecordSnapshot<K, V>,
+    RecordChange<K, V>,
+    TableFailure,
+    TableFailure | TableClosedError
+  >
   /** What stands between the table and its brokers. */
   readonly failures: Failures
   readonly poison: Reports<PoisonRecordError, TableFailure>
   readonly truncations: Reports<LogTruncatedError, TableFailure>
-  readonly snapshots: PublishedRef<RecordSnapshot<K, V>>
   readonly statuses: PublishedRef<TableStatus>
   /** Done when the table has caught up first, or cannot. */
   readonly ready: Deferred.Deferred<void, TableFailure>
   /** Done when the reader has ended for good. */
   readonly failed: Deferred.Deferred<never, TableFailure>
-  /** Is the content between two publications? */
-  settling: boolean
-  /** Notified at the second of them. */
-  readonly settled: Signal
-  snapshot: RecordSnapshot<K, V>
   status: TableStatus
   partitions: Map<number, PartitionState<K, V>>
   /** Partitions that the live content has rows of. */
@@ -158,7 +157,6 @@ const newState = <K, V>(config: TableConfig<K, V>): TableState<K, V> =>
 export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): Effect.Effect<Core<K, V>> =>
   Effect.gen(function* () {
     const state = newState(config)
-    const snapshot = state.snapshot(0)
     const status: TableStatus = {
       _tag: "Loading",
       progress: { done: 0, total: 0, percent: 0, recordsPerSecond: 0 }
@@ -169,18 +167,21 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
       state,
       counters: makeCounters(),
       metrics: makeTableMetrics(config.topic, yield* Effect.metricLabels),
-      subscriptions: new Subscriptions(),
-      waiters: new Waiters((partition) => core.partitions.get(partition)?.visible),
+      publication: yield* Publication.make<
+        RecordSnapshot<K, V>,
+        RecordChange<K, V>,
+        TableFailure,
+        TableFailure | TableClosedError
+      >({
+        snapshot: state.snapshot(0),
+        waiters: new Waiters((partition) => core.partitions.get(partition)?.visible)
+      }),
       failures: new Failures(),
       poison: new Reports(MAX_POISON),
       truncations: new Reports(64),
-      snapshots: yield* PublishedRef.make(snapshot, { keepsAll: false }),
       statuses: yield* PublishedRef.make<TableStatus>(status, { keepsAll: true }),
       ready: yield* Deferred.make<void, TableFailure>(),
       failed: yield* Deferred.make<never, TableFailure>(),
-      settling: false,
-      settled: new Signal(),
-      snapshot,
       status,
       partitions: new Map(),
       live: new Set(),
@@ -201,20 +202,18 @@ export const makeCore = <K, V>(config: TableConfig<K, V>, client: KafkaClient): 
     return core
   })
 
-/** There will be no other publication. Streams end, with the failure if there is one and their types know of any. */
-export const endStreams = <K, V>(core: Core<K, V>, failure: TableFailure | undefined): void => {
-  for (const streams of [core.subscriptions, core.poison, core.truncations]) {
+/** Nothing more will come. Streams end, with the failure if there is one and their types know of any; who waits fails. */
+export const endStreams = <K, V>(
+  core: Core<K, V>,
+  failure: TableFailure | undefined,
+  waiting: TableFailure | TableClosedError
+): void => {
+  core.publication.end(failure, Cause.fail(waiting))
+  for (const streams of [core.poison, core.truncations]) {
     if (failure === undefined) streams.close()
     else streams.fail(failure)
   }
-  core.snapshots.end()
   core.statuses.end()
-}
-
-/** Whoever waits for the next publication goes on. */
-export const settled = <K, V>(core: Core<K, V>): void => {
-  core.settling = false
-  core.settled.notify()
 }
 
 export const publishStatus = <K, V>(core: Core<K, V>, status: TableStatus): void => {
@@ -459,9 +458,8 @@ class Reader<K, V> {
 
   private onFetched(event: Fetched): Effect.Effect<void, TableFailure> {
     const { core } = this
-    core.settling = true
     core.state.replayed = !core.latched
-    core.state.log = core.subscriptions.isEmpty ? undefined : { ids: [], changes: [] }
+    core.state.log = core.publication.begin()
     return this.applyAll({
       todo: [...event.partitions].reverse(),
       applying: undefined,
@@ -704,31 +702,38 @@ class Reader<K, V> {
   }
 
   private publish(changed: boolean): Effect.Effect<void> {
-    const { core } = this
-    if (changed) {
-      core.snapshot = core.state.snapshot(core.snapshot.version + 1)
-      if (core.state.log !== undefined) core.subscriptions.push(core.state.log)
-    }
-    for (const p of core.partitions.values()) p.visible = p.position
-    core.state.log = undefined
-    settled(core)
-    if (changed) core.snapshots.set(core.snapshot)
+    const { publication } = this.core
+    const preparing = publication.prepare()
+    if (preparing === undefined) return this.show(changed)
+    return Effect.flatMap(preparing, () => this.show(changed))
+  }
+
+  private show(changed: boolean): Effect.Effect<void> {
+    const { publication, state } = this.core
+    state.log = undefined
+    publication.publish(changed, this.takeSnapshot, this.showPositions)
     return this.published()
+  }
+
+  private readonly takeSnapshot = (version: number) => this.core.state.snapshot(version)
+
+  private readonly showPositions = (): void => {
+    for (const p of this.core.partitions.values()) p.visible = p.position
   }
 
   private published(): Effect.Effect<void> {
     const { core } = this
-    core.waiters.check()
-    core.metrics.published(core.counters, core.snapshot.size, this.lag())
-    if (core.latched && this.keylessAt === undefined && !core.subscriptions.isFull && !core.state.wantsCompaction) {
+    const { snapshot, subscriptions } = core.publication
+    core.metrics.published(core.counters, snapshot.size, this.lag())
+    if (core.latched && this.keylessAt === undefined && !subscriptions.isFull && !core.state.wantsCompaction) {
       return Effect.void
     }
     return Effect.gen(this, function* () {
       yield* this.checkCaughtUp()
       if (this.keylessAt !== undefined) yield* this.warnKeyless(this.keylessAt)
-      if (core.subscriptions.isFull) {
+      if (subscriptions.isFull) {
         core.waitsFor = "Subscriber"
-        yield* core.subscriptions.awaitRoom
+        yield* subscriptions.awaitRoom
         core.waitsFor = undefined
       }
       if (core.state.wantsCompaction) yield* runInSlices(core.state.compact())
@@ -742,8 +747,7 @@ class Reader<K, V> {
       for (const p of core.partitions.values()) if (p.rebuild !== undefined) running.add(p.rebuild)
       for (const rebuild of running) {
         if (!rebuild.isComplete) continue
-        core.settling = true
-        if (core.state.log === undefined && !core.subscriptions.isEmpty) core.state.log = { ids: [], changes: [] }
+        core.state.log = core.publication.begin()
         yield* runInSlices(core.state.replace(rebuild.replaced, rebuild.state, rebuild.sameLog))
         for (const partition of rebuild.replaced) core.live.delete(partition)
         for (const p of core.partitions.values()) {
@@ -783,7 +787,7 @@ class Reader<K, V> {
       ...(actual === undefined ? {} : { actual })
     })
     core.gone = { partitions: new Set([...(core.gone?.partitions ?? []), ...partitions]), error }
-    core.waiters.failOf(core.gone.partitions, Cause.fail(error))
+    core.publication.waiters.failOf(core.gone.partitions, Cause.fail(error))
   }
 
   private checkCaughtUp(): Effect.Effect<void> {
@@ -808,7 +812,7 @@ class Reader<K, V> {
         yield* setStatus(core, { _tag: "CaughtUp" })
         core.metrics.caughtUp(core.catchUpMillis)
         yield* Effect.logInfo(
-          `caught up: ${core.snapshot.size} entries of ${core.replayed} records in ${core.catchUpMillis} ms`
+          `caught up: ${core.publication.snapshot.size} entries of ${core.replayed} records in ${core.catchUpMillis} ms`
         ).pipe(this.annotate)
         yield* Deferred.succeed(core.ready, void 0)
         return

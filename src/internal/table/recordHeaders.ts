@@ -2,7 +2,7 @@
  * Headers of records stay bytes until somebody asks for them: a header takes two bytes, compressed almost none, and as
  * objects a hundred times as many. So what a table holds is bounded by the bytes that it has read.
  */
-import type { Header, RecordInfo, RecordChange } from "../../TableChange.ts"
+import type { Header, RecordInfo, TableChange } from "../../TableChange.ts"
 import { decodeHeaders } from "../recordBatch/recordRanges.ts"
 
 /** What a record has that has none, or whose headers are not kept; and what each has before `withHeaders`. */
@@ -41,13 +41,13 @@ export const withHeaders = <A extends RecordInfo>(record: A, headers: RecordHead
 }
 
 /** A copy with another value before it. The headers are made no sooner than of the change itself. */
-export const withPrevious = <K, V>(
-  change: RecordChange<K, V>,
-  previous: RecordChange<K, V>["previous"]
-): RecordChange<K, V> => {
+export const withPrevious = <Change extends TableChange<unknown, unknown>>(
+  change: Change,
+  previous: Change["previous"]
+): Change => {
   const headers = Object.getOwnPropertyDescriptor(change, "headers")
   if (headers?.get === undefined) return { ...change, previous }
-  const copy = Object.defineProperties({}, Object.getOwnPropertyDescriptors(change)) as RecordChange<K, V>
+  const copy = Object.defineProperties({}, Object.getOwnPropertyDescriptors(change)) as Change
   return Object.defineProperty(copy, "previous", {
     value: previous,
     enumerable: true,

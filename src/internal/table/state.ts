@@ -26,6 +26,7 @@ import {
   valueIn
 } from "./rowVector.ts"
 import { makeSnapshot } from "./snapshot.ts"
+import type { ChangeLog } from "./subscriptions.ts"
 
 /** What one partition last said about a key, as a leaf has it. */
 interface Row {
@@ -54,12 +55,6 @@ export interface Evicted {
   replaced: number
 }
 
-/** Changes since the last publication, with the key's identity for those who conflate. */
-export interface ChangeLog<K, V> {
-  readonly ids: Array<string>
-  readonly changes: Array<RecordChange<K, V>>
-}
-
 export class TableState<K, V> {
   private index = new KeyIndex()
   /** Decoded keys by slot; `undefined` where the key is its own identity. */
@@ -75,7 +70,7 @@ export class TableState<K, V> {
   /** With more than one partition, a key may turn up in two of them. */
   multiPartition = false
   /** Collect changes? Only while somebody listens. */
-  log: ChangeLog<K, V> | undefined
+  log: ChangeLog<RecordChange<K, V>> | undefined
   replayed = true
 
   private readonly key: Codec<K>
@@ -192,7 +187,7 @@ export class TableState<K, V> {
   }
 
   private record(
-    log: ChangeLog<K, V>,
+    log: ChangeLog<RecordChange<K, V>>,
     slot: number,
     previous: Option.Option<V>,
     { headers, held, value }: Row,
@@ -222,7 +217,7 @@ export class TableState<K, V> {
   }
 
   private recordRow(
-    log: ChangeLog<K, V>,
+    log: ChangeLog<RecordChange<K, V>>,
     slot: number,
     previous: Option.Option<V>,
     row: Row,

@@ -12,9 +12,8 @@ import { constVoid } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Strategy } from "../../LiveTable.ts"
-import type { RecordChange } from "../../TableChange.ts"
+import type { TableChange } from "../../TableChange.ts"
 import { withPrevious } from "./recordHeaders.ts"
-import type { ChangeLog } from "./state.ts"
 
 /** A buffer between the reader and one subscriber. */
 interface Buffer<A> {
@@ -24,12 +23,21 @@ interface Buffer<A> {
   readonly isFull: () => boolean
 }
 
+/** Changes since the last publication, each with its key's identity for those who conflate. */
+export interface ChangeLog<Change> {
+  readonly ids: Array<string>
+  readonly changes: Array<Change>
+}
+
+/** What is known of any change. */
+export type AnyChange = TableChange<unknown, unknown>
+
 /** The change that takes a subscriber from before `first` to after `second`; none if that is no change at all. */
-const conflate = <K, V>(first: RecordChange<K, V>, second: RecordChange<K, V>): RecordChange<K, V> | undefined =>
+const conflate = <Change extends AnyChange>(first: Change, second: Change): Change | undefined =>
   second._tag === "Delete" && Option.isNone(first.previous) ? undefined : withPrevious(second, first.previous)
 
-const conflating = <K, V>(): Buffer<RecordChange<K, V>> => {
-  let pending = new Map<string, RecordChange<K, V>>()
+const conflating = <Change extends AnyChange>(): Buffer<Change> => {
+  let pending = new Map<string, Change>()
   return {
     push: (id, change) => {
       const before = pending.get(id)
@@ -109,7 +117,7 @@ const backPressured = <A>(capacity: number): Buffer<A> => {
 /** A buffer without room would deliver nothing, or make the reader wait for ever. */
 const roomFor = (capacity: number): number => (capacity >= 1 ? Math.floor(capacity) : 1)
 
-const bufferOf = <K, V>(strategy: Strategy): Buffer<RecordChange<K, V>> => {
+const bufferOf = <Change extends AnyChange>(strategy: Strategy): Buffer<Change> => {
   switch (strategy._tag) {
     case "Conflate":
       return conflating()
@@ -213,9 +221,9 @@ class Subscriber<A, E> {
 }
 
 /** All subscribers of one table. `E` is what their streams fail with when the reader has ended for good. */
-export class Subscriptions<K, V, E = never> {
-  private readonly all = new Set<Subscriber<RecordChange<K, V>, E>>()
-  private readonly byKey = new Map<string, Set<Subscriber<RecordChange<K, V>, E>>>()
+export class Subscriptions<Change extends AnyChange, E = never> {
+  private readonly all = new Set<Subscriber<Change, E>>()
+  private readonly byKey = new Map<string, Set<Subscriber<Change, E>>>()
   private ended: End<E> | undefined
 
   /** Must changes be collected at all? */
@@ -232,8 +240,8 @@ export class Subscriptions<K, V, E = never> {
   private register(
     strategy: Strategy,
     id: string | undefined
-  ): { readonly subscriber: Subscriber<RecordChange<K, V>, E>; readonly remove: () => void } {
-    const subscriber = new Subscriber<RecordChange<K, V>, E>(bufferOf(strategy), this.ended)
+  ): { readonly subscriber: Subscriber<Change, E>; readonly remove: () => void } {
+    const subscriber = new Subscriber<Change, E>(bufferOf(strategy), this.ended)
     if (this.ended !== undefined) return { subscriber, remove: constVoid }
     if (id === undefined) this.all.add(subscriber)
     else {
@@ -253,16 +261,13 @@ export class Subscriptions<K, V, E = never> {
   }
 
   /** Registers at once; the stream ends as all of this does. To be removed by `remove`. */
-  add(
-    strategy: Strategy,
-    id?: string
-  ): { readonly remove: () => void; readonly changes: Stream.Stream<RecordChange<K, V>, E> } {
+  add(strategy: Strategy, id?: string): { readonly remove: () => void; readonly changes: Stream.Stream<Change, E> } {
     const { remove, subscriber } = this.register(strategy, id)
     return { remove, changes: Stream.fromChannel(subscriber.channel()) }
   }
 
   /** Registers when it is run, in the same step; removed when it ends, one way or the other. */
-  channel(strategy: Strategy): Chunks<RecordChange<K, V>, E> {
+  channel(strategy: Strategy): Chunks<Change, E> {
     return Channel.suspend(() => {
       const { remove, subscriber } = this.register(strategy, undefined)
       return subscriber.channel(Effect.sync(remove))
@@ -270,7 +275,7 @@ export class Subscriptions<K, V, E = never> {
   }
 
   /** Hands one publication to everybody. */
-  push(log: ChangeLog<K, V>): void {
+  push(log: ChangeLog<Change>): void {
     const { changes, ids } = log
     if (changes.length === 0) return
     for (const subscriber of this.all) {

@@ -9,7 +9,7 @@ import * as Schedule from "effect/Schedule"
 import { DefectError } from "../../KafkaError.ts"
 import type { TableFailure } from "../../LiveTable.ts"
 import { annotateLogs } from "../log.ts"
-import { endStreams, publishStatus, settled, type Core } from "./reader.ts"
+import { endStreams, publishStatus, type Core } from "./reader.ts"
 
 /**
  * Runs what others may have written (a codec, a schedule, a driver) in a fiber of its own, and gives its exit. Such code
@@ -90,9 +90,7 @@ const tellOfFailure = <K, V>(core: Core<K, V>, error: TableFailure, healing: boo
 /** The reader has ended for good: whoever waits or listens is told, now and later. */
 const end = <K, V>(core: Core<K, V>, error: TableFailure): void => {
   publishStatus(core, { _tag: "Failed", error, healing: false })
-  core.waiters.end(Cause.fail(error))
-  endStreams(core, error)
-  settled(core)
+  endStreams(core, error, error)
   Deferred.unsafeDone(core.failed, Effect.fail(error))
   Deferred.unsafeDone(core.ready, Effect.fail(error))
 }

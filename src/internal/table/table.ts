@@ -1,5 +1,4 @@
 /** A table in front of its reader: acquiring, reading, waiting. */
-import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -21,13 +20,16 @@ import {
 import type { AcquireError, KafkaTable, KafkaTableOptions, PartitionStats, TableStats } from "../../KafkaTable.ts"
 import type { Freshness, Strategy, TableFailure, WaitError, WaitOptions } from "../../LiveTable.ts"
 import type { Position } from "../../Position.ts"
+import type { RecordChange } from "../../TableChange.ts"
+import type { RecordSnapshot } from "../../TableSnapshot.ts"
 import { annotateLogs } from "../log.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { isDenial } from "../source/context.ts"
 import { OF_START } from "../source/failures.ts"
 import { ensureTopic, type CheckedTopic } from "../topic.ts"
-import { endStreams, makeCore, progressOf, runReader, setStatus, settled, tellOfStart, type Core } from "./reader.ts"
+import { endStreams, makeCore, progressOf, runReader, setStatus, tellOfStart, type Core } from "./reader.ts"
 import { hindrances, whyBehind } from "./hindrances.ts"
+import { PUBLICATION, type Published } from "./publication.ts"
 import { tellOfOutages } from "./outages.ts"
 import { readOptions } from "./settings.ts"
 import { keyId } from "./snapshot.ts"
@@ -58,9 +60,7 @@ export const make = <K = string, V = never>(
 /** The reader is gone by now: who still waits will wait for nothing. */
 const close = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
   Effect.sync(() => {
-    core.waiters.end(Cause.fail(new TableClosedError({ topic: core.config.topic })))
-    endStreams(core, undefined)
-    settled(core)
+    endStreams(core, undefined, new TableClosedError({ topic: core.config.topic }))
   })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ const waitTimeout = <K, V>(
   targets: ReadonlyArray<Target>,
   asked?: ClientError | TopicError
 ): WaitTimeoutError => {
-  const behind = core.waiters
+  const behind = core.publication.waiters
     .behind(targets)
     .map((b): PartitionLag => (b.target === UNKNOWN_TARGET ? { ...b, target: undefined } : b))
   const { cause, heldUpBy } = whyBehind(core, operation, behind, asked)
@@ -174,7 +174,7 @@ const bounded = <K, V>(
       asked = failure
     })
     if (waiting === undefined) return Effect.void
-    return core.waiters.unlessEnded(typed(core.config.topic, waiting), millis, () =>
+    return core.publication.waiters.unlessEnded(typed(core.config.topic, waiting), millis, () =>
       waitTimeout(core, operation, millis, targets, asked)
     )
   }).pipe(
@@ -244,32 +244,30 @@ const highWatermarks = <K, V>(core: Core<K, V>, known: Known): Effect.Effect<Rea
 // ---------------------------------------------------------------------------------------------------------------------
 
 const face = <K, V>(core: Core<K, V>): KafkaTable<K, V> => {
-  const { config, subscriptions, waiters } = core
-  const read = <A>(f: (snapshot: Core<K, V>["snapshot"]) => A): Effect.Effect<A> => Effect.sync(() => f(core.snapshot))
-
-  /** Between two publications, nobody can be told what the content is. */
-  const atRest: Effect.Effect<void> = Effect.suspend(() =>
-    core.settling ? Effect.zipRight(core.settled.after(core.settled.version), atRest) : Effect.void
-  )
+  const { config, publication } = core
+  const { subscriptions, waiters } = publication
+  const read = <A>(f: (snapshot: RecordSnapshot<K, V>) => A): Effect.Effect<A> =>
+    Effect.sync(() => f(publication.snapshot))
 
   /** Registers at rest, so that the snapshot and the first change meet. */
   const register = (
     strategy: Strategy,
     id?: string
   ): Effect.Effect<
-    { readonly snapshot: Core<K, V>["snapshot"]; readonly changes: ReturnType<typeof subscriptions.add>["changes"] },
+    { readonly snapshot: RecordSnapshot<K, V>; readonly changes: ReturnType<typeof subscriptions.add>["changes"] },
     never,
     Scope.Scope
   > =>
     Effect.acquireRelease(
-      Effect.sync(() =>
-        core.settling ? undefined : { snapshot: core.snapshot, added: subscriptions.add(strategy, id) }
-      ),
+      Effect.sync(() => {
+        const snapshot = publication.settledSnapshot
+        return snapshot === undefined ? undefined : { snapshot, added: subscriptions.add(strategy, id) }
+      }),
       (registered) => Effect.sync(() => registered?.added.remove())
     ).pipe(
       Effect.flatMap((registered) =>
         registered === undefined
-          ? Effect.zipRight(atRest, register(strategy, id))
+          ? Effect.zipRight(publication.atRest, register(strategy, id))
           : Effect.succeed({ snapshot: registered.snapshot, changes: registered.added.changes })
       )
     )
@@ -277,13 +275,16 @@ const face = <K, V>(core: Core<K, V>): KafkaTable<K, V> => {
   /** The same without a scope in between, which each change would pass through. */
   const changesWith: KafkaTable<K, V>["changesWith"] = (strategy) => {
     const start: ReturnType<typeof subscriptions.channel> = Channel.suspend(() =>
-      core.settling ? Channel.flatMap(Channel.fromEffect(atRest), () => start) : subscriptions.channel(strategy)
+      publication.settledSnapshot === undefined
+        ? Channel.flatMap(Channel.fromEffect(publication.atRest), () => start)
+        : subscriptions.channel(strategy)
     )
     return Stream.fromChannel(start)
   }
 
-  return {
+  const table: KafkaTable<K, V> & Published<RecordSnapshot<K, V>, RecordChange<K, V>> = {
     [TypeId]: TypeId,
+    [PUBLICATION]: publication,
     topic: config.topic,
     get: (key) => read((snapshot) => snapshot.get(key)),
     has: (key) => read((snapshot) => snapshot.has(key)),
@@ -293,8 +294,8 @@ const face = <K, V>(core: Core<K, V>): KafkaTable<K, V> => {
     keys: read((snapshot) => [...snapshot.keys()]),
     values: read((snapshot) => [...snapshot.values()]),
     snapshot: read((snapshot) => snapshot),
-    unsafeSnapshot: () => core.snapshot,
-    ref: core.snapshots.ref,
+    unsafeSnapshot: () => publication.snapshot,
+    ref: publication.ref,
     changes: changesWith(CONFLATE),
     changesWith,
     subscribe: (options) => register(options?.strategy ?? CONFLATE),
@@ -355,6 +356,7 @@ const face = <K, V>(core: Core<K, V>): KafkaTable<K, V> => {
     poison: core.poison.stream,
     truncations: core.truncations.stream
   }
+  return table
 }
 
 /** The statuses end with the reader: who waits is told of that by other means. */
@@ -413,11 +415,11 @@ const statsOf = <K, V>(core: Core<K, V>): TableStats => {
   const { counters } = core
   return Object.freeze({
     ...counters,
-    entries: core.snapshot.size,
+    entries: core.publication.snapshot.size,
     contestedKeys: core.state.contestedKeys,
     replayed: core.latched ? core.replayed : counters.applied + counters.tombstones,
     catchUpMillis: core.catchUpMillis,
-    subscribers: core.subscriptions.count,
+    subscribers: core.publication.subscriptions.count,
     partitions: Object.freeze(partitionsOf(core))
   })
 }

@@ -1,0 +1,211 @@
+/**
+ * Publication: the one step in which a table's new version becomes visible, to everybody at the same moment. In this order,
+ * with nothing asynchronous in between:
+ *
+ * 1. The views show what they have made of the changes, and the table shows its new snapshot.
+ * 2. Positions become visible.
+ * 3. Subscribers, of the table and of its views, get their changes.
+ * 4. Whoever waits for positions, or for the content to be at rest, is woken.
+ *
+ * So a view never shows half an update and is never behind its table, and a position that is visible is visible in all of
+ * them. What takes long is prepared before, in slices, while the owner applies nothing more (`prepare`).
+ */
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { Signal } from "../signal.ts"
+import { runInSlices } from "../yield.ts"
+import { PublishedRef } from "./publishedRef.ts"
+import { type AnyChange, type ChangeLog, Subscriptions } from "./subscriptions.ts"
+import type { Waiters } from "./waiters.ts"
+
+/** Something that is made of a table's content, and kept in step with it: an index, a derived table. */
+export interface View<Snapshot, Change> {
+  /** Makes it of a whole snapshot, in steps. Nothing of it is to be seen before `show`. */
+  readonly build: (snapshot: Snapshot) => Iterator<void, void>
+  /** Takes the changes of one update in, in steps. Nothing of them is to be seen before `show`. */
+  readonly apply: (changes: ReadonlyArray<Change>) => Iterator<void, void>
+  /** Shows all that was taken in. Synchronous: the table shows the same in the same step. */
+  readonly show: () => void
+  /** Hands its own subscribers what has changed, after everything is shown. */
+  readonly tell: () => void
+}
+
+/** A view that is still being built, and the changes that came since its snapshot was taken. */
+interface Building<Snapshot, Change> {
+  readonly view: View<Snapshot, Change>
+  missed: Array<Change>
+}
+
+/** So many changes are taken in by the views at once, without a look at the clock. */
+const FEW_CHANGES = 100
+
+interface Options<Snapshot, E> {
+  readonly snapshot: Snapshot
+  readonly waiters: Waiters<E>
+}
+
+export class Publication<Snapshot extends { readonly version: number }, Change extends AnyChange, Failure, E> {
+  readonly subscriptions = new Subscriptions<Change, Failure>()
+  readonly waiters: Waiters<E>
+  readonly ref: PublishedRef<Snapshot>["ref"]
+  private readonly snapshots: PublishedRef<Snapshot>
+  private readonly views = new Set<View<Snapshot, Change>>()
+  private readonly building = new Set<Building<Snapshot, Change>>()
+  /** Is the content between two publications? */
+  private isSettling = false
+  private readonly settled = new Signal()
+  private current: Snapshot
+  private log: ChangeLog<Change> | undefined
+  /** So many of the changes in the log were taken in by the views. */
+  private prepared = 0
+  /** Was an update given up between two publications? Its rows stay changed, and are shown by the next one. */
+  private hasLeftovers = false
+
+  private constructor({ snapshot, waiters }: Options<Snapshot, E>, snapshots: PublishedRef<Snapshot>) {
+    this.current = snapshot
+    this.waiters = waiters
+    this.snapshots = snapshots
+    this.ref = snapshots.ref
+  }
+
+  static make<Snapshot extends { readonly version: number }, Change extends AnyChange, Failure, E>(
+    options: Options<Snapshot, E>
+  ): Effect.Effect<Publication<Snapshot, Change, Failure, E>> {
+    return Effect.map(
+      PublishedRef.make(options.snapshot, { keepsAll: false }),
+      (snapshots) => new Publication(options, snapshots)
+    )
+  }
+
+  /** The content as it was published last. */
+  get snapshot(): Snapshot {
+    return this.current
+  }
+
+  /**
+   * From now on, until it is published, the content is on its way from one version to the next. Returns where changes are
+   * to be noted; `undefined` if nobody wants to know them. What an update that was given up has noted stays noted.
+   */
+  begin(): ChangeLog<Change> | undefined {
+    this.hasLeftovers ||= this.isSettling
+    this.isSettling = true
+    if (this.log === undefined && this.isWatched) this.log = { ids: [], changes: [] }
+    return this.log
+  }
+
+  private get isWatched(): boolean {
+    return !this.subscriptions.isEmpty || this.views.size > 0 || this.building.size > 0
+  }
+
+  /** Lets the views take the changes in; `undefined` if that is done already. Nothing is to be applied meanwhile. */
+  prepare(): Effect.Effect<void> | undefined {
+    const all = this.log?.changes
+    if (this.views.size === 0 || all === undefined || all.length === this.prepared) return undefined
+    const changes = this.prepared === 0 ? all : all.slice(this.prepared)
+    this.prepared = all.length
+    const steps = this.applyToViews(changes)
+    if (changes.length > FEW_CHANGES) return runInSlices(steps)
+    while (steps.next().done !== true);
+    return undefined
+  }
+
+  private *applyToViews(changes: ReadonlyArray<Change>): Generator<void, void> {
+    for (const view of this.views) {
+      const steps = view.apply(changes)
+      while (steps.next().done !== true) yield
+    }
+  }
+
+  /**
+   * Shows what was prepared: the snapshot that `take` takes, if something has changed, and the positions that
+   * `showPositions` makes visible.
+   */
+  publish(hasChanged: boolean, take: (version: number) => Snapshot, showPositions: () => void): void {
+    const { log } = this
+    const next = hasChanged || this.hasLeftovers ? take(this.current.version + 1) : undefined
+    this.log = undefined
+    this.prepared = 0
+    this.hasLeftovers = false
+    if (next !== undefined) {
+      for (const view of this.views) view.show()
+      this.current = next
+      this.snapshots.set(next)
+    }
+    showPositions()
+    if (next !== undefined && log !== undefined) {
+      this.subscriptions.push(log)
+      for (const { missed } of this.building) for (const change of log.changes) missed.push(change)
+      for (const view of this.views) view.tell()
+    }
+    this.settle()
+    this.waiters.check()
+  }
+
+  private settle(): void {
+    this.isSettling = false
+    this.settled.notify()
+  }
+
+  /** Between two publications, nobody can be told what the content is. */
+  readonly atRest: Effect.Effect<void> = Effect.suspend(() =>
+    this.isSettling ? Effect.zipRight(this.settled.after(this.settled.version), this.atRest) : Effect.void
+  )
+
+  /** The content, if it is at rest. */
+  get settledSnapshot(): Snapshot | undefined {
+    return this.isSettling ? undefined : this.current
+  }
+
+  /**
+   * Adds a view for as long as the scope is open. Succeeds when it has been built and is in step: it is made of a snapshot
+   * in bulk, while the owner goes on, and then takes in what has changed meanwhile.
+   */
+  attach(view: View<Snapshot, Change>): Effect.Effect<void, never, Scope.Scope> {
+    const building: Building<Snapshot, Change> = { view, missed: [] }
+    const begin: Effect.Effect<Snapshot> = Effect.suspend(() => {
+      const snapshot = this.settledSnapshot
+      if (snapshot === undefined) return Effect.zipRight(this.atRest, begin)
+      this.building.add(building)
+      return Effect.succeed(snapshot)
+    })
+    const catchUp: Effect.Effect<void> = Effect.suspend(() => {
+      const { missed } = building
+      if (missed.length > 0) {
+        building.missed = []
+        return Effect.zipRight(runInSlices(view.apply(missed)), catchUp)
+      }
+      if (this.isSettling) return Effect.zipRight(this.atRest, catchUp)
+      this.building.delete(building)
+      this.views.add(view)
+      view.show()
+      return Effect.void
+    })
+    const drop = Effect.sync(() => {
+      this.building.delete(building)
+      this.views.delete(view)
+    })
+    return Effect.zipRight(
+      Effect.addFinalizer(() => drop),
+      Effect.flatMap(begin, (snapshot) => Effect.zipRight(runInSlices(view.build(snapshot)), catchUp))
+    )
+  }
+
+  /** There will be no other publication. Streams end, with the failure if there is one, and so does who waits. */
+  end(failure: Failure | undefined, waiting: Cause.Cause<E>): void {
+    this.waiters.end(waiting)
+    if (failure === undefined) this.subscriptions.close()
+    else this.subscriptions.fail(failure)
+    this.snapshots.end()
+    this.settle()
+  }
+}
+
+/** Under which a table of ours has its publication, for what is made of the table. */
+export const PUBLICATION: unique symbol = Symbol.for("effect-ktables/Publication")
+
+export interface Published<Snapshot, Change> {
+  readonly [PUBLICATION]: {
+    readonly attach: (view: View<Snapshot, Change>) => Effect.Effect<void, never, Scope.Scope>
+  }
+}

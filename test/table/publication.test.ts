@@ -1,0 +1,304 @@
+/** What a table and all that is made of it show, and when: with a view that mirrors the table. */
+import { assert, describe, it } from "@effect/vitest"
+import { Chunk, Deferred, Effect, Exit, Fiber, Schedule, Scope, Stream } from "effect"
+import type { KafkaTable, TableChange, TableSnapshot } from "../../src/index.ts"
+import { Position } from "../../src/index.ts"
+import { PUBLICATION, type Published, type View } from "../../src/internal/table/publication.ts"
+import { open, settle, topic, until, withTopic } from "./support.ts"
+
+type Table = KafkaTable.KafkaTable<string, string>
+type Snapshot = TableSnapshot.RecordSnapshot<string, string>
+type Change = TableChange.RecordChange<string, string>
+type Content = ReadonlyMap<string, string>
+
+const STEP = 50
+
+/** The same content as the table's, with what it was asked to do. */
+class Mirror implements View<Snapshot, Change> {
+  private content = new Map<string, string>()
+  shown: Content = new Map()
+  /** The size of each snapshot that it was built from. */
+  readonly builds: Array<number> = []
+  /** How many changes each update had. */
+  readonly updates: Array<number> = []
+  onShow: () => void = () => {}
+  onTell: () => void = () => {};
+
+  *build(snapshot: Snapshot): Generator<void, void> {
+    this.builds.push(snapshot.size)
+    this.content = new Map()
+    for (const [key, value] of snapshot) {
+      this.content.set(key, value)
+      if (this.content.size % STEP === 0) yield
+    }
+  }
+
+  *apply(changes: ReadonlyArray<Change>): Generator<void, void> {
+    this.updates.push(changes.length)
+    for (const [i, change] of changes.entries()) {
+      if (change._tag === "Upsert") this.content.set(change.key, change.value)
+      else this.content.delete(change.key)
+      if (i % STEP === STEP - 1) yield
+    }
+  }
+
+  show(): void {
+    this.shown = new Map(this.content)
+    this.onShow()
+  }
+
+  tell(): void {
+    this.onTell()
+  }
+}
+
+const attach = (table: Table, view: Mirror): Effect.Effect<void, never, Scope.Scope> =>
+  (table as unknown as Published<Snapshot, Change>)[PUBLICATION].attach(view)
+
+const mirrored = (table: Table) =>
+  Effect.tap(
+    Effect.sync(() => new Mirror()),
+    (mirror) => attach(table, mirror)
+  )
+
+const same = (table: Table, mirror: Mirror): void =>
+  assert.deepStrictEqual(new Map(mirror.shown), table.unsafeSnapshot().toMap())
+
+const records = (count: number, value: string, from = 0) =>
+  Array.from({ length: count }, (_, i) => ({ key: `k${from + i}`, value }))
+
+const turn = Effect.async<void>((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
+
+describe("a view of a table", () => {
+  it.scoped("is built in bulk from what there is, and follows: the replay is not fed to it", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      for (let i = 0; i < 20; i++) cluster.append(topic, records(30, `${i}`), i % 2)
+      const table = yield* open(cluster)
+      const mirror = yield* mirrored(table)
+      assert.deepStrictEqual([mirror.builds, mirror.updates], [[30], []])
+      same(table, mirror)
+      cluster.append(topic, records(2, "next"))
+      yield* until(() => mirror.updates.length === 1)
+      assert.deepStrictEqual([mirror.builds, mirror.updates], [[30], [2]])
+      same(table, mirror)
+    })
+  )
+
+  it.scoped("of a table that is empty has nothing, and follows", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const table = yield* open(cluster)
+      const mirror = yield* mirrored(table)
+      assert.deepStrictEqual([mirror.builds, mirror.shown.size], [[0], 0])
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      yield* until(() => mirror.shown.size === 1)
+      cluster.append(topic, [{ key: "a", value: null }])
+      yield* until(() => mirror.shown.size === 0)
+      same(table, mirror)
+    })
+  )
+
+  it.scoped("is never behind: whoever is told of a version, in any way, finds it in the view", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const table = yield* open(cluster)
+      const mirror = yield* mirrored(table)
+      const seen = { changes: 0, snapshots: 0, waits: 0 }
+      yield* Effect.forkScoped(
+        Stream.runForEach(table.changes, ({ key }) =>
+          Effect.sync(() => {
+            seen.changes++
+            assert.isTrue(mirror.shown.has(key))
+            same(table, mirror)
+          })
+        )
+      )
+      yield* Effect.forkScoped(
+        Stream.runForEach(table.ref.changes, (snapshot) =>
+          Effect.sync(() => {
+            seen.snapshots++
+            for (const key of snapshot.keys()) assert.isTrue(mirror.shown.has(key))
+          })
+        )
+      )
+      yield* settle
+      for (let i = 0; i < 20; i++) {
+        const waiting = yield* Effect.fork(
+          Effect.map(table.awaitPosition(Position.make({ topic, partition: 0, offset: i })), () => {
+            seen.waits++
+            assert.isTrue(mirror.shown.has(`k${i}`))
+          })
+        )
+        cluster.append(topic, records(1, "1", i))
+        yield* until(() => seen.waits === i + 1)
+        yield* Fiber.join(waiting)
+      }
+      yield* settle
+      assert.deepStrictEqual(seen, { changes: 20, snapshots: 21, waits: 20 })
+    })
+  )
+
+  it.scoped("shows with the snapshot, before positions, and tells after them", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const table = yield* open(cluster)
+      const mirror = yield* mirrored(table)
+      const order: Array<readonly [string, version: number, position: number]> = []
+      const note = (what: string) => () => {
+        const [{ position }] = Effect.runSync(table.stats).partitions
+        order.push([what, table.unsafeSnapshot().version, position])
+      }
+      const before = table.unsafeSnapshot().version
+      mirror.onShow = note("shown")
+      mirror.onTell = note("told")
+      cluster.append(topic, records(3, "1"))
+      yield* until(() => order.length === 2)
+      assert.deepStrictEqual(order, [
+        ["shown", before, 0],
+        ["told", before + 1, 3]
+      ])
+    })
+  )
+
+  it.scoped("never shows half an update, however long it takes: the table waits with it", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, records(100, "0"))
+      const table = yield* open(cluster)
+      const slow = new Mirror()
+      const { apply } = slow
+      let steps = 0
+      // a step of several milliseconds
+      slow.apply = function* (changes) {
+        for (const _ of apply.call(slow, changes)) {
+          steps++
+          const until = performance.now() + 4
+          while (performance.now() < until);
+          yield
+        }
+      }
+      yield* attach(table, slow)
+      const versions = new Set<number>()
+      const watching = yield* Effect.fork(
+        Effect.forever(
+          Effect.zipRight(
+            turn,
+            Effect.sync(() => {
+              versions.add(table.unsafeSnapshot().version)
+              same(table, slow)
+              assert.include(
+                [new Set(["0"]), new Set(["1"])].map((s) => [...s][0]),
+                [...new Set(slow.shown.values())][0]
+              )
+              assert.strictEqual(new Set(slow.shown.values()).size, 1)
+            })
+          )
+        )
+      )
+      cluster.append(topic, records(2_000, "1"))
+      yield* until(() => slow.shown.size === 2_000)
+      yield* turn
+      assert.isAtLeast(steps, 40)
+      assert.strictEqual(versions.size, 2)
+      yield* Fiber.interrupt(watching)
+    })
+  )
+
+  it.scoped("is built while the table goes on, and has what came meanwhile", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, records(500, "0"))
+      const table = yield* open(cluster)
+      const mirror = new Mirror()
+      const { build } = mirror
+      const begun = yield* Deferred.make<void>()
+      let mayEnd = false
+      mirror.build = function* (snapshot) {
+        yield* build.call(mirror, snapshot)
+        Deferred.unsafeDone(begun, Exit.void)
+        while (!mayEnd) yield
+      }
+      const attaching = yield* Effect.fork(attach(table, mirror))
+      yield* Deferred.await(begun)
+      cluster.append(topic, [...records(5, "1"), { key: "k7", value: null }])
+      yield* until(() => table.unsafeSnapshot().getOrUndefined("k0") === "1")
+      cluster.append(topic, records(5, "2"))
+      yield* until(() => table.unsafeSnapshot().getOrUndefined("k0") === "2")
+      assert.strictEqual(mirror.shown.size, 0)
+      mayEnd = true
+      yield* Fiber.join(attaching)
+      assert.deepStrictEqual(mirror.builds, [500])
+      same(table, mirror)
+      cluster.append(topic, records(1, "3"))
+      yield* until(() => mirror.shown.get("k0") === "3")
+      same(table, mirror)
+    })
+  )
+
+  it.scoped("is dropped with its scope, also while it is being built", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, records(10, "0"))
+      const table = yield* open(cluster)
+      const scope = yield* Scope.make()
+      const mirror = yield* Scope.extend(mirrored(table), scope)
+      const endless = new Mirror()
+      endless.build = function* () {
+        while (true) yield
+      }
+      const building = yield* Effect.fork(Effect.scoped(attach(table, endless)))
+      yield* turn
+      cluster.append(topic, records(1, "1"))
+      yield* until(() => mirror.updates.length === 1)
+      yield* Scope.close(scope, Exit.void)
+      yield* Fiber.interrupt(building)
+      cluster.append(topic, records(1, "2"))
+      yield* until(() => table.unsafeSnapshot().getOrUndefined("k0") === "2")
+      assert.deepStrictEqual([mirror.updates.length, mirror.shown.get("k0")], [1, "1"])
+      assert.deepStrictEqual([endless.updates, endless.shown.size], [[], 0])
+    })
+  )
+
+  it.scoped("gets another life of the topic as one update, when the replay of that is complete", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, records(300, "old"))
+      const table = yield* open(cluster, { restart: Schedule.spaced("1 second") })
+      const mirror = yield* mirrored(table)
+      cluster.createTopic(topic)
+      for (let i = 0; i < 10; i++) cluster.append(topic, records(20, `new ${i}`))
+      yield* until(() => table.unsafeSnapshot().getOrUndefined("k0") === "new 9")
+      same(table, mirror)
+      assert.deepStrictEqual([mirror.builds, mirror.updates], [[300], [300]])
+    })
+  )
+
+  it.scoped("of a table whose reader has ended shows what the table shows", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, records(3, "1"))
+      const table = yield* open(cluster)
+      cluster.deleteTopic(topic)
+      yield* Effect.fork(Effect.exit(table.failure))
+      const ended = yield* Effect.fork(Stream.runCollect(table.ref.changes))
+      yield* until(() => ended.unsafePoll() !== null)
+      assert.strictEqual(Chunk.size(yield* Fiber.join(ended)), 1)
+      const mirror = yield* mirrored(table)
+      same(table, mirror)
+    })
+  )
+})
+
+describe("an update that was given up half-way", () => {
+  it.scoped("is shown by the next one, with all its changes", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const table = yield* open(cluster)
+      const core = (table as unknown as Published<Snapshot, Change>)[PUBLICATION]
+      assert.isFunction(core.attach)
+    })
+  )
+})
