@@ -20,10 +20,8 @@ class ShortestFirst extends BaseSequencer {
       longest.set(key, Math.max(last, longest.get(key) ?? 0))
       return longest.get(key)!
     }
-    return files
-      .map((file) => [cost(file), file] as const)
-      .sort(([a], [b]) => a - b)
-      .map(([, file]) => file)
+    const sorted = files.map((file) => [cost(file), file] as const).sort(([a], [b]) => a - b)
+    return Promise.resolve(sorted.map(([, file]) => file))
   }
 }
 
