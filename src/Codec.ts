@@ -230,7 +230,7 @@ export const uint64: Codec<bigint> = internal.uint64
  * - Where the schema leaves it open (`Schema.Unknown`, `Schema.Object`, a declaration), a value that would not come back
  *   does not encode: `undefined`, a function, a bigint, a cycle, an instance of a class, a symbol as a name. Nor do `NaN`,
  *   an infinity or a hole in an array, which JSON would turn into `null`. A property that is undefined is left out, and
- *   `-0` is `0`.
+ *   `-0` is `0`. What `Schema.parseJson` makes text of is as open.
  * - `Schema.BigIntFromSelf` is a whole number in JSON, with all its digits, in both directions. `Schema.Number` is what
  *   `JSON.parse` makes of the digits: above 2^53 the nearest number.
  * - Where a schema keeps names that it does not know (a record, `Schema.Unknown`, excess properties), the name `__proto__`

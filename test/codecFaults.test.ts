@@ -1,6 +1,6 @@
 /** What is told of a record that does not decode: where it is wrong, and how; nothing that it holds. */
 import { assert, describe, it } from "@effect/vitest"
-import { Data, Effect, type ParseResult, Schema } from "effect"
+import { Data, Effect, type Option, ParseResult, Redacted, Schema } from "effect"
 import * as Codec from "effect-ktables/Codec"
 import { explain, kindOfPoison, parseErrorOf } from "../src/internal/codecIssue.ts"
 
@@ -23,6 +23,19 @@ interface Tree {
 const Tree: Schema.Schema<Tree> = Schema.Struct({
   name: Schema.NonEmptyString,
   children: Schema.Array(Schema.suspend((): Schema.Schema<Tree> => Tree))
+})
+
+interface Secrets {
+  readonly token: Redacted.Redacted
+  readonly next: Option.Option<Secrets>
+}
+interface EncodedSecrets {
+  readonly token: string
+  readonly next: EncodedSecrets | null
+}
+const Secrets: Schema.Schema<Secrets, EncodedSecrets> = Schema.Struct({
+  token: Schema.Redacted(Schema.String),
+  next: Schema.OptionFromNullOr(Schema.suspend((): Schema.Schema<Secrets, EncodedSecrets> => Secrets))
 })
 
 describe("the place of a fault", () => {
@@ -210,7 +223,21 @@ describe("an explanation", () => {
       [Schema.Redacted(Schema.Struct({ a: Schema.Int })), { a: "hunter2" }],
       [Schema.Struct({ o: Schema.OptionFromNullOr(Schema.Redacted(Schema.Int)) }), { o: "hunter2" }],
       [Schema.Record({ key: Schema.String, value: Schema.Redacted(Schema.Int) }), { a: "hunter2" }],
-      [Schema.Struct({ s: Schema.Redacted(Schema.String) }).pipe(Schema.filter(() => "hunter2")), { s: "hunter2" }]
+      [Schema.Struct({ s: Schema.Redacted(Schema.String) }).pipe(Schema.filter(() => "hunter2")), { s: "hunter2" }],
+      // a function that saw the secret speaks of another part
+      [
+        Schema.transformOrFail(User, Schema.Int, {
+          strict: true,
+          decode: (user, _, ast) => {
+            const type = new ParseResult.Type(ast, user, `of ${Redacted.value(user.token)}`)
+            return ParseResult.fail(new ParseResult.Pointer("name", user, type))
+          },
+          encode: (n, _, ast) => ParseResult.fail(new ParseResult.Type(ast, n))
+        }),
+        { name: "ann", token: "hunter2 is long enough" }
+      ],
+      [Secrets, { token: "hunter2", next: { token: ["hunter2"], next: null } }],
+      [Schema.Struct({ text: Schema.parseJson(User) }), { text: '{"name":"ann","token":"hunter2"}' }]
     ]
     for (const [schema, value] of secrets) {
       const error = failure(schema, value)

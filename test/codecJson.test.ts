@@ -268,9 +268,51 @@ describe("a schema that encodes to something which JSON does not have", () => {
     ["a name that is the prototype's", Schema.Struct({ ["__proto__"]: Schema.String }), "the name __proto__ does"],
     ["bigints beside numbers", Schema.Union(Schema.BigIntFromSelf, Schema.Int), "a bigint beside a number does"],
     [
+      "bigints beside numbers that are suspended",
+      Schema.Union(
+        Schema.BigIntFromSelf,
+        Schema.suspend(() => Schema.NullOr(Schema.Number))
+      ),
+      "a bigint beside a number does"
+    ],
+    [
+      "something suspended that becomes undefined",
+      Schema.Struct({ a: Schema.optional(Schema.suspend(() => Schema.OptionFromUndefinedOr(Schema.Int))) }),
+      "something else that becomes undefined does"
+    ],
+    [
+      "undefined beside a default",
+      Schema.Struct({ a: Schema.optionalWith(Schema.UndefinedOr(Schema.Int), { default: () => 5, exact: true }) }),
+      "undefined as a, beside what stands for none, does"
+    ],
+    [
+      "undefined in an Option",
+      Schema.Struct({ a: Schema.optionalWith(Schema.UndefinedOr(Schema.Int), { as: "Option", exact: true }) }),
+      "undefined as a, beside what stands for none, does"
+    ],
+    [
+      "undefined in a map that is a record",
+      Schema.MapFromRecord({ key: Schema.String, value: Schema.UndefinedOr(Schema.Int) }),
+      "undefined as a value of a map does"
+    ],
+    [
+      "undefined where names must be there",
+      Schema.Struct({ s: Schema.Struct({ a: Schema.UndefinedOr(Schema.Int) }) }).annotations({
+        parseOptions: { exact: true }
+      }),
+      "s: a, undefined and not optional, does"
+    ],
+    [
       "several",
       Schema.Struct({ a: Schema.DateFromSelf, b: Schema.URLFromSelf }),
-      "use Schema.URL; a: DateFromSelf does"
+      "use Schema.Date; b: URLFromSelf does"
+    ],
+    [
+      "beside what is made anew at each step",
+      Schema.typeSchema(
+        Schema.Struct({ next: Schema.suspend((): Schema.Schema<Node> => Node), at: Schema.DateFromSelf })
+      ),
+      "at: DateFromSelf does"
     ]
   ]
   it.each(cases)("%s", (_, schema, problem) => {
@@ -314,6 +356,112 @@ describe("a schema that encodes to something which JSON does not have", () => {
     assert.isUndefined(codec.problem)
     assert.strictEqual(textOf(Either.getOrThrow(encode(codec, { a: 1 }))), '{"a":1}')
     assert.include(refusal(encode(codec, { a: new Date() })), "an instance of Date")
+  })
+})
+
+describe("where undefined and a name that is missing are the same to a schema", () => {
+  const Int = Schema.Int
+  it.each([
+    ["a default", Schema.Struct({ a: Schema.optionalWith(Int, { default: () => 5 }) }), { a: 1 }],
+    ["an Option", Schema.Struct({ a: Schema.optionalWith(Int, { as: "Option" }) }), { a: Option.none() }],
+    ["null for none", Schema.Struct({ a: Schema.optionalWith(Int, { nullable: true }) }), {}],
+    ["names that must be there", Schema.Struct({ a: Int }).annotations({ parseOptions: { exact: true } }), { a: 1 }],
+    [
+      "names that must be there, elsewhere",
+      Schema.Struct({
+        a: Schema.Struct({ b: Int }).annotations({ parseOptions: { exact: true } }),
+        c: Schema.UndefinedOr(Int)
+      }),
+      { a: { b: 1 } }
+    ],
+    [
+      "undefined for none",
+      Schema.Struct({
+        a: Schema.optionalToRequired(Int, Schema.UndefinedOr(Int), {
+          decode: Option.getOrUndefined,
+          encode: Option.fromNullable
+        })
+      }),
+      { a: undefined }
+    ]
+  ] as ReadonlyArray<readonly [string, Schema.Schema.All, unknown]>)("%s comes back", (_, schema, value) => {
+    const codec = Codec.json(schema as Schema.Schema<unknown>)
+    assert.isUndefined(codec.problem)
+    const read = Either.getOrThrow(decode(codec, Either.getOrThrow(encode(codec, value))))
+    assert.isTrue(isSame(schema as AnySchema, read, value), inspect(read))
+  })
+})
+
+describe("a schema that is made anew at each step", () => {
+  interface Tree {
+    readonly name: string
+    readonly children: ReadonlyArray<Tree>
+  }
+  const Tree: Schema.Schema<Tree> = Schema.Struct({
+    name: Schema.String,
+    children: Schema.Array(Schema.suspend((): Schema.Schema<Tree> => Tree))
+  })
+  interface List {
+    readonly name: string
+    readonly next: Option.Option<List>
+  }
+  interface EncodedList {
+    readonly name: string
+    readonly next?: EncodedList | undefined
+  }
+  const List: Schema.Schema<List, EncodedList> = Schema.Struct({
+    name: Schema.String,
+    next: Schema.optionalWith(
+      Schema.suspend((): Schema.Schema<List, EncodedList> => List),
+      { as: "Option" }
+    )
+  })
+  const tree = { name: "a", children: [{ name: "b", children: [] }] }
+  it.each([
+    ["the types of another", Schema.typeSchema(Tree), tree],
+    ["what another encodes to", Schema.encodedSchema(Tree), tree],
+    ["what another encodes to, up to its filters", Schema.encodedBoundSchema(Tree), tree],
+    ["what is transformed", List, { name: "a", next: Option.some({ name: "b", next: Option.none() }) }]
+  ] as ReadonlyArray<readonly [string, Schema.Schema.All, unknown]>)("of %s", (_, schema, value) => {
+    const codec = Codec.json(schema as Schema.Schema<unknown>)
+    assert.isUndefined(codec.problem)
+    assert.deepStrictEqual(Either.getOrThrow(decode(codec, Either.getOrThrow(encode(codec, value)))), value)
+    // what is told of a failure depends on whether there is a secret anywhere in it
+    assert.strictEqual(refusal(decode(codec, bytes('{"name":1}'))), "name: Expected a string, actual a number")
+  })
+})
+
+describe("text that is JSON itself", () => {
+  const Inner = <A>(value: Schema.Schema<A>) => Schema.Struct({ a: Schema.parseJson(Schema.Struct({ v: value })) })
+  it.each([
+    ["a date", Schema.DateFromSelf, new Date(0)],
+    ["a map", Schema.MapFromSelf({ key: Schema.String, value: Schema.Int }), new Map([["hunter2", 1]])],
+    ["what is not finite", Schema.Number, NaN],
+    ["undefined in an array", Schema.Array(Schema.UndefinedOr(Schema.Int)), [undefined]],
+    ["an instance", Schema.Unknown, { at: new Date(0) }],
+    ["a bigint", Schema.BigIntFromSelf, 5n]
+  ] as ReadonlyArray<readonly [string, Schema.Schema<unknown>, unknown]>)("%s in it is refused", (_, schema, v) => {
+    const json = Codec.json(Inner(schema))
+    assert.match(refusal(encode(json, { a: { v } })), /^a: Expected (what comes back from JSON|parseJson), actual/)
+    assert.throws(() => json.encodeSync({ a: { v } }))
+    const text = Codec.string(Schema.parseJson(Schema.Struct({ v: schema })))
+    assert.match(refusal(encode(text, { v })), /^Expected (what comes back from JSON|parseJson), actual/)
+    const twice = Codec.string(Schema.compose(Schema.StringFromHex, Schema.parseJson(Schema.Struct({ v: schema }))))
+    assert.isTrue(Either.isLeft(encode(twice, { v })))
+  })
+
+  it("what comes back is written, also by a replacer and a reviver", () => {
+    const value = { a: { v: { b: [1, "x", null], c: undefined } } }
+    const codec = Codec.json(Inner(Schema.Unknown))
+    const written = Either.getOrThrow(encode(codec, value))
+    assert.strictEqual(textOf(written), '{"a":"{\\"v\\":{\\"b\\":[1,\\"x\\",null]}}"}')
+    const dates = Codec.string(
+      Schema.parseJson(Schema.Struct({ at: Schema.DateFromSelf }), {
+        reviver: (name, part: unknown) => (name === "at" ? new Date(part as string) : part)
+      })
+    )
+    const at = { at: new Date(5) }
+    assert.deepStrictEqual(Either.getOrThrow(decode(dates, Either.getOrThrow(encode(dates, at)))), at)
   })
 })
 

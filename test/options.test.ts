@@ -1,8 +1,8 @@
 /** What is said of options that are none. */
 import { assert, describe, it } from "@effect/vitest"
-import { Config, ConfigProvider, Deferred, Effect, Layer } from "effect"
+import { Config, ConfigProvider, Deferred, Effect, Layer, type Scope } from "effect"
 import { createServer } from "node:net"
-import { KafkaClient, KafkaTopic } from "../src/index.ts"
+import { Codec, KafkaClient, KafkaTable, KafkaTableWriter, KafkaTopic } from "../src/index.ts"
 import { nearest } from "../src/internal/nearest.ts"
 import { TABLE_OPTIONS } from "../src/internal/optionNames.ts"
 import { checkOptions } from "../src/internal/options.ts"
@@ -79,6 +79,95 @@ describe("unknown options", () => {
       )
       assert.include(message, `KafkaTopic of topic "my.flags": invalid options. partitions: must be`)
     })
+  )
+})
+
+describe("values that would be ignored in silence", () => {
+  const unfit = [null, NaN, 5, -1, "x", "false", "", Symbol("s"), 5n, [], () => 1, new Map(), new Date(0)]
+  const flags = (name: string) => [name, [...unfit, {}], "must be true or false"] as const
+  const objects = (name: string) => [name, [...unfit, true, Promise.resolve({})], "must be an object"] as const
+  const numbers = (name: string) =>
+    [name, [...unfit.filter((one) => one !== 5), {}, true, 1.5], "must be a whole"] as const
+  type Options = Record<string, unknown>
+  type Case = readonly [option: string, values: ReadonlyArray<unknown>, problem: string]
+  const modules: ReadonlyArray<
+    readonly [
+      string,
+      (options: Options) => Effect.Effect<unknown, unknown, KafkaClient.KafkaClient | Scope.Scope>,
+      ReadonlyArray<Case>
+    ]
+  > = [
+    [
+      "a table",
+      (options) => KafkaTable.make({ topic: "t", value: Codec.utf8, ...options }),
+      [
+        ...["ensureTopic", "headers", "checkCrcs", "logValues"].map(flags),
+        ...["fetch", "topicSettings", "topicSettings.configs"].map(objects),
+        ...["fetch.minBytes", "fetch.maxBytes", "fetch.maxPartitionBytes", "fetch.maxBatchBytes"].map(numbers),
+        ...["topicSettings.partitions", "topicSettings.replicationFactor"].map(numbers)
+      ]
+    ],
+    [
+      "a writer",
+      (options) => KafkaTableWriter.make({ topic: "t", value: Codec.utf8, ...options }),
+      [
+        ...["ensureTopic", "idempotent", "logValues"].map(flags),
+        objects("topicSettings"),
+        ...["maxBatchBytes", "maxRecordBytes", "maxQueued", "maxQueuedBytes"].map(numbers)
+      ]
+    ],
+    [
+      "a topic",
+      (options) => KafkaTopic.ensure({ topic: "t", ...options }),
+      [objects("configs"), numbers("partitions")]
+    ],
+    [
+      "a client",
+      (options) => KafkaClient.make({ brokers: ["b:1"], ...options }),
+      [objects("backoff"), ["clientId", [null, 5, {}], "must be text of at most"]]
+    ],
+    [
+      "a client in memory",
+      (options) => Layer.build(KafkaClient.layerMemory(options)),
+      [
+        ...["backoff", "topics", "topics.t", "topics.t.configs"].map(objects),
+        numbers("nodes"),
+        ["topics.t.partitions", [null, NaN, "x", 5n, Infinity, 1e12, 1.5, Symbol("s")], "must be whole, and not above"],
+        ["topics.t.replicationFactor", [null, NaN, "x", 1.5, Symbol("s")], "must be larger than 0"],
+        ["clientId", [null, 5, {}], "must be text of at most"]
+      ]
+    ]
+  ]
+  /** `a.b` is an option within an option. */
+  const optionOf = (path: string, value: unknown): Options =>
+    path.split(".").reduceRight<unknown>((inner, name) => ({ [name]: inner }), value) as Options
+
+  describe.each(modules)("of %s", (_, make, cases) => {
+    it.scoped.each(cases)("%s", ([option, values, problem]) =>
+      Effect.gen(function* () {
+        for (const value of values) {
+          const message = yield* problemsOf(
+            Effect.scoped(make(optionOf(option, value))).pipe(Effect.provide(KafkaClient.layerMemory()))
+          )
+          assert.include(message, `invalid options. ${option.replace(/^(topics\.t)\.(?!configs).*/, "$1")}: `)
+          assert.include(message, problem)
+        }
+      })
+    )
+  })
+
+  it.scoped("what they are, is taken", () =>
+    Effect.gen(function* () {
+      const options = {
+        topic: "t",
+        value: Codec.utf8,
+        ensureTopic: true,
+        logValues: true,
+        topicSettings: { configs: {} }
+      }
+      yield* KafkaTable.make({ ...options, headers: false, checkCrcs: false, fetch: Object.create(null) as object })
+      yield* KafkaTableWriter.make({ ...options, idempotent: false })
+    }).pipe(Effect.provide(KafkaClient.layerMemory({ topics: {}, backoff: {}, clientId: "" })))
   )
 })
 

@@ -12,6 +12,7 @@ import { holdsSecretPart, kindOfValue } from "./codecFaults.ts"
 import * as issue from "./codecIssue.ts"
 import { compileScanner } from "./jsonScanner.ts"
 import { compileProtoFinder, jsonFormOf, withExactIntegers, type ProtoFinder } from "./jsonSchema.ts"
+import { withCheckedTexts } from "./jsonTexts.ts"
 import {
   readJson,
   readJsonWithBigInts,
@@ -184,7 +185,7 @@ const fromSchema = <A, I>(
 ): Codec<A> => {
   const parse = ParseResult.decodeUnknown(schema)
   const decodeFast = compileDecoder(schema.ast)
-  const print = ParseResult.encode(schema)
+  const print = ParseResult.encode(Schema.make<A, I>(withCheckedTexts(schema.ast)))
   // what somebody threw may quote all that it was given
   const failure = (thrown: unknown) =>
     holdsSecretPart(schema.ast) ? issue.withoutValues(issue.parseErrorOf(thrown)) : issue.parseErrorOf(thrown)

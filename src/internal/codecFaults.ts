@@ -8,6 +8,7 @@ import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as AST from "effect/SchemaAST"
 import { foreignText } from "./foreignText.ts"
+import { somePart } from "./schemaParts.ts"
 
 /** One thing that is wrong with a value. */
 export interface Fault {
@@ -82,9 +83,12 @@ export const faultsOfIssue = (issue: ParseResult.ParseIssue): Faults => {
         break
       }
       case "Refinement":
-      case "Transformation":
-        visits.push({ ...visit, issue: issue.issue })
+      case "Transformation": {
+        // a function of the schema's saw all of the value, and may speak of any part of it wherever it points to
+        const isOwnWord = issue.kind === "Predicate" || issue.kind === "Transformation"
+        visits.push({ ...visit, issue: issue.issue, isSecret: visit.isSecret || (isOwnWord && visit.holdsSecret) })
         break
+      }
       case "Missing":
         tell(visit, "is missing")
         break
@@ -185,46 +189,11 @@ const isSecretPart = (ast: AST.AST): boolean =>
       Option.exists(AST.getTypeConstructorAnnotation(ast), ({ _tag }) => _tag === "effect/Redacted")
 
 /**
- * Is there something in it that the schema calls secret?
+ * Is there something in it that the schema calls secret? Where it cannot be told, there may be.
  *
  * @internal
  */
-export const holdsSecretPart = once((ast: AST.AST): boolean => {
-  const seen = new Set<AST.AST>()
-  const parts = [ast]
-  for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
-    if (seen.has(part)) continue
-    seen.add(part)
-    if (isSecretPart(part)) return true
-    parts.push(...partsOf(part))
-  }
-  return false
-})
-
-/** The parts that a schema's part is made of. */
-const partsOf = (ast: AST.AST): ReadonlyArray<AST.AST> => {
-  switch (ast._tag) {
-    case "TypeLiteral":
-      return [
-        ...ast.propertySignatures.map(({ type }) => type),
-        ...ast.indexSignatures.flatMap(({ parameter, type }): ReadonlyArray<AST.AST> => [parameter, type])
-      ]
-    case "TupleType":
-      return [...ast.elements, ...ast.rest].map(({ type }) => type)
-    case "Union":
-      return ast.types
-    case "Refinement":
-      return [ast.from]
-    case "Transformation":
-      return [ast.from, ast.to]
-    case "Suspend":
-      return [ast.f()]
-    case "Declaration":
-      return ast.typeParameters
-    default:
-      return []
-  }
-}
+export const holdsSecretPart = once((ast: AST.AST): boolean => somePart(ast, isSecretPart) ?? true)
 
 /** What a schema's own formatter has to say of the innermost part of an issue. It may quote all of the value. */
 const wordsOf = (issue: ParseResult.ParseIssue, names: ReadonlyArray<PropertyKey>): string => {

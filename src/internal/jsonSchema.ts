@@ -9,6 +9,7 @@ import * as AST from "effect/SchemaAST"
 import { HIDDEN, kindOfType } from "./codecFaults.ts"
 import { foreignText } from "./foreignText.ts"
 import { PROTO } from "./schemaDecoder.ts"
+import { mapParts, SeenParts, suspended } from "./schemaParts.ts"
 
 export interface JsonForm {
   /** What does not come back, and what to use instead: nothing can be written then. */
@@ -55,6 +56,8 @@ const TRANSFORM = "a schema that transforms it from something that JSON has"
 interface Visit {
   readonly ast: AST.AST
   readonly path: string
+  /** Whether names must be there, also those of what may be undefined. */
+  readonly isExact: boolean
 }
 
 /** Looks at all that a schema encodes to. A schema may refer to itself. */
@@ -63,17 +66,21 @@ export const jsonFormOf = (schema: AST.AST): JsonForm => {
   let isOpen = false
   let hasOpenNames = false
   let hasBigInts = false
-  const seen = new Set<AST.AST>()
-  const visits: Array<Visit> = [{ ast: schema, path: "" }]
-  for (let visit = visits.pop(); visit !== undefined; visit = visits.pop()) {
-    const { ast, path } = visit
-    if (seen.has(ast)) continue
-    seen.add(ast)
+  const seen = { true: new SeenParts(), false: new SeenParts() }
+  const visits: Array<Visit> = [{ ast: schema, path: "", isExact: false }]
+  // a list that grows: what is near is looked at before what has no end
+  for (const { ast, isExact: isExactAbove, path } of visits) {
+    const options = AST.getParseOptionsAnnotation(ast)
+    const isExact = Option.getOrElse(
+      Option.flatMapNullable(options, ({ exact }) => exact),
+      () => isExactAbove
+    )
+    if (!seen[`${isExact}`].add(ast)) continue
     const refuse = (what: string, instead: string) =>
       problems.push(`${path === "" ? "" : `${path}: `}${what} does not come back from JSON; use ${instead}`)
-    const at = (part: AST.AST, name: string) => visits.push({ ast: part, path: `${path}${name}` })
+    const at = (part: AST.AST, name: string) => visits.push({ ast: part, path: `${path}${name}`, isExact })
     // a part may keep properties that the schema does not know
-    if (Option.isSome(AST.getParseOptionsAnnotation(ast))) isOpen = true
+    if (Option.isSome(options)) isOpen = true
     switch (ast._tag) {
       case "Declaration": {
         const name = Option.getOrElse(AST.getIdentifierAnnotation(ast), () => kindOfType(ast))
@@ -105,17 +112,19 @@ export const jsonFormOf = (schema: AST.AST): JsonForm => {
         isOpen = true
         break
       case "Refinement":
-      case "Transformation":
         at(ast.from, "")
         break
-      case "Suspend":
-        try {
-          at(ast.f(), "")
-        } catch {
-          // it refers to what is not there yet, as its module is still being read
-          isOpen = true
-        }
+      case "Transformation":
+        for (const what of confusesUndefined(ast)) refuse(what, OR_NULL)
+        at(ast.from, "")
         break
+      case "Suspend": {
+        const types = suspended(ast)
+        // it refers to what is not there yet
+        if (types.length === 0) isOpen = true
+        for (const type of types) at(type, "")
+        break
+      }
       case "Union":
         if (ast.types.some(isBigInt) && ast.types.some(isNumber)) {
           refuse("a bigint beside a number", "one of the two, as JSON has only one kind of number")
@@ -132,6 +141,7 @@ export const jsonFormOf = (schema: AST.AST): JsonForm => {
         for (const { isOptional, name, type } of ast.propertySignatures) {
           const text = foreignText(String(name))
           if (isOptional && becomesUndefined(type)) refuse("something else that becomes undefined", OR_NULL)
+          if (isExact && !isOptional && isUndefined(type)) refuse(`${text}, undefined and not optional,`, OR_NULL)
           if (typeof name === "symbol") refuse(`the symbol ${text} as a name`, "a string")
           else if (name === PROTO) refuse(`the name ${PROTO}`, "another name")
           at(type, path === "" ? text : `.${text}`)
@@ -145,6 +155,7 @@ export const jsonFormOf = (schema: AST.AST): JsonForm => {
         break
     }
   }
+  if (seen.true.hasGaps || seen.false.hasGaps) isOpen = true
   return {
     problem: problems.length === 0 ? undefined : problems.join("; "),
     isOpen,
@@ -153,42 +164,69 @@ export const jsonFormOf = (schema: AST.AST): JsonForm => {
   }
 }
 
+/** Where a name that is left out, as it is undefined, would be read as something else. */
+const confusesUndefined = ({ from, to, transformation }: AST.Transformation): ReadonlyArray<string> => {
+  if (!AST.isTypeLiteral(from)) return []
+  if (AST.isDeclaration(to)) {
+    // of a record that becomes a map
+    const isLeftOut = from.indexSignatures.some(({ type }) => isUndefined(type))
+    return isLeftOut ? ["undefined as a value of a map"] : []
+  }
+  if (transformation._tag !== "TypeLiteralTransformation" || !AST.isTypeLiteral(to)) return []
+  return transformation.propertySignatureTransformations.flatMap((step) => {
+    const encoded = from.propertySignatures.find(({ name }) => name === step.from)
+    const decoded = to.propertySignatures.find(({ name }) => name === step.to)
+    if (encoded?.isOptional !== true || decoded?.isOptional !== false || !isUndefined(encoded.type)) return []
+    // itself, or in an Option
+    const { type } = decoded
+    const isAlsoUndefined = isUndefined(type) || (AST.isDeclaration(type) && type.typeParameters.some(isUndefined))
+    return isAlsoUndefined ? [`undefined as ${foreignText(String(step.to))}, beside what stands for none,`] : []
+  })
+}
+
 /**
  * Does it make undefined of something else? Left out where a name may be missing, that would be read as a name that is
  * missing. Undefined itself may be.
  */
-const becomesUndefined = (ast: AST.AST): boolean => {
-  switch (ast._tag) {
-    case "Transformation":
-      return isUndefined(ast.from)
-    case "Refinement":
-      return becomesUndefined(ast.from)
-    case "Union":
-      return ast.types.some(becomesUndefined)
-    default:
-      return false
+const becomesUndefined = (ast: AST.AST): boolean =>
+  innerTypes(ast).some((type) => AST.isTransformation(type) && isUndefined(type.from))
+
+const isUndefined = (ast: AST.AST): boolean =>
+  encodedTypes(ast).some((type) => AST.isUndefinedKeyword(type) || AST.isVoidKeyword(type))
+
+/** What it is one of: the members of unions, also of those that are suspended or filtered. */
+const innerTypes = (ast: AST.AST): ReadonlyArray<AST.AST> => within(ast, (type) => AST.isRefinement(type))
+
+/** What it encodes to one of, where that is no object. */
+const encodedTypes = (ast: AST.AST): ReadonlyArray<AST.AST> =>
+  within(ast, (type) => AST.isRefinement(type) || AST.isTransformation(type))
+
+const within = (
+  ast: AST.AST,
+  hasFrom: (type: AST.AST) => type is AST.Refinement | AST.Transformation
+): ReadonlyArray<AST.AST> => {
+  const seen = new SeenParts()
+  const found: Array<AST.AST> = []
+  const types = [ast]
+  for (const type of types) {
+    if (!seen.add(type)) continue
+    if (AST.isUnion(type)) types.push(...type.types)
+    else if (AST.isSuspend(type)) types.push(...suspended(type))
+    else if (hasFrom(type)) types.push(type.from)
+    else found.push(type)
   }
+  return found
 }
 
-const isUndefined = (ast: AST.AST): boolean => {
-  const from = encoded(ast)
-  return AST.isUndefinedKeyword(from) || AST.isVoidKeyword(from) || (AST.isUnion(from) && from.types.some(isUndefined))
-}
+const isBigInt = (ast: AST.AST): boolean => encodedTypes(ast).some(AST.isBigIntKeyword)
 
-/** What a part encodes to, where it is no object and refers to nothing. */
-const encoded = (ast: AST.AST): AST.AST =>
-  AST.isTransformation(ast) || AST.isRefinement(ast) ? encoded(ast.from) : ast
-
-const isBigInt = (ast: AST.AST): boolean => AST.isBigIntKeyword(encoded(ast))
-
-const isNumber = (ast: AST.AST): boolean => {
-  const from = encoded(ast)
-  return (
-    AST.isNumberKeyword(from) ||
-    (AST.isLiteral(from) && typeof from.literal === "number") ||
-    (AST.isEnums(from) && from.enums.some(([, value]) => typeof value === "number"))
+const isNumber = (ast: AST.AST): boolean =>
+  encodedTypes(ast).some(
+    (type) =>
+      AST.isNumberKeyword(type) ||
+      (AST.isLiteral(type) && typeof type.literal === "number") ||
+      (AST.isEnums(type) && type.enums.some(([, value]) => typeof value === "number"))
   )
-}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // bigints
@@ -223,58 +261,24 @@ const exactNumber = Schema.transformOrFail(WholeNumber, Schema.Number, {
   encode: (value) => ParseResult.succeed(value)
 }).ast as AST.Transformation
 
+const annotated = ({ from, to, transformation, annotations }: AST.Transformation, ast: AST.AST) =>
+  new AST.Transformation(from, to, transformation, { ...annotations, ...ast.annotations })
+
 /** The same schema, with bigints and numbers that are encoded to what is read and written as whole numbers. */
-export const withExactIntegers = (schema: AST.AST): AST.AST => {
-  const known = new Map<AST.AST, AST.AST>()
-  const exact = (ast: AST.AST): AST.AST => {
-    const found = known.get(ast)
-    if (found !== undefined) return found
-    const made = make(ast)
-    known.set(ast, made)
-    return made
-  }
-  const withAnnotations = ({ from, to, transformation, annotations }: AST.Transformation, ast: AST.AST) =>
-    new AST.Transformation(from, to, transformation, { ...annotations, ...ast.annotations })
-  const make = (ast: AST.AST): AST.AST => {
+export const withExactIntegers = (schema: AST.AST): AST.AST =>
+  mapParts(schema, (ast, mapped) => {
     switch (ast._tag) {
       case "BigIntKeyword":
-        return withAnnotations(exactBigInt, ast)
+        return annotated(exactBigInt, ast)
       case "NumberKeyword":
-        return withAnnotations(exactNumber, ast)
-      case "Refinement":
-        return new AST.Refinement(exact(ast.from), ast.filter, ast.annotations)
+        return annotated(exactNumber, ast)
       case "Transformation":
-        return new AST.Transformation(exact(ast.from), ast.to, ast.transformation, ast.annotations)
-      case "Suspend":
-        return new AST.Suspend(() => exact(ast.f()), ast.annotations)
-      case "Union":
-        return AST.Union.make(ast.types.map(exact), ast.annotations)
-      case "TupleType":
-        return new AST.TupleType(
-          ast.elements.map(
-            ({ annotations, isOptional, type }) => new AST.OptionalType(exact(type), isOptional, annotations)
-          ),
-          ast.rest.map(({ annotations, type }) => new AST.Type(exact(type), annotations)),
-          ast.isReadonly,
-          ast.annotations
-        )
-      case "TypeLiteral":
-        return new AST.TypeLiteral(
-          ast.propertySignatures.map(
-            ({ annotations, isOptional, isReadonly, name, type }) =>
-              new AST.PropertySignature(name, exact(type), isOptional, isReadonly, annotations)
-          ),
-          ast.indexSignatures.map(
-            ({ isReadonly, parameter, type }) => new AST.IndexSignature(parameter, exact(type), isReadonly)
-          ),
-          ast.annotations
-        )
+        // what it makes of them is no affair of the text
+        return new AST.Transformation(mapped(ast.from), ast.to, ast.transformation, ast.annotations)
       default:
-        return ast
+        return undefined
     }
-  }
-  return exact(schema)
-}
+  })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // names

@@ -205,6 +205,16 @@ const expectJson = (value: unknown, bigInts: boolean): void => {
   }
 }
 
+/** Whether JSON of the value comes back as an equal value, without bigints. */
+export const isWritable = (value: unknown): boolean => {
+  try {
+    expectJson(value, false)
+    return true
+  } catch {
+    return false
+  }
+}
+
 const expectArray = (array: ReadonlyArray<unknown>, bigInts: boolean): void => {
   // the prototype of arrays is one itself, also that of another realm
   if (!Array.isArray(Object.getPrototypeOf(array))) throw unwritable(kindOfInstance(array), array)

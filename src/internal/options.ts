@@ -14,6 +14,15 @@ const ALIASES = new Map([
   ["bootstrap.servers", "brokers"]
 ])
 
+/** Of a string in Kafka's protocol, in bytes. */
+const MAX_STRING = 32_767
+
+/** Whatever nobody can see or type, and half characters. */
+export const UNFIT = /[\p{Cc}\p{Cs}]/u
+
+/** With names of its own: a list, a Map, a Date or a Promise would be read as if it had none. */
+export const isObject = (value: unknown): value is object => Object.prototype.toString.call(value) === "[object Object]"
+
 /** Collects what is wrong with the options of one layer, to name all of it at once. Values never appear: names only. */
 export interface OptionCheck {
   readonly problem: (option: string, problem: string) => void
@@ -29,10 +38,15 @@ export interface OptionCheck {
   ) => void
   /** A duration above zero, in milliseconds. */
   readonly millis: (option: string, value: Duration.DurationInput | undefined, fallback: number) => number
-  /** A whole number of at least `min`. */
+  /** `true` or `false`; text that says so is neither. */
+  readonly flag: (option: string, value: boolean | undefined, fallback: boolean) => boolean
+  /** Options within an option; none, if it is something else. */
+  readonly object: <A extends object>(option: string, value: A | undefined) => Partial<A>
+  /** A whole number of at least `min`; `fallback` if it is none. */
   readonly integer: (option: string, value: number | undefined, fallback: number, min: number) => number
   readonly oneOf: <A extends string>(option: string, value: A | undefined, fallback: A, allowed: ReadonlyArray<A>) => A
   readonly topic: (value: string) => void
+  readonly clientId: (value: string | undefined) => string
   /** A codec that can be used; `example` is one that is right. */
   readonly codec: (option: string, value: unknown, example: string) => void
 }
@@ -69,12 +83,22 @@ export const checkOptions = <A>(
         if (!(millis > 0 && millis <= MAX)) problem(option, "must be a duration above zero, of at most 24 days")
         return millis
       },
+      flag: (option, value, fallback) => {
+        if (value === undefined) return fallback
+        if (typeof value !== "boolean") problem(option, "must be true or false")
+        return value
+      },
+      object: (option, value) => {
+        if (value === undefined) return {}
+        if (isObject(value)) return value
+        problem(option, "must be an object")
+        return {}
+      },
       integer: (option, value, fallback, min) => {
         if (value === undefined) return fallback
-        if (!Number.isSafeInteger(value) || value < min || value > MAX) {
-          problem(option, `must be a whole number from ${min} to ${MAX}`)
-        }
-        return value
+        if (Number.isSafeInteger(value) && value >= min && value <= MAX) return value
+        problem(option, `must be a whole number from ${min} to ${MAX}`)
+        return fallback
       },
       oneOf: (option, value, fallback, allowed) => {
         if (value === undefined) return fallback
@@ -85,6 +109,12 @@ export const checkOptions = <A>(
         if (typeof value !== "string" || value.trim() === "") return problem("topic", "must not be empty")
         if (/^[a-zA-Z0-9._-]{1,249}$/.test(value) && value !== "." && value !== "..") topic = value
         else problem("topic", "must be a legal topic name: 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'")
+      },
+      clientId: (value) => {
+        if (value === undefined) return "effect-ktables"
+        if (typeof value === "string" && !UNFIT.test(value) && Buffer.byteLength(value) <= MAX_STRING) return value
+        problem("clientId", `must be text of at most ${MAX_STRING} bytes, without control characters`)
+        return ""
       },
       codec: (option, value, example) => {
         if (!isCodec(value)) problem(option, `must be a Codec, such as ${example}`)

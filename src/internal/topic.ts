@@ -48,7 +48,7 @@ const read = (check: OptionCheck, topic: string, settings: TopicSettings, prefix
   const replicationFactor = check.integer(`${prefix}replicationFactor`, settings.replicationFactor, -1, 1)
   // the request has 16 bits for it
   if (replicationFactor > 0x7fff) check.problem(`${prefix}replicationFactor`, "must not be above 32767")
-  const configs = settings.configs ?? {}
+  const configs = check.object(`${prefix}configs`, settings.configs) as Readonly<Record<string, string>>
   for (const [name, value] of Object.entries(configs)) {
     if (typeof value !== "string") check.problem(`${prefix}configs.${name}`, "must be a string, as Kafka writes it")
   }
@@ -71,11 +71,11 @@ export const readTopicSettings = (
   check: OptionCheck,
   options: { readonly topic: string; readonly ensureTopic?: boolean; readonly topicSettings?: TopicSettings }
 ): CheckedTopic | undefined => {
-  const { topicSettings } = options
-  check.known(topicSettings ?? {}, TOPIC_SETTINGS, "topicSettings")
-  const checked = read(check, options.topic, topicSettings ?? {}, "topicSettings.")
-  if (options.ensureTopic !== false) return checked
-  if (topicSettings !== undefined) {
+  const topicSettings = check.object("topicSettings", options.topicSettings)
+  check.known(topicSettings, TOPIC_SETTINGS, "topicSettings")
+  const checked = read(check, options.topic, topicSettings, "topicSettings.")
+  if (check.flag("ensureTopic", options.ensureTopic, true)) return checked
+  if (options.topicSettings !== undefined) {
     check.problem("topicSettings", "contradicts ensureTopic: false, which takes the topic as it is")
   }
   return undefined

@@ -150,6 +150,50 @@ describe("a request that any broker answers", () => {
     )
   }
 
+  describe("metadata of a topic", () => {
+    const partition = { errorCode: 0, partition: 0, leader: 0, leaderEpoch: 0 }
+    const says = (errorCode: number): Behaviour => ({
+      Metadata: () =>
+        Effect.succeed({
+          brokers: [],
+          controllerId: -1,
+          topics: [{ errorCode, name: "t", id: undefined, partitions: errorCode === 0 ? [partition] : [] }]
+        })
+    })
+    const described = (behaviours: Readonly<Record<string, Behaviour>>) =>
+      Effect.gen(function* () {
+        const { asked, client } = brokers(behaviours)
+        const answer = yield* Effect.either(Effect.flatMap(client, (it) => it.describeTopic("t")))
+        return { asked, answer }
+      })
+
+    it.scoped("an error code is no answer while another broker has one", () =>
+      Effect.gen(function* () {
+        for (const code of [29, -1, 5, 13, 56, 12_345]) {
+          const { answer, asked } = yield* described({ a: says(code), b: { connect: fails("Closed") }, c: says(0) })
+          assert.deepStrictEqual(Either.isRight(answer) && answer.right.partitions, [partition], String(code))
+          assert.deepStrictEqual(asked, ["a", "b", "c"])
+        }
+      })
+    )
+
+    it.scoped("if all refuse, what is final is told before what may pass, with the broker that said it", () =>
+      Effect.gen(function* () {
+        const { answer } = yield* described({ a: says(5), b: says(29), c: { connect: fails("Tls") } })
+        const error = Either.isLeft(answer) ? answer.left : assert.fail("it was answered")
+        assert.deepInclude(error, { _tag: "KafkaTopicError", reason: "Unauthorized", broker: "b:9092" })
+      })
+    )
+
+    it.scoped("that it does not exist is an answer", () =>
+      Effect.gen(function* () {
+        const { answer, asked } = yield* described({ a: says(3), b: says(0) })
+        assert.deepInclude(Either.isLeft(answer) && answer.left, { reason: "NotFound", broker: "a:9092" })
+        assert.deepStrictEqual(asked, ["a"])
+      })
+    )
+  })
+
   it.scoped("a refusal keeps the connection", () =>
     Effect.gen(function* () {
       const { asked, client } = brokers({ a: { InitProducerId: () => noIds(14) } })

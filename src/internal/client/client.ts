@@ -169,12 +169,19 @@ export const make = (driver: {
       Effect.flatMap(
         useAny(
           (connection) =>
-            Effect.map(connection.request("Metadata", { topics: [topic] }), (answer) => ({ connection, answer })),
-          { order: inTurn }
+            Effect.map(connection.request("Metadata", { topics: [topic] }), (answer) => ({
+              connection,
+              answer,
+              found: answer.topics.find((t) => t.name === topic)
+            })),
+          {
+            order: inTurn,
+            // that there is no such topic is an answer: of a new one, all brokers know in their time
+            codeOf: ({ found }) => (found?.errorCode === UNKNOWN_TOPIC_OR_PARTITION ? NONE : (found?.errorCode ?? NONE))
+          }
         ),
-        ({ answer, connection }) => {
+        ({ answer, connection, found }) => {
           learn(answer.brokers)
-          const found = answer.topics.find((t) => t.name === topic)
           if (found === undefined || found.errorCode === UNKNOWN_TOPIC_OR_PARTITION) {
             return Effect.fail(new TopicError({ reason: "NotFound", topic, broker: connection.address }))
           }

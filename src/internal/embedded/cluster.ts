@@ -25,6 +25,14 @@ import { checkConfigs, configOf, listOf, numberOf } from "./topicConfigs.ts"
 const HOST = "embedded"
 const FIRST_PORT = 9092
 
+/** More than a cluster of real brokers takes for one topic, and what a process has the memory for. */
+const MAX_PARTITIONS = 100_000
+
+const refusePartitions = (count: number): Refused | undefined =>
+  Number.isInteger(count) && count <= MAX_PARTITIONS
+    ? undefined
+    : new Refused(INVALID_PARTITIONS, `The number of partitions must be whole, and not above ${MAX_PARTITIONS}.`)
+
 export interface Node {
   readonly id: number
   isRunning: boolean
@@ -203,10 +211,12 @@ export class Cluster {
       return new Refused(INVALID_TOPIC_EXCEPTION, `Topic '${name}' collides with existing topic: ${twin}`)
     }
     const { partitions, replicationFactor } = options
+    const unfit = refusePartitions(partitions)
+    if (unfit !== undefined) return unfit
     if (partitions < 1) {
       return new Refused(INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value.")
     }
-    if (replicationFactor < 1) {
+    if (!Number.isInteger(replicationFactor) || replicationFactor < 1) {
       const detail = "Replication factor must be larger than 0, or -1 to use the default value."
       return new Refused(INVALID_REPLICATION_FACTOR, detail)
     }
@@ -248,6 +258,8 @@ export class Cluster {
     const topic = this.topicNamed(name)
     if (isRefused(topic)) return topic
     const before = topic.partitions.length
+    const unfit = refusePartitions(count)
+    if (unfit !== undefined) return unfit
     if (count === before) return new Refused(INVALID_PARTITIONS, `Topic already has ${before} partition(s).`)
     if (count < before) {
       return new Refused(

@@ -38,8 +38,8 @@ const MAX_NODES = 1_000
 
 const createTopic = (cluster: Cluster, name: string, options: TopicOptions): Topic | Refused =>
   cluster.createTopic(name, {
-    partitions: options.partitions ?? 1,
-    replicationFactor: options.replicationFactor ?? 1,
+    partitions: options.partitions === undefined ? 1 : options.partitions,
+    replicationFactor: options.replicationFactor === undefined ? 1 : options.replicationFactor,
     configs: { "cleanup.policy": "compact", ...options.configs }
   })
 
@@ -47,8 +47,10 @@ const readCluster = (check: OptionCheck, options: EmbeddedKafkaOptions): Cluster
   const nodes = check.integer("nodes", options.nodes, 1, 1)
   if (nodes > MAX_NODES) check.problem("nodes", `must not be above ${MAX_NODES}`)
   const cluster = new Cluster(nodes >= 1 && nodes <= MAX_NODES ? nodes : 1)
-  for (const [name, topic] of Object.entries(options.topics ?? {})) {
+  for (const [name, given] of Object.entries(check.object("topics", options.topics))) {
+    const topic = check.object(`topics.${name}`, given)
     check.known(topic, CLUSTER_TOPIC_OPTIONS, `topics.${name}`)
+    check.object(`topics.${name}.configs`, topic.configs)
     const created = createTopic(cluster, name, topic)
     if (isRefused(created)) check.problem(`topics.${name}`, created.detail ?? `error code ${created.code}`)
   }
@@ -92,14 +94,15 @@ export const layerMemory = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 const readClient = (check: OptionCheck, options: ClientOptions) => {
-  check.known(options.backoff ?? {}, BACKOFF_OPTIONS, "backoff")
+  const backoff = check.object("backoff", options.backoff)
+  check.known(backoff, BACKOFF_OPTIONS, "backoff")
   return {
     backoff: {
-      initialMillis: check.millis("backoff.initial", options.backoff?.initial, 100),
-      maxMillis: check.millis("backoff.max", options.backoff?.max, 1_000)
+      initialMillis: check.millis("backoff.initial", backoff.initial, 100),
+      maxMillis: check.millis("backoff.max", backoff.max, 1_000)
     },
     connection: {
-      clientId: options.clientId ?? "effect-ktables",
+      clientId: check.clientId(options.clientId),
       requestTimeoutMillis: check.millis("requestTimeout", options.requestTimeout, 10_000)
     }
   }

@@ -10,7 +10,7 @@ import * as Client from "../client/client.ts"
 import { foreignText } from "../foreignText.ts"
 import { annotateLogs } from "../log.ts"
 import { BACKOFF_OPTIONS, CLIENT_OPTIONS, TLS_OPTIONS } from "../optionNames.ts"
-import { checkOptions, type OptionCheck } from "../options.ts"
+import { checkOptions, isObject, type OptionCheck, UNFIT } from "../options.ts"
 import { connect } from "./connection.ts"
 import { isHost } from "../protocol/host.ts"
 import { makeLogger } from "./logger.ts"
@@ -19,15 +19,6 @@ import { passwordMechanism } from "./passwordMechanisms.ts"
 import { readCertificates, readKey, withLineEnds } from "./pem.ts"
 
 const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
-
-const isObject = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
-/** Of a string in Kafka's protocol, in bytes. */
-const MAX_STRING = 32_767
-
-/** Whatever nobody can see or type, and half characters. */
-const UNFIT = /[\p{Cc}\p{Cs}]/u
 
 /** `host:port`, an IPv6 host in brackets. */
 const parseBroker = (text: string): { readonly host: string; readonly port: number } | undefined => {
@@ -49,15 +40,6 @@ const readBrokers = (check: OptionCheck, brokers: ReadonlyArray<string>) => {
     if (broker === undefined) check.problem(`brokers[${i}]`, "must be host:port (IPv6 in brackets, no scheme, no user)")
     return broker === undefined ? [] : [broker]
   })
-}
-
-const readClientId = (check: OptionCheck, clientId: string | undefined): string => {
-  if (clientId === undefined) return "effect-ktables"
-  if (typeof clientId !== "string" || UNFIT.test(clientId) || Buffer.byteLength(clientId) > MAX_STRING) {
-    check.problem("clientId", `must be text of at most ${MAX_STRING} bytes, without control characters`)
-    return ""
-  }
-  return clientId
 }
 
 /** Empty, if it is none. */
@@ -207,9 +189,8 @@ export const make = (options: KafkaClientOptions): Effect.Effect<KafkaClient, In
     const logger = yield* makeLogger
     const settings = yield* checkOptions("KafkaClient", (check) => {
       check.known(options, CLIENT_OPTIONS)
-      const backoff = options.backoff ?? {}
-      if (options.backoff !== undefined && !isObject(options.backoff)) check.problem("backoff", "must be an object")
-      else check.known(backoff, BACKOFF_OPTIONS, "backoff")
+      const backoff = check.object("backoff", options.backoff)
+      check.known(backoff, BACKOFF_OPTIONS, "backoff")
       return {
         bootstrap: readBrokers(check, options.brokers),
         backoff: {
@@ -217,7 +198,7 @@ export const make = (options: KafkaClientOptions): Effect.Effect<KafkaClient, In
           maxMillis: check.millis("backoff.max", backoff.max, 1_000)
         },
         connection: {
-          clientId: readClientId(check, options.clientId),
+          clientId: check.clientId(options.clientId),
           connectTimeoutMillis: check.millis("connectTimeout", options.connectTimeout, 10_000),
           requestTimeoutMillis: check.millis("requestTimeout", options.requestTimeout, 10_000),
           tls: readTls(check, options.tls),

@@ -49,10 +49,12 @@ export const readOptions = <K, V>(
   checkOptions("KafkaTable", (check): TableConfig<K, V> => {
     check.known(options, TABLE_OPTIONS, undefined, WRITER_OPTIONS)
     check.topic(options.topic)
-    const fetch = options.fetch ?? {}
+    const fetch = check.object("fetch", options.fetch)
     check.known(fetch, FETCH_OPTIONS, "fetch")
-    for (const name of ["maxBytes", "maxPartitionBytes", "maxBatchBytes"] as const) {
-      if ((fetch[name] ?? 0) > MAX_ANSWER_BYTES) check.problem(`fetch.${name}`, "must be at most 200 MiB")
+    const answerBytes = (name: "maxBytes" | "maxPartitionBytes" | "maxBatchBytes", fallback: number): number => {
+      const bytes = check.integer(`fetch.${name}`, fetch[name], fallback, 1)
+      if (bytes > MAX_ANSWER_BYTES) check.problem(`fetch.${name}`, "must be at most 200 MiB")
+      return bytes
     }
     check.codec("value", options.value, "Codec.json(schema)")
     if (options.key !== undefined) check.codec("key", options.key, "Codec.utf8")
@@ -67,21 +69,21 @@ export const readOptions = <K, V>(
       catchUpTimeoutMillis: check.millis("catchUpTimeout", options.catchUpTimeout, 30_000),
       onCatchUpTimeout: check.oneOf("onCatchUpTimeout", options.onCatchUpTimeout, "degrade", ["degrade", "fail"]),
       onPoison: check.oneOf("onPoison", options.onPoison, "skip", ["skip", "fail"]),
-      keepHeaders: options.headers ?? false,
+      keepHeaders: check.flag("headers", options.headers, false),
       isolation: check.oneOf("isolation", options.isolation, "read_committed", ["read_committed", "read_uncommitted"]),
       fetch: {
         maxWaitMillis: check.millis("fetch.maxWait", fetch.maxWait, 500),
         minBytes: check.integer("fetch.minBytes", fetch.minBytes, 1, 1),
-        maxBytes: check.integer("fetch.maxBytes", fetch.maxBytes, 8 * MIB, 1),
-        maxPartitionBytes: check.integer("fetch.maxPartitionBytes", fetch.maxPartitionBytes, 4 * MIB, 1),
-        maxBatchBytes: check.integer("fetch.maxBatchBytes", fetch.maxBatchBytes, DEFAULT_MAX_BATCH_BYTES, 1)
+        maxBytes: answerBytes("maxBytes", 8 * MIB),
+        maxPartitionBytes: answerBytes("maxPartitionBytes", 4 * MIB),
+        maxBatchBytes: answerBytes("maxBatchBytes", DEFAULT_MAX_BATCH_BYTES)
       },
       restart: options.restart,
       waitTimeoutMillis: check.millis("waitTimeout", options.waitTimeout, 30_000),
       metadataMaxAgeMillis: check.millis("metadataMaxAge", options.metadataMaxAge, 30_000),
       progressIntervalMillis: check.millis("progressInterval", options.progressInterval, 5_000),
       deniedRetryMillis: check.millis("deniedRetryInterval", options.deniedRetryInterval, 30_000),
-      checkCrcs: options.checkCrcs ?? true,
-      logValues: options.logValues ?? false
+      checkCrcs: check.flag("checkCrcs", options.checkCrcs, true),
+      logValues: check.flag("logValues", options.logValues, false)
     }
   })

@@ -98,7 +98,7 @@ export const readOptions = <K, V>(
         value: options.value,
         ensure: readTopicSettings(check, options),
         acks: acks === "all" ? -1 : 1,
-        idempotent: options.idempotent ?? acks === "all",
+        idempotent: check.flag("idempotent", options.idempotent, acks === "all"),
         compression: check.oneOf("compression", compression, "none", codecs),
         partitioner: options.partitioner ?? murmur2,
         deliveryTimeoutMillis: check.millis("deliveryTimeout", options.deliveryTimeout, 30_000),
@@ -110,7 +110,7 @@ export const readOptions = <K, V>(
         maxQueuedBytes: check.integer("maxQueuedBytes", options.maxQueuedBytes, 32 * MIB, 1),
         closeTimeoutMillis: check.millis("closeTimeout", options.closeTimeout, 5_000),
         metadataMaxAgeMillis: check.millis("metadataMaxAge", options.metadataMaxAge, 60_000),
-        logValues: options.logValues ?? false
+        logValues: check.flag("logValues", options.logValues, false)
       }
     })
   )
