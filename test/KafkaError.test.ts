@@ -513,7 +513,7 @@ describe("where a message gets its broker from", () => {
           : Effect.succeed({
               address: `${host}:${port}`,
               isOpen: () => true,
-              metadata: () => Effect.succeed(answer)
+              request: () => Effect.succeed(answer)
             } as never)
     })
 

@@ -1,9 +1,10 @@
 /** What a table and all that is made of it show, and when: with a view that mirrors the table. */
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Exit, Fiber, Schedule, Scope, Stream } from "effect"
+import { Chunk, Deferred, Effect, Exit, Fiber, Option, Schedule, Scope, Stream } from "effect"
 import type { KafkaTable, TableChange, TableSnapshot } from "../../src/index.ts"
 import { Position } from "../../src/index.ts"
-import { PUBLICATION, type Published, type View } from "../../src/internal/table/publication.ts"
+import { Publication, PUBLICATION, type Published, type View } from "../../src/internal/table/publication.ts"
+import { Waiters } from "../../src/internal/table/waiters.ts"
 import { open, settle, topic, until, withTopic } from "./support.ts"
 
 type Table = KafkaTable.KafkaTable<string, string>
@@ -54,6 +55,13 @@ class Mirror implements View<Snapshot, Change> {
 
 const attach = (table: Table, view: Mirror): Effect.Effect<void, never, Scope.Scope> =>
   (table as unknown as Published<Snapshot, Change>)[PUBLICATION].attach(view)
+
+/** Without what it is built from. */
+const viewOf = (mirror: Mirror): Omit<View<Snapshot, Change>, "build"> => ({
+  apply: (changes) => mirror.apply(changes),
+  show: () => mirror.show(),
+  tell: () => mirror.tell()
+})
 
 const mirrored = (table: Table) =>
   Effect.tap(
@@ -293,12 +301,72 @@ describe("a view of a table", () => {
 })
 
 describe("an update that was given up half-way", () => {
-  it.scoped("is shown by the next one, with all its changes", () =>
+  /** A publication of numbers. */
+  const numbers = Publication.make<{ readonly version: number; readonly content: number }, Change, never, never>({
+    snapshot: { version: 0, content: 0 },
+    waiters: new Waiters(() => undefined)
+  })
+  const change = (key: string): Change => ({
+    _tag: "Upsert",
+    key,
+    value: "1",
+    previous: Option.none(),
+    partition: 0,
+    offset: 0,
+    timestamp: 0,
+    headers: [],
+    replayed: false
+  })
+
+  it.effect("is shown by the next one, with all its changes; a view takes each in once", () =>
     Effect.gen(function* () {
-      const cluster = withTopic()
-      const table = yield* open(cluster)
-      const core = (table as unknown as Published<Snapshot, Change>)[PUBLICATION]
-      assert.isFunction(core.attach)
+      const publication = yield* numbers
+      const view = new Mirror()
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* publication.attach({ ...viewOf(view), build: () => [][Symbol.iterator]() })
+          const seen = yield* Effect.fork(
+            Stream.runCollect(Stream.take(publication.subscriptions.add({ _tag: "Conflate" }).changes, 2))
+          )
+          publication.begin()!.changes.push(change("a"))
+          publication.begin()!.ids.push("a")
+          assert.strictEqual(publication.prepare(), undefined)
+          assert.isUndefined(publication.settledSnapshot)
+          // what ran then has ended, and another run begins
+          const log = publication.begin()!
+          log.ids.push("b")
+          log.changes.push(change("b"))
+          assert.strictEqual(publication.prepare(), undefined)
+          assert.strictEqual(view.shown.size, 0)
+          publication.publish(
+            false,
+            (version) => ({ version, content: 2 }),
+            () => {}
+          )
+          assert.deepStrictEqual(publication.settledSnapshot, { version: 1, content: 2 })
+          assert.deepStrictEqual([...view.shown.keys()], ["a", "b"])
+          assert.deepStrictEqual(view.updates, [1, 1])
+          assert.deepStrictEqual(
+            Chunk.toReadonlyArray(yield* Fiber.join(seen)).map(({ key }) => key),
+            ["a", "b"]
+          )
+        })
+      )
+    })
+  )
+
+  it.effect("is not made up: without one, nothing is shown unless something has changed", () =>
+    Effect.gen(function* () {
+      const publication = yield* numbers
+      for (const hasChanged of [false, true, false]) {
+        assert.isUndefined(publication.begin())
+        publication.publish(
+          hasChanged,
+          (version) => ({ version, content: 1 }),
+          () => {}
+        )
+      }
+      assert.strictEqual(publication.snapshot.version, 1)
     })
   )
 })
