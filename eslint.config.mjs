@@ -1,5 +1,67 @@
 import tseslint from "typescript-eslint"
 
+/**
+ * The rooms of `src/internal`: of which other rooms each may import, and the types of which public modules. So imports run
+ * one way. Values of public modules are for users; inside, only errors are made of them. What lies in `src/internal` itself
+ * is for all rooms.
+ */
+const ROOMS = {
+  recordBatch: { rooms: [], types: [] },
+  protocol: { rooms: [], types: [] },
+  client: { rooms: ["protocol"], types: ["KafkaClient", "KafkaProtocol"] },
+  kafkajs: { rooms: ["protocol", "client"], types: ["KafkaClient", "KafkaProtocol"] },
+  embedded: {
+    rooms: ["protocol", "recordBatch", "client"],
+    types: ["EmbeddedKafka", "KafkaClient", "KafkaProtocol", "Position"]
+  },
+  source: { rooms: ["protocol", "recordBatch", "client"], types: ["KafkaClient", "KafkaProtocol"] },
+  table: {
+    rooms: ["protocol", "recordBatch", "client", "source"],
+    types: [
+      "Codec",
+      "KafkaClient",
+      "KafkaProtocol",
+      "KafkaTable",
+      "LiveTable",
+      "Position",
+      "TableChange",
+      "TableSnapshot"
+    ]
+  },
+  writer: {
+    rooms: ["protocol", "recordBatch", "client"],
+    types: ["Codec", "KafkaClient", "KafkaProtocol", "KafkaTableWriter", "Partitioner", "Position"]
+  }
+}
+
+const anyOf = (names) => (names.length === 0 ? "(?!)" : `(?:${names.join("|")})`)
+
+const roomRule = ([room, { rooms, types }]) => ({
+  files: [`src/internal/${room}/**/*.ts`],
+  rules: {
+    "@typescript-eslint/no-restricted-imports": [
+      "error",
+      {
+        patterns: [
+          {
+            regex: `^\\.\\./(?!\\.\\./|[a-zA-Z0-9]+\\.ts$|${anyOf(rooms)}/)`,
+            message: `The room "${room}" imports of: ${rooms.join(", ") || "no other room"}.`
+          },
+          {
+            regex: `^\\.\\./\\.\\./${anyOf(types)}\\.ts$`,
+            allowTypeImports: true,
+            message: "Values of public modules are for users: import the internal one."
+          },
+          {
+            regex: `^\\.\\./\\.\\./(?!${anyOf(["KafkaError", ...types])}\\.ts$)`,
+            message: `The room "${room}" knows these public modules: ${["KafkaError", ...types].join(", ")}.`
+          }
+        ]
+      }
+    ]
+  }
+})
+
 export default tseslint.config(
   { ignores: ["dist/**", "build/**", "node_modules/**", ".cache/**", "coverage/**"] },
   {
@@ -41,5 +103,6 @@ export default tseslint.config(
         { patterns: [{ regex: "^kafkajs(/|$)", message: "Only src/internal/kafkajs talks to kafkajs." }] }
       ]
     }
-  }
+  },
+  ...Object.entries(ROOMS).map(roomRule)
 )

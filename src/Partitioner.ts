@@ -7,8 +7,7 @@
  * @since 0.1.0
  * @module
  */
-import { murmur2 as murmur2Of } from "./internal/murmur2.ts"
-import { crc32 as crc32Of } from "./internal/recordBatch/checksum.ts"
+import * as internal from "./internal/partitioner.ts"
 
 /**
  * From the bytes of a key and the topic's number of partitions to a partition: an integer from 0 up to that number,
@@ -26,7 +25,7 @@ export type Partitioner = (key: Uint8Array, partitionCount: number) => number
  * @since 0.1.0
  * @category partitioners
  */
-export const murmur2: Partitioner = (key, partitionCount) => (murmur2Of(key) & 0x7fffffff) % partitionCount
+export const murmur2: Partitioner = internal.murmur2
 
 /**
  * `consistent` of librdkafka: what its clients (kcat, and those of Confluent for Python, Go, .NET) do with keyed records
@@ -35,7 +34,7 @@ export const murmur2: Partitioner = (key, partitionCount) => (murmur2Of(key) & 0
  * @since 0.1.0
  * @category partitioners
  */
-export const crc32: Partitioner = (key, partitionCount) => crc32Of(key) % partitionCount
+export const crc32: Partitioner = internal.crc32
 
 /**
  * What Sarama and goka (Go) do with keyed records unless told otherwise; also `fnv1a` and `fnv1a_random` of librdkafka.
@@ -43,11 +42,4 @@ export const crc32: Partitioner = (key, partitionCount) => crc32Of(key) % partit
  * @since 0.1.0
  * @category partitioners
  */
-export const fnv1a: Partitioner = (key, partitionCount) => {
-  let hash = 0x811c9dc5
-  for (let i = 0; i < key.length; i++) {
-    hash = Math.imul(hash ^ key[i], 0x01000193)
-  }
-  // The hash is taken as signed, and the remainder's sign dropped.
-  return Math.abs((hash | 0) % partitionCount)
-}
+export const fnv1a: Partitioner = internal.fnv1a

@@ -5,13 +5,14 @@
  * @module
  */
 import type * as Option from "effect/Option"
+import * as internal from "./internal/table/snapshot.ts"
 import type { RecordInfo } from "./TableChange.ts"
 
 /**
  * @since 0.1.0
  * @category symbols
  */
-export const TypeId: unique symbol = Symbol.for("effect-ktables/TableSnapshot")
+export const TypeId: typeof internal.TypeId = internal.TypeId
 
 /**
  * @since 0.1.0

@@ -1,7 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { isCodec } from "../Codec.ts"
 import { InvalidOptionsError, type OptionProblem } from "../KafkaError.ts"
+import { isCodec } from "./codec.ts"
 import { nearest } from "./nearest.ts"
 
 /** What an int32 of the protocol, and a timer of the host, can hold: in milliseconds 24 days. */

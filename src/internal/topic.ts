@@ -1,10 +1,11 @@
 /** Creates topics and checks their cleanup policy: for `KafkaTopic`, tables and writers. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { KafkaClient } from "../KafkaClient.ts"
+import type { KafkaClient } from "../KafkaClient.ts"
 import { TopicError, type BrokerError, type ClientError, type InvalidOptionsError } from "../KafkaError.ts"
 import type { EnsureOptions, EnsureOutcome, TopicSettings } from "../KafkaTopic.ts"
 import { retryDelay } from "./client/backoff.ts"
+import * as Client from "./client/client.ts"
 import { quotedForeignText } from "./foreignText.ts"
 import { annotateLogs } from "./log.ts"
 import { TOPIC_SETTINGS } from "./optionNames.ts"
@@ -85,7 +86,7 @@ export const ensure = (
   options: EnsureOptions
 ): Effect.Effect<EnsureOutcome, EnsureError | InvalidOptionsError, KafkaClient> =>
   Effect.gen(function* () {
-    const client = yield* KafkaClient
+    const client = yield* Client.tag
     const settings = yield* checkOptions("KafkaTopic", (check) => {
       check.known(options, ["topic", ...TOPIC_SETTINGS])
       check.topic(options.topic)

@@ -1,8 +1,8 @@
 /** How records get into a log: batches that clients sent, after a leader's checks, and those that the cluster makes itself. */
 import type { AppendOptions, EmbeddedRecord } from "../../EmbeddedKafka.ts"
 import type { RecordError } from "../../KafkaProtocol.ts"
-import { murmur2 } from "../../Partitioner.ts"
 import type { Position } from "../../Position.ts"
+import { murmur2 } from "../partitioner.ts"
 import * as position from "../position.ts"
 import { LENGTH_END, MAGIC_AT, type BatchHeader } from "../recordBatch/batchHeader.ts"
 import { codecs, type Codec } from "../recordBatch/compression.ts"

@@ -1,10 +1,11 @@
 import type * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import * as Codec from "../../Codec.ts"
+import type { Codec } from "../../Codec.ts"
 import type { Isolation } from "../../KafkaProtocol.ts"
 import type { InvalidOptionsError } from "../../KafkaError.ts"
 import type { KafkaTableOptions } from "../../KafkaTable.ts"
 import type { TableFailure } from "../../LiveTable.ts"
+import { utf8 } from "../codec.ts"
 import { FETCH_OPTIONS, TABLE_OPTIONS, WRITER_OPTIONS } from "../optionNames.ts"
 import { checkOptions } from "../options.ts"
 import { DEFAULT_MAX_BATCH_BYTES } from "../recordBatch/compression.ts"
@@ -13,8 +14,8 @@ import { readTopicSettings, type CheckedTopic } from "../topic.ts"
 /** The options of a table with their defaults, checked; times in milliseconds. */
 export interface TableConfig<K, V> {
   readonly topic: string
-  readonly key: Codec.Codec<K>
-  readonly value: Codec.Codec<V>
+  readonly key: Codec<K>
+  readonly value: Codec<V>
   /** `undefined`: the topic is taken as it is. */
   readonly ensure: CheckedTopic | undefined
   readonly catchUpTimeoutMillis: number
@@ -63,7 +64,7 @@ export const readOptions = <K, V>(
     return {
       topic: options.topic,
       // without a key codec, K is string: the type of the options says so
-      key: options.key ?? (Codec.utf8 as unknown as Codec.Codec<K>),
+      key: options.key ?? (utf8 as unknown as Codec<K>),
       value: options.value,
       ensure: readTopicSettings(check, options),
       catchUpTimeoutMillis: check.millis("catchUpTimeout", options.catchUpTimeout, 30_000),

@@ -1,11 +1,14 @@
 import * as Option from "effect/Option"
-import { suspended, type Codec } from "../../Codec.ts"
-import { TypeId, type RecordEntry, type RecordSnapshot } from "../../TableSnapshot.ts"
+import type { Codec } from "../../Codec.ts"
+import type { RecordEntry, RecordSnapshot } from "../../TableSnapshot.ts"
+import { suspended } from "../codec.ts"
 import { viewOf } from "../text.ts"
 import { NOT_ASCII, UNKNOWN, type KeyIndex } from "./keyIndex.ts"
 import { NO_HEADERS, withHeaders, type RecordHeaders } from "./recordHeaders.ts"
 import type { Records } from "./recordStore.ts"
 import { ABSENT, indexInLeaf, isPresent, leafAt, setValue, valueIn, type Leaf, type Rows } from "./rowVector.ts"
+
+export const TypeId: unique symbol = Symbol.for("effect-ktables/TableSnapshot")
 
 /** The parts that a snapshot shares with the state that it was taken of. */
 interface SnapshotParts<K, V> {

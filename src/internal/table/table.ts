@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { KafkaClient, type ListedOffset, type TopicDescription } from "../../KafkaClient.ts"
+import type { KafkaClient, ListedOffset, TopicDescription } from "../../KafkaClient.ts"
 import type { PartitionMetadata } from "../../KafkaProtocol.ts"
 import {
   InvalidOptionsError,
@@ -24,6 +24,7 @@ import type { RecordChange } from "../../TableChange.ts"
 import type { RecordSnapshot } from "../../TableSnapshot.ts"
 import { annotateLogs } from "../log.ts"
 import { retryDelay } from "../client/backoff.ts"
+import * as Client from "../client/client.ts"
 import { isDenial } from "../source/context.ts"
 import { OF_START } from "../source/failures.ts"
 import { ensureTopic, type CheckedTopic } from "../topic.ts"
@@ -48,7 +49,7 @@ export const make = <K = string, V = never>(
   options: KafkaTableOptions<K, V>
 ): Effect.Effect<KafkaTable<K, V>, AcquireError, KafkaClient | Scope.Scope> =>
   Effect.gen(function* () {
-    const client = yield* KafkaClient
+    const client = yield* Client.tag
     const config = yield* readOptions(options)
     const core = yield* makeCore(config, client)
     yield* Effect.addFinalizer(() => close(core))

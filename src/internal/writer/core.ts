@@ -9,7 +9,7 @@ import type { KafkaClient, TopicDescription } from "../../KafkaClient.ts"
 import type { RecordError } from "../../KafkaProtocol.ts"
 import { BrokerError, TopicError, WriteError, type ClientError } from "../../KafkaError.ts"
 import { isPromise } from "node:util/types"
-import * as Position from "../../Position.ts"
+import { make as makePosition } from "../position.ts"
 import { explain, parseErrorOf } from "../codecIssue.ts"
 import { Signal } from "../signal.ts"
 import { ANONYMOUS, Lane, type Batch, type Identity } from "./lane.ts"
@@ -265,7 +265,7 @@ export class Core {
         }
         for (let i = 0; i < batch.records.length; i++) {
           const offset = answer.baseOffset + i
-          this.settle(batch.records[i], Position.make({ topic: this.config.topic, partition, offset }))
+          this.settle(batch.records[i], makePosition({ topic: this.config.topic, partition, offset }))
         }
         return
       }

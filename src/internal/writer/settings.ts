@@ -1,8 +1,10 @@
 import * as Effect from "effect/Effect"
-import * as Codec from "../../Codec.ts"
+import type { Codec } from "../../Codec.ts"
 import type { InvalidOptionsError } from "../../KafkaError.ts"
 import type { KafkaTableWriterOptions } from "../../KafkaTableWriter.ts"
-import { murmur2, type Partitioner } from "../../Partitioner.ts"
+import type { Partitioner } from "../../Partitioner.ts"
+import { utf8 } from "../codec.ts"
+import { murmur2 } from "../partitioner.ts"
 import { TABLE_OPTIONS, WRITER_OPTIONS } from "../optionNames.ts"
 import { checkOptions } from "../options.ts"
 import {
@@ -17,8 +19,8 @@ import { readTopicSettings, type CheckedTopic } from "../topic.ts"
 
 /** The options of a writer with their defaults, checked; times in milliseconds. */
 export interface WriterConfig<K, V> extends SendConfig {
-  readonly key: Codec.Codec<K>
-  readonly value: Codec.Codec<V>
+  readonly key: Codec<K>
+  readonly value: Codec<V>
   /** `undefined`: the topic is taken as it is. */
   readonly ensure: CheckedTopic | undefined
   readonly closeTimeoutMillis: number
@@ -94,7 +96,7 @@ export const readOptions = <K, V>(
       return {
         topic: options.topic,
         // without a key codec, K is string: the type of the options says so
-        key: options.key ?? (Codec.utf8 as unknown as Codec.Codec<K>),
+        key: options.key ?? (utf8 as unknown as Codec<K>),
         value: options.value,
         ensure: readTopicSettings(check, options),
         acks: acks === "all" ? -1 : 1,

@@ -7,14 +7,16 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { isUint8Array } from "node:util/types"
-import { suspended, type Suspended } from "../../Codec.ts"
-import { KafkaClient } from "../../KafkaClient.ts"
+import { suspended } from "../codec.ts"
+import type { Suspended } from "../../Codec.ts"
+import type { KafkaClient } from "../../KafkaClient.ts"
 import { ConnectionError, type ClientError, type TopicError, type WriteError } from "../../KafkaError.ts"
 import type { AcquireError, KafkaTableWriter, KafkaTableWriterOptions, WriteOptions } from "../../KafkaTableWriter.ts"
 import type { Position } from "../../Position.ts"
 import { explain, inOneLine, parseError, parseErrorOf, parseErrorOfCause } from "../codecIssue.ts"
 import { makeWriterMetrics } from "../metrics.ts"
 import { retryDelay } from "../client/backoff.ts"
+import * as Client from "../client/client.ts"
 import { tellOfWaiting } from "../log.ts"
 import { ensureTopic } from "../topic.ts"
 import { SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
@@ -35,7 +37,7 @@ export const make = <K = string, V = never>(
   options: KafkaTableWriterOptions<K, V>
 ): Effect.Effect<KafkaTableWriter<K, V>, AcquireError, KafkaClient | Scope.Scope> =>
   Effect.gen(function* () {
-    const client = yield* KafkaClient
+    const client = yield* Client.tag
     const config = yield* readOptions(options)
     const core = new Core(config, client, yield* Effect.clock)
     const report = makeWriterMetrics(config.topic, yield* Effect.metricLabels)
