@@ -11,6 +11,7 @@ import type {
   BrokerConnection,
   KafkaClient,
   ListedOffset,
+  PartitionMetadata,
   TopicDescription
 } from "../../KafkaClient.ts"
 import { ConnectionError, TopicError, type ClientError } from "../../KafkaError.ts"
@@ -74,6 +75,17 @@ interface AnyOptions<A> {
 }
 
 const errorCodeOf = (answer: { readonly errorCode: number }): number => answer.errorCode
+
+/** Those of these numbers that are known. They count from 0 and are in their order, as a rule: many are not gone through. */
+const partitionsOf = (
+  { partitions }: TopicDescription,
+  numbers: ReadonlySet<number>
+): ReadonlyArray<PartitionMetadata> =>
+  [...numbers].flatMap((number) => {
+    const there = partitions[number] as PartitionMetadata | undefined
+    const found = there?.partition === number ? there : partitions.find(({ partition }) => partition === number)
+    return found === undefined ? [] : [found]
+  })
 
 const TIMESTAMPS = { earliest: -2, latest: -1 } as const
 
@@ -206,7 +218,7 @@ export const make = (driver: {
       )
 
     const listOffsets: KafkaClient["listOffsets"] = (topic, at) => {
-      const wanted = topic.partitions.filter((p) => at.partitions === undefined || at.partitions.has(p.partition))
+      const wanted = at.partitions === undefined ? topic.partitions : partitionsOf(topic, at.partitions)
       const byLeader = new Map<number, Array<(typeof wanted)[number]>>()
       for (const p of wanted) {
         const list = byLeader.get(p.leader)

@@ -49,6 +49,8 @@ export interface SourceOptions {
 export interface SourceContext {
   readonly options: SourceOptions
   readonly partitions: Map<number, SourcePartition>
+  /** By leader, in their order: each leader's fibers look at its own ones only, as there may be many of both. */
+  led: ReadonlyMap<number, ReadonlyArray<SourcePartition>>
   readonly events: HandOff<SourceEvent>
   readonly changed: Signal
   /** The last good description. */
@@ -64,6 +66,15 @@ export interface SourceContext {
   /** Something was read there: what failed before does not stand any more. */
   readonly granted: (where: string) => Effect.Effect<void>
 }
+
+const NONE: ReadonlyArray<SourcePartition> = []
+
+/** The partitions of a leader. */
+export const ledBy = ({ led }: SourceContext, leader: number): ReadonlyArray<SourcePartition> => led.get(leader) ?? NONE
+
+/** Does it lead nothing of the topic, and is not even one of the cluster's brokers any more? */
+export const hasLeft = (context: SourceContext, leader: number): boolean =>
+  ledBy(context, leader).length === 0 && context.description?.brokers.has(leader) !== true
 
 /** No wait is longer than this: if one seems to be, the clock was set back meanwhile. */
 export const isDue = (context: SourceContext, p: SourcePartition, now: number): boolean =>

@@ -6,8 +6,9 @@ import { TopicError, type ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import type { Signal } from "../signal.ts"
-import { isDenial, isPassing, type SourceContext } from "./context.ts"
+import { isDenial, isPassing, ledBy, type SourceContext } from "./context.ts"
 import { OF_METADATA, ofLeadership } from "./failures.ts"
+import type { SourcePartition } from "./partition.ts"
 
 const LEADER_NOT_AVAILABLE = 5
 
@@ -70,7 +71,7 @@ export const metadataLoop = (
       return yield* Effect.flatMap(retryDelay(client, attempts++), Effect.sleep)
     }
     anotherSince = undefined
-    const leaderless = description.partitions.some((p) => p.leader === -1)
+    const leaderless = description.partitions.some((p) => !isLed(description, p))
     yield* reconcile(context, description, ensureFetcher)
     if (leaderless) {
       yield* Effect.flatMap(retryDelay(client, attempts++), Effect.sleep)
@@ -135,25 +136,39 @@ const reconcile = (
     if (partitions.size > before) {
       yield* context.events.offer({ _tag: "PartitionCount", count: partitions.size })
     }
-    const leaders = new Set([...partitions.values()].map((p) => p.leader).filter((leader) => leader !== -1))
-    yield* Effect.forEach(leaders, ensureFetcher, { discard: true })
+    context.led = byLeader(partitions.values())
+    yield* Effect.forEach(
+      description.brokers.keys(),
+      (leader) => (ledBy(context, leader).length === 0 ? Effect.void : ensureFetcher(leader)),
+      { discard: true }
+    )
     context.changed.notify()
   })
 
+const byLeader = (partitions: Iterable<SourcePartition>): Map<number, Array<SourcePartition>> => {
+  const led = new Map<number, Array<SourcePartition>>()
+  for (const p of partitions) {
+    const others = led.get(p.leader)
+    if (others === undefined) led.set(p.leader, [p])
+    else others.push(p)
+  }
+  return led
+}
+
+/** Has it a leader whose address is known? Somebody who does not know that may name one. */
+const isLed = ({ brokers }: TopicDescription, { leader }: PartitionMetadata): boolean =>
+  leader !== -1 && brokers.has(leader)
+
 /** That a partition has no leader, or one whose address nobody knows, is a failure as any other one until it has. */
-const noteLeadership = (
-  context: SourceContext,
-  { brokers, topic }: TopicDescription,
-  found: PartitionMetadata
-): void => {
-  const { errorCode, leader, partition } = found
-  if (leader !== -1 && brokers.has(leader)) {
+const noteLeadership = (context: SourceContext, description: TopicDescription, found: PartitionMetadata): void => {
+  const { errorCode, partition } = found
+  if (isLed(description, found)) {
     context.failures.delete(ofLeadership(partition))
     return
   }
   const code = errorCode === 0 ? LEADER_NOT_AVAILABLE : errorCode
   context.failures.set(
     ofLeadership(partition),
-    brokerError({ code, request: "Metadata", topic: topic.name, partition })
+    brokerError({ code, request: "Metadata", topic: description.topic.name, partition })
   )
 }
