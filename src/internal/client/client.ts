@@ -15,6 +15,7 @@ import type {
   TopicDescription
 } from "../../KafkaClient.ts"
 import { ConnectionError, TopicError, type ClientError } from "../../KafkaError.ts"
+import { byLeader } from "../leaders.ts"
 import { brokerError, describeCode } from "../protocol/errorCodes.ts"
 import { retryDelay } from "./backoff.ts"
 import { makeSharedConnections } from "./connections.ts"
@@ -219,20 +220,15 @@ export const make = (driver: {
 
     const listOffsets: KafkaClient["listOffsets"] = (topic, at) => {
       const wanted = at.partitions === undefined ? topic.partitions : partitionsOf(topic, at.partitions)
-      const byLeader = new Map<number, Array<(typeof wanted)[number]>>()
-      for (const p of wanted) {
-        const list = byLeader.get(p.leader)
-        if (list === undefined) byLeader.set(p.leader, [p])
-        else list.push(p)
-      }
+      const led = [...byLeader(wanted).values()]
       const none = (partition: number, error: ClientError): ListedOffset => ({ partition, offset: -1, error })
       const unled = (partition: number): ListedOffset =>
         none(partition, brokerError({ code: 5, request: "ListOffsets", topic: topic.topic.name, partition }))
 
       return Effect.forEach(
-        byLeader,
-        ([leader, partitions]) => {
-          const broker = topic.brokers.get(leader)
+        led,
+        (partitions) => {
+          const broker = topic.brokers.get(partitions[0].leader)
           if (broker === undefined) return Effect.succeed(partitions.map((p) => unled(p.partition)))
           return use(broker, (connection) =>
             connection.listOffsets({
@@ -267,7 +263,7 @@ export const make = (driver: {
           )
         },
         // one leader needs no fiber of its own
-        { concurrency: Math.max(1, byLeader.size) }
+        { concurrency: Math.max(1, led.length) }
       ).pipe(Effect.map((lists) => lists.flat().sort((a, b) => a.partition - b.partition)))
     }
 

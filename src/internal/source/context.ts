@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { DescribeConfigsResponse, Isolation, KafkaClient, TopicDescription } from "../../KafkaClient.ts"
 import { LogTruncatedError, type ClientError, type TopicError } from "../../KafkaError.ts"
+import { ledBy, nodeKey, type ByLeader } from "../leaders.ts"
 import type { Signal } from "../signal.ts"
 import type { Failures } from "./failures.ts"
 import type { HandOff } from "./handOff.ts"
@@ -50,7 +51,9 @@ export interface SourceContext {
   readonly options: SourceOptions
   readonly partitions: Map<number, SourcePartition>
   /** By leader, in their order: each leader's fibers look at its own ones only, as there may be many of both. */
-  led: ReadonlyMap<number, ReadonlyArray<SourcePartition>>
+  led: ByLeader<SourcePartition>
+  /** The brokers whose addresses are known, by `nodeKey`. */
+  known: ReadonlySet<string>
   readonly events: HandOff<SourceEvent>
   readonly changed: Signal
   /** The last good description. */
@@ -67,14 +70,9 @@ export interface SourceContext {
   readonly granted: (where: string) => Effect.Effect<void>
 }
 
-const NONE: ReadonlyArray<SourcePartition> = []
-
-/** The partitions of a leader. */
-export const ledBy = ({ led }: SourceContext, leader: number): ReadonlyArray<SourcePartition> => led.get(leader) ?? NONE
-
 /** Does it lead nothing of the topic, and is not even one of the cluster's brokers any more? */
 export const hasLeft = (context: SourceContext, leader: number): boolean =>
-  ledBy(context, leader).length === 0 && context.description?.brokers.has(leader) !== true
+  ledBy(context.led, leader).length === 0 && !context.known.has(nodeKey(leader))
 
 /** No wait is longer than this: if one seems to be, the clock was set back meanwhile. */
 export const isDue = (context: SourceContext, p: SourcePartition, now: number): boolean =>

@@ -4,11 +4,12 @@ import * as Effect from "effect/Effect"
 import type { Broker, BrokerConnection, FetchedPartition, FetchResponse } from "../../KafkaClient.ts"
 import { CorruptBatchError, type ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
+import { ledBy } from "../leaders.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { untilEnded } from "../untilEnded.ts"
 import { scan, type Scan } from "../recordBatch/scan.ts"
 import type { FetchedRecords, SourceEvent, SourcePartition, Stale } from "./partition.ts"
-import { hasLeft, isDenial, isDue, isPassing, ledBy, truncated, type SourceContext } from "./context.ts"
+import { hasLeft, isDenial, isDue, isPassing, truncated, type SourceContext } from "./context.ts"
 import { ofLeader, ofPartition, ofThrottle } from "./failures.ts"
 
 /** Refused this often in a row with an error that should pass, a partition does not heal by itself. */
@@ -59,7 +60,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
   let lost = false
   let isThrottled = false
 
-  const mine = (): ReadonlyArray<SourcePartition> => ledBy(context, leader)
+  const mine = (): ReadonlyArray<SourcePartition> => ledBy(context.led, leader)
 
   /** What there is to ask this leader for now, in the order that gives each partition its turn. */
   const ready = (now: number): ReadonlyArray<Asked> => {

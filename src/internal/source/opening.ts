@@ -3,8 +3,9 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
+import { ledBy } from "../leaders.ts"
 import { untilEnded } from "../untilEnded.ts"
-import { hasLeft, isDenial, isDue, isPassing, ledBy, truncated, type SourceContext } from "./context.ts"
+import { hasLeft, isDenial, isDue, isPassing, truncated, type SourceContext } from "./context.ts"
 import { ofPartition } from "./failures.ts"
 import type { SourcePartition } from "./partition.ts"
 
@@ -18,7 +19,7 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
   const once = Effect.gen(function* () {
     const seen = context.changed.version
     const now = yield* Clock.currentTimeMillis
-    const opening = ledBy(context, leader).filter((p) => p.phase === "opening")
+    const opening = ledBy(context.led, leader).filter((p) => p.phase === "opening")
     const ready = opening.filter((p) => isDue(context, p, now))
     const description = context.description
     if (ready.length === 0 || description === undefined) {
