@@ -1,10 +1,22 @@
 /** What is said of options that are none. */
 import { assert, describe, it } from "@effect/vitest"
-import { Config, ConfigProvider, Deferred, Effect, Layer } from "effect"
+import {
+  Cause,
+  Config,
+  ConfigProvider,
+  Deferred,
+  Effect,
+  Exit,
+  Layer,
+  Logger,
+  LogLevel,
+  Option,
+  Redacted
+} from "effect"
 import { createServer } from "node:net"
-import { KafkaClient, KafkaTopic } from "../src/index.ts"
+import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter, KafkaTopic } from "../src/index.ts"
 import { nearest } from "../src/internal/nearest.ts"
-import { TABLE_OPTIONS } from "../src/internal/optionNames.ts"
+import { CLIENT_OPTIONS, TABLE_OPTIONS, TOPIC_SETTINGS, WRITER_OPTIONS } from "../src/internal/optionNames.ts"
 import { checkOptions } from "../src/internal/options.ts"
 import { listening } from "./real/support.ts"
 
@@ -139,4 +151,121 @@ describe("layerConfig", () => {
       assert.strictEqual(yield* firstByte("false"), 0)
     })
   )
+})
+
+describe("options that no type has seen", () => {
+  const throwing = new Proxy(
+    {},
+    {
+      get: () => {
+        throw new Error("no")
+      }
+    }
+  )
+  const values: Readonly<Record<string, unknown>> = {
+    null: null,
+    "not a number": Number.NaN,
+    "a negative number": -1,
+    zero: 0,
+    "a huge number": 1e300,
+    infinity: Number.POSITIVE_INFINITY,
+    "no text": "",
+    "a text": "false",
+    "an endless text": "x".repeat(100_000),
+    "control characters": "a\0b\u001b[2J\nERROR",
+    "half a character": "\ud800",
+    "a list": [],
+    "an object": {},
+    "an object without a prototype": Object.create(null) as object,
+    "an object of endless names": Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`name ${i}\n`, i])),
+    "an object that throws": throwing,
+    "a symbol": Symbol("s"),
+    "a bigint": 10n,
+    "a function": () => 1,
+    "a date that is none": new Date(Number.NaN)
+  }
+
+  const modules: Readonly<
+    Record<
+      string,
+      readonly [
+        names: ReadonlyArray<string>,
+        sound: object,
+        make: (options: never) => Effect.Effect<unknown, unknown, never>
+      ]
+    >
+  > = (() => {
+    const memory = KafkaClient.layerMemory({ topics: { registry: {} } })
+    const tables = { topic: "registry", value: Codec.utf8, ensureTopic: false, catchUpTimeout: "5 seconds" }
+    return {
+      KafkaTable: [
+        TABLE_OPTIONS,
+        tables,
+        (options) => Effect.provide(Effect.scoped(Effect.suspend(() => KafkaTable.make(options))), memory)
+      ],
+      KafkaTableWriter: [
+        WRITER_OPTIONS,
+        { ...tables, catchUpTimeout: undefined },
+        (options) => Effect.provide(Effect.scoped(Effect.suspend(() => KafkaTableWriter.make(options))), memory)
+      ],
+      KafkaTopic: [
+        ["topic", ...TOPIC_SETTINGS],
+        { topic: "registry" },
+        (options) =>
+          Effect.provide(
+            Effect.suspend(() => KafkaTopic.ensure(options)),
+            memory
+          )
+      ],
+      KafkaClient: [
+        CLIENT_OPTIONS,
+        { brokers: ["localhost:9092"], sasl: { mechanism: "PLAIN", username: "u", password: Redacted.make("p") } },
+        (options) => Effect.scoped(Effect.suspend(() => KafkaClient.make(options)))
+      ],
+      EmbeddedKafka: [["nodes", "topics"], {}, (options) => Effect.suspend(() => EmbeddedKafka.make(options))]
+    }
+  })()
+
+  /** Accepted, or refused as options are: in one line that can be printed, and is not endless. */
+  const fits = (what: string, made: Effect.Effect<unknown, unknown>): Effect.Effect<"accepted" | "refused"> =>
+    Effect.map(Logger.withMinimumLogLevel(Effect.exit(made), LogLevel.None), (exit) => {
+      if (Exit.isSuccess(exit)) return "accepted"
+      const error = Option.getOrElse(Cause.failureOption(exit.cause), () =>
+        assert.fail(`${what}: ${Cause.pretty(exit.cause)}`)
+      ) as { readonly _tag: string; readonly message: string }
+      // "false" is a topic's name as others are
+      if (error._tag === "KafkaTopicError") return "accepted"
+      assert.strictEqual(error._tag, "KafkaInvalidOptionsError", what)
+      assert.match(error.message, /^[\x20-\x7e…]{1,20000}$/, what)
+      return "refused"
+    })
+
+  for (const [module, [names, sound, make]] of Object.entries(modules)) {
+    it.live(`${module}: none of them is a defect, and what is told of them is one line`, () =>
+      Effect.gen(function* () {
+        for (const [name, value] of Object.entries(values)) {
+          yield* fits(`${module} of ${name}`, make(value as never))
+          for (const option of names) {
+            yield* fits(`${module}.${option} of ${name}`, make({ ...sound, [option]: value } as never))
+          }
+        }
+      })
+    )
+  }
+
+  for (const [module, options] of [
+    ["KafkaTable", ["ensureTopic", "headers", "checkCrcs", "logValues"]],
+    ["KafkaTableWriter", ["ensureTopic", "idempotent", "logValues"]]
+  ] as const) {
+    it.live(`${module}: a text is neither true nor false`, () =>
+      Effect.gen(function* () {
+        const [, sound, make] = modules[module]
+        for (const option of options) {
+          for (const value of ["false", "true", 0, 1, null]) {
+            assert.strictEqual(yield* fits(option, make({ ...sound, [option]: value } as never)), "refused", option)
+          }
+        }
+      })
+    )
+  }
 })

@@ -1,7 +1,9 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { isCodec } from "../Codec.ts"
+import { kindOfThrown } from "./codecFaults.ts"
 import { InvalidOptionsError, type OptionProblem } from "../KafkaError.ts"
+import { foreignText } from "./foreignText.ts"
 import { nearest } from "./nearest.ts"
 
 /** What an int32 of the protocol, and a timer of the host, can hold: in milliseconds 24 days. */
@@ -14,15 +16,38 @@ const ALIASES = new Map([
   ["bootstrap.servers", "brokers"]
 ])
 
+/** Of a string in Kafka's protocol, in bytes. */
+export const MAX_STRING = 32_767
+
+/** Whatever nobody can see or type, and half characters. */
+export const UNFIT = /[\p{Cc}\p{Cs}]/u
+
+/** Can it be a string in a request? */
+export const isWireText = (text: string): boolean => !UNFIT.test(text) && Buffer.byteLength(text) <= MAX_STRING
+
+/** Is it what options are written as? A text has names, too, one for each of its characters. */
+export const isObject = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** The topic among options that nobody has checked yet, as an attribute of a span. */
+export const topicOf = (options: { readonly topic: string } | null | undefined): Record<string, string> => {
+  try {
+    const topic: unknown = options?.topic
+    return typeof topic === "string" ? { "messaging.destination.name": foreignText(topic) } : {}
+  } catch {
+    return {}
+  }
+}
+
 /** Collects what is wrong with the options of one layer, to name all of it at once. Values never appear: names only. */
 export interface OptionCheck {
   readonly problem: (option: string, problem: string) => void
   /**
-   * Options that are none. TypeScript refuses most; configuration files and JavaScript do not. `within` is the option
+   * What is no object, or has options that are none. TypeScript refuses most; configuration files and JavaScript do not. `within` is the option
    * that holds them; `ignored` are those of somebody else, who may be given the same object.
    */
   readonly known: (
-    options: object,
+    options: unknown,
     names: ReadonlyArray<string>,
     within?: string,
     ignored?: ReadonlyArray<string>
@@ -31,6 +56,7 @@ export interface OptionCheck {
   readonly millis: (option: string, value: Duration.DurationInput | undefined, fallback: number) => number
   /** A whole number of at least `min`. */
   readonly integer: (option: string, value: number | undefined, fallback: number, min: number) => number
+  readonly boolean: (option: string, value: boolean | undefined, fallback: boolean) => boolean
   readonly oneOf: <A extends string>(option: string, value: A | undefined, fallback: A, allowed: ReadonlyArray<A>) => A
   readonly topic: (value: string) => void
   /** A codec that can be used; `example` is one that is right. */
@@ -48,9 +74,12 @@ export const checkOptions = <A>(
     const problem = (option: string, text: string) => {
       problems.push({ option, problem: text })
     }
-    const result = read({
+    const check: OptionCheck = {
       problem,
       known: (options, names, within, ignored = []) => {
+        if (!isObject(options)) {
+          return problem(within ?? "options", `must be an object; known are ${names.join(", ")}`)
+        }
         const all = names.concat(ignored)
         for (const name of Object.keys(options)) {
           if (all.includes(name)) continue
@@ -73,7 +102,14 @@ export const checkOptions = <A>(
         if (value === undefined) return fallback
         if (!Number.isSafeInteger(value) || value < min || value > MAX) {
           problem(option, `must be a whole number from ${min} to ${MAX}`)
+          return fallback
         }
+        return value
+      },
+      boolean: (option, value, fallback) => {
+        if (value === undefined) return fallback
+        // a text from a configuration file, such as "false", would be true
+        if (typeof value !== "boolean") problem(option, "must be true or false")
         return value
       },
       oneOf: (option, value, fallback, allowed) => {
@@ -90,8 +126,15 @@ export const checkOptions = <A>(
         if (!isCodec(value)) problem(option, `must be a Codec, such as ${example}`)
         else if (value.problem !== undefined) problem(option, value.problem)
       }
-    })
+    }
+    let result: A | undefined
+    try {
+      result = read(check)
+    } catch (thrown) {
+      // of what is wrong already, something was used; or they are an object whose properties cannot be read
+      if (problems.length === 0) problem("options", `cannot be read: ${kindOfThrown(thrown)}`)
+    }
     return problems.length === 0
-      ? Effect.succeed(result)
+      ? Effect.succeed(result as A)
       : Effect.fail(new InvalidOptionsError({ module, ...(topic === undefined ? {} : { topic }), problems }))
   })

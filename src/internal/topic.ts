@@ -8,7 +8,7 @@ import { retryDelay } from "./client/backoff.ts"
 import { quotedForeignText } from "./foreignText.ts"
 import { annotateLogs } from "./log.ts"
 import { TOPIC_SETTINGS } from "./optionNames.ts"
-import { checkOptions, type OptionCheck } from "./options.ts"
+import { checkOptions, isObject, isWireText, MAX_STRING, topicOf, type OptionCheck } from "./options.ts"
 import { brokerError } from "./protocol/errorCodes.ts"
 
 /** Checked settings, with their defaults. */
@@ -48,9 +48,16 @@ const read = (check: OptionCheck, topic: string, settings: TopicSettings, prefix
   const replicationFactor = check.integer(`${prefix}replicationFactor`, settings.replicationFactor, -1, 1)
   // the request has 16 bits for it
   if (replicationFactor > 0x7fff) check.problem(`${prefix}replicationFactor`, "must not be above 32767")
-  const configs = settings.configs ?? {}
+  const configs = settings.configs === undefined ? {} : settings.configs
+  if (!isObject(configs)) check.problem(`${prefix}configs`, "must be an object of strings")
   for (const [name, value] of Object.entries(configs)) {
     if (typeof value !== "string") check.problem(`${prefix}configs.${name}`, "must be a string, as Kafka writes it")
+    else if (!isWireText(value) || !isWireText(name)) {
+      check.problem(
+        `${prefix}configs.${name}`,
+        `must be text of at most ${MAX_STRING} bytes, without control characters`
+      )
+    }
   }
   if (configs[POLICY]?.trim() === "") check.problem(`${prefix}configs.${POLICY}`, "must not be empty")
   return {
@@ -72,9 +79,9 @@ export const readTopicSettings = (
   options: { readonly topic: string; readonly ensureTopic?: boolean; readonly topicSettings?: TopicSettings }
 ): CheckedTopic | undefined => {
   const { topicSettings } = options
-  check.known(topicSettings ?? {}, TOPIC_SETTINGS, "topicSettings")
+  check.known(topicSettings === undefined ? {} : topicSettings, TOPIC_SETTINGS, "topicSettings")
   const checked = read(check, options.topic, topicSettings ?? {}, "topicSettings.")
-  if (options.ensureTopic !== false) return checked
+  if (check.boolean("ensureTopic", options.ensureTopic, true)) return checked
   if (topicSettings !== undefined) {
     check.problem("topicSettings", "contradicts ensureTopic: false, which takes the topic as it is")
   }
@@ -92,7 +99,7 @@ export const ensure = (
       return read(check, options.topic, options, "")
     })
     return yield* ensureTopic(client, settings)
-  }).pipe(Effect.withSpan("KafkaTopic.ensure", { attributes: { "messaging.destination.name": options.topic } }))
+  }).pipe(Effect.withSpan("KafkaTopic.ensure", { attributes: topicOf(options) }))
 
 // ---------------------------------------------------------------------------------------------------------------------
 // ensuring

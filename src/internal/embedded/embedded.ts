@@ -16,7 +16,7 @@ import type { KafkaClient } from "../../KafkaClient.ts"
 import type { BrokerError, InvalidOptionsError } from "../../KafkaError.ts"
 import * as Client from "../client/client.ts"
 import { BACKOFF_OPTIONS, CLUSTER_OPTIONS, CLUSTER_TOPIC_OPTIONS, EMBEDDED_CLIENT_OPTIONS } from "../optionNames.ts"
-import { checkOptions, type OptionCheck } from "../options.ts"
+import { checkOptions, isObject, type OptionCheck } from "../options.ts"
 import { prepareCodecs } from "../recordBatch/compression.ts"
 import { viewOf } from "../text.ts"
 import { appendRecords, endTransaction, TransactionalProducer } from "./appending.ts"
@@ -47,8 +47,11 @@ const readCluster = (check: OptionCheck, options: EmbeddedKafkaOptions): Cluster
   const nodes = check.integer("nodes", options.nodes, 1, 1)
   if (nodes > MAX_NODES) check.problem("nodes", `must not be above ${MAX_NODES}`)
   const cluster = new Cluster(nodes >= 1 && nodes <= MAX_NODES ? nodes : 1)
-  for (const [name, topic] of Object.entries(options.topics ?? {})) {
+  const topics = options.topics === undefined ? {} : options.topics
+  if (!isObject(topics)) check.problem("topics", "must be an object of topics by their names")
+  for (const [name, topic] of Object.entries(topics)) {
     check.known(topic, CLUSTER_TOPIC_OPTIONS, `topics.${name}`)
+    if (!isObject(topic)) continue
     const created = createTopic(cluster, name, topic)
     if (isRefused(created)) check.problem(`topics.${name}`, created.detail ?? `error code ${created.code}`)
   }
@@ -92,7 +95,7 @@ export const layerMemory = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 const readClient = (check: OptionCheck, options: ClientOptions) => {
-  check.known(options.backoff ?? {}, BACKOFF_OPTIONS, "backoff")
+  check.known(options.backoff === undefined ? {} : options.backoff, BACKOFF_OPTIONS, "backoff")
   return {
     backoff: {
       initialMillis: check.millis("backoff.initial", options.backoff?.initial, 100),

@@ -10,7 +10,7 @@ import * as Client from "../client/client.ts"
 import { foreignText } from "../foreignText.ts"
 import { annotateLogs } from "../log.ts"
 import { BACKOFF_OPTIONS, CLIENT_OPTIONS, TLS_OPTIONS } from "../optionNames.ts"
-import { checkOptions, type OptionCheck } from "../options.ts"
+import { checkOptions, isObject, isWireText, MAX_STRING, UNFIT, type OptionCheck } from "../options.ts"
 import { connect } from "./connection.ts"
 import { isHost } from "../protocol/host.ts"
 import { makeLogger } from "./logger.ts"
@@ -19,15 +19,6 @@ import { passwordMechanism } from "./passwordMechanisms.ts"
 import { readCertificates, readKey, withLineEnds } from "./pem.ts"
 
 const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
-
-const isObject = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
-/** Of a string in Kafka's protocol, in bytes. */
-const MAX_STRING = 32_767
-
-/** Whatever nobody can see or type, and half characters. */
-const UNFIT = /[\p{Cc}\p{Cs}]/u
 
 /** `host:port`, an IPv6 host in brackets. */
 const parseBroker = (text: string): { readonly host: string; readonly port: number } | undefined => {
@@ -53,7 +44,7 @@ const readBrokers = (check: OptionCheck, brokers: ReadonlyArray<string>) => {
 
 const readClientId = (check: OptionCheck, clientId: string | undefined): string => {
   if (clientId === undefined) return "effect-ktables"
-  if (typeof clientId !== "string" || UNFIT.test(clientId) || Buffer.byteLength(clientId) > MAX_STRING) {
+  if (typeof clientId !== "string" || !isWireText(clientId)) {
     check.problem("clientId", `must be text of at most ${MAX_STRING} bytes, without control characters`)
     return ""
   }
@@ -171,7 +162,7 @@ const readSasl = (check: OptionCheck, sasl: SaslOptions | undefined, runtime: Ru
   }
   const password = readSecret(check, "sasl.password", sasl.password)
   if (UNFIT.test(password)) check.problem("sasl.password", "must have no control characters in it")
-  return passwordMechanism(mechanism, String(username), password)
+  return passwordMechanism(mechanism, typeof username === "string" ? username : "", password)
 }
 
 /** Mechanisms that send the secret itself, rather than a proof of it. */
@@ -208,8 +199,7 @@ export const make = (options: KafkaClientOptions): Effect.Effect<KafkaClient, In
     const settings = yield* checkOptions("KafkaClient", (check) => {
       check.known(options, CLIENT_OPTIONS)
       const backoff = options.backoff ?? {}
-      if (options.backoff !== undefined && !isObject(options.backoff)) check.problem("backoff", "must be an object")
-      else check.known(backoff, BACKOFF_OPTIONS, "backoff")
+      check.known(options.backoff === undefined ? {} : options.backoff, BACKOFF_OPTIONS, "backoff")
       return {
         bootstrap: readBrokers(check, options.brokers),
         backoff: {

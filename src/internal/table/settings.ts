@@ -48,10 +48,13 @@ export const readOptions = <K, V>(
   checkOptions("KafkaTable", (check): TableConfig<K, V> => {
     check.known(options, TABLE_OPTIONS, undefined, WRITER_OPTIONS)
     check.topic(options.topic)
-    const fetch = options.fetch ?? {}
+    const fetch = options.fetch === undefined ? {} : options.fetch
     check.known(fetch, FETCH_OPTIONS, "fetch")
     for (const name of ["maxBytes", "maxPartitionBytes", "maxBatchBytes"] as const) {
-      if ((fetch[name] ?? 0) > MAX_ANSWER_BYTES) check.problem(`fetch.${name}`, "must be at most 200 MiB")
+      const bytes: unknown = fetch[name]
+      if (typeof bytes === "number" && bytes > MAX_ANSWER_BYTES) {
+        check.problem(`fetch.${name}`, "must be at most 200 MiB")
+      }
     }
     check.codec("value", options.value, "Codec.json(schema)")
     if (options.key !== undefined) check.codec("key", options.key, "Codec.utf8")
@@ -66,7 +69,7 @@ export const readOptions = <K, V>(
       catchUpTimeoutMillis: check.millis("catchUpTimeout", options.catchUpTimeout, 30_000),
       onCatchUpTimeout: check.oneOf("onCatchUpTimeout", options.onCatchUpTimeout, "degrade", ["degrade", "fail"]),
       onPoison: check.oneOf("onPoison", options.onPoison, "skip", ["skip", "fail"]),
-      keepHeaders: options.headers ?? false,
+      keepHeaders: check.boolean("headers", options.headers, false),
       isolation: check.oneOf("isolation", options.isolation, "read_committed", ["read_committed", "read_uncommitted"]),
       fetch: {
         maxWaitMillis: check.millis("fetch.maxWait", fetch.maxWait, 500),
@@ -80,7 +83,7 @@ export const readOptions = <K, V>(
       metadataMaxAgeMillis: check.millis("metadataMaxAge", options.metadataMaxAge, 30_000),
       progressIntervalMillis: check.millis("progressInterval", options.progressInterval, 5_000),
       deniedRetryMillis: check.millis("deniedRetryInterval", options.deniedRetryInterval, 30_000),
-      checkCrcs: options.checkCrcs ?? true,
-      logValues: options.logValues ?? false
+      checkCrcs: check.boolean("checkCrcs", options.checkCrcs, true),
+      logValues: check.boolean("logValues", options.logValues, false)
     }
   })

@@ -4,7 +4,7 @@ import type { InvalidOptionsError } from "../../KafkaError.ts"
 import type { KafkaTableWriterOptions } from "../../KafkaTableWriter.ts"
 import { murmur2, type Partitioner } from "../../Partitioner.ts"
 import { TABLE_OPTIONS, WRITER_OPTIONS } from "../optionNames.ts"
-import { checkOptions } from "../options.ts"
+import { checkOptions, isObject } from "../options.ts"
 import {
   codecs,
   type Codec as Compression,
@@ -54,16 +54,26 @@ const unusable = (compression: Compression): Effect.Effect<string | undefined> =
   )
 
 /** Most bytes that a reader takes as one batch. A table's options may be the same object: then it is as they say. */
-const readerLimit = (options: object): number => {
+const readerLimit = (options: unknown): number => {
+  if (!isObject(options)) return DEFAULT_MAX_BATCH_BYTES
   const { fetch } = options as { readonly fetch?: { readonly maxBatchBytes?: unknown } }
   const asked = fetch?.maxBatchBytes
   return typeof asked === "number" && asked >= 1 ? asked : DEFAULT_MAX_BATCH_BYTES
 }
 
+/** Of options that nobody has checked yet: what cannot be read is told by who checks them. */
+const compressionOf = (options: { readonly compression?: Compression } | null | undefined): Compression | undefined => {
+  try {
+    return options?.compression
+  } catch {
+    return undefined
+  }
+}
+
 export const readOptions = <K, V>(
   options: KafkaTableWriterOptions<K, V>
 ): Effect.Effect<WriterConfig<K, V>, InvalidOptionsError> => {
-  const compression = options.compression
+  const compression = compressionOf(options)
   const preparing =
     compression === undefined || compression === "none" || !codecs.includes(compression)
       ? Effect.succeed(undefined)
@@ -98,7 +108,7 @@ export const readOptions = <K, V>(
         value: options.value,
         ensure: readTopicSettings(check, options),
         acks: acks === "all" ? -1 : 1,
-        idempotent: options.idempotent ?? acks === "all",
+        idempotent: check.boolean("idempotent", options.idempotent, acks === "all"),
         compression: check.oneOf("compression", compression, "none", codecs),
         partitioner: options.partitioner ?? murmur2,
         deliveryTimeoutMillis: check.millis("deliveryTimeout", options.deliveryTimeout, 30_000),
@@ -110,7 +120,7 @@ export const readOptions = <K, V>(
         maxQueuedBytes: check.integer("maxQueuedBytes", options.maxQueuedBytes, 32 * MIB, 1),
         closeTimeoutMillis: check.millis("closeTimeout", options.closeTimeout, 5_000),
         metadataMaxAgeMillis: check.millis("metadataMaxAge", options.metadataMaxAge, 60_000),
-        logValues: options.logValues ?? false
+        logValues: check.boolean("logValues", options.logValues, false)
       }
     })
   )
