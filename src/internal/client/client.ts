@@ -66,6 +66,9 @@ const UNKNOWN_TOPIC_OR_PARTITION = 3
 
 const NOT_CONTROLLER = 41
 
+/** What a broker says that does not know an offset yet; some say -1, which is none. */
+const OFFSET_NOT_AVAILABLE = 78
+
 const NONE = 0
 
 interface AnyOptions<A> {
@@ -246,11 +249,12 @@ export const make = (driver: {
               return partitions.map(({ partition }): ListedOffset => {
                 const found = answers.get(partition)
                 if (found === undefined) return unled(partition)
-                if (found.errorCode === 0) return { partition, offset: found.offset, error: undefined }
+                const code = found.errorCode === 0 && found.offset < 0 ? OFFSET_NOT_AVAILABLE : found.errorCode
+                if (code === 0) return { partition, offset: found.offset, error: undefined }
                 return none(
                   partition,
                   brokerError({
-                    code: found.errorCode,
+                    code,
                     request: "ListOffsets",
                     broker: addressOf(broker),
                     topic: topic.topic.name,

@@ -305,6 +305,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
     if (!isLate(p, askedAt, isRetentionKnown)) p.reopenedAsStale = false
     p.headAt = now - askedAt <= fetch.maxWaitMillis + MIN_TOMBSTONES_MILLIS ? now : askedAt
     p.reachedHead ||= stale === undefined
+    if (stale === undefined) p.restarts = 0
     return stale
   }
 

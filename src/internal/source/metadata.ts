@@ -123,6 +123,7 @@ const reconcile = (
           headAt: 0,
           reachedHead: false,
           reopenedAsStale: false,
+          restarts: 0,
           connected: false,
           throttledUntil: undefined
         })

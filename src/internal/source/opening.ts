@@ -46,7 +46,8 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
         yield* notOpened(p, error)
         continue
       }
-      yield* opened(p, start.offset, end.offset)
+      // a log that ends before it begins has nothing to wait for
+      yield* opened(p, start.offset, Math.max(start.offset, end.offset))
     }
   })
 

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import type { TopicDescription } from "../../KafkaClient.ts"
+import { delayBy } from "../client/backoff.ts"
 import { Signal } from "../signal.ts"
 import type { SourceContext, SourceOptions } from "./context.ts"
 import { HandOff } from "./handOff.ts"
@@ -35,6 +36,7 @@ export interface Source {
 
 export const makeSource = (options: SourceOptions): Effect.Effect<Source, never, Scope.Scope> =>
   Effect.gen(function* () {
+    const clock = yield* Effect.clock
     const broken = yield* Deferred.make<never>()
     let isClosing = false
     // A driver's Effect may end by interruption as well: only our own closing is none of the reader's business.
@@ -126,7 +128,9 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
         p.generation++
         p.phase = "opening"
         p.doubt = undefined
-        p.retryAt = 0
+        // at once, but not over and over: a leader may go on saying that its log is another one
+        p.retryAt = p.restarts === 0 ? 0 : clock.unsafeCurrentTimeMillis() + delayBy(options.client, p.restarts - 1, 0)
+        p.restarts++
         changed.notify()
       }
     }

@@ -471,7 +471,7 @@ class Reader<K, V> {
       running.restart()
       for (const other of running.partitions) this.source.reopen(other)
     }
-    return Effect.logWarning(why).pipe(this.annotate, Effect.annotateLogs({ partition }))
+    return this.warnAtRate(`rebuild of ${partition}`, why, partition)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -666,10 +666,20 @@ class Reader<K, V> {
     }
     p.corruptAt = position
     p.generation = this.source.refetch(p.partition, position)
-    return Effect.logWarning(`corrupt batch, asking for it once more: ${corruption.message}`).pipe(
-      this.annotate,
-      Effect.annotateLogs({ partition: p.partition })
-    )
+    const words = `corrupt batch, asking for it once more: ${corruption.message}`
+    return this.warnAtRate(`corruption in ${p.partition}`, words, p.partition)
+  }
+
+  /** What a broker may cause as often as it likes. */
+  private warnAtRate(kind: string, words: string, partition: number): Effect.Effect<void> {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const told = this.lines.take(kind, 1, now)
+      if (told === undefined) return Effect.void
+      return Effect.logWarning(words + (told === 1 ? "" : ` (and ${told - 1} times more since that was told)`)).pipe(
+        this.annotate,
+        Effect.annotateLogs({ partition })
+      )
+    })
   }
 
   /** Hands those on that did not decode since the last time, as a fetch may hold many. */

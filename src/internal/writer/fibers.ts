@@ -129,10 +129,19 @@ const metadataLoop = (
 // producer ids
 // ---------------------------------------------------------------------------------------------------------------------
 
+const COORDINATOR_NOT_AVAILABLE = 15
+
 /** A new producer id, from epoch 0. */
 export const askIdentity = (core: Core): Effect.Effect<Identity, ClientError> =>
   Effect.flatMap(core.client.initProducerId, (answer) => {
-    if (answer.errorCode === 0) return Effect.succeed({ producerId: answer.producerId, epoch: answer.producerEpoch })
+    if (answer.errorCode === 0 && answer.producerId >= 0n && answer.producerEpoch >= 0) {
+      return Effect.succeed({ producerId: answer.producerId, epoch: answer.producerEpoch })
+    }
+    // none of these: records that have it are taken as often as they come
+    if (answer.errorCode === 0)
+      return Effect.fail(
+        brokerError({ code: COORDINATOR_NOT_AVAILABLE, request: "InitProducerId", detail: "it gave no id" })
+      )
     const detail = answer.errorCode === CLUSTER_AUTHORIZATION_FAILED ? IDEMPOTENT_WRITE_HINT : undefined
     return Effect.fail(brokerError({ code: answer.errorCode, request: "InitProducerId", detail }))
   })
