@@ -464,6 +464,16 @@ describe("the name of the prototype", () => {
       "bigints beside",
       Schema.Struct({ b: Schema.BigIntFromSelf, u: Schema.Unknown }),
       (text) => `{"b":12345678901234567890,"u":${text}}`
+    ],
+    [
+      "a record in a text that is JSON",
+      Schema.Struct({ p: Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown })) }),
+      (text) => `{"p":${JSON.stringify(text)}}`
+    ],
+    [
+      "something unknown in a text that is JSON, in one that is",
+      Schema.Struct({ p: Schema.parseJson(Schema.Struct({ q: Schema.parseJson() })) }),
+      (text) => `{"p":${JSON.stringify(JSON.stringify({ q: `[${text}]` }))}}`
     ]
   ]
   describe.each(open)("%s", (_, schema, at) => {
@@ -504,6 +514,13 @@ describe("the name of the prototype", () => {
       assert.strictEqual(Object.getPrototypeOf(value), Object.prototype)
       assert.deepStrictEqual(codec.stored?.check(buffer, 0, buffer.length), { a: 1 })
     }
+  })
+
+  it("is not encoded within a text that is JSON, where it would be refused", () => {
+    const codec = Codec.json(Schema.Struct({ p: Schema.parseJson() }))
+    assert.throws(() => codec.encodeSync({ p: JSON.parse('{"a":[{"__proto__":1}]}') as unknown }), "__proto__")
+    const sound = { p: { a: "__proto__", b: '{"c":1}' } }
+    assert.deepStrictEqual(Either.getOrThrow(decode(codec, codec.encodeSync(sound) as Uint8Array)), sound)
   })
 
   it("is not encoded, where it would be left out", () => {

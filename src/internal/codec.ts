@@ -16,6 +16,7 @@ import {
   readJson,
   readJsonWithBigInts,
   readJsonWithNames,
+  refusingProto,
   writeJson,
   writeJsonWithBigInts,
   writeOpenJson
@@ -251,16 +252,22 @@ const unusable = <A>(problem: string): Codec<A> => {
 
 /** @internal */
 export const json = <A, I>(schema: Schema.Schema<A, I>): Codec<A> => {
-  const { hasBigInts, hasOpenNames, isOpen, problem } = jsonFormOf(schema.ast)
+  const { hasBigInts, hasInnerJson, hasOpenNames, isOpen, problem } = jsonFormOf(schema.ast)
   if (problem !== undefined) return unusable(problem)
+  const written = (write: (encoded: unknown) => Uint8Array) => (hasInnerJson ? refusingProto(write) : write)
   const made = hasBigInts
     ? fromSchema(
         Schema.make<A, unknown>(withExactIntegers(schema.ast)),
         false,
-        readJsonWithBigInts(hasOpenNames),
-        writeJsonWithBigInts
+        readJsonWithBigInts(hasOpenNames, hasInnerJson),
+        written(writeJsonWithBigInts)
       )
-    : fromSchema(schema, false, hasOpenNames ? readJsonWithNames : readJson, isOpen ? writeOpenJson : writeJson)
+    : fromSchema(
+        schema,
+        false,
+        hasOpenNames ? readJsonWithNames(hasInnerJson) : readJson,
+        written(isOpen ? writeOpenJson : writeJson)
+      )
   const findsProto = hasOpenNames ? compileProtoFinder(schema.ast) : undefined
   return withScanner(findsProto === undefined ? made : refusing(made, findsProto), schema.ast)
 }

@@ -17,6 +17,8 @@ export interface JsonForm {
   readonly isOpen: boolean
   /** Whether names that the schema does not know become names of a value's own. */
   readonly hasOpenNames: boolean
+  /** Whether there are texts that are JSON themselves, whose names are names of a value, too. */
+  readonly hasInnerJson: boolean
   /** Whether there are bigints, which are whole numbers in JSON. */
   readonly hasBigInts: boolean
 }
@@ -62,6 +64,7 @@ export const jsonFormOf = (schema: AST.AST): JsonForm => {
   const problems: Array<string> = []
   let isOpen = false
   let hasOpenNames = false
+  let hasInnerJson = false
   let hasBigInts = false
   const seen = new Set<AST.AST>()
   const visits: Array<Visit> = [{ ast: schema, path: "" }]
@@ -106,6 +109,7 @@ export const jsonFormOf = (schema: AST.AST): JsonForm => {
         break
       case "Refinement":
       case "Transformation":
+        if (Option.contains(AST.getSchemaIdAnnotation(ast), AST.ParseJsonSchemaId)) hasInnerJson = true
         at(ast.from, "")
         break
       case "Suspend":
@@ -148,7 +152,8 @@ export const jsonFormOf = (schema: AST.AST): JsonForm => {
   return {
     problem: problems.length === 0 ? undefined : problems.join("; "),
     isOpen,
-    hasOpenNames: hasOpenNames || isOpen,
+    hasOpenNames: hasOpenNames || isOpen || hasInnerJson,
+    hasInnerJson,
     hasBigInts
   }
 }

@@ -23,39 +23,60 @@ const parsed = (text: string): unknown => {
 export const readJson = (buffer: Buffer, start: number, end: number): unknown => parsed(readText(buffer, start, end))
 
 /** For schemas that leave names open: refuses `__proto__`, which would become the prototype of what is made of it. */
-export const readJsonWithNames = (buffer: Buffer, start: number, end: number): unknown => {
-  const text = readText(buffer, start, end)
-  return refuseProto(parsed(text), text)
-}
+export const readJsonWithNames =
+  (hasInnerJson: boolean) =>
+  (buffer: Buffer, start: number, end: number): unknown => {
+    const text = readText(buffer, start, end)
+    return refuseProto(parsed(text), text, hasInnerJson)
+  }
 
 /** Whole numbers that a JavaScript number cannot hold are bigints. */
 export const readJsonWithBigInts =
-  (hasOpenNames: boolean) =>
+  (hasOpenNames: boolean, hasInnerJson: boolean) =>
   (buffer: Buffer, start: number, end: number): unknown => {
     const text = readText(buffer, start, end)
     const value = parsed(text)
     const exact = /\d{16}/.test(text) ? new ExactReader(text).read() : value
-    return hasOpenNames ? refuseProto(exact, text) : exact
+    return hasOpenNames ? refuseProto(exact, text, hasInnerJson) : exact
   }
 
 /** A name may be written with escapes, and be a text that is no name: only then is it worth a walk. */
-const refuseProto = (value: unknown, text: string): unknown => {
-  if ((text.includes(PROTO) || text.includes("\\u00")) && namesProto(value)) {
+const refuseProto = (value: unknown, text: string, hasInnerJson: boolean): unknown => {
+  if (mayNameProto(text) && namesProto(value, hasInnerJson)) {
     throw issue.parseError(`The name ${PROTO} is refused`)
   }
   return value
 }
 
+const mayNameProto = (text: string): boolean => text.includes(PROTO) || text.includes("\\u00")
+
 /** A loop, as what was parsed may nest deeper than the stack. */
-const namesProto = (value: unknown): boolean => {
+const namesProto = (value: unknown, hasInnerJson: boolean): boolean => {
   const parts = [value]
   for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
+    if (typeof part === "string") part = hasInnerJson && mayNameProto(part) ? innerJson(part) : undefined
     if (typeof part !== "object" || part === null) continue
     if (Object.hasOwn(part, PROTO)) return true
-    for (const inner of Object.values(part)) if (typeof inner === "object" && inner !== null) parts.push(inner)
+    for (const inner of Object.values(part)) if (inner !== undefined && inner !== null) parts.push(inner)
   }
   return false
 }
+
+const innerJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined
+  }
+}
+
+/** For schemas of texts that are JSON themselves: what would be refused when it is read is not written. */
+export const refusingProto =
+  <I>(write: (encoded: I) => Uint8Array) =>
+  (encoded: I): Uint8Array => {
+    if (namesProto(encoded, true)) throw unwritable(`the name ${PROTO}`, encoded)
+    return write(encoded)
+  }
 
 /** Reads text that is known to be JSON once more, with all digits of its whole numbers. */
 class ExactReader {
