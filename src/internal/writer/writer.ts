@@ -16,6 +16,7 @@ import { explain, inOneLine, parseError, parseErrorOf, parseErrorOfCause } from 
 import { makeWriterMetrics } from "../metrics.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { tellOfWaiting } from "../log.ts"
+import { topicOf } from "../options.ts"
 import { ensureTopic } from "../topic.ts"
 import { SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
 import { Core } from "./core.ts"
@@ -49,7 +50,7 @@ export const make = <K = string, V = never>(
     )
     yield* Scope.extend(forkFibers(core, publish), fibers)
     return face(core, config)
-  }).pipe(Effect.withSpan("KafkaTableWriter.make", { attributes: { "messaging.destination.name": options.topic } }))
+  }).pipe(Effect.withSpan("KafkaTableWriter.make", { attributes: topicOf(options) }))
 
 /** The topic, its partitions and a producer id: all that can be known to be missing before the first write. */
 const start = <K, V>(core: Core, config: WriterConfig<K, V>): Effect.Effect<void, ClientError | TopicError> => {
