@@ -131,8 +131,14 @@ const commands = {
   // more seeds, longer loads, longer sequences than in all the tests; what the environment says counts first
   "test:faults": () => {
     const more = { FAULT_ROUNDS: "5", FAULT_LOAD: "500", FAULT_STEPS: "15" }
-    const random = ["test/recordBatch/mutations", "test/recordBatch/randomBytes", "test/embedded/tableModel"]
-    test([["test/faults", "test/soak", ...random, ...args]], { ...more, ...process.env })
+    const random = [
+      "recordBatch/java",
+      "recordBatch/mutations",
+      "recordBatch/randomBytes",
+      "embedded/tableModel",
+      "table/randomFaults"
+    ]
+    test([["test/faults", "test/soak", ...random.map((name) => `test/${name}`), ...args]], { ...more, ...process.env })
   },
   // small bugs put into a folder of src/internal, one at a time: does a test notice?
   mutate: () => process.exit(run(undefined, process.execPath, ["scripts/mutate/mutate.mjs", ...args])),

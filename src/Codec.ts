@@ -230,11 +230,11 @@ export const uint64: Codec<bigint> = internal.uint64
  * - Where the schema leaves it open (`Schema.Unknown`, `Schema.Object`, a declaration), a value that would not come back
  *   does not encode: `undefined`, a function, a bigint, a cycle, an instance of a class, a symbol as a name. Nor do `NaN`,
  *   an infinity or a hole in an array, which JSON would turn into `null`. A property that is undefined is left out, and
- *   `-0` is `0`. What `Schema.parseJson` makes text of is as open.
+ *   `-0` is `0`. What `Schema.parseJson` makes text of is as open, by `string` and `schema`, too.
  * - `Schema.BigIntFromSelf` is a whole number in JSON, with all its digits, in both directions. `Schema.Number` is what
  *   `JSON.parse` makes of the digits: above 2^53 the nearest number.
  * - Where a schema keeps names that it does not know (a record, `Schema.Unknown`, excess properties), the name `__proto__`
- *   is refused, in both directions.
+ *   is refused, in both directions. So it is in text that `Schema.parseJson` reads or makes, by any codec of a schema.
  * - A schema may do asynchronous work (`Schema.transformOrFail` with an Effect); it then decodes one record at a time,
  *   several times slower even if nothing waits. Services that it needs are to be provided first.
  * - What to do with excess properties, and whether to report all errors, is the schema's `parseOptions` annotation.

@@ -77,6 +77,9 @@ const where = (parts: {
   return [place, parts.broker === undefined ? "" : brokers(parts.broker)].filter((part) => part !== "").join(", ")
 }
 
+/** How many of the problems of options a message tells. */
+const PROBLEMS = 16
+
 /** Most characters of others' words. */
 const DETAIL_LENGTH = 1_024
 
@@ -122,9 +125,11 @@ export class InvalidOptionsError extends Data.TaggedError("KafkaInvalidOptionsEr
   readonly reason = "InvalidOptions" as const
   readonly retriable = false
   override get message(): string {
-    const list = this.problems
+    const told = this.problems
+      .slice(0, PROBLEMS)
       .map((p) => `${foreignText(p.option)}: ${foreignText(p.problem, DETAIL_LENGTH)}`)
-      .join("; ")
+    const more = this.problems.length - told.length
+    const list = told.join("; ") + (more > 0 ? `; and ${more} more` : "")
     const of = this.topic === undefined ? "" : ` of ${where(this)}`
     return `${this.module}${of}: invalid options. ${list}`
   }

@@ -580,7 +580,7 @@ describe("the name of the prototype", () => {
   ]
   const Service = Schema.Struct({ a: Schema.Number })
   const kept = Service.annotations({ parseOptions: { onExcessProperty: "preserve" } })
-  const open: ReadonlyArray<readonly [string, Schema.Schema.All, (text: string) => string]> = [
+  const open: ReadonlyArray<readonly [string, Schema.Schema.All, at: (text: string) => string]> = [
     ["Unknown", Schema.Unknown, (text) => text],
     ["Any", Schema.Any, (text) => `[${text}]`],
     ["Object", Schema.Object, (text) => text],
@@ -614,11 +614,29 @@ describe("the name of the prototype", () => {
       (text) => `{"b":12345678901234567890,"u":${text}}`
     ]
   ]
-  describe.each(open)("%s", (_, schema, at) => {
+  const refused = "Expected JSON without the name __proto__, actual a string"
+  const openTexts: ReadonlyArray<readonly [string, Schema.Schema.All, at: (text: string) => string, place: string]> = [
+    [
+      "a record in a text that is JSON",
+      Schema.Struct({ p: Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown })) }),
+      (text) => `{"p":${JSON.stringify(text)}}`,
+      "p"
+    ],
+    [
+      "something unknown in a text that is JSON, in one that is",
+      Schema.Struct({ p: Schema.parseJson(Schema.Struct({ q: Schema.parseJson() })) }),
+      (text) => `{"p":${JSON.stringify(JSON.stringify({ q: `[${text}]` }))}}`,
+      "p.q"
+    ]
+  ]
+  describe.each([
+    ...open.map((row) => [...row, "The name __proto__ is refused"] as const),
+    ...openTexts.map(([name, schema, at, place]) => [name, schema, at, `${place}: ${refused}`] as const)
+  ])("%s", (_, schema, at, problem) => {
     it.each(polluting)("refuses %s", (text) => {
       const codec = Codec.json(schema as Schema.Schema<unknown>)
       const buffer = Buffer.from(at(text))
-      assert.strictEqual(refusal(decode(codec, buffer)), "The name __proto__ is refused")
+      assert.strictEqual(refusal(decode(codec, buffer)), problem)
       assert.throws(() => codec.decodeSync(buffer, 0, buffer.length))
       assert.throws(() => codec.stored?.check(buffer, 0, buffer.length) ?? assert.fail("kept as an object"))
       assert.notProperty({}, "admin")
@@ -654,6 +672,61 @@ describe("the name of the prototype", () => {
     }
   })
 
+  it("is not encoded within a text that is JSON, where it would be refused", () => {
+    const codec = Codec.json(Schema.Struct({ p: Schema.parseJson() }))
+    assert.throws(() => codec.encodeSync({ p: JSON.parse('{"a":[{"__proto__":1}]}') as unknown }), "__proto__")
+    const sound = { p: { a: "__proto__", b: '{"c":1}' } }
+    assert.deepStrictEqual(Either.getOrThrow(decode(codec, codec.encodeSync(sound) as Uint8Array)), sound)
+  })
+
+  describe.each([
+    ["text", (inner: Schema.Schema<unknown>) => Codec.string(Schema.parseJson(inner)), (text: string) => text],
+    [
+      "text of text",
+      (inner: Schema.Schema<unknown>) => Codec.string(Schema.compose(Schema.StringFromHex, Schema.parseJson(inner))),
+      (text: string) => Buffer.from(text).toString("hex")
+    ],
+    [
+      "bytes",
+      (inner: Schema.Schema<unknown>) =>
+        Codec.schema(
+          Schema.compose(
+            Schema.transform(Schema.Uint8ArrayFromSelf, Schema.String, {
+              decode: (read) => Buffer.from(read).toString(),
+              encode: (text) => Buffer.from(text)
+            }),
+            Schema.parseJson(inner)
+          )
+        ),
+      (text: string) => text
+    ]
+  ] as const)("in %s that is JSON, by a codec of a schema", (_, codecOf, at) => {
+    const Names = Schema.Record({ key: Schema.String, value: Schema.Unknown }) as Schema.Schema<unknown>
+    const schemas = [Names, Schema.Unknown, kept as Schema.Schema<unknown>, Service as Schema.Schema<unknown>]
+
+    it.each(polluting)("refuses %s", (text) => {
+      for (const schema of schemas) {
+        const read = bytes(at(text.replace("{", '{"a":1,')))
+        assert.strictEqual(refusal(decode(codecOf(schema), read)), refused)
+      }
+    })
+
+    it("does not encode it, where it would be left out or refused", () => {
+      for (const own of ['{"__proto__":"x","a":1}', '{"__proto__":{"admin":true},"a":1}']) {
+        for (const schema of schemas.slice(0, 3)) {
+          assert.include(refusal(encode(codecOf(schema), JSON.parse(own))), "the name __proto__")
+        }
+        assert.include(refusal(encode(codecOf(Schema.Unknown), [[JSON.parse(own)]])), refused)
+      }
+    })
+  })
+
+  it("stays in text beside, which nothing parses", () => {
+    const codec = Codec.json(Schema.Struct({ p: Schema.parseJson(), text: Schema.String }))
+    const value = { p: 1, text: '{"__proto__":1}' }
+    assert.deepStrictEqual(Either.getOrThrow(decode(codec, Either.getOrThrow(encode(codec, value)))), value)
+  })
+
   it("is not encoded, where it would be left out", () => {
     const own = JSON.parse('{"__proto__":"x"}') as Record<string, string>
     const Names = Schema.Record({ key: Schema.String, value: Schema.String })
@@ -679,7 +752,8 @@ describe("the name of the prototype", () => {
         new Map([["__proto__", "x"]])
       ),
       encode(Codec.json(kept), Object.assign(own, { a: 1 }) as unknown as { a: number }),
-      encode(Codec.json(Schema.Unknown), [own])
+      encode(Codec.json(Schema.Unknown), [own]),
+      encode(Codec.json(Schema.Struct({ p: Schema.parseJson(Names) })), { p: own })
     ]
     for (const [i, result] of written.entries()) {
       assert.isTrue(Either.isLeft(result), `of ${i}`)

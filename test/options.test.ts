@@ -1,10 +1,24 @@
 /** What is said of options that are none. */
 import { assert, describe, it } from "@effect/vitest"
-import { Config, ConfigProvider, Deferred, Effect, Layer, type Scope } from "effect"
+import {
+  Cause,
+  Config,
+  ConfigProvider,
+  Deferred,
+  Effect,
+  Exit,
+  Layer,
+  Logger,
+  LogLevel,
+  Option,
+  Redacted,
+  type Scope
+} from "effect"
 import { createServer } from "node:net"
-import { Codec, KafkaClient, KafkaTable, KafkaTableWriter, KafkaTopic } from "../src/index.ts"
+import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter, KafkaTopic } from "../src/index.ts"
+import { foreignText } from "../src/internal/foreignText.ts"
 import { nearest } from "../src/internal/nearest.ts"
-import { TABLE_OPTIONS } from "../src/internal/optionNames.ts"
+import { CLIENT_OPTIONS, TABLE_OPTIONS, TOPIC_SETTINGS, WRITER_OPTIONS } from "../src/internal/optionNames.ts"
 import { checkOptions } from "../src/internal/options.ts"
 import { listening } from "./real/support.ts"
 
@@ -55,6 +69,21 @@ describe("unknown options", () => {
     })
   )
 
+  it.effect("in place of an object", () =>
+    Effect.gen(function* () {
+      for (const options of [null, undefined, [], "topic", new Map()]) {
+        assert.strictEqual(
+          yield* known(options as unknown as object, ["topic", "value"], undefined, ["acks"]),
+          "KafkaTable: invalid options. options: must be an object; known are topic, value"
+        )
+      }
+      assert.strictEqual(
+        yield* known(null as unknown as object, ["initial", "max"], "backoff"),
+        "KafkaTable: invalid options. backoff: must be an object; known are initial, max"
+      )
+    })
+  )
+
   it.effect("within another option, and as other clients call it", () =>
     Effect.gen(function* () {
       const message = yield* problemsOf(
@@ -84,7 +113,7 @@ describe("unknown options", () => {
 
 describe("values that would be ignored in silence", () => {
   const unfit = [null, NaN, 5, -1, "x", "false", "", Symbol("s"), 5n, [], () => 1, new Map(), new Date(0)]
-  const flags = (name: string) => [name, [...unfit, {}], "must be true or false"] as const
+  const flags = (name: string) => [name, [...unfit, {}, "true", 0, 1], "must be true or false"] as const
   const objects = (name: string) => [name, [...unfit, true, Promise.resolve({})], "must be an object"] as const
   const numbers = (name: string) =>
     [name, [...unfit.filter((one) => one !== 5), {}, true, 1.5], "must be a whole"] as const
@@ -119,7 +148,13 @@ describe("values that would be ignored in silence", () => {
     [
       "a topic",
       (options) => KafkaTopic.ensure({ topic: "t", ...options }),
-      [objects("configs"), numbers("partitions")]
+      [
+        objects("configs"),
+        numbers("partitions"),
+        ["configs.a", [null, 5, {}], "must be a string, as Kafka writes it"],
+        ["configs.a", ["a\n", "\ud800", "x".repeat(32_768)], "must be text of at most"],
+        ["configs.\0", ["a"], "must be text of at most"]
+      ]
     ],
     [
       "a client",
@@ -149,7 +184,10 @@ describe("values that would be ignored in silence", () => {
           const message = yield* problemsOf(
             Effect.scoped(make(optionOf(option, value))).pipe(Effect.provide(KafkaClient.layerMemory()))
           )
-          assert.include(message, `invalid options. ${option.replace(/^(topics\.t)\.(?!configs).*/, "$1")}: `)
+          assert.include(
+            message,
+            `invalid options. ${foreignText(option.replace(/^(topics\.t)\.(?!configs).*/, "$1"))}: `
+          )
           assert.include(message, problem)
         }
       })
@@ -165,6 +203,9 @@ describe("values that would be ignored in silence", () => {
         logValues: true,
         topicSettings: { configs: {} }
       }
+      // as `import * as settings` makes it
+      const exported = Object.create(null, { [Symbol.toStringTag]: { value: "Module" } }) as object
+      yield* KafkaTable.make({ ...options, fetch: exported })
       yield* KafkaTable.make({ ...options, headers: false, checkCrcs: false, fetch: Object.create(null) as object })
       yield* KafkaTableWriter.make({ ...options, idempotent: false })
     }).pipe(Effect.provide(KafkaClient.layerMemory({ topics: {}, backoff: {}, clientId: "" })))
@@ -228,4 +269,104 @@ describe("layerConfig", () => {
       assert.strictEqual(yield* firstByte("false"), 0)
     })
   )
+})
+
+describe("options that no type has seen", () => {
+  const throwing = new Proxy(
+    {},
+    {
+      get: () => {
+        throw new Error("no")
+      }
+    }
+  )
+  const values: Readonly<Record<string, unknown>> = {
+    null: null,
+    "not a number": Number.NaN,
+    "a negative number": -1,
+    zero: 0,
+    "a huge number": 1e300,
+    infinity: Number.POSITIVE_INFINITY,
+    "no text": "",
+    "a text": "false",
+    "an endless text": "x".repeat(100_000),
+    "control characters": "a\0b\u001b[2J\nERROR",
+    "half a character": "\ud800",
+    "a list": [],
+    "an object": {},
+    "an object without a prototype": Object.create(null) as object,
+    "an object of endless names": Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`name ${i}\n`, i])),
+    "an object that throws": throwing,
+    "a symbol": Symbol("s"),
+    "a bigint": 10n,
+    "a function": () => 1,
+    "a date that is none": new Date(Number.NaN)
+  }
+
+  const modules: Readonly<
+    Record<
+      string,
+      readonly [
+        names: ReadonlyArray<string>,
+        sound: object,
+        make: (options: never) => Effect.Effect<unknown, unknown, never>
+      ]
+    >
+  > = (() => {
+    const memory = KafkaClient.layerMemory({ topics: { registry: {} } })
+    const tables = { topic: "registry", value: Codec.utf8, ensureTopic: false, catchUpTimeout: "5 seconds" }
+    return {
+      KafkaTable: [
+        TABLE_OPTIONS,
+        tables,
+        (options) => Effect.provide(Effect.scoped(Effect.suspend(() => KafkaTable.make(options))), memory)
+      ],
+      KafkaTableWriter: [
+        WRITER_OPTIONS,
+        { ...tables, catchUpTimeout: undefined },
+        (options) => Effect.provide(Effect.scoped(Effect.suspend(() => KafkaTableWriter.make(options))), memory)
+      ],
+      KafkaTopic: [
+        ["topic", ...TOPIC_SETTINGS],
+        { topic: "registry" },
+        (options) =>
+          Effect.provide(
+            Effect.suspend(() => KafkaTopic.ensure(options)),
+            memory
+          )
+      ],
+      KafkaClient: [
+        CLIENT_OPTIONS,
+        { brokers: ["localhost:9092"], sasl: { mechanism: "PLAIN", username: "u", password: Redacted.make("p") } },
+        (options) => Effect.scoped(Effect.suspend(() => KafkaClient.make(options)))
+      ],
+      EmbeddedKafka: [["nodes", "topics"], {}, (options) => Effect.suspend(() => EmbeddedKafka.make(options))]
+    }
+  })()
+
+  /** Accepted, or refused as options are: in one line that can be printed, and is not endless. */
+  const fits = (what: string, made: Effect.Effect<unknown, unknown>): Effect.Effect<void> =>
+    Effect.map(Logger.withMinimumLogLevel(Effect.exit(made), LogLevel.None), (exit) => {
+      if (Exit.isSuccess(exit)) return
+      const error = Option.getOrElse(Cause.failureOption(exit.cause), () =>
+        assert.fail(`${what}: ${Cause.pretty(exit.cause)}`)
+      ) as { readonly _tag: string; readonly message: string }
+      // "false" is a topic's name as others are
+      if (error._tag === "KafkaTopicError") return
+      assert.strictEqual(error._tag, "KafkaInvalidOptionsError", what)
+      assert.match(error.message, /^[\x20-\x7e…]{1,20000}$/, what)
+    })
+
+  for (const [module, [names, sound, make]] of Object.entries(modules)) {
+    it.live(`${module}: none of them is a defect, and what is told of them is one line`, () =>
+      Effect.gen(function* () {
+        for (const [name, value] of Object.entries(values)) {
+          yield* fits(`${module} of ${name}`, make(value as never))
+          for (const option of names) {
+            yield* fits(`${module}.${option} of ${name}`, make({ ...sound, [option]: value } as never))
+          }
+        }
+      })
+    )
+  }
 })

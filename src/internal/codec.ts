@@ -11,8 +11,8 @@ import type { AsBytes, Codec, Suspended, TypeId as CodecTypeId } from "../Codec.
 import { holdsSecretPart, kindOfValue } from "./codecFaults.ts"
 import * as issue from "./codecIssue.ts"
 import { compileScanner } from "./jsonScanner.ts"
-import { compileProtoFinder, jsonFormOf, withExactIntegers, type ProtoFinder } from "./jsonSchema.ts"
-import { withCheckedTexts } from "./jsonTexts.ts"
+import { compileProtoFinder, jsonFormOf, withExactIntegers } from "./jsonSchema.ts"
+import { hasJsonTexts, withCheckedTexts } from "./jsonTexts.ts"
 import {
   readJson,
   readJsonWithBigInts,
@@ -183,9 +183,10 @@ const fromSchema = <A, I>(
   read: (buffer: Buffer, start: number, end: number) => unknown,
   write: (encoded: I) => Uint8Array
 ): Codec<A> => {
-  const parse = ParseResult.decodeUnknown(schema)
-  const decodeFast = compileDecoder(schema.ast)
-  const print = ParseResult.encode(Schema.make<A, I>(withCheckedTexts(schema.ast)))
+  const checked = Schema.make<A, I>(withCheckedTexts(schema.ast))
+  const parse = ParseResult.decodeUnknown(checked)
+  const decodeFast = compileDecoder(checked.ast)
+  const print = ParseResult.encode(checked)
   // what somebody threw may quote all that it was given
   const failure = (thrown: unknown) =>
     holdsSecretPart(schema.ast) ? issue.withoutValues(issue.parseErrorOf(thrown)) : issue.parseErrorOf(thrown)
@@ -262,12 +263,13 @@ export const json = <A, I>(schema: Schema.Schema<A, I>): Codec<A> => {
         writeJsonWithBigInts
       )
     : fromSchema(schema, false, hasOpenNames ? readJsonWithNames : readJson, isOpen ? writeOpenJson : writeJson)
-  const findsProto = hasOpenNames ? compileProtoFinder(schema.ast) : undefined
-  return withScanner(findsProto === undefined ? made : refusing(made, findsProto), schema.ast)
+  return withScanner(refusing(made, schema.ast, hasOpenNames), schema.ast)
 }
 
-/** Where a schema's own encoder would leave out a name, the value is refused before. */
-const refusing = <A>(self: Codec<A>, findsProto: ProtoFinder): Codec<A> => {
+/** Where a schema's own encoder would leave out a name, in JSON or in text that is JSON, the value is refused before. */
+const refusing = <A>(self: Codec<A>, ast: AST.AST, isOpenJson: boolean): Codec<A> => {
+  const findsProto = isOpenJson || hasJsonTexts(ast) ? compileProtoFinder(ast) : undefined
+  if (findsProto === undefined) return self
   const check = (value: A): void => {
     if (findsProto(value)) throw issue.parseError(`Not representable as JSON: the name ${PROTO}`)
   }
@@ -325,11 +327,11 @@ const onlyChecks = (ast: AST.AST): boolean => {
 
 /** @internal */
 export const string = <A, I extends string>(schema: Schema.Schema<A, I>): Codec<A> =>
-  fromSchema(schema, onlyChecks(schema.ast), readText, encodeText)
+  refusing(fromSchema(schema, onlyChecks(schema.ast), readText, encodeText), schema.ast, false)
 
 /** @internal */
 export const schema = <A, I extends Uint8Array>(schema: Schema.Schema<A, I>): Codec<A> =>
-  fromSchema(schema, false, copyBytes, identity)
+  refusing(fromSchema(schema, false, copyBytes, identity), schema.ast, false)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // by functions

@@ -38,13 +38,16 @@ export const readJsonWithBigInts =
     return hasOpenNames ? refuseProto(exact, text) : exact
   }
 
-/** A name may be written with escapes, and be a text that is no name: only then is it worth a walk. */
 const refuseProto = (value: unknown, text: string): unknown => {
-  if ((text.includes(PROTO) || text.includes("\\u00")) && namesProto(value)) {
-    throw issue.parseError(`The name ${PROTO} is refused`)
-  }
+  if (mayNameProto(text) && namesProto(value)) throw issue.parseError(`The name ${PROTO} is refused`)
   return value
 }
+
+/** Whether `__proto__` is a name in a text that is known to be JSON. */
+export const isProtoNamed = (text: string): boolean => mayNameProto(text) && namesProto(JSON.parse(text))
+
+/** A name may be written with escapes, and be a text that is no name: only then is it worth a walk. */
+const mayNameProto = (text: string): boolean => text.includes(PROTO) || text.includes("\\u00")
 
 /** A loop, as what was parsed may nest deeper than the stack. */
 const namesProto = (value: unknown): boolean => {

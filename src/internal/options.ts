@@ -2,6 +2,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { InvalidOptionsError, type OptionProblem } from "../KafkaError.ts"
 import { isCodec } from "./codec.ts"
+import { kindOfThrown } from "./codecFaults.ts"
+import { foreignText } from "./foreignText.ts"
 import { nearest } from "./nearest.ts"
 
 /** What an int32 of the protocol, and a timer of the host, can hold: in milliseconds 24 days. */
@@ -20,33 +22,51 @@ const MAX_STRING = 32_767
 /** Whatever nobody can see or type, and half characters. */
 export const UNFIT = /[\p{Cc}\p{Cs}]/u
 
+/** Can it be a string in a request? */
+const isWireText = (value: unknown): boolean =>
+  typeof value === "string" && !UNFIT.test(value) && Buffer.byteLength(value) <= MAX_STRING
+
 /** With names of its own: a list, a Map, a Date or a Promise would be read as if it had none. */
-export const isObject = (value: unknown): value is object => Object.prototype.toString.call(value) === "[object Object]"
+export const isObject = (value: unknown): value is object =>
+  /^\[object (?:Object|Module)\]$/.test(Object.prototype.toString.call(value))
+
+/** The topic among options that nobody has checked yet, as an attribute of a span. */
+export const topicOf = (options: { readonly topic: string } | null | undefined): Record<string, string> => {
+  try {
+    const topic: unknown = options?.topic
+    return typeof topic === "string" ? { "messaging.destination.name": foreignText(topic) } : {}
+  } catch {
+    return {}
+  }
+}
 
 /** Collects what is wrong with the options of one layer, to name all of it at once. Values never appear: names only. */
 export interface OptionCheck {
   readonly problem: (option: string, problem: string) => void
   /**
-   * Options that are none. TypeScript refuses most; configuration files and JavaScript do not. `within` is the option
-   * that holds them; `ignored` are those of somebody else, who may be given the same object.
+   * The options, without any that is none, or that is no object at all. TypeScript refuses most; configuration files and
+   * JavaScript do not. `within` is the option that holds them, and may be left out; `ignored` are those of somebody else,
+   * who may be given the same object.
    */
-  readonly known: (
-    options: object,
+  readonly known: <A extends object>(
+    options: A | undefined,
     names: ReadonlyArray<string>,
     within?: string,
     ignored?: ReadonlyArray<string>
-  ) => void
+  ) => Partial<A>
+  /** An option with names that nobody knows before; without any, if it is something else. */
+  readonly object: <A extends object>(option: string, value: A | undefined, problem: string) => Partial<A>
   /** A duration above zero, in milliseconds. */
   readonly millis: (option: string, value: Duration.DurationInput | undefined, fallback: number) => number
   /** `true` or `false`; text that says so is neither. */
-  readonly flag: (option: string, value: boolean | undefined, fallback: boolean) => boolean
-  /** Options within an option; none, if it is something else. */
-  readonly object: <A extends object>(option: string, value: A | undefined) => Partial<A>
+  readonly boolean: (option: string, value: boolean | undefined, fallback: boolean) => boolean
   /** A whole number of at least `min`; `fallback` if it is none. */
   readonly integer: (option: string, value: number | undefined, fallback: number, min: number) => number
   readonly oneOf: <A extends string>(option: string, value: A | undefined, fallback: A, allowed: ReadonlyArray<A>) => A
   readonly topic: (value: string) => void
   readonly clientId: (value: string | undefined) => string
+  /** Texts of one option that go into a request. */
+  readonly wireText: (option: string, ...texts: ReadonlyArray<string>) => void
   /** A codec that can be used; `example` is one that is right. */
   readonly codec: (option: string, value: unknown, example: string) => void
 }
@@ -62,11 +82,24 @@ export const checkOptions = <A>(
     const problem = (option: string, text: string) => {
       problems.push({ option, problem: text })
     }
-    const result = read({
+    const expectObject = <A extends object>(option: string, value: A | undefined, text: string): Partial<A> => {
+      if (isObject(value)) return value
+      problem(option, text)
+      return {}
+    }
+    const wireText: OptionCheck["wireText"] = (option, ...texts) => {
+      if (texts.every(isWireText)) return
+      problem(option, `must be text of at most ${MAX_STRING} bytes, without control characters`)
+    }
+    const check: OptionCheck = {
       problem,
+      object: (option, value, text) => (value === undefined ? {} : expectObject(option, value, text)),
+      wireText,
       known: (options, names, within, ignored = []) => {
+        if (options === undefined && within !== undefined) return {}
+        const given = expectObject(within ?? "options", options, `must be an object; known are ${names.join(", ")}`)
         const all = names.concat(ignored)
-        for (const name of Object.keys(options)) {
+        for (const name of Object.keys(given)) {
           if (all.includes(name)) continue
           const alias = ALIASES.get(name)
           const meant = alias !== undefined && all.includes(alias) ? alias : nearest(name, all)
@@ -75,6 +108,7 @@ export const checkOptions = <A>(
             meant === undefined ? `unknown option; known are ${names.join(", ")}` : `unknown; did you mean "${meant}"?`
           )
         }
+        return given
       },
       millis: (option, value, fallback) => {
         if (value === undefined) return fallback
@@ -83,16 +117,11 @@ export const checkOptions = <A>(
         if (!(millis > 0 && millis <= MAX)) problem(option, "must be a duration above zero, of at most 24 days")
         return millis
       },
-      flag: (option, value, fallback) => {
+      boolean: (option, value, fallback) => {
         if (value === undefined) return fallback
+        // a text from a configuration file, such as "false", would be true
         if (typeof value !== "boolean") problem(option, "must be true or false")
         return value
-      },
-      object: (option, value) => {
-        if (value === undefined) return {}
-        if (isObject(value)) return value
-        problem(option, "must be an object")
-        return {}
       },
       integer: (option, value, fallback, min) => {
         if (value === undefined) return fallback
@@ -112,16 +141,22 @@ export const checkOptions = <A>(
       },
       clientId: (value) => {
         if (value === undefined) return "effect-ktables"
-        if (typeof value === "string" && !UNFIT.test(value) && Buffer.byteLength(value) <= MAX_STRING) return value
-        problem("clientId", `must be text of at most ${MAX_STRING} bytes, without control characters`)
-        return ""
+        wireText("clientId", value)
+        return value
       },
       codec: (option, value, example) => {
         if (!isCodec(value)) problem(option, `must be a Codec, such as ${example}`)
         else if (value.problem !== undefined) problem(option, value.problem)
       }
-    })
+    }
+    let result: A | undefined
+    try {
+      result = read(check)
+    } catch (thrown) {
+      // of what is wrong already, something was used; or they are an object whose properties cannot be read
+      if (problems.length === 0) problem("options", `cannot be read: ${kindOfThrown(thrown)}`)
+    }
     return problems.length === 0
-      ? Effect.succeed(result)
+      ? Effect.succeed(result as A)
       : Effect.fail(new InvalidOptionsError({ module, ...(topic === undefined ? {} : { topic }), problems }))
   })

@@ -9,7 +9,7 @@ import * as Client from "./client/client.ts"
 import { quotedForeignText } from "./foreignText.ts"
 import { annotateLogs } from "./log.ts"
 import { TOPIC_SETTINGS } from "./optionNames.ts"
-import { checkOptions, type OptionCheck } from "./options.ts"
+import { checkOptions, topicOf, type OptionCheck } from "./options.ts"
 import { brokerError } from "./protocol/errorCodes.ts"
 
 /** Checked settings, with their defaults. */
@@ -49,9 +49,11 @@ const read = (check: OptionCheck, topic: string, settings: TopicSettings, prefix
   const replicationFactor = check.integer(`${prefix}replicationFactor`, settings.replicationFactor, -1, 1)
   // the request has 16 bits for it
   if (replicationFactor > 0x7fff) check.problem(`${prefix}replicationFactor`, "must not be above 32767")
-  const configs = check.object(`${prefix}configs`, settings.configs) as Readonly<Record<string, string>>
+  const given = check.object(`${prefix}configs`, settings.configs, "must be an object of strings")
+  const configs = given as Readonly<Record<string, string>>
   for (const [name, value] of Object.entries(configs)) {
     if (typeof value !== "string") check.problem(`${prefix}configs.${name}`, "must be a string, as Kafka writes it")
+    else check.wireText(`${prefix}configs.${name}`, name, value)
   }
   if (configs[POLICY]?.trim() === "") check.problem(`${prefix}configs.${POLICY}`, "must not be empty")
   return {
@@ -72,10 +74,9 @@ export const readTopicSettings = (
   check: OptionCheck,
   options: { readonly topic: string; readonly ensureTopic?: boolean; readonly topicSettings?: TopicSettings }
 ): CheckedTopic | undefined => {
-  const topicSettings = check.object("topicSettings", options.topicSettings)
-  check.known(topicSettings, TOPIC_SETTINGS, "topicSettings")
+  const topicSettings = check.known(options.topicSettings, TOPIC_SETTINGS, "topicSettings")
   const checked = read(check, options.topic, topicSettings, "topicSettings.")
-  if (check.flag("ensureTopic", options.ensureTopic, true)) return checked
+  if (check.boolean("ensureTopic", options.ensureTopic, true)) return checked
   if (options.topicSettings !== undefined) {
     check.problem("topicSettings", "contradicts ensureTopic: false, which takes the topic as it is")
   }
@@ -93,7 +94,7 @@ export const ensure = (
       return read(check, options.topic, options, "")
     })
     return yield* ensureTopic(client, settings)
-  }).pipe(Effect.withSpan("KafkaTopic.ensure", { attributes: { "messaging.destination.name": options.topic } }))
+  }).pipe(Effect.withSpan("KafkaTopic.ensure", { attributes: topicOf(options) }))
 
 // ---------------------------------------------------------------------------------------------------------------------
 // ensuring

@@ -3,11 +3,12 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
+import { isLongRun, ofRounds } from "../support/rounds.ts"
 import { carryOut, steps, type Variant } from "./tableModel.ts"
 
-const RUNS = 50 * Number(process.env["FAULT_ROUNDS"] ?? 1)
+const RUNS = ofRounds(12, 50)
 /** The same ones each time, unless all that there is is to be run. */
-const seed = process.env["SEED"] ?? (process.env["FAULT_ROUNDS"] === undefined ? "1" : undefined)
+const seed = process.env["SEED"] ?? (isLongRun ? undefined : "1")
 
 const property = (variant: Variant) => fc.asyncProperty(steps, (steps) => carryOut(steps, variant))
 

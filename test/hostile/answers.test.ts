@@ -231,7 +231,7 @@ describe("the deadline of a request", () => {
 
   it.scopedLive("is put off by an answer that takes several times as long, at the rate of a slow network", () =>
     Effect.gen(function* () {
-      const brokers = Array.from({ length: 50_000 }, () => ({ host: "127.0.0.1", port: 9092 }))
+      const brokers = Array.from({ length: 10_000 }, () => ({ host: "a".repeat(100), port: 9092 }))
       const broker = yield* FakeBroker.make({
         [Key.Metadata]: ({ correlationId, socket }) => {
           const bytes = frame(correlationId, FakeBroker.metadata(brokers))
@@ -317,7 +317,7 @@ describe("the size of an answer", () => {
     )
   }
 
-  it.scopedLive("metadata of more than a hundred thousand brokers: Protocol, not objects", () =>
+  it.scopedLive("metadata of more than ten thousand brokers: Protocol, not objects", () =>
     Effect.gen(function* () {
       const one = FakeBroker.metadata([{ host: "a", port: 1 }]).subarray(8, 8 + 13)
       const count = 1_200_000

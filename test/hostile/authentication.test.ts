@@ -247,7 +247,35 @@ describe("a broker that quotes the credentials", () => {
     "hex in capitals": `got ${Buffer.from(sasl).toString("hex").toUpperCase()}`,
     JSON: JSON.stringify({ login: sasl }),
     "a URL": `sasl://${encodeURIComponent(USER)}:${encodeURIComponent(PASSWORD)}@kafka`,
-    numbers: `got ${[...Buffer.from(sasl)].join(", ")}`
+    numbers: `got ${[...Buffer.from(sasl)].join(", ")}`,
+    "in capitals": `got ${PASSWORD.toUpperCase()}`,
+    "in the other case of each letter": `got ${PASSWORD.replaceAll(/./gu, (c) => (c === c.toUpperCase() ? c.toLowerCase() : c.toUpperCase()))}`,
+    backwards: `got ${[...PASSWORD].reverse().join("")}`,
+    "a letter a line": [...PASSWORD].join("\n"),
+    "with nothing to see between its letters": [...PASSWORD].join("\u200b"),
+    "without its last letters": `got ${PASSWORD.slice(0, -3)}...`,
+    "each byte as in a URL": `got ${bytes.toString("hex").replaceAll(/../g, "%$&")}`,
+    "as in a URL in a URL": `got ${encodeURIComponent(encodeURIComponent(PASSWORD))}`,
+    "escapes of C": `got ${bytes.toString("hex").replaceAll(/../g, "\\x$&")}`,
+    "octal escapes": `got ${[...bytes].map((byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("")}`,
+    "escapes of JSON": `got ${[...PASSWORD].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")}`,
+    "JSON in JSON": JSON.stringify(JSON.stringify({ login: sasl })),
+    "numbers of HTML": `got ${[...PASSWORD].map((c) => `&#${c.charCodeAt(0)};`).join("")}`,
+    "numbers of XML": `got ${[...PASSWORD].map((c) => `&#x${c.charCodeAt(0).toString(16)};`).join("")}`,
+    "names of HTML": `got ${PASSWORD.replaceAll('"', "&quot;").replaceAll("/", "&#47;")}`,
+    "hex with hyphens": `got ${(bytes.toString("hex").match(/../g) ?? []).join("-")}`,
+    "hex in lines": `got ${bytes.toString("hex").replaceAll(/.{16}/g, "$&\n")}`,
+    "numbers with signs": `got ${[...new Int8Array(bytes)].join(", ")}`,
+    "binary numbers": `got ${[...bytes].map((byte) => byte.toString(2).padStart(8, "0")).join(" ")}`,
+    "base64 in lines": `got ${Buffer.from(sasl).toString("base64").replaceAll(/.{16}/g, "$&\r\n")}`,
+    "base64 as in JSON": `got ${Buffer.from(sasl).toString("base64").replaceAll("/", "\\/")}`,
+    "base64 as in a URL": `got ${encodeURIComponent(Buffer.from(sasl).toString("base64"))}`,
+    "base64 in small letters": `got ${Buffer.from(sasl).toString("base64").toLowerCase()}`,
+    "base64 of base64": `got ${Buffer.from(bytes.toString("base64")).toString("base64")}`,
+    "base64 of hex": `got ${Buffer.from(bytes.toString("hex")).toString("base64")}`,
+    "base64 of UTF-16": `got ${Buffer.from(PASSWORD, "utf16le").toString("base64")}`,
+    "hex of base64": `got ${Buffer.from(bytes.toString("base64")).toString("hex")}`,
+    "its bytes as characters": `got ${bytes.toString("latin1")}`
   }
   /** What of the password would be found in whatever form. */
   const traces = [
@@ -273,6 +301,7 @@ describe("a broker that quotes the credentials", () => {
           const seen = everythingOf(exit, lines).toLowerCase()
           for (const trace of traces) assert.notInclude(seen, trace)
           assert.include(seen, "authentication during connect")
+          assert.match(seen, /<redacted>|are withheld/)
         })
       )
     }
@@ -299,6 +328,26 @@ describe("a broker that quotes the credentials", () => {
       assert.notInclude(seen, USER)
     })
   )
+
+  for (const [name, words] of [
+    ["as far as it would be told", `token ${"eyJhbGciOiJSUzI1NiJ9".repeat(20)}`],
+    ["its beginning", "no such token: eyJhbGciOiJSUzI1NiJ9eyJ..."],
+    ["a part of it", "no such token: ...iJSUzI1NiJ9eyJhbGciOiJSUzI1..."],
+    ["base64 of a part of it, cut off", Buffer.from("Bearer eyJhbGciOiJSUzI1NiJ9eyJh").toString("base64").slice(3, 37)]
+  ] as const) {
+    it.scopedLive(`a long token, ${name}: not quoted`, () =>
+      Effect.gen(function* () {
+        const token = Effect.succeed(Redacted.make("eyJhbGciOiJSUzI1NiJ9".repeat(100)))
+        const broker = yield* FakeBroker.make({
+          [Key.SaslAuthenticate]: ({ answer }) => answer(FakeBroker.refusedLogin(words))
+        })
+        const exit = yield* Effect.exit(connect(broker, { mechanism: "OAUTHBEARER", token }))
+        const seen = everythingOf(exit, [])
+        assert.include(seen, "are withheld")
+        assert.notInclude(seen, "JSUzI1")
+      })
+    )
+  }
 
   it.scopedLive("what it says otherwise is told", () =>
     Effect.gen(function* () {

@@ -537,7 +537,7 @@ describe("Produce", () => {
 })
 
 describe("Metadata", () => {
-  it("has a hundred thousand brokers, and as many partitions, at most", () => {
+  it("has ten thousand brokers, and a hundred thousand partitions, at most", () => {
     const answer = (brokers: number, partitions: number): Buffer => {
       const writer = new Writer(false)
       const numbers = (count: number) => Array.from({ length: count }, (_, i) => i)
@@ -566,42 +566,51 @@ describe("Metadata", () => {
       const { brokers: found, topics } = decodeResponse(metadata, 7, answer(brokers, partitions), { topics: [topic] })
       return [found.length, topics[0].partitions.length]
     }
-    expect(decode(100_000, 100_000)).toEqual([100_000, 100_000])
-    expect(() => decode(100_001, 1)).toThrow("array of 100001 at 4, which is too many")
+    expect(decode(10_000, 100_000)).toEqual([10_000, 100_000])
+    expect(() => decode(10_001, 1)).toThrow("array of 10001 at 4, which is too many")
     expect(() => decode(1, 100_001)).toThrow(/array of 100001 at \d+, which is too many/)
   })
 
-  it("refuses an address that nobody can connect to, and a partition that is there twice", () => {
-    const answer = (port: number, partitions: ReadonlyArray<number>): Buffer => {
-      const writer = new Writer(false)
-      writer.int32(0)
-      writer.array([port], (port) => {
-        writer.int32(1)
-        writer.string("kafka")
-        writer.int32(port)
-        writer.nullString()
-      })
-      writer.nullString()
+  const answer = (port: number, partitions: ReadonlyArray<number>): Buffer => {
+    const writer = new Writer(false)
+    writer.int32(0)
+    writer.array([port], (port) => {
       writer.int32(1)
-      writer.array([topic], (name) => {
+      writer.string("kafka")
+      writer.int32(port)
+      writer.nullString()
+    })
+    writer.nullString()
+    writer.int32(1)
+    writer.array([topic], (name) => {
+      writer.int16(0)
+      writer.string(name)
+      writer.boolean(false)
+      writer.array(partitions, (partition) => {
         writer.int16(0)
-        writer.string(name)
-        writer.boolean(false)
-        writer.array(partitions, (partition) => {
-          writer.int16(0)
-          writer.int32(partition)
-          writer.int32(1)
-          writer.int32(0)
-          for (let i = 0; i < 3; i++) writer.array([], () => {})
-        })
+        writer.int32(partition)
+        writer.int32(1)
+        writer.int32(0)
+        for (let i = 0; i < 3; i++) writer.array([], () => {})
       })
-      return writer.toBuffer()
-    }
-    const decode = (payload: Buffer) => decodeResponse(metadata, 7, payload, { topics: [topic] })
+    })
+    return writer.toBuffer()
+  }
+  const decode = (payload: Buffer) => decodeResponse(metadata, 7, payload, { topics: [topic] })
+
+  it("refuses an address that nobody can connect to, and a partition that is there twice", () => {
     expect(decode(answer(9092, [1, 0])).topics[0].partitions.map((p) => p.partition)).toEqual([0, 1])
     expect(() => decode(answer(0, []))).toThrow(ProtocolViolation)
     expect(() => decode(answer(65_536, []))).toThrow(ProtocolViolation)
     expect(() => decode(answer(9092, [0, 1, 0]))).toThrow(ProtocolViolation)
     expect(() => decode(answer(9092, [-1]))).toThrow(ProtocolViolation)
+  })
+
+  it("refuses partitions that are not all of those from 0 on, whatever their number", () => {
+    for (const partitions of [[1], [0, 2], [0, 5, 1], [0x7fff_ffff], [0, 0x7fff_ffff], [-0x8000_0000, 0]]) {
+      const last = Math.max(...partitions)
+      expect(() => decode(answer(9092, partitions))).toThrow(ProtocolViolation)
+      expect(() => decode(answer(9092, [last, ...partitions]))).toThrow(ProtocolViolation)
+    }
   })
 })

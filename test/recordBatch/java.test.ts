@@ -14,13 +14,14 @@ import {
 } from "../../src/internal/recordBatch/encode.ts"
 import { realKafka } from "../kafka/realKafka.ts"
 import { shared } from "../support/live.ts"
+import { ofRounds } from "../support/rounds.ts"
 import fixtures from "./fixtures.json" with { type: "json" }
 import * as KafkaRecords from "./kafkaRecords.ts"
 import { readAll, resealed, resealedMessage, type ReadBatch, type ReadRecord } from "./support.ts"
 
 await prepareCodecs()
 
-const RUNS = 300
+const RUNS = ofRounds(75, 300)
 
 const TIME = 1_700_000_000_000
 

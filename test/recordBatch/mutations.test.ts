@@ -10,6 +10,7 @@ import { FetchedBatches } from "../../src/internal/recordBatch/fetchedBatches.ts
 import { RecordRanges } from "../../src/internal/recordBatch/recordRanges.ts"
 import { scan } from "../../src/internal/recordBatch/scan.ts"
 import fixtures from "./fixtures.json" with { type: "json" }
+import { isLongRun } from "../support/rounds.ts"
 import { readAll, recordsOf, resealed, resealedMessage, unsound, type ReadRecord } from "./support.ts"
 
 await prepareCodecs()
@@ -19,6 +20,9 @@ const SLOW_MILLIS = 1_000
 
 /** Bytes of a fixture of which not all changes are tried. */
 const LARGE = 400
+
+/** Of fewer bytes, a batch is short enough to try all values of each in every run. */
+const SMALL = 90
 
 /** Beyond it, offsets of a batch may be no safe integers. */
 const MAX_OFFSET = 2n ** 53n - 1n - 2n ** 32n
@@ -95,11 +99,11 @@ const all = fixtures.map(({ bytes: text, name }) => {
 
 type Fixture = (typeof all)[number]
 
-/** All values of a byte; of a large batch each bit, all bits, and the extremes, unless all that there is is to be run. */
+/** All values of a byte; of a batch that is not small, outside of long runs, each bit, all bits, and the extremes. */
 const changes = ({ bytes }: Fixture, at: number): ReadonlyArray<number> => {
   const was = bytes[at]
   const values =
-    bytes.length < LARGE || process.env["FAULT_ROUNDS"] !== undefined
+    isLongRun || bytes.length < SMALL
       ? Array.from({ length: 256 }, (_, value) => value)
       : [...Array.from({ length: 8 }, (_, bit) => was ^ (1 << bit)), was ^ 0xff, 0, 0x7f, 0x80, 0xff]
   return values.filter((value) => value !== was)

@@ -16,11 +16,12 @@ import { RecordRanges } from "../../src/internal/recordBatch/recordRanges.ts"
 import { scan } from "../../src/internal/recordBatch/scan.ts"
 import { bytesInUse, MIB } from "../support/garbage.ts"
 import { randomOf } from "../support/random.ts"
+import { ofRounds } from "../support/rounds.ts"
 import { batch, message, record, unsound } from "./support.ts"
 
 await prepareCodecs()
 
-const BUFFERS = 1_000_000 * Number(process.env["FAULT_ROUNDS"] ?? 1)
+const BUFFERS = ofRounds(150_000, 1_000_000)
 /** After so many the runner has its turn. */
 const CHUNK = 5_000
 

@@ -156,6 +156,7 @@ describe("partitions", () => {
         headAt: 0,
         reachedHead: false,
         reopenedAsStale: false,
+        restarts: 0,
         connected: false,
         throttledUntil: undefined
       })

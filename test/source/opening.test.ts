@@ -192,6 +192,37 @@ describe("a partition that could not be opened", () => {
     })
   )
 
+  it.scoped("is tried again after an answer that knows no offset", () =>
+    Effect.gen(function* () {
+      for (const unknown of ["earliest", "latest"]) {
+        const cluster = withRecords(2)
+        cluster.before = (request, _, detail) =>
+          request === "ListOffsets" && asksFor(detail) === unknown ? listed(detail, { offset: -1 }) : undefined
+        const watched = yield* watch(cluster)
+        yield* pass(BACKOFF)
+        assert.deepStrictEqual(shown(watched.events), ["PartitionCount 1"])
+        assert.include(watched.source.lastFailure()?.message, "OFFSET_NOT_AVAILABLE")
+        cluster.before = () => undefined
+        yield* pass(4 * BACKOFF)
+        assert.deepStrictEqual(shown(watched.events), ["PartitionCount 1", "Opened 0: 0 to 2", "Fetched 0"])
+      }
+    })
+  )
+
+  it.scoped("where it begins, if the log is said to end before that", () =>
+    Effect.gen(function* () {
+      const cluster = withRecords(1)
+      cluster.before = (request, _, detail) =>
+        request === "ListOffsets"
+          ? listed(detail, { offset: asksFor(detail) === "earliest" ? 100 : 10 })
+          : request === "Fetch"
+            ? Effect.never
+            : undefined
+      const watched = yield* watch(cluster)
+      assert.deepStrictEqual(shown(watched.events), ["PartitionCount 1", "Opened 0: 100 to 100"])
+    })
+  )
+
   it.scoped("waits for its own attempt only: others are opened meanwhile", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)

@@ -5,9 +5,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import { connectionError } from "../support/FakeCluster.ts"
+import * as Supervisor from "effect/Supervisor"
+import type { MetadataResponse } from "../../src/KafkaProtocol.ts"
+import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import { described, fetched, fetchOf, settle, topic, topicRefused, withTopic } from "../support/answers.ts"
-import { BACKOFF, DENIED_RETRY, it, MAX_WAIT, pass, shown, watch } from "./support.ts"
+import { BACKOFF, DENIED_RETRY, it, MAX_BACKOFF, MAX_WAIT, pass, shown, watch } from "./support.ts"
 
 const TOPIC_AUTHORIZATION_FAILED = 29
 
@@ -190,6 +192,63 @@ describe("what is asked of it", () => {
         watched.requests("Fetch").map(({ node }) => node),
         1
       )
+    })
+  )
+})
+
+describe("a cluster of many brokers", () => {
+  /** Each of so many partitions is led by a broker of its own, the first of which has this number. */
+  const ledByMany = (fake: FakeCluster, count: number, first: number) =>
+    Effect.sync((): MetadataResponse => ({
+      brokers: [
+        fake.cluster.brokerOf(0),
+        ...Array.from({ length: count }, (_, i) => ({ nodeId: first + i, host: `kafka-${first + i}`, port: 9092 }))
+      ],
+      controllerId: 0,
+      topics: [
+        {
+          errorCode: 0,
+          name: topic,
+          id: fake.topic(topic).id,
+          partitions: Array.from({ length: count }, (_, partition) => ({
+            errorCode: 0,
+            partition,
+            leader: first + partition,
+            leaderEpoch: first
+          }))
+        }
+      ]
+    }))
+
+  it.scoped("each of which leads a partition, and none of which can be reached: no work for each of the others", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.before = (request) => (request === "Metadata" ? ledByMany(cluster, 3_000, 1) : undefined)
+      const watched = yield* watch(cluster)
+      yield* pass(2 * BACKOFF)
+      assert.strictEqual(watched.source.partitions.size, 3_000)
+      assert.isAtLeast(watched.requests("connect").length, 1)
+      assert.strictEqual(watched.partition(2_999).leader, 3_000)
+    })
+  )
+
+  it.scoped("that leave it leave no fiber behind", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const supervisor = yield* Supervisor.track
+      let life = 0
+      cluster.before = (request) => (request === "Metadata" ? ledByMany(cluster, 20, 1 + 20 * life) : undefined)
+      const watched = yield* Effect.supervised(watch(cluster), supervisor)
+      const fibers = Effect.map(supervisor.value, (all) => all.length)
+      yield* pass(2 * MAX_BACKOFF)
+      const before = yield* fibers
+      for (life = 1; life <= 10; life++) {
+        watched.source.refresh()
+        yield* pass(MAX_BACKOFF)
+      }
+      assert.strictEqual(watched.partition(19).leader, 220)
+      yield* pass(2 * MAX_BACKOFF)
+      assert.isAtMost(yield* fibers, 2 * before)
     })
   )
 })

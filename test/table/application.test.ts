@@ -749,6 +749,19 @@ describe("Application", () => {
       assert.strictEqual(table.state.size, 1000)
     })
 
+    it("end in time among batches that have nothing for the table", () => {
+      const markers = Array.from({ length: 100 }, (_, offset) => marker(offset, "abort", 9n))
+      const rows = Array.from({ length: 100 }, (_, i) => transactional(100 + i, 9n, numbered(1)))
+      const table = textTable()
+      const application = table.fetched([...markers, ...rows], [{ producerId: 9n, firstOffset: 100 }])
+      for (let position = 1; position <= 200; position++) {
+        assert.strictEqual(application.run(0), "more")
+        assert.strictEqual(application.position, position)
+      }
+      assert.strictEqual(application.run(0), "done")
+      assert.strictEqual(table.counters.aborted, 100)
+    })
+
     it("go on after the records below the position", () => {
       const table = textTable()
       table.position = 100

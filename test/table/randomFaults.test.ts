@@ -8,9 +8,10 @@ import type { KafkaTable } from "../../src/index.ts"
 import type { Partition } from "../../src/internal/embedded/cluster.ts"
 import { connectionError, FakeCluster } from "../support/FakeCluster.ts"
 import { randomOf } from "../support/random.ts"
+import { ofRounds } from "../support/rounds.ts"
 import { acquiring, open, settleBriefly, topic } from "./support.ts"
 
-const SEEDS = 12
+const SEEDS = ofRounds(4, 12)
 const STEPS = 40
 const NODES = 3
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Scope, Stream, SubscriptionRef } from "effect"
-import { Codec, KafkaTable, Position, type KafkaError } from "../../src/index.ts"
+import { Codec, KafkaTable, Position, type KafkaError, type KafkaProtocol } from "../../src/index.ts"
 import { connectionError, FakeCluster } from "../support/FakeCluster.ts"
 import {
   acquiring,
@@ -51,6 +51,50 @@ describe("acquiring", () => {
       assert.isTrue(yield* table.has("c"))
       const entry = Option.getOrThrow(yield* table.entry("a"))
       assert.deepStrictEqual([entry.partition, entry.offset, entry.value], [0, 2, "2"])
+    })
+  )
+
+  it.scoped("a topic of twenty thousand partitions costs each of them once, not once for each of the others", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const { id } = cluster.topic(topic)
+      cluster.before = (request, _, detail) => {
+        if (request === "Metadata") {
+          return Effect.sync((): KafkaProtocol.MetadataResponse => ({
+            brokers: [cluster.cluster.brokerOf(0)],
+            controllerId: 0,
+            topics: [
+              {
+                errorCode: 0,
+                name: topic,
+                id,
+                partitions: Array.from({ length: 20_000 }, (_, partition) => ({
+                  errorCode: 0,
+                  partition,
+                  leader: 0,
+                  leaderEpoch: 0
+                }))
+              }
+            ]
+          }))
+        }
+        if (request !== "ListOffsets") return request === "Fetch" ? Effect.never : undefined
+        const { partitions } = detail as KafkaProtocol.ListOffsetsRequest
+        return Effect.sync((): KafkaProtocol.ListOffsetsResponse => ({
+          partitions: partitions.map(({ partition, topic }) => ({
+            topic,
+            partition,
+            errorCode: 0,
+            offset: 0,
+            leaderEpoch: 0
+          }))
+        }))
+      }
+      const begin = performance.now()
+      const table = yield* open(cluster)
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
+      assert.lengthOf((yield* table.stats).partitions, 20_000)
+      assert.isBelow(performance.now() - begin, 10_000)
     })
   )
 

@@ -11,6 +11,7 @@ import {
   advance,
   capturing,
   failureOf,
+  fetched,
   fetchOf,
   on,
   open,
@@ -377,6 +378,53 @@ describe("records without a key", () => {
       assert.lengthOf(told(), 3)
     }).pipe(Effect.provide(capturing(lines)))
   })
+})
+
+describe("a leader that goes on saying that its log is another one", () => {
+  const diverging = (detail: unknown) =>
+    fetched(detail, { highWatermark: 3, lastStableOffset: 3, logStartOffset: 0, diverging: { epoch: 0, endOffset: 0 } })
+  const outOfRange = (detail: unknown) => refused(detail, 1)
+  for (const [name, answer, start] of [
+    ["that it diverged", diverging, false],
+    ["that it begins later each time", outOfRange, true]
+  ] as const) {
+    it.scoped(`${name}: asked with longer and longer waits, and told at a rate`, () => {
+      const lines: Array<string> = []
+      return Effect.gen(function* () {
+        const cluster = withTopic()
+        cluster.append(topic, [{ key: "a", value: "1" }])
+        const table = yield* open(cluster)
+        let offset = 0
+        cluster.before = (request, _, detail) =>
+          request === "Fetch"
+            ? answer(detail)
+            : request === "ListOffsets" && start
+              ? Effect.sync((): KafkaProtocol.ListOffsetsResponse => ({
+                  partitions: [
+                    {
+                      topic: { name: topic, id: undefined },
+                      partition: 0,
+                      errorCode: 0,
+                      offset: ++offset,
+                      leaderEpoch: 0
+                    }
+                  ]
+                }))
+              : undefined
+        cluster.append(topic, [{ key: "b", value: "1" }])
+        const before = cluster.requests.length
+        for (let i = 0; i < 90; i++) yield* advance(100)
+        // a wait of 100 ms at most each, as this client has it
+        assert.isAtMost(cluster.requests.length - before, 5 * 100)
+        assert.strictEqual(lines.filter((line) => line.startsWith("Log truncated")).length, 1)
+        for (let i = 0; i < 20; i++) yield* advance(100)
+        const told = lines.filter((line) => line.startsWith("Log truncated"))
+        assert.lengthOf(told, 2)
+        assert.match(told[1], / \(and [1-9]\d* times more since that was told\)$/)
+        assert.isTrue(yield* table.has("a"))
+      }).pipe(Effect.provide(capturing(lines)))
+    })
+  }
 })
 
 describe("a broker that tells this client to wait", () => {

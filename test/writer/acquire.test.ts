@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import { Codec, KafkaTableWriter } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
@@ -15,6 +16,30 @@ const problemsOf = (options: object) =>
     if (error._tag !== "KafkaInvalidOptionsError") return assert.fail(error.message)
     return error.problems.map(({ option }) => option)
   })
+
+describe("a producer id", () => {
+  for (const [name, producerId, producerEpoch] of [
+    ["that is none", -1n, 0],
+    ["that is negative", -(2n ** 63n), 0],
+    ["with an epoch that is none", 7n, -1]
+  ] as const) {
+    it.scoped(`${name} is asked for again: without one, a repetition would be in the log twice`, () =>
+      Effect.gen(function* () {
+        const brokers = new Brokers()
+        const { initProducerId } = brokers
+        let asked = 0
+        brokers.initProducerId = Effect.suspend(() =>
+          ++asked < 3 ? Effect.succeed({ errorCode: 0, producerId, producerEpoch }) : initProducerId
+        )
+        const opening = yield* start(open(brokers))
+        const writer = yield* within(5_000, Fiber.join(opening))
+        yield* writer.set("a", "1")
+        assert.strictEqual(asked, 3)
+        assert.strictEqual(brokers.sent[0].batches[0].header.producerId, 7000n)
+      })
+    )
+  }
+})
 
 describe("options", () => {
   it.scoped("all problems are named at once", () =>

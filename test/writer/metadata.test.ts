@@ -3,7 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { KafkaClient, KafkaTableWriter, Codec, type KafkaError } from "../../src/index.ts"
+import * as Supervisor from "effect/Supervisor"
+import { KafkaClient, KafkaTableWriter, Codec, type KafkaError, type KafkaProtocol } from "../../src/index.ts"
 import {
   advance,
   append,
@@ -95,6 +96,36 @@ describe("news from a broker that lags behind", () => {
       yield* within(2_000, writer.set("a", "3"))
       assert.strictEqual(brokers.sent.at(-1)?.node, 0)
       assert.deepStrictEqual(brokers.written(), ["a=1", "a=2", "a=3"])
+    })
+  )
+
+  it.scoped("brokers that leave the cluster leave no fiber behind, and those that nobody knows get none", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers(20)
+      const supervisor = yield* Supervisor.track
+      let life = 0
+      const writer = yield* openDescribed(
+        brokers,
+        (found) => {
+          const leaderOf = (partition: number) => (partition === 0 ? 0 : 100 * ++life + partition)
+          const partitions = found.partitions.map((p) => ({ ...p, leader: leaderOf(p.partition), leaderEpoch: -1 }))
+          const known = partitions
+            .slice(1, 10)
+            .map(({ leader }): [number, KafkaProtocol.Broker] => [
+              leader,
+              { nodeId: leader, host: `kafka-${leader}`, port: 9092 }
+            ])
+          return { ...found, partitions, brokers: new Map([...found.brokers, ...known]) }
+        },
+        { metadataMaxAge: "1 second", partitioner: () => 0 }
+      ).pipe(Effect.supervised(supervisor))
+      const begun = (yield* supervisor.value).length
+      for (let i = 0; i < 10; i++) {
+        yield* advance(1_100)
+        yield* within(2_000, writer.set("a", `${i}`))
+      }
+      assert.isAbove(life, 10 * 19)
+      assert.isAtMost((yield* supervisor.value).length, begun + 2)
     })
   )
 

@@ -7,7 +7,8 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { Backoff, BrokerConnection, KafkaClient, ListedOffset, TopicDescription } from "../../KafkaClient.ts"
 import { ConnectionError, TopicError, type ClientError } from "../../KafkaError.ts"
-import type { Broker } from "../../KafkaProtocol.ts"
+import type { Broker, PartitionMetadata } from "../../KafkaProtocol.ts"
+import { byLeader } from "../leaders.ts"
 import { brokerError, describeCode } from "../protocol/errorCodes.ts"
 import { retryDelay } from "./backoff.ts"
 import { makeSharedConnections } from "./connections.ts"
@@ -58,6 +59,9 @@ const UNKNOWN_TOPIC_OR_PARTITION = 3
 
 const NOT_CONTROLLER = 41
 
+/** What a broker says that does not know an offset yet; some say -1, which is none. */
+const OFFSET_NOT_AVAILABLE = 78
+
 const NONE = 0
 
 interface AnyOptions<A> {
@@ -68,6 +72,17 @@ interface AnyOptions<A> {
 }
 
 const errorCodeOf = (answer: { readonly errorCode: number }): number => answer.errorCode
+
+/** Those of these numbers that are known. They count from 0 and are in their order, as a rule: many are not gone through. */
+const partitionsOf = (
+  { partitions }: TopicDescription,
+  numbers: ReadonlySet<number>
+): ReadonlyArray<PartitionMetadata> =>
+  [...numbers].flatMap((number) => {
+    const there = partitions[number] as PartitionMetadata | undefined
+    const found = there?.partition === number ? there : partitions.find(({ partition }) => partition === number)
+    return found === undefined ? [] : [found]
+  })
 
 const TIMESTAMPS = { earliest: -2, latest: -1 } as const
 
@@ -209,21 +224,16 @@ export const make = (driver: {
       )
 
     const listOffsets: KafkaClient["listOffsets"] = (topic, at) => {
-      const wanted = topic.partitions.filter((p) => at.partitions === undefined || at.partitions.has(p.partition))
-      const byLeader = new Map<number, Array<(typeof wanted)[number]>>()
-      for (const p of wanted) {
-        const list = byLeader.get(p.leader)
-        if (list === undefined) byLeader.set(p.leader, [p])
-        else list.push(p)
-      }
+      const wanted = at.partitions === undefined ? topic.partitions : partitionsOf(topic, at.partitions)
+      const led = [...byLeader(wanted).values()]
       const none = (partition: number, error: ClientError): ListedOffset => ({ partition, offset: -1, error })
       const unled = (partition: number): ListedOffset =>
         none(partition, brokerError({ code: 5, request: "ListOffsets", topic: topic.topic.name, partition }))
 
       return Effect.forEach(
-        byLeader,
-        ([leader, partitions]) => {
-          const broker = topic.brokers.get(leader)
+        led,
+        (partitions) => {
+          const broker = topic.brokers.get(partitions[0].leader)
           if (broker === undefined) return Effect.succeed(partitions.map((p) => unled(p.partition)))
           return use(broker, (connection) =>
             connection.request("ListOffsets", {
@@ -241,11 +251,12 @@ export const make = (driver: {
               return partitions.map(({ partition }): ListedOffset => {
                 const found = answers.get(partition)
                 if (found === undefined) return unled(partition)
-                if (found.errorCode === 0) return { partition, offset: found.offset, error: undefined }
+                const code = found.errorCode === 0 && found.offset < 0 ? OFFSET_NOT_AVAILABLE : found.errorCode
+                if (code === 0) return { partition, offset: found.offset, error: undefined }
                 return none(
                   partition,
                   brokerError({
-                    code: found.errorCode,
+                    code,
                     request: "ListOffsets",
                     broker: addressOf(broker),
                     topic: topic.topic.name,
@@ -258,7 +269,7 @@ export const make = (driver: {
           )
         },
         // one leader needs no fiber of its own
-        { concurrency: Math.max(1, byLeader.size) }
+        { concurrency: Math.max(1, led.length) }
       ).pipe(Effect.map((lists) => lists.flat().sort((a, b) => a.partition - b.partition)))
     }
 

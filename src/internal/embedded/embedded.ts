@@ -47,10 +47,10 @@ const readCluster = (check: OptionCheck, options: EmbeddedKafkaOptions): Cluster
   const nodes = check.integer("nodes", options.nodes, 1, 1)
   if (nodes > MAX_NODES) check.problem("nodes", `must not be above ${MAX_NODES}`)
   const cluster = new Cluster(nodes >= 1 && nodes <= MAX_NODES ? nodes : 1)
-  for (const [name, given] of Object.entries(check.object("topics", options.topics))) {
-    const topic = check.object(`topics.${name}`, given)
-    check.known(topic, CLUSTER_TOPIC_OPTIONS, `topics.${name}`)
-    check.object(`topics.${name}.configs`, topic.configs)
+  const topics = check.object("topics", options.topics, "must be an object of topics by their names")
+  for (const [name, given] of Object.entries(topics)) {
+    const topic = check.known(given, CLUSTER_TOPIC_OPTIONS, `topics.${name}`)
+    check.object(`topics.${name}.configs`, topic.configs, "must be an object of strings")
     const created = createTopic(cluster, name, topic)
     if (isRefused(created)) check.problem(`topics.${name}`, created.detail ?? `error code ${created.code}`)
   }
@@ -94,8 +94,7 @@ export const layerMemory = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 const readClient = (check: OptionCheck, options: ClientOptions) => {
-  const backoff = check.object("backoff", options.backoff)
-  check.known(backoff, BACKOFF_OPTIONS, "backoff")
+  const backoff = check.known(options.backoff, BACKOFF_OPTIONS, "backoff")
   return {
     backoff: {
       initialMillis: check.millis("backoff.initial", backoff.initial, 100),

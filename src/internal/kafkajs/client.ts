@@ -10,7 +10,7 @@ import * as Client from "../client/client.ts"
 import { foreignText } from "../foreignText.ts"
 import { annotateLogs } from "../log.ts"
 import { BACKOFF_OPTIONS, CLIENT_OPTIONS, TLS_OPTIONS } from "../optionNames.ts"
-import { checkOptions, isObject, type OptionCheck, UNFIT } from "../options.ts"
+import { checkOptions, isObject, UNFIT, type OptionCheck } from "../options.ts"
 import { connect } from "./connection.ts"
 import { isHost } from "../protocol/host.ts"
 import { makeLogger } from "./logger.ts"
@@ -153,7 +153,7 @@ const readSasl = (check: OptionCheck, sasl: SaslOptions | undefined, runtime: Ru
   }
   const password = readSecret(check, "sasl.password", sasl.password)
   if (UNFIT.test(password)) check.problem("sasl.password", "must have no control characters in it")
-  return passwordMechanism(mechanism, String(username), password)
+  return passwordMechanism(mechanism, typeof username === "string" ? username : "", password)
 }
 
 /** Mechanisms that send the secret itself, rather than a proof of it. */
@@ -189,8 +189,7 @@ export const make = (options: KafkaClientOptions): Effect.Effect<KafkaClient, In
     const logger = yield* makeLogger
     const settings = yield* checkOptions("KafkaClient", (check) => {
       check.known(options, CLIENT_OPTIONS)
-      const backoff = check.object("backoff", options.backoff)
-      check.known(backoff, BACKOFF_OPTIONS, "backoff")
+      const backoff = check.known(options.backoff, BACKOFF_OPTIONS, "backoff")
       return {
         bootstrap: readBrokers(check, options.brokers),
         backoff: {

@@ -1,5 +1,6 @@
 /** What brokers say about credentials, without the credentials: some quote what they refuse, and somebody may log it. */
 import { foreignText } from "../foreignText.ts"
+import { disguisesOf } from "./disguises.ts"
 
 const REDACTED = "<redacted>"
 
@@ -8,40 +9,53 @@ const WITHHELD = "its words quote the credentials, and are withheld"
 /** Of a broker's words, so much is kept. */
 const LENGTH = 1_024
 
-/** Shorter pieces of an encoded secret are found in anything. */
+/** Shorter secrets, and shorter pieces of encoded ones, are found in anything. */
 const MIN_PIECE = 4
 
+/** Letters and digits of a secret that make it one that is found in nothing else, whatever stands between them. */
+const MIN_LETTERS = 8
+
+/** A part of a secret is told from other words by so many letters and digits, or by most of them. */
+const MIN_PART = 10
+const MAX_PART = 16
+const MOST = 0.6
+
+/** In any case of letters: pieces that its base64 has wherever it stands in what was encoded, shifted by 0, 1 or 2 bytes. */
 const base64Of = (bytes: Buffer): ReadonlyArray<string> =>
-  // base64 of any text that the secret is a part of: what is before it shifts it by 0, 1 or 2 bytes
-  [0, 1, 2].flatMap((shift) => {
-    const text = Buffer.concat([Buffer.alloc(shift), bytes])
-      .toString("base64")
-      .replaceAll("=", "")
+  [0, 1, 2].map((shift) => {
+    const text = Buffer.concat([Buffer.alloc(shift), bytes]).toString("base64url")
     const from = shift === 0 ? 0 : shift + 1
     const to = (shift + bytes.length) % 3 === 0 ? text.length : text.length - 1
-    const piece = text.slice(from, to)
-    return [piece, piece.replaceAll("+", "-").replaceAll("/", "_")]
+    return text.slice(from, to).toLowerCase()
   })
 
-/** As it looks in the usual encodings, lower case. Which of them somebody uses is not ours to guess. */
-const encodingsOf = (secret: string): ReadonlyArray<string> => {
-  const bytes = Buffer.from(secret)
-  const hex = bytes.toString("hex")
-  const pairs = hex.match(/../g) ?? []
-  return [
-    JSON.stringify(secret).slice(1, -1),
-    encodeURIComponent(bytes.toString()),
-    hex,
-    pairs.join(" "),
-    pairs.join(":"),
-    pairs.map((pair) => `0x${pair}`).join(", "),
-    [...bytes].join(","),
-    [...bytes].join(", "),
-    [...bytes].join(" ")
-  ].map((text) => text.toLowerCase())
-}
-
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")
+
+/** The letters and digits of a text, in lower case. */
+const lettersOf = (text: string): string => text.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, "")
+
+const reversed = (text: string): string => [...text].reverse().join("")
+
+/** Is the secret, or most of it, in a text that is not encoded? In any case of letters, whatever is between them, backwards too. */
+const finderOf = (secret: string): ((text: string) => boolean) => {
+  const whole = secret.toLowerCase()
+  const letters = lettersOf(secret)
+  const isLong = letters.length >= MIN_LETTERS
+  const length = Math.min(MAX_PART, Math.max(MIN_PART, Math.ceil(MOST * letters.length)))
+  const parts = new Set<string>()
+  for (const direction of [letters, reversed(letters)]) {
+    for (let i = 0; i + length <= direction.length; i++) parts.add(direction.slice(i, i + length))
+  }
+  const backwards = reversed(letters)
+  return (text) => {
+    if (secret.length >= MIN_PIECE && text.toLowerCase().includes(whole)) return true
+    if (!isLong) return false
+    const found = lettersOf(text)
+    if (found.includes(letters) || found.includes(backwards)) return true
+    for (let i = 0; i + length <= found.length; i++) if (parts.has(found.slice(i, i + length))) return true
+    return false
+  }
+}
 
 export interface Credentials {
   /** Nothing of it is told, in whatever form. */
@@ -50,20 +64,23 @@ export interface Credentials {
   readonly username?: string
 }
 
-/** A broker's words, in one line, without the credentials. Words that have them encoded are withheld as a whole. */
+/** A broker's words, in one line, without the credentials. Words that have them in another form are withheld as a whole. */
 export const redacted = ({ secret, username }: Credentials): ((words: string) => string) => {
   const base64 = base64Of(Buffer.from(secret)).filter((piece) => piece.length >= MIN_PIECE)
-  const encodings = encodingsOf(secret).filter((piece) => piece.length >= MIN_PIECE)
+  const finds = finderOf(secret)
   const named =
     username === undefined || username === ""
       ? undefined
       : new RegExp(`(?<![\\p{L}\\p{N}_])${escaped(username)}(?![\\p{L}\\p{N}_])`, "gu")
+  const isIn = (text: string): boolean => {
+    const digits = text.toLowerCase().replaceAll("+", "-").replaceAll("/", "_")
+    return base64.some((piece) => digits.includes(piece)) || [...disguisesOf(text)].some(finds)
+  }
   return (words) => {
     const plain = secret === "" ? words : words.replaceAll(secret, REDACTED)
-    const lower = plain.toLowerCase()
-    if (base64.some((piece) => plain.includes(piece)) || encodings.some((piece) => lower.includes(piece))) {
-      return WITHHELD
-    }
-    return foreignText(named === undefined ? plain : plain.replace(named, REDACTED), LENGTH)
+    // what is behind is not told
+    const told = plain.slice(0, LENGTH + 1)
+    if (secret !== "" && isIn(told.replaceAll(REDACTED, " "))) return WITHHELD
+    return foreignText(named === undefined ? told : told.replace(named, REDACTED), LENGTH)
   }
 }

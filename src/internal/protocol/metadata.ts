@@ -4,7 +4,7 @@ import { isHost } from "./host.ts"
 import { ProtocolViolation, type Reader } from "./wire.ts"
 
 /** No cluster has as many brokers, and no topic as many partitions. */
-const MAX_BROKERS = 100_000
+const MAX_BROKERS = 10_000
 const MAX_PARTITIONS = 100_000
 
 /**
@@ -89,7 +89,6 @@ const readPartition = (reader: Reader): PartitionMetadata => {
   const leaderEpoch = reader.int32()
   for (let i = 0; i < 3; i++) reader.skipInt32s()
   reader.tags()
-  if (partition < 0) throw new ProtocolViolation(`partition ${partition}`)
   return { errorCode, partition, leader, leaderEpoch }
 }
 
@@ -105,6 +104,8 @@ const readTopic = (version: number, reader: Reader): Omit<TopicMetadata, "name">
   reader.tags()
   partitions.forEach((p, i) => {
     if (p.partition === partitions[i - 1]?.partition) throw new ProtocolViolation(`partition ${p.partition} twice`)
+    // a topic has all of them, from 0 on; who makes one of each up to this number would have no memory left
+    if (p.partition !== i) throw new ProtocolViolation(`partition ${p.partition} among ${partitions.length}`)
   })
   return { errorCode, name, id, partitions }
 }

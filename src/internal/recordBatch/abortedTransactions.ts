@@ -15,8 +15,11 @@ export class AbortedTransactions {
   /** By first offset. */
   private readonly upcoming: ReadonlyArray<AbortedTransaction>
   private taken = 0
-  /** Producers that are within an aborted transaction. */
-  private readonly producers = new Set<bigint>()
+  /**
+   * Producers that are within an aborted transaction, as texts: the hash of a text has a secret of the process in it, that
+   * of a number has none, and a broker could name a million ids of one hash.
+   */
+  private readonly producers = new Set<string>()
 
   /** The list may be in any order, name a transaction twice, and name others than those of the answer. */
   constructor(list: ReadonlyArray<AbortedTransaction>) {
@@ -26,21 +29,24 @@ export class AbortedTransactions {
   /** To be asked about every batch that is no control batch. */
   isAborted(header: BatchHeader): boolean {
     this.take(header)
-    return header.isTransactional && this.producers.has(header.producerId)
+    return header.isTransactional && this.producers.size > 0 && this.producers.has(textOf(header.producerId))
   }
 
   /** To be told about every control batch. */
   onControl(header: BatchHeader, type: ControlType): void {
     // A transaction of which the answer has only the marker must not wait for its producer's next one.
     this.take(header)
-    if (type === "abort") this.producers.delete(header.producerId)
+    if (type === "abort") this.producers.delete(textOf(header.producerId))
   }
 
   /** Takes from the list what began up to the end of a batch. */
   private take(header: BatchHeader): void {
     const { producers, upcoming } = this
     while (this.taken < upcoming.length && upcoming[this.taken].firstOffset <= header.lastOffset) {
-      producers.add(upcoming[this.taken++].producerId)
+      producers.add(textOf(upcoming[this.taken++].producerId))
     }
   }
 }
+
+/** No index of an array, which hashes as the number that it is. */
+const textOf = (producerId: bigint): string => `p${producerId}`

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { KafkaClient, TopicDescription } from "../../KafkaClient.ts"
 import type { DescribeConfigsResponse, Isolation } from "../../KafkaProtocol.ts"
 import { LogTruncatedError, type ClientError, type TopicError } from "../../KafkaError.ts"
+import { ledBy, nodeKey, type ByLeader } from "../leaders.ts"
 import type { Signal } from "../signal.ts"
 import type { Failures } from "./failures.ts"
 import type { HandOff } from "./handOff.ts"
@@ -50,6 +51,10 @@ export interface SourceOptions {
 export interface SourceContext {
   readonly options: SourceOptions
   readonly partitions: Map<number, SourcePartition>
+  /** By leader, in their order: each leader's fibers look at its own ones only, as there may be many of both. */
+  led: ByLeader<SourcePartition>
+  /** The brokers whose addresses are known, by `nodeKey`. */
+  known: ReadonlySet<string>
   readonly events: HandOff<SourceEvent>
   readonly changed: Signal
   /** The last good description. */
@@ -65,6 +70,10 @@ export interface SourceContext {
   /** Something was read there: what failed before does not stand any more. */
   readonly granted: (where: string) => Effect.Effect<void>
 }
+
+/** Does it lead nothing of the topic, and is not even one of the cluster's brokers any more? */
+export const hasLeft = (context: SourceContext, leader: number): boolean =>
+  ledBy(context.led, leader).length === 0 && !context.known.has(nodeKey(leader))
 
 /** No wait is longer than this: if one seems to be, the clock was set back meanwhile. */
 export const isDue = (context: SourceContext, p: SourcePartition, now: number): boolean =>

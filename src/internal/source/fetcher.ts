@@ -5,10 +5,12 @@ import type { BrokerConnection } from "../../KafkaClient.ts"
 import type { Broker, FetchedPartition, FetchResponse } from "../../KafkaProtocol.ts"
 import { CorruptBatchError, type ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
+import { ledBy } from "../leaders.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
+import { untilEnded } from "../untilEnded.ts"
 import { scan, type Scan } from "../recordBatch/scan.ts"
 import type { FetchedRecords, SourceEvent, SourcePartition, Stale } from "./partition.ts"
-import { isDenial, isDue, isPassing, truncated, type SourceContext } from "./context.ts"
+import { hasLeft, isDenial, isDue, isPassing, truncated, type SourceContext } from "./context.ts"
 import { ofLeader, ofPartition, ofThrottle } from "./failures.ts"
 
 /** Refused this often in a row with an error that should pass, a partition does not heal by itself. */
@@ -50,7 +52,8 @@ interface Received {
   readonly isThrottled: boolean
 }
 
-export const runFetcher = (context: SourceContext, leader: number): Effect.Effect<never> => {
+/** Ends, with `ended` in the same step, when the leader has left the cluster. */
+export const runFetcher = (context: SourceContext, leader: number, ended: () => void): Effect.Effect<void> => {
   const { client, fetch, isolation } = context.options
   const ofThis = ofLeader(leader)
   let attempts = 0
@@ -58,13 +61,13 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
   let lost = false
   let isThrottled = false
 
-  const mine = (): Array<SourcePartition> => [...context.partitions.values()].filter((p) => p.leader === leader)
+  const mine = (): ReadonlyArray<SourcePartition> => ledBy(context.led, leader)
 
   /** What there is to ask this leader for now, in the order that gives each partition its turn. */
   const ready = (now: number): ReadonlyArray<Asked> => {
     const asked: Array<Asked> = []
-    for (const partition of context.partitions.values()) {
-      if (partition.leader !== leader || partition.phase !== "fetching" || !isDue(context, partition, now)) continue
+    for (const partition of mine()) {
+      if (partition.phase !== "fetching" || !isDue(context, partition, now)) continue
       asked.push({ partition, generation: partition.generation, fetchOffset: partition.fetchOffset })
     }
     const first = rotation++ % Math.max(1, asked.length)
@@ -89,8 +92,8 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
   const maxWaitMillis = (asked: ReadonlyArray<Asked>, now: number): number => {
     const included = new Set(asked.map((one) => one.partition))
     let millis = fetch.maxWaitMillis
-    for (const p of context.partitions.values()) {
-      if (p.leader !== leader || included.has(p)) continue
+    for (const p of mine()) {
+      if (included.has(p)) continue
       millis = Math.min(millis, p.phase === "fetching" ? Math.max(1, p.retryAt - now) : client.backoff.initialMillis)
     }
     return millis
@@ -303,6 +306,7 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
     if (!isLate(p, askedAt, isRetentionKnown)) p.reopenedAsStale = false
     p.headAt = now - askedAt <= fetch.maxWaitMillis + MIN_TOMBSTONES_MILLIS ? now : askedAt
     p.reachedHead ||= stale === undefined
+    if (stale === undefined) p.restarts = 0
     return stale
   }
 
@@ -420,21 +424,29 @@ export const runFetcher = (context: SourceContext, leader: number): Effect.Effec
       yield* Effect.flatMap(retryDelay(client, attempts++), Effect.sleep)
     })
 
-  return Effect.forever(
-    Effect.suspend(() => {
-      const seen = context.changed.version
-      const broker = context.description?.brokers.get(leader)
-      if (mine().length === 0) {
-        // it leads nothing of this topic any more: waits for other news
-        context.failures.delete(ofThrottle(leader))
-        return Effect.andThen(context.granted(ofThis), context.changed.after(seen))
-      }
-      if (broker === undefined) {
-        // named as a leader by somebody who does not know its address
-        context.refresh()
-        return context.changed.after(seen, client.backoff.maxMillis)
-      }
-      return Effect.catchAll(session(broker), (error) => failed(error, `${broker.host}:${broker.port}`))
-    })
-  )
+  const once = Effect.suspend(() => {
+    const seen = context.changed.version
+    const broker = context.description?.brokers.get(leader)
+    if (mine().length === 0) {
+      // no failure of it stands
+      context.failures.delete(ofThrottle(leader))
+      return Effect.zipRight(
+        context.granted(ofThis),
+        hasLeft(context, leader) ? Effect.void : context.changed.after(seen)
+      )
+    }
+    if (broker === undefined) {
+      // named as a leader by somebody who does not know its address
+      context.refresh()
+      return context.changed.after(seen, client.backoff.maxMillis)
+    }
+    return Effect.catchAll(session(broker), (error) => failed(error, `${broker.host}:${broker.port}`))
+  })
+
+  return untilEnded(once, () => {
+    if (!hasLeft(context, leader) || context.failures.get(ofThis) !== undefined) return false
+    context.failures.delete(ofThrottle(leader))
+    ended()
+    return true
+  })
 }

@@ -6,6 +6,7 @@ import type { PartitionMetadata } from "../../KafkaProtocol.ts"
 import { TopicError, type ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
+import { byLeader, ledBy, nodeKey, nodeKeys } from "../leaders.ts"
 import type { Signal } from "../signal.ts"
 import { isDenial, isPassing, type SourceContext } from "./context.ts"
 import { OF_METADATA, ofLeadership } from "./failures.ts"
@@ -71,8 +72,9 @@ export const metadataLoop = (
       return yield* Effect.flatMap(retryDelay(client, attempts++), Effect.sleep)
     }
     anotherSince = undefined
-    const leaderless = description.partitions.some((p) => p.leader === -1)
-    yield* reconcile(context, description, ensureFetcher)
+    const brokers = nodeKeys(description.brokers.keys())
+    const leaderless = description.partitions.some((p) => !isLed(brokers, p))
+    yield* reconcile(context, description, brokers, ensureFetcher)
     if (leaderless) {
       yield* Effect.flatMap(retryDelay(client, attempts++), Effect.sleep)
     } else {
@@ -90,6 +92,7 @@ export const metadataLoop = (
 const reconcile = (
   context: SourceContext,
   description: TopicDescription,
+  known: ReadonlySet<string>,
   ensureFetcher: (leader: number) => Effect.Effect<unknown>
 ): Effect.Effect<void> =>
   Effect.gen(function* () {
@@ -97,6 +100,7 @@ const reconcile = (
     const before = partitions.size
     if (description.partitions.length < before) return
     context.description = description
+    context.known = known
     for (const found of description.partitions) {
       const p = partitions.get(found.partition)
       if (p === undefined) {
@@ -120,41 +124,46 @@ const reconcile = (
           headAt: 0,
           reachedHead: false,
           reopenedAsStale: false,
+          restarts: 0,
           connected: false,
           throttledUntil: undefined
         })
-        noteLeadership(context, description, found)
+        noteLeadership(context, found)
       } else if (found.leaderEpoch === -1 || found.leaderEpoch >= p.leaderEpoch) {
         if (found.leader !== p.leader || found.leaderEpoch !== p.leaderEpoch) p.retryAt = 0
         if (found.leader !== p.leader) p.throttledUntil = undefined
         p.leader = found.leader
         p.leaderEpoch = found.leaderEpoch
         if (found.leader === -1) p.connected = false
-        noteLeadership(context, description, found)
+        noteLeadership(context, found)
       }
     }
     if (partitions.size > before) {
       yield* context.events.offer({ _tag: "PartitionCount", count: partitions.size })
     }
-    const leaders = new Set([...partitions.values()].map((p) => p.leader).filter((leader) => leader !== -1))
-    yield* Effect.forEach(leaders, ensureFetcher, { discard: true })
+    context.led = byLeader(partitions.values())
+    yield* Effect.forEach(
+      description.brokers.keys(),
+      (leader) => (ledBy(context.led, leader).length === 0 ? Effect.void : ensureFetcher(leader)),
+      { discard: true }
+    )
     context.changed.notify()
   })
 
+/** Has it a leader whose address is known? Somebody who does not know that may name one. */
+const isLed = (known: ReadonlySet<string>, { leader }: PartitionMetadata): boolean =>
+  leader !== -1 && known.has(nodeKey(leader))
+
 /** That a partition has no leader, or one whose address nobody knows, is a failure as any other one until it has. */
-const noteLeadership = (
-  context: SourceContext,
-  { brokers, topic }: TopicDescription,
-  found: PartitionMetadata
-): void => {
-  const { errorCode, leader, partition } = found
-  if (leader !== -1 && brokers.has(leader)) {
+const noteLeadership = (context: SourceContext, found: PartitionMetadata): void => {
+  const { errorCode, partition } = found
+  if (isLed(context.known, found)) {
     context.failures.delete(ofLeadership(partition))
     return
   }
   const code = errorCode === 0 ? LEADER_NOT_AVAILABLE : errorCode
   context.failures.set(
     ofLeadership(partition),
-    brokerError({ code, request: "Metadata", topic: topic.name, partition })
+    brokerError({ code, request: "Metadata", topic: context.options.topic, partition })
   )
 }

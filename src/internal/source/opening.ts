@@ -3,18 +3,23 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
-import { isDenial, isDue, isPassing, truncated, type SourceContext } from "./context.ts"
+import { ledBy } from "../leaders.ts"
+import { untilEnded } from "../untilEnded.ts"
+import { hasLeft, isDenial, isDue, isPassing, truncated, type SourceContext } from "./context.ts"
 import { ofPartition } from "./failures.ts"
 import type { SourcePartition } from "./partition.ts"
 
-/** Of the partitions of one leader, all that are ready for it at once. One that is frozen holds up nobody else's. */
-export const runOpener = (context: SourceContext, leader: number): Effect.Effect<never> => {
+/**
+ * Of the partitions of one leader, all that are ready for it at once. One that is frozen holds up nobody else's. Ends, with
+ * `ended` in the same step, when the leader has left the cluster.
+ */
+export const runOpener = (context: SourceContext, leader: number, ended: () => void): Effect.Effect<void> => {
   const { client, deniedRetryMillis, isolation } = context.options
 
   const once = Effect.gen(function* () {
     const seen = context.changed.version
     const now = yield* Clock.currentTimeMillis
-    const opening = [...context.partitions.values()].filter((p) => p.phase === "opening" && p.leader === leader)
+    const opening = ledBy(context.led, leader).filter((p) => p.phase === "opening")
     const ready = opening.filter((p) => isDue(context, p, now))
     const description = context.description
     if (ready.length === 0 || description === undefined) {
@@ -41,7 +46,8 @@ export const runOpener = (context: SourceContext, leader: number): Effect.Effect
         yield* notOpened(p, error)
         continue
       }
-      yield* opened(p, start.offset, end.offset)
+      // a log that ends before it begins has nothing to wait for
+      yield* opened(p, start.offset, Math.max(start.offset, end.offset))
     }
   })
 
@@ -95,5 +101,9 @@ export const runOpener = (context: SourceContext, leader: number): Effect.Effect
       context.changed.notify()
     })
 
-  return Effect.forever(once)
+  return untilEnded(once, () => {
+    if (!hasLeft(context, leader)) return false
+    ended()
+    return true
+  })
 }

@@ -43,6 +43,8 @@ export interface SourcePartition {
   reachedHead: boolean
   /** Reopened for being stale already: not again before the head is reached in time. */
   reopenedAsStale: boolean
+  /** How often it was begun anew since the head was reached. */
+  restarts: number
   /** Does its leader answer? Not while it told this client to wait. */
   connected: boolean
   /** Until when its leader told this client to wait, in milliseconds of the Clock; `undefined` where that is no matter. */

@@ -8,9 +8,10 @@
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as FiberMap from "effect/FiberMap"
+import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import type { TopicDescription } from "../../KafkaClient.ts"
+import { delayBy } from "../client/backoff.ts"
 import { Signal } from "../signal.ts"
 import type { SourceContext, SourceOptions } from "./context.ts"
 import { HandOff } from "./handOff.ts"
@@ -35,15 +36,17 @@ export interface Source {
 
 export const makeSource = (options: SourceOptions): Effect.Effect<Source, never, Scope.Scope> =>
   Effect.gen(function* () {
+    const clock = yield* Effect.clock
     const broken = yield* Deferred.make<never>()
     let isClosing = false
     // A driver's Effect may end by interruption as well: only our own closing is none of the reader's business.
-    const watched = (fiber: Effect.Effect<never>): Effect.Effect<never> =>
+    const watched = <A>(fiber: Effect.Effect<A>): Effect.Effect<A> =>
       Effect.onError(fiber, (cause) => (isClosing ? Effect.void : Deferred.failCause(broken, cause)))
     // one answer waiting, one being applied, one in flight: what a reader may hold of the network's bytes
     const events = new HandOff<SourceEvent>()
-    const fetchers = yield* FiberMap.make<number>()
-    const openers = yield* FiberMap.make<number>()
+    const fibers = yield* FiberSet.make()
+    const fetching = new Set<number>()
+    const opening = new Set<number>()
     const partitions = new Map<number, SourcePartition>()
     const changed = new Signal()
     const metadataWanted = new Signal()
@@ -52,6 +55,8 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
     const context: SourceContext = {
       options,
       partitions,
+      led: new Map(),
+      known: new Set(),
       events,
       changed,
       description: undefined,
@@ -75,13 +80,22 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
       fatal: (error) => Effect.andThen(events.offer({ _tag: "Fatal", error }), Effect.never)
     }
 
+    /** Until it ends by itself: it takes itself out in the step in which it decides so, and may be begun again. */
+    const ensure = (
+      running: Set<number>,
+      leader: number,
+      run: (context: SourceContext, leader: number, ended: () => void) => Effect.Effect<void>
+    ): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        if (running.has(leader)) return Effect.void
+        running.add(leader)
+        return Effect.asVoid(FiberSet.run(fibers, watched(run(context, leader, () => running.delete(leader)))))
+      })
+
     yield* Effect.forkScoped(
       watched(
         metadataLoop(context, metadataWanted, (leader) =>
-          Effect.all([
-            FiberMap.run(fetchers, leader, watched(runFetcher(context, leader)), { onlyIfMissing: true }),
-            FiberMap.run(openers, leader, watched(runOpener(context, leader)), { onlyIfMissing: true })
-          ])
+          Effect.zipRight(ensure(fetching, leader, runFetcher), ensure(opening, leader, runOpener))
         )
       )
     )
@@ -114,7 +128,9 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
         p.generation++
         p.phase = "opening"
         p.doubt = undefined
-        p.retryAt = 0
+        // at once, but not over and over: a leader may go on saying that its log is another one
+        p.retryAt = p.restarts === 0 ? 0 : clock.unsafeCurrentTimeMillis() + delayBy(options.client, p.restarts - 1, 0)
+        p.restarts++
         changed.notify()
       }
     }

@@ -116,7 +116,7 @@ export class Application<K, V> {
   private runBatches(until: number): Outcome {
     while (true) {
       if (this.batchEnd === undefined) {
-        const found = this.nextBatch()
+        const found = this.nextBatch(until)
         if (found !== "batch") return found
       }
       const outcome = this.applyRecords(until)
@@ -127,8 +127,8 @@ export class Application<K, V> {
     }
   }
 
-  /** Goes to the next batch that has records for the table. */
-  private nextBatch(): "batch" | "done" | "codec" {
+  /** Goes to the next batch that has records for the table. Others may be any number, too. */
+  private nextBatch(until: number): "batch" | "done" | "codec" | "more" {
     const { aborted, batches, counters, ranges } = this
     for (let header = this.waiting ?? batches.next(); header !== undefined; header = batches.next()) {
       if (header.isControl) {
@@ -146,6 +146,7 @@ export class Application<K, V> {
         return "batch"
       }
       this.position = header.nextOffset
+      if (performance.now() >= until) return "more"
     }
     return "done"
   }

@@ -55,6 +55,9 @@ const MISSING_GRACE_MILLIS = 3_000
 const PROGRESS_STATUS_MILLIS = 100
 const NO_BYTES = Buffer.alloc(0)
 
+/** So many times, at most, all partitions are looked at while they are opened first. */
+const LOOKS_WHILE_OPENING = 16
+
 /** zstd, where this Node has none. Without it, or if its loading hangs, batches of that codec are refused as such. */
 const loadCodecs = Effect.ignore(Effect.timeout(Effect.tryPromise(prepareCodecs), 10_000))
 
@@ -296,6 +299,9 @@ class Reader<K, V> {
   private progressLoggedAt: number
   private progressShownAt = 0
   private readonly lines = new LineRate()
+  /** Partitions that were opened at some time, and how often one was since all of them were looked at. */
+  private readonly opened = new Set<number>()
+  private unsettled = 0
   /** Undecodable records beyond those that errors are made of, since a line told of them. */
   private onlyCounted = 0
   /** How many records without a key were told of, when, and the first one of the next line. */
@@ -425,14 +431,29 @@ class Reader<K, V> {
     p.generation = event.generation
     p.corruptAt = undefined
     p.logStart = event.start
-    if (p.rebuild !== undefined) p.rebuild.opened(event.partition, event.start, event.end)
-    else {
-      this.core.live.add(event.partition)
-      p.position = event.start
-      p.start = event.start
-      p.gate = event.end
+    this.opened.add(event.partition)
+    this.unsettled++
+    if (p.rebuild !== undefined) {
+      p.rebuild.opened(event.partition, event.start, event.end)
+      return p.rebuild.isComplete || this.isSettlingDue ? this.settle(false) : Effect.void
     }
-    return this.settle(false)
+    this.core.live.add(event.partition)
+    p.position = event.start
+    p.start = event.start
+    p.gate = event.end
+    if (this.isSettlingDue) return this.settle(false)
+    p.visible = p.position
+    this.core.publication.waiters.check()
+    return Effect.void
+  }
+
+  /**
+   * All partitions are looked at then: not for each one that was opened, while others are to come, as a topic may have many
+   * thousands.
+   */
+  private get isSettlingDue(): boolean {
+    const { size } = this.core.partitions
+    return this.opened.size === size || LOOKS_WHILE_OPENING * this.unsettled >= size
   }
 
   /** Replays a partition beside the live content. */
@@ -449,7 +470,7 @@ class Reader<K, V> {
       running.restart()
       for (const other of running.partitions) this.source.reopen(other)
     }
-    return Effect.logWarning(why).pipe(this.annotate, Effect.annotateLogs({ partition }))
+    return this.warnAtRate(`rebuild of ${partition}`, why, partition)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -643,10 +664,20 @@ class Reader<K, V> {
     }
     p.corruptAt = position
     p.generation = this.source.refetch(p.partition, position)
-    return Effect.logWarning(`corrupt batch, asking for it once more: ${corruption.message}`).pipe(
-      this.annotate,
-      Effect.annotateLogs({ partition: p.partition })
-    )
+    const words = `corrupt batch, asking for it once more: ${corruption.message}`
+    return this.warnAtRate(`corruption in ${p.partition}`, words, p.partition)
+  }
+
+  /** What a broker may cause as often as it likes. */
+  private warnAtRate(kind: string, words: string, partition: number): Effect.Effect<void> {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const told = this.lines.take(kind, 1, now)
+      if (told === undefined) return Effect.void
+      return Effect.logWarning(words + (told === 1 ? "" : ` (and ${told - 1} times more since that was told)`)).pipe(
+        this.annotate,
+        Effect.annotateLogs({ partition })
+      )
+    })
   }
 
   /** Hands those on that did not decode since the last time, as a fetch may hold many. */
@@ -693,6 +724,7 @@ class Reader<K, V> {
 
   /** Between two batches: completes rebuilds, publishes, wakes who waits. */
   private settle(changed: boolean): Effect.Effect<void> {
+    this.unsettled = 0
     for (const p of this.core.partitions.values()) {
       if (p.rebuild?.isComplete === true) {
         return Effect.flatMap(this.completeRebuilds(), () => this.publish(true))

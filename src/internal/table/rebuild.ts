@@ -61,7 +61,8 @@ export class Rebuild<K, V> {
   }
 
   get isComplete(): boolean {
-    if (this.partitions.size === 0) return false
+    // or each look would go through those that are open, while the others are to come
+    if (this.partitions.size === 0 || this.targets.size < this.partitions.size) return false
     for (const partition of this.partitions) {
       const target = this.targets.get(partition)
       const position = this.positions.get(partition)

@@ -50,8 +50,7 @@ export const readOptions = <K, V>(
   checkOptions("KafkaTable", (check): TableConfig<K, V> => {
     check.known(options, TABLE_OPTIONS, undefined, WRITER_OPTIONS)
     check.topic(options.topic)
-    const fetch = check.object("fetch", options.fetch)
-    check.known(fetch, FETCH_OPTIONS, "fetch")
+    const fetch = check.known(options.fetch, FETCH_OPTIONS, "fetch")
     const answerBytes = (name: "maxBytes" | "maxPartitionBytes" | "maxBatchBytes", fallback: number): number => {
       const bytes = check.integer(`fetch.${name}`, fetch[name], fallback, 1)
       if (bytes > MAX_ANSWER_BYTES) check.problem(`fetch.${name}`, "must be at most 200 MiB")
@@ -70,7 +69,7 @@ export const readOptions = <K, V>(
       catchUpTimeoutMillis: check.millis("catchUpTimeout", options.catchUpTimeout, 30_000),
       onCatchUpTimeout: check.oneOf("onCatchUpTimeout", options.onCatchUpTimeout, "degrade", ["degrade", "fail"]),
       onPoison: check.oneOf("onPoison", options.onPoison, "skip", ["skip", "fail"]),
-      keepHeaders: check.flag("headers", options.headers, false),
+      keepHeaders: check.boolean("headers", options.headers, false),
       isolation: check.oneOf("isolation", options.isolation, "read_committed", ["read_committed", "read_uncommitted"]),
       fetch: {
         maxWaitMillis: check.millis("fetch.maxWait", fetch.maxWait, 500),
@@ -84,7 +83,7 @@ export const readOptions = <K, V>(
       metadataMaxAgeMillis: check.millis("metadataMaxAge", options.metadataMaxAge, 30_000),
       progressIntervalMillis: check.millis("progressInterval", options.progressInterval, 5_000),
       deniedRetryMillis: check.millis("deniedRetryInterval", options.deniedRetryInterval, 30_000),
-      checkCrcs: check.flag("checkCrcs", options.checkCrcs, true),
-      logValues: check.flag("logValues", options.logValues, false)
+      checkCrcs: check.boolean("checkCrcs", options.checkCrcs, true),
+      logValues: check.boolean("logValues", options.logValues, false)
     }
   })

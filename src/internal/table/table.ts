@@ -27,6 +27,7 @@ import { retryDelay } from "../client/backoff.ts"
 import * as Client from "../client/client.ts"
 import { isDenial } from "../source/context.ts"
 import { OF_START } from "../source/failures.ts"
+import { topicOf } from "../options.ts"
 import { ensureTopic, type CheckedTopic } from "../topic.ts"
 import { endStreams, makeCore, progressOf, runReader, setStatus, tellOfStart, type Core } from "./reader.ts"
 import { hindrances, whyBehind } from "./hindrances.ts"
@@ -56,7 +57,7 @@ export const make = <K = string, V = never>(
     yield* Effect.forkScoped(supervise(core, lifeOf(core)))
     yield* awaitReady(core)
     return face(core)
-  }).pipe(Effect.withSpan("KafkaTable.make", { attributes: { "messaging.destination.name": options.topic } }))
+  }).pipe(Effect.withSpan("KafkaTable.make", { attributes: topicOf(options) }))
 
 /** The reader is gone by now: who still waits will wait for nothing. */
 const close = <K, V>(core: Core<K, V>): Effect.Effect<void> =>

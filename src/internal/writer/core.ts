@@ -11,6 +11,7 @@ import { BrokerError, TopicError, WriteError, type ClientError } from "../../Kaf
 import { isPromise } from "node:util/types"
 import { make as makePosition } from "../position.ts"
 import { explain, parseErrorOf } from "../codecIssue.ts"
+import { byLeader, ledBy, nodeKey, nodeKeys, type ByLeader } from "../leaders.ts"
 import { Signal } from "../signal.ts"
 import { ANONYMOUS, Lane, type Batch, type Identity } from "./lane.ts"
 import { isFailure, type Outcome, type PendingRecord } from "./record.ts"
@@ -39,6 +40,10 @@ export class Core {
   readonly config: SendConfig
   readonly client: KafkaClient
   readonly lanes: Array<Lane> = []
+  /** Each leader's fiber looks at its own lanes only, as there may be many of both. */
+  private led: ByLeader<Lane> = new Map()
+  /** The brokers whose addresses are known, by `nodeKey`. */
+  private brokers: ReadonlySet<string> = new Set()
   readonly senders = new Map<number, Sender>()
   /** Of the oldest record of each acknowledged batch, in milliseconds, since they were last taken. */
   private latencies: Array<number> = []
@@ -496,6 +501,7 @@ export class Core {
     const recreated =
       this.description !== undefined && (known !== description.topic.id || (known === undefined && count < before))
     this.description = description
+    this.brokers = nodeKeys(description.brokers.keys())
     this.describedAt = this.now()
     this.lastFailure = undefined
     // with fewer of the same life, the broker that was asked lags behind
@@ -507,14 +513,17 @@ export class Core {
       const lane = this.lanes[found.partition]
       // news from a broker that lags behind
       if (!recreated && found.leaderEpoch !== -1 && found.leaderEpoch < lane.leaderEpoch) continue
-      if (found.leader !== lane.leader || found.leaderEpoch !== lane.leaderEpoch) {
+      // one whose address nobody knows is none yet
+      const leader = this.brokers.has(nodeKey(found.leader)) ? found.leader : -1
+      if (leader !== lane.leader || found.leaderEpoch !== lane.leaderEpoch) {
         lane.retryAt = 0
       }
-      lane.leader = found.leader
+      lane.leader = leader
       lane.leaderEpoch = found.leaderEpoch
     }
     for (const lane of this.lanes) lane.widen()
     if (recreated && count !== before) this.reassign(known, before)
+    this.led = byLeader(this.lanes)
     const parked = this.parked
     this.parked = []
     if (this.partitionCount > 0) for (const record of parked) this.route(record)
@@ -589,8 +598,26 @@ export class Core {
     return brokers
   }
 
-  get leaders(): ReadonlySet<number> {
-    return new Set(this.lanes.map((lane) => lane.leader).filter((leader) => leader !== -1))
+  /** The brokers that lead something, and whose addresses are known. */
+  get leaders(): ReadonlyArray<number> {
+    const brokers = this.description?.brokers.keys() ?? []
+    return [...brokers].filter((nodeId) => this.ledBy(nodeId).length > 0)
+  }
+
+  /** Brokers that have left the cluster, and that nobody waits for. */
+  get departed(): ReadonlyArray<number> {
+    const busy = nodeKeys(this.lanes.filter(({ inFlight }) => inFlight).map(({ sentTo }) => sentTo))
+    return [...this.senders]
+      .filter(([nodeId, { busySince }]) => {
+        const key = nodeKey(nodeId)
+        return busySince === undefined && !this.brokers.has(key) && !busy.has(key)
+      })
+      .map(([nodeId]) => nodeId)
+  }
+
+  /** The lanes of a leader. */
+  ledBy(leader: number): ReadonlyArray<Lane> {
+    return ledBy(this.led, leader)
   }
 
   wakeSenders(): void {

@@ -50,8 +50,14 @@ export const forkFibers = (core: Core, publish: () => void): Effect.Effect<void,
         FiberMap.run(senders, leader, supervised(runSender(core, leader, core.senders.get(leader)!, publish)))
       )
 
+    const endSender = (leader: number): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        core.senders.delete(leader)
+        return FiberMap.remove(senders, leader)
+      })
+
     yield* Effect.forEach(core.leaders, ensureSender, { discard: true })
-    yield* Effect.forkScoped(supervised(metadataLoop(core, ensureSender, startSender)))
+    yield* Effect.forkScoped(supervised(metadataLoop(core, ensureSender, startSender, endSender)))
     yield* Effect.forkScoped(supervised(deadlineLoop(core, publish)))
     if (core.config.idempotent) yield* Effect.forkScoped(supervised(identityLoop(core)))
   })
@@ -64,7 +70,8 @@ export const forkFibers = (core: Core, publish: () => void): Effect.Effect<void,
 const metadataLoop = (
   core: Core,
   ensureSender: (leader: number) => Effect.Effect<unknown>,
-  restartSender: (leader: number) => Effect.Effect<unknown>
+  restartSender: (leader: number) => Effect.Effect<unknown>,
+  endSender: (leader: number) => Effect.Effect<void>
 ): Effect.Effect<never> => {
   const { client, config } = core
   let attempts = 0
@@ -104,6 +111,7 @@ const metadataLoop = (
         missingSince = undefined
         core.describe(description)
         yield* Effect.forEach(core.leaders, ensureSender, { discard: true })
+        yield* Effect.forEach(core.departed, endSender, { discard: true })
         // what was sent to them goes to the new leader, and is told apart by its sequence if they did append it
         yield* Effect.forEach(core.deposed(SLOW_MILLIS), restartSender, { discard: true })
         core.wakeSenders()
@@ -121,10 +129,19 @@ const metadataLoop = (
 // producer ids
 // ---------------------------------------------------------------------------------------------------------------------
 
+const COORDINATOR_NOT_AVAILABLE = 15
+
 /** A new producer id, from epoch 0. */
 export const askIdentity = (core: Core): Effect.Effect<Identity, ClientError> =>
   Effect.flatMap(core.client.initProducerId, (answer) => {
-    if (answer.errorCode === 0) return Effect.succeed({ producerId: answer.producerId, epoch: answer.producerEpoch })
+    if (answer.errorCode === 0 && answer.producerId >= 0n && answer.producerEpoch >= 0) {
+      return Effect.succeed({ producerId: answer.producerId, epoch: answer.producerEpoch })
+    }
+    // none of these: records that have it are taken as often as they come
+    if (answer.errorCode === 0)
+      return Effect.fail(
+        brokerError({ code: COORDINATOR_NOT_AVAILABLE, request: "InitProducerId", detail: "it gave no id" })
+      )
     const detail = answer.errorCode === CLUSTER_AUTHORIZATION_FAILED ? IDEMPOTENT_WRITE_HINT : undefined
     return Effect.fail(brokerError({ code: answer.errorCode, request: "InitProducerId", detail }))
   })

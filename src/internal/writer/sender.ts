@@ -47,8 +47,8 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
     const now = core.now()
     const lanes: Array<Lane> = []
     wait = Number.POSITIVE_INFINITY
-    for (const lane of core.lanes) {
-      if (lane.leader !== leader || lane.inFlight || lane.identity === undefined || lane.isIdle) continue
+    for (const lane of core.ledBy(leader)) {
+      if (lane.inFlight || lane.identity === undefined || lane.isIdle) continue
       if (lane.retryAt <= now) lanes.push(lane)
       else wait = Math.min(wait, lane.retryAt - now)
     }
@@ -244,7 +244,7 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
     Effect.gen(function* () {
       const millis = yield* retryDelay(client, attempts++)
       giveBack(error, millis)
-      const lanes = core.lanes.filter((lane) => lane.leader === leader)
+      const lanes = core.ledBy(leader)
       for (const lane of lanes) lane.lastFailure = error
       if (!error.retriable) core.failUnsent(error, lanes)
       core.refresh()

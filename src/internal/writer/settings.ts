@@ -62,10 +62,19 @@ const readerLimit = (options: object): number => {
   return typeof asked === "number" && asked >= 1 ? asked : DEFAULT_MAX_BATCH_BYTES
 }
 
+/** Of options that nobody has checked yet: what cannot be read is told by who checks them. */
+const compressionOf = (options: { readonly compression?: Compression } | null | undefined): Compression | undefined => {
+  try {
+    return options?.compression
+  } catch {
+    return undefined
+  }
+}
+
 export const readOptions = <K, V>(
   options: KafkaTableWriterOptions<K, V>
 ): Effect.Effect<WriterConfig<K, V>, InvalidOptionsError> => {
-  const compression = options.compression
+  const compression = compressionOf(options)
   const preparing =
     compression === undefined || compression === "none" || !codecs.includes(compression)
       ? Effect.succeed(undefined)
@@ -100,7 +109,7 @@ export const readOptions = <K, V>(
         value: options.value,
         ensure: readTopicSettings(check, options),
         acks: acks === "all" ? -1 : 1,
-        idempotent: check.flag("idempotent", options.idempotent, acks === "all"),
+        idempotent: check.boolean("idempotent", options.idempotent, acks === "all"),
         compression: check.oneOf("compression", compression, "none", codecs),
         partitioner: options.partitioner ?? murmur2,
         deliveryTimeoutMillis: check.millis("deliveryTimeout", options.deliveryTimeout, 30_000),
@@ -112,7 +121,7 @@ export const readOptions = <K, V>(
         maxQueuedBytes: check.integer("maxQueuedBytes", options.maxQueuedBytes, 32 * MIB, 1),
         closeTimeoutMillis: check.millis("closeTimeout", options.closeTimeout, 5_000),
         metadataMaxAgeMillis: check.millis("metadataMaxAge", options.metadataMaxAge, 60_000),
-        logValues: check.flag("logValues", options.logValues, false)
+        logValues: check.boolean("logValues", options.logValues, false)
       }
     })
   )

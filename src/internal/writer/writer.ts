@@ -18,6 +18,7 @@ import { makeWriterMetrics } from "../metrics.ts"
 import { retryDelay } from "../client/backoff.ts"
 import * as Client from "../client/client.ts"
 import { tellOfWaiting } from "../log.ts"
+import { topicOf } from "../options.ts"
 import { ensureTopic } from "../topic.ts"
 import { SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
 import { Core } from "./core.ts"
@@ -51,7 +52,7 @@ export const make = <K = string, V = never>(
     )
     yield* Scope.extend(forkFibers(core, publish), fibers)
     return face(core, config)
-  }).pipe(Effect.withSpan("KafkaTableWriter.make", { attributes: { "messaging.destination.name": options.topic } }))
+  }).pipe(Effect.withSpan("KafkaTableWriter.make", { attributes: topicOf(options) }))
 
 /** The topic, its partitions and a producer id: all that can be known to be missing before the first write. */
 const start = <K, V>(core: Core, config: WriterConfig<K, V>): Effect.Effect<void, ClientError | TopicError> => {

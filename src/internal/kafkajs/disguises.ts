@@ -1,0 +1,82 @@
+/**
+ * What a text may stand for: itself, and what comes of it where an encoding is undone that people and programs use for
+ * bytes and text. In which of them somebody writes a secret is not ours to guess.
+ */
+
+/** One in the other: base64 in a URL, base64 of hex. */
+const DEPTH = 2
+
+const textsOf = (bytes: Buffer): ReadonlyArray<string> => [bytes.toString("utf8"), bytes.toString("utf16le")]
+
+const bytesOfHex = (hex: string): Buffer => Buffer.from(hex.replaceAll(/0x|[^0-9a-f]/gi, ""), "hex")
+
+const character = (digits: string, base: number): string => {
+  const code = Number.parseInt(digits, base)
+  return code <= 0x10ffff ? String.fromCodePoint(code) : ""
+}
+
+const NAMED = new Map([
+  ["quot", '"'],
+  ["apos", "'"],
+  ["amp", "&"],
+  ["lt", "<"],
+  ["gt", ">"]
+])
+
+/** Escapes of URLs, JSON, C, HTML and XML. */
+const unescaped = (text: string): string =>
+  text
+    .replaceAll(/(?:%[0-9a-f]{2})+/gi, (run) => bytesOfHex(run).toString())
+    .replaceAll(/(?:\\x[0-9a-f]{2})+/gi, (run) => bytesOfHex(run).toString())
+    .replaceAll(/(?:\\[0-3][0-7]{2})+/g, (run) => Buffer.from(run.split("\\").slice(1).map(octal)).toString())
+    .replaceAll(/\\u\{?([0-9a-f]{4,6})\}?|U\+([0-9a-f]{4,6})/gi, (_, escape?: string, name?: string) =>
+      character(escape ?? name ?? "", 16)
+    )
+    .replaceAll(/&#(?:x([0-9a-f]{1,6})|(\d{1,7}));?/gi, (_, hex?: string, digits?: string) =>
+      hex === undefined ? character(digits ?? "", 10) : character(hex, 16)
+    )
+    .replaceAll(/&([a-z]{2,4});/g, (all, name: string) => NAMED.get(name) ?? all)
+    .replaceAll(/\\[nrt]/g, " ")
+    .replaceAll(/\\(.)/g, "$1")
+
+const octal = (digits: string): number => Number.parseInt(digits, 8)
+
+/** Pairs of digits, whatever is between them. */
+const HEX = /(?:(?:0x)?[0-9a-f]{2}[\s:,;.-]*){4,}/gi
+
+const ofHex = (text: string): ReadonlyArray<string> =>
+  (text.match(HEX) ?? []).flatMap((run) => textsOf(bytesOfHex(run)))
+
+/** In lines, and after words that could be a part of it: so from each of four places on. */
+const BASE64 = /[a-z0-9+/_-][a-z0-9+/_=\s-]{6,}/gi
+
+const ofBase64 = (text: string): ReadonlyArray<string> =>
+  (text.match(BASE64) ?? []).flatMap((run) => {
+    const digits = run.replaceAll(/[\s=]/g, "")
+    return [0, 1, 2, 3].flatMap((from) => textsOf(Buffer.from(digits.slice(from), "base64")))
+  })
+
+/** A list of numbers: the bytes, with a sign or without, decimal, octal or binary. */
+const NUMBERS = /-?\d{1,8}(?:[\s,;|\\]+-?\d{1,8}){3,}/g
+
+const ofNumbers = (text: string): ReadonlyArray<string> =>
+  (text.match(NUMBERS) ?? []).flatMap((run) => {
+    const digits = run.match(/-?\d+/g) ?? []
+    return [2, 8, 10].flatMap((base) => textsOf(Buffer.from(digits.map((one) => Number.parseInt(one, base) & 0xff))))
+  })
+
+/** Bytes of UTF-8, read as characters. */
+const ofLatin1 = (text: string): string => Buffer.from(text, "latin1").toString("utf8")
+
+/** All that a short text may stand for, itself first. */
+export const disguisesOf = (text: string): ReadonlySet<string> => {
+  const all = new Set([text])
+  let last: ReadonlyArray<string> = [text]
+  for (let depth = 0; depth < DEPTH; depth++) {
+    last = last
+      .flatMap((one) => [unescaped(one), ofLatin1(one), ...ofHex(one), ...ofBase64(one), ...ofNumbers(one)])
+      .filter((one) => !all.has(one))
+    for (const one of last) all.add(one)
+  }
+  return all
+}

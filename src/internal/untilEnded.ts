@@ -1,0 +1,14 @@
+import * as Effect from "effect/Effect"
+
+/**
+ * Runs it over and over, giving way after each time as `Effect.forever` does, until `hasEnded`. That is the last thing that
+ * is done: who sees from then on that it has ended may begin it anew.
+ */
+export const untilEnded = (once: Effect.Effect<void>, hasEnded: () => boolean): Effect.Effect<void> => {
+  const again = Effect.zipRight(
+    Effect.zipRight(once, Effect.yieldNow()),
+    Effect.suspend(() => life)
+  )
+  const life: Effect.Effect<void> = Effect.suspend(() => (hasEnded() ? Effect.void : again))
+  return life
+}
