@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { KafkaClient, KafkaTableWriter, Codec, type KafkaError } from "../../src/index.ts"
+import type { KafkaClient, KafkaError, KafkaTableWriter } from "../../src/index.ts"
 import {
   advance,
   append,
@@ -15,6 +15,7 @@ import {
   keysOf,
   isRunning,
   open,
+  openOtherwise,
   refuse,
   settle,
   slow,
@@ -30,13 +31,10 @@ const openDescribed = (
   described: (found: KafkaClient.TopicDescription) => KafkaClient.TopicDescription,
   settings: KafkaTableWriter.WriterSettings = {}
 ) =>
-  Effect.flatMap(brokers.client, (client) =>
-    KafkaTableWriter.make<string, string>({ topic, value: Codec.utf8, ensureTopic: false, ...settings }).pipe(
-      Effect.provideService(KafkaClient.KafkaClient, {
-        ...client,
-        describeTopic: (name) => Effect.map(client.describeTopic(name), described)
-      })
-    )
+  openOtherwise(
+    brokers,
+    (client) => ({ describeTopic: (name) => Effect.map(client.describeTopic(name), described) }),
+    settings
   )
 
 const reasonOf = (exit: Exit.Exit<unknown, KafkaError.WriteError>): string =>
