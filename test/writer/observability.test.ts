@@ -10,19 +10,7 @@ import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
 import { Codec, KafkaTableWriter } from "../../src/index.ts"
 import { recordLogs } from "../support/live.ts"
-import {
-  advance,
-  Brokers,
-  on,
-  open,
-  openOtherwise,
-  refuse,
-  settle,
-  slow,
-  start,
-  topic,
-  within
-} from "./support.ts"
+import { advance, Brokers, on, open, openOtherwise, refuse, settle, slow, start, topic, within } from "./support.ts"
 
 interface Seen {
   readonly name: string
@@ -83,16 +71,18 @@ describe("spans", () => {
     }).pipe(Effect.withTracer(tracer))
   })
 
-  it.scoped("of a call of many cost no look at the stack: what failed in one shows no line of this library for it", () =>
-    Effect.gen(function* () {
-      const brokers = new Brokers()
-      brokers.otherwise = refuse(29)
-      const writer = yield* open(brokers)
-      const exit = yield* Effect.exit(writer.setMany([["a", "1"]]))
-      const shown = Exit.isFailure(exit) ? Cause.pretty(exit.cause) : assert.fail("it succeeded")
-      assert.match(shown, /at KafkaTableWriter\.setMany/)
-      assert.notMatch(shown, /at KafkaTableWriter\.setMany \(/)
-    })
+  it.scoped(
+    "of a call of many cost no look at the stack: what failed in one shows no line of this library for it",
+    () =>
+      Effect.gen(function* () {
+        const brokers = new Brokers()
+        brokers.otherwise = refuse(29)
+        const writer = yield* open(brokers)
+        const exit = yield* Effect.exit(writer.setMany([["a", "1"]]))
+        const shown = Exit.isFailure(exit) ? Cause.pretty(exit.cause) : assert.fail("it succeeded")
+        assert.match(shown, /at KafkaTableWriter\.setMany/)
+        assert.notMatch(shown, /at KafkaTableWriter\.setMany \(/)
+      })
   )
 })
 
