@@ -228,7 +228,8 @@ export const openOtherwise = (
     )
   )
 
-const turn = Effect.async<void>((resume) => {
+/** Lets the event loop go round once. */
+export const turn = Effect.async<void>((resume) => {
   setImmediate(() => resume(Effect.void))
 })
 
