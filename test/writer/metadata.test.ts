@@ -7,6 +7,7 @@ import * as Queue from "effect/Queue"
 import * as TestClock from "effect/TestClock"
 import type { KafkaClient, KafkaError, KafkaTableWriter } from "../../src/index.ts"
 import { TopicError } from "../../src/KafkaError.ts"
+import { brokerError } from "../../src/internal/protocol/errorCodes.ts"
 import { facts } from "../support/live.ts"
 import {
   advance,
@@ -208,32 +209,40 @@ describe("a topic that is missing", () => {
     })
   )
 
-  it.scoped("while a broker cannot be asked it is not missing: what waits has its deadline, and the reason", () =>
-    Effect.gen(function* () {
-      const brokers = new Brokers()
-      let isGone = false
-      const writer = yield* openOtherwise(
-        brokers,
-        (client) => ({
-          describeTopic: (name) => Effect.suspend(() => (isGone ? Effect.interrupt : client.describeTopic(name)))
-        }),
-        { metadataMaxAge: "1 second", deliveryTimeout: "5 seconds" }
-      )
-      yield* advance(1_100)
-      isGone = true
-      const write = yield* start(Effect.flip(writer.set("a", "1")))
-      yield* advance(4_900)
-      assert.isTrue(yield* isRunning(write))
-      const error = yield* within(100, Fiber.join(write))
-      assert.deepInclude(error, { reason: "Timeout", detail: "not sent within 5000 ms" })
-      assert.deepInclude(error.cause, {
-        _tag: "KafkaConnectionError",
-        reason: "Closed",
-        request: "Metadata",
-        broker: "embedded:9092"
+  for (const [name, ending, cause] of [
+    [
+      "a client that interrupts itself",
+      Effect.interrupt,
+      { _tag: "KafkaConnectionError", reason: "Closed", request: "Metadata", broker: "embedded:9092" }
+    ],
+    [
+      "a broker that does not know its id yet",
+      Effect.fail(brokerError({ code: 100, request: "Metadata" })),
+      { _tag: "KafkaBrokerError", reason: "NotFound", codeName: "UNKNOWN_TOPIC_ID" }
+    ]
+  ] as const) {
+    it.scoped(`is not what is said by ${name}: what waits has its deadline, and the reason`, () =>
+      Effect.gen(function* () {
+        const brokers = new Brokers()
+        let isOdd = false
+        const writer = yield* openOtherwise(
+          brokers,
+          (client) => ({
+            describeTopic: (name) => Effect.suspend(() => (isOdd ? ending : client.describeTopic(name)))
+          }),
+          { metadataMaxAge: "1 second", deliveryTimeout: "5 seconds" }
+        )
+        yield* advance(1_100)
+        isOdd = true
+        const write = yield* start(Effect.flip(writer.set("a", "1")))
+        yield* advance(4_900)
+        assert.isTrue(yield* isRunning(write))
+        const error = yield* within(100, Fiber.join(write))
+        assert.deepInclude(error, { reason: "Timeout", detail: "not sent within 5000 ms" })
+        assert.deepInclude(facts(error.cause as KafkaError.ConnectionError), cause)
       })
-    })
-  )
+    )
+  }
 })
 
 describe("the age of what is known", () => {
