@@ -9,7 +9,7 @@ import { Codec, KafkaClient, KafkaTableWriter, type KafkaError } from "../../src
 import type { BatchHeader } from "../../src/internal/recordBatch/batchHeader.ts"
 import { viewOf } from "../../src/internal/text.ts"
 import { readAll, type ReadRecord } from "../recordBatch/support.ts"
-import { connectionError, FakeCluster } from "../support/FakeCluster.ts"
+import { connectionError, FakeCluster, type Request } from "../support/FakeCluster.ts"
 
 export const topic = "registry"
 
@@ -106,6 +106,11 @@ export class Brokers {
   /** `key=value`, in the order of the log. */
   written(partition = 0): ReadonlyArray<string> {
     return this.log[partition].map(({ key, value }) => `${key}=${value}`)
+  }
+
+  /** How often brokers were asked for this. */
+  asked(request: Request): number {
+    return this.cluster.requests.filter((one) => one.request === request).length
   }
 
   private generation = 0
@@ -211,7 +216,20 @@ export const on =
 export const open = (brokers: Brokers, settings: KafkaTableWriter.WriterSettings = {}) =>
   KafkaTableWriter.make<string, string>({ topic, value: Codec.utf8, ensureTopic: false, ...settings }).pipe(on(brokers))
 
-const turn = Effect.async<void>((resume) => {
+/** A writer whose client does some things in another way. */
+export const openOtherwise = (
+  brokers: Brokers,
+  otherwise: (client: KafkaClient.KafkaClient) => Partial<KafkaClient.KafkaClient>,
+  settings: KafkaTableWriter.WriterSettings = {}
+) =>
+  Effect.flatMap(brokers.client, (client) =>
+    KafkaTableWriter.make<string, string>({ topic, value: Codec.utf8, ensureTopic: false, ...settings }).pipe(
+      Effect.provideService(KafkaClient.KafkaClient, { ...client, ...otherwise(client) })
+    )
+  )
+
+/** Lets the event loop go round once. */
+export const turn = Effect.async<void>((resume) => {
   setImmediate(() => resume(Effect.void))
 })
 
