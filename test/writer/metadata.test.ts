@@ -610,6 +610,8 @@ describe("a topic that was created again", () => {
       assert.include(error.message, "2, of 2 partitions")
       const cause = error.cause as KafkaError.TopicError
       assert.deepInclude(cause, { _tag: "KafkaTopicError", reason: "Recreated", topic })
+      assert.isString(cause.expected)
+      assert.isString(cause.actual)
       assert.match(cause.message, /expected topic id \S+, found \S+/)
       assert.include(cause.message, "it has 2 partitions, and had 3")
       assert.deepStrictEqual(
@@ -700,6 +702,34 @@ describe("a topic that was created again", () => {
         yield* advance(2_000, 500)
         assert.strictEqual(brokers.sent.length, after)
       })
+  )
+
+  it.scoped("with fewer partitions: what had no answer from one that is gone is told as soon as that is known", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers(2)
+      brokers.script.push(timeout(500))
+      const writer = yield* openOtherwise(brokers, () => ({ backoff: { initialMillis: 5_000, maxMillis: 5_000 } }))
+      const write = yield* start(Effect.flip(writer.set("a", "1", { partition: 1 })))
+      yield* settle
+      recreate(brokers, 1)
+      yield* advance(500)
+      assert.strictEqual((yield* within(0, Fiber.join(write))).reason, "UnknownOutcome")
+      assert.strictEqual(brokers.sent.length, 1)
+    })
+  )
+
+  it.scoped("with fewer partitions: the answer that is on its way about one that is gone is waited for", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers(2, 2)
+      brokers.script.push(slow(3_000, refuse(3)))
+      const writer = yield* open(brokers)
+      const write = yield* start(Effect.flip(writer.set("a", "1", { partition: 1 })))
+      yield* settle
+      recreate(brokers, 1)
+      yield* advance(2_900)
+      assert.isTrue(yield* isRunning(write))
+      assert.strictEqual((yield* within(100, Fiber.join(write))).reason, "InvalidPartition")
+    })
   )
 
   it.scoped("with as many: what had no answer is sent again, and all that follows goes on", () =>
