@@ -7,45 +7,10 @@ import * as Metric from "effect/Metric"
 import * as MetricState from "effect/MetricState"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
-import * as Tracer from "effect/Tracer"
 import { Codec, KafkaTableWriter } from "../../src/index.ts"
 import { recordLogs } from "../support/live.ts"
+import { tracing } from "../support/tracing.ts"
 import { advance, Brokers, on, open, openOtherwise, refuse, settle, slow, start, topic, within } from "./support.ts"
-
-interface Seen {
-  readonly name: string
-  readonly kind: Tracer.SpanKind
-  readonly attributes: ReadonlyMap<string, unknown>
-}
-
-/** Keeps the spans that have ended, in their order. */
-const tracing = () => {
-  const spans: Array<Seen> = []
-  const tracer = Tracer.make({
-    context: (run) => run(),
-    span: (name, parent, context, links, startTime, kind) => {
-      const attributes = new Map<string, unknown>()
-      return {
-        _tag: "Span",
-        name,
-        spanId: name,
-        traceId: "trace",
-        parent,
-        context,
-        links,
-        kind,
-        sampled: true,
-        status: { _tag: "Started", startTime },
-        attributes,
-        attribute: (key, value) => attributes.set(key, value),
-        event: () => {},
-        addLinks: () => {},
-        end: () => spans.push({ name, kind, attributes })
-      }
-    }
-  })
-  return { spans, tracer }
-}
 
 describe("spans", () => {
   it.scoped("one for acquiring and one for each call of many, named, with the topic; none for each write", () => {
