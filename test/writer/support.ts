@@ -9,7 +9,10 @@ import { Codec, KafkaClient, KafkaTableWriter, type KafkaError } from "../../src
 import type { BatchHeader } from "../../src/internal/recordBatch/batchHeader.ts"
 import { viewOf } from "../../src/internal/text.ts"
 import { readAll, type ReadRecord } from "../recordBatch/support.ts"
+import { settle } from "../support/answers.ts"
 import { connectionError, FakeCluster, type Request } from "../support/FakeCluster.ts"
+
+export { isRunning, settle, turn } from "../support/answers.ts"
 
 export const topic = "registry"
 
@@ -228,14 +231,6 @@ export const openOtherwise = (
     )
   )
 
-/** Lets the event loop go round once. */
-export const turn = Effect.async<void>((resume) => {
-  setImmediate(() => resume(Effect.void))
-})
-
-/** Lets all fibers run until they wait for time or for somebody. Time itself stands still. */
-export const settle = Effect.repeatN(turn, 30)
-
 /** Goes on in steps, so that what happens late in one is seen by what happens early in the next. */
 export const advance = (millis: number, step = 100) =>
   Effect.gen(function* () {
@@ -261,10 +256,6 @@ export const within = <A, E, R>(millis: number, effect: Effect.Effect<A, E, R>) 
     }
     return yield* Fiber.join(fiber)
   })
-
-/** Is it still running? */
-export const isRunning = <A, E>(fiber: Fiber.RuntimeFiber<A, E>) =>
-  Effect.map(Effect.andThen(settle, Fiber.poll(fiber)), Option.isNone)
 
 /** Forks a write so that it has its place in the queue when this returns. */
 export const start = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
