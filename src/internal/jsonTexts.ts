@@ -44,7 +44,7 @@ const checked = (ast: AST.Transformation, step: AST.FinalTransformation): AST.Tr
   return new AST.Transformation(ast.from, ast.to, new AST.FinalTransformation(decode, encode), ast.annotations)
 }
 
-/** The same schema, which refuses what it should within a text. */
+/** The schema itself, except that its JSON texts refuse `__proto__` and, at the write, what would not come back. */
 export const withCheckedTexts = (schema: AST.AST): AST.AST =>
   hasJsonTexts(schema)
     ? mapParts(schema, (ast) =>

@@ -8,7 +8,7 @@ interface Led {
   readonly leader: number
 }
 
-/** By leader, each in the order that they had. */
+/** Partitions by the text key of their leader, in their original order. */
 export type ByLeader<A> = ReadonlyMap<string, ReadonlyArray<A>>
 
 /** A node id as a key. */

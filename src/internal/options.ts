@@ -16,7 +16,7 @@ const ALIASES = new Map([
   ["bootstrap.servers", "brokers"]
 ])
 
-/** Of a string in Kafka's protocol, in bytes. */
+/** A string in Kafka's protocol has at most this many bytes. */
 const MAX_STRING = 32_767
 
 /** Whatever nobody can see or type, and half characters. */

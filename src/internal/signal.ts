@@ -18,13 +18,17 @@ export class Signal {
     Deferred.unsafeDone(waiting, Effect.void)
   }
 
-  /** Until it was notified after `version`, but no longer than `millis`; for ever if that is `undefined`. */
+  /**
+   * Until it was notified after `version`, but no longer than `millis`; for ever if that is `undefined`. What is left of a
+   * time can be too short to move a clock: who looks again would then find the same time, and wait no longer than
+   * before. So less than a millisecond is one.
+   */
   after(version: number, millis?: number): Effect.Effect<void> {
     const wait = Effect.suspend(() => {
       if (this.version !== version) return Effect.void
       this.waiting ??= Deferred.unsafeMake(FiberId.none)
       return Deferred.await(this.waiting)
     })
-    return millis === undefined ? wait : Effect.asVoid(Effect.timeoutOption(wait, millis))
+    return millis === undefined ? wait : Effect.asVoid(Effect.timeoutOption(wait, Math.max(1, millis)))
   }
 }

@@ -3,6 +3,7 @@
  * their source have. Without the public modules, which most of these tests do not need.
  */
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import type {
   FetchedPartition,
   FetchRequest,
@@ -14,7 +15,8 @@ import { FakeCluster } from "./FakeCluster.ts"
 
 export const topic = "registry"
 
-const turn = Effect.async<void>((resume) => {
+/** Lets the event loop go round once. */
+export const turn = Effect.async<void>((resume) => {
   setImmediate(() => resume(Effect.void))
 })
 
@@ -23,6 +25,10 @@ export const settle = Effect.repeatN(turn, 30)
 
 /** The same where a shorter look is enough. */
 export const settleBriefly = Effect.repeatN(turn, 6)
+
+/** Is it still running, once all have run that can? */
+export const isRunning = <A, E>(fiber: Fiber.RuntimeFiber<A, E>) =>
+  Effect.map(settle, () => fiber.unsafePoll() === null)
 
 export const withTopic = (partitions = 1, nodes = 1): FakeCluster => {
   const cluster = new FakeCluster(nodes)

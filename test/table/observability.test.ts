@@ -1,8 +1,9 @@
 /** What an operator sees of a table: metrics, spans, and how far a long replay has come. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Metric, MetricState, Stream, Tracer } from "effect"
+import { Effect, Fiber, Metric, MetricState, Stream } from "effect"
 import type { LiveTable } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
+import { tracing } from "../support/tracing.ts"
 import { advance, capturing, open, settle, topic, until, withTopic } from "./support.ts"
 
 /** The metrics of the topic, by name and kind. */
@@ -53,30 +54,7 @@ describe("what an operator sees", () => {
 
   it.scoped("spans at the doors, named and with the topic", () =>
     Effect.gen(function* () {
-      const spans: Array<string> = []
-      const tracer = Tracer.make({
-        context: (run) => run(),
-        span: (name, parent, context, links, startTime, kind) => {
-          const attributes = new Map<string, unknown>()
-          return {
-            _tag: "Span",
-            name,
-            spanId: name,
-            traceId: "trace",
-            parent,
-            context,
-            links,
-            kind,
-            sampled: true,
-            status: { _tag: "Started", startTime },
-            attributes,
-            attribute: (key, value) => attributes.set(key, value),
-            event: () => {},
-            addLinks: () => {},
-            end: () => spans.push(`${name} ${String(attributes.get("messaging.destination.name"))}`)
-          }
-        }
-      })
+      const { spans, tracer } = tracing()
       yield* Effect.gen(function* () {
         const table = yield* open(withTopic())
         yield* table.barrier()
@@ -84,7 +62,7 @@ describe("what an operator sees", () => {
         yield* table.awaitPosition([])
       }).pipe(Effect.withTracer(tracer))
       assert.deepStrictEqual(
-        spans,
+        spans.map(({ attributes, name }) => `${name} ${String(attributes.get("messaging.destination.name"))}`),
         ["make", "barrier", "awaitCaughtUp", "awaitPosition"].map((name) => `KafkaTable.${name} ${topic}`)
       )
     })

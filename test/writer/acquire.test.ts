@@ -4,8 +4,8 @@ import * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import { Codec, KafkaTableWriter } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
-import { recordLogs } from "../support/live.ts"
-import { advance, Brokers, isRunning, on, open, start, topic, within } from "./support.ts"
+import { facts, recordLogs } from "../support/live.ts"
+import { advance, Brokers, isRunning, on, open, openOtherwise, start, topic, within } from "./support.ts"
 
 const COORDINATOR_LOAD_IN_PROGRESS = 14
 
@@ -14,6 +14,8 @@ const problemsOf = (options: object) =>
     const make = KafkaTableWriter.make as (options: object) => ReturnType<typeof KafkaTableWriter.make<string, string>>
     const error = yield* Effect.flip(make({ topic, value: Codec.utf8, ...options }).pipe(on(new Brokers())))
     if (error._tag !== "KafkaInvalidOptionsError") return assert.fail(error.message)
+    // each in words
+    assert.isTrue(error.problems.every(({ problem }) => /\w+ \w+/.test(problem)))
     return error.problems.map(({ option }) => option)
   })
 
@@ -120,6 +122,22 @@ describe("options", () => {
     })
   )
 
+  it.scoped("shared options whose fetch options no reader would take: the writer's are as by default", () =>
+    Effect.gen(function* () {
+      for (const maxBatchBytes of [0, -1, NaN, "300", null]) {
+        const brokers = new Brokers()
+        const options: KafkaTableWriter.WriterSettings & object = Object.assign({}, { fetch: { maxBatchBytes } })
+        const writer = yield* open(brokers, options)
+        yield* writer.set("k", "x".repeat(300))
+        assert.strictEqual(brokers.written().length, 1)
+      }
+      // the least that one would
+      const options: KafkaTableWriter.WriterSettings & object = Object.assign({}, { fetch: { maxBatchBytes: 1 } })
+      const writer = yield* open(new Brokers(), options)
+      assert.strictEqual((yield* Effect.flip(writer.set("k", "1"))).reason, "TooLarge")
+    })
+  )
+
   it.scoped("contradictions", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* problemsOf({ acks: "leader", idempotent: true }), ["idempotent"])
@@ -217,8 +235,12 @@ describe("acquiring", () => {
       const brokers = new Brokers()
       brokers.cluster.before = () => Effect.never
       const error = yield* within(6_000, Effect.flip(open(brokers, { deliveryTimeout: "5 seconds" })))
-      assert.strictEqual(error._tag, "KafkaConnectionError")
-      assert.strictEqual(error.reason, "Timeout")
+      assert.deepInclude(facts(error), {
+        _tag: "KafkaConnectionError",
+        reason: "Timeout",
+        request: "Metadata",
+        broker: "embedded:9092"
+      })
     })
   )
 
@@ -252,6 +274,31 @@ describe("acquiring", () => {
       assert.include(error.message, "idempotent: false")
       const writer = yield* open(brokers, { idempotent: false })
       yield* writer.set("a", "1")
+    })
+  )
+
+  it.scoped("a producer id that is refused for another reason: the broker's code, and no such advice", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      brokers.initProducerId = Effect.succeed({ errorCode: 53, producerId: -1n, producerEpoch: -1 })
+      const error = yield* Effect.flip(open(brokers))
+      assert.deepInclude(facts(error), { _tag: "KafkaBrokerError", code: 53, request: "InitProducerId" })
+      assert.notInclude(error.message, "idempotent: false")
+    })
+  )
+
+  it.scoped("a client that interrupts itself for ever: typed, after deliveryTimeout", () =>
+    Effect.gen(function* () {
+      const acquiring = openOtherwise(new Brokers(), () => ({ describeTopic: () => Effect.interrupt }), {
+        deliveryTimeout: "5 seconds"
+      })
+      const error = yield* within(5_100, Effect.flip(acquiring))
+      assert.deepInclude(facts(error), {
+        _tag: "KafkaConnectionError",
+        reason: "Closed",
+        request: "start",
+        broker: "embedded:9092"
+      })
     })
   )
 })

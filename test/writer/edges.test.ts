@@ -5,8 +5,11 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import { vi } from "vitest"
 import { Codec, KafkaClient, KafkaTableWriter } from "../../src/index.ts"
 import { TopicError } from "../../src/KafkaError.ts"
+import { PendingRecord } from "../../src/internal/writer/record.ts"
+import { connectionError } from "../support/FakeCluster.ts"
 import { recordLogs } from "../support/live.ts"
 import {
   advance,
@@ -14,17 +17,34 @@ import {
   appendThen,
   Brokers,
   fail,
+  frozen,
   headersOf,
   isRunning,
+  on,
   open,
+  openOtherwise,
   refuse,
   settle,
   slow,
   start,
   topic,
+  turn,
   within,
   type Behaviour
 } from "./support.ts"
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+
+/** A codec of Effects. */
+function slowly(): Codec.Codec<string> {
+  return Codec.makeEffect<string, never, never>({
+    encode: (text) => Effect.as(Effect.yieldNow(), bytes(text)),
+    decode: (encoded) => Effect.succeed(Buffer.from(encoded).toString())
+  })
+}
+
+const openWith = (brokers: Brokers, value: Codec.Codec<string>, settings: KafkaTableWriter.WriterSettings = {}) =>
+  KafkaTableWriter.make<string, string>({ topic, value, ensureTopic: false, ...settings }).pipe(on(brokers))
 
 /** Node 0 leads partition 0 and takes two seconds, node 1 leads partition 1 and answers at once. */
 const halfSlow = (): Brokers => {
@@ -113,6 +133,343 @@ describe("the queue", () => {
       )
       assert.include(error.message, "(late)")
     })
+  )
+})
+
+describe("room in the queue", () => {
+  /** As much as records of this key and value take in it. */
+  const sizeOf = (key: string, value: string): number =>
+    new PendingRecord(
+      { key: bytes(key), value: bytes(value), headers: [], timestamp: 0, partition: undefined },
+      () => {}
+    ).size
+
+  for (const [name, missing, isTaken] of [
+    ["just enough", 0, true],
+    ["a byte too little", 1, false]
+  ] as const) {
+    it.scoped(`${name} for one more, after others have left: it is ${isTaken ? "accepted" : "to wait"}`, () =>
+      Effect.gen(function* () {
+        const brokers = new Brokers()
+        const writer = yield* open(brokers, { maxQueuedBytes: 3 * sizeOf("k", "1") - missing })
+        for (const value of ["1", "2"]) yield* writer.set("k", value)
+        yield* writer.setMany(["3", "4"].map((value) => ["k", value] as const))
+        brokers.script.push(slow(100))
+        yield* start(
+          writer.setMany([
+            ["k", "5"],
+            ["k", "6"]
+          ])
+        )
+        const last = yield* start(writer.set("k", "7"))
+        yield* settle
+        // what was accepted is delivered, what waits is withdrawn
+        yield* Fiber.interrupt(last)
+        yield* within(1_000, writer.flush)
+        assert.strictEqual(brokers.written().includes("k=7"), isTaken)
+        const writes = isTaken ? 7 : 6
+        assert.deepInclude(yield* writer.stats, { writes, acknowledged: writes, failed: 0, queued: 0 })
+      })
+    )
+  }
+
+  for (const [name, value] of [
+    ["plain functions", Codec.utf8],
+    ["Effects", slowly()]
+  ] as const) {
+    it.scoped(`a write by a codec of ${name} that is interrupted while it waits for room is never written`, () =>
+      Effect.gen(function* () {
+        const brokers = new Brokers()
+        brokers.script.push(slow(1_000))
+        const writer = yield* openWith(brokers, value, { maxQueued: 1 })
+        const first = yield* start(writer.set("k", "1"))
+        yield* settle
+        const waiting = yield* start(writer.set("k", "2"))
+        const many = yield* start(
+          writer.setMany([
+            ["k", "3"],
+            ["k", "4"]
+          ])
+        )
+        const last = yield* start(writer.set("k", "5"))
+        yield* settle
+        assert.strictEqual((yield* writer.stats).queued, 5)
+        yield* Fiber.interrupt(waiting)
+        yield* Fiber.interrupt(many)
+        assert.deepInclude(yield* writer.stats, { writes: 2, queued: 2 })
+        yield* within(1_500, Fiber.joinAll([first, last]))
+        assert.deepStrictEqual(brokers.written(), ["k=1", "k=5"])
+      })
+    )
+  }
+
+  it.scoped("many that are interrupted when some of them were accepted: those are delivered, the others never", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      brokers.script.push(slow(1_000))
+      const writer = yield* open(brokers, { maxQueued: 2 })
+      const many = yield* start(writer.setMany(["1", "2", "3", "4"].map((value) => ["k", value] as const)))
+      yield* settle
+      yield* Fiber.interrupt(many)
+      yield* within(1_500, writer.flush)
+      assert.deepStrictEqual(brokers.written(), ["k=1", "k=2"])
+      assert.deepInclude(yield* writer.stats, { writes: 2, acknowledged: 2, queued: 0 })
+    })
+  )
+
+  it.scoped("several who flush at the same time are all told", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      brokers.script.push(slow(1_000))
+      const writer = yield* open(brokers)
+      yield* start(writer.set("k", "1"))
+      const flushes = yield* Effect.forEach([1, 2, 3], () => start(writer.flush))
+      yield* advance(900)
+      for (const flush of flushes) assert.isTrue(yield* isRunning(flush))
+      yield* within(200, Fiber.joinAll(flushes))
+    })
+  )
+})
+
+describe("many", () => {
+  const many = Array.from({ length: 200 }, (_, i) => [`k${i}`, `${i}`] as const)
+
+  /** Counts what it encodes of them. */
+  const counting = () => {
+    const seen = { encoded: 0 }
+    const codec = Codec.make<string>({
+      encode: (text) => {
+        if (text !== "next") seen.encoded++
+        return bytes(text)
+      },
+      decode: (encoded) => Buffer.from(encoded).toString()
+    })
+    return { codec, seen }
+  }
+
+  /** While the scope is open, each look at the host's clock finds it so much later than the one before. */
+  const ticking = (millis: number) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        let now = 1_000
+        return vi.spyOn(performance, "now").mockImplementation(() => (now += millis))
+      }),
+      (spy) => Effect.sync(() => spy.mockRestore())
+    )
+
+  for (const millis of [0, 3]) {
+    it.scoped(`that are encoded in ${millis} ms have their place before what is called next`, () =>
+      Effect.gen(function* () {
+        const brokers = new Brokers()
+        const { codec, seen } = counting()
+        const writer = yield* openWith(brokers, codec)
+        yield* ticking(millis / 3)
+        const first = yield* start(writer.setMany(many))
+        assert.strictEqual(seen.encoded, 200)
+        assert.strictEqual((yield* writer.stats).queued, 200)
+        yield* within(100, Fiber.join(first))
+      })
+    )
+  }
+
+  it.scoped("that take their time to encode let others have their turn after each 64, and keep their places", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers(2)
+      const { codec, seen } = counting()
+      const writer = yield* openWith(brokers, codec)
+      yield* ticking(4)
+      const first = yield* start(writer.setMany(many))
+      const next = yield* start(writer.set("k7", "next"))
+      const gone = yield* start(writer.deleteMany(many.map(([key]) => key)))
+      const counts = [seen.encoded]
+      for (let i = 0; i < 3; i++) {
+        yield* turn
+        counts.push(seen.encoded)
+      }
+      assert.deepStrictEqual(counts, [64, 128, 192, 200])
+      const positions = yield* within(100, Fiber.join(first))
+      const tombstones = yield* within(100, Fiber.join(gone))
+      yield* within(100, Fiber.join(next))
+      const { log } = brokers
+      assert.deepStrictEqual(
+        positions.map(({ offset, partition }) => log[partition][offset].value),
+        many.map(([, value]) => value)
+      )
+      assert.deepStrictEqual(
+        tombstones.map(({ offset, partition }) => [log[partition][offset].key, log[partition][offset].value]),
+        many.map(([key]) => [key, null])
+      )
+      assert.deepStrictEqual(
+        log.flat().flatMap(({ key, value }) => (key === "k7" ? [value] : [])),
+        ["7", "next", null]
+      )
+    })
+  )
+
+  it.scoped(
+    "of several requests' batches that take their time to encode are written all the same, in their order",
+    () =>
+      Effect.gen(function* () {
+        const brokers = new Brokers(4)
+        const writer = yield* open(brokers, { compression: "gzip" })
+        yield* ticking(4)
+        yield* within(100, writer.setMany(many))
+        const written = yield* within(100, writer.setMany(many))
+        assert.deepStrictEqual(
+          written.map(({ offset, partition }) => brokers.log[partition][offset].key),
+          many.map(([key]) => key)
+        )
+        assert.deepInclude(yield* writer.stats, { writes: 400, acknowledged: 400, queued: 0 })
+      })
+  )
+
+  for (const [name, first] of [
+    ["first", 0],
+    ["last", 2]
+  ] as const) {
+    it.scoped(`the error is that of the lowest place, though its record failed ${name}`, () =>
+      Effect.gen(function* () {
+        const brokers = new Brokers(3, 3)
+        for (const partition of [1, 2]) brokers.cluster.moveLeader(topic, partition, partition)
+        brokers.otherwise = (b, sent) => {
+          const after = 100 * Math.abs(sent.batches[0].partition - first) + 100
+          return slow(after, refuse(87, { message: `partition ${sent.batches[0].partition}` }))(b, sent)
+        }
+        // each place has its own partition
+        const writer = yield* open(brokers, { partitioner: (key) => key[0] - 97 })
+        const error = yield* within(
+          1_000,
+          Effect.flip(writer.setMany(["a", "b", "c"].map((key) => [key, "1"] as const)))
+        )
+        assert.strictEqual(error.partition, 0)
+        assert.include(error.message, "(partition 0)")
+      })
+    )
+  }
+})
+
+describe("what a write is made of", () => {
+  const limit = 200
+
+  /** A value with which a record of key `k` takes so many bytes. */
+  const valueFor = (size: number): string => {
+    const alone = (length: number) =>
+      new PendingRecord(
+        { key: bytes("k"), value: new Uint8Array(length), headers: [], timestamp: 0, partition: undefined },
+        () => {}
+      ).aloneSize
+    let length = 0
+    while (alone(length) < size) length++
+    assert.strictEqual(alone(length), size)
+    return "x".repeat(length)
+  }
+
+  for (const [name, value] of [
+    ["plain functions", Codec.utf8],
+    ["Effects", slowly()]
+  ] as const) {
+    it.scoped(`of just maxRecordBytes is taken, by ${name}; of one more it is TooLarge, and is told how large`, () =>
+      Effect.gen(function* () {
+        const brokers = new Brokers()
+        const writer = yield* openWith(brokers, value, { maxRecordBytes: limit })
+        yield* within(100, writer.set("k", valueFor(limit)))
+        const one = yield* within(100, Effect.flip(writer.set("k", valueFor(limit + 1))))
+        const many = yield* within(100, Effect.flip(writer.setMany([["k", valueFor(limit + 1)]])))
+        for (const error of [one, many]) {
+          assert.deepInclude(error, { reason: "TooLarge", detail: `${limit + 1} bytes, maxRecordBytes is ${limit}` })
+        }
+        assert.strictEqual(brokers.sent.length, 1)
+        assert.deepInclude(yield* writer.stats, { acknowledged: 1, queued: 0 })
+      })
+    )
+
+    for (const logValues of [false, true]) {
+      it.scoped(`by ${name}, logValues ${logValues}: options that are wrong are told in this library's words`, () =>
+        Effect.gen(function* () {
+          const brokers = new Brokers()
+          const writer = yield* openWith(brokers, value, { logValues })
+          const told = (options: unknown) =>
+            Effect.map(
+              within(100, Effect.flip(writer.set("k", "v", options as KafkaTableWriter.WriteOptions))),
+              ({ cause, detail, reason }) => {
+                assert.strictEqual(reason, "Encode")
+                assert.instanceOf(cause, Error)
+                return [cause.name, detail]
+              }
+            )
+          const timestamp = [
+            "RangeError",
+            "options: timestamp: must be a whole number of milliseconds since the epoch"
+          ] as const
+          for (const wrong of [-1, 1.5, NaN, Infinity, 2 ** 53]) {
+            assert.deepStrictEqual(yield* told({ timestamp: wrong }), [...timestamp])
+          }
+          const headers = ["TypeError", "options: headers: a key must be a string, and a value a string, bytes or null"]
+          for (const wrong of [
+            { a: 1 },
+            // what Node would make bytes of
+            { a: [1, 2] },
+            { a: undefined },
+            [{ key: 1, value: "x" }],
+            [{ key: "a", value: [1] }]
+          ]) {
+            assert.deepStrictEqual(yield* told({ headers: wrong }), headers)
+          }
+          assert.strictEqual(brokers.sent.length, 0)
+        })
+      )
+    }
+  }
+
+  it.scoped("a time of 0, no headers, and empty ones are as good as others", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      const writer = yield* open(brokers)
+      yield* writer.set("k", "1", { timestamp: 0, headers: {} })
+      yield* writer.set("k", "2", { timestamp: 1, headers: [] })
+      yield* writer.set("k", "3", { timestamp: 2, headers: { "": "" } })
+      yield* writer.set("k", "4", { timestamp: 3, headers: { none: null } })
+      assert.deepStrictEqual(
+        brokers.log[0].map(({ record }) => [
+          record.timestamp,
+          record.headers.map(({ key, value }) => [key, value === null ? null : Buffer.from(value).toString()])
+        ]),
+        [
+          [0, []],
+          [1, []],
+          [2, [["", ""]]],
+          [3, [["none", null]]]
+        ]
+      )
+    })
+  )
+
+  it.scoped(
+    "what a codec or a partitioner says of a value is quoted for who asked for values, and for nobody else",
+    () =>
+      Effect.gen(function* () {
+        const brokers = new Brokers()
+        const value: Codec.Codec<string> = {
+          ...Codec.utf8,
+          encodeSync: (text) => {
+            if (text === "secret") throw new Error(`not this ${text}`)
+            return bytes(text)
+          }
+        }
+        const partitioner = () => {
+          throw new Error("no secret place")
+        }
+        const quoting = yield* openWith(brokers, value, { logValues: true, partitioner })
+        const quiet = yield* openWith(brokers, value, { partitioner })
+        const encoded = yield* Effect.flip(quoting.set("k", "secret"))
+        assert.deepInclude(encoded, { reason: "Encode", detail: "value: not this secret" })
+        const placed = yield* Effect.flip(quoting.set("k", "v"))
+        assert.deepInclude(placed, { reason: "InvalidPartition", detail: "the partitioner threw: no secret place" })
+        for (const error of [yield* Effect.flip(quiet.set("k", "secret")), yield* Effect.flip(quiet.set("k", "v"))]) {
+          assert.notInclude(error.message, "secret")
+          assert.strictEqual((error.cause as { _tag: string })._tag, "ParseError")
+        }
+      })
   )
 })
 
@@ -288,7 +645,194 @@ describe("leaders and rights", () => {
   )
 })
 
+describe("what is refused", () => {
+  /** A writer of partition 0, led by node 0, whose epochs are used up, and of partition 1, led by node 1. */
+  const usedUp = Effect.gen(function* () {
+    const brokers = new Brokers(2, 2)
+    brokers.cluster.moveLeader(topic, 1, 1)
+    brokers.initProducerId = Effect.succeed({ errorCode: 0, producerId: 7n, producerEpoch: 0x7fff })
+    let isHeld = false
+    const latch = yield* Effect.makeLatch(true)
+    const writer = yield* openOtherwise(
+      brokers,
+      (client) => ({
+        describeTopic: (name) => Effect.andThen(latch.await, client.describeTopic(name)),
+        initProducerId: Effect.suspend(() => (isHeld ? Effect.interrupt : client.initProducerId))
+      }),
+      { metadataMaxAge: "1 second", deliveryTimeout: "5 seconds" }
+    )
+    // nobody knows of this one: its epoch is not used again
+    brokers.script.push(refuse(-1))
+    yield* Effect.flip(writer.set("a", "0", { partition: 0 }))
+    const hold = () => {
+      isHeld = true
+    }
+    return { brokers, hold, latch, writer }
+  })
+
+  const without = (errorCode: number) => Effect.succeed({ errorCode, producerId: -1n, producerEpoch: -1 })
+
+  it.scoped(
+    "a producer id: fails neither what waits behind another partition's request, nor what waits for metadata",
+    () =>
+      Effect.gen(function* () {
+        const { brokers, latch, writer } = yield* usedUp
+        brokers.initProducerId = without(14)
+        const waiting = yield* start(Effect.flip(writer.set("a", "1", { partition: 0 })))
+        brokers.otherwise = slow(2_000)
+        const sent = yield* start(writer.set("b", "1", { partition: 1 }))
+        yield* settle
+        const behind = yield* start(writer.set("b", "2", { partition: 1 }))
+        // what is known grows too old to hash by
+        yield* latch.close
+        yield* advance(1_100)
+        const parked = yield* start(writer.set("b", "3", { partition: 1 }))
+        // that passes: it is asked for again, and nothing fails
+        assert.isTrue(yield* isRunning(waiting))
+        brokers.initProducerId = without(53)
+        const error = yield* within(200, Fiber.join(waiting))
+        assert.deepInclude(error, { reason: "Unauthorized", partition: 0 })
+        assert.deepInclude(error.cause, { request: "InitProducerId", code: 53 })
+        yield* advance(500)
+        yield* latch.open
+        yield* within(5_000, Fiber.joinAll([sent, behind, parked]))
+        assert.deepStrictEqual(brokers.written(1), ["b=1", "b=2", "b=3"])
+      })
+  )
+
+  it.scoped("not, but never answered: what waits for a producer id has its deadline, and the reason", () =>
+    Effect.gen(function* () {
+      const { hold, writer } = yield* usedUp
+      hold()
+      const error = yield* within(5_100, Effect.flip(writer.set("a", "1", { partition: 0 })))
+      assert.deepInclude(error, { reason: "Timeout", partition: 0 })
+      assert.deepInclude(error.cause, {
+        _tag: "KafkaConnectionError",
+        reason: "Closed",
+        request: "InitProducerId",
+        broker: "embedded:9092"
+      })
+    })
+  )
+
+  it.scoped("credentials, by one broker: what waits for others, and for metadata, is none of its business", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers(2, 2)
+      brokers.cluster.moveLeader(topic, 1, 1)
+      brokers.otherwise = (b, sent) => (sent.node === 0 ? fail("Authentication") : slow(500))(b, sent)
+      const writer = yield* open(brokers)
+      const sent = yield* start(writer.set("b", "1", { partition: 1 }))
+      yield* settle
+      const behind = yield* start(writer.set("b", "2", { partition: 1 }))
+      const error = yield* within(100, Effect.flip(writer.set("a", "1", { partition: 0 })))
+      assert.deepInclude(error, { reason: "Unauthorized", partition: 0 })
+      yield* within(2_000, Fiber.joinAll([sent, behind]))
+      brokers.otherwise = (b, sent) => (sent.node === 0 ? append : frozen)(b, sent)
+      const late = yield* within(31_000, Effect.flip(writer.set("b", "3", { partition: 1 })))
+      assert.strictEqual(late.reason, "UnknownOutcome")
+      assert.isUndefined(late.cause)
+    })
+  )
+
+  it.scoped("for good, is told once: it is no reason for what a later write waits for", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      brokers.script.push(refuse(29))
+      brokers.otherwise = frozen
+      const writer = yield* open(brokers, { deliveryTimeout: "5 seconds" })
+      assert.strictEqual((yield* within(100, Effect.flip(writer.set("a", "1")))).reason, "Unauthorized")
+      const error = yield* within(5_100, Effect.flip(writer.set("a", "2")))
+      assert.strictEqual(error.reason, "UnknownOutcome")
+      assert.isUndefined(error.cause)
+    })
+  )
+
+  it.scoped("for its sequence, is a reason for what it then waits for in vain", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      brokers.script.push(refuse(45))
+      brokers.otherwise = frozen
+      const writer = yield* open(brokers, { deliveryTimeout: "5 seconds" })
+      const error = yield* within(5_100, Effect.flip(writer.set("a", "1")))
+      assert.strictEqual(error.reason, "UnknownOutcome")
+      assert.deepInclude(error.cause, { codeName: "OUT_OF_ORDER_SEQUENCE_NUMBER" })
+    })
+  )
+
+  it.scoped("by a code that means nothing more: Rejected, with the code, and without advice that does not fit", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      const writer = yield* open(brokers)
+      const other = yield* open(brokers, { idempotent: false })
+      for (const [code, reason, from] of [
+        [42, "Rejected", writer],
+        [29, "Unauthorized", writer],
+        [31, "Unauthorized", other]
+      ] as const) {
+        brokers.script.push(refuse(code))
+        const error = yield* within(100, Effect.flip(from.set("a", "1")))
+        assert.deepInclude(error, { reason, partition: 0 })
+        assert.deepInclude(error.cause, { code, request: "Produce" })
+        assert.notProperty(error, "detail")
+      }
+    })
+  )
+
+  it.scoped("as too large: says where, and with which code", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers(2)
+      brokers.script.push(refuse(10))
+      const writer = yield* open(brokers)
+      const error = yield* within(100, Effect.flip(writer.set("a", "1", { partition: 1 })))
+      assert.deepInclude(error, { reason: "TooLarge", partition: 1 })
+      assert.deepInclude(error.cause, { codeName: "MESSAGE_TOO_LARGE" })
+    })
+  )
+})
+
+describe("a connection", () => {
+  it.scoped(
+    "that was closed while idle, and then cannot be opened at first: what is written next is written once",
+    () =>
+      Effect.gen(function* () {
+        const brokers = new Brokers()
+        let left = 0
+        const writer = yield* openOtherwise(brokers, (client) => ({
+          connect: (broker) =>
+            Effect.suspend(() => (left-- > 0 ? Effect.fail(connectionError("Unreachable")) : client.connect(broker)))
+        }))
+        brokers.script.push(append, refuse(19))
+        yield* writer.set("a", "1")
+        yield* within(1_000, writer.set("a", "2"))
+        brokers.closeIdle()
+        left = 2
+        yield* within(1_000, writer.set("a", "3"))
+        assert.deepStrictEqual(brokers.written(), ["a=1", "a=2", "a=3"])
+        assert.deepInclude(yield* writer.stats, { writes: 3, acknowledged: 3, queued: 0 })
+      })
+  )
+})
+
 describe("the end", () => {
+  it.scoped("what was only ever refused, and waits for another attempt, is Closed: certainly not in the log", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers(2)
+      brokers.otherwise = refuse(19)
+      const scope = yield* Scope.make()
+      const writer = yield* Scope.extend(open(brokers, { closeTimeout: "1 second" }), scope)
+      const write = yield* start(Effect.flip(writer.set("a", "1", { partition: 1 })))
+      yield* advance(200)
+      const closing = yield* start(Scope.close(scope, Exit.void))
+      yield* within(1_100, Fiber.join(closing))
+      const error = yield* Fiber.join(write)
+      assert.deepInclude(error, {
+        reason: "Closed",
+        partition: 1,
+        detail: "the writer was closed, and closeTimeout passed"
+      })
+    })
+  )
+
   it.scoped("what may be in the log, and is not under way now, is unknown; what waits for metadata is Closed", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Lane } from "../../src/internal/writer/lane.ts"
+import { ANONYMOUS, Lane } from "../../src/internal/writer/lane.ts"
 import { PendingRecord, type Outcome } from "../../src/internal/writer/record.ts"
 
 const record = (deadline: number, size = 1): PendingRecord => {
@@ -68,5 +68,47 @@ describe("a lane", () => {
     one.push(record(0, 1_000))
     one.push(record(0))
     assert.strictEqual(one.cut()!.records.length, 1)
+  })
+
+  it("has nothing to cut where nothing waits", () => {
+    const one = lane()
+    assert.isUndefined(one.cut())
+    one.push(record(1))
+    one.takeAll()
+    assert.isUndefined(one.cut())
+  })
+
+  it("waits for an identity as it was, however often it is to be renewed", () => {
+    const one = new Lane(0, undefined, 1_000_000)
+    one.renew()
+    assert.isUndefined(one.identity)
+    one.identity = ANONYMOUS
+    one.renew()
+    assert.strictEqual(one.identity, ANONYMOUS)
+  })
+
+  it("where a record is refused without a name, few go together after it was found: twice as many each time", () => {
+    const one = lane()
+    const records = Array.from({ length: 40 }, (_, i) => record(i))
+    for (const r of records) one.push(r)
+    const sizes: Array<number> = []
+    const cut = () => {
+      const batch = one.cut()!
+      sizes.push(batch.records.length)
+      return batch
+    }
+    one.suspect(cut())
+    // the halves in front are taken until the one is alone
+    for (let i = 0; i < 4; i++) one.suspect(cut())
+    one.suspect(cut())
+    one.putBack(cut().records.slice(1))
+    one.found()
+    const taken = () => {
+      one.advance(cut())
+      one.batch = undefined
+    }
+    for (let i = 0; i < 5; i++) taken()
+    assert.deepStrictEqual(sizes, [40, 20, 10, 5, 3, 2, 1, 1, 2, 4, 8, 16])
+    assert.strictEqual([...one.unsettled()].length, 40 - 1 - 31)
   })
 })

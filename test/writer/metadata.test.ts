@@ -3,8 +3,14 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Queue from "effect/Queue"
 import * as Supervisor from "effect/Supervisor"
-import { KafkaClient, KafkaTableWriter, Codec, type KafkaError, type KafkaProtocol } from "../../src/index.ts"
+import * as TestClock from "effect/TestClock"
+import type { KafkaClient, KafkaProtocol, KafkaTableWriter } from "../../src/index.ts"
+import { type KafkaError } from "../../src/index.ts"
+import { TopicError } from "../../src/KafkaError.ts"
+import { brokerError } from "../../src/internal/protocol/errorCodes.ts"
+import { facts } from "../support/live.ts"
 import {
   advance,
   append,
@@ -16,6 +22,7 @@ import {
   keysOf,
   isRunning,
   open,
+  openOtherwise,
   refuse,
   settle,
   slow,
@@ -31,13 +38,10 @@ const openDescribed = (
   described: (found: KafkaClient.TopicDescription) => KafkaClient.TopicDescription,
   settings: KafkaTableWriter.WriterSettings = {}
 ) =>
-  Effect.flatMap(brokers.client, (client) =>
-    KafkaTableWriter.make<string, string>({ topic, value: Codec.utf8, ensureTopic: false, ...settings }).pipe(
-      Effect.provideService(KafkaClient.KafkaClient, {
-        ...client,
-        describeTopic: (name) => Effect.map(client.describeTopic(name), described)
-      })
-    )
+  openOtherwise(
+    brokers,
+    (client) => ({ describeTopic: (name) => Effect.map(client.describeTopic(name), described) }),
+    settings
   )
 
 const reasonOf = (exit: Exit.Exit<unknown, KafkaError.WriteError>): string =>
@@ -148,6 +152,436 @@ describe("news from a broker that lags behind", () => {
   )
 })
 
+describe("a topic that is missing", () => {
+  const missing = new TopicError({ reason: "NotFound", topic })
+
+  /** A client that describes the topic when the test says so: as soon as there is an answer. It asks again at once. */
+  const prompted = (answers: Queue.Dequeue<Exit.Exit<KafkaClient.TopicDescription, TopicError>>) => () => ({
+    backoff: { initialMillis: 1, maxMillis: 1 },
+    describeTopic: () => Effect.flatten(Queue.take(answers))
+  })
+
+  it.scoped("for just as long as it may be is gone: what waits fails then, typed, and not a moment before", () =>
+    Effect.gen(function* () {
+      yield* TestClock.adjust("20 minutes")
+      const brokers = new Brokers()
+      const answers = yield* Queue.unbounded<Exit.Exit<KafkaClient.TopicDescription, TopicError>>()
+      const found = yield* Effect.flatMap(brokers.client, (client) => client.describeTopic(topic))
+      yield* Queue.offer(answers, Exit.succeed(found))
+      const writer = yield* openOtherwise(brokers, prompted(answers), { metadataMaxAge: "1 second" })
+      yield* advance(1_001)
+      const write = yield* start(Effect.flip(writer.set("a", "1")))
+      yield* Queue.offer(answers, Exit.fail(missing))
+      yield* advance(1_999)
+      yield* Queue.offer(answers, Exit.fail(missing))
+      assert.isTrue(yield* isRunning(write))
+      yield* advance(1)
+      yield* Queue.offer(answers, Exit.fail(missing))
+      const error = yield* within(0, Fiber.join(write))
+      assert.strictEqual(error.reason, "TopicNotFound")
+      assert.deepInclude(facts(error.cause as TopicError), { _tag: "KafkaTopicError", reason: "NotFound" })
+      assert.deepInclude(yield* writer.stats, { writes: 1, failed: 1, queued: 0 })
+    })
+  )
+
+  it.scoped("for a moment, twice: each has its own time", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      const answers = yield* Queue.unbounded<Exit.Exit<KafkaClient.TopicDescription, TopicError>>()
+      const found = yield* Effect.flatMap(brokers.client, (client) => client.describeTopic(topic))
+      yield* Queue.offer(answers, Exit.succeed(found))
+      const writer = yield* openOtherwise(brokers, prompted(answers), { metadataMaxAge: "1 second" })
+      for (const value of ["1", "2"]) {
+        yield* advance(1_001)
+        const write = yield* start(writer.set("a", value))
+        yield* Queue.offer(answers, Exit.fail(missing))
+        yield* advance(1_500)
+        yield* Queue.offer(answers, Exit.fail(missing))
+        assert.isTrue(yield* isRunning(write))
+        yield* Queue.offer(answers, Exit.succeed(found))
+        yield* within(100, Fiber.join(write))
+      }
+      assert.deepStrictEqual(brokers.written(), ["a=1", "a=2"])
+    })
+  )
+
+  it.scoped("at acquisition, for just as long as it may be: an error then, and not a moment before", () =>
+    Effect.gen(function* () {
+      yield* TestClock.adjust("20 minutes")
+      const answers = yield* Queue.unbounded<Exit.Exit<KafkaClient.TopicDescription, TopicError>>()
+      const acquiring = yield* start(Effect.flip(openOtherwise(new Brokers(), prompted(answers))))
+      yield* Queue.offer(answers, Exit.fail(missing))
+      yield* advance(1_999)
+      yield* Queue.offer(answers, Exit.fail(missing))
+      assert.isTrue(yield* isRunning(acquiring))
+      yield* advance(1)
+      yield* Queue.offer(answers, Exit.fail(missing))
+      const error = yield* within(0, Fiber.join(acquiring))
+      assert.deepInclude(facts(error), { _tag: "KafkaTopicError", reason: "NotFound" })
+    })
+  )
+
+  it.scoped("is not what an answer of a broker to another question says, nor a topic that may not be described", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      const { initProducerId } = brokers
+      // UNKNOWN_TOPIC_OR_PARTITION, which passes
+      brokers.initProducerId = Effect.succeed({ errorCode: 3, producerId: -1n, producerEpoch: -1 })
+      const acquiring = yield* start(open(brokers))
+      yield* advance(5_000)
+      assert.isTrue(yield* isRunning(acquiring))
+      brokers.initProducerId = initProducerId
+      yield* within(200, Fiber.join(acquiring))
+      const denied = new TopicError({ reason: "Unauthorized", topic })
+      const error = yield* within(
+        0,
+        Effect.flip(openOtherwise(brokers, () => ({ describeTopic: () => Effect.fail(denied) })))
+      )
+      assert.deepInclude(facts(error), { _tag: "KafkaTopicError", reason: "Unauthorized" })
+    })
+  )
+
+  for (const [name, ending, cause] of [
+    [
+      "a client that interrupts itself",
+      Effect.interrupt,
+      { _tag: "KafkaConnectionError", reason: "Closed", request: "Metadata", broker: "embedded:9092" }
+    ],
+    [
+      "a broker that does not know its id yet",
+      Effect.fail(brokerError({ code: 100, request: "Metadata" })),
+      { _tag: "KafkaBrokerError", reason: "NotFound", codeName: "UNKNOWN_TOPIC_ID" }
+    ]
+  ] as const) {
+    it.scoped(`is not what is said by ${name}: what waits has its deadline, and the reason`, () =>
+      Effect.gen(function* () {
+        const brokers = new Brokers()
+        let isOdd = false
+        const writer = yield* openOtherwise(
+          brokers,
+          (client) => ({
+            describeTopic: (name) => Effect.suspend(() => (isOdd ? ending : client.describeTopic(name)))
+          }),
+          { metadataMaxAge: "1 second", deliveryTimeout: "5 seconds" }
+        )
+        yield* advance(1_100)
+        isOdd = true
+        const write = yield* start(Effect.flip(writer.set("a", "1")))
+        yield* advance(4_900)
+        assert.isTrue(yield* isRunning(write))
+        const error = yield* within(100, Fiber.join(write))
+        assert.deepInclude(error, { reason: "Timeout", detail: "not sent within 5000 ms" })
+        assert.deepInclude(facts(error.cause as KafkaError.ConnectionError), cause)
+      })
+    )
+  }
+})
+
+describe("the age of what is known", () => {
+  /** A writer with a topic described two times: at acquisition, and when the test lets it. */
+  const aged = Effect.gen(function* () {
+    const brokers = new Brokers()
+    const latch = yield* Effect.makeLatch(true)
+    const asked = { times: 0 }
+    const writer = yield* openOtherwise(
+      brokers,
+      (client) => ({
+        describeTopic: (name) =>
+          Effect.andThen(
+            latch.await,
+            Effect.suspend(() => client.describeTopic(name))
+          ).pipe(
+            Effect.tap(() => {
+              asked.times++
+            })
+          )
+      }),
+      { metadataMaxAge: "10 seconds" }
+    )
+    yield* settle
+    yield* latch.close
+    return { asked, brokers, latch, writer }
+  })
+
+  it.scoped("just as old as it may be, it is good enough to write by; older by a moment, it is asked for first", () =>
+    Effect.gen(function* () {
+      const { brokers, latch, writer } = yield* aged
+      yield* advance(10_000, 1_000)
+      yield* within(0, writer.set("a", "1"))
+      yield* advance(1)
+      const write = yield* start(writer.set("a", "2"))
+      assert.isTrue(yield* isRunning(write))
+      yield* latch.open
+      yield* within(0, Fiber.join(write))
+      assert.deepStrictEqual(brokers.written(), ["a=1", "a=2"])
+    })
+  )
+
+  it.scoped("in its second half, a write has it asked for, and does not wait for it", () =>
+    Effect.gen(function* () {
+      const { asked, latch, writer } = yield* aged
+      yield* latch.open
+      yield* advance(5_000, 1_000)
+      yield* within(0, writer.set("a", "1"))
+      yield* settle
+      assert.strictEqual(asked.times, 1)
+      yield* advance(1)
+      yield* latch.close
+      yield* within(0, writer.set("a", "2"))
+      yield* latch.open
+      yield* settle
+      assert.strictEqual(asked.times, 2)
+    })
+  )
+})
+
+describe("partitions that are not known yet", () => {
+  it.scoped("none at all: writes wait in their order, and for no longer than deliveryTimeout", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      let isShown = false
+      const writer = yield* openDescribed(brokers, (found) => (isShown ? found : { ...found, partitions: [] }), {
+        deliveryTimeout: "3 seconds",
+        metadataMaxAge: "1 second"
+      })
+      yield* advance(1_100)
+      const early = yield* start(Effect.flip(writer.set("a", "0")))
+      yield* advance(2_900)
+      const writes = yield* Effect.forEach(["1", "2", "3"], (value) => start(writer.set("a", value)))
+      assert.isTrue(yield* isRunning(early))
+      assert.strictEqual((yield* within(100, Fiber.join(early))).reason, "Timeout")
+      assert.strictEqual((yield* writer.stats).queued, 3)
+      isShown = true
+      yield* within(1_000, Fiber.joinAll(writes))
+      assert.deepStrictEqual(brokers.written(), ["a=1", "a=2", "a=3"])
+    })
+  )
+
+  it.scoped("one between others: it has no leader, and is written when it is shown", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers(3, 2)
+      let isShown = false
+      const writer = yield* openDescribed(brokers, (found) =>
+        isShown ? found : { ...found, partitions: found.partitions.filter(({ partition }) => partition !== 1) }
+      )
+      const write = yield* start(writer.set("a", "1", { partition: 1 }))
+      yield* writer.set("a", "2", { partition: 2 })
+      yield* advance(1_000)
+      assert.isTrue(yield* isRunning(write))
+      assert.strictEqual(brokers.sent.length, 1)
+      isShown = true
+      yield* within(1_000, Fiber.join(write))
+      assert.deepStrictEqual(brokers.written(1), ["a=1"])
+    })
+  )
+
+  it.scoped("added ones: what waits for an old one stays with it", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers(1)
+      brokers.otherwise = refuse(19)
+      const writer = yield* open(brokers, { metadataMaxAge: "1 second", partitioner: (_, count) => count - 1 })
+      const early = yield* start(writer.set("a", "1"))
+      yield* settle
+      const behind = yield* start(writer.set("a", "2"))
+      brokers.cluster.addPartition(topic)
+      yield* advance(1_100)
+      const late = yield* start(writer.set("a", "3"))
+      yield* advance(200)
+      brokers.otherwise = append
+      const positions = yield* within(1_000, Fiber.joinAll([early, behind, late]))
+      assert.deepStrictEqual(
+        positions.map(({ partition }) => partition),
+        [0, 0, 1]
+      )
+      assert.deepStrictEqual(brokers.written(0), ["a=1", "a=2"])
+    })
+  )
+})
+
+describe("a topic without an id, as before Kafka 2.8", () => {
+  const nameless = (found: KafkaClient.TopicDescription): KafkaClient.TopicDescription => ({
+    ...found,
+    topic: { name: found.topic.name, id: undefined }
+  })
+
+  it.scoped("that has fewer partitions has another life: what waits is assigned anew, and the error names no id", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers(3)
+      brokers.otherwise = refuse(3)
+      const writer = yield* openDescribed(brokers, nameless, { partitioner: (_, count) => count - 1 })
+      const write = yield* start(writer.set("a", "1"))
+      const gone = yield* start(Effect.flip(writer.set("a", "gone", { partition: 2 })))
+      yield* settle
+      brokers.cluster.createTopic(topic, 2)
+      brokers.otherwise = (b, sent) => (sent.batches.some((one) => one.partition === 2) ? refuse(3) : append)(b, sent)
+      assert.strictEqual((yield* within(3_000, Fiber.join(write))).partition, 1)
+      const error = yield* within(100, Fiber.join(gone))
+      assert.deepInclude(error, { reason: "InvalidPartition", partition: 2 })
+      const cause = error.cause as KafkaError.TopicError
+      assert.deepInclude(cause, { _tag: "KafkaTopicError", reason: "Recreated", topic })
+      assert.notProperty(cause, "expected")
+      assert.notProperty(cause, "actual")
+    })
+  )
+
+  it.scoped("that has as many or more may be the same: an older leader epoch never wins", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers(1, 2)
+      let stale = false
+      const writer = yield* openDescribed(
+        brokers,
+        (found) => {
+          const partitions = found.partitions.map((p) => (stale ? { ...p, leader: 0, leaderEpoch: 0 } : p))
+          return nameless({ ...found, partitions })
+        },
+        { metadataMaxAge: "1 second" }
+      )
+      brokers.cluster.moveLeader(topic, 1)
+      yield* within(5_000, writer.set("a", "1"))
+      for (const value of ["2", "3"]) {
+        stale = true
+        yield* advance(1_100)
+        yield* within(2_000, writer.set("a", value))
+        assert.strictEqual(brokers.sent.at(-1)?.node, 1)
+        brokers.cluster.addPartition(topic, 1)
+      }
+    })
+  )
+})
+
+describe("leaders that change", () => {
+  const requestsOf = (brokers: Brokers, partition = 0) =>
+    brokers.sent.filter(({ batches }) => batches.some((one) => one.partition === partition)).map(({ node }) => node)
+
+  it.scoped("an answer that is on its way from the old one is waited for; what came after it goes to the new one", () =>
+    Effect.gen(function* () {
+      yield* TestClock.adjust("20 minutes")
+      const brokers = new Brokers(2, 2)
+      // appends at once, and answers late
+      brokers.script.push((b, sent) =>
+        Effect.flatMap(append(b, sent), (answer) => Effect.delay(Effect.succeed(answer), 900))
+      )
+      const writer = yield* open(brokers, { metadataMaxAge: "400 millis" })
+      const first = yield* start(writer.set("a", "1", { partition: 0 }))
+      yield* settle
+      const second = yield* start(writer.set("a", "2", { partition: 0 }))
+      yield* settle
+      brokers.cluster.moveLeader(topic, 1, 0)
+      brokers.cluster.moveLeader(topic, 1, 1)
+      yield* advance(500)
+      // brings the news of both
+      yield* within(0, writer.set("b", "1", { partition: 1 }))
+      const asked = brokers.asked("Metadata")
+      yield* advance(399)
+      assert.isTrue(yield* isRunning(first))
+      yield* advance(1)
+      yield* within(0, Fiber.joinAll([first, second]))
+      assert.strictEqual(brokers.asked("Metadata"), asked)
+      assert.deepStrictEqual(requestsOf(brokers), [0, 1])
+      assert.deepStrictEqual(brokers.written(), ["a=1", "a=2"])
+    })
+  )
+
+  it.scoped("one that has not answered for just a second is left when it leads no more", () =>
+    Effect.gen(function* () {
+      yield* TestClock.adjust("20 minutes")
+      const brokers = new Brokers(1, 2)
+      brokers.script.push((b, sent) => Effect.andThen(append(b, sent), frozen(b, sent)))
+      const writer = yield* open(brokers)
+      const write = yield* start(writer.set("a", "1"))
+      yield* settle
+      brokers.cluster.moveLeader(topic, 1)
+      yield* advance(999)
+      assert.deepStrictEqual(requestsOf(brokers), [0])
+      assert.strictEqual(brokers.asked("Metadata"), 1)
+      yield* advance(1)
+      yield* within(0, Fiber.join(write))
+      assert.strictEqual(brokers.asked("Metadata"), 2)
+      assert.deepStrictEqual(requestsOf(brokers), [0, 1])
+      assert.deepStrictEqual(brokers.written(), ["a=1"])
+    })
+  )
+
+  it.scoped(
+    "the same one in another epoch is asked again at once, however long the last attempt is to be waited for",
+    () =>
+      Effect.gen(function* () {
+        const brokers = new Brokers()
+        brokers.script.push(refuse(19))
+        const writer = yield* openOtherwise(brokers, () => ({ backoff: { initialMillis: 20_000, maxMillis: 20_000 } }))
+        const write = yield* start(writer.set("a", "1"))
+        // in the same breath, so that the metadata that the refusal asks for has it
+        brokers.cluster.moveLeader(topic, 0)
+        yield* within(0, Fiber.join(write))
+        assert.strictEqual(brokers.sent.length, 2)
+      })
+  )
+
+  it.scoped("what the old one's connection failed with is told where the new one does not answer either", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers(2, 2)
+      brokers.script.push(timeout(900))
+      brokers.otherwise = (b, sent) => (sent.batches.some((one) => one.partition === 0) ? frozen : append)(b, sent)
+      const writer = yield* open(brokers, { metadataMaxAge: "400 millis", deliveryTimeout: "5 seconds" })
+      const write = yield* start(Effect.flip(writer.set("a", "1", { partition: 0 })))
+      yield* settle
+      brokers.cluster.moveLeader(topic, 1, 0)
+      brokers.cluster.moveLeader(topic, 1, 1)
+      yield* advance(500)
+      yield* within(0, writer.set("b", "1", { partition: 1 }))
+      const error = yield* within(4_600, Fiber.join(write))
+      assert.deepStrictEqual(requestsOf(brokers), [0, 1])
+      assert.deepInclude(error, {
+        reason: "UnknownOutcome",
+        detail: "sent to embedded:9093, and not acknowledged within 5000 ms"
+      })
+      assert.deepInclude(error.cause, { _tag: "KafkaConnectionError", reason: "Timeout" })
+    })
+  )
+
+  it.scoped("one that is not among the brokers any more is named by its number", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      brokers.otherwise = frozen
+      let isShown = true
+      const writer = yield* openDescribed(brokers, (found) => (isShown ? found : { ...found, brokers: new Map() }), {
+        deliveryTimeout: "5 seconds"
+      })
+      const write = yield* start(Effect.flip(writer.set("a", "1")))
+      yield* settle
+      isShown = false
+      const error = yield* within(5_100, Fiber.join(write))
+      assert.strictEqual(error.detail, "sent to broker 0, and not acknowledged within 5000 ms")
+    })
+  )
+
+  it.scoped("none at the deadline: it is told, and nothing is asked for any more", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers(2, 2)
+      brokers.otherwise = refuse(19)
+      const writer = yield* open(brokers, { deliveryTimeout: "2 seconds" })
+      const led = yield* start(Effect.flip(writer.set("a", "0", { partition: 1 })))
+      const write = yield* start(Effect.flip(writer.set("a", "1", { partition: 0 })))
+      yield* settle
+      const behind = yield* start(Effect.flip(writer.set("a", "2", { partition: 0 })))
+      brokers.cluster.moveLeader(topic, -1, 0)
+      const errors = yield* within(2_100, Fiber.joinAll([led, write, behind]))
+      assert.deepStrictEqual(
+        errors.map(({ detail, partition, reason }) => [reason, partition, detail]),
+        [
+          ["Timeout", 1, "not sent within 2000 ms"],
+          ["Timeout", 0, "not sent within 2000 ms, the partition has no leader"],
+          ["Timeout", 0, "not sent within 2000 ms, the partition has no leader"]
+        ]
+      )
+      yield* advance(200)
+      const asked = brokers.asked("Metadata")
+      yield* advance(5_000, 500)
+      assert.strictEqual(brokers.asked("Metadata"), asked)
+    })
+  )
+})
+
 describe("a topic that was created again", () => {
   const recreate = (brokers: Brokers, partitions: number) => brokers.cluster.createTopic(topic, partitions)
 
@@ -176,6 +610,8 @@ describe("a topic that was created again", () => {
       assert.include(error.message, "2, of 2 partitions")
       const cause = error.cause as KafkaError.TopicError
       assert.deepInclude(cause, { _tag: "KafkaTopicError", reason: "Recreated", topic })
+      assert.isString(cause.expected)
+      assert.isString(cause.actual)
       assert.match(cause.message, /expected topic id \S+, found \S+/)
       assert.include(cause.message, "it has 2 partitions, and had 3")
       assert.deepStrictEqual(
@@ -245,6 +681,57 @@ describe("a topic that was created again", () => {
     )
   }
 
+  it.scoped(
+    "with fewer partitions: what had no answer is told of those that are gone only, and sent again to others",
+    () =>
+      Effect.gen(function* () {
+        const brokers = new Brokers(3)
+        brokers.script.push(timeout(500))
+        const writer = yield* open(brokers)
+        const there = yield* start(writer.set("a", "1", { partition: 0 }))
+        const gone = yield* start(Effect.flip(writer.set("a", "1", { partition: 2 })))
+        yield* settle
+        recreate(brokers, 1)
+        // the first of them to be sent was alone, the other waits behind it
+        assert.strictEqual(brokers.sent.length, 1)
+        brokers.script.push((b, sent) => Effect.delay(fail("Closed")(b, sent), 100))
+        assert.strictEqual((yield* within(3_000, Fiber.join(there))).partition, 0)
+        const error = yield* within(1_000, Fiber.join(gone))
+        assert.include(["InvalidPartition", "UnknownOutcome"], error.reason)
+        const after = brokers.sent.length
+        yield* advance(2_000, 500)
+        assert.strictEqual(brokers.sent.length, after)
+      })
+  )
+
+  it.scoped("with fewer partitions: what had no answer from one that is gone is told as soon as that is known", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers(2)
+      brokers.script.push(timeout(500))
+      const writer = yield* openOtherwise(brokers, () => ({ backoff: { initialMillis: 5_000, maxMillis: 5_000 } }))
+      const write = yield* start(Effect.flip(writer.set("a", "1", { partition: 1 })))
+      yield* settle
+      recreate(brokers, 1)
+      yield* advance(500)
+      assert.strictEqual((yield* within(0, Fiber.join(write))).reason, "UnknownOutcome")
+      assert.strictEqual(brokers.sent.length, 1)
+    })
+  )
+
+  it.scoped("with fewer partitions: the answer that is on its way about one that is gone is waited for", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers(2, 2)
+      brokers.script.push(slow(3_000, refuse(3)))
+      const writer = yield* open(brokers)
+      const write = yield* start(Effect.flip(writer.set("a", "1", { partition: 1 })))
+      yield* settle
+      recreate(brokers, 1)
+      yield* advance(2_900)
+      assert.isTrue(yield* isRunning(write))
+      assert.strictEqual((yield* within(100, Fiber.join(write))).reason, "InvalidPartition")
+    })
+  )
+
   it.scoped("with as many: what had no answer is sent again, and all that follows goes on", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2)
@@ -258,6 +745,10 @@ describe("a topic that was created again", () => {
       yield* within(1_000, writer.set("a", "2", { partition: 1 }))
       assert.deepStrictEqual(brokers.written(1), ["a=1", "a=2"])
       assert.deepStrictEqual(headersOf(brokers).at(-1), "7000/0/2")
+      // it has lost no partition, so that is no reason for there being none of this number
+      const error = yield* Effect.flip(writer.set("a", "3", { partition: 2 }))
+      assert.deepInclude(error, { reason: "InvalidPartition", partition: 2 })
+      assert.isUndefined(error.cause)
     })
   )
 

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import * as TestClock from "effect/TestClock"
 import type { KafkaError } from "../../src/index.ts"
 import {
   advance,
@@ -203,6 +205,38 @@ describe("deadlines", () => {
     })
   )
 
+  it.scoped("without idempotence there are no epochs: all goes on as before after an unknown outcome", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      brokers.otherwise = fail("Timeout")
+      const writer = yield* open(brokers, { idempotent: false, deliveryTimeout: "2 seconds" })
+      assert.strictEqual((yield* failure(writer.set("a", "1"), 3_000)).reason, "UnknownOutcome")
+      brokers.otherwise = append
+      yield* within(1_000, writer.set("a", "2"))
+      assert.deepStrictEqual([...new Set(headersOf(brokers))], ["-1/-1/-1"])
+    })
+  )
+
+  it.scoped("each has its own: one that is over ends no other, though both are under way", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers(2, 2)
+      brokers.cluster.moveLeader(topic, 1, 1)
+      brokers.otherwise = frozen
+      const writer = yield* open(brokers, { deliveryTimeout: "5 seconds" })
+      const first = yield* start(Effect.flip(writer.set("a", "1", { partition: 0 })))
+      yield* advance(2_000)
+      const second = yield* start(Effect.flip(writer.set("a", "1", { partition: 1 })))
+      yield* advance(2_900)
+      assert.isTrue(yield* isRunning(first))
+      yield* advance(100)
+      assert.strictEqual((yield* Fiber.join(first)).reason, "UnknownOutcome")
+      yield* advance(1_900)
+      assert.isTrue(yield* isRunning(second))
+      yield* advance(100)
+      assert.strictEqual((yield* Fiber.join(second)).reason, "UnknownOutcome")
+    })
+  )
+
   it.scoped("after the last epoch comes another producer id", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
@@ -265,6 +299,58 @@ describe("time", () => {
       assert.isTrue(yield* isRunning(write))
       yield* within(2_000, Fiber.join(write))
       assert.deepStrictEqual(brokers.written(), ["a=1"])
+    })
+  )
+})
+
+describe("the watch over deadlines", () => {
+  for (const [name, late, isOver] of [
+    ["just a second late", 1_000, true],
+    ["later than a second, as of a process that was stopped", 1_001, false]
+  ] as const) {
+    it.scoped(`that wakes ${name}: the time until then ${isOver ? "counts" : "does not count"}`, () =>
+      Effect.gen(function* () {
+        const brokers = new Brokers()
+        brokers.otherwise = frozen
+        const clock = yield* Effect.clock
+        const sluggish: Clock.Clock = {
+          ...clock,
+          [Clock.ClockTypeId]: Clock.ClockTypeId,
+          unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis(),
+          unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+          sleep: (duration) => clock.sleep(Duration.sum(duration, Duration.millis(late)))
+        }
+        const writer = yield* Effect.withClock(open(brokers, { deliveryTimeout: "5 seconds" }), sluggish)
+        const write = yield* start(Effect.flip(writer.set("a", "1")))
+        // it looks once a second, and so three times until then
+        yield* advance(3 * (1_000 + late), 500)
+        assert.strictEqual(yield* isRunning(write), !isOver)
+        yield* advance(isOver ? 0 : 2 * (1_000 + late), 500)
+        assert.strictEqual((yield* within(0, Fiber.join(write))).reason, "UnknownOutcome")
+      })
+    )
+  }
+
+  it.scoped("asks who leads when a broker has not answered for just a second, and not before", () =>
+    Effect.gen(function* () {
+      yield* TestClock.adjust("20 minutes")
+      const brokers = new Brokers()
+      brokers.script.push(slow(600), slow(5_000))
+      const writer = yield* open(brokers)
+      const first = yield* start(writer.set("a", "1"))
+      yield* advance(600)
+      yield* Fiber.join(first)
+      const second = yield* start(writer.set("a", "2"))
+      // it looks once a second
+      yield* advance(1_399)
+      assert.strictEqual(brokers.asked("Metadata"), 1)
+      yield* advance(1)
+      assert.strictEqual(brokers.asked("Metadata"), 2)
+      yield* within(5_000, Fiber.join(second))
+      // nobody is asked for anything where all have answered
+      const asked = brokers.asked("Metadata")
+      yield* advance(5_000, 1_000)
+      assert.strictEqual(brokers.asked("Metadata"), asked)
     })
   )
 })

@@ -10,7 +10,10 @@ import { Codec, KafkaClient, KafkaTableWriter, type KafkaError } from "../../src
 import type { BatchHeader } from "../../src/internal/recordBatch/batchHeader.ts"
 import { viewOf } from "../../src/internal/text.ts"
 import { readAll, type ReadRecord } from "../recordBatch/support.ts"
-import { connectionError, FakeCluster } from "../support/FakeCluster.ts"
+import { settle } from "../support/answers.ts"
+import { connectionError, FakeCluster, type Request } from "../support/FakeCluster.ts"
+
+export { isRunning, settle, turn } from "../support/answers.ts"
 
 export const topic = "registry"
 
@@ -107,6 +110,11 @@ export class Brokers {
   /** `key=value`, in the order of the log. */
   written(partition = 0): ReadonlyArray<string> {
     return this.log[partition].map(({ key, value }) => `${key}=${value}`)
+  }
+
+  /** How often brokers were asked for this. */
+  asked(request: Request): number {
+    return this.cluster.requests.filter((one) => one.request === request).length
   }
 
   private generation = 0
@@ -213,12 +221,17 @@ export const on =
 export const open = (brokers: Brokers, settings: KafkaTableWriter.WriterSettings = {}) =>
   KafkaTableWriter.make<string, string>({ topic, value: Codec.utf8, ensureTopic: false, ...settings }).pipe(on(brokers))
 
-const turn = Effect.async<void>((resume) => {
-  setImmediate(() => resume(Effect.void))
-})
-
-/** Lets all fibers run until they wait for time or for somebody. Time itself stands still. */
-export const settle = Effect.repeatN(turn, 30)
+/** A writer whose client does some things in another way. */
+export const openOtherwise = (
+  brokers: Brokers,
+  otherwise: (client: KafkaClient.KafkaClient) => Partial<KafkaClient.KafkaClient>,
+  settings: KafkaTableWriter.WriterSettings = {}
+) =>
+  Effect.flatMap(brokers.client, (client) =>
+    KafkaTableWriter.make<string, string>({ topic, value: Codec.utf8, ensureTopic: false, ...settings }).pipe(
+      Effect.provideService(KafkaClient.KafkaClient, { ...client, ...otherwise(client) })
+    )
+  )
 
 /** Goes on in steps, so that what happens late in one is seen by what happens early in the next. */
 export const advance = (millis: number, step = 100) =>
@@ -245,10 +258,6 @@ export const within = <A, E, R>(millis: number, effect: Effect.Effect<A, E, R>) 
     }
     return yield* Fiber.join(fiber)
   })
-
-/** Is it still running? */
-export const isRunning = <A, E>(fiber: Fiber.RuntimeFiber<A, E>) =>
-  Effect.map(Effect.andThen(settle, Fiber.poll(fiber)), Option.isNone)
 
 /** Forks a write so that it has its place in the queue when this returns. */
 export const start = <A, E, R>(effect: Effect.Effect<A, E, R>) =>

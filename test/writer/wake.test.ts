@@ -37,6 +37,16 @@ describe("Wake", () => {
     })
   )
 
+  it.effect("what is too short to move a clock is a millisecond", () =>
+    Effect.gen(function* () {
+      const wake = new Wake()
+      const fiber = yield* Effect.fork(wake.after(wake.version, 1e-9))
+      assert.isTrue(yield* isRunning(fiber))
+      yield* TestClock.adjust(1)
+      yield* Fiber.join(fiber)
+    })
+  )
+
   it.effect("one that was interrupted stands in nobody's way", () =>
     Effect.gen(function* () {
       const wake = new Wake()

@@ -4,8 +4,8 @@ import type { KafkaClient } from "../../KafkaClient.ts"
 
 /** The same by a random number of the caller's, from 0 to 1. */
 export const delayBy = ({ backoff }: Pick<KafkaClient, "backoff">, attempt: number, random: number): number =>
-  Math.min(backoff.maxMillis, backoff.initialMillis * 2 ** Math.min(attempt, 30)) * (1 - 0.2 * random)
+  Math.ceil(Math.min(backoff.maxMillis, backoff.initialMillis * 2 ** Math.min(attempt, 30)) * (1 - 0.2 * random))
 
-/** Milliseconds to wait before attempt `attempt` (from 0): doubled each time up to the longest, less up to 20 % at random. */
+/** Whole milliseconds to wait before attempt `attempt` (from 0): doubled each time up to the longest, less up to 20 % at random. */
 export const retryDelay = (client: Pick<KafkaClient, "backoff">, attempt: number): Effect.Effect<number> =>
   Effect.map(Random.next, (random) => delayBy(client, attempt, random))

@@ -41,8 +41,7 @@ const fetch = (cluster: Cluster, node: number, request: FetchRequest): Effect.Ef
   const wait = (deadline: number): Effect.Effect<FetchResponse> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const topics = requests.topicsOf(cluster, request)
-      // less than a millisecond does not move a test's clock
-      if (topics.length === 0 || deadline - now < 1 || requests.isFetchable(cluster, node, request)) {
+      if (topics.length === 0 || deadline <= now || requests.isFetchable(cluster, node, request)) {
         return Effect.succeed(requests.fetch(cluster, node, request))
       }
       const changes = topics.map(({ changed }) => changed.after(changed.version, deadline - now))

@@ -84,7 +84,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
       const all = mine()
       if (all.length === 0) return Effect.succeed(asked)
       const wake = Math.min(...all.filter((p) => p.phase === "fetching").map((p) => p.retryAt))
-      const wait = Number.isFinite(wake) ? Math.max(1, wake - now) : undefined
+      const wait = Number.isFinite(wake) ? wake - now : undefined
       return Effect.zipRight(context.changed.after(seen, wait), next(clock))
     })
 
@@ -172,11 +172,12 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
   /** Waits until that time, as long as this leader leads anything of the topic. */
   const waitUntil = (until: number): Effect.Effect<void> =>
     Effect.gen(function* () {
-      const seen = context.changed.version
-      const left = until - (yield* Clock.currentTimeMillis)
-      if (left <= 0 || mine().length === 0) return
-      yield* context.changed.after(seen, left)
-      yield* waitUntil(until)
+      for (;;) {
+        const seen = context.changed.version
+        const left = until - (yield* Clock.currentTimeMillis)
+        if (left <= 0 || mine().length === 0) return
+        yield* context.changed.after(seen, left)
+      }
     })
 
   /**

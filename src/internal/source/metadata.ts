@@ -138,10 +138,11 @@ const reconcile = (
         noteLeadership(context, found)
       }
     }
+    // before anything is waited for: fetchers go by it
+    context.led = byLeader(partitions.values())
     if (partitions.size > before) {
       yield* context.events.offer({ _tag: "PartitionCount", count: partitions.size })
     }
-    context.led = byLeader(partitions.values())
     yield* Effect.forEach(
       description.brokers.keys(),
       (leader) => (ledBy(context.led, leader).length === 0 ? Effect.void : ensureFetcher(leader)),

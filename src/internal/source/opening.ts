@@ -24,7 +24,7 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
     const description = context.description
     if (ready.length === 0 || description === undefined) {
       const next = Math.min(...opening.map((p) => p.retryAt))
-      return yield* context.changed.after(seen, Number.isFinite(next) ? Math.max(1, next - now) : undefined)
+      return yield* context.changed.after(seen, Number.isFinite(next) ? next - now : undefined)
     }
     const asked = new Map(ready.map((p) => [p.partition, p.generation]))
     const only = new Set(asked.keys())

@@ -188,7 +188,8 @@ const deadlineLoop = (core: Core, publish: () => void): Effect.Effect<never> => 
     const next = core.nextDeadline()
     if (next === Number.POSITIVE_INFINITY) return core.deadlineSet.after(seen)
     const begin = core.now()
-    const wait = Math.min(Math.max(0, next - begin), SLOW_MILLIS)
+    // what is left of a millisecond may be too little to move a clock
+    const wait = Math.min(Math.max(0, Math.ceil(next - begin)), SLOW_MILLIS)
     return Effect.andThen(
       Effect.sleep(wait),
       Effect.suspend(() => {

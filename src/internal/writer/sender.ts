@@ -64,7 +64,7 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
     const look: Effect.Effect<void, E, R> = Effect.suspend(() => {
       const seen = sender.wake.version
       const lanes = ready()
-      return lanes.length > 0 ? send(lanes) : Effect.flatMap(sender.wake.after(seen, Math.max(1, wait)), () => look)
+      return lanes.length > 0 ? send(lanes) : Effect.flatMap(sender.wake.after(seen, wait), () => look)
     })
     return look
   }

@@ -19,13 +19,16 @@ export class Wake {
     waiting?.(Effect.void)
   }
 
-  /** Until it was notified after `version`, but no longer than `millis`; for ever if that is infinite. */
+  /**
+   * Until it was notified after `version`, but no longer than `millis`, which is at least one (see `Signal.after`); for
+   * ever if that is infinite.
+   */
   after(version: number, millis = Number.POSITIVE_INFINITY): Effect.Effect<void> {
     const wait = Effect.async<void>((resume) => {
       if (this.version !== version) return resume(Effect.void)
       this.release()
       this.waiting = resume
     })
-    return Number.isFinite(millis) ? Effect.asVoid(Effect.timeoutOption(wait, millis)) : wait
+    return Number.isFinite(millis) ? Effect.asVoid(Effect.timeoutOption(wait, Math.max(1, millis))) : wait
   }
 }
