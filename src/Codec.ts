@@ -92,6 +92,11 @@ export interface Codec<in out A> extends Pipeable {
    * and a table or writer that is given it is not acquired (`KafkaInvalidOptionsError`). Default: it can be used.
    */
   readonly problem?: string
+  /**
+   * True if there may be something in `A` that its schema calls `Redacted`. `logValues` then quotes neither such a value nor
+   * the raw key that it was to be made of. Default: false.
+   */
+  readonly secret?: boolean
   /** Fails with what does not fit, and never dies. */
   readonly decode: (bytes: Uint8Array) => Effect.Effect<A, ParseResult.ParseError>
   /** Fails with what does not fit, and never dies. */

@@ -422,12 +422,14 @@ export class PoisonRecordError extends Data.TaggedError("KafkaPoisonRecordError"
   readonly cause: ParseResult.ParseError
   /** Whether `message` quotes the key, and the values that do not fit: the table's `logValues`. Default: it quotes nothing. */
   readonly logValues?: boolean
+  /** Whether the key is of a codec that is `secret`: then not even `logValues` quotes it. Default: it is not. */
+  readonly secretKey?: boolean
 }> {
   readonly retriable = false
   constructor(
     parts: Pick<
       PoisonRecordError,
-      "reason" | "topic" | "partition" | "offset" | "timestamp" | "key" | "value" | "cause" | "logValues"
+      "reason" | "topic" | "partition" | "offset" | "timestamp" | "key" | "value" | "cause" | "logValues" | "secretKey"
     >
   ) {
     super(parts)
@@ -441,7 +443,7 @@ export class PoisonRecordError extends Data.TaggedError("KafkaPoisonRecordError"
   override get message(): string {
     const then = this.reason === "Key" ? "The record was skipped" : "The key keeps its prior value"
     const quoted = this.logValues === true
-    const key = quoted ? `, key ${issue.textOrHex(this.key)}` : ""
+    const key = quoted && this.secretKey !== true ? `, key ${issue.textOrHex(this.key)}` : ""
     const what = quoted ? issue.explain(this.cause) : issue.inOneLine(this.cause)
     return `${this.reason} not decodable: ${where(this)}${key}: ${what}. ${then}: fix the producer or the schema.`
   }

@@ -257,4 +257,24 @@ describe("an explanation", () => {
     assert.isBelow(failure(Schema.Int, "x".repeat(100_000)).message.length, 100)
     assert.isBelow(explain(failure(Schema.Int, "x".repeat(100_000))).length, 6_000)
   })
+
+  it.effect("nor what a codec's own function throws of a secret, though it is asked for", () =>
+    Effect.gen(function* () {
+      const codec = Codec.imap(
+        Codec.string(Schema.Redacted(Schema.String)),
+        (secret): string => {
+          throw new Error(`no ${Redacted.value(secret)}`)
+        },
+        (text) => {
+          throw new Error(`no ${text}`)
+        }
+      )
+      for (const attempt of [codec.decode(Buffer.from("hunter2")), codec.encode("hunter2")]) {
+        assert.notInclude(
+          Codec.explain(yield* Effect.flip(attempt as Effect.Effect<unknown, ParseResult.ParseError>)),
+          "hunter2"
+        )
+      }
+    })
+  )
 })

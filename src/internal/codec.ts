@@ -158,6 +158,10 @@ export const uint64: Codec<bigint> = fixed(
 
 const isSettled = <A, E>(self: Effect.Effect<A, E>): self is Either.Either<A, E> => Either.isEither(self)
 
+/** What somebody threw may quote all that it was given. */
+const failureOf = (secret: boolean) => (thrown: unknown) =>
+  secret ? issue.withoutValues(issue.parseErrorOf(thrown)) : issue.parseErrorOf(thrown)
+
 /** What a parser gave, where it gave it at once. */
 const valueOf = <A>(result: Effect.Effect<A, ParseResult.ParseIssue>): A | Suspended => {
   if (!isSettled(result)) {
@@ -187,15 +191,15 @@ const fromSchema = <A, I>(
   const parse = ParseResult.decodeUnknown(checked)
   const decodeFast = compileDecoder(checked.ast)
   const print = ParseResult.encode(checked)
-  // what somebody threw may quote all that it was given
-  const failure = (thrown: unknown) =>
-    holdsSecretPart(schema.ast) ? issue.withoutValues(issue.parseErrorOf(thrown)) : issue.parseErrorOf(thrown)
+  const secret = holdsSecretPart(schema.ast)
+  const failure = failureOf(secret)
   const decodeRead = (encoded: unknown): A | Suspended => {
     const decoded = decodeFast(encoded)
     return decoded === UNDECIDED ? valueOf(parse(encoded)) : (decoded as A)
   }
   return codec({
     text,
+    ...(secret ? { secret } : {}),
     decodeSync: (buffer, start, end) => {
       try {
         return decodeRead(read(buffer, start, end))
@@ -381,8 +385,9 @@ export const makeEffect = <A, E, E2>(options: {
 export const imap: {
   <A, B>(to: (a: A) => B, from: (b: B) => A): (self: Codec<A>) => Codec<B>
   <A, B>(self: Codec<A>, to: (a: A) => B, from: (b: B) => A): Codec<B>
-} = dual(3, <A, B>(self: Codec<A>, to: (a: A) => B, from: (b: B) => A): Codec<B> =>
-  codec<B>({
+} = dual(3, <A, B>(self: Codec<A>, to: (a: A) => B, from: (b: B) => A): Codec<B> => {
+  const failure = failureOf(self.secret === true)
+  return codec<B>({
     text: false,
     decodeSync: (buffer, start, end) => {
       const a = self.decodeSync(buffer, start, end)
@@ -392,7 +397,7 @@ export const imap: {
       try {
         return to(a)
       } catch (thrown) {
-        throw issue.parseErrorOf(thrown)
+        throw failure(thrown)
       }
     },
     encodeSync: (value) => {
@@ -400,12 +405,21 @@ export const imap: {
       try {
         a = from(value)
       } catch (thrown) {
-        throw issue.parseErrorOf(thrown)
+        throw failure(thrown)
       }
       return self.encodeSync(a)
     },
-    decode: (bytes) => rescued(() => Effect.map(self.decode(bytes), to)),
-    encode: (value) => rescued(() => self.encode(from(value))),
-    ...(self.problem === undefined ? {} : { problem: self.problem })
+    decode: (bytes) =>
+      Effect.mapError(
+        rescued(() => Effect.map(self.decode(bytes), to)),
+        failure
+      ),
+    encode: (value) =>
+      Effect.mapError(
+        rescued(() => self.encode(from(value))),
+        failure
+      ),
+    ...(self.problem === undefined ? {} : { problem: self.problem }),
+    ...(self.secret === undefined ? {} : { secret: self.secret })
   })
-)
+})

@@ -90,6 +90,37 @@ describe("a record that does not decode", () => {
     ).pipe(Effect.provide(KafkaClient.layerMemory()))
   )
 
+  it.scoped("not even with logValues by the key, where that is of a secret", () =>
+    logged((lines) =>
+      Effect.gen(function* () {
+        const kafka = yield* EmbeddedKafka.EmbeddedKafka
+        const token = Codec.string(Schema.Redacted(Schema.String))
+        const keys = [
+          token,
+          Codec.imap(
+            token,
+            (key) => key,
+            (key) => key
+          )
+        ]
+        for (const [i, key] of keys.entries()) {
+          const topic = `keys-${i}`
+          const table = yield* KafkaTable.make({ topic, key, value: Codec.json(Credentials), logValues: true })
+          yield* kafka.append(topic, [{ key: "hunter2-1", value: '{"user":1}' }])
+          yield* table.barrier()
+          const [{ message }] = poisonLines(lines).slice(-1)
+          assert.include(message, `${topic}`)
+          assert.include(message, "offset 0: ")
+        }
+        assert.lengthOf(poisonLines(lines), 2)
+        for (const { annotations, message } of lines) {
+          assert.notInclude(message, "hunter2")
+          assert.notInclude(annotations, "hunter2")
+        }
+      })
+    ).pipe(Effect.provide(KafkaClient.layerMemory()))
+  )
+
   it.scoped("by a codec whose Effect is interrupted: the table tells of it, and follows", () =>
     Effect.gen(function* () {
       const kafka = yield* EmbeddedKafka.EmbeddedKafka

@@ -620,6 +620,31 @@ describe("an outage that goes on", () => {
     }).pipe(Effect.provide(capturing(lines)))
   })
 
+  it.scoped("a broker that takes each connection and closes it is told of at a rate, with a count", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      const cluster = withTopic()
+      const table = yield* open(cluster)
+      let fetches = 0
+      cluster.before = (request) =>
+        request === "fetch" && fetches++ % 2 === 0 ? Effect.fail(connectionError("Closed")) : undefined
+      for (let i = 0; i < 150; i++) {
+        cluster.append(topic, [{ key: "a", value: String(i) }])
+        yield* advance(200)
+      }
+      const { reconnects } = yield* table.stats
+      assert.isAtLeast(reconnects, 20)
+      for (const kind of ["lost broker", "reading on"]) {
+        const told = lines.filter((line) => line.includes(kind))
+        assert.isAtLeast(told.length, 2)
+        assert.isAtMost(told.length, 4)
+        const counted = told.reduce((sum, line) => sum + 1 + Number(/\(and (\d+) times more/.exec(line)?.[1] ?? 0), 0)
+        assert.isAbove(counted, told.length)
+        assert.isAtMost(counted, reconnects + 1)
+      }
+    }).pipe(Effect.provide(capturing(lines)))
+  })
+
   it.scoped("rights that stay missing: told again, as an error", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {

@@ -344,7 +344,6 @@ describe("partitions that are not known yet", () => {
         deliveryTimeout: "3 seconds",
         metadataMaxAge: "1 second"
       })
-      yield* advance(1_100)
       const early = yield* start(Effect.flip(writer.set("a", "0")))
       yield* advance(2_900)
       const writes = yield* Effect.forEach(["1", "2", "3"], (value) => start(writer.set("a", value)))

@@ -276,7 +276,8 @@ export class Application<K, V> {
         key: excerpt(bytes, keyStart[i], keyEnd[i]),
         value: valueStart[i] < 0 ? null : excerpt(bytes, valueStart[i], valueEnd[i]),
         cause: keptCause(error, Math.max(keyEnd[i] - keyStart[i], valueEnd[i] - valueStart[i])),
-        logValues: this.settings.logValues
+        logValues: this.settings.logValues,
+        secretKey: this.settings.key.secret === true
       })
     )
     return this.settings.failOnPoison

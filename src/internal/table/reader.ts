@@ -253,8 +253,13 @@ export const runReader = <K, V>(core: Core<K, V>, restarted: boolean): Effect.Ef
 export const tellOfStart = <K, V>(core: Core<K, V>, error: ClientError | TopicError): Effect.Effect<void> =>
   core.acquired ? Effect.void : core.tellOfWaiting(error)
 
+/** The end of a line that is told at a rate: `told` is how many there were since the last one, this one among them. */
+const moreOf = (told: number): string => (told === 1 ? "" : ` (and ${told - 1} times more since that was told)`)
+
 const startSource = <K, V>(core: Core<K, V>) => {
   const { client, config } = core
+  // a broker may take a connection and close it as often as it likes
+  const lines = new LineRate()
   return makeSource({
     topic: config.topic,
     client,
@@ -274,17 +279,21 @@ const startSource = <K, V>(core: Core<K, V>) => {
         `throttled: broker ${broker} told this client to wait for ${millis} ms, content stays as it is until then: see its quotas`
       ).pipe(annotateLogs("KafkaTable", { topic: config.topic, broker })),
     onConnection: ({ broker, error, state }) =>
-      state === "lost"
-        ? Effect.logWarning(
-            `lost broker ${broker}, content stays as it is until it is back: ${error?.message ?? ""}`
-          ).pipe(annotateLogs("KafkaTable", { topic: config.topic, broker }))
-        : Effect.suspend(() => {
-            core.counters.reconnects++
-            core.metrics.reconnected()
-            return Effect.logInfo(`broker ${broker} is back, reading on`).pipe(
-              annotateLogs("KafkaTable", { topic: config.topic, broker })
-            )
-          })
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        if (state === "back") {
+          core.counters.reconnects++
+          core.metrics.reconnected()
+        }
+        const told = lines.take(`${state} ${broker}`, 1, now)
+        if (told === undefined) return Effect.void
+        const line =
+          state === "lost"
+            ? Effect.logWarning(
+                `lost broker ${broker}, content stays as it is until it is back: ${error?.message ?? ""}${moreOf(told)}`
+              )
+            : Effect.logInfo(`broker ${broker} is back, reading on${moreOf(told)}`)
+        return annotateLogs("KafkaTable", { topic: config.topic, broker })(line)
+      })
   })
 }
 
@@ -673,10 +682,7 @@ class Reader<K, V> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const told = this.lines.take(kind, 1, now)
       if (told === undefined) return Effect.void
-      return Effect.logWarning(words + (told === 1 ? "" : ` (and ${told - 1} times more since that was told)`)).pipe(
-        this.annotate,
-        Effect.annotateLogs({ partition })
-      )
+      return Effect.logWarning(words + moreOf(told)).pipe(this.annotate, Effect.annotateLogs({ partition }))
     })
   }
 

@@ -179,7 +179,8 @@ export class Core {
     record.deadline = now + this.config.deliveryTimeoutMillis
     if (this.queued === 1) this.deadlineSet.notify()
     const age = now - this.describedAt
-    if (age > this.config.metadataMaxAgeMillis || this.parked.length > 0) {
+    // A topic that was shown without a partition is one whose description is on its way from broker to broker.
+    if (age > this.config.metadataMaxAgeMillis || this.parked.length > 0 || this.partitionCount === 0) {
       this.parked.push(record)
       this.refresh()
     } else {
