@@ -627,7 +627,7 @@ describe("an outage that goes on", () => {
       const table = yield* open(cluster)
       let fetches = 0
       cluster.before = (request) =>
-        request === "fetch" && fetches++ % 2 === 0 ? Effect.fail(connectionError("Closed")) : undefined
+        request === "Fetch" && fetches++ % 2 === 0 ? Effect.fail(connectionError("Closed")) : undefined
       for (let i = 0; i < 150; i++) {
         cluster.append(topic, [{ key: "a", value: String(i) }])
         yield* advance(200)
