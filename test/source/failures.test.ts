@@ -61,7 +61,11 @@ describe("failures that stand", () => {
   })
 
   it("of partitions, leaders, leaderships and throttling are kept apart", () => {
-    const names = [1, 2].flatMap((n) => [ofPartition(n), ofLeader(n), ofLeadership(n), ofThrottle(n)])
+    const names = [1, 2].flatMap((n) => [
+      ...["a", "b"].flatMap((topic) => [ofPartition(topic, n), ofLeadership(topic, n)]),
+      ofLeader(n),
+      ofThrottle(n)
+    ])
     assert.strictEqual(new Set(names).size, names.length)
   })
 })

@@ -215,7 +215,7 @@ describe("records", () => {
       const cluster = withTopic()
       append(cluster, 2)
       const watched = yield* watch(cluster, {}, false)
-      const { take } = watched.source.events
+      const { take } = watched.source
       assert.deepStrictEqual(shown([yield* take, yield* take]), ["PartitionCount 1", "Opened 0: 0 to 2"])
       yield* settle
       assert.strictEqual(watched.fetches().at(-1)!.partitions[0].fetchOffset, 2)
@@ -820,152 +820,15 @@ describe("a leader", () => {
   )
 })
 
-describe("a partition that was away for longer than tombstones last", () => {
-  const LAST = 60_000
-  const options = { tombstonesLastMillis: () => LAST }
-
-  /** Reads to the head; then there is no answer for so long, and the next attempt comes a backoff later. */
-  const away = (cluster: FakeCluster, watched: Watched, millis: number, meanwhile = () => {}) =>
-    Effect.gen(function* () {
-      let first = true
-      cluster.before = (request) => {
-        if (request !== "Fetch" || !first) return undefined
-        first = false
-        return Effect.delay(Effect.fail(connectionError("Timeout")), millis)
-      }
-      yield* pass(MAX_WAIT)
-      watched.forget()
-      meanwhile()
-      yield* pass(millis + BACKOFF + MAX_WAIT)
-      return shown(watched.events)
-    })
-
-  it.scoped("is held, and how long it was away is told, before anything of it is handed over", () =>
-    Effect.gen(function* () {
-      const cluster = withTopic()
-      append(cluster, 1)
-      const watched = yield* watch(cluster, options)
-      const events = yield* away(cluster, watched, LAST, () => append(cluster, 1))
-      // what came with it is of the generation that is over
-      assert.deepStrictEqual(events, [`Stale 0: ${LAST + BACKOFF}`, "Fetched 0"])
-      const [, late] = watched.events
-      assert.strictEqual(late._tag === "Fetched" && late.partitions[0].generation, 1)
-      assert.deepInclude(watched.partition(), { phase: "held", generation: 2, reopenedAsStale: true })
-      assert.strictEqual(watched.events[0]._tag === "Stale" && watched.events[0].generation, 2)
-    })
-  )
-
-  it.scoped("is not, if it was away for no longer than they last", () =>
-    Effect.gen(function* () {
-      const cluster = withTopic()
-      const watched = yield* watch(cluster, options)
-      const events = yield* away(cluster, watched, LAST - BACKOFF)
-      assert.deepStrictEqual(events, [])
-      assert.deepInclude(watched.partition(), { phase: "fetching", reachedHead: true })
-    })
-  )
-
-  it.scoped("is not within a second, whatever the topic says", () =>
-    Effect.gen(function* () {
-      for (const [millis, stale] of [
-        [800, false],
-        [1_600, true]
-      ] as const) {
-        const cluster = withTopic()
-        const watched = yield* watch(cluster, { tombstonesLastMillis: () => 0, fetch: { maxWaitMillis: 100 } })
-        cluster.before = (request) => (request === "Fetch" ? Effect.never : undefined)
-        const waiting = watched.partition()
-        const now = yield* Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis())
-        Object.assign(waiting, { headAt: now - millis })
-        cluster.before = () => undefined
-        yield* pass(200)
-        assert.strictEqual(waiting.phase, stale ? "held" : "fetching", String(millis))
-      }
-    })
-  )
-
-  it.scoped("is not held a second time for the same reason before it has come to the head in time", () =>
-    Effect.gen(function* () {
-      const cluster = withTopic()
-      append(cluster, 1)
-      const watched = yield* watch(cluster, options)
-      yield* away(cluster, watched, LAST + 5_000)
-      assert.strictEqual(watched.partition().phase, "held")
-      watched.source.reopen(0)
-      yield* pass(100)
-      assert.deepInclude(watched.partition(), { phase: "fetching", reachedHead: true, reopenedAsStale: false })
-      const again = yield* away(cluster, watched, LAST + 5_000)
-      assert.deepStrictEqual(again, [`Stale 0: ${LAST + 5_000 + BACKOFF}`])
-    })
-  )
-
-  it.scoped("and whose replay takes longer than that is read on: another one would not help", () =>
-    Effect.gen(function* () {
-      const cluster = withTopic()
-      append(cluster, 2)
-      const watched = yield* watch(cluster, options)
-      yield* away(cluster, watched, LAST + 5_000)
-      const slow = cluster.log(topic).batches.map(({ bytes }) => bytes)
-      cluster.before = (request, _, detail) => {
-        if (request !== "Fetch") return undefined
-        const { fetchOffset } = fetchOf(detail).partitions[0]
-        if (fetchOffset > 1) return Effect.never
-        return Effect.delay(fetched(detail, { ...empty(2), records: slow[fetchOffset] }), LAST + 1)
-      }
-      watched.source.reopen(0)
-      yield* settle
-      watched.forget()
-      yield* pass(LAST * 3)
-      assert.deepStrictEqual(shown(watched.events), ["Fetched 0", "Fetched 0"])
-      assert.deepInclude(watched.partition(), { phase: "fetching", fetchOffset: 2, reopenedAsStale: true })
-    })
-  )
-
-  it.scoped("has not reached the head by that", () =>
-    Effect.gen(function* () {
-      const cluster = withTopic()
-      append(cluster, 1)
-      let first = true
-      cluster.before = (request) => {
-        if (request !== "Fetch" || !first) return undefined
-        first = false
-        return Effect.delay(Effect.fail(connectionError("Timeout")), LAST)
-      }
-      const watched = yield* watch(cluster, options)
-      watched.forget()
-      yield* pass(LAST + BACKOFF)
-      assert.deepStrictEqual(shown(watched.events), [`Stale 0: ${LAST + BACKOFF}`, "Fetched 0"])
-      assert.deepInclude(watched.partition(), { phase: "held", reachedHead: false })
-      // nor by an answer without records
-      const empty = withTopic()
-      first = true
-      empty.before = cluster.before
-      const other = yield* watch(empty, options)
-      other.forget()
-      yield* pass(LAST + BACKOFF + MAX_WAIT)
-      assert.deepStrictEqual(shown(other.events), [`Stale 0: ${LAST + BACKOFF}`])
-      assert.deepInclude(other.partition(), { phase: "held", reachedHead: false })
-    })
-  )
-
-  it.scoped("is told by an answer that has nothing new, as by one with records", () =>
-    Effect.gen(function* () {
-      const cluster = withTopic()
-      const watched = yield* watch(cluster, options)
-      const events = yield* away(cluster, watched, LAST)
-      assert.deepStrictEqual(events, [`Stale 0: ${LAST + BACKOFF}`])
-      assert.strictEqual(watched.partition().phase, "held")
-    })
-  )
-
-  it.scoped("is measured from when it was asked, if the answer took longer than a broker may hold it back", () =>
+describe("the head", () => {
+  it.scoped("was reached when it was asked, if the answer took longer than a broker may hold it back", () =>
     Effect.gen(function* () {
       for (const [late, fromAsking] of [
         [MAX_WAIT + 1_000, false],
         [MAX_WAIT + 1_001, true]
       ] as const) {
         const cluster = withTopic()
-        const watched = yield* watch(cluster, options)
+        const watched = yield* watch(cluster)
         let first = true
         cluster.before = (request, _, detail) => {
           if (request !== "Fetch") return undefined
@@ -981,9 +844,7 @@ describe("a partition that was away for longer than tombstones last", () => {
       }
     })
   )
-})
 
-describe("the head", () => {
   it.scoped("is where all is read that may be: up to the last stable offset, or to the high watermark", () =>
     Effect.gen(function* () {
       for (const [isolation, head] of [

@@ -136,12 +136,16 @@ describe("partitions", () => {
       const cluster = withTopic(2)
       cluster.before = (request) => (request === "ListOffsets" ? Effect.never : undefined)
       const watched = yield* watch(cluster, { fetch: { maxPartitionBytes: 777 } })
-      assert.deepStrictEqual(watched.partition(1), {
+      const { topic: of, ...known } = watched.partition(1)
+      assert.deepInclude({ ...of, cursors: of.cursors.size }, { name: topic, isFollowed: true, cursors: 2 })
+      assert.deepStrictEqual(known, {
         partition: 1,
+        from: undefined,
+        since: 1,
         leader: 0,
         leaderEpoch: cluster.partition(topic, 1).leaderEpoch,
         phase: "opening",
-        generation: 0,
+        generation: 1,
         fetchOffset: 0,
         lastEpoch: -1,
         end: 0,
@@ -155,7 +159,6 @@ describe("partitions", () => {
         lastFetchAt: undefined,
         headAt: 0,
         reachedHead: false,
-        reopenedAsStale: false,
         restarts: 0,
         connected: false,
         throttledUntil: undefined

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import type { KafkaProtocol } from "../../src/index.ts"
 import type { SourceOptions } from "../../src/internal/source/context.ts"
 import { Failures } from "../../src/internal/source/failures.ts"
-import type { SourceEvent } from "../../src/internal/source/partition.ts"
+import type { SourceEvent } from "../../src/internal/source/cursor.ts"
 import { makeSource, type Source } from "../../src/internal/source/source.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import { advance, described, fetchOf, nothingNew, open, settle, topic, until, withTopic } from "../table/support.ts"
@@ -12,27 +12,25 @@ import { advance, described, fetchOf, nothingNew, open, settle, topic, until, wi
 const sourceOf = (cluster: FakeCluster, options: Partial<SourceOptions> = {}) =>
   Effect.flatMap(cluster.client, (client) =>
     makeSource({
-      topic,
       client,
       isolation: "read_committed",
       fetch: { maxWaitMillis: 500, minBytes: 1, maxBytes: 1_000, maxPartitionBytes: 1_000, maxBatchBytes: 1_000 },
       metadataMaxAgeMillis: 1_000,
       deniedRetryMillis: 1_000,
       missingGraceMillis: 3_000,
-      retention: { learned: () => Effect.succeed(true), lowestRetentionSince: () => 86_400_000 },
       onWaiting: () => Effect.void,
       failures: new Failures(),
       onConnection: () => Effect.void,
       onThrottled: () => Effect.void,
       ...options
-    })
+    }).pipe(Effect.tap((source) => source.follow(topic)))
   )
 
 /** Takes all that comes, from now on. */
 const events = (source: Source) =>
   Effect.gen(function* () {
     const seen: Array<SourceEvent> = []
-    yield* Effect.forkScoped(Effect.forever(Effect.map(source.events.take, (event) => seen.push(event))))
+    yield* Effect.forkScoped(Effect.forever(Effect.map(source.take, (event) => seen.push(event))))
     yield* settle
     return seen
   })
@@ -113,25 +111,25 @@ describe("a partition", () => {
       const cluster = withTopic(2)
       cluster.append(topic, [{ key: "a", value: "1" }], 1)
       const source = yield* sourceOf(cluster)
-      assert.deepStrictEqual(yield* Effect.zipRight(settle, source.events.take), { _tag: "PartitionCount", count: 2 })
+      assert.deepStrictEqual(yield* Effect.zipRight(settle, source.take), { _tag: "PartitionCount", topic, count: 2 })
       // one is in the only place that there is, and the other one waits
       yield* settle
-      const waits = source.partitions.get(1)!.generation
-      source.reopen(1)
+      const waits = source.cursors(topic).get(1)!.generation
+      source.reopen(topic, 1)
       const seen = yield* events(source)
       // and the long poll that was under way is over
       yield* advance(1_000)
       const opened = seen.flatMap((event) => (event._tag === "Opened" && event.partition === 1 ? [event] : []))
       assert.deepStrictEqual(
         opened.map(({ generation }) => generation > waits),
-        [false, true]
+        [true]
       )
       const fetched = seen.flatMap((event) => (event._tag === "Fetched" ? event.partitions : []))
       assert.deepStrictEqual(
         fetched.map(({ generation, partition }) => [partition, generation]),
-        [[1, opened[1].generation]]
+        [[1, opened[0].generation]]
       )
-      assert.deepStrictEqual(seen.map(short), ["Opened 0", "Opened 1", "Opened 1", "Fetched 1"])
+      assert.deepStrictEqual(seen.map(short), ["Opened 0", "Opened 1", "Fetched 1"])
     })
   )
 
@@ -164,7 +162,7 @@ describe("descriptions of the topic", () => {
   }
 
   const leaders = (source: Source) =>
-    [...source.partitions.values()].map(({ leader, leaderEpoch }) => [leader, leaderEpoch])
+    [...source.cursors(topic).values()].map(({ leader, leaderEpoch }) => [leader, leaderEpoch])
 
   it.scoped("of an older leader epoch do not win; of a newer one, and of one that has none, they do", () =>
     Effect.gen(function* () {
@@ -193,8 +191,7 @@ describe("descriptions of the topic", () => {
       const source = yield* sourceOf(cluster)
       yield* events(source)
       const known = leaders(source)
-      const { description } = source
-      const before = description()!
+      const before = source.description(topic)!
       answering(
         cluster,
         Effect.map(described(cluster, { leader: 1, leaderEpoch: 7 }), (answer) => ({
@@ -204,7 +201,7 @@ describe("descriptions of the topic", () => {
       )
       yield* advance(3_000)
       assert.deepStrictEqual(leaders(source), known)
-      assert.strictEqual(description(), before)
+      assert.strictEqual(source.description(topic), before)
       answering(cluster, described(cluster, { leader: 1, leaderEpoch: 7 }))
       yield* advance(3_000)
       assert.deepStrictEqual(leaders(source), [

@@ -5,7 +5,7 @@ import type * as Scope from "effect/Scope"
 import type { FetchRequest, ListOffsetsRequest } from "../../src/KafkaProtocol.ts"
 import type { SourceOptions } from "../../src/internal/source/context.ts"
 import { Failures } from "../../src/internal/source/failures.ts"
-import type { SourceEvent, SourcePartition } from "../../src/internal/source/partition.ts"
+import type { Cursor, SourceEvent } from "../../src/internal/source/cursor.ts"
 import { makeSource, type Source } from "../../src/internal/source/source.ts"
 import type { FakeCluster, Request } from "../support/FakeCluster.ts"
 import { ManualClock } from "../support/ManualClock.ts"
@@ -30,8 +30,19 @@ interface Asked {
   readonly at: number
 }
 
+/** A source, and what it reads of the topic of these tests. */
+export type WatchedSource = Pick<Source, "take" | "refresh"> & {
+  readonly partitions: ReadonlyMap<number, Readonly<Cursor>>
+  readonly description: () => ReturnType<Source["description"]>
+  readonly refetch: (partition: number, offset: number) => void
+  readonly reopen: (partition: number) => void
+  readonly lastFailure: () => Failures["last"]
+}
+
 export interface Watched {
-  readonly source: Source & { readonly lastFailure: () => Failures["last"] }
+  readonly source: WatchedSource
+  /** The source itself: of any topics. */
+  readonly all: Source
   /** All events as they came. */
   readonly events: Array<SourceEvent>
   readonly asked: Array<Asked>
@@ -39,7 +50,7 @@ export interface Watched {
   readonly connections: Array<readonly ["lost" | "back", string, string | undefined]>
   /** Why nothing is known of the topic, each time that this was told. */
   readonly waits: Array<string>
-  readonly partition: (number?: number) => Readonly<SourcePartition>
+  readonly partition: (number?: number) => Readonly<Cursor>
   /** The requests of one kind since the last call of `forget`. */
   readonly requests: (request: Request) => ReadonlyArray<Asked>
   readonly fetches: () => ReadonlyArray<FetchRequest>
@@ -57,15 +68,13 @@ const manualClock = Effect.map(Effect.clock, (clock) =>
 )
 
 export interface OptionsOfTest extends Partial<Omit<SourceOptions, "fetch" | "client">> {
-  /** How long the topic keeps tombstones, by all that was ever said of it. */
-  readonly tombstonesLastMillis?: () => number
   readonly fetch?: Partial<SourceOptions["fetch"]>
 }
 
-/** Makes a source, whose events are taken at once unless `takes` is false. */
+/** Makes a source that follows the topic of these tests; its events are taken at once unless `takes` is false. */
 export const watch = (
   cluster: FakeCluster,
-  { tombstonesLastMillis = () => 86_400_000, ...options }: OptionsOfTest = {},
+  options: OptionsOfTest = {},
   takes = true
 ) =>
   Effect.gen(function* () {
@@ -79,7 +88,6 @@ export const watch = (
     }
     const failures = options.failures ?? new Failures()
     const made = yield* makeSource({
-      topic,
       failures,
       onThrottled: ({ broker, millis }) => Effect.sync(() => waits.push(`${broker} throttles for ${millis}`)),
       client: yield* cluster.client,
@@ -87,7 +95,6 @@ export const watch = (
       metadataMaxAgeMillis: METADATA_AGE,
       deniedRetryMillis: DENIED_RETRY,
       missingGraceMillis: GRACE,
-      retention: { learned: () => Effect.succeed(true), lowestRetentionSince: tombstonesLastMillis },
       onWaiting: (error) => Effect.sync(() => waits.push(error.reason)),
       onConnection: ({ broker, error, state }) => Effect.sync(() => connections.push([state, broker, error?.reason])),
       ...options,
@@ -100,14 +107,24 @@ export const watch = (
         ...options.fetch
       }
     })
-    const source = { ...made, lastFailure: () => failures.last }
-    if (takes) {
-      yield* Effect.forkScoped(Effect.forever(Effect.tap(source.events.take, (event) => events.push(event))))
+    const source: WatchedSource = {
+      take: made.take,
+      refresh: made.refresh,
+      get partitions() {
+        return made.cursors(topic)
+      },
+      description: () => made.description(topic),
+      refetch: (partition, offset) => made.refetch(topic, partition, offset),
+      reopen: (partition) => made.reopen(topic, partition),
+      lastFailure: () => failures.last
     }
+    yield* made.follow(topic)
+    if (takes) yield* Effect.forkScoped(Effect.forever(Effect.tap(source.take, (event) => events.push(event))))
     yield* settle
     const requests: Watched["requests"] = (request) => asked.filter((one) => one.request === request)
     const watched: Watched = {
       source,
+      all: made,
       events,
       asked,
       connections,
@@ -153,8 +170,6 @@ export const shown = (events: ReadonlyArray<SourceEvent>): ReadonlyArray<string>
         return `PartitionCount ${event.count}`
       case "Truncated":
         return `Truncated ${event.partition}: ${event.error.reason} from ${event.error.from} to ${event.error.to}`
-      case "Stale":
-        return `Stale ${event.partition}: ${event.behindMillis}`
       case "Denied":
       case "Fatal":
         return `${event._tag} ${event.error._tag} ${event.error.reason}`

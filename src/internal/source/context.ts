@@ -1,16 +1,23 @@
 /** What the fibers of one source share, and how they tell errors apart. */
 import * as Effect from "effect/Effect"
-import type { KafkaClient, TopicDescription } from "../../KafkaClient.ts"
-import type { DescribeConfigsResponse, Isolation } from "../../KafkaProtocol.ts"
+import type { BrokerConnection, KafkaClient } from "../../KafkaClient.ts"
+import type { Broker, Isolation } from "../../KafkaProtocol.ts"
 import { LogTruncatedError, type ClientError, type TopicError } from "../../KafkaError.ts"
 import { ledBy, nodeKey, type ByLeader } from "../leaders.ts"
 import type { Signal } from "../signal.ts"
 import type { Failures } from "./failures.ts"
 import type { HandOff } from "./handOff.ts"
-import type { Denial, FatalError, SourceEvent, SourcePartition } from "./partition.ts"
+import {
+  makeCursor,
+  type Cursor,
+  type Denial,
+  type FatalError,
+  type Fetched,
+  type SourceEvent,
+  type SourceTopic
+} from "./cursor.ts"
 
 export interface SourceOptions {
-  readonly topic: string
   readonly client: KafkaClient
   /** To be kept: whoever reads it sees what stands in the way. */
   readonly failures: Failures
@@ -28,13 +35,11 @@ export interface SourceOptions {
   readonly deniedRetryMillis: number
   /** How long a topic may be missing from the metadata before it counts as gone. */
   readonly missingGraceMillis: number
-  /** How long the topic keeps tombstones (`delete.retention.ms`). */
-  readonly retention: {
-    /** Takes over what a broker says of the topic's settings; false if that says nothing of it. */
-    readonly learned: (answer: DescribeConfigsResponse) => Effect.Effect<boolean>
-    /** The least that was said since this time, in milliseconds. */
-    readonly lowestRetentionSince: (time: number) => number
-  }
+  /**
+   * Whatever has to be known before an answer is handed on, asked of the broker that gave it: the others go on meanwhile.
+   * `undefined`: nothing. Default: nothing ever.
+   */
+  readonly prepare?: (fetched: Fetched, connection: BrokerConnection) => Effect.Effect<void> | undefined
   /** Nothing is known of the topic so far, and that is why. It is asked for again. */
   readonly onWaiting: (error: ClientError | TopicError) => Effect.Effect<void>
   /** The leader of some partitions was lost, or is back. For logs and metrics. */
@@ -50,33 +55,53 @@ export interface SourceOptions {
 /** What fibers of one source share. */
 export interface SourceContext {
   readonly options: SourceOptions
-  readonly partitions: Map<number, SourcePartition>
-  /** By leader, in their order: each leader's fibers look at its own ones only, as there may be many of both. */
-  led: ByLeader<SourcePartition>
-  /** The brokers whose addresses are known, by `nodeKey`. */
+  /** By name. */
+  readonly topics: Map<string, SourceTopic>
+  /** Cursors of all topics by leader, in their order: each leader's fibers look at its own ones only, as there may be many of both. */
+  led: ByLeader<Cursor>
+  /** The brokers whose addresses are known, by `nodeKey`, and by their number. */
   known: ReadonlySet<string>
+  brokers: ReadonlyMap<number, Broker>
   readonly events: HandOff<SourceEvent>
   readonly changed: Signal
-  /** The last good description. */
-  description: TopicDescription | undefined
   readonly failures: Failures
-  /** Makes the metadata fiber ask again. */
+  /** One that no cursor had before. */
+  readonly nextGeneration: () => number
+  /** Makes the metadata fibers ask again. */
   readonly refresh: () => void
   /** An error that is somebody's to mend; `where` until something is granted there. */
   readonly denied: (where: string, error: Denial) => Effect.Effect<void>
-  readonly fatal: (error: FatalError) => Effect.Effect<never>
+  /** `topic` where it is about one. */
+  readonly fatal: (topic: string | undefined, error: FatalError) => Effect.Effect<never>
   /** Leaders whose connection has to be opened anew before the next fetch. */
   readonly reconnect: Set<number>
   /** Something was read there: what failed before does not stand any more. */
   readonly granted: (where: string) => Effect.Effect<void>
 }
 
-/** Does it lead nothing of the topic, and is not even one of the cluster's brokers any more? */
+/** All cursors, topic by topic. */
+export const allCursors = ({ topics }: SourceContext): ReadonlyArray<Cursor> =>
+  [...topics.values()].flatMap(({ cursors }) => [...cursors.values()])
+
+/** Begins to read a partition, from its beginning if no offset is given, as soon as its leader is known. */
+export const addCursor = (context: SourceContext, topic: SourceTopic, partition: number, from?: number): Cursor => {
+  const cursor = makeCursor({
+    topic,
+    partition,
+    from,
+    generation: context.nextGeneration(),
+    maxBytes: context.options.fetch.maxPartitionBytes
+  })
+  topic.cursors.set(partition, cursor)
+  return cursor
+}
+
+/** Does it lead nothing that is read, and is not even one of the cluster's brokers any more? */
 export const hasLeft = (context: SourceContext, leader: number): boolean =>
   ledBy(context.led, leader).length === 0 && !context.known.has(nodeKey(leader))
 
 /** No wait is longer than this: if one seems to be, the clock was set back meanwhile. */
-export const isDue = (context: SourceContext, p: SourcePartition, now: number): boolean =>
+export const isDue = (context: SourceContext, p: Cursor, now: number): boolean =>
   p.retryAt <= now ||
   p.retryAt - now > Math.max(context.options.deniedRetryMillis, context.options.client.backoff.maxMillis)
 
@@ -93,18 +118,20 @@ export const isDenial = (error: ClientError | TopicError): boolean =>
 /** Holds a partition whose log is no continuation of what was read. */
 export const truncated = (
   context: SourceContext,
-  p: SourcePartition,
+  p: Cursor,
   reason: "Head" | "Tail",
   from: number,
   to: number
 ): Effect.Effect<void> =>
   Effect.suspend(() => {
     p.phase = "held"
-    p.generation++
+    p.generation = context.nextGeneration()
+    const topic = p.topic.name
     return context.events.offer({
       _tag: "Truncated",
+      topic,
       partition: p.partition,
       generation: p.generation,
-      error: new LogTruncatedError({ reason, topic: context.options.topic, partition: p.partition, from, to })
+      error: new LogTruncatedError({ reason, topic, partition: p.partition, from, to })
     })
   })

@@ -47,10 +47,10 @@ export class Failures {
 
 /** Making sure of the topic, before anything of it is read. */
 export const OF_START = "start"
-export const OF_METADATA = "metadata"
-export const ofPartition = (partition: number): string => `partition ${partition}`
+export const ofMetadata = (topic: string): string => `metadata of ${topic}`
+export const ofPartition = (topic: string, partition: number): string => `${topic}/${partition}`
 export const ofLeader = (leader: number): string => `broker ${leader}`
 /** That a partition has no leader. */
-export const ofLeadership = (partition: number): string => `leader of partition ${partition}`
+export const ofLeadership = (topic: string, partition: number): string => `leader of ${topic}/${partition}`
 /** That a broker told this client to wait. */
 export const ofThrottle = (leader: number): string => `throttling by broker ${leader}`

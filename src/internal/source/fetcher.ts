@@ -8,9 +8,9 @@ import { retryDelay } from "../client/backoff.ts"
 import { ledBy } from "../leaders.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { untilEnded } from "../untilEnded.ts"
-import { scan, type Scan } from "../recordBatch/scan.ts"
-import type { FetchedRecords, SourceEvent, SourcePartition, Stale } from "./partition.ts"
+import { scan } from "../recordBatch/scan.ts"
 import { hasLeft, isDenial, isDue, isPassing, truncated, type SourceContext } from "./context.ts"
+import type { Cursor, Fetched, FetchedRecords } from "./cursor.ts"
 import { ofLeader, ofPartition, ofThrottle } from "./failures.ts"
 
 /** Refused this often in a row with an error that should pass, a partition does not heal by itself. */
@@ -20,36 +20,24 @@ const OFFSET_OUT_OF_RANGE = 1
 const THROTTLING_QUOTA_EXCEEDED = 89
 /** A broker that tells to wait for less than this slows a table down, and no more. */
 const LONG_THROTTLE_MILLIS = 1_000
-/** Tombstones last this long at least, whatever a topic says: they go with the second cleaning of a closed segment. */
-const MIN_TOMBSTONES_MILLIS = 1_000
-
-const recordsOf = (p: SourcePartition, found: FetchedPartition): FetchedRecords => ({
-  partition: p.partition,
-  generation: p.generation,
-  records: found.records,
-  aborted: found.abortedTransactions,
-  logStart: p.logStart
-})
+/** How long a cursor was not at the head of its log for its consumer to be told of an answer that has nothing new. */
+const LONG_AWAY_MILLIS = 1_000
 
 interface Asked {
-  readonly partition: SourcePartition
+  readonly cursor: Cursor
   readonly generation: number
   readonly fetchOffset: number
 }
 
-/** What was asked about one partition, and answered. */
-interface Part {
-  readonly one: Asked
-  readonly found: FetchedPartition | undefined
-  readonly scanned: Scan | undefined
-}
-
-interface Received {
-  readonly connection: BrokerConnection
-  readonly parts: ReadonlyArray<Part>
-  readonly askedAt: number
-  readonly now: number
-  readonly isThrottled: boolean
+/** Finds what was answered about a cursor. */
+const answersOf = ({ partitions }: FetchResponse): ((cursor: Cursor) => FetchedPartition | undefined) => {
+  const topics = new Map<string, Map<number, FetchedPartition>>()
+  for (const found of partitions) {
+    const others = topics.get(found.topic.name)
+    if (others === undefined) topics.set(found.topic.name, new Map([[found.partition, found]]))
+    else others.set(found.partition, found)
+  }
+  return ({ partition, topic }) => topics.get(topic.name)?.get(partition)
 }
 
 /** Ends, with `ended` in the same step, when the leader has left the cluster. */
@@ -61,14 +49,14 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
   let lost = false
   let isThrottled = false
 
-  const mine = (): ReadonlyArray<SourcePartition> => ledBy(context.led, leader)
+  const mine = (): ReadonlyArray<Cursor> => ledBy(context.led, leader)
 
   /** What there is to ask this leader for now, in the order that gives each partition its turn. */
   const ready = (now: number): ReadonlyArray<Asked> => {
     const asked: Array<Asked> = []
-    for (const partition of mine()) {
-      if (partition.phase !== "fetching" || !isDue(context, partition, now)) continue
-      asked.push({ partition, generation: partition.generation, fetchOffset: partition.fetchOffset })
+    for (const cursor of mine()) {
+      if (cursor.phase !== "fetching" || !isDue(context, cursor, now)) continue
+      asked.push({ cursor, generation: cursor.generation, fetchOffset: cursor.fetchOffset })
     }
     const first = rotation++ % Math.max(1, asked.length)
     return first === 0 ? asked : [...asked.slice(first), ...asked.slice(0, first)]
@@ -90,7 +78,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
 
   /** What is not asked for now shall not wait for the end of a long poll once it can be. */
   const maxWaitMillis = (asked: ReadonlyArray<Asked>, now: number): number => {
-    const included = new Set(asked.map((one) => one.partition))
+    const included = new Set(asked.map((one) => one.cursor))
     let millis = fetch.maxWaitMillis
     for (const p of mine()) {
       if (included.has(p)) continue
@@ -105,8 +93,8 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
       maxWaitMillis: maxWaitMillis(asked, now),
       minBytes: fetch.minBytes,
       maxBytes: fetch.maxBytes,
-      partitions: asked.map(({ fetchOffset, partition: p }) => ({
-        topic: context.description!.topic,
+      partitions: asked.map(({ cursor: p, fetchOffset }) => ({
+        topic: p.topic.description!.topic,
         partition: p.partition,
         leaderEpoch: p.leaderEpoch,
         fetchOffset,
@@ -160,16 +148,15 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
         p.connected = false
       }
       const detail = `told to wait for ${millis} ms`
-      const { topic } = context.options
       context.failures.set(
         ofThrottle(leader),
-        brokerError({ code: THROTTLING_QUOTA_EXCEEDED, request: "Fetch", broker, topic, detail })
+        brokerError({ code: THROTTLING_QUOTA_EXCEEDED, request: "Fetch", broker, detail })
       )
       if (isFirst) yield* context.options.onThrottled({ broker, millis })
       yield* waitUntil(until)
     })
 
-  /** Waits until that time, as long as this leader leads anything of the topic. */
+  /** Waits until that time, as long as this leader leads anything that is read. */
   const waitUntil = (until: number): Effect.Effect<void> =>
     Effect.gen(function* () {
       for (;;) {
@@ -180,106 +167,71 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
       }
     })
 
-  /**
-   * What was missed by a partition that was away is told by the settings as they are after the answer. A broker that tells
-   * to wait reads nothing from the connection meanwhile, so they are asked for when that time is over.
-   */
+  /** What has to be prepared is asked for when the broker reads from the connection again. */
   const take = (
     connection: BrokerConnection,
     asked: ReadonlyArray<Asked>,
     askedAt: number,
-    now: number,
+    answeredAt: number,
     answer: FetchResponse
   ): Effect.Effect<void> => {
-    const answers = new Map(answer.partitions.map((p) => [p.partition, p]))
-    const parts = asked.map((one): Part => {
-      const found = answers.get(one.partition.partition)
-      const isEmpty = found === undefined || found.records.length === 0
-      return { one, found, scanned: isEmpty ? undefined : scan(found.records, one.fetchOffset) }
-    })
-    const received: Received = { connection, parts, askedAt, now, isThrottled: answer.throttleMillis > 0 }
-    const wait =
-      answer.throttleMillis > 0 || isThrottled ? throttle(connection.address, answer.throttleMillis) : undefined
-    if (parts.some((part) => wasAway(part, askedAt))) {
-      const asking =
-        wait === undefined ? askForRetention(connection) : Effect.zipRight(wait, askForRetention(connection))
-      return Effect.flatMap(asking, (isKnown) => takeParts(received, isKnown))
+    const { throttleMillis } = answer
+    const waiting = throttleMillis > 0 || isThrottled ? throttle(connection.address, throttleMillis) : undefined
+    const { fetched, others } = takeParts(connection, asked, askedAt, answeredAt, answer)
+    const preparing = fetched === undefined ? undefined : context.options.prepare?.(fetched, connection)
+    if (fetched !== undefined) others.push(context.events.offer(fetched))
+    const handing = others.length === 1 ? others[0] : Effect.all(others, { discard: true })
+    if (preparing !== undefined) {
+      return Effect.zipRight(waiting === undefined ? preparing : Effect.zipRight(waiting, preparing), handing)
     }
-    const taking = takeParts(received, true)
-    return wait === undefined ? taking : Effect.zipRight(taking, wait)
+    return waiting === undefined ? handing : Effect.zipRight(handing, waiting)
   }
 
-  /** Is everything fetched with this answer, after so long that tombstones may have gone meanwhile? */
-  const wasAway = ({ one: { fetchOffset, partition: p }, scanned }: Part, askedAt: number): boolean =>
-    p.phase === "fetching" &&
-    !p.reopenedAsStale &&
-    askedAt - p.headAt > MIN_TOMBSTONES_MILLIS &&
-    (p.reachedHead || (scanned?.nextOffset ?? fetchOffset) >= p.end)
-
-  /** Asks who has just answered. False if it does not say. A connection that fails shows by the next request. */
-  const askForRetention = (connection: BrokerConnection): Effect.Effect<boolean> =>
-    Effect.matchEffect(connection.request("DescribeConfigs", { topic: context.options.topic }), {
-      // who does not know this request never will
-      onFailure: (error) => Effect.succeed(error.reason === "UnsupportedVersion"),
-      onSuccess: (answer) => context.options.retention.learned(answer)
-    })
-
-  /** A plain function of what was asked and answered; what has to wait is the Effect. */
+  /** A plain function of what was asked and answered; what has to wait is an Effect. */
   const takeParts = (
-    { askedAt, connection, isThrottled, now, parts }: Received,
-    isRetentionKnown: boolean
-  ): Effect.Effect<void> => {
-    const fetched: Array<FetchedRecords> = []
-    const atHead: Array<SourcePartition> = []
-    const rest: Array<Effect.Effect<void>> = []
-    for (const { found, one, scanned } of parts) {
-      const p = one.partition
+    connection: BrokerConnection,
+    asked: ReadonlyArray<Asked>,
+    askedAt: number,
+    answeredAt: number,
+    answer: FetchResponse
+  ): { readonly fetched: Fetched | undefined; readonly others: Array<Effect.Effect<void>> } => {
+    const answerOf = answersOf(answer)
+    const partitions: Array<FetchedRecords> = []
+    const others: Array<Effect.Effect<void>> = []
+    for (const one of asked) {
+      const { cursor: p, fetchOffset, generation } = one
       // a jump in between, or a new leader that was faster: this answer is about another place
-      if (p.leader !== leader || p.generation !== one.generation || p.fetchOffset !== one.fetchOffset) continue
+      if (p.leader !== leader || p.generation !== generation || p.fetchOffset !== fetchOffset) continue
       if (p.phase !== "fetching") continue
+      const found = answerOf(p)
       if (found === undefined) {
         // no progress, not the end; a throttled answer says itself how long to wait
-        if (!isThrottled) rest.push(delay(p, now))
+        if (answer.throttleMillis === 0) others.push(delay(p, answeredAt))
         continue
       }
       if (found.errorCode !== 0) {
-        rest.push(refused(connection, p, found.errorCode, now))
+        others.push(refused(connection, p, found.errorCode, answeredAt))
         continue
       }
-      if (context.failures.size > 0) rest.push(context.granted(ofPartition(p.partition)))
+      if (context.failures.size > 0) others.push(context.granted(ofPartition(p.topic.name, p.partition)))
       p.attempts = 0
       p.connected = true
-      p.lastFetchAt = now
+      p.lastFetchAt = answeredAt
       if (found.diverging !== undefined) {
-        rest.push(truncated(context, p, "Tail", one.fetchOffset, found.diverging.endOffset))
+        others.push(truncated(context, p, "Tail", fetchOffset, found.diverging.endOffset))
         continue
       }
-      const tooSmall = advance(p, one, found, scanned, fetched)
-      if (tooSmall !== undefined) rest.push(tooSmall)
-      const isComplete = p.reachedHead || p.fetchOffset >= p.end
-      const stale = found.records.length > 0 && isComplete ? foundStale(p, askedAt, isRetentionKnown) : undefined
-      if (stale !== undefined) {
-        // Before the records, which are of an older generation now: applied without the tombstones that are gone, they
-        // would show what was never there at one time.
-        rest.push(offer(stale))
-        continue
-      }
-      if (p.fetchOffset < (isolation === "read_committed" ? p.lastStableOffset : p.highWatermark)) continue
-      // all of it is read, and it had more: lost, or a new leader does not know yet how much of it is committed
-      if (p.fetchOffset < p.end && p.phase === "fetching") doubt(p, "end")
-      else atHead.push(p)
+      const records = advance(p, found, askedAt, answeredAt)
+      if (Effect.isEffect(records)) others.push(records)
+      else if (records !== undefined) partitions.push(records)
     }
-    if (fetched.length > 0) rest.push(offer({ _tag: "Fetched", partitions: fetched }))
-    for (const p of atHead) {
-      const stale = reachedHead(p, askedAt, now, isRetentionKnown)
-      if (stale !== undefined) rest.push(offer(stale))
+    return {
+      fetched: partitions.length === 0 ? undefined : { _tag: "Fetched", askedAt, answeredAt, partitions },
+      others
     }
-    return rest.length === 1 ? rest[0] : Effect.all(rest, { discard: true })
   }
 
-  const offer = (event: SourceEvent): Effect.Effect<void> => context.events.offer(event)
-
-  const doubt = (p: SourcePartition, about: "range" | "end"): void => {
+  const doubt = (p: Cursor, about: "range" | "end"): void => {
     p.doubt = about
     p.phase = "opening"
     p.retryAt = 0
@@ -287,96 +239,84 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
   }
 
   /** Not to be asked at once again. */
-  const delay = (p: SourcePartition, now: number): Effect.Effect<void> =>
+  const delay = (p: Cursor, now: number): Effect.Effect<void> =>
     Effect.map(retryDelay(client, p.attempts++), (millis) => {
       p.retryAt = now + millis
     })
 
   /**
-   * Was it away from the head for longer than the log keeps tombstones? A broker that holds an answer back is not away:
-   * it answers as soon as there is something. But an answer that took longer than that may have been there for long
-   * (a process that was stopped).
-   */
-  const reachedHead = (
-    p: SourcePartition,
-    askedAt: number,
-    now: number,
-    isRetentionKnown: boolean
-  ): Stale | undefined => {
-    const stale = foundStale(p, askedAt, isRetentionKnown)
-    if (!isLate(p, askedAt, isRetentionKnown)) p.reopenedAsStale = false
-    p.headAt = now - askedAt <= fetch.maxWaitMillis + MIN_TOMBSTONES_MILLIS ? now : askedAt
-    p.reachedHead ||= stale === undefined
-    if (stale === undefined) p.restarts = 0
-    return stale
-  }
-
-  /** What is not known may be short. */
-  const isLate = (p: SourcePartition, askedAt: number, isRetentionKnown: boolean): boolean => {
-    const away = askedAt - p.headAt
-    if (away <= MIN_TOMBSTONES_MILLIS) return false
-    return !isRetentionKnown || away > context.options.retention.lowestRetentionSince(p.headAt)
-  }
-
-  /** Holds a partition that was away for too long. */
-  const foundStale = (p: SourcePartition, askedAt: number, isRetentionKnown: boolean): Stale | undefined => {
-    // a replay that takes longer than tombstones last cannot be helped by another one
-    if (!isLate(p, askedAt, isRetentionKnown) || p.reopenedAsStale || p.phase !== "fetching") return undefined
-    p.reopenedAsStale = true
-    p.phase = "held"
-    p.generation++
-    return {
-      _tag: "Stale",
-      partition: p.partition,
-      generation: p.generation,
-      behindMillis: askedAt - p.headAt,
-      retentionMillis: isRetentionKnown ? context.options.retention.lowestRetentionSince(p.headAt) : undefined
-    }
-  }
-
-  /**
-   * Moves the partition past what was fetched, so that the next request can go out before this answer is decoded. An
-   * Effect if nothing can be done with it.
+   * Moves the cursor past what was fetched, so that the next request can go out before this answer is decoded. What there
+   * is to tell of it, or an Effect if nothing can be done with it.
    */
   const advance = (
-    p: SourcePartition,
-    one: Asked,
+    p: Cursor,
     found: FetchedPartition,
-    scanned: Scan | undefined,
-    fetched: Array<FetchedRecords>
-  ): Effect.Effect<void> | undefined => {
+    askedAt: number,
+    answeredAt: number
+  ): FetchedRecords | Effect.Effect<void> | undefined => {
+    const { records } = found
+    const { generation, headAt } = p
     p.highWatermark = found.highWatermark
     p.lastStableOffset = found.lastStableOffset === -1 ? found.highWatermark : found.lastStableOffset
     const hasMovedStart = found.logStartOffset > p.logStart
     if (hasMovedStart) p.logStart = found.logStartOffset
-    if (scanned === undefined) {
-      if (hasMovedStart) fetched.push(recordsOf(p, found))
-      return undefined
+    const scanned = records.length === 0 ? undefined : scan(records, p.fetchOffset)
+    if (scanned !== undefined) {
+      if (scanned.malformed) {
+        // what is wrong with it is for the decoder to say; nothing behind it can be found
+        p.phase = "held"
+      } else if (scanned.completeBatches === 0) {
+        return tooSmall(p, scanned.partialTail)
+      } else {
+        p.fetchOffset = scanned.nextOffset
+        p.lastEpoch = scanned.lastEpoch
+        p.maxBytes = fetch.maxPartitionBytes
+      }
     }
-    if (scanned.malformed) {
-      // what is wrong with it is for the decoder to say; nothing behind it can be found
-      p.phase = "held"
-    } else if (scanned.completeBatches === 0) {
-      return tooSmall(p, one.fetchOffset, scanned.partialTail)
-    } else {
-      p.fetchOffset = scanned.nextOffset
-      p.lastEpoch = scanned.lastEpoch
-      p.maxBytes = fetch.maxPartitionBytes
+    const isAtHead = noteHead(p, askedAt, answeredAt)
+    const wasAway = isAtHead && askedAt - headAt > LONG_AWAY_MILLIS
+    if (scanned === undefined && !hasMovedStart && !wasAway) return undefined
+    return {
+      topic: p.topic.name,
+      partition: p.partition,
+      generation,
+      records,
+      aborted: found.abortedTransactions,
+      logStart: p.logStart,
+      isComplete: p.reachedHead || p.fetchOffset >= p.end,
+      isAtHead,
+      headAt
     }
-    fetched.push(recordsOf(p, found))
-    return undefined
+  }
+
+  /**
+   * Is all fetched that there was? A broker that holds an answer back tells of no absence: it answers as soon as there is
+   * something. But an answer that took longer than that may have been there for long (a process that was stopped).
+   */
+  const noteHead = (p: Cursor, askedAt: number, answeredAt: number): boolean => {
+    if (p.fetchOffset < (isolation === "read_committed" ? p.lastStableOffset : p.highWatermark)) return false
+    if (p.fetchOffset < p.end && p.phase === "fetching") {
+      // all of it is read, and it had more: lost, or a new leader does not know yet how much of it is committed
+      doubt(p, "end")
+      return false
+    }
+    p.headAt = answeredAt - askedAt <= fetch.maxWaitMillis + LONG_AWAY_MILLIS ? answeredAt : askedAt
+    p.reachedHead = true
+    p.restarts = 0
+    return true
   }
 
   /** Only the beginning of a batch came: asks for more, up to the cap. */
-  const tooSmall = (p: SourcePartition, offset: number, needed: number): Effect.Effect<void> | undefined => {
+  const tooSmall = (p: Cursor, needed: number): Effect.Effect<void> | undefined => {
     const wanted = Math.max(needed, p.maxBytes * 2)
     if (p.maxBytes >= fetch.maxBatchBytes || needed > fetch.maxBatchBytes) {
       return context.fatal(
+        p.topic.name,
         new CorruptBatchError({
           reason: "TooLarge",
-          topic: context.options.topic,
+          topic: p.topic.name,
           partition: p.partition,
-          baseOffset: offset,
+          baseOffset: p.fetchOffset,
           detail: `a batch of ${needed} bytes, the limit is ${fetch.maxBatchBytes}`
         })
       )
@@ -386,24 +326,21 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
   }
 
   /** An error code for one partition; all others go on. */
-  const refused = (connection: BrokerConnection, p: SourcePartition, code: number, now: number) =>
+  const refused = (connection: BrokerConnection, p: Cursor, code: number, now: number) =>
     Effect.gen(function* () {
-      const error = brokerError({
-        code,
-        request: "Fetch",
-        broker: connection.address,
-        topic: context.options.topic,
-        partition: p.partition
-      })
+      const { partition } = p
+      const topic = p.topic.name
+      const where = ofPartition(topic, partition)
+      const error = brokerError({ code, request: "Fetch", broker: connection.address, topic, partition })
       p.connected = false
       if (code === OFFSET_OUT_OF_RANGE) return doubt(p, "range")
-      context.failures.set(ofPartition(p.partition), error)
+      context.failures.set(where, error)
       if (isDenial(error)) {
         p.retryAt = now + context.options.deniedRetryMillis
-        return yield* context.denied(ofPartition(p.partition), error)
+        return yield* context.denied(where, error)
       }
-      if (code === CORRUPT_MESSAGE && p.attempts >= MAX_CORRUPT_ANSWERS) return yield* context.fatal(error)
-      if (!isPassing(error)) return yield* context.fatal(error)
+      if (code === CORRUPT_MESSAGE && p.attempts >= MAX_CORRUPT_ANSWERS) return yield* context.fatal(topic, error)
+      if (!isPassing(error)) return yield* context.fatal(topic, error)
       yield* delay(p, now)
       context.refresh()
     })
@@ -420,14 +357,14 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
         yield* context.denied(ofThis, error)
         return yield* Effect.sleep(context.options.deniedRetryMillis)
       }
-      if (error.reason === "UnsupportedVersion") return yield* context.fatal(error)
+      if (error.reason === "UnsupportedVersion") return yield* context.fatal(undefined, error)
       context.refresh()
       yield* Effect.flatMap(retryDelay(client, attempts++), Effect.sleep)
     })
 
   const once = Effect.suspend(() => {
     const seen = context.changed.version
-    const broker = context.description?.brokers.get(leader)
+    const broker = context.brokers.get(leader)
     if (mine().length === 0) {
       // no failure of it stands
       context.failures.delete(ofThrottle(leader))

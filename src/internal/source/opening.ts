@@ -6,8 +6,18 @@ import { retryDelay } from "../client/backoff.ts"
 import { ledBy } from "../leaders.ts"
 import { untilEnded } from "../untilEnded.ts"
 import { hasLeft, isDenial, isDue, isPassing, truncated, type SourceContext } from "./context.ts"
+import type { Cursor, SourceTopic } from "./cursor.ts"
 import { ofPartition } from "./failures.ts"
-import type { SourcePartition } from "./partition.ts"
+
+const byTopic = (cursors: ReadonlyArray<Cursor>): ReadonlyMap<SourceTopic, ReadonlyArray<Cursor>> => {
+  const found = new Map<SourceTopic, Array<Cursor>>()
+  for (const cursor of cursors) {
+    const others = found.get(cursor.topic)
+    if (others === undefined) found.set(cursor.topic, [cursor])
+    else others.push(cursor)
+  }
+  return found
+}
 
 /**
  * Of the partitions of one leader, all that are ready for it at once. One that is frozen holds up nobody else's. Ends, with
@@ -21,52 +31,60 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
     const now = yield* Clock.currentTimeMillis
     const opening = ledBy(context.led, leader).filter((p) => p.phase === "opening")
     const ready = opening.filter((p) => isDue(context, p, now))
-    const description = context.description
-    if (ready.length === 0 || description === undefined) {
+    if (ready.length === 0) {
       const next = Math.min(...opening.map((p) => p.retryAt))
       return yield* context.changed.after(seen, Number.isFinite(next) ? next - now : undefined)
     }
-    const asked = new Map(ready.map((p) => [p.partition, p.generation]))
-    const only = new Set(asked.keys())
-    const [starts, ends] = yield* Effect.all(
-      [
-        client.listOffsets(description, { isolation, timestamp: "earliest", partitions: only }),
-        client.listOffsets(description, { isolation, timestamp: "latest", partitions: only })
-      ],
-      { concurrency: 2 }
-    )
-    const endOf = new Map(ends.map((e) => [e.partition, e]))
-    for (const start of starts) {
-      const p = context.partitions.get(start.partition)!
-      const end = endOf.get(start.partition)
-      // asked anew, or decided otherwise, in between
-      if (p.phase !== "opening" || p.generation !== asked.get(p.partition)) continue
-      const error = start.error ?? end?.error
-      if (error !== undefined || end === undefined) {
-        yield* notOpened(p, error)
-        continue
-      }
-      // a log that ends before it begins has nothing to wait for
-      yield* opened(p, start.offset, Math.max(start.offset, end.offset))
-    }
+    yield* Effect.forEach(byTopic(ready), openAll, { discard: true })
   })
 
-  const notOpened = (p: SourcePartition, error: ClientError | undefined) =>
+  /** Asks about cursors of one topic at once. */
+  const openAll = ([topic, cursors]: readonly [SourceTopic, ReadonlyArray<Cursor>]) =>
     Effect.gen(function* () {
+      const asked = new Map(cursors.map((p) => [p.partition, { p, generation: p.generation }]))
+      const partitions = new Set(asked.keys())
+      // who has a leader was described
+      const description = topic.description!
+      const [starts, ends] = yield* Effect.all(
+        [
+          client.listOffsets(description, { isolation, timestamp: "earliest", partitions }),
+          client.listOffsets(description, { isolation, timestamp: "latest", partitions })
+        ],
+        { concurrency: 2 }
+      )
+      const endOf = new Map(ends.map((e) => [e.partition, e]))
+      for (const start of starts) {
+        const { generation, p } = asked.get(start.partition)!
+        const end = endOf.get(start.partition)
+        // asked anew, or decided otherwise, in between
+        if (p.phase !== "opening" || p.generation !== generation) continue
+        const error = start.error ?? end?.error
+        if (error !== undefined || end === undefined) {
+          yield* notOpened(p, error)
+          continue
+        }
+        // a log that ends before it begins has nothing to wait for
+        yield* opened(p, start.offset, Math.max(start.offset, end.offset))
+      }
+    })
+
+  const notOpened = (p: Cursor, error: ClientError | undefined) =>
+    Effect.gen(function* () {
+      const where = ofPartition(p.topic.name, p.partition)
       const now = yield* Clock.currentTimeMillis
-      if (error !== undefined) context.failures.set(ofPartition(p.partition), error)
+      if (error !== undefined) context.failures.set(where, error)
       if (error !== undefined && isDenial(error)) {
         p.retryAt = now + deniedRetryMillis
-        return yield* context.denied(ofPartition(p.partition), error)
+        return yield* context.denied(where, error)
       }
-      if (error !== undefined && !isPassing(error)) return yield* context.fatal(error)
+      if (error !== undefined && !isPassing(error)) return yield* context.fatal(p.topic.name, error)
       p.retryAt = now + (yield* retryDelay(client, p.attempts++))
       context.refresh()
     })
 
-  const opened = (p: SourcePartition, start: number, end: number) =>
+  const opened = (p: Cursor, start: number, end: number) =>
     Effect.gen(function* () {
-      yield* context.granted(ofPartition(p.partition))
+      yield* context.granted(ofPartition(p.topic.name, p.partition))
       if (p.doubt !== undefined) {
         const { doubt, fetchOffset } = p
         p.doubt = undefined
@@ -80,8 +98,11 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
         context.changed.notify()
         return
       }
+      const { from = start } = p
+      if (from < start) return yield* truncated(context, p, "Head", from, start)
+      if (from > end) return yield* truncated(context, p, "Tail", from, end)
       p.attempts = 0
-      p.fetchOffset = start
+      p.fetchOffset = from
       p.logStart = start
       p.end = end
       p.lastEpoch = -1
@@ -93,8 +114,17 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
       p.reachedHead = false
       p.lastFetchAt = now
       p.connected = true
-      const generation = ++p.generation
-      yield* context.events.offer({ _tag: "Opened", partition: p.partition, generation, start, end })
+      const generation = context.nextGeneration()
+      p.generation = generation
+      yield* context.events.offer({
+        _tag: "Opened",
+        topic: p.topic.name,
+        partition: p.partition,
+        generation,
+        start: from,
+        end,
+        at: now
+      })
       // while this waited for its turn, the reader may have decided to start all over
       if (p.generation !== generation) return
       p.phase = "fetching"

@@ -1,17 +1,18 @@
 /** What holds a table up, as far as it is known: for waits that time out, and for `freshness`. */
 import type { ClientError, HeldUp, HeldUpReason, PartitionLag, TopicError } from "../../KafkaError.ts"
 import { isDenial } from "../source/context.ts"
-import { OF_METADATA, OF_START, ofLeader, ofLeadership, ofPartition, ofThrottle } from "../source/failures.ts"
+import { OF_START, ofLeader, ofLeadership, ofMetadata, ofPartition, ofThrottle } from "../source/failures.ts"
 import type { Core } from "./reader.ts"
 
 type Failure = ClientError | TopicError
 
 /** The failure that stands between a partition and the table. */
-const failureOf = <K, V>({ failures, source }: Core<K, V>, partition: number): Failure | undefined => {
-  const leader = source?.partitions.get(partition)?.leader ?? -1
+const failureOf = <K, V>({ config, failures, source }: Core<K, V>, partition: number): Failure | undefined => {
+  const { topic } = config
+  const leader = source?.cursors(topic).get(partition)?.leader ?? -1
   return (
-    failures.get(ofLeadership(partition)) ??
-    failures.get(ofPartition(partition)) ??
+    failures.get(ofLeadership(topic, partition)) ??
+    failures.get(ofPartition(topic, partition)) ??
     failures.get(ofThrottle(leader)) ??
     failures.get(ofLeader(leader))
   )
@@ -43,7 +44,7 @@ const hindranceOf = <K, V>(core: Core<K, V>, partition: number): Hindrance | und
   if (p.rebuild !== undefined) return { reason: "Rebuild" }
   if (core.waitsFor !== undefined) return { reason: core.waitsFor }
   if (p.corruptAt !== undefined && p.corruptAt === p.position) return { reason: "Corrupt" }
-  const source = core.source?.partitions.get(partition)
+  const source = core.source?.cursors(core.config.topic).get(partition)
   if (source === undefined || p.visible === undefined) return undefined
   const { highWatermark, lastStableOffset } = source
   const isHeldBack = core.config.isolation === "read_committed" && lastStableOffset < highWatermark
@@ -56,10 +57,10 @@ const reasonOfWait = <K, V>(
   operation: string,
   { partition, position, target }: PartitionLag
 ): Hindrance => {
-  const source = core.source?.partitions.get(partition)
-  const failure = core.failures.get(OF_METADATA) ?? core.failures.get(OF_START)
+  const source = core.source?.cursors(core.config.topic).get(partition)
+  const failure = core.failures.get(ofMetadata(core.config.topic)) ?? core.failures.get(OF_START)
   if (source?.connected !== true && failure !== undefined) return { reason: reasonOf(failure), failure }
-  if (source === undefined) return { reason: core.source?.description() === undefined ? "Unknown" : "NoPartition" }
+  if (source === undefined) return { reason: core.source?.description(core.config.topic) === undefined ? "Unknown" : "NoPartition" }
   if (position === undefined || target === undefined || !source.connected) return { reason: "Unknown" }
   const end = core.config.isolation === "read_committed" ? source.lastStableOffset : source.highWatermark
   if (position < end) return { reason: "Records" }

@@ -33,7 +33,7 @@ import { annotateLogs, tellOfWaiting } from "../log.ts"
 import { makeTableMetrics } from "../metrics.ts"
 import { BatchCorruption } from "../recordBatch/corruption.ts"
 import { prepareCodecs } from "../recordBatch/compression.ts"
-import type { Fetched, FetchedRecords, SourceEvent } from "../source/partition.ts"
+import type { Fetched, FetchedRecords, SourceEvent } from "../source/cursor.ts"
 import { Failures } from "../source/failures.ts"
 import { makeSource, type Source } from "../source/source.ts"
 import { runInSlices, SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
@@ -42,12 +42,14 @@ import { makeCounters, type Counters } from "./counters.ts"
 import { LINE_RATE_MILLIS, LineRate } from "./lineRate.ts"
 import { Publication } from "./publication.ts"
 import { PublishedRef } from "./publishedRef.ts"
-import { Rebuild } from "./rebuild.ts"
+import { makePartitionState, positionOf, type PartitionState } from "./reading/partition.ts"
+import { Rebuild } from "./reading/rebuild.ts"
+import { askForRetention, foundStale, type Stale } from "./reading/tombstoneAge.ts"
+import { TopicSettings } from "./reading/topicSettings.ts"
 import type { TableConfig } from "./settings.ts"
 import { recordStoreOf } from "./recordStore.ts"
 import { TableState } from "./state.ts"
 import { Reports } from "./subscriptions.ts"
-import { TopicSettings } from "./topicSettings.ts"
 import { Waiters } from "./waiters.ts"
 
 /** How long a topic may be missing from the metadata: brokers that have just started may not know all topics yet. */
@@ -60,23 +62,6 @@ const LOOKS_WHILE_OPENING = 16
 
 /** zstd, where this Node has none. Without it, or if its loading hangs, batches of that codec are refused as such. */
 const loadCodecs = Effect.ignore(Effect.timeout(Effect.tryPromise(prepareCodecs), 10_000))
-
-interface PartitionState<K, V> {
-  readonly partition: number
-  generation: number
-  /** Offset of the next record to apply to the live content; `undefined` until the partition was opened. */
-  position: number | undefined
-  /** The same for what readers see: it follows `position` with each publication. */
-  visible: number | undefined
-  /** What the position must reach before the table has caught up; `undefined` until the partition was opened. */
-  gate: number | undefined
-  start: number
-  /** Nothing that is below is in the content that its records go to: the log began there, as far as it was told. */
-  logStart: number
-  /** Position of a corrupt batch that was asked for a second time. */
-  corruptAt: number | undefined
-  rebuild: Rebuild<K, V> | undefined
-}
 
 /** The records of one partition, being applied. */
 interface Applying<K, V> {
@@ -261,7 +246,6 @@ const startSource = <K, V>(core: Core<K, V>) => {
   // a broker may take a connection and close it as often as it likes
   const lines = new LineRate()
   return makeSource({
-    topic: config.topic,
     client,
     failures: core.failures,
     isolation: config.isolation,
@@ -269,10 +253,8 @@ const startSource = <K, V>(core: Core<K, V>) => {
     metadataMaxAgeMillis: config.metadataMaxAgeMillis,
     deniedRetryMillis: config.deniedRetryMillis,
     missingGraceMillis: MISSING_GRACE_MILLIS,
-    retention: {
-      learned: (answer) => core.settings.learned(answer),
-      lowestRetentionSince: (time) => core.settings.lowestRetentionSince(time)
-    },
+    prepare: (fetched, connection) =>
+      askForRetention(fetched, connection, { topic: config.topic, settings: core.settings }, core.partitions),
     onWaiting: (error) => tellOfStart(core, error),
     onThrottled: ({ broker, millis }) =>
       Effect.logWarning(
@@ -336,18 +318,18 @@ class Reader<K, V> {
       decode: { checkCrcs: config.checkCrcs, maxBatchBytes: config.fetch.maxBatchBytes }
     }
     // rows of two lives of a topic are never mixed: all partitions are replaced at once
-    this.whole = restarted ? new Rebuild(() => newState(config), [], core.live, false) : undefined
+    this.whole = restarted ? new Rebuild(() => newState(config), core.live, false) : undefined
     core.partitions = new Map()
     core.source = source
     core.waitsFor = undefined
   }
 
   get run(): Effect.Effect<never, TableFailure, Scope.Scope> {
-    const next = Effect.flatMap(this.source.events.take, (event) => this.handle(event))
+    const next = Effect.flatMap(this.source.take, (event) => this.handle(event))
     // `Effect.forever` yields after each
     const reading = Effect.zipRight(
-      Effect.whileLoop({ while: constTrue, body: () => next, step: constVoid }),
-      Effect.never
+      this.source.follow(this.core.config.topic),
+      Effect.zipRight(Effect.whileLoop({ while: constTrue, body: () => next, step: constVoid }), Effect.never)
     )
     // A race goes on without a fiber that is interrupted from outside: so it is about the fiber's exit.
     return Effect.flatMap(Effect.forkScoped(reading), (fiber) =>
@@ -366,17 +348,7 @@ class Reader<K, V> {
       case "Truncated":
         this.forget(event)
         this.core.truncations.push([event.error])
-        return this.onRebuild(event.partition, event.generation, event.error.message)
-      case "Stale":
-        return this.onRebuild(
-          event.partition,
-          event.generation,
-          `Behind for ${Math.round(event.behindMillis / 1000)} s, ${
-            event.retentionMillis === undefined
-              ? "and nobody says how long the topic keeps tombstones"
-              : `longer than the topic keeps tombstones: ${event.retentionMillis} ms`
-          } (delete.retention.ms). Deletions may have left no trace, so partition ${event.partition} is replayed.`
-        )
+        return this.onRebuild(event.partition, event.error.message)
       case "Denied":
         return this.core.acquired
           ? Effect.andThen(
@@ -416,18 +388,8 @@ class Reader<K, V> {
     const { partitions, state } = this.core
     for (let partition = 0; partition < count; partition++) {
       if (partitions.has(partition)) continue
-      const fresh: PartitionState<K, V> = {
-        partition,
-        generation: -1,
-        position: undefined,
-        visible: undefined,
-        gate: undefined,
-        start: 0,
-        logStart: 0,
-        corruptAt: undefined,
-        rebuild: this.whole
-      }
-      this.whole?.add(partition)
+      const fresh = makePartitionState<K, V>(partition)
+      this.whole?.add(fresh)
       partitions.set(partition, fresh)
       this.core.gone?.partitions.delete(partition)
     }
@@ -437,13 +399,13 @@ class Reader<K, V> {
 
   private onOpened(event: Extract<SourceEvent, { _tag: "Opened" }>): Effect.Effect<void> {
     const p = this.core.partitions.get(event.partition)!
-    p.generation = event.generation
     p.corruptAt = undefined
     p.logStart = event.start
+    p.openedAt = event.at
     this.opened.add(event.partition)
     this.unsettled++
     if (p.rebuild !== undefined) {
-      p.rebuild.opened(event.partition, event.start, event.end)
+      p.rebuild.opened(p, event.start, event.end)
       return p.rebuild.isComplete || this.isSettlingDue ? this.settle(false) : Effect.void
     }
     this.core.live.add(event.partition)
@@ -466,19 +428,14 @@ class Reader<K, V> {
   }
 
   /** Replays a partition beside the live content. */
-  private onRebuild(partition: number, generation: number, why: string): Effect.Effect<void> {
-    const p = this.core.partitions.get(partition)!
-    p.generation = generation
-    this.core.counters.rebuilds++
-    const running = p.rebuild
-    if (running === undefined) {
-      p.rebuild = new Rebuild(() => newState(this.core.config), [partition], [partition], true)
-      this.source.reopen(partition)
-    } else {
-      // what was replayed of the others is mixed with it
-      running.restart()
-      for (const other of running.partitions) this.source.reopen(other)
-    }
+  private onRebuild(partition: number, why: string): Effect.Effect<void> {
+    const { config, counters, partitions } = this.core
+    const p = partitions.get(partition)!
+    counters.rebuilds++
+    if (p.rebuild === undefined) new Rebuild(() => newState(config), [], true).add(p)
+    // what was replayed of the others is mixed with it
+    else p.rebuild.restart()
+    for (const other of p.rebuild!.partitions) this.source.reopen(config.topic, other.partition)
     return this.warnAtRate(`rebuild of ${partition}`, why, partition)
   }
 
@@ -487,6 +444,21 @@ class Reader<K, V> {
   // -------------------------------------------------------------------------------------------------------------------
 
   private onFetched(event: Fetched): Effect.Effect<void, TableFailure> {
+    const { partitions, settings } = this.core
+    for (const records of event.partitions) {
+      const p = partitions.get(records.partition)!
+      const stale = foundStale(p, records, event, settings)
+      if (stale === undefined) continue
+      const others = event.partitions.filter((other) => other !== records)
+      return Effect.zipRight(
+        this.onRebuild(records.partition, whyStale(records.partition, stale)),
+        Effect.suspend(() => this.onFetched({ ...event, partitions: others }))
+      )
+    }
+    return this.applyFetched(event)
+  }
+
+  private applyFetched(event: Fetched): Effect.Effect<void, TableFailure> {
     const { core } = this
     core.state.replayed = !core.latched
     core.state.log = core.publication.begin()
@@ -567,9 +539,9 @@ class Reader<K, V> {
     for (let records = answer.todo.pop(); records !== undefined; records = answer.todo.pop()) {
       const p = core.partitions.get(records.partition)!
       const { rebuild } = p
-      const position = rebuild === undefined ? p.position : rebuild.position(p.partition)
-      // from before a jump, or not open
-      if (records.generation !== p.generation || position === undefined) continue
+      const position = positionOf(p)
+      // it is replayed anew since this answer came
+      if (position === undefined) continue
       if (records.logStart > p.logStart) {
         p.logStart = records.logStart
         answer.shortened.push(p)
@@ -605,7 +577,7 @@ class Reader<K, V> {
         p.position = application.position
         if (counters.applied + counters.tombstones > before) answer.changed = true
       } else {
-        p.rebuild.moved(p.partition, application.position)
+        p.replay!.position = application.position
       }
       if (p.corruptAt !== undefined && application.position > p.corruptAt) p.corruptAt = undefined
       answer.poisonRoom -= application.poison.length
@@ -659,7 +631,7 @@ class Reader<K, V> {
 
   /** Asks for it once more, on a fresh connection: it may have been the network. */
   private onCorruption(p: PartitionState<K, V>, corruption: BatchCorruption): Effect.Effect<void, TableFailure> {
-    const position = p.rebuild === undefined ? p.position! : p.rebuild.position(p.partition)!
+    const position = positionOf(p)!
     if (p.corruptAt === position) {
       return Effect.fail(
         new CorruptBatchError({
@@ -672,7 +644,7 @@ class Reader<K, V> {
       )
     }
     p.corruptAt = position
-    p.generation = this.source.refetch(p.partition, position)
+    this.source.refetch(this.core.config.topic, p.partition, position)
     const words = `corrupt batch, asking for it once more: ${corruption.message}`
     return this.warnAtRate(`corruption in ${p.partition}`, words, p.partition)
   }
@@ -788,11 +760,11 @@ class Reader<K, V> {
         core.state.log = core.publication.begin()
         yield* runInSlices(core.state.replace(rebuild.replaced, rebuild.state, rebuild.sameLog))
         for (const partition of rebuild.replaced) core.live.delete(partition)
-        for (const p of core.partitions.values()) {
-          if (p.rebuild !== rebuild) continue
+        for (const p of rebuild.partitions) {
           core.live.add(p.partition)
           p.rebuild = undefined
-          p.position = rebuild.position(p.partition)!
+          p.position = p.replay!.position
+          p.replay = undefined
           // it reached the target that was taken for the rebuild; the one from before may be beyond the log's end now
           p.gate = p.position
           p.start = p.position
@@ -814,7 +786,7 @@ class Reader<K, V> {
   private noteGone(partitions: ReadonlyArray<number>): void {
     const { core } = this
     const expected = core.topicId
-    const actual = this.source.description()?.topic.id
+    const actual = this.source.description(core.config.topic)?.topic.id
     core.topicId = actual
     if (partitions.length === 0) return
     const error = new TopicError({
@@ -841,7 +813,7 @@ class Reader<K, V> {
         )
       if (caughtUp) {
         core.latched = true
-        core.topicId = this.source.description()?.topic.id
+        core.topicId = this.source.description(core.config.topic)?.topic.id
         // who waits for it gets it now, whatever happens next
         core.acquired = true
         core.degradedBy = undefined
@@ -873,8 +845,9 @@ class Reader<K, V> {
 
   private lag(): number {
     let lag = 0
+    const cursors = this.source.cursors(this.core.config.topic)
     for (const p of this.core.partitions.values()) {
-      const hw = this.source.partitions.get(p.partition)?.highWatermark ?? -1
+      const hw = cursors.get(p.partition)?.highWatermark ?? -1
       if (p.position !== undefined && hw > p.position) lag += hw - p.position
     }
     return lag
@@ -914,6 +887,13 @@ const decodedBy = <K, V>(application: Application<K, V>): Effect.Effect<Either.E
       onFailure: (cause) => Either.left(parseErrorOfCause(cause))
     })
   )
+
+const whyStale = (partition: number, { behindMillis, retentionMillis }: Stale): string =>
+  `Behind for ${Math.round(behindMillis / 1000)} s, ${
+    retentionMillis === undefined
+      ? "and nobody says how long the topic keeps tombstones"
+      : `longer than the topic keeps tombstones: ${retentionMillis} ms`
+  } (delete.retention.ms). Deletions may have left no trace, so partition ${partition} is replayed.`
 
 /** Records whose key or value did not decode. */
 const undecodable = ({ keyErrors, valueErrors }: Counters): number => keyErrors + valueErrors

@@ -36,7 +36,7 @@ import { tellOfOutages } from "./outages.ts"
 import { readOptions } from "./settings.ts"
 import { keyId } from "./snapshot.ts"
 import { supervise, typed } from "./supervision.ts"
-import { followTopicSettings } from "./topicSettings.ts"
+import { followTopicSettings } from "./reading/topicSettings.ts"
 import type { Target } from "./waiters.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaTable")
@@ -206,7 +206,7 @@ const highWatermarks = <K, V>(core: Core<K, V>, known: Known): Effect.Effect<Rea
       const describing = yield* Effect.fork(client.describeTopic(config.topic))
       const listed = description === undefined ? undefined : yield* client.listOffsets(description, at)
       const fresh = yield* Effect.flatten(describing.await)
-      const reading = core.source?.description()?.topic.id
+      const reading = core.source?.description(core.config.topic)?.topic.id
       if (reading !== undefined && fresh.topic.id !== undefined && reading !== fresh.topic.id) {
         // offsets of another life say nothing about this one's positions: until the reader knows, too
         core.source?.refresh()
@@ -238,7 +238,7 @@ const highWatermarks = <K, V>(core: Core<K, V>, known: Known): Effect.Effect<Rea
           )
         : Effect.fail(error)
     )
-  return Effect.suspend(() => attempt(0, core.source?.description()))
+  return Effect.suspend(() => attempt(0, core.source?.description(core.config.topic)))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -372,7 +372,7 @@ const untilCaughtUp = <K, V>(core: Core<K, V>): Effect.Effect<void> =>
 
 const partitionsOf = <K, V>(core: Core<K, V>): ReadonlyArray<PartitionStats> =>
   [...core.partitions.values()].map((p) => {
-    const source = core.source?.partitions.get(p.partition)
+    const source = core.source?.cursors(core.config.topic).get(p.partition)
     const highWatermark = source?.highWatermark ?? -1
     return Object.freeze({
       partition: p.partition,
@@ -387,7 +387,7 @@ const partitionsOf = <K, V>(core: Core<K, V>): ReadonlyArray<PartitionStats> =>
 const freshnessOf = <K, V>(core: Core<K, V>, now: number): Freshness => {
   const partitions = partitionsOf(core)
   const lags = partitions.map((p) => p.lag)
-  const fetches = partitions.map((p) => core.source?.partitions.get(p.partition)?.lastFetchAt)
+  const fetches = partitions.map((p) => core.source?.cursors(core.config.topic).get(p.partition)?.lastFetchAt)
   const known = partitions.length > 0
   const sum = (list: ReadonlyArray<number | undefined>) =>
     list.reduce<number | undefined>((a, b) => (a === undefined || b === undefined ? undefined : a + b), 0)
@@ -402,7 +402,7 @@ const freshnessOf = <K, V>(core: Core<K, V>, now: number): Freshness => {
     staleMillis: lastFetchAt === undefined ? undefined : now - lastFetchAt,
     lastFailure: core.failures.last,
     throttledUntil: latest(
-      partitions.map((p) => core.source?.partitions.get(p.partition)?.throttledUntil),
+      partitions.map((p) => core.source?.cursors(core.config.topic).get(p.partition)?.throttledUntil),
       now
     ),
     heldUpBy: hasEnded ? [] : hindrances(core)

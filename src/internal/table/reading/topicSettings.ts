@@ -1,18 +1,18 @@
 /**
  * What a table relies on of its topic's settings: how long tombstones last, and whether the topic is compacted. Both may
  * be changed at any time, so they are asked for again and again (`followTopicSettings`), and before an outage counts as
- * short (`source/fetcher.ts`).
+ * short (`tombstoneAge.ts`).
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import type { KafkaClient } from "../../KafkaClient.ts"
-import type { DescribeConfigsResponse } from "../../KafkaProtocol.ts"
-import type { BrokerError, ConnectionError } from "../../KafkaError.ts"
-import { foreignText } from "../foreignText.ts"
-import { annotateLogs } from "../log.ts"
-import { describeCode } from "../protocol/errorCodes.ts"
-import { isCompacting, POLICY } from "../topic.ts"
+import type { KafkaClient } from "../../../KafkaClient.ts"
+import type { DescribeConfigsResponse } from "../../../KafkaProtocol.ts"
+import type { BrokerError, ConnectionError } from "../../../KafkaError.ts"
+import { foreignText } from "../../foreignText.ts"
+import { annotateLogs } from "../../log.ts"
+import { describeCode } from "../../protocol/errorCodes.ts"
+import { isCompacting, POLICY } from "../../topic.ts"
 
 /** Kafka's default of `delete.retention.ms`, where the topic's own may not be read. */
 export const DEFAULT_TOMBSTONE_RETENTION_MILLIS = 24 * 60 * 60 * 1000
@@ -31,6 +31,8 @@ export class TopicSettings {
   private readonly readings: Array<Reading> = []
   private isCompacted: boolean | undefined
   private isUnreadable = false
+  /** When a broker last said something of them, be it that they may not be read. */
+  askedAt = Number.NEGATIVE_INFINITY
 
   constructor(topic: string) {
     this.topic = topic
@@ -45,10 +47,10 @@ export class TopicSettings {
   }
 
   /**
-   * Takes over what a broker says. False if it says nothing now, and may do so the next time; who may not read the
-   * settings goes by Kafka's defaults, and is told so.
+   * Takes over what a broker says. One that says nothing now may do so the next time; who may not read the settings goes by
+   * Kafka's defaults, and is told so.
    */
-  learned(answer: DescribeConfigsResponse): Effect.Effect<boolean> {
+  learned(answer: DescribeConfigsResponse): Effect.Effect<void> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const valueOf = (name: string) => answer.configs.find((config) => config.name === name)?.value
       const millis = Number(valueOf("delete.retention.ms") ?? Number.NaN)
@@ -56,10 +58,18 @@ export class TopicSettings {
       this.isUnreadable &&= !isKnown
       if (isKnown) this.add({ at: now, millis })
       else if (answer.errorCode !== 0 && describeCode(answer.errorCode).reason !== "Unauthorized") {
-        return Effect.succeed(false)
+        return Effect.void
       }
+      this.askedAt = now
       const tell = isKnown ? Effect.void : this.tellUnreadable
-      return Effect.as(Effect.zipRight(tell, this.tellOfPolicy(valueOf(POLICY))), true)
+      return Effect.zipRight(tell, this.tellOfPolicy(valueOf(POLICY)))
+    })
+  }
+
+  /** A broker was asked that cannot be: there is nothing but Kafka's defaults to go by. */
+  get untold(): Effect.Effect<void> {
+    return Effect.map(Clock.currentTimeMillis, (now) => {
+      this.askedAt = now
     })
   }
 

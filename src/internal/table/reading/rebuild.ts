@@ -1,0 +1,62 @@
+import type { TableState } from "../state.ts"
+import type { PartitionState } from "./partition.ts"
+
+/**
+ * Partitions that are replayed from their beginning beside the live content, to replace theirs at once when all of them
+ * have reached their targets.
+ */
+export class Rebuild<K, V> {
+  state: TableState<K, V>
+  /** Those that are replayed. */
+  readonly partitions = new Set<PartitionState<K, V>>()
+  /** Whose rows are replaced: more than `partitions` where a topic came back with fewer of them. */
+  readonly replaced: Set<number>
+  /** False if the log is another one now: then no record is the same one, whatever its offset. */
+  readonly sameLog: boolean
+  private readonly newState: () => TableState<K, V>
+  /** How many of them are open. */
+  private open = 0
+
+  constructor(newState: () => TableState<K, V>, replaced: Iterable<number>, sameLog: boolean) {
+    this.newState = newState
+    this.replaced = new Set(replaced)
+    this.sameLog = sameLog
+    this.state = this.emptyState()
+  }
+
+  private emptyState(): TableState<K, V> {
+    const state = this.newState()
+    // tombstones matter here, as they may have to outweigh a record of a partition that is not rebuilt
+    state.multiPartition = true
+    return state
+  }
+
+  /** From now on, records of this partition are applied to the rebuild. */
+  add(p: PartitionState<K, V>): void {
+    this.partitions.add(p)
+    this.replaced.add(p.partition)
+    p.rebuild = this
+    p.replay = undefined
+  }
+
+  opened(p: PartitionState<K, V>, start: number, end: number): void {
+    if (p.replay === undefined) this.open++
+    p.replay = { position: start, target: end }
+  }
+
+  /** Forgets all that was replayed. */
+  restart(): void {
+    this.state = this.emptyState()
+    this.open = 0
+    for (const p of this.partitions) p.replay = undefined
+  }
+
+  get isComplete(): boolean {
+    // or each look would go through those that are open, while the others are to come
+    if (this.partitions.size === 0 || this.open < this.partitions.size) return false
+    for (const { replay } of this.partitions) {
+      if (replay === undefined || replay.position < replay.target) return false
+    }
+    return true
+  }
+}

@@ -1,0 +1,234 @@
+/** A source reads any partitions of any topics, from given offsets, and cursors come and go while it runs. */
+import { assert, describe } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { settle, topic, withTopic } from "../support/answers.ts"
+import type { FakeCluster } from "../support/FakeCluster.ts"
+import { BACKOFF, it, MAX_WAIT, METADATA_AGE, pass, watch, type Watched } from "./support.ts"
+
+const OTHER = "other"
+
+const append = (cluster: FakeCluster, name: string, count: number, partition = 0): void => {
+  for (let i = 0; i < count; i++) cluster.append(name, [{ key: `${name}-${i}`, value: "1" }], partition)
+}
+
+/** A second topic beside the one that is followed. */
+const withOther = (partitions = 1, nodes = 1): FakeCluster => {
+  const cluster = withTopic(1, nodes)
+  cluster.createTopic(OTHER, partitions)
+  return cluster
+}
+
+/** What was told: where partitions begin, the number of batches of each answer, and what is cut off. */
+const told = ({ events }: Watched): ReadonlyArray<string> =>
+  events.flatMap((event) => {
+    switch (event._tag) {
+      case "PartitionCount":
+        return [`${event.topic} has ${event.count}`]
+      case "Opened":
+        return [`${event.topic}/${event.partition} from ${event.start} to ${event.end}`]
+      case "Fetched":
+        return event.partitions.map(({ partition, records, topic }) => `${topic}/${partition}: ${records.length > 0}`)
+      case "Truncated":
+        return [`${event.topic}/${event.partition} ${event.error.reason} ${event.error.from} ${event.error.to}`]
+      case "Fatal":
+        return [`fatal ${event.topic ?? "all"} ${event.error.reason}`]
+      default:
+        return [event._tag]
+    }
+  })
+
+/** The topics and partitions of the last fetch. */
+const lastAsked = (watched: Watched): ReadonlyArray<string> =>
+  (watched.fetches().at(-1)?.partitions ?? [])
+    .map(({ fetchOffset, partition, topic }) => `${topic.name}/${partition} at ${fetchOffset}`)
+    .sort()
+
+describe("several topics", () => {
+  it.scoped("of one leader are in one request, and in one answer", () =>
+    Effect.gen(function* () {
+      const cluster = withOther(2)
+      const watched = yield* watch(cluster)
+      yield* watched.all.follow(OTHER)
+      yield* pass(MAX_WAIT)
+      assert.deepStrictEqual(lastAsked(watched), [`${OTHER}/0 at 0`, `${OTHER}/1 at 0`, `${topic}/0 at 0`])
+      watched.forget()
+      append(cluster, topic, 1)
+      append(cluster, OTHER, 1, 1)
+      yield* pass(MAX_WAIT)
+      assert.sameMembers([...told(watched)], [`${topic}/0: true`, `${OTHER}/1: true`])
+      assert.deepStrictEqual(lastAsked(watched), [`${OTHER}/0 at 0`, `${OTHER}/1 at 1`, `${topic}/0 at 1`])
+    })
+  )
+
+  it.scoped("are followed each by its own metadata: partitions that one gets later are its own", () =>
+    Effect.gen(function* () {
+      const cluster = withOther()
+      const watched = yield* watch(cluster)
+      yield* watched.all.follow(OTHER)
+      yield* pass(MAX_WAIT)
+      watched.forget()
+      cluster.addPartition(OTHER)
+      yield* pass(METADATA_AGE + MAX_WAIT)
+      assert.deepStrictEqual(told(watched), [`${OTHER} has 2`, `${OTHER}/1 from 0 to 0`])
+      assert.deepStrictEqual([watched.all.cursors(topic).size, watched.all.cursors(OTHER).size], [1, 2])
+    })
+  )
+
+  it.scoped("one that is deleted says so of itself, and the other one is read on", () =>
+    Effect.gen(function* () {
+      const cluster = withOther()
+      const watched = yield* watch(cluster)
+      yield* watched.all.follow(OTHER)
+      yield* pass(MAX_WAIT)
+      watched.forget()
+      cluster.deleteTopic(OTHER)
+      yield* pass(METADATA_AGE)
+      assert.include(told(watched), `fatal ${OTHER} Deleted`)
+      watched.forget()
+      append(cluster, topic, 1)
+      yield* pass(MAX_WAIT)
+      assert.deepStrictEqual(told(watched), [`${topic}/0: true`])
+    })
+  )
+})
+
+describe("given offsets", () => {
+  it.scoped("are where partitions are read from, and no other partitions of the topic are", () =>
+    Effect.gen(function* () {
+      const cluster = withOther(3, 2)
+      for (const partition of [0, 1, 2]) append(cluster, OTHER, 5, partition)
+      const watched = yield* watch(cluster)
+      watched.forget()
+      yield* watched.all.add(
+        OTHER,
+        new Map([
+          [0, 3],
+          [2, 5]
+        ])
+      )
+      yield* pass(MAX_WAIT)
+      assert.sameMembers(
+        [...told(watched)],
+        [`${OTHER}/0 from 3 to 5`, `${OTHER}/2 from 5 to 5`, `${OTHER}/0: true`]
+      )
+      assert.deepStrictEqual([...watched.all.cursors(OTHER).keys()], [0, 2])
+      const first = watched.fetches().flatMap(({ partitions }) => partitions.filter((p) => p.topic.name === OTHER))
+      assert.strictEqual(first.find(({ partition }) => partition === 0)?.fetchOffset, 3)
+    })
+  )
+
+  it.scoped("that the log does not hold any more, or not yet, are told; the partition is held until it is decided", () =>
+    Effect.gen(function* () {
+      const cluster = withOther(2)
+      for (const partition of [0, 1]) append(cluster, OTHER, 5, partition)
+      cluster.truncateHead(OTHER, 2)
+      const watched = yield* watch(cluster)
+      watched.forget()
+      yield* watched.all.add(
+        OTHER,
+        new Map([
+          [0, 1],
+          [1, 6]
+        ])
+      )
+      yield* pass(MAX_WAIT)
+      assert.sameMembers([...told(watched)], [`${OTHER}/0 Head 1 2`, `${OTHER}/1 Tail 6 5`])
+      assert.deepStrictEqual(
+        [...watched.all.cursors(OTHER).values()].map(({ phase }) => phase),
+        ["held", "held"]
+      )
+      watched.forget()
+      watched.all.reopen(OTHER, 0)
+      watched.all.reopen(OTHER, 1, 4)
+      yield* pass(MAX_WAIT)
+      assert.sameMembers(
+        [...told(watched)],
+        [`${OTHER}/0 from 2 to 5`, `${OTHER}/1 from 4 to 5`, `${OTHER}/0: true`, `${OTHER}/1: true`]
+      )
+    })
+  )
+})
+
+describe("a cursor that is taken away", () => {
+  it.scoped("in the middle of a fetch delivers nothing more; the others of the answer do", () =>
+    Effect.gen(function* () {
+      const cluster = withOther(2)
+      const watched = yield* watch(cluster)
+      yield* watched.all.follow(OTHER)
+      yield* pass(MAX_WAIT)
+      // a request that asks for both is under way
+      assert.deepStrictEqual(lastAsked(watched), [`${OTHER}/0 at 0`, `${OTHER}/1 at 0`, `${topic}/0 at 0`])
+      watched.forget()
+      yield* watched.all.remove(OTHER, [0])
+      append(cluster, OTHER, 1, 0)
+      append(cluster, OTHER, 1, 1)
+      yield* pass(2 * MAX_WAIT)
+      assert.deepStrictEqual(told(watched), [`${OTHER}/1: true`])
+      assert.deepStrictEqual(lastAsked(watched), [`${OTHER}/1 at 1`, `${topic}/0 at 0`])
+      assert.deepStrictEqual([...watched.all.cursors(OTHER).keys()], [1])
+    })
+  )
+
+  it.scoped("while its records wait to be taken: they are not taken, and the others are", () =>
+    Effect.gen(function* () {
+      const cluster = withOther()
+      append(cluster, topic, 1)
+      append(cluster, OTHER, 1)
+      const watched = yield* watch(cluster, {}, false)
+      yield* watched.all.add(OTHER, new Map([[0, 0]]))
+      const next = Effect.map(watched.all.take, (event) => watched.events.push(event))
+      for (let i = 0; i < 3; i++) yield* Effect.zipRight(next, settle)
+      assert.lengthOf(watched.events, 3)
+      watched.forget()
+      yield* pass(MAX_WAIT)
+      yield* watched.all.remove(OTHER)
+      yield* Effect.forkScoped(Effect.forever(next))
+      append(cluster, topic, 1)
+      yield* pass(2 * MAX_WAIT)
+      assert.isNotEmpty(told(watched))
+      for (const line of told(watched)) assert.notInclude(line, OTHER)
+    })
+  )
+
+  it.scoped("and given again, elsewhere, is read from there: nothing of before comes in between", () =>
+    Effect.gen(function* () {
+      const cluster = withOther()
+      append(cluster, OTHER, 8)
+      const watched = yield* watch(cluster)
+      yield* watched.all.add(OTHER, new Map([[0, 2]]))
+      yield* pass(MAX_WAIT)
+      watched.forget()
+      append(cluster, OTHER, 1)
+      yield* watched.all.remove(OTHER, [0])
+      yield* watched.all.add(OTHER, new Map([[0, 6]]))
+      yield* pass(2 * MAX_WAIT)
+      assert.deepStrictEqual(told(watched), [`${OTHER}/0 from 6 to 9`, `${OTHER}/0: true`])
+    })
+  )
+
+  it.scoped("as the last one of its topic: nobody asks for that topic any more, and no failure of it stands", () =>
+    Effect.gen(function* () {
+      const cluster = withOther()
+      const watched = yield* watch(cluster)
+      yield* watched.all.add(OTHER, new Map([[0, 0]]))
+      yield* pass(MAX_WAIT)
+      cluster.deleteTopic(OTHER)
+      yield* pass(2 * MAX_WAIT)
+      assert.isDefined(watched.source.lastFailure())
+      yield* watched.all.remove(OTHER)
+      watched.forget()
+      yield* pass(2 * METADATA_AGE)
+      assert.isUndefined(watched.source.lastFailure())
+      assert.deepStrictEqual(told(watched), [])
+      for (const { detail } of watched.requests("Metadata")) {
+        assert.deepStrictEqual((detail as { topics: ReadonlyArray<string> }).topics, [topic])
+      }
+      assert.isUndefined(watched.all.description(OTHER))
+      // and it can be read again
+      cluster.createTopic(OTHER)
+      yield* watched.all.add(OTHER, new Map([[0, 0]]))
+      yield* pass(MAX_WAIT + BACKOFF)
+      assert.deepStrictEqual(told(watched), [`${OTHER}/0 from 0 to 0`])
+    })
+  )
+})
