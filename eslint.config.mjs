@@ -1,66 +1,82 @@
+import { dirname, relative, resolve } from "node:path"
 import tseslint from "typescript-eslint"
 
 /**
- * The rooms of `src/internal`: of which other rooms each may import, and the types of which public modules. So imports run
- * one way. Values of public modules are for users; inside, only errors are made of them. What lies in `src/internal` itself
- * is for all rooms.
+ * The rooms of `src/internal`, from the outermost to the innermost: of which other rooms each may import, and the types of
+ * which public modules. So imports run one way. Values of public modules are for users; inside, only errors are made of
+ * them. What lies in `src/internal` itself is for all rooms.
  */
 const ROOMS = {
-  recordBatch: { rooms: [], types: [] },
-  protocol: { rooms: [], types: [] },
-  client: { rooms: ["protocol"], types: ["KafkaClient", "KafkaProtocol"] },
-  kafkajs: { rooms: ["protocol", "client"], types: ["KafkaClient", "KafkaProtocol"] },
-  embedded: {
-    rooms: ["protocol", "recordBatch", "client"],
-    types: ["EmbeddedKafka", "KafkaClient", "KafkaProtocol", "Position"]
-  },
-  source: { rooms: ["protocol", "recordBatch", "client"], types: ["KafkaClient", "KafkaProtocol"] },
   table: {
-    rooms: ["protocol", "recordBatch", "client", "source"],
+    rooms: ["table/reading", "table/publication", "table/content", "source", "client"],
+    types: ["KafkaClient", "KafkaProtocol", "KafkaTable", "LiveTable", "Position", "TableChange", "TableSnapshot"]
+  },
+  "table/reading": {
+    rooms: ["table/publication", "table/content", "source", "client", "codec", "recordBatch", "protocol"],
     types: [
       "Codec",
       "KafkaClient",
       "KafkaProtocol",
       "KafkaTable",
       "LiveTable",
-      "Position",
       "TableChange",
       "TableSnapshot"
     ]
   },
+  "table/publication": { rooms: ["table/content"], types: ["LiveTable", "TableChange"] },
+  "table/content": { rooms: ["codec", "recordBatch"], types: ["Codec", "TableChange", "TableSnapshot"] },
   writer: {
-    rooms: ["protocol", "recordBatch", "client"],
+    rooms: ["client", "codec", "recordBatch", "protocol"],
     types: ["Codec", "KafkaClient", "KafkaProtocol", "KafkaTableWriter", "Partitioner", "Position"]
+  },
+  source: { rooms: ["client", "recordBatch", "protocol"], types: ["KafkaClient", "KafkaProtocol"] },
+  codec: { rooms: [], types: ["Codec"] },
+  embedded: {
+    rooms: ["client", "recordBatch", "protocol"],
+    types: ["EmbeddedKafka", "KafkaClient", "KafkaProtocol", "Position"]
+  },
+  kafkajs: { rooms: ["client", "protocol"], types: ["KafkaClient", "KafkaProtocol"] },
+  client: { rooms: ["protocol"], types: ["KafkaClient", "KafkaProtocol"] },
+  recordBatch: { rooms: [], types: [] },
+  protocol: { rooms: [], types: [] }
+}
+
+/** Keeps the table of rooms. */
+const roomsRule = {
+  meta: { type: "problem", schema: [], messages: { room: "{{message}}" } },
+  create: (context) => {
+    const from = roomOf(relative(import.meta.dirname, context.filename))
+    if (from === undefined) return {}
+    const { rooms, types } = ROOMS[from]
+    const check = (node) => {
+      const { source } = node
+      if (source?.value?.startsWith(".") !== true) return
+      const file = relative(import.meta.dirname, resolve(dirname(context.filename), source.value))
+      const room = roomOf(file)
+      const problem = () => {
+        if (room !== undefined) {
+          return room === from || rooms.includes(room)
+            ? undefined
+            : `The room "${from}" imports of: ${rooms.join(", ") || "no other room"}.`
+        }
+        const name = /^src\/(\w+)\.ts$/.exec(file)?.[1]
+        if (name === undefined || name === "KafkaError") return undefined
+        if (!types.includes(name)) return `The room "${from}" knows these public modules: KafkaError, ${types.join(", ")}.`
+        const isType = node.importKind === "type" || node.exportKind === "type"
+        return isType ? undefined : "Values of public modules are for users: import the internal one."
+      }
+      const message = problem()
+      if (message !== undefined) context.report({ node, messageId: "room", data: { message } })
+    }
+    return { ImportDeclaration: check, ExportNamedDeclaration: check, ExportAllDeclaration: check }
   }
 }
 
-const anyOf = (names) => (names.length === 0 ? "(?!)" : `(?:${names.join("|")})`)
-
-const roomRule = ([room, { rooms, types }]) => ({
-  files: [`src/internal/${room}/**/*.ts`],
-  rules: {
-    "@typescript-eslint/no-restricted-imports": [
-      "error",
-      {
-        patterns: [
-          {
-            regex: `^\\.\\./(?!\\.\\./|[a-zA-Z0-9]+\\.ts$|${anyOf(rooms)}/)`,
-            message: `The room "${room}" imports of: ${rooms.join(", ") || "no other room"}.`
-          },
-          {
-            regex: `^\\.\\./\\.\\./${anyOf(types)}\\.ts$`,
-            allowTypeImports: true,
-            message: "Values of public modules are for users: import the internal one."
-          },
-          {
-            regex: `^\\.\\./\\.\\./(?!${anyOf(["KafkaError", ...types])}\\.ts$)`,
-            message: `The room "${room}" knows these public modules: ${["KafkaError", ...types].join(", ")}.`
-          }
-        ]
-      }
-    ]
-  }
-})
+/** The room that a file lies in; `undefined` where it lies in none. */
+const roomOf = (file) => {
+  const folder = dirname(file.replaceAll("\\", "/"))
+  return Object.keys(ROOMS).find((room) => folder === `src/internal/${room}`)
+}
 
 export default tseslint.config(
   { ignores: ["dist/**", "build/**", "node_modules/**", ".cache/**", "coverage/**"] },
@@ -104,5 +120,9 @@ export default tseslint.config(
       ]
     }
   },
-  ...Object.entries(ROOMS).map(roomRule)
+  {
+    files: ["src/internal/**/*.ts"],
+    plugins: { project: { rules: { rooms: roomsRule } } },
+    rules: { "project/rooms": "error" }
+  }
 )

@@ -13,12 +13,15 @@ const project = (test: TestProjectInlineConfiguration["test"]): TestProjectInlin
   test: { testTimeout: 60_000, hookTimeout: 120_000, ...test }
 })
 
-// without a broker: as many at a time as there are cores
+// without a broker: as many at a time as there are cores, each of which loads the modules once for all of its files
 const units = [
   "test/*.test.ts",
   "test/contract/embedded.test.ts",
   "test/{client,embedded,hostile,kafkajs,protocol,recordBatch,source,table,writer}/**/*.test.ts"
 ]
+
+// of these, what is about the loading of modules
+const isolated = ["test/table/unloadedCodec.test.ts", "test/recordBatch/loading.test.ts"]
 
 // on clusters of their own that are killed and frozen, with promises about time: after all others, one at a time
 const faults = ["test/faults/**/*.test.ts", "test/soak/**/*.test.ts"]
@@ -29,7 +32,13 @@ export default defineConfig({
     projects: [
       project({
         name: "units",
-        include: units
+        include: units,
+        exclude: [...configDefaults.exclude, ...isolated],
+        poolOptions: { forks: { isolate: false } }
+      }),
+      project({
+        name: "isolated",
+        include: isolated
       }),
       project({
         name: "systems",

@@ -29,7 +29,7 @@ import type * as ParseResult from "effect/ParseResult"
 import type { Pipeable } from "effect/Pipeable"
 import type * as Schema from "effect/Schema"
 import type * as Types from "effect/Types"
-import * as internal from "./internal/codec.ts"
+import * as internal from "./internal/codec/codec.ts"
 
 /**
  * @since 0.1.0

@@ -5,7 +5,7 @@
  * @module
  */
 import type * as Option from "effect/Option"
-import * as internal from "./internal/table/snapshot.ts"
+import * as internal from "./internal/table/content/snapshot.ts"
 import type { RecordInfo } from "./TableChange.ts"
 
 /**

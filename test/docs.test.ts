@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url"
 import type { EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter, KafkaTopic } from "../src/index.ts"
 import { Codec } from "../src/index.ts"
 import * as names from "../src/internal/optionNames.ts"
-import { readOptions as readTableOptions } from "../src/internal/table/settings.ts"
+import { readOptions as readTableOptions } from "../src/internal/table/reading/settings.ts"
 import { readOptions as readWriterOptions } from "../src/internal/writer/settings.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url))

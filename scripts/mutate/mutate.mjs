@@ -30,7 +30,8 @@ const TESTS = {
   // `java` needs a JVM, `randomBytes` and `mutations` try a million inputs.
   recordBatch: ["test/recordBatch/!(java|randomBytes|mutations).test.ts"],
   // `randomFaults` takes as long as most of the others together.
-  table: ["test/table/!(randomFaults).test.ts"]
+  table: ["test/table/!(randomFaults).test.ts"],
+  codec: ["test/{Codec,codecFaults,codecJson,jsonScanner,schemaDecoder}.test.ts"]
 }
 
 const usage = () => {
@@ -55,7 +56,8 @@ const parseArguments = (given) => {
 const target = (what) => {
   const folder = join(root, "src", "internal", what)
   if (!what.includes(".") && existsSync(folder)) {
-    return { name: what, mutate: [`src/internal/${what}/**/*.ts`], tests: testsOf(what) }
+    const tests = testsOf(what.split("/")[0])
+    return { name: what.replaceAll("/", "-"), mutate: [`src/internal/${what}/**/*.ts`], tests }
   }
   const file = relative(root, resolve(root, what))
   if (!existsSync(join(root, file)) || !statSync(join(root, file)).isFile()) {

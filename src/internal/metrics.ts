@@ -2,7 +2,7 @@
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as MetricLabel from "effect/MetricLabel"
-import type { Counters } from "./table/counters.ts"
+import type { Counters } from "./table/reading/counters.ts"
 
 const applied = Metric.counter("kafka_table_records_applied_total", {
   description: "Records applied to a table",

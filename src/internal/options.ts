@@ -1,8 +1,8 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { InvalidOptionsError, type OptionProblem } from "../KafkaError.ts"
-import { isCodec } from "./codec.ts"
-import { kindOfThrown } from "./codecFaults.ts"
+import { isCodec } from "./codec/codec.ts"
+import { kindOfThrown } from "./codec/faults.ts"
 import { foreignText } from "./foreignText.ts"
 import { nearest } from "./nearest.ts"
 

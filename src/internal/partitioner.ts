@@ -31,13 +31,13 @@ export const murmur2Hash = (bytes: Uint8Array): number => {
   return h ^ (h >>> 15)
 }
 
-/** Of Kafka's Java clients. */
+/** The partitioner of Kafka's Java clients. */
 export const murmur2: Partitioner = (key, partitionCount) => (murmur2Hash(key) & 0x7fffffff) % partitionCount
 
-/** Of librdkafka. */
+/** The partitioner of librdkafka, for records with a key. */
 export const crc32: Partitioner = (key, partitionCount) => crc32Hash(key) % partitionCount
 
-/** Of Sarama. */
+/** The partitioner of Sarama. */
 export const fnv1a: Partitioner = (key, partitionCount) => {
   let hash = 0x811c9dc5
   for (let i = 0; i < key.length; i++) {

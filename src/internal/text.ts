@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer"
-import { kindOfValue } from "./codecFaults.ts"
-import * as issue from "./codecIssue.ts"
+import { kindOfValue } from "./codec/faults.ts"
+import * as issue from "./codec/issue.ts"
 
 /**
  * The bytes as a buffer that shares their memory.

@@ -31,7 +31,7 @@ interface Asked {
 }
 
 /** A source, and what it reads of the topic of these tests. */
-export type WatchedSource = Pick<Source, "take" | "refresh"> & {
+export type WatchedSource = Pick<Source, "take" | "broken" | "refresh"> & {
   readonly partitions: ReadonlyMap<number, Readonly<Cursor>>
   readonly description: () => ReturnType<Source["description"]>
   readonly refetch: (partition: number, offset: number) => void
@@ -109,6 +109,7 @@ export const watch = (
     })
     const source: WatchedSource = {
       take: made.take,
+      broken: made.broken,
       refresh: made.refresh,
       get partitions() {
         return made.cursors(topic)

@@ -3,10 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Stream } from "effect"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, type TableChange } from "../../src/index.ts"
 import { defaultDecodeOptions } from "../../src/internal/recordBatch/fetchedBatches.ts"
-import { Application, makeScratch } from "../../src/internal/table/application.ts"
-import { makeCounters } from "../../src/internal/table/counters.ts"
-import { recordStoreOf } from "../../src/internal/table/recordStore.ts"
-import { TableState } from "../../src/internal/table/state.ts"
+import { RecordApplier, makeScratch } from "../../src/internal/table/reading/recordApplier.ts"
+import { makeCounters } from "../../src/internal/table/reading/counters.ts"
+import { recordStoreOf } from "../../src/internal/table/content/recordStore.ts"
+import { TableState } from "../../src/internal/table/content/state.ts"
 import { batch, record } from "../recordBatch/support.ts"
 import { bytesInUse, MIB } from "../support/garbage.ts"
 import { eventually, numbers, test } from "../support/live.ts"
@@ -29,7 +29,7 @@ describe("headers that nobody asks for", () => {
       const state = new TableState(Codec.utf8, recordStoreOf(Codec.utf8))
       state.log = { ids: [], changes: [] }
       const before = yield* bytesInUse
-      const application = new Application(
+      const application = new RecordApplier(
         {
           topic: "t",
           key: Codec.utf8,
@@ -40,7 +40,7 @@ describe("headers that nobody asks for", () => {
           logValues: false,
           decode: defaultDecodeOptions
         },
-        { partition: 0, generation: 0, records: Buffer.concat(batches), aborted: [], logStart: 0 },
+        { partition: 0, records: Buffer.concat(batches), aborted: [] },
         0,
         state,
         makeCounters(),

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "fast-check"
-import { hashOf, makeHashKey } from "../../src/internal/table/keyHash.ts"
+import { hashOf, makeHashKey } from "../../src/internal/table/content/keyHash.ts"
 
 /** HalfSipHash with `c` rounds for each word and `d` at the end, word by word as the paper and the C code have it. */
 const halfSipHash = (c: number, d: number, k0: number, k1: number, bytes: Uint8Array): number => {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "fast-check"
-import { KeyIndex, NOT_ASCII, UNKNOWN } from "../../src/internal/table/keyIndex.ts"
+import { KeyIndex, NOT_ASCII, UNKNOWN } from "../../src/internal/table/content/keyIndex.ts"
 
 /** In the middle of something else, as a key is in a batch. */
 const within = (bytes: Buffer): readonly [Buffer, number, number] => [

@@ -2,10 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Codec from "effect-ktables/Codec"
 import type { TableSnapshot } from "effect-ktables/TableSnapshot"
 import * as fc from "fast-check"
-import { HEADS } from "../../src/internal/table/recordSlab.ts"
-import { RecordStore, recordStoreOf, type Sample } from "../../src/internal/table/recordStore.ts"
-import { ABSENT } from "../../src/internal/table/rowVector.ts"
-import { TableState } from "../../src/internal/table/state.ts"
+import { HEADS } from "../../src/internal/table/content/recordSlab.ts"
+import { RecordStore, recordStoreOf, type Sample } from "../../src/internal/table/content/recordStore.ts"
+import { ABSENT } from "../../src/internal/table/content/rowVector.ts"
+import { TableState } from "../../src/internal/table/content/state.ts"
 
 /** A table of bytes, beside a plain map of them. */
 class Pair {

@@ -13,8 +13,8 @@ import {
   setValue,
   tombstoneAt,
   valueIn
-} from "../../src/internal/table/rowVector.ts"
-import type { Rows } from "../../src/internal/table/rowVector.ts"
+} from "../../src/internal/table/content/rowVector.ts"
+import type { Rows } from "../../src/internal/table/content/rowVector.ts"
 
 interface ModelRow {
   readonly value: unknown

@@ -5,11 +5,11 @@ import type { RecordEntry, RecordSnapshot } from "effect-ktables/TableSnapshot"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as fc from "fast-check"
-import { UNKNOWN } from "../../src/internal/table/keyIndex.ts"
-import { RecordHeaders } from "../../src/internal/table/recordHeaders.ts"
-import { RecordStore } from "../../src/internal/table/recordStore.ts"
-import { ABSENT } from "../../src/internal/table/rowVector.ts"
-import { TableState } from "../../src/internal/table/state.ts"
+import { UNKNOWN } from "../../src/internal/table/content/keyIndex.ts"
+import { RecordHeaders } from "../../src/internal/table/content/recordHeaders.ts"
+import { RecordStore } from "../../src/internal/table/content/recordStore.ts"
+import { ABSENT } from "../../src/internal/table/content/rowVector.ts"
+import { TableState } from "../../src/internal/table/content/state.ts"
 
 const DAY = 24 * 60 * 60 * 1000
 

@@ -10,9 +10,10 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
-import { ABSENT } from "../../src/internal/table/rowVector.ts"
-import { TableState } from "../../src/internal/table/state.ts"
-import { Reports, Subscriptions } from "../../src/internal/table/subscriptions.ts"
+import { ABSENT } from "../../src/internal/table/content/rowVector.ts"
+import { TableState } from "../../src/internal/table/content/state.ts"
+import { Reports } from "../../src/internal/table/publication/reports.ts"
+import { Subscriptions } from "../../src/internal/table/publication/subscriptions.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
 
 type Change = RecordChange<string, number>

@@ -4,7 +4,7 @@ import { Deferred, Effect, Exit, Fiber, Schedule, TestClock } from "effect"
 import type { KafkaProtocol } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable, LiveTable, Position, type KafkaError } from "../../src/index.ts"
 import { Failures } from "../../src/internal/source/failures.ts"
-import { tellOfOutages } from "../../src/internal/table/outages.ts"
+import { tellOfOutages } from "../../src/internal/table/reading/outages.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import {
   acquiring,

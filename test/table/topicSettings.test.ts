@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, TestClock } from "effect"
 import type { KafkaProtocol, KafkaTable } from "../../src/index.ts"
-import { TopicSettings } from "../../src/internal/table/topicSettings.ts"
+import { TopicSettings } from "../../src/internal/table/reading/topicSettings.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import { advance, capturing, open, settle, topic, until, withTopic } from "./support.ts"
 
@@ -282,8 +282,16 @@ describe("TopicSettings", () => {
         [4_500, 5_000].map((time) => settings.lowestRetentionSince(time)),
         [7_000, 8_000]
       )
-      assert.isTrue(yield* settings.learned(answering(TOPIC_AUTHORIZATION_FAILED)))
-      assert.isFalse(yield* settings.learned(answering(3)))
+      const { askedAt } = settings
+      yield* advance(1_000)
+      // an answer that says nothing does not count, one that says that they may not be read does
+      yield* settings.learned(answering(3))
+      assert.strictEqual(settings.askedAt, askedAt)
+      yield* settings.learned(answering(TOPIC_AUTHORIZATION_FAILED))
+      assert.strictEqual(settings.askedAt, askedAt + 2_000)
+      yield* advance(1_000)
+      yield* settings.untold
+      assert.strictEqual(settings.askedAt, askedAt + 3_000)
       assert.strictEqual(settings.lowestRetentionSince(50_000), 8_000)
     })
   )

@@ -3,10 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Codec from "effect-ktables/Codec"
 import { isPrepared, prepareCodecs } from "../../src/internal/recordBatch/compression.ts"
 import { defaultDecodeOptions } from "../../src/internal/recordBatch/fetchedBatches.ts"
-import { Application, makeScratch } from "../../src/internal/table/application.ts"
-import { makeCounters } from "../../src/internal/table/counters.ts"
-import { recordStoreOf } from "../../src/internal/table/recordStore.ts"
-import { TableState } from "../../src/internal/table/state.ts"
+import { RecordApplier, makeScratch } from "../../src/internal/table/reading/recordApplier.ts"
+import { makeCounters } from "../../src/internal/table/reading/counters.ts"
+import { recordStoreOf } from "../../src/internal/table/content/recordStore.ts"
+import { TableState } from "../../src/internal/table/content/state.ts"
 import fixtures from "../recordBatch/fixtures.json" with { type: "json" }
 import { batch, corruptionIn, record } from "../recordBatch/support.ts"
 
@@ -16,7 +16,7 @@ const ofJava = Buffer.from(fixtures.find(({ name }) => name === "magic 2 zstd")!
 const answer = (records: Buffer) => {
   const state = new TableState(Codec.utf8, recordStoreOf(Codec.utf8))
   const counters = makeCounters()
-  const application = new Application(
+  const application = new RecordApplier(
     {
       topic: "things",
       key: Codec.utf8,
@@ -27,7 +27,7 @@ const answer = (records: Buffer) => {
       logValues: false,
       decode: defaultDecodeOptions
     },
-    { partition: 0, generation: 0, records, aborted: [], logStart: 0 },
+    { partition: 0, records, aborted: [] },
     0,
     state,
     counters,

@@ -7,8 +7,8 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import * as fc from "fast-check"
-import type { Target } from "../../src/internal/table/waiters.ts"
-import { Waiters } from "../../src/internal/table/waiters.ts"
+import type { Target } from "../../src/internal/table/publication/waiters.ts"
+import { Waiters } from "../../src/internal/table/publication/waiters.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
 
 /** Waiters on positions that the test moves, and that it sees being looked at. */

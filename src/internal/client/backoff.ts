@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type { KafkaClient } from "../../KafkaClient.ts"
 
-/** The same by a random number of the caller's, from 0 to 1. */
+/** As `retryDelay`, with a random number from 0 to 1 that the caller gives: a plain function. */
 export const delayBy = ({ backoff }: Pick<KafkaClient, "backoff">, attempt: number, random: number): number =>
   Math.ceil(Math.min(backoff.maxMillis, backoff.initialMillis * 2 ** Math.min(attempt, 30)) * (1 - 0.2 * random))
 

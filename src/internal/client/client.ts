@@ -43,10 +43,10 @@ const failureOfAll = (brokers: ReadonlyArray<Address>, failures: ReadonlyArray<C
   })
 }
 
-/** As many brokers of a cluster are remembered for requests that any broker answers, beside the bootstrap list. */
+/** How many brokers of a cluster are remembered for requests that any broker answers, beside the bootstrap list. */
 const MAX_KNOWN = 100
 
-/** As many brokers' failures are remembered. */
+/** How many brokers' failures are remembered. */
 const MAX_FAILED = 1_000
 
 /** How often the controller is looked for, when who was said to be it is not. */

@@ -33,7 +33,7 @@ import {
 } from "./codes.ts"
 import { configOf, numberOf } from "./topicConfigs.ts"
 
-/** Of a record whose sender gave it no time. */
+/** The timestamp of a record whose sender gave it none. */
 const NO_TIMESTAMP = -1
 
 const nameOf = (partition: Partition): string => `${partition.topic.name}-${partition.number}`

@@ -113,7 +113,7 @@ const cleanBatch = (context: {
   )
 }
 
-/** The same place in the log, with other bytes. */
+/** An entry at the same place in the log, with other bytes. */
 const stored = ({ baseOffset, nextOffset }: StoredBatch, bytes: Buffer): StoredBatch => {
   const header = parseHeader(bytes, 0, bytes.length)
   return { baseOffset, nextOffset, maxTimestamp: header.maxTimestamp, bytes, header }

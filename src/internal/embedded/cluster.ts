@@ -187,7 +187,7 @@ export class Cluster {
     )
   }
 
-  /** The same, if somebody leads it: nobody else could write to it. */
+  /** The partition, if somebody leads it: without a leader nobody could write to it. */
   ledPartitionOf(name: string, number: number): Partition | Refused {
     const partition = this.partitionOf(name, number)
     return isRefused(partition) || partition.leader !== -1

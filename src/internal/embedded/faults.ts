@@ -108,7 +108,7 @@ export class Faults {
   }
 }
 
-/** Of any request but `connect`, which has none. */
+/** The parts of any request but `connect`, which has none. */
 const partsOf = <N extends CallName>({ name }: Call<N>): Parts<Call<N>["request"], CallResponse<N>> =>
   apiOf(name as Exclude<CallName, "connect">).parts as unknown as Parts<Call<N>["request"], CallResponse<N>>
 

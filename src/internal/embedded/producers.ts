@@ -20,7 +20,7 @@ interface RememberedBatch {
 
 interface Producer {
   epoch: number
-  /** Of this epoch, the oldest first. */
+  /** The batches of this epoch, the oldest first. */
   recent: Array<RememberedBatch>
 }
 

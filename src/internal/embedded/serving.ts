@@ -22,7 +22,7 @@ const servers: { readonly [N in ApiName]?: Server<N> } = {
     Effect.map(Clock.currentTimeMillis, (now) => requests.produce(cluster, node, request, now))
 }
 
-/** As a broker that nothing is wrong with. */
+/** Answers as a broker does that nothing is wrong with. */
 export const carryOut = (
   cluster: Cluster,
   { name, node, request }: Call<CallName>,

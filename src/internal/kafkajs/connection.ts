@@ -41,7 +41,7 @@ export interface ConnectionSettings {
 
 const KEEP_ALIVE_MILLIS = 60_000
 
-/** As much as libuv reads at once. */
+/** How many bytes libuv reads at once. */
 const READ_BYTES = 64 * 1024
 
 /** A SASL session is renewed this long before it ends. */
@@ -307,7 +307,7 @@ class Socket {
     }
   }
 
-  /** The same for a promise of kafkajs. */
+  /** As `wait`, for a promise of kafkajs. */
   private settled<A>(
     request: string,
     millis: number,

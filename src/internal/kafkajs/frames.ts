@@ -35,7 +35,7 @@ export const requestFrames = (clientId: string) => {
   }
 }
 
-/** Of so much and more, the rest of a frame is read to where it belongs at once. */
+/** From so many bytes on, the rest of a frame is read at once to where it belongs. */
 const LARGE_REST = 64 * 1024
 
 /**

@@ -30,10 +30,10 @@ const MIN_ITERATIONS = 4_096
  */
 const MAX_ITERATIONS = 100_000
 
-/** Of a message of the broker's, in characters. Kafka's own have less than 150. */
+/** The most characters of a message of the broker's. Kafka's own have less than 150. */
 const MAX_MESSAGE = 4_096
 
-/** Of a salt, in characters of base64; and of both nonces together. */
+/** The most characters of a salt in base64, and of both nonces together. */
 const MAX_SALT = 1_024
 const MAX_NONCE = 1_024
 

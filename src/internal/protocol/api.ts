@@ -19,7 +19,7 @@ export interface VersionRange {
 /** What a driver has to know of one of Kafka's requests to send it, in the versions that this library speaks. */
 export interface Message<Request, Response> {
   readonly key: number
-  /** As Kafka calls it. */
+  /** The name that Kafka gives to the request. */
   readonly name: string
   readonly versions: VersionRange
   /** The newest version that can say what this request says. Default: the newest of `versions`. */

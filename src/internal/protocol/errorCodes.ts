@@ -149,7 +149,7 @@ const table: ReadonlyArray<readonly [code: number, name: string, reason: BrokerR
 export interface CodeDescription {
   /** Kafka's name, or `UNKNOWN_CODE_<n>`. */
   readonly name: string
-  /** As Kafka's own clients have it. */
+  /** Whether Kafka's own clients ask again after this code. */
   readonly retriable: boolean
   readonly reason: BrokerReason
 }

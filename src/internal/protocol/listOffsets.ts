@@ -54,7 +54,7 @@ export interface ListedPartition extends TopicPartition {
 
 type Answer = Omit<ListedPartition, "topic">
 
-/** Of a consumer; brokers have their own. */
+/** The replica id of a consumer; brokers have ids of their own. */
 export const CONSUMER_REPLICA_ID = -1
 
 export const isolationLevel = (isolation: Isolation): number => (isolation === "read_committed" ? 1 : 0)

@@ -22,7 +22,7 @@ export interface Parts<Request, Response> {
   readonly merge: (refused: Response, rest: Response) => Response
 }
 
-/** Of a request that is about one thing: it is refused as a whole, or not at all. */
+/** The parts of a request that is about one thing: it is refused as a whole, or not at all. */
 export const undivided = <Request, Response>(options: {
   /** The topic that it is about, if it is about one. */
   readonly topicOf: (request: Request) => string | undefined
@@ -37,13 +37,13 @@ export const undivided = <Request, Response>(options: {
   merge: (refused) => refused
 })
 
-/** Of a request about partitions, each of which has an answer of its own. */
+/** The parts of a request about partitions, each of which has an answer of its own. */
 export const ofPartitions = <
   P extends TopicPartition,
   Request extends { readonly partitions: ReadonlyArray<P> },
   Response extends { readonly partitions: ReadonlyArray<unknown> }
 >(options: {
-  /** The same request about some of its partitions. */
+  /** The request about some of its partitions only. */
   readonly of: (request: Request, partitions: ReadonlyArray<P>) => Request
   readonly refuse: (request: Request, errorCode: number) => Response
 }): Parts<Request, Response> => ({

@@ -9,7 +9,7 @@ import * as Schedule from "effect/Schedule"
 import { DefectError } from "../../KafkaError.ts"
 import type { TableFailure } from "../../LiveTable.ts"
 import { annotateLogs } from "../log.ts"
-import { endStreams, publishStatus, type Core } from "./reader.ts"
+import { endStreams, publishStatus, type TableParts } from "./reading/parts.ts"
 
 /**
  * Runs what others may have written (a codec, a schedule, a driver) in a fiber of its own, and gives its exit. Such code
@@ -36,8 +36,8 @@ export const typed = <A, E>(topic: string, effect: Effect.Effect<A, E>): Effect.
   )
 
 /** Runs the reader until it has ended for good. `life` is one run of it: it reads until something ends it. */
-export const supervise = <K, V>(core: Core<K, V>, life: Effect.Effect<never, TableFailure>): Effect.Effect<void> => {
-  const { restart, topic } = core.config
+export const supervise = <K, V>(parts: TableParts<K, V>, life: Effect.Effect<never, TableFailure>): Effect.Effect<void> => {
+  const { restart, topic } = parts.config
   let policy: Schedule.ScheduleDriver<unknown, TableFailure> | undefined
 
   /** Waits as long as the restart policy says. Fails when the policy gives up. */
@@ -56,41 +56,41 @@ export const supervise = <K, V>(core: Core<K, V>, life: Effect.Effect<never, Tab
       // a life ends with a failure only: its type says so
       if (Exit.isSuccess(ended)) return
       const failure = Option.getOrElse(Cause.failureOption(ended.cause), () => defectOf(topic, ended.cause))
-      const canRestart = core.acquired && restart !== undefined
-      yield* tellOfFailure(core, failure, canRestart)
-      if (!canRestart) return end(core, failure)
+      const canRestart = parts.acquired && restart !== undefined
+      yield* tellOfFailure(parts, failure, canRestart)
+      if (!canRestart) return end(parts, failure)
       const decided = yield* isolated(awaitRestart(restart, failure))
       if (Exit.isSuccess(decided)) return yield* run
-      if (Option.isSome(Cause.failureOption(decided.cause))) return end(core, failure)
+      if (Option.isSome(Cause.failureOption(decided.cause))) return end(parts, failure)
       const broken = defectOf(topic, decided.cause, "restart")
-      yield* tellOfFailure(core, broken, false)
-      end(core, broken)
+      yield* tellOfFailure(parts, broken, false)
+      end(parts, broken)
     })
   )
 
   // The handler does not run when our own closing interrupts this fiber.
-  return Effect.catchAllCause(run, (cause) => Effect.sync(() => end(core, defectOf(topic, cause))))
+  return Effect.catchAllCause(run, (cause) => Effect.sync(() => end(parts, defectOf(topic, cause))))
 }
 
-const tellOfFailure = <K, V>(core: Core<K, V>, error: TableFailure, healing: boolean): Effect.Effect<void> =>
+const tellOfFailure = <K, V>(parts: TableParts<K, V>, error: TableFailure, healing: boolean): Effect.Effect<void> =>
   Effect.suspend(() => {
     // the next life of the topic gives these offsets out once more
     if (error.reason === "Recreated" || error.reason === "Deleted") {
-      for (const p of core.partitions.values()) p.visible = undefined
+      for (const p of parts.partitions.values()) p.visible = undefined
     }
-    if (healing) core.restartsAfter = error
-    publishStatus(core, { _tag: "Failed", error, healing })
+    if (healing) parts.restartsAfter = error
+    publishStatus(parts, { _tag: "Failed", error, healing })
     // before that, it is who acquires the table that gets the error
-    if (!core.acquired) return Effect.void
+    if (!parts.acquired) return Effect.void
     return Effect.logError(
       `reading failed, the content stays as it is${healing ? ", the restart policy decides" : ""}: ${error.message}`
-    ).pipe(annotateLogs("KafkaTable", { topic: core.config.topic }))
+    ).pipe(annotateLogs("KafkaTable", { topic: parts.config.topic }))
   })
 
 /** The reader has ended for good: whoever waits or listens is told, now and later. */
-const end = <K, V>(core: Core<K, V>, error: TableFailure): void => {
-  publishStatus(core, { _tag: "Failed", error, healing: false })
-  endStreams(core, error, error)
-  Deferred.unsafeDone(core.failed, Effect.fail(error))
-  Deferred.unsafeDone(core.ready, Effect.fail(error))
+const end = <K, V>(parts: TableParts<K, V>, error: TableFailure): void => {
+  publishStatus(parts, { _tag: "Failed", error, healing: false })
+  endStreams(parts, error, error)
+  Deferred.unsafeDone(parts.failed, Effect.fail(error))
+  Deferred.unsafeDone(parts.ready, Effect.fail(error))
 }

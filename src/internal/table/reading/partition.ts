@@ -5,7 +5,7 @@ export interface PartitionState<K, V> {
   readonly partition: number
   /** Offset of the next record to apply to the live content; `undefined` until the partition was opened. */
   position: number | undefined
-  /** The same for what readers see: it follows `position` with each publication. */
+  /** The position of what readers see: it follows `position` with each publication. */
   visible: number | undefined
   /** What the position must reach before the table has caught up; `undefined` until the partition was opened. */
   gate: number | undefined

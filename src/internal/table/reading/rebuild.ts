@@ -1,4 +1,4 @@
-import type { TableState } from "../state.ts"
+import type { TableState } from "../content/state.ts"
 import type { PartitionState } from "./partition.ts"
 
 /**

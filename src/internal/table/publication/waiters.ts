@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import { constVoid } from "effect/Function"
-import type { PartitionLag } from "../../KafkaError.ts"
-import { Bag, type Item } from "../bag.ts"
+import type { PartitionLag } from "../../../KafkaError.ts"
+import { Bag, type Item } from "../../bag.ts"
 
 /** A position that a partition has to reach: the offset behind the record that is waited for. */
 export interface Target {

@@ -6,8 +6,8 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
-import { HIDDEN, kindOfType } from "./codecFaults.ts"
-import { foreignText } from "./foreignText.ts"
+import { HIDDEN, kindOfType } from "./faults.ts"
+import { foreignText } from "../foreignText.ts"
 import { PROTO } from "./schemaDecoder.ts"
 import { mapParts, SeenParts, suspended } from "./schemaParts.ts"
 
@@ -264,7 +264,7 @@ const exactNumber = Schema.transformOrFail(WholeNumber, Schema.Number, {
 const annotated = ({ from, to, transformation, annotations }: AST.Transformation, ast: AST.AST) =>
   new AST.Transformation(from, to, transformation, { ...annotations, ...ast.annotations })
 
-/** The same schema, with bigints and numbers that are encoded to what is read and written as whole numbers. */
+/** The schema with its bigints and numbers encoded to what is read and written as whole numbers. */
 export const withExactIntegers = (schema: AST.AST): AST.AST =>
   mapParts(schema, (ast, mapped) => {
     switch (ast._tag) {

@@ -2,9 +2,9 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { annotateLogs } from "../log.ts"
-import { isDenial } from "../source/context.ts"
-import type { Failures } from "../source/failures.ts"
+import { annotateLogs } from "../../log.ts"
+import { isDenial } from "../../source/context.ts"
+import type { Failures } from "../../source/failures.ts"
 
 /** Told after this time, after twice as long, and so on. */
 const FIRST_MILLIS = 60_000

@@ -1,13 +1,13 @@
 /** What holds a table up, as far as it is known: for waits that time out, and for `freshness`. */
-import type { ClientError, HeldUp, HeldUpReason, PartitionLag, TopicError } from "../../KafkaError.ts"
-import { isDenial } from "../source/context.ts"
-import { OF_START, ofLeader, ofLeadership, ofMetadata, ofPartition, ofThrottle } from "../source/failures.ts"
-import type { Core } from "./reader.ts"
+import type { ClientError, HeldUp, HeldUpReason, PartitionLag, TopicError } from "../../../KafkaError.ts"
+import { isDenial } from "../../source/context.ts"
+import { OF_START, ofLeader, ofLeadership, ofMetadata, ofPartition, ofThrottle } from "../../source/failures.ts"
+import type { TableParts } from "./parts.ts"
 
 type Failure = ClientError | TopicError
 
 /** The failure that stands between a partition and the table. */
-const failureOf = <K, V>({ config, failures, source }: Core<K, V>, partition: number): Failure | undefined => {
+const failureOf = <K, V>({ config, failures, source }: TableParts<K, V>, partition: number): Failure | undefined => {
   const { topic } = config
   const leader = source?.cursors(topic).get(partition)?.leader ?? -1
   return (
@@ -32,37 +32,37 @@ interface Hindrance {
   readonly failure?: WaitFailure | undefined
 }
 
-type WaitFailure = NonNullable<Core<never, never>["restartsAfter"]>
+type WaitFailure = NonNullable<TableParts<never, never>["restartsAfter"]>
 
 /** What holds a partition up, whatever is waited for; `undefined` if nothing is known to. */
-const hindranceOf = <K, V>(core: Core<K, V>, partition: number): Hindrance | undefined => {
-  if (core.restartsAfter !== undefined) return { reason: "Restart", failure: core.restartsAfter }
-  const failure = failureOf(core, partition)
+const hindranceOf = <K, V>(parts: TableParts<K, V>, partition: number): Hindrance | undefined => {
+  if (parts.restartsAfter !== undefined) return { reason: "Restart", failure: parts.restartsAfter }
+  const failure = failureOf(parts, partition)
   if (failure !== undefined) return { reason: reasonOf(failure), failure }
-  const p = core.partitions.get(partition)
+  const p = parts.partitions.get(partition)
   if (p === undefined) return undefined
   if (p.rebuild !== undefined) return { reason: "Rebuild" }
-  if (core.waitsFor !== undefined) return { reason: core.waitsFor }
+  if (parts.waitsFor !== undefined) return { reason: parts.waitsFor }
   if (p.corruptAt !== undefined && p.corruptAt === p.position) return { reason: "Corrupt" }
-  const source = core.source?.cursors(core.config.topic).get(partition)
+  const source = parts.source?.cursors(parts.config.topic).get(partition)
   if (source === undefined || p.visible === undefined) return undefined
   const { highWatermark, lastStableOffset } = source
-  const isHeldBack = core.config.isolation === "read_committed" && lastStableOffset < highWatermark
+  const isHeldBack = parts.config.isolation === "read_committed" && lastStableOffset < highWatermark
   return isHeldBack && p.visible >= lastStableOffset ? { reason: "Transaction" } : undefined
 }
 
 /** What a wait for `target` is held up by, where nothing holds the partition itself up. */
 const reasonOfWait = <K, V>(
-  core: Core<K, V>,
+  parts: TableParts<K, V>,
   operation: string,
   { partition, position, target }: PartitionLag
 ): Hindrance => {
-  const source = core.source?.cursors(core.config.topic).get(partition)
-  const failure = core.failures.get(ofMetadata(core.config.topic)) ?? core.failures.get(OF_START)
+  const source = parts.source?.cursors(parts.config.topic).get(partition)
+  const failure = parts.failures.get(ofMetadata(parts.config.topic)) ?? parts.failures.get(OF_START)
   if (source?.connected !== true && failure !== undefined) return { reason: reasonOf(failure), failure }
-  if (source === undefined) return { reason: core.source?.description(core.config.topic) === undefined ? "Unknown" : "NoPartition" }
+  if (source === undefined) return { reason: parts.source?.description(parts.config.topic) === undefined ? "Unknown" : "NoPartition" }
   if (position === undefined || target === undefined || !source.connected) return { reason: "Unknown" }
-  const end = core.config.isolation === "read_committed" ? source.lastStableOffset : source.highWatermark
+  const end = parts.config.isolation === "read_committed" ? source.lastStableOffset : source.highWatermark
   if (position < end) return { reason: "Records" }
   return { reason: operation === "awaitPosition" && target > source.highWatermark ? "EndOfLog" : "Unknown" }
 }
@@ -85,7 +85,7 @@ const grouped = (all: Iterable<readonly [partition: number, reason: HeldUpReason
  * one: about partitions whose target is not known.
  */
 export const whyBehind = <K, V>(
-  core: Core<K, V>,
+  parts: TableParts<K, V>,
   operation: string,
   behind: ReadonlyArray<PartitionLag>,
   asked: Failure | undefined
@@ -94,23 +94,23 @@ export const whyBehind = <K, V>(
   const reasons = behind.map((one): readonly [number, HeldUpReason] => {
     const own =
       one.target === undefined && asked !== undefined ? { reason: reasonOf(asked), failure: asked } : undefined
-    const found = hindranceOf(core, one.partition) ?? own ?? reasonOfWait(core, operation, one)
+    const found = hindranceOf(parts, one.partition) ?? own ?? reasonOfWait(parts, operation, one)
     cause ??= found.failure
     return [one.partition, found.reason]
   })
   if (behind.length > 0) return { heldUpBy: grouped(reasons), cause }
   // Nothing is known to be behind: no broker has said anything yet, or the table is between two runs of its reader.
-  const failure = core.restartsAfter ?? asked ?? core.failures.find(isDenial) ?? core.failures.last
+  const failure = parts.restartsAfter ?? asked ?? parts.failures.find(isDenial) ?? parts.failures.last
   if (failure === undefined) return { heldUpBy: [], cause: undefined }
-  const reason = core.restartsAfter === undefined ? reasonOf(failure as Failure) : "Restart"
+  const reason = parts.restartsAfter === undefined ? reasonOf(failure as Failure) : "Restart"
   return { heldUpBy: Object.freeze([Object.freeze({ reason, partitions: Object.freeze([]) })]), cause: failure }
 }
 
 /** What holds the table up at this moment, by partition. */
-export const hindrances = <K, V>(core: Core<K, V>): ReadonlyArray<HeldUp> =>
+export const hindrances = <K, V>(parts: TableParts<K, V>): ReadonlyArray<HeldUp> =>
   grouped(
-    [...core.partitions.keys()].flatMap((partition) => {
-      const found = hindranceOf(core, partition)
+    [...parts.partitions.keys()].flatMap((partition) => {
+      const found = hindranceOf(parts, partition)
       return found === undefined ? [] : [[partition, found.reason] as const]
     })
   )

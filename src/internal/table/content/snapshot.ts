@@ -1,8 +1,8 @@
 import * as Option from "effect/Option"
-import type { Codec } from "../../Codec.ts"
-import type { RecordEntry, RecordSnapshot } from "../../TableSnapshot.ts"
-import { suspended } from "../codec.ts"
-import { viewOf } from "../text.ts"
+import type { Codec } from "../../../Codec.ts"
+import type { RecordEntry, RecordSnapshot } from "../../../TableSnapshot.ts"
+import { suspended } from "../../codec/codec.ts"
+import { viewOf } from "../../text.ts"
 import { NOT_ASCII, UNKNOWN, type KeyIndex } from "./keyIndex.ts"
 import { NO_HEADERS, withHeaders, type RecordHeaders } from "./recordHeaders.ts"
 import type { Records } from "./recordStore.ts"
@@ -33,7 +33,7 @@ const keyBytes = <K>(codec: Codec<K>, key: K): Buffer | undefined => {
   }
 }
 
-/** The same as text, as changes tell it: a text is its own identity, of all others the bytes are (as latin1 text). */
+/** The identity of a key as text, as changes tell it: a text is its own, of all other keys the bytes are (as latin1 text). */
 export const keyId = <K>(codec: Codec<K>, key: K): string | undefined =>
   codec.text ? (typeof key === "string" ? key : undefined) : keyBytes(codec, key)?.toString("latin1")
 

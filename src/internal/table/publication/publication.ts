@@ -13,10 +13,11 @@
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { Signal } from "../signal.ts"
-import { runInSlices } from "../yield.ts"
+import { Signal } from "../../signal.ts"
+import { runInSlices } from "../../yield.ts"
+import type { AnyChange, ChangeLog } from "../content/changeLog.ts"
 import { PublishedRef } from "./publishedRef.ts"
-import { type AnyChange, type ChangeLog, Subscriptions } from "./subscriptions.ts"
+import { Subscriptions } from "./subscriptions.ts"
 import type { Waiters } from "./waiters.ts"
 
 /** Something that is made of a table's content, and kept in step with it: an index, a derived table. */

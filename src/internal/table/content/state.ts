@@ -6,9 +6,10 @@
  * remembers the tombstone's place. `compact` makes a new index once empty rows prevail.
  */
 import * as Option from "effect/Option"
-import type { Codec } from "../../Codec.ts"
-import type { DeleteCause, RecordChange } from "../../TableChange.ts"
-import type { RecordSnapshot } from "../../TableSnapshot.ts"
+import type { Codec } from "../../../Codec.ts"
+import type { DeleteCause, RecordChange } from "../../../TableChange.ts"
+import type { RecordSnapshot } from "../../../TableSnapshot.ts"
+import type { ChangeLog } from "./changeLog.ts"
 import { KeyIndex, UNKNOWN } from "./keyIndex.ts"
 import { NO_HEADERS, withHeaders, type RecordHeaders } from "./recordHeaders.ts"
 import { RecordStore, type Records } from "./recordStore.ts"
@@ -26,7 +27,6 @@ import {
   valueIn
 } from "./rowVector.ts"
 import { makeSnapshot } from "./snapshot.ts"
-import type { ChangeLog } from "./subscriptions.ts"
 
 /** What one partition last said about a key, as a leaf has it. */
 interface Row {
@@ -90,7 +90,7 @@ export class TableState<K, V> {
     return this.contested.size
   }
 
-  /** See `KeyIndex.hashesOf`. */
+  /** The hashes of keys that come together: see `KeyIndex.hashesOf`. */
   hashesOf(bytes: Buffer, starts: Int32Array, ends: Int32Array, from: number, to: number): Int32Array {
     return this.index.hashesOf(bytes, starts, ends, from, to)
   }
@@ -409,7 +409,7 @@ export class TableState<K, V> {
     return outcome
   }
 
-  /** Of a row whose record is the one that was evicted. */
+  /** Notes what became of a key whose shown record was evicted. */
   private logEvicted(slot: number, before: Row): keyof Evicted | undefined {
     const { log } = this
     const after = this.rowAt(slot)

@@ -1,4 +1,4 @@
-/** Of each kind of line, one is let through at once, and the next one no sooner than after this many milliseconds. */
+/** One line of each kind is let through at once, and the next one no sooner than after this many milliseconds. */
 export const LINE_RATE_MILLIS = 10_000
 
 /** Kinds that are told apart; all others count as one. What strangers write may make many of them. */
@@ -40,3 +40,6 @@ export class LineRate {
     return found
   }
 }
+
+/** The end of a line that is told at a rate: `told` is how many there were since the last one, this one among them. */
+export const moreOf = (told: number): string => (told === 1 ? "" : ` (and ${told - 1} times more since that was told)`)

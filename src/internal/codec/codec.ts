@@ -7,9 +7,9 @@ import { Prototype } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
-import type { AsBytes, Codec, Suspended, TypeId as CodecTypeId } from "../Codec.ts"
-import { holdsSecretPart, kindOfValue } from "./codecFaults.ts"
-import * as issue from "./codecIssue.ts"
+import type { AsBytes, Codec, Suspended, TypeId as CodecTypeId } from "../../Codec.ts"
+import { holdsSecretPart, kindOfValue } from "./faults.ts"
+import * as issue from "./issue.ts"
 import { compileScanner } from "./jsonScanner.ts"
 import { compileProtoFinder, jsonFormOf, withExactIntegers } from "./jsonSchema.ts"
 import { hasJsonTexts, withCheckedTexts } from "./jsonTexts.ts"
@@ -22,7 +22,7 @@ import {
   writeOpenJson
 } from "./jsonText.ts"
 import { compileDecoder, PROTO, UNDECIDED } from "./schemaDecoder.ts"
-import { copyBytes, encodeText, expectBytes, readText, viewOf } from "./text.ts"
+import { copyBytes, encodeText, expectBytes, readText, viewOf } from "../text.ts"
 
 /** @internal */
 export const TypeId: CodecTypeId = Symbol.for("effect-ktables/Codec") as CodecTypeId
@@ -54,7 +54,7 @@ const codec = <A>(implementation: Implementation<A>): Codec<A> => ({
 const rescued = <A, E>(self: () => Effect.Effect<A, E>): Effect.Effect<A, ParseResult.ParseError> =>
   Effect.catchAllCause(Effect.suspend(self), (cause) => Effect.fail(issue.parseErrorOfCause(cause)))
 
-/** Of two functions that may throw a `ParseError`, and nothing else. */
+/** Makes a codec of two functions that may throw a `ParseError`, and nothing else. */
 const fromSync = <A>(
   text: boolean,
   decodeSync: (buffer: Buffer, start: number, end: number) => A,

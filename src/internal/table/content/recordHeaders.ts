@@ -2,8 +2,8 @@
  * Headers of records stay bytes until somebody asks for them: a header takes two bytes, compressed almost none, and as
  * objects a hundred times as many. So what a table holds is bounded by the bytes that it has read.
  */
-import type { Header, RecordInfo, TableChange } from "../../TableChange.ts"
-import { decodeHeaders } from "../recordBatch/recordRanges.ts"
+import type { Header, RecordInfo, TableChange } from "../../../TableChange.ts"
+import { decodeHeaders } from "../../recordBatch/recordRanges.ts"
 
 /** What a record has that has none, or whose headers are not kept; and what each has before `withHeaders`. */
 export const NO_HEADERS: ReadonlyArray<Header> = []

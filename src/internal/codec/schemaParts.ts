@@ -1,10 +1,10 @@
 /** What a schema is made of, looked at part by part, and each of them once. */
 import * as AST from "effect/SchemaAST"
 
-/** As many copies of a part that refers to itself are looked at: one as it was declared, and its types. */
+/** How many copies of a part that refers to itself are looked at: one as it was declared, and one of its types. */
 const MAX_COPIES = 3
 
-/** As many parts that refer to others by a function are looked at. */
+/** How many parts that refer to others by a function are looked at. */
 const MAX_SUSPENDED = 256
 
 /**
@@ -85,7 +85,7 @@ export const somePart = (ast: AST.AST, isAsked: (part: AST.AST) => boolean): boo
   return seen.hasGaps ? undefined : false
 }
 
-/** The same schema with other parts: those for which `replace` has none are made of parts that were replaced. */
+/** The schema with other parts: those for which `replace` has none are made anew of parts that were replaced. */
 export const mapParts = (
   schema: AST.AST,
   replace: (part: AST.AST, mapped: (inner: AST.AST) => AST.AST) => AST.AST | undefined

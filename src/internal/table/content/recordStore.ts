@@ -7,7 +7,7 @@
  * When less than half of all that is kept is in use, the emptiest slabs are emptied: who holds the rows goes through their
  * heads, and appends again what a row still holds.
  */
-import type { Codec } from "../../Codec.ts"
+import type { Codec } from "../../../Codec.ts"
 import {
   HEAD_BYTES,
   headAt,
@@ -53,7 +53,7 @@ const HEADS_PER_STEP = 8192
 export interface Sample {
   readonly records: number
   readonly bytes: number
-  /** Of these bytes, those of values. */
+  /** How many of these bytes are of values. */
   readonly valueBytes: number
 }
 
@@ -84,7 +84,7 @@ export abstract class Records<V> {
     return partitionOf(slabAt(this.list, place), headAt(place))
   }
 
-  /** Of the value's bytes, which only some codecs' records have. */
+  /** The value that is made of the record's bytes: only records of some codecs keep these. */
   valueAt(place: number): V {
     const slab = slabAt(this.list, place)
     const head = headAt(place)
@@ -93,7 +93,7 @@ export abstract class Records<V> {
   }
 }
 
-/** As they were at one time, whatever is written later; holds nothing of that. */
+/** The records as they were at one time, whatever is written later; it holds nothing of that. */
 class SharedRecords<V> extends Records<V> {
   protected readonly list: SlabList
 
@@ -109,9 +109,9 @@ export class RecordStore<V> extends Records<V> {
   private shared = false
   private readonly freeNumbers: Array<number> = []
   private readonly limit: number
-  /** Of the store's own slabs, the one that is filled. */
+  /** The one of the store's own slabs that is being filled. */
   private open: RecordSlab | undefined
-  /** Of the answer that is being read, if it is to be kept. */
+  /** The slab of the answer that is being read, if that is to be kept. */
   private memory: ArrayBufferLike | undefined
   /** Its slab, once a value of it is held. */
   private answer: RecordSlab | undefined
@@ -161,7 +161,7 @@ export class RecordStore<V> extends Records<V> {
     else answer.trim()
   }
 
-  /** The same with the value's bytes. `memory` is `bytes.buffer`. */
+  /** As `append`, with the value's bytes. `memory` is `bytes.buffer`. */
   appendBytes(
     slot: number,
     partition: number,

@@ -10,11 +10,11 @@ import * as fc from "fast-check"
 import { encodeControlBatch, stampBatch } from "../../src/internal/recordBatch/encode.ts"
 import type { EncodableBatch, EncodableRecord } from "../../src/internal/recordBatch/encode.ts"
 import { defaultDecodeOptions } from "../../src/internal/recordBatch/fetchedBatches.ts"
-import type { ApplicationSettings, Outcome } from "../../src/internal/table/application.ts"
-import { Application, makeScratch } from "../../src/internal/table/application.ts"
-import { makeCounters } from "../../src/internal/table/counters.ts"
-import { recordStoreOf } from "../../src/internal/table/recordStore.ts"
-import { TableState } from "../../src/internal/table/state.ts"
+import type { ApplierSettings, Stop } from "../../src/internal/table/reading/recordApplier.ts"
+import { RecordApplier, makeScratch } from "../../src/internal/table/reading/recordApplier.ts"
+import { makeCounters } from "../../src/internal/table/reading/counters.ts"
+import { recordStoreOf } from "../../src/internal/table/content/recordStore.ts"
+import { TableState } from "../../src/internal/table/content/state.ts"
 import { batch, batchAround, corruptionIn, record } from "../recordBatch/support.ts"
 
 const NEVER = Number.POSITIVE_INFINITY
@@ -41,10 +41,10 @@ class Table<K = string, V = string> {
   readonly state: TableState<K, V>
   readonly counters = makeCounters()
   readonly scratch = makeScratch()
-  readonly settings: ApplicationSettings<K, V>
+  readonly settings: ApplierSettings<K, V>
   position = 0
 
-  constructor(key: Codec.Codec<K>, value: Codec.Codec<V>, rest: Partial<ApplicationSettings<K, V>> = {}) {
+  constructor(key: Codec.Codec<K>, value: Codec.Codec<V>, rest: Partial<ApplierSettings<K, V>> = {}) {
     this.settings = {
       topic: "things",
       key,
@@ -59,19 +59,17 @@ class Table<K = string, V = string> {
     this.state = new TableState(key, recordStoreOf(this.settings.value))
   }
 
-  fetched(records: ReadonlyArray<Buffer>, aborted: ReadonlyArray<AbortedTransaction> = []): Application<K, V> {
-    return new Application(
+  fetched(records: ReadonlyArray<Buffer>, aborted: ReadonlyArray<AbortedTransaction> = []): RecordApplier<K, V> {
+    return new RecordApplier(
       this.settings,
       {
         partition: 3,
-        generation: 0,
         // within a larger answer, as it is
         records: Buffer.concat([Buffer.alloc(7, 0xff), ...records, Buffer.alloc(9, 0xff)]).subarray(
           7,
           7 + records.reduce((sum, bytes) => sum + bytes.length, 0)
         ),
-        aborted,
-        logStart: 0
+        aborted
       },
       this.position,
       this.state,
@@ -81,7 +79,7 @@ class Table<K = string, V = string> {
   }
 
   /** Applies all of it. */
-  apply(records: ReadonlyArray<Buffer>, aborted: ReadonlyArray<AbortedTransaction> = []): Application<K, V> {
+  apply(records: ReadonlyArray<Buffer>, aborted: ReadonlyArray<AbortedTransaction> = []): RecordApplier<K, V> {
     const application = this.fetched(records, aborted)
     assert.strictEqual(application.run(NEVER), "done")
     this.position = application.position
@@ -93,14 +91,14 @@ class Table<K = string, V = string> {
   }
 }
 
-const textTable = (rest: Partial<ApplicationSettings<string, string>> = {}) => new Table(Codec.utf8, Codec.utf8, rest)
+const textTable = (rest: Partial<ApplierSettings<string, string>> = {}) => new Table(Codec.utf8, Codec.utf8, rest)
 
 const content = (entries: Record<string, string>) => new Map(Object.entries(entries))
 
 const numbered = (n: number, from = 0): ReadonlyArray<EncodableRecord> =>
   Array.from({ length: n }, (_, i) => record(`k${from + i}`, `v${from + i}`))
 
-describe("Application", () => {
+describe("RecordApplier", () => {
   it("applies records with their place and time", () => {
     const table = textTable()
     const application = table.apply([
@@ -288,7 +286,7 @@ describe("Application", () => {
       // in slices, as it is
       let made = 0
       const offsets: Array<number> = []
-      for (let outcome: Outcome = "more"; outcome === "more";) {
+      for (let outcome: Stop = "more"; outcome === "more";) {
         outcome = application.run(performance.now())
         assert.strictEqual(Error.stackTraceLimit, stackTraceLimit)
         made += application.poison.length
@@ -659,9 +657,9 @@ describe("Application", () => {
   })
 
   describe("slices", () => {
-    const runs = (application: Application<string, string>, until: number, most: number): number => {
+    const runs = (application: RecordApplier<string, string>, until: number, most: number): number => {
       for (let n = 1; n <= most; n++) {
-        const outcome: Outcome = application.run(until)
+        const outcome: Stop = application.run(until)
         if (outcome === "done") return n
         assert.strictEqual(outcome, "more")
       }
@@ -795,9 +793,9 @@ describe("Application", () => {
     })
 
     /** As the reader does. */
-    const drive = <V>(application: Application<string, V>, until: number) =>
+    const drive = <V>(application: RecordApplier<string, V>, until: number) =>
       Effect.gen(function* () {
-        const outcomes: Array<Outcome> = []
+        const outcomes: Array<Stop> = []
         for (;;) {
           const outcome = application.run(until)
           outcomes.push(outcome)

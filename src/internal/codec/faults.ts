@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as AST from "effect/SchemaAST"
-import { foreignText } from "./foreignText.ts"
+import { foreignText } from "../foreignText.ts"
 import { somePart } from "./schemaParts.ts"
 
 /** One thing that is wrong with a value. */
@@ -17,7 +17,7 @@ export interface Fault {
   readonly says: string
   /** Figures that belong to this one record, such as a length. */
   readonly figures?: string
-  /** The same in words that may quote the record, for who asks for values; none about what a schema calls secret. */
+  /** What is wrong, in words that may quote the record, for those who ask for values. There are none about what a schema calls secret. */
   readonly quoting?: () => string
 }
 
@@ -47,7 +47,7 @@ interface Visit {
   /** The part of the schema that the issue is about, where it is known. */
   readonly ast: AST.AST | undefined
   readonly path: ReadonlyArray<string | number>
-  /** The same path with the names that are content. */
+  /** `path`, with those names, too, that are content of the record. */
   readonly names: ReadonlyArray<PropertyKey>
   /** Whether the value there holds something that the schema calls secret, as far as is known. */
   readonly holdsSecret: boolean
@@ -293,7 +293,7 @@ export const formatFaults = ({ count, first }: Faults): string => {
   return told.join("; ") + more(count - first.length)
 }
 
-/** The same with the values that the faults are about, as far as that may be shown. */
+/** The faults in one line, with the values that they are about, as far as these may be shown. */
 export const quoteFaults = ({ count, first }: Faults): string => {
   const told = first.map((fault) => fault.quoting?.() ?? formatFaults({ count: 1, first: [fault] }))
   return told.join("; ") + more(count - first.length)

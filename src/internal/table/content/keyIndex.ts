@@ -68,7 +68,7 @@ export class KeyIndex {
     }
   }
 
-  /** The same for a text's bytes in UTF-8, or `NOT_ASCII`: then it takes the bytes to tell. */
+  /** The slot of a text, by its bytes in UTF-8, or `NOT_ASCII`: then it takes the bytes to tell. */
   findText(text: string): number {
     const { length } = text
     if (length > this.asked.length) this.asked = Buffer.alloc(2 * length)

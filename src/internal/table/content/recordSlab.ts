@@ -10,7 +10,7 @@
  * the slot of a record that no row holds any more: that is for the owner of the slab alone to read.
  */
 
-/** Of one slab at most. */
+/** The most records of one slab. */
 export const HEADS = 1 << 17
 export const HEAD_BYTES = 32
 

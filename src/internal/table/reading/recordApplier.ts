@@ -5,24 +5,26 @@
 import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as ParseResult from "effect/ParseResult"
-import type { Codec } from "../../Codec.ts"
-import { PoisonRecordError } from "../../KafkaError.ts"
-import { asBytes, suspended, utf8 } from "../codec.ts"
-import { parseError, parseErrorOf } from "../codecIssue.ts"
-import { AbortedTransactions } from "../recordBatch/abortedTransactions.ts"
-import type { BatchHeader } from "../recordBatch/batchHeader.ts"
-import { codecs, isPrepared } from "../recordBatch/compression.ts"
-import { controlType } from "../recordBatch/controlType.ts"
-import { FetchedBatches, type DecodeOptions } from "../recordBatch/fetchedBatches.ts"
-import { RecordRanges } from "../recordBatch/recordRanges.ts"
-import type { FetchedRecords } from "../source/cursor.ts"
+import type { Codec } from "../../../Codec.ts"
+import { PoisonRecordError } from "../../../KafkaError.ts"
+import { asBytes, suspended, utf8 } from "../../codec/codec.ts"
+import { parseError, parseErrorOf } from "../../codec/issue.ts"
+import { AbortedTransactions } from "../../recordBatch/abortedTransactions.ts"
+import type { BatchHeader } from "../../recordBatch/batchHeader.ts"
+import { codecs, isPrepared } from "../../recordBatch/compression.ts"
+import { controlType } from "../../recordBatch/controlType.ts"
+import { FetchedBatches, type DecodeOptions } from "../../recordBatch/fetchedBatches.ts"
+import { RecordRanges } from "../../recordBatch/recordRanges.ts"
+import type { FetchedRecords } from "../../source/cursor.ts"
 import type { Counters } from "./counters.ts"
-import { AHEAD, UNKNOWN } from "./keyIndex.ts"
-import { RecordHeaders } from "./recordHeaders.ts"
-import { ABSENT } from "./rowVector.ts"
-import type { TableState } from "./state.ts"
+import { AHEAD, UNKNOWN } from "../content/keyIndex.ts"
+import { RecordHeaders } from "../content/recordHeaders.ts"
+import { ABSENT } from "../content/rowVector.ts"
+import type { TableState } from "../content/state.ts"
 
 /**
+ * Why a run has stopped:
+ *
  * - `done`: all of it is applied.
  * - `more`: the time was up.
  * - `codec`: the next batch's is to be loaded first; then `codecsAreLoaded`.
@@ -30,15 +32,15 @@ import type { TableState } from "./state.ts"
  * - `key`: a key that only an Effect can decode.
  * - `poison`: a poison record, and the policy is to fail.
  */
-export type Outcome = "done" | "more" | "codec" | "decode" | "key" | "poison"
+export type Stop = "done" | "more" | "codec" | "decode" | "key" | "poison"
 
-/** Of how many undecodable records of one answer errors are made: no more are kept for a slow consumer, either. */
+/** How many errors are made of the undecodable records of one answer: no more are kept for a slow consumer, either. */
 export const MAX_POISON = 1024
 
 /** How much of a key and of a value such an error keeps: a topic full of them is not to fill the memory. */
 const KEPT_POISON_BYTES = 16 * 1024
 
-export interface ApplicationSettings<K, V> {
+export interface ApplierSettings<K, V> {
   readonly topic: string
   readonly key: Codec<K>
   readonly value: Codec<V>
@@ -54,14 +56,14 @@ export type Scratch = RecordRanges
 
 export const makeScratch = (): Scratch => new RecordRanges()
 
-export class Application<K, V> {
+export class RecordApplier<K, V> {
   /** Offset of the next record to apply: past whole batches, whatever records compaction left in them. */
   position: number
   /** Offset of the first record without a key, -1 if there was none. */
   keylessAt = -1
   /** Undecodable records, in order, as far as there was room for them. */
   readonly poison: Array<PoisonRecordError> = []
-  /** Of how many more an error is made; all are counted. */
+  /** For how many more undecodable records an error is made; all are counted. */
   private poisonRoom: number
   private readonly partition: number
   private readonly answer: Buffer
@@ -70,7 +72,7 @@ export class Application<K, V> {
   private readonly batches: FetchedBatches
   private readonly aborted: AbortedTransactions
   private readonly ranges: Scratch
-  private readonly settings: ApplicationSettings<K, V>
+  private readonly settings: ApplierSettings<K, V>
   private readonly state: TableState<K, V>
   private readonly counters: Counters
   /** Position after the batch that is being applied; `undefined` between two batches. */
@@ -82,8 +84,8 @@ export class Application<K, V> {
   private effectResult: Either.Either<V, ParseResult.ParseError> | undefined
 
   constructor(
-    settings: ApplicationSettings<K, V>,
-    fetched: FetchedRecords,
+    settings: ApplierSettings<K, V>,
+    fetched: Pick<FetchedRecords, "partition" | "records" | "aborted">,
     position: number,
     state: TableState<K, V>,
     counters: Counters,
@@ -103,7 +105,7 @@ export class Application<K, V> {
   }
 
   /** Goes on until the time `until` of `performance.now()`. Throws `BatchCorruption`; what came before it is applied. */
-  run(until: number): Outcome {
+  run(until: number): Stop {
     const { stackTraceLimit } = Error
     try {
       if (this.poisonRoom === 0) Error.stackTraceLimit = 0
@@ -113,7 +115,7 @@ export class Application<K, V> {
     }
   }
 
-  private runBatches(until: number): Outcome {
+  private runBatches(until: number): Stop {
     while (true) {
       if (this.batchEnd === undefined) {
         const found = this.nextBatch(until)
@@ -151,7 +153,7 @@ export class Application<K, V> {
     return "done"
   }
 
-  /** As far as that is possible: `run` goes on with the batch that it stopped at with `codec`. */
+  /** The codecs are loaded, as far as that is possible: `run` goes on with the batch that it stopped at with `codec`. */
   codecsAreLoaded(): void {
     this.codecsLoaded = true
   }
@@ -165,7 +167,7 @@ export class Application<K, V> {
     this.begun = true
   }
 
-  private applyRecords(until: number): Outcome {
+  private applyRecords(until: number): Stop {
     const { counters, partition, ranges, state } = this
     const { key: keyCodec, keepHeaders, value: valueCodec } = this.settings
     const { bytes, keyEnd, keyStart, timestamp, valueEnd, valueStart } = ranges

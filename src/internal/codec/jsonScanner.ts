@@ -161,7 +161,7 @@ const literal = (value: AST.LiteralValue): Scan | undefined => {
   }
 }
 
-/** Of numbers and strings: the value itself is made for the filters. */
+/** Checks filters of numbers and strings, for which the value itself is made. */
 const refinement = (ast: AST.Refinement): Scan | undefined => {
   const filters: Array<AST.Refinement> = []
   let from: AST.AST = ast

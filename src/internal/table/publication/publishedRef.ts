@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import { Bag, type Item } from "../bag.ts"
+import { Bag, type Item } from "../../bag.ts"
 
 /** One run of `changes`. */
 interface Run<A> extends Item {

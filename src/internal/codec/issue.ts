@@ -13,8 +13,8 @@ import {
   quoteFaults,
   type Fault,
   type Faults
-} from "./codecFaults.ts"
-import { foreignText, quotedForeignText } from "./foreignText.ts"
+} from "./faults.ts"
+import { foreignText, quotedForeignText } from "../foreignText.ts"
 
 /** How much of a text, or how many bytes, is quoted where somebody asked for it. */
 const EXCERPT_LENGTH = 64

@@ -1,0 +1,120 @@
+/**
+ * Who listens to a table's changes. The reader pushes each publication once, synchronously; what a slow subscriber does
+ * with it is its own policy, and only a back-pressured one, which asked for it, makes the reader wait.
+ */
+import * as Channel from "effect/Channel"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { constVoid } from "effect/Function"
+import * as Stream from "effect/Stream"
+import type { Strategy } from "../../../LiveTable.ts"
+import type { AnyChange, ChangeLog } from "../content/changeLog.ts"
+import { bufferOf } from "./buffers.ts"
+import { Subscriber, type Chunks, type End } from "./subscriber.ts"
+
+/** All subscribers of one table. `E` is what their streams fail with when the reader has ended for good. */
+export class Subscriptions<Change extends AnyChange, E = never> {
+  private readonly all = new Set<Subscriber<Change, E>>()
+  private readonly byKey = new Map<string, Set<Subscriber<Change, E>>>()
+  private ended: End<E> | undefined
+
+  /** Must changes be collected at all? */
+  get isEmpty(): boolean {
+    return this.all.size === 0 && this.byKey.size === 0
+  }
+
+  get count(): number {
+    let n = this.all.size
+    for (const set of this.byKey.values()) n += set.size
+    return n
+  }
+
+  private register(
+    strategy: Strategy,
+    id: string | undefined
+  ): { readonly subscriber: Subscriber<Change, E>; readonly remove: () => void } {
+    const subscriber = new Subscriber<Change, E>(bufferOf(strategy), this.ended)
+    if (this.ended !== undefined) return { subscriber, remove: constVoid }
+    if (id === undefined) this.all.add(subscriber)
+    else {
+      const set = this.byKey.get(id)
+      if (set === undefined) this.byKey.set(id, new Set([subscriber]))
+      else set.add(subscriber)
+    }
+    return {
+      subscriber,
+      remove: () => {
+        subscriber.end(Exit.void)
+        this.all.delete(subscriber)
+        const set = id === undefined ? undefined : this.byKey.get(id)
+        if (set?.delete(subscriber) === true && set.size === 0) this.byKey.delete(id!)
+      }
+    }
+  }
+
+  /** Registers at once; the stream ends as all of this does. To be removed by `remove`. */
+  add(strategy: Strategy, id?: string): { readonly remove: () => void; readonly changes: Stream.Stream<Change, E> } {
+    const { remove, subscriber } = this.register(strategy, id)
+    return { remove, changes: Stream.fromChannel(subscriber.channel()) }
+  }
+
+  /** Registers when it is run, in the same step; removed when it ends, one way or the other. */
+  channel(strategy: Strategy): Chunks<Change, E> {
+    return Channel.suspend(() => {
+      const { remove, subscriber } = this.register(strategy, undefined)
+      return subscriber.channel(Effect.sync(remove))
+    })
+  }
+
+  /** Hands one publication to everybody. */
+  push(log: ChangeLog<Change>): void {
+    const { changes, ids } = log
+    if (changes.length === 0) return
+    for (const subscriber of this.all) {
+      for (let i = 0; i < changes.length; i++) subscriber.buffer.push(ids[i], changes[i])
+      subscriber.wake()
+    }
+    if (this.byKey.size === 0) return
+    for (let i = 0; i < changes.length; i++) {
+      const set = this.byKey.get(ids[i])
+      if (set === undefined) continue
+      for (const subscriber of set) {
+        subscriber.buffer.push(ids[i], changes[i])
+        subscriber.wake()
+      }
+    }
+  }
+
+  /** Does a back-pressured subscriber hold more than it agreed to? */
+  get isFull(): boolean {
+    for (const subscriber of this.all) if (subscriber.buffer.isFull()) return true
+    return false
+  }
+
+  /** Waits until each back-pressured subscriber has room again, or has gone. */
+  readonly awaitRoom: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.forEach(
+      [...this.all].filter((s) => s.buffer.isFull()),
+      (s) => s.awaitRoom,
+      { discard: true }
+    )
+  )
+
+  /** Ends all streams, after the changes that came before, those to come at once. */
+  close(): void {
+    this.end(Exit.void)
+  }
+
+  /** Fails all streams, after the changes that came before, those to come at once. The first end counts. */
+  fail(error: E): void {
+    this.end(Exit.fail(error))
+  }
+
+  private end(how: End<E>): void {
+    this.ended ??= how
+    for (const subscriber of this.all) subscriber.end(this.ended)
+    for (const set of this.byKey.values()) for (const subscriber of set) subscriber.end(this.ended)
+    this.all.clear()
+    this.byKey.clear()
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * Applies one fetch answer after the other to the content, or to what is replayed beside it: in slices, so that the host's
+ * other work has its turn, and until something has to be waited for.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import type * as ParseResult from "effect/ParseResult"
+import { CorruptBatchError, InvalidOptionsError } from "../../../KafkaError.ts"
+import type { TableFailure } from "../../../LiveTable.ts"
+import { parseErrorOfCause } from "../../codec/issue.ts"
+import { LineRate, moreOf } from "../../lineRate.ts"
+import { annotateLogs } from "../../log.ts"
+import { prepareCodecs } from "../../recordBatch/compression.ts"
+import { BatchCorruption } from "../../recordBatch/corruption.ts"
+import type { Fetched, FetchedRecords } from "../../source/cursor.ts"
+import type { Source } from "../../source/source.ts"
+import { runInSlices, SLICE_MILLIS, yieldToEventLoop } from "../../yield.ts"
+import { positionOf, type PartitionState } from "./partition.ts"
+import type { TableParts } from "./parts.ts"
+import { makeScratch, RecordApplier, type ApplierSettings, type Stop } from "./recordApplier.ts"
+import { noPoison, type PoisonFound, type RecordReports } from "./recordReports.ts"
+
+const NO_BYTES = Buffer.alloc(0)
+
+/** zstd, where this Node has none. Without it, or if its loading hangs, batches of that codec are refused as such. */
+const loadCodecs = Effect.ignore(Effect.timeout(Effect.tryPromise(prepareCodecs), 10_000))
+
+/** The records of one partition, being applied. */
+interface Current<K, V> {
+  readonly p: PartitionState<K, V>
+  readonly applier: RecordApplier<K, V>
+}
+
+/** One answer on its way into the content. */
+interface Intake<K, V> {
+  /** Partitions that are not begun yet, the last one first. */
+  readonly todo: Array<FetchedRecords>
+  current: Current<K, V> | undefined
+  /** Did it take more than one slice? */
+  isLarge: boolean
+  /** Partitions whose log begins later than it did before this answer. */
+  readonly shortened: Array<PartitionState<K, V>>
+  /** Has it changed the live content? */
+  hasChanged: boolean
+  readonly poison: PoisonFound
+}
+
+export class AnswerApplier<K, V> {
+  private readonly parts: TableParts<K, V>
+  private readonly source: Source
+  private readonly reports: RecordReports<K, V>
+  /** Publishes what was applied; `hasChanged`: the live content is another one. */
+  private readonly settle: (hasChanged: boolean) => Effect.Effect<void>
+  private readonly settings: ApplierSettings<K, V>
+  private readonly annotate: ReturnType<typeof annotateLogs>
+  private readonly scratch = makeScratch()
+  private readonly lines = new LineRate()
+
+  constructor(
+    parts: TableParts<K, V>,
+    source: Source,
+    reports: RecordReports<K, V>,
+    settle: (hasChanged: boolean) => Effect.Effect<void>
+  ) {
+    const { config } = parts
+    this.parts = parts
+    this.source = source
+    this.reports = reports
+    this.settle = settle
+    this.annotate = annotateLogs("KafkaTable", { topic: config.topic })
+    this.settings = {
+      topic: config.topic,
+      key: config.key,
+      value: config.value,
+      keepHeaders: config.keepHeaders,
+      committedOnly: config.isolation === "read_committed",
+      failOnPoison: config.onPoison === "fail",
+      logValues: config.logValues,
+      decode: { checkCrcs: config.checkCrcs, maxBatchBytes: config.fetch.maxBatchBytes }
+    }
+  }
+
+  apply(fetched: Fetched): Effect.Effect<void, TableFailure> {
+    const { counters, latched, publication, state } = this.parts
+    state.replayed = !latched
+    state.log = publication.begin()
+    return this.goOn({
+      todo: [...fetched.partitions].reverse(),
+      current: undefined,
+      isLarge: false,
+      shortened: [],
+      hasChanged: false,
+      poison: noPoison(counters)
+    })
+  }
+
+  /**
+   * Goes on with an answer until all of it is applied, or something has to be waited for: the host's turn, a value that
+   * only an Effect decodes. A plain function up to there, as most answers are small and need none of it.
+   */
+  private goOn(intake: Intake<K, V>): Effect.Effect<void, TableFailure> {
+    const until = performance.now() + SLICE_MILLIS
+    const again = () => this.goOn(intake)
+    while (true) {
+      const current = intake.current ?? this.nextOf(intake)
+      if (current === undefined) {
+        const ended = this.end(intake, undefined)
+        // the next answer begins with a slice of its own
+        return intake.isLarge ? Effect.zipLeft(ended, yieldToEventLoop) : ended
+      }
+      intake.current = current
+      const { applier } = current
+      const stop = this.runSlice(current, intake, until)
+      switch (stop) {
+        case "done":
+          intake.current = undefined
+          break
+        case "more":
+          intake.isLarge = true
+          this.reports.publish(intake.poison)
+          return Effect.flatMap(yieldToEventLoop, again)
+        case "codec":
+          return Effect.flatMap(loadCodecs, () => {
+            applier.codecsAreLoaded()
+            return again()
+          })
+        case "decode":
+          this.parts.waitsFor = "Codec"
+          return Effect.flatMap(decodedBy(applier), (result) => {
+            this.parts.waitsFor = undefined
+            applier.decoded(result)
+            return again()
+          })
+        case "key":
+          return this.end(
+            intake,
+            new InvalidOptionsError({
+              module: "KafkaTable",
+              problems: [
+                { option: "key", problem: "this codec needs an Effect to decode; keys are looked up synchronously" }
+              ]
+            })
+          )
+        case "poison":
+          return this.end(intake, intake.poison.errors.at(-1))
+        default:
+          intake.current = undefined
+          return Effect.matchEffect(this.onCorruption(current.p, stop), {
+            onFailure: (error) => this.end(intake, error),
+            onSuccess: again
+          })
+      }
+    }
+  }
+
+  private nextOf(intake: Intake<K, V>): Current<K, V> | undefined {
+    const { counters, partitions, state } = this.parts
+    for (let records = intake.todo.pop(); records !== undefined; records = intake.todo.pop()) {
+      const p = partitions.get(records.partition)!
+      const position = positionOf(p)
+      // it is replayed anew since this answer came
+      if (position === undefined) continue
+      if (records.logStart > p.logStart) {
+        p.logStart = records.logStart
+        intake.shortened.push(p)
+      }
+      const into = p.rebuild?.state ?? state
+      const { room } = intake.poison
+      return { p, applier: new RecordApplier<K, V>(this.settings, records, position, into, counters, this.scratch, room) }
+    }
+    return undefined
+  }
+
+  private runSlice({ applier, p }: Current<K, V>, intake: Intake<K, V>, until: number): Stop | BatchCorruption {
+    const { counters } = this.parts
+    const before = counters.applied + counters.tombstones
+    try {
+      return applier.run(until)
+    } catch (error) {
+      if (error instanceof BatchCorruption) return error
+      // a defect of the decoder stays a defect
+      throw error
+    } finally {
+      if (p.replay === undefined) {
+        p.position = applier.position
+        if (counters.applied + counters.tombstones > before) intake.hasChanged = true
+      } else {
+        p.replay.position = applier.position
+      }
+      if (p.corruptAt !== undefined && applier.position > p.corruptAt) p.corruptAt = undefined
+      const { poison } = intake
+      poison.room -= applier.poison.length
+      if (applier.keylessAt >= 0) {
+        this.reports.noteKeyless(p.partition, applier.keylessAt)
+        applier.keylessAt = -1
+      }
+      poison.errors.push(...applier.poison)
+      applier.poison.length = 0
+    }
+  }
+
+  /** All of it is applied, or what came before the failure. */
+  private end(intake: Intake<K, V>, failure: TableFailure | undefined): Effect.Effect<void, TableFailure> {
+    // or a quiet table would hold the last answer in memory
+    this.scratch.bytes = NO_BYTES
+    this.parts.state.records.endAnswer()
+    const settling = () => (intake.shortened.length === 0 ? this.settle(intake.hasChanged) : this.evict(intake))
+    const ended = this.reports.isSound(intake.poison)
+      ? settling()
+      : Effect.flatMap(this.reports.report(intake.poison), settling)
+    return failure === undefined ? ended : Effect.zipRight(ended, Effect.fail(failure))
+  }
+
+  /** Publishes an answer together with what its partitions' logs do not hold any more. */
+  private evict(intake: Intake<K, V>): Effect.Effect<void> {
+    const { counters, state } = this.parts
+    return Effect.gen(this, function* () {
+      for (const p of intake.shortened) {
+        const isLive = p.rebuild === undefined
+        const { gone, replaced } = yield* runInSlices((p.rebuild?.state ?? state).evict(p.partition, p.logStart))
+        // of a rebuild, nobody has seen them
+        if (!isLive) continue
+        counters.evicted += gone
+        if (gone + replaced > 0) intake.hasChanged = true
+        if (gone > 0) yield* this.tellOfEvicted(p, gone)
+      }
+      yield* this.settle(intake.hasChanged)
+    })
+  }
+
+  private tellOfEvicted({ logStart, partition }: PartitionState<K, V>, gone: number): Effect.Effect<void> {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const told = this.lines.take(`evicted from ${partition}`, gone, now)
+      if (told === undefined) return Effect.void
+      return Effect.logInfo(
+        `evicted ${told} entries: the log of partition ${partition} begins at ${logStart} now (retention, or DeleteRecords)`
+      ).pipe(this.annotate, Effect.annotateLogs({ partition }))
+    })
+  }
+
+  /** Asks for it once more, on a fresh connection: it may have been the network. */
+  private onCorruption(p: PartitionState<K, V>, corruption: BatchCorruption): Effect.Effect<void, TableFailure> {
+    const { topic } = this.parts.config
+    const { partition } = p
+    const position = positionOf(p)!
+    if (p.corruptAt === position) {
+      const { baseOffset, detail, reason } = corruption
+      return Effect.fail(new CorruptBatchError({ reason, topic, partition, baseOffset, detail }))
+    }
+    p.corruptAt = position
+    this.source.refetch(topic, partition, position)
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const told = this.lines.take(`corruption in ${partition}`, 1, now)
+      if (told === undefined) return Effect.void
+      return Effect.logWarning(
+        `corrupt batch, asking for it once more: ${corruption.message}${moreOf(told)}`
+      ).pipe(this.annotate, Effect.annotateLogs({ partition }))
+    })
+  }
+}
+
+/**
+ * What comes of a value that only an Effect decodes. However that ends, by a defect or by interruption, too, it is this
+ * record that is not decodable.
+ */
+const decodedBy = <K, V>(applier: RecordApplier<K, V>): Effect.Effect<Either.Either<V, ParseResult.ParseError>> =>
+  Effect.map(
+    Effect.exit(Effect.suspend(() => applier.suspendedValue)),
+    Exit.match({
+      onSuccess: (value) => Either.right(value),
+      onFailure: (cause) => Either.left(parseErrorOfCause(cause))
+    })
+  )

@@ -1,0 +1,248 @@
+/**
+ * The reader: takes what the source delivers, has it applied, and publishes. It is the only one who writes the content.
+ *
+ * Each run of it has a source of its own; a second run (after a failure, by the restart policy) fills a rebuild of all
+ * partitions, and leaves the live content alone until that is complete.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { constTrue, constVoid } from "effect/Function"
+import type * as Scope from "effect/Scope"
+import type { TableFailure } from "../../../LiveTable.ts"
+import { annotateLogs } from "../../log.ts"
+import type { Fetched, Opened, SourceEvent, Truncated } from "../../source/cursor.ts"
+import type { Source } from "../../source/source.ts"
+import { runInSlices } from "../../yield.ts"
+import { AnswerApplier } from "./answerApplier.ts"
+import { CatchUp, statusOfReading } from "./catchUp.ts"
+import { makePartitionState } from "./partition.ts"
+import { setStatus, type TableParts } from "./parts.ts"
+import { Rebuilds } from "./rebuilds.ts"
+import { RecordReports } from "./recordReports.ts"
+import { startSource } from "./tableSource.ts"
+import { foundStale, type Stale } from "./tombstoneAge.ts"
+
+/** So many times, at most, all partitions are looked at while they are opened first. */
+const LOOKS_WHILE_OPENING = 16
+
+/** Reads until something ends it. `isRestarted`: there is live content already, which stays until the replay is complete. */
+export const runReader = <K, V>(parts: TableParts<K, V>, isRestarted: boolean): Effect.Effect<never, TableFailure> =>
+  Effect.scoped(Effect.flatMap(startSource(parts), (source) => new Reader(parts, source, isRestarted).run))
+
+class Reader<K, V> {
+  private readonly parts: TableParts<K, V>
+  private readonly source: Source
+  private readonly annotate: ReturnType<typeof annotateLogs>
+  private readonly applier: AnswerApplier<K, V>
+  private readonly catchUp: CatchUp<K, V>
+  private readonly rebuilds: Rebuilds<K, V>
+  private readonly reports: RecordReports<K, V>
+  /** Partitions that were opened at some time, and how often one was since all of them were looked at. */
+  private readonly opened = new Set<number>()
+  private unsettled = 0
+
+  constructor(parts: TableParts<K, V>, source: Source, isRestarted: boolean) {
+    this.parts = parts
+    this.source = source
+    this.annotate = annotateLogs("KafkaTable", { topic: parts.config.topic })
+    this.catchUp = new CatchUp(parts)
+    this.rebuilds = new Rebuilds(parts, source, isRestarted)
+    this.reports = new RecordReports(parts)
+    this.applier = new AnswerApplier(parts, source, this.reports, (hasChanged) => this.settle(hasChanged))
+    parts.partitions = new Map()
+    parts.source = source
+    parts.waitsFor = undefined
+  }
+
+  get run(): Effect.Effect<never, TableFailure, Scope.Scope> {
+    const next = Effect.flatMap(this.source.take, (event) => this.handle(event))
+    // `Effect.forever` yields after each
+    const reading = Effect.zipRight(
+      Effect.whileLoop({ while: constTrue, body: () => next, step: constVoid }),
+      Effect.never
+    )
+    // A race goes on without a fiber that is interrupted from outside: so it is about the fiber's exit.
+    return Effect.flatMap(Effect.forkScoped(reading), (fiber) =>
+      Effect.flatten(Effect.raceFirst(Fiber.await(fiber), this.source.broken))
+    )
+  }
+
+  private handle(event: SourceEvent): Effect.Effect<void, TableFailure> {
+    const { parts } = this
+    switch (event._tag) {
+      case "PartitionCount":
+        return this.onPartitionCount(event.count)
+      case "Opened":
+        return this.onOpened(event)
+      case "Fetched":
+        return this.onFetched(event)
+      case "Truncated":
+        this.forget(event)
+        parts.truncations.push([event.error])
+        return this.rebuilds.begin(event.partition, event.error.message)
+      case "Denied":
+        return parts.acquired
+          ? Effect.andThen(
+              setStatus(parts, { _tag: "Failed", error: event.error, healing: true }),
+              Effect.logError(
+                `not allowed to read, tried again every ${parts.config.deniedRetryMillis} ms: ${event.error.message}`
+              ).pipe(this.annotate)
+            )
+          : Effect.fail(event.error)
+      case "Granted":
+        return Effect.andThen(
+          Effect.logInfo("allowed to read again").pipe(this.annotate),
+          Effect.flatMap(Clock.currentTimeMillis, (now) =>
+            setStatus(parts, statusOfReading(parts, !this.rebuilds.replacesAll, now))
+          )
+        )
+      case "Fatal":
+        return Effect.fail(event.error)
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // partitions
+  // -------------------------------------------------------------------------------------------------------------------
+
+  private onPartitionCount(count: number): Effect.Effect<void> {
+    const { gone, partitions, state } = this.parts
+    for (let partition = 0; partition < count; partition++) {
+      if (partitions.has(partition)) continue
+      const p = makePartitionState<K, V>(partition)
+      this.rebuilds.join(p)
+      partitions.set(partition, p)
+      gone?.partitions.delete(partition)
+    }
+    if (count > 1) state.multiPartition = true
+    return Effect.void
+  }
+
+  private onOpened({ at, end, partition, start }: Opened): Effect.Effect<void> {
+    const { live, partitions, publication } = this.parts
+    const p = partitions.get(partition)!
+    p.corruptAt = undefined
+    p.logStart = start
+    p.openedAt = at
+    this.opened.add(partition)
+    this.unsettled++
+    if (p.rebuild !== undefined) {
+      p.rebuild.opened(p, start, end)
+      return p.rebuild.isComplete || this.isSettlingDue ? this.settle(false) : Effect.void
+    }
+    live.add(partition)
+    p.position = start
+    p.start = start
+    p.gate = end
+    if (this.isSettlingDue) return this.settle(false)
+    p.visible = p.position
+    publication.waiters.check()
+    return Effect.void
+  }
+
+  /**
+   * All partitions are looked at then: not for each one that was opened, while others are to come, as a topic may have many
+   * thousands.
+   */
+  private get isSettlingDue(): boolean {
+    const { size } = this.parts.partitions
+    return this.opened.size === size || LOOKS_WHILE_OPENING * this.unsettled >= size
+  }
+
+  /** Offsets from where the log ends now are given out once more: that they were read says nothing any longer. */
+  private forget({ error, partition }: Truncated): void {
+    const p = this.parts.partitions.get(partition)!
+    if (error.reason !== "Tail" || p.position === undefined) return
+    p.position = Math.min(p.position, error.to)
+    p.visible = p.position
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // answers
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** Partitions that were away for too long are replayed; what came of the others is applied. */
+  private onFetched(fetched: Fetched): Effect.Effect<void, TableFailure> {
+    const { partitions, settings } = this.parts
+    for (const records of fetched.partitions) {
+      const { partition } = records
+      const stale = foundStale(partitions.get(partition)!, records, fetched, settings)
+      if (stale === undefined) continue
+      const others = fetched.partitions.filter((other) => other !== records)
+      return Effect.zipRight(
+        this.rebuilds.begin(partition, whyStale(partition, stale)),
+        Effect.suspend(() => this.onFetched({ ...fetched, partitions: others }))
+      )
+    }
+    return this.applier.apply(fetched)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // publishing
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** Between two answers: completes rebuilds, publishes, wakes who waits. */
+  private settle(hasChanged: boolean): Effect.Effect<void> {
+    this.unsettled = 0
+    return this.rebuilds.hasComplete
+      ? Effect.flatMap(this.rebuilds.complete, () => this.publish(true))
+      : this.publish(hasChanged)
+  }
+
+  private publish(hasChanged: boolean): Effect.Effect<void> {
+    const preparing = this.parts.publication.prepare()
+    if (preparing === undefined) return this.show(hasChanged)
+    return Effect.flatMap(preparing, () => this.show(hasChanged))
+  }
+
+  private show(hasChanged: boolean): Effect.Effect<void> {
+    const { publication, state } = this.parts
+    state.log = undefined
+    publication.publish(hasChanged, this.takeSnapshot, this.showPositions)
+    return this.published()
+  }
+
+  private readonly takeSnapshot = (version: number) => this.parts.state.snapshot(version)
+
+  private readonly showPositions = (): void => {
+    for (const p of this.parts.partitions.values()) p.visible = p.position
+  }
+
+  /** What is left to do after a publication; nothing, mostly. */
+  private published(): Effect.Effect<void> {
+    const { parts, reports } = this
+    const { snapshot, subscriptions } = parts.publication
+    parts.metrics.published(parts.counters, snapshot.size, this.lag())
+    if (parts.latched && !reports.hasKeyless && !subscriptions.isFull && !parts.state.wantsCompaction) {
+      return Effect.void
+    }
+    return Effect.gen(this, function* () {
+      yield* this.catchUp.look
+      yield* reports.warnOfKeyless
+      if (subscriptions.isFull) {
+        parts.waitsFor = "Subscriber"
+        yield* subscriptions.awaitRoom
+        parts.waitsFor = undefined
+      }
+      if (parts.state.wantsCompaction) yield* runInSlices(parts.state.compact())
+    })
+  }
+
+  private lag(): number {
+    let lag = 0
+    const cursors = this.source.cursors(this.parts.config.topic)
+    for (const { partition, position } of this.parts.partitions.values()) {
+      const highWatermark = cursors.get(partition)?.highWatermark ?? -1
+      if (position !== undefined && highWatermark > position) lag += highWatermark - position
+    }
+    return lag
+  }
+}
+
+const whyStale = (partition: number, { behindMillis, retentionMillis }: Stale): string =>
+  `Behind for ${Math.round(behindMillis / 1000)} s, ${
+    retentionMillis === undefined
+      ? "and nobody says how long the topic keeps tombstones"
+      : `longer than the topic keeps tombstones: ${retentionMillis} ms`
+  } (delete.retention.ms). Deletions may have left no trace, so partition ${partition} is replayed.`

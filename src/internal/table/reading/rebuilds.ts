@@ -1,0 +1,115 @@
+/** Partitions that are replayed beside the live content, from the decision to the moment in which they take its place. */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { TopicError } from "../../../KafkaError.ts"
+import { LineRate, moreOf } from "../../lineRate.ts"
+import { annotateLogs } from "../../log.ts"
+import type { Source } from "../../source/source.ts"
+import { runInSlices } from "../../yield.ts"
+import { newState, setStatus, type TableParts } from "./parts.ts"
+import type { PartitionState } from "./partition.ts"
+import { Rebuild } from "./rebuild.ts"
+
+export class Rebuilds<K, V> {
+  private readonly parts: TableParts<K, V>
+  private readonly source: Source
+  private readonly annotate: ReturnType<typeof annotateLogs>
+  private readonly lines = new LineRate()
+  /**
+   * The rebuild of a reader that was restarted, until that is complete: of all partitions, as rows of two lives of a topic
+   * are never mixed.
+   */
+  private whole: Rebuild<K, V> | undefined
+
+  constructor(parts: TableParts<K, V>, source: Source, isRestarted: boolean) {
+    this.parts = parts
+    this.source = source
+    this.annotate = annotateLogs("KafkaTable", { topic: parts.config.topic })
+    this.whole = isRestarted ? new Rebuild(() => newState(parts.config), parts.live, false) : undefined
+  }
+
+  /** Is the content that of an earlier run of the reader? */
+  get replacesAll(): boolean {
+    return this.whole !== undefined
+  }
+
+  /** A partition is known for the first time in this run. */
+  join(p: PartitionState<K, V>): void {
+    this.whole?.add(p)
+  }
+
+  /** Replays a partition, and those that are replayed together with it: what was replayed of them is mixed with it. */
+  begin(partition: number, why: string): Effect.Effect<void> {
+    const { config, counters, partitions } = this.parts
+    const p = partitions.get(partition)!
+    counters.rebuilds++
+    if (p.rebuild === undefined) new Rebuild(() => newState(config), [], true).add(p)
+    else p.rebuild.restart()
+    for (const other of p.rebuild!.partitions) this.source.reopen(config.topic, other.partition)
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const told = this.lines.take(`rebuild of ${partition}`, 1, now)
+      if (told === undefined) return Effect.void
+      return Effect.logWarning(why + moreOf(told)).pipe(this.annotate, Effect.annotateLogs({ partition }))
+    })
+  }
+
+  /** Is there one that can take its place now? */
+  get hasComplete(): boolean {
+    for (const { rebuild } of this.parts.partitions.values()) if (rebuild?.isComplete === true) return true
+    return false
+  }
+
+  /** Puts those that are complete in the place of what they replace. They are to be seen with the next publication. */
+  get complete(): Effect.Effect<void> {
+    const { parts } = this
+    return Effect.gen(this, function* () {
+      const running = new Set<Rebuild<K, V>>()
+      for (const { rebuild } of parts.partitions.values()) if (rebuild !== undefined) running.add(rebuild)
+      for (const rebuild of running) {
+        if (!rebuild.isComplete) continue
+        parts.state.log = parts.publication.begin()
+        yield* runInSlices(parts.state.replace(rebuild.replaced, rebuild.state, rebuild.sameLog))
+        for (const partition of rebuild.replaced) parts.live.delete(partition)
+        for (const p of rebuild.partitions) {
+          parts.live.add(p.partition)
+          // it reached the target that was taken for the rebuild; the one from before may be beyond the log's end now
+          p.position = p.gate = p.start = p.replay!.position
+          p.rebuild = undefined
+          p.replay = undefined
+        }
+        yield* Effect.logInfo(`rebuilt ${rebuild.partitions.size} partition(s), ${parts.state.size} entries`).pipe(
+          this.annotate
+        )
+        if (rebuild === this.whole) yield* this.completeAll(rebuild)
+      }
+    })
+  }
+
+  private completeAll({ replaced }: Rebuild<K, V>): Effect.Effect<void> {
+    const { parts } = this
+    this.whole = undefined
+    parts.restartsAfter = undefined
+    this.noteGone([...replaced].filter((partition) => !parts.partitions.has(partition)))
+    return parts.latched ? setStatus(parts, { _tag: "CaughtUp" }) : Effect.void
+  }
+
+  /** Positions in partitions that the topic has not any more are never reached: who waits for them is told why. */
+  private noteGone(partitions: ReadonlyArray<number>): void {
+    const { parts } = this
+    const { topic } = parts.config
+    const expected = parts.topicId
+    const actual = this.source.description(topic)?.topic.id
+    parts.topicId = actual
+    if (partitions.length === 0) return
+    const error = new TopicError({
+      reason: "Recreated",
+      topic,
+      detail: `it has ${parts.partitions.size} partition(s) now, and had ${parts.partitions.size + partitions.length}`,
+      ...(expected === undefined ? {} : { expected }),
+      ...(actual === undefined ? {} : { actual })
+    })
+    parts.gone = { partitions: new Set([...(parts.gone?.partitions ?? []), ...partitions]), error }
+    parts.publication.waiters.failOf(parts.gone.partitions, Cause.fail(error))
+  }
+}

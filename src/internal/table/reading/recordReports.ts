@@ -1,0 +1,131 @@
+/** What is told of records that a table cannot show: those that do not decode, and those without a key. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { PoisonRecordError } from "../../../KafkaError.ts"
+import { kindOfPoison } from "../../codec/issue.ts"
+import { LINE_RATE_MILLIS, LineRate } from "../../lineRate.ts"
+import { annotateLogs } from "../../log.ts"
+import type { Counters } from "./counters.ts"
+import type { TableParts } from "./parts.ts"
+import { MAX_POISON } from "./recordApplier.ts"
+
+/** Records whose key or value did not decode. */
+const undecodable = ({ keyErrors, valueErrors }: Counters): number => keyErrors + valueErrors
+
+/** The undecodable records of one answer. */
+export interface PoisonFound {
+  /** Those that nobody was told of yet. */
+  readonly errors: Array<PoisonRecordError>
+  /** For how many more of them an error is made. */
+  room: number
+  /** The kinds of faults among all of them, each with its first record. */
+  readonly kinds: Map<string, { readonly first: PoisonRecordError; count: number }>
+  /** Undecodable records that the table had met before. */
+  readonly before: number
+}
+
+export const noPoison = (counters: Counters): PoisonFound => ({
+  errors: [],
+  room: MAX_POISON,
+  kinds: new Map(),
+  before: undecodable(counters)
+})
+
+interface Place {
+  readonly partition: number
+  readonly offset: number
+}
+
+export class RecordReports<K, V> {
+  private readonly parts: TableParts<K, V>
+  private readonly annotate: ReturnType<typeof annotateLogs>
+  private readonly lines = new LineRate()
+  /** Undecodable records beyond those that errors are made of, since a line told of them. */
+  private onlyCounted = 0
+  /** How many records without a key were told of, when, and the first one of the next line. */
+  private keylessTold: number
+  private keylessToldAt = Number.NEGATIVE_INFINITY
+  private keylessAt: Place | undefined
+
+  constructor(parts: TableParts<K, V>) {
+    this.parts = parts
+    this.annotate = annotateLogs("KafkaTable", { topic: parts.config.topic })
+    this.keylessTold = parts.counters.keyless
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // records that do not decode
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** Hands those on that did not decode since the last time, as a fetch may hold many. */
+  publish(found: PoisonFound): void {
+    const errors = found.errors.splice(0)
+    if (errors.length === 0) return
+    for (const error of errors) {
+      const kind = kindOfPoison(error.reason, error.cause)
+      const known = found.kinds.get(kind)
+      if (known === undefined) found.kinds.set(kind, { first: error, count: 1 })
+      else known.count++
+    }
+    this.parts.poison.push(errors)
+  }
+
+  /** Did all records of the answer decode? */
+  isSound(found: PoisonFound): boolean {
+    return undecodable(this.parts.counters) === found.before
+  }
+
+  /** Tells of all that did not decode in an answer: in the log, of one of each kind, at a rate. */
+  report(found: PoisonFound): Effect.Effect<void> {
+    return Effect.gen(this, function* () {
+      this.publish(found)
+      this.onlyCounted += undecodable(this.parts.counters) - found.before - (MAX_POISON - found.room)
+      const now = yield* Clock.currentTimeMillis
+      for (const [kind, { count, first }] of found.kinds) {
+        const told = this.lines.take(kind, count, now)
+        if (told !== undefined) yield* this.log(first, told)
+      }
+    })
+  }
+
+  /** `told`: how many of its kind there were since the last line, this one among them. */
+  private log(error: PoisonRecordError, told: number): Effect.Effect<void> {
+    const like = told === 1 ? [] : [`${told - 1} more of this kind`]
+    const others = this.onlyCounted === 0 ? [] : [`${this.onlyCounted} others, which are only counted`]
+    this.onlyCounted = 0
+    const more = [...like, ...others]
+    return Effect.logWarning(error.message + (more.length === 0 ? "" : ` (and ${more.join(", and ")})`)).pipe(
+      this.annotate,
+      Effect.annotateLogs({ partition: error.partition, offset: error.offset })
+    )
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // records without a key
+  // -------------------------------------------------------------------------------------------------------------------
+
+  noteKeyless(partition: number, offset: number): void {
+    this.keylessAt ??= { partition, offset }
+  }
+
+  get hasKeyless(): boolean {
+    return this.keylessAt !== undefined
+  }
+
+  /** Told when there are twice as many, or after a while, with the place of the first one that was not told yet. */
+  get warnOfKeyless(): Effect.Effect<void> {
+    const first = this.keylessAt
+    if (first === undefined) return Effect.void
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const { keyless } = this.parts.counters
+      if (keyless < 2 * this.keylessTold && now - this.keylessToldAt < LINE_RATE_MILLIS) return Effect.void
+      const count = keyless - this.keylessTold
+      this.keylessTold = keyless
+      this.keylessToldAt = now
+      this.keylessAt = undefined
+      return Effect.logWarning(
+        `${count} record(s) without a key were skipped, the first one in partition ${first.partition} at offset ${first.offset}: a table needs keys; does something else write to this topic?`
+      ).pipe(this.annotate, Effect.annotateLogs({ ...first }))
+    })
+  }
+}
