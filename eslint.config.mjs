@@ -13,15 +13,7 @@ const ROOMS = {
   },
   "table/reading": {
     rooms: ["table/publication", "table/content", "source", "client", "codec", "recordBatch", "protocol"],
-    types: [
-      "Codec",
-      "KafkaClient",
-      "KafkaProtocol",
-      "KafkaTable",
-      "LiveTable",
-      "TableChange",
-      "TableSnapshot"
-    ]
+    types: ["Codec", "KafkaClient", "KafkaProtocol", "KafkaTable", "LiveTable", "TableChange", "TableSnapshot"]
   },
   "table/publication": { rooms: ["table/content"], types: ["LiveTable", "TableChange"] },
   "table/content": { rooms: ["codec", "recordBatch"], types: ["Codec", "TableChange", "TableSnapshot"] },
@@ -61,7 +53,8 @@ const roomsRule = {
         }
         const name = /^src\/(\w+)\.ts$/.exec(file)?.[1]
         if (name === undefined || name === "KafkaError") return undefined
-        if (!types.includes(name)) return `The room "${from}" knows these public modules: KafkaError, ${types.join(", ")}.`
+        if (!types.includes(name))
+          return `The room "${from}" knows these public modules: KafkaError, ${types.join(", ")}.`
         const isType = node.importKind === "type" || node.exportKind === "type"
         return isType ? undefined : "Values of public modules are for users: import the internal one."
       }

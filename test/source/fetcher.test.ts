@@ -269,7 +269,7 @@ describe("records", () => {
       const event = watched.events.at(-1)
       if (event?._tag !== "Fetched") return assert.fail(event?._tag)
       assert.strictEqual(event.partitions[0].records, bytes)
-      assert.deepInclude(watched.partition(), { phase: "held", fetchOffset: 0, reachedHead: false, generation: 1 })
+      assert.deepInclude(watched.partition(), { phase: "held", fetchOffset: 0, reachedHead: false, generation: 2 })
       yield* pass(200)
       assert.deepStrictEqual(new Set(asked(watched).slice(1).map(String)), new Set(["1"]))
     })
@@ -575,7 +575,7 @@ describe("a partition that its leader refuses", () => {
       yield* pass(DENIED_RETRY - 1)
       assert.lengthOf(watched.events, told)
       yield* pass(1 + MAX_WAIT)
-      assert.deepStrictEqual(shown(watched.events).slice(told), ["Granted"])
+      assert.deepStrictEqual(shown(watched.events).slice(told), ["Granted", "Fetched 1"])
       assert.lengthOf(watched.requests("Metadata"), 1)
     })
   )
@@ -696,7 +696,7 @@ describe("a connection", () => {
         assert.lengthOf(watched.requests("Metadata"), 1)
         cluster.before = () => undefined
         yield* pass(DENIED_RETRY + MAX_WAIT)
-        assert.deepStrictEqual(shown(watched.events).slice(3), ["Granted"])
+        assert.deepStrictEqual(shown(watched.events).slice(3), ["Granted", "Fetched 0"])
       }
     })
   )

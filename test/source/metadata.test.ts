@@ -3,7 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { TopicError } from "../../src/KafkaError.ts"
 import { connectionError } from "../support/FakeCluster.ts"
-import { described, settle, topic, topicMissing, topicRefused, withTopic } from "../support/answers.ts"
+import { described, fetchOf, settle, topic, topicMissing, topicRefused, withTopic } from "../support/answers.ts"
 import { BACKOFF, DENIED_RETRY, GRACE, it, MAX_WAIT, METADATA_AGE, pass, shown, watch } from "./support.ts"
 
 const INVALID_TOPIC = 17
@@ -138,7 +138,7 @@ describe("partitions", () => {
       const watched = yield* watch(cluster, { fetch: { maxPartitionBytes: 777 } })
       const { topic: of, ...known } = watched.partition(1)
       assert.deepInclude({ ...of, cursors: of.cursors.size }, { name: topic, isFollowed: true, cursors: 2 })
-      assert.deepStrictEqual(known, {
+      assert.deepStrictEqual<object>(known, {
         partition: 1,
         from: undefined,
         since: 1,
@@ -159,6 +159,7 @@ describe("partitions", () => {
         lastFetchAt: undefined,
         headAt: 0,
         reachedHead: false,
+        wasAway: false,
         restarts: 0,
         connected: false,
         throttledUntil: undefined
@@ -259,18 +260,17 @@ describe("leaders", () => {
           ? Effect.succeed({
               errorCode: 0,
               throttleMillis: 0,
-              partitions: (detail as { partitions: ReadonlyArray<{ partition: number }> }).partitions.map(
-                ({ partition }) => ({
-                  partition,
-                  errorCode: TOPIC_AUTHORIZATION_FAILED,
-                  highWatermark: -1,
-                  lastStableOffset: -1,
-                  logStartOffset: -1,
-                  abortedTransactions: [],
-                  diverging: undefined,
-                  records: Buffer.alloc(0)
-                })
-              )
+              partitions: fetchOf(detail).partitions.map(({ partition, topic }) => ({
+                topic,
+                partition,
+                errorCode: TOPIC_AUTHORIZATION_FAILED,
+                highWatermark: -1,
+                lastStableOffset: -1,
+                logStartOffset: -1,
+                abortedTransactions: [],
+                diverging: undefined,
+                records: Buffer.alloc(0)
+              }))
             })
           : undefined
       yield* pass(MAX_WAIT)

@@ -72,11 +72,7 @@ export interface OptionsOfTest extends Partial<Omit<SourceOptions, "fetch" | "cl
 }
 
 /** Makes a source that follows the topic of these tests; its events are taken at once unless `takes` is false. */
-export const watch = (
-  cluster: FakeCluster,
-  options: OptionsOfTest = {},
-  takes = true
-) =>
+export const watch = (cluster: FakeCluster, options: OptionsOfTest = {}, takes = true) =>
   Effect.gen(function* () {
     const clock = yield* Effect.clock
     const asked: Array<Asked> = []

@@ -20,35 +20,6 @@ const telling = (detail: unknown, throttleMillis: number) =>
   }))
 
 describe("a broker that tells to wait", () => {
-  it.scoped(
-    "is asked for the topic's settings when that time is over: before, it reads nothing from the connection",
-    () =>
-      Effect.gen(function* () {
-        const cluster = withTopic()
-        const watched = yield* watch(cluster)
-        cluster.before = (request, _, detail) => (request === "Fetch" ? telling(detail, 5_000) : undefined)
-        yield* pass(MAX_WAIT)
-        watched.forget()
-        // away for longer than a second when it is asked again, and told to wait by the answer to that
-        Object.assign(watched.partition(), { headAt: BEGIN })
-        yield* pass(9_000)
-        assert.lengthOf(watched.requests("Fetch"), 1)
-        assert.lengthOf(watched.requests("DescribeConfigs"), 0)
-        yield* pass(1_000)
-        const [{ at: answeredAt }] = watched.requests("Fetch")
-        assert.deepStrictEqual(
-          watched.requests("DescribeConfigs").map(({ at }) => at - answeredAt),
-          [5_000]
-        )
-        // and it waits once for each answer, not twice
-        assert.deepStrictEqual(
-          watched.requests("Fetch").map(({ at }) => at - answeredAt),
-          [0, 5_000]
-        )
-        assert.deepStrictEqual(watched.connections, [])
-      })
-  )
-
   it.scoped("for less than a second is obeyed, and nothing is told of it", () =>
     Effect.gen(function* () {
       const cluster = withTopic()

@@ -3,7 +3,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Exit, Fiber, Option, Schedule, Scope, Stream } from "effect"
 import type { KafkaTable, TableChange, TableSnapshot } from "../../src/index.ts"
 import { Position } from "../../src/index.ts"
-import { Publication, PUBLICATION, type Published, type View } from "../../src/internal/table/publication/publication.ts"
+import {
+  Publication,
+  PUBLICATION,
+  type Published,
+  type View
+} from "../../src/internal/table/publication/publication.ts"
 import { Waiters } from "../../src/internal/table/publication/waiters.ts"
 import { open, settle, topic, until, withTopic } from "./support.ts"
 

@@ -9,10 +9,10 @@ import type { Failures } from "./failures.ts"
 import type { HandOff } from "./handOff.ts"
 import {
   makeCursor,
+  type Arrival,
   type Cursor,
   type Denial,
   type FatalError,
-  type Fetched,
   type SourceEvent,
   type SourceTopic
 } from "./cursor.ts"
@@ -36,10 +36,14 @@ export interface SourceOptions {
   /** How long a topic may be missing from the metadata before it counts as gone. */
   readonly missingGraceMillis: number
   /**
-   * Whatever has to be known before an answer is handed on, asked of the broker that gave it: the others go on meanwhile.
-   * `undefined`: nothing. Default: nothing ever.
+   * Whatever has to be known before an answer that ends an absence is taken on, asked of the broker that gave it: the
+   * others go on meanwhile. `askedAt` is when the answer was asked for. `undefined`: nothing. Default: nothing ever.
    */
-  readonly prepare?: (fetched: Fetched, connection: BrokerConnection) => Effect.Effect<void> | undefined
+  readonly prepare?: (
+    arrivals: ReadonlyArray<Arrival>,
+    askedAt: number,
+    connection: BrokerConnection
+  ) => Effect.Effect<void> | undefined
   /** Nothing is known of the topic so far, and that is why. It is asked for again. */
   readonly onWaiting: (error: ClientError | TopicError) => Effect.Effect<void>
   /** The leader of some partitions was lost, or is back. For logs and metrics. */

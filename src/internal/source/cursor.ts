@@ -58,6 +58,8 @@ export interface Cursor {
   headAt: number
   /** Was that so at some time since the log was opened? */
   reachedHead: boolean
+  /** Had the head not been reached for long before it was reached last? Its consumer is told when it is in time again. */
+  wasAway: boolean
   /** How often it was begun anew since the head was reached. */
   restarts: number
   /** Does its leader answer? Not while it told this client to wait. */
@@ -73,12 +75,11 @@ export interface OfCursor {
   readonly generation: number
 }
 
-/** A partition can be read from `start`; at this moment, `at` of the Clock, its last stable offset was `end`. */
+/** A partition can be read from `start`; at this moment its last stable offset was `end`. */
 export interface Opened extends OfCursor {
   readonly _tag: "Opened"
   readonly start: number
   readonly end: number
-  readonly at: number
 }
 
 export interface FetchedRecords extends OfCursor {
@@ -92,6 +93,16 @@ export interface FetchedRecords extends OfCursor {
   /** Is all read with this that there was to read when the broker answered? */
   readonly isAtHead: boolean
   /** When that was so before this, or when the log was opened. */
+  readonly headAt: number
+}
+
+/** A partition about which an answer has come, of which nothing is taken on yet. */
+export interface Arrival {
+  readonly topic: string
+  readonly partition: number
+  /** Is all read with this answer that the log had when it was opened? */
+  readonly isComplete: boolean
+  /** When all was read that there was, the last time before it was asked for, or when the log was opened. */
   readonly headAt: number
 }
 
@@ -171,6 +182,7 @@ export const makeCursor = ({
   lastFetchAt: undefined,
   headAt: 0,
   reachedHead: false,
+  wasAway: false,
   restarts: 0,
   connected: false,
   throttledUntil: undefined

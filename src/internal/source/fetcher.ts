@@ -8,9 +8,9 @@ import { retryDelay } from "../client/backoff.ts"
 import { ledBy } from "../leaders.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { untilEnded } from "../untilEnded.ts"
-import { scan } from "../recordBatch/scan.ts"
+import { scan, type Scan } from "../recordBatch/scan.ts"
 import { hasLeft, isDenial, isDue, isPassing, truncated, type SourceContext } from "./context.ts"
-import type { Cursor, Fetched, FetchedRecords } from "./cursor.ts"
+import type { Arrival, Cursor, FetchedRecords } from "./cursor.ts"
 import { ofLeader, ofPartition, ofThrottle } from "./failures.ts"
 
 /** Refused this often in a row with an error that should pass, a partition does not heal by itself. */
@@ -20,13 +20,35 @@ const OFFSET_OUT_OF_RANGE = 1
 const THROTTLING_QUOTA_EXCEEDED = 89
 /** A broker that tells to wait for less than this slows a table down, and no more. */
 const LONG_THROTTLE_MILLIS = 1_000
-/** How long a cursor was not at the head of its log for its consumer to be told of an answer that has nothing new. */
+/** From so long on, a consumer is told that the head is reached again, and that it is so in time, also where there is nothing new. */
 const LONG_AWAY_MILLIS = 1_000
 
 interface Asked {
   readonly cursor: Cursor
   readonly generation: number
   readonly fetchOffset: number
+}
+
+/** What was asked about one partition, and answered. */
+interface Part {
+  readonly one: Asked
+  readonly found: FetchedPartition | undefined
+  readonly scanned: Scan | undefined
+}
+
+interface Received {
+  readonly connection: BrokerConnection
+  readonly parts: ReadonlyArray<Part>
+  readonly askedAt: number
+  readonly now: number
+  readonly isThrottled: boolean
+}
+
+/** The topic of all of these cursors, if they are of one. */
+const topicOfAll = (cursors: ReadonlyArray<Cursor>): { readonly topic?: string } => {
+  const names = new Set(cursors.map(({ topic }) => topic.name))
+  const [topic] = names
+  return names.size === 1 ? { topic } : {}
 }
 
 /** Finds what was answered about a cursor. */
@@ -150,7 +172,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
       const detail = `told to wait for ${millis} ms`
       context.failures.set(
         ofThrottle(leader),
-        brokerError({ code: THROTTLING_QUOTA_EXCEEDED, request: "Fetch", broker, detail })
+        brokerError({ code: THROTTLING_QUOTA_EXCEEDED, request: "Fetch", broker, detail, ...topicOfAll(mine()) })
       )
       if (isFirst) yield* context.options.onThrottled({ broker, millis })
       yield* waitUntil(until)
@@ -167,68 +189,77 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
       }
     })
 
-  /** What has to be prepared is asked for when the broker reads from the connection again. */
+  /** What has to be known before is asked for when the broker reads from the connection again. */
   const take = (
     connection: BrokerConnection,
     asked: ReadonlyArray<Asked>,
     askedAt: number,
-    answeredAt: number,
+    now: number,
     answer: FetchResponse
   ): Effect.Effect<void> => {
+    const answerOf = answersOf(answer)
+    const parts = asked.map((one): Part => {
+      const found = answerOf(one.cursor)
+      const isEmpty = found === undefined || found.records.length === 0
+      return { one, found, scanned: isEmpty ? undefined : scan(found.records, one.fetchOffset) }
+    })
     const { throttleMillis } = answer
+    const received: Received = { connection, parts, askedAt, now, isThrottled: throttleMillis > 0 }
     const waiting = throttleMillis > 0 || isThrottled ? throttle(connection.address, throttleMillis) : undefined
-    const { fetched, others } = takeParts(connection, asked, askedAt, answeredAt, answer)
-    const preparing = fetched === undefined ? undefined : context.options.prepare?.(fetched, connection)
-    if (fetched !== undefined) others.push(context.events.offer(fetched))
-    const handing = others.length === 1 ? others[0] : Effect.all(others, { discard: true })
-    if (preparing !== undefined) {
-      return Effect.zipRight(waiting === undefined ? preparing : Effect.zipRight(waiting, preparing), handing)
+    const preparing = prepare(received)
+    if (preparing === undefined) {
+      const taking = takeParts(received)
+      return waiting === undefined ? taking : Effect.zipRight(taking, waiting)
     }
-    return waiting === undefined ? handing : Effect.zipRight(handing, waiting)
+    const prepared = waiting === undefined ? preparing : Effect.zipRight(waiting, preparing)
+    return Effect.flatMap(prepared, () => takeParts(received))
   }
 
-  /** A plain function of what was asked and answered; what has to wait is an Effect. */
-  const takeParts = (
-    connection: BrokerConnection,
-    asked: ReadonlyArray<Asked>,
-    askedAt: number,
-    answeredAt: number,
-    answer: FetchResponse
-  ): { readonly fetched: Fetched | undefined; readonly others: Array<Effect.Effect<void>> } => {
-    const answerOf = answersOf(answer)
+  /** What has to be known of cursors that were not at the head for long. */
+  const prepare = ({ askedAt, connection, parts }: Received): Effect.Effect<void> | undefined => {
+    const arrivals = parts.flatMap(({ found, one: { cursor: p, fetchOffset }, scanned }): ReadonlyArray<Arrival> => {
+      const { headAt, partition, topic } = p
+      if (found === undefined || askedAt - headAt <= LONG_AWAY_MILLIS || p.phase !== "fetching") return []
+      const isComplete = p.reachedHead || (scanned?.nextOffset ?? fetchOffset) >= p.end
+      return [{ topic: topic.name, partition, isComplete, headAt }]
+    })
+    return arrivals.length === 0 ? undefined : context.options.prepare?.(arrivals, askedAt, connection)
+  }
+
+  /** A plain function of what was asked and answered; what has to wait is the Effect. */
+  const takeParts = ({ askedAt, connection, isThrottled, now, parts }: Received): Effect.Effect<void> => {
     const partitions: Array<FetchedRecords> = []
-    const others: Array<Effect.Effect<void>> = []
-    for (const one of asked) {
-      const { cursor: p, fetchOffset, generation } = one
+    const rest: Array<Effect.Effect<void>> = []
+    for (const { found, one, scanned } of parts) {
+      const p = one.cursor
       // a jump in between, or a new leader that was faster: this answer is about another place
-      if (p.leader !== leader || p.generation !== generation || p.fetchOffset !== fetchOffset) continue
+      if (p.leader !== leader || p.generation !== one.generation || p.fetchOffset !== one.fetchOffset) continue
       if (p.phase !== "fetching") continue
-      const found = answerOf(p)
       if (found === undefined) {
         // no progress, not the end; a throttled answer says itself how long to wait
-        if (answer.throttleMillis === 0) others.push(delay(p, answeredAt))
+        if (!isThrottled) rest.push(delay(p, now))
         continue
       }
       if (found.errorCode !== 0) {
-        others.push(refused(connection, p, found.errorCode, answeredAt))
+        rest.push(refused(connection, p, found.errorCode, now))
         continue
       }
-      if (context.failures.size > 0) others.push(context.granted(ofPartition(p.topic.name, p.partition)))
+      if (context.failures.size > 0) rest.push(context.granted(ofPartition(p.topic.name, p.partition)))
       p.attempts = 0
       p.connected = true
-      p.lastFetchAt = answeredAt
+      p.lastFetchAt = now
       if (found.diverging !== undefined) {
-        others.push(truncated(context, p, "Tail", fetchOffset, found.diverging.endOffset))
+        rest.push(truncated(context, p, "Tail", one.fetchOffset, found.diverging.endOffset))
         continue
       }
-      const records = advance(p, found, askedAt, answeredAt)
-      if (Effect.isEffect(records)) others.push(records)
+      const records = advance(p, found, scanned, askedAt, now)
+      if (Effect.isEffect(records)) rest.push(records)
       else if (records !== undefined) partitions.push(records)
     }
-    return {
-      fetched: partitions.length === 0 ? undefined : { _tag: "Fetched", askedAt, answeredAt, partitions },
-      others
+    if (partitions.length > 0) {
+      rest.push(context.events.offer({ _tag: "Fetched", askedAt, answeredAt: now, partitions }))
     }
+    return rest.length === 1 ? rest[0] : Effect.all(rest, { discard: true })
   }
 
   const doubt = (p: Cursor, about: "range" | "end"): void => {
@@ -251,8 +282,9 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
   const advance = (
     p: Cursor,
     found: FetchedPartition,
+    scanned: Scan | undefined,
     askedAt: number,
-    answeredAt: number
+    now: number
   ): FetchedRecords | Effect.Effect<void> | undefined => {
     const { records } = found
     const { generation, headAt } = p
@@ -260,7 +292,6 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
     p.lastStableOffset = found.lastStableOffset === -1 ? found.highWatermark : found.lastStableOffset
     const hasMovedStart = found.logStartOffset > p.logStart
     if (hasMovedStart) p.logStart = found.logStartOffset
-    const scanned = records.length === 0 ? undefined : scan(records, p.fetchOffset)
     if (scanned !== undefined) {
       if (scanned.malformed) {
         // what is wrong with it is for the decoder to say; nothing behind it can be found
@@ -273,9 +304,11 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
         p.maxBytes = fetch.maxPartitionBytes
       }
     }
-    const isAtHead = noteHead(p, askedAt, answeredAt)
-    const wasAway = isAtHead && askedAt - headAt > LONG_AWAY_MILLIS
-    if (scanned === undefined && !hasMovedStart && !wasAway) return undefined
+    const isAtHead = noteHead(p, askedAt, now)
+    const isAway = askedAt - headAt > LONG_AWAY_MILLIS
+    const tells = isAtHead && (isAway || p.wasAway)
+    if (isAtHead) p.wasAway = isAway
+    if (scanned === undefined && !hasMovedStart && !tells) return undefined
     return {
       topic: p.topic.name,
       partition: p.partition,
@@ -293,14 +326,14 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
    * Is all fetched that there was? A broker that holds an answer back tells of no absence: it answers as soon as there is
    * something. But an answer that took longer than that may have been there for long (a process that was stopped).
    */
-  const noteHead = (p: Cursor, askedAt: number, answeredAt: number): boolean => {
+  const noteHead = (p: Cursor, askedAt: number, now: number): boolean => {
     if (p.fetchOffset < (isolation === "read_committed" ? p.lastStableOffset : p.highWatermark)) return false
     if (p.fetchOffset < p.end && p.phase === "fetching") {
       // all of it is read, and it had more: lost, or a new leader does not know yet how much of it is committed
       doubt(p, "end")
       return false
     }
-    p.headAt = answeredAt - askedAt <= fetch.maxWaitMillis + LONG_AWAY_MILLIS ? answeredAt : askedAt
+    p.headAt = now - askedAt <= fetch.maxWaitMillis + LONG_AWAY_MILLIS ? now : askedAt
     p.reachedHead = true
     p.restarts = 0
     return true

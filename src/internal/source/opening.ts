@@ -122,8 +122,7 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
         partition: p.partition,
         generation,
         start: from,
-        end,
-        at: now
+        end
       })
       // while this waited for its turn, the reader may have decided to start all over
       if (p.generation !== generation) return

@@ -146,8 +146,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
       cursor.leaderEpoch = found.leaderEpoch
     }
 
-    const cursorOf = (topic: string, partition: number): Cursor | undefined =>
-      topics.get(topic)?.cursors.get(partition)
+    const cursorOf = (topic: string, partition: number): Cursor | undefined => topics.get(topic)?.cursors.get(partition)
 
     /** A cursor that is not read any more: what is on its way about it is of another generation. */
     const drop = (topic: SourceTopic, partition: number): void => {

@@ -101,4 +101,3 @@ export const serviceOf = <K, V>(parts: TableParts<K, V>): KafkaTable<K, V> => {
   }
   return table
 }
-

@@ -36,7 +36,10 @@ export const typed = <A, E>(topic: string, effect: Effect.Effect<A, E>): Effect.
   )
 
 /** Runs the reader until it has ended for good. `life` is one run of it: it reads until something ends it. */
-export const supervise = <K, V>(parts: TableParts<K, V>, life: Effect.Effect<never, TableFailure>): Effect.Effect<void> => {
+export const supervise = <K, V>(
+  parts: TableParts<K, V>,
+  life: Effect.Effect<never, TableFailure>
+): Effect.Effect<void> => {
   const { restart, topic } = parts.config
   let policy: Schedule.ScheduleDriver<unknown, TableFailure> | undefined
 

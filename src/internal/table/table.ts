@@ -104,4 +104,3 @@ const awaitReady = <K, V>(parts: TableParts<K, V>): Effect.Effect<void, AcquireE
     }
     parts.acquired = true
   })
-

@@ -3,7 +3,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { ListedOffset, TopicDescription } from "../../KafkaClient.ts"
-import { InvalidOptionsError, WaitTimeoutError, type ClientError, type PartitionLag, type TopicError } from "../../KafkaError.ts"
+import {
+  InvalidOptionsError,
+  WaitTimeoutError,
+  type ClientError,
+  type PartitionLag,
+  type TopicError
+} from "../../KafkaError.ts"
 import type { PartitionMetadata } from "../../KafkaProtocol.ts"
 import type { TableFailure, WaitError, WaitOptions } from "../../LiveTable.ts"
 import type { Position } from "../../Position.ts"
@@ -83,7 +89,10 @@ const knows = (description: TopicDescription, fresh: TopicDescription): boolean 
   })
 
 /** The high watermarks of all partitions at this moment, from their leaders. */
-const highWatermarks = <K, V>(parts: TableParts<K, V>, known: Known): Effect.Effect<ReadonlyArray<Target>, TableFailure> => {
+const highWatermarks = <K, V>(
+  parts: TableParts<K, V>,
+  known: Known
+): Effect.Effect<ReadonlyArray<Target>, TableFailure> => {
   const { client, config } = parts
   const at = { isolation: "read_uncommitted", timestamp: "latest" } as const
   const ask = (description: TopicDescription | undefined): Effect.Effect<ReadonlyArray<Target>, TableFailure> =>

@@ -168,7 +168,10 @@ export class AnswerApplier<K, V> {
       }
       const into = p.rebuild?.state ?? state
       const { room } = intake.poison
-      return { p, applier: new RecordApplier<K, V>(this.settings, records, position, into, counters, this.scratch, room) }
+      return {
+        p,
+        applier: new RecordApplier<K, V>(this.settings, records, position, into, counters, this.scratch, room)
+      }
     }
     return undefined
   }
@@ -254,9 +257,10 @@ export class AnswerApplier<K, V> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const told = this.lines.take(`corruption in ${partition}`, 1, now)
       if (told === undefined) return Effect.void
-      return Effect.logWarning(
-        `corrupt batch, asking for it once more: ${corruption.message}${moreOf(told)}`
-      ).pipe(this.annotate, Effect.annotateLogs({ partition }))
+      return Effect.logWarning(`corrupt batch, asking for it once more: ${corruption.message}${moreOf(told)}`).pipe(
+        this.annotate,
+        Effect.annotateLogs({ partition })
+      )
     })
   }
 }

@@ -60,7 +60,8 @@ const reasonOfWait = <K, V>(
   const source = parts.source?.cursors(parts.config.topic).get(partition)
   const failure = parts.failures.get(ofMetadata(parts.config.topic)) ?? parts.failures.get(OF_START)
   if (source?.connected !== true && failure !== undefined) return { reason: reasonOf(failure), failure }
-  if (source === undefined) return { reason: parts.source?.description(parts.config.topic) === undefined ? "Unknown" : "NoPartition" }
+  if (source === undefined)
+    return { reason: parts.source?.description(parts.config.topic) === undefined ? "Unknown" : "NoPartition" }
   if (position === undefined || target === undefined || !source.connected) return { reason: "Unknown" }
   const end = parts.config.isolation === "read_committed" ? source.lastStableOffset : source.highWatermark
   if (position < end) return { reason: "Records" }

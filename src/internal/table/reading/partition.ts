@@ -14,9 +14,7 @@ export interface PartitionState<K, V> {
   logStart: number
   /** Position of a corrupt batch that was asked for a second time. */
   corruptAt: number | undefined
-  /** When it was opened last, in milliseconds of the Clock. */
-  openedAt: number
-  /** Was it replayed, as tombstones may be missing, and its head not reached since then? */
+  /** Was it replayed, as tombstones may be missing, and its head not reached in time since then? */
   isReplayedForAge: boolean
   /** What is replayed beside the live content, if it is. */
   rebuild: Rebuild<K, V> | undefined
@@ -32,7 +30,6 @@ export const makePartitionState = <K, V>(partition: number): PartitionState<K, V
   start: 0,
   logStart: 0,
   corruptAt: undefined,
-  openedAt: 0,
   isReplayedForAge: false,
   rebuild: undefined,
   replay: undefined

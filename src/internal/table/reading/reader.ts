@@ -119,12 +119,11 @@ class Reader<K, V> {
     return Effect.void
   }
 
-  private onOpened({ at, end, partition, start }: Opened): Effect.Effect<void> {
+  private onOpened({ end, partition, start }: Opened): Effect.Effect<void> {
     const { live, partitions, publication } = this.parts
     const p = partitions.get(partition)!
     p.corruptAt = undefined
     p.logStart = start
-    p.openedAt = at
     this.opened.add(partition)
     this.unsettled++
     if (p.rebuild !== undefined) {

@@ -26,8 +26,8 @@ export const startSource = <K, V>(parts: TableParts<K, V>): Effect.Effect<Source
     metadataMaxAgeMillis: config.metadataMaxAgeMillis,
     deniedRetryMillis: config.deniedRetryMillis,
     missingGraceMillis: MISSING_GRACE_MILLIS,
-    prepare: (fetched, connection) =>
-      askForRetention(fetched, connection, { topic, settings: parts.settings }, parts.partitions),
+    prepare: (arrivals, askedAt, connection) =>
+      askForRetention(arrivals, askedAt, connection, { topic, settings: parts.settings }),
     onWaiting: (error) => tellOfStart(parts, error),
     onThrottled: ({ broker, millis }) =>
       Effect.logWarning(

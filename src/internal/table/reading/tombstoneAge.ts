@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { BrokerConnection } from "../../../KafkaClient.ts"
-import type { Fetched, FetchedRecords } from "../../source/cursor.ts"
+import type { Arrival, Fetched, FetchedRecords } from "../../source/cursor.ts"
 import type { PartitionState } from "./partition.ts"
 import type { TopicSettings } from "./topicSettings.ts"
 
@@ -19,28 +19,20 @@ export interface Stale {
   readonly retentionMillis: number | undefined
 }
 
-type Ageing = Pick<PartitionState<unknown, unknown>, "openedAt" | "isReplayedForAge">
+type Ageing = Pick<PartitionState<unknown, unknown>, "isReplayedForAge">
 
-/** Has it been away at all, by an answer that has all that there was, or was there when it was opened? */
-const wasAway = ({ headAt, isAtHead, isComplete, records }: FetchedRecords, { askedAt }: Fetched): boolean =>
-  askedAt - headAt > MIN_TOMBSTONES_MILLIS && isComplete && (isAtHead || records.length > 0)
+/** Was the partition away at all, when this was asked for? In the middle of a replay, that is for its end to say. */
+const wasAway = ({ headAt, isComplete }: Arrival, askedAt: number): boolean =>
+  askedAt - headAt > MIN_TOMBSTONES_MILLIS && isComplete
 
-/** A replay that takes longer than tombstones last cannot be helped by another one. */
-const isHelpless = (p: Ageing, { headAt }: FetchedRecords): boolean => p.isReplayedForAge && headAt <= p.openedAt
-
-/** Asks for the topic's settings where they matter: to be run before the answer is handed on. `undefined`: they do not. */
+/** Asks for the topic's settings where they matter: to be run before an answer is taken on. `undefined`: they do not. */
 export const askForRetention = (
-  fetched: Fetched,
+  arrivals: ReadonlyArray<Arrival>,
+  askedAt: number,
   connection: BrokerConnection,
-  { settings, topic }: { readonly settings: TopicSettings; readonly topic: string },
-  partitions: ReadonlyMap<number, Ageing>
+  { settings, topic }: { readonly settings: TopicSettings; readonly topic: string }
 ): Effect.Effect<void> | undefined => {
-  const matters = fetched.partitions.some((records) => {
-    if (!wasAway(records, fetched)) return false
-    const p = partitions.get(records.partition)
-    return p === undefined || !isHelpless(p, records)
-  })
-  if (!matters) return undefined
+  if (!arrivals.some((arrival) => wasAway(arrival, askedAt))) return undefined
   return Effect.matchEffect(connection.request("DescribeConfigs", { topic }), {
     // Who does not know this request never will. A connection that fails shows by the next one.
     onFailure: (error) => (error.reason === "UnsupportedVersion" ? settings.untold : Effect.void),
@@ -55,13 +47,23 @@ export const foundStale = (
   fetched: Fetched,
   settings: TopicSettings
 ): Stale | undefined => {
-  if (!wasAway(records, fetched) || isHelpless(p, records)) return undefined
-  p.isReplayedForAge = false
+  const retentionMillis = retentionFor(records, fetched, settings)
   const behindMillis = fetched.askedAt - records.headAt
-  // what is not known may be short
-  const isKnown = settings.askedAt >= fetched.answeredAt
-  const retentionMillis = isKnown ? settings.lowestRetentionSince(records.headAt) : undefined
-  if (retentionMillis !== undefined && behindMillis <= retentionMillis) return undefined
+  const isLate = wasAway(records, fetched.askedAt) && (retentionMillis === undefined || behindMillis > retentionMillis)
+  if (!isLate) {
+    if (records.isAtHead) p.isReplayedForAge = false
+    return undefined
+  }
+  // A replay that takes longer than tombstones last cannot be helped by another one. And where the log has only become
+  // shorter, nobody knows yet whether there is more.
+  if (p.isReplayedForAge || (!records.isAtHead && records.records.length === 0)) return undefined
   p.isReplayedForAge = true
   return { behindMillis, retentionMillis }
 }
+
+/** How long the topic has kept tombstones since the head was reached last; `undefined`: nobody said so after the answer. */
+const retentionFor = (
+  { headAt }: FetchedRecords,
+  { answeredAt }: Fetched,
+  settings: TopicSettings
+): number | undefined => (settings.askedAt >= answeredAt ? settings.lowestRetentionSince(headAt) : undefined)
