@@ -78,8 +78,9 @@ export const metadataLoop = (
     }
     anotherSince = undefined
     const brokers = nodeKeys(description.brokers.keys())
-    const leaderless = description.partitions.some((p) => !isLed(brokers, p))
-    yield* reconcile(context, topic, description, brokers, ensureFetcher)
+    const isRead = ({ partition }: PartitionMetadata) => topic.isFollowed || topic.cursors.has(partition)
+    const leaderless = description.partitions.some((p) => isRead(p) && !isLed(brokers, p))
+    yield* reconcile(context, topic, description, ensureFetcher)
     if (leaderless) {
       yield* Effect.flatMap(retryDelay(client, attempts++), Effect.sleep)
     } else {
@@ -98,7 +99,6 @@ const reconcile = (
   context: SourceContext,
   topic: SourceTopic,
   description: TopicDescription,
-  known: ReadonlySet<string>,
   ensureFetcher: (leader: number) => Effect.Effect<unknown>
 ): Effect.Effect<void> =>
   Effect.gen(function* () {
@@ -106,8 +106,10 @@ const reconcile = (
     const before = topic.description?.partitions.length ?? 0
     if (description.partitions.length < before) return
     topic.description = description
-    context.known = known
-    context.brokers = description.brokers
+    // what is said of one topic may come of a broker that lags behind, and knows fewer of them
+    const others = [...context.topics.values()].flatMap((other) => [...(other.description?.brokers ?? [])])
+    context.brokers = new Map([...others, ...description.brokers])
+    context.known = nodeKeys(context.brokers.keys())
     for (const found of description.partitions) {
       const { leader, leaderEpoch, partition } = found
       const cursor = cursors.get(partition) ?? (topic.isFollowed ? addCursor(context, topic, partition) : undefined)
@@ -128,7 +130,7 @@ const reconcile = (
       yield* context.events.offer({ _tag: "PartitionCount", topic: topic.name, count })
     }
     yield* Effect.forEach(
-      description.brokers.keys(),
+      context.brokers.keys(),
       (leader) => (ledBy(context.led, leader).length === 0 ? Effect.void : ensureFetcher(leader)),
       { discard: true }
     )
