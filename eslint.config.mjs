@@ -28,10 +28,11 @@ const ROOMS = {
       "TableSnapshot"
     ]
   },
-  writer: {
+  producer: {
     rooms: ["protocol", "recordBatch", "client"],
-    types: ["Codec", "KafkaClient", "KafkaProtocol", "KafkaTableWriter", "Partitioner", "Position"]
-  }
+    types: ["Codec", "KafkaClient", "KafkaProducer", "KafkaProtocol", "Partitioner", "Position"]
+  },
+  writer: { rooms: ["client", "producer"], types: ["Codec", "KafkaClient", "KafkaTableWriter"] }
 }
 
 const anyOf = (names) => (names.length === 0 ? "(?!)" : `(?:${names.join("|")})`)

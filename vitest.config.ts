@@ -17,7 +17,7 @@ const project = (test: TestProjectInlineConfiguration["test"]): TestProjectInlin
 const units = [
   "test/*.test.ts",
   "test/contract/embedded.test.ts",
-  "test/{client,embedded,hostile,kafkajs,protocol,recordBatch,source,table,writer}/**/*.test.ts"
+  "test/{client,embedded,hostile,kafkajs,producer,protocol,recordBatch,source,table,writer}/**/*.test.ts"
 ]
 
 // on clusters of their own that are killed and frozen, with promises about time: after all others, one at a time
