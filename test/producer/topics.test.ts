@@ -322,10 +322,8 @@ describe("a topic that was created again", () => {
         const error: KafkaError.WriteError = yield* within(100, Fiber.join(gone))
         assert.deepInclude(error, { reason: "InvalidPartition", topic: "orders", partition: 2 })
         assert.strictEqual((error.cause as KafkaError.TopicError).reason, "Recreated")
-        assert.deepStrictEqual(
-          [0, 1].flatMap((p) => writtenTo(brokers, "orders", p)),
-          ["b=1", "a=1", "c=1"]
-        )
+        assert.deepStrictEqual(writtenTo(brokers, "orders", 0), ["b=1"])
+        assert.sameMembers([...writtenTo(brokers, "orders", 1)], ["a=1", "c=1"])
         const position = yield* audit.send("b", "1", { partition: 2 })
         assert.strictEqual(shown(position), "audit@2:1")
       })

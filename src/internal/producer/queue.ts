@@ -58,6 +58,7 @@ export class Queue {
 
   /** Lets records in that waited for room. To be called after records have left. */
   admit(): void {
+    if (this.waiting.size === 0) return
     for (const [record, topic] of this.waiting) {
       if (!this.hasRoom(record)) return
       this.waiting.delete(record)
