@@ -17,9 +17,10 @@ const ROOMS = {
   },
   "table/publication": { rooms: ["table/content"], types: ["LiveTable", "TableChange"] },
   "table/content": { rooms: ["codec", "recordBatch"], types: ["Codec", "TableChange", "TableSnapshot"] },
-  writer: {
+  writer: { rooms: ["producer", "client", "codec"], types: ["Codec", "KafkaClient", "KafkaTableWriter"] },
+  producer: {
     rooms: ["client", "codec", "recordBatch", "protocol"],
-    types: ["Codec", "KafkaClient", "KafkaProtocol", "KafkaTableWriter", "Partitioner", "Position"]
+    types: ["Codec", "KafkaClient", "KafkaProducer", "KafkaProtocol", "Partitioner", "Position"]
   },
   source: { rooms: ["client", "recordBatch", "protocol"], types: ["KafkaClient", "KafkaProtocol"] },
   codec: { rooms: [], types: ["Codec"] },

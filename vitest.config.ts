@@ -17,7 +17,7 @@ const project = (test: TestProjectInlineConfiguration["test"]): TestProjectInlin
 const units = [
   "test/*.test.ts",
   "test/contract/embedded.test.ts",
-  "test/{client,embedded,hostile,kafkajs,protocol,recordBatch,source,table,writer}/**/*.test.ts"
+  "test/{client,embedded,hostile,kafkajs,producer,protocol,recordBatch,source,table,writer}/**/*.test.ts"
 ]
 
 // of these, what is about the loading of modules

@@ -27,6 +27,13 @@ export * as KafkaClient from "./KafkaClient.ts"
 export * as KafkaError from "./KafkaError.ts"
 
 /**
+ * Records to any topics.
+ *
+ * @since 0.2.0
+ */
+export * as KafkaProducer from "./KafkaProducer.ts"
+
+/**
  * Kafka's requests and answers as plain data.
  *
  * @since 0.2.0

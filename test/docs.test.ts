@@ -4,9 +4,17 @@ import { Duration, Effect } from "effect"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import type { EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter, KafkaTopic } from "../src/index.ts"
+import type {
+  EmbeddedKafka,
+  KafkaClient,
+  KafkaProducer,
+  KafkaTable,
+  KafkaTableWriter,
+  KafkaTopic
+} from "../src/index.ts"
 import { Codec } from "../src/index.ts"
 import * as names from "../src/internal/optionNames.ts"
+import { readOptions as readProducerOptions } from "../src/internal/producer/kafkaProducer.ts"
 import { readOptions as readTableOptions } from "../src/internal/table/reading/settings.ts"
 import { readOptions as readWriterOptions } from "../src/internal/writer/settings.ts"
 
@@ -57,6 +65,8 @@ same<Same<(typeof names.TOPIC_SETTINGS)[number], keyof KafkaTopic.TopicSettings>
 same<Same<(typeof names.FETCH_OPTIONS)[number], keyof KafkaTable.FetchSettings>>()
 same<Same<(typeof names.TABLE_OPTIONS)[number], keyof KafkaTable.KafkaTableOptions<string, string>>>()
 same<Same<(typeof names.WRITER_OPTIONS)[number], keyof KafkaTableWriter.KafkaTableWriterOptions<string, string>>>()
+same<Same<(typeof names.PRODUCER_OPTIONS)[number], keyof KafkaProducer.KafkaProducerOptions>>()
+same<Same<(typeof names.TOPIC_CODECS)[number], keyof KafkaProducer.TopicCodecs<string, string>>>()
 same<Same<(typeof names.CLUSTER_OPTIONS)[number], keyof EmbeddedKafka.EmbeddedKafkaOptions>>()
 same<Same<(typeof names.CLUSTER_TOPIC_OPTIONS)[number], keyof EmbeddedKafka.TopicOptions>>()
 same<Same<(typeof names.EMBEDDED_CLIENT_OPTIONS)[number], keyof EmbeddedKafka.ClientOptions>>()
@@ -74,6 +84,7 @@ describe("options", () => {
     ["KafkaTable", names.TABLE_OPTIONS],
     ["fetch", names.FETCH_OPTIONS],
     ["KafkaTableWriter", names.WRITER_OPTIONS.filter((name) => !shared.includes(name))],
+    ["KafkaProducer", names.PRODUCER_OPTIONS],
     ["KafkaTopic", names.TOPIC_SETTINGS],
     ["EmbeddedKafka", [...embedded.filter((name) => name !== "backoff"), ...backoff]]
   ]
@@ -120,9 +131,12 @@ describe("options", () => {
       const options = { topic: "t", value: Codec.utf8 }
       const table = yield* readTableOptions<string, string>(options)
       const writer = yield* readWriterOptions<string, string>(options)
+      const producer = yield* readProducerOptions({})
       assert.deepStrictEqual(unequal("KafkaTable", table, [...shared, "fetch", "restart"]), [])
       assert.deepStrictEqual(unequal("fetch", table.fetch, []), [])
-      assert.deepStrictEqual(unequal("KafkaTableWriter", writer, ["acks", "idempotent", "partitioner"]), [])
+      const unlike = ["acks", "idempotent", "partitioner"]
+      assert.deepStrictEqual(unequal("KafkaTableWriter", writer, unlike), [])
+      assert.deepStrictEqual(unequal("KafkaProducer", producer, unlike), [])
     })
   )
 })

@@ -32,6 +32,7 @@ describe("an import", () => {
     for (const module of [
       "Codec",
       "KafkaError",
+      "KafkaProducer",
       "KafkaProtocol",
       "KafkaTable",
       "KafkaTableWriter",

@@ -15,10 +15,25 @@ import {
   type Scope
 } from "effect"
 import { createServer } from "node:net"
-import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter, KafkaTopic } from "../src/index.ts"
+import {
+  Codec,
+  EmbeddedKafka,
+  KafkaClient,
+  KafkaProducer,
+  KafkaTable,
+  KafkaTableWriter,
+  KafkaTopic
+} from "../src/index.ts"
 import { foreignText } from "../src/internal/foreignText.ts"
 import { nearest } from "../src/internal/nearest.ts"
-import { CLIENT_OPTIONS, TABLE_OPTIONS, TOPIC_SETTINGS, WRITER_OPTIONS } from "../src/internal/optionNames.ts"
+import {
+  CLIENT_OPTIONS,
+  PRODUCER_OPTIONS,
+  TABLE_OPTIONS,
+  TOPIC_CODECS,
+  TOPIC_SETTINGS,
+  WRITER_OPTIONS
+} from "../src/internal/optionNames.ts"
 import { checkOptions } from "../src/internal/options.ts"
 import { listening } from "./real/support.ts"
 
@@ -325,6 +340,19 @@ describe("options that no type has seen", () => {
         WRITER_OPTIONS,
         { ...tables, catchUpTimeout: undefined },
         (options) => Effect.provide(Effect.scoped(Effect.suspend(() => KafkaTableWriter.make(options))), memory)
+      ],
+      KafkaProducer: [
+        PRODUCER_OPTIONS,
+        {},
+        (options) => Effect.provide(Effect.scoped(Effect.suspend(() => KafkaProducer.make(options))), memory)
+      ],
+      "the codecs of a producer's topic": [
+        TOPIC_CODECS,
+        { value: Codec.utf8 },
+        (codecs) => {
+          const producing = Effect.flatMap(KafkaProducer.make(), (producer) => producer.to("registry", codecs))
+          return Effect.provide(Effect.scoped(producing), memory)
+        }
       ],
       KafkaTopic: [
         ["topic", ...TOPIC_SETTINGS],

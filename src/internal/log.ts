@@ -24,13 +24,17 @@ const escaped = (fields: Readonly<Record<string, string | number>>): Readonly<Re
  * Tells of a start that waits for a broker, which would say nothing until its timeout otherwise, in milliseconds. Once,
  * and of no broker only: one that answers "not yet" mostly does for some milliseconds.
  */
-export const tellOfWaiting = (module: "KafkaTable" | "KafkaTableWriter", topic: string, timeoutMillis: number) => {
+export const tellOfWaiting = (
+  module: "KafkaTable" | "KafkaTableWriter" | "KafkaProducer",
+  topic: string | undefined,
+  timeoutMillis: number
+) => {
   let told = false
   return (error: ClientError | TopicError): Effect.Effect<void> => {
     if (told || error._tag !== "KafkaConnectionError") return Effect.void
     told = true
     return Effect.logWarning(`cannot begin yet, tried again for ${timeoutMillis} ms: ${error.message}`).pipe(
-      annotateLogs(module, { topic })
+      annotateLogs(module, topic === undefined ? {} : { topic })
     )
   }
 }

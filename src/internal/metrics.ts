@@ -79,8 +79,10 @@ export const makeTableMetrics = (topic: string, labels: Labels) => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// writers
+// writers and producers
 // ---------------------------------------------------------------------------------------------------------------------
+
+const latencyBoundaries = MetricBoundaries.exponential({ start: 0.25, factor: 2, count: 18 })
 
 const writes = Metric.counter("kafka_writer_writes_total", {
   description: "Writes that ended, by outcome: acknowledged, failed, unknown",
@@ -97,28 +99,73 @@ const sentBytes = Metric.counter("kafka_writer_bytes_total", {
 const queued = Metric.gauge("kafka_writer_queued", { description: "Writes that are not acknowledged yet" })
 const latency = Metric.histogram(
   "kafka_writer_latency_millis",
-  MetricBoundaries.exponential({ start: 0.25, factor: 2, count: 18 }),
+  latencyBoundaries,
   "From acceptance to acknowledgement in milliseconds, of the oldest write of each batch"
 )
 
+const producerRecords = Metric.counter("kafka_producer_records_total", {
+  description: "Records of a producer that ended, by outcome: acknowledged, failed, unknown",
+  incremental: true
+})
+const producerRequests = Metric.counter("kafka_producer_requests_total", {
+  description: "Produce requests of a producer with records of the topic, repetitions included",
+  incremental: true
+})
+const producerBytes = Metric.counter("kafka_producer_bytes_total", {
+  description: "Bytes of record batches that a producer sent, repetitions included",
+  incremental: true
+})
+const producerQueued = Metric.gauge("kafka_producer_queued", {
+  description: "Records of a producer that are not acknowledged yet"
+})
+const producerLatency = Metric.histogram(
+  "kafka_producer_latency_millis",
+  latencyBoundaries,
+  "From acceptance to acknowledgement in milliseconds, of the oldest record of each batch of a producer"
+)
+
+/** The metrics of those who write. */
+interface SendMetrics {
+  readonly ended: Metric.Metric.Counter<number>
+  readonly requests: Metric.Metric.Counter<number>
+  readonly bytes: Metric.Metric.Counter<number>
+  readonly queued: Metric.Metric.Gauge<number>
+  readonly latency: typeof latency
+}
+
+const ofWriters: SendMetrics = { ended: writes, requests, bytes: sentBytes, queued, latency }
+
+const ofProducers: SendMetrics = {
+  ended: producerRecords,
+  requests: producerRequests,
+  bytes: producerBytes,
+  queued: producerQueued,
+  latency: producerLatency
+}
+
 type Written = Record<"acknowledged" | "failed" | "unknown" | "requests" | "bytes", number>
 
-/** Reports what one writer has done since the last time to the metrics of its topic, with the labels of who acquired it. */
-export const makeWriterMetrics = (topic: string, labels: Labels) => {
+const reportTo = (metrics: SendMetrics, topic: string, labels: Labels) => {
   const ofTopic = MetricLabel.make("topic", topic)
   const tags = [ofTopic, ...labels]
   const ofOutcome = (outcome: string): Labels => [ofTopic, MetricLabel.make("outcome", outcome), ...labels]
   const report = increments<keyof Written>({
-    acknowledged: [writes, ofOutcome("acknowledged")],
-    failed: [writes, ofOutcome("failed")],
-    unknown: [writes, ofOutcome("unknown")],
-    requests: [requests, tags],
-    bytes: [sentBytes, tags]
+    acknowledged: [metrics.ended, ofOutcome("acknowledged")],
+    failed: [metrics.ended, ofOutcome("failed")],
+    unknown: [metrics.ended, ofOutcome("unknown")],
+    requests: [metrics.requests, tags],
+    bytes: [metrics.bytes, tags]
   })
 
   return (now: Written, queuedNow: number, latencies: ReadonlyArray<number>): void => {
     report(now)
-    for (const millis of latencies) latency.unsafeUpdate(millis, tags)
-    queued.unsafeUpdate(queuedNow, tags)
+    for (const millis of latencies) metrics.latency.unsafeUpdate(millis, tags)
+    metrics.queued.unsafeUpdate(queuedNow, tags)
   }
 }
+
+/** Reports what one writer has done since the last time to the metrics of its topic, with the labels of who acquired it. */
+export const makeWriterMetrics = (topic: string, labels: Labels) => reportTo(ofWriters, topic, labels)
+
+/** Reports what one producer has done with a topic since the last time, with the labels of who acquired it. */
+export const makeProducerMetrics = (topic: string, labels: Labels) => reportTo(ofProducers, topic, labels)

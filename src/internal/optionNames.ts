@@ -62,6 +62,24 @@ export const WRITER_OPTIONS = [
   "logValues"
 ] as const
 
+export const PRODUCER_OPTIONS = [
+  "acks",
+  "idempotent",
+  "compression",
+  "partitioner",
+  "deliveryTimeout",
+  "requestTimeout",
+  "maxBatchBytes",
+  "maxRecordBytes",
+  "maxQueued",
+  "maxQueuedBytes",
+  "closeTimeout",
+  "metadataMaxAge",
+  "logValues"
+] as const
+
+export const TOPIC_CODECS = ["key", "value"] as const
+
 export const CLUSTER_OPTIONS = ["nodes", "topics"] as const
 
 export const CLUSTER_TOPIC_OPTIONS = ["partitions", "replicationFactor", "configs"] as const

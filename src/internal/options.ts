@@ -30,6 +30,13 @@ const isWireText = (value: unknown): boolean =>
 export const isObject = (value: unknown): value is object =>
   /^\[object (?:Object|Module)\]$/.test(Object.prototype.toString.call(value))
 
+/** Can it be the name of a topic? */
+export const isTopicName = (value: unknown): value is string =>
+  typeof value === "string" && /^[a-zA-Z0-9._-]{1,249}$/.test(value) && value !== "." && value !== ".."
+
+/** What the name of a topic must be. */
+export const TOPIC_NAME = "must be a legal topic name: 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'"
+
 /** The topic among options that nobody has checked yet, as an attribute of a span. */
 export const topicOf = (options: { readonly topic: string } | null | undefined): Record<string, string> => {
   try {
@@ -136,8 +143,8 @@ export const checkOptions = <A>(
       },
       topic: (value) => {
         if (typeof value !== "string" || value.trim() === "") return problem("topic", "must not be empty")
-        if (/^[a-zA-Z0-9._-]{1,249}$/.test(value) && value !== "." && value !== "..") topic = value
-        else problem("topic", "must be a legal topic name: 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'")
+        if (isTopicName(value)) topic = value
+        else problem("topic", TOPIC_NAME)
       },
       clientId: (value) => {
         if (value === undefined) return "effect-ktables"

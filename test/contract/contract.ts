@@ -23,6 +23,7 @@ import { changes } from "./changes.ts"
 import { resuming } from "./resuming.ts"
 import { status } from "./status.ts"
 import { writing } from "./writing.ts"
+import { producing } from "./producing.ts"
 import { closing } from "./closing.ts"
 import { kafkaOn, type Suite } from "./suite.ts"
 
@@ -40,6 +41,7 @@ const subjects: Subjects = {
   changes,
   status,
   writing,
+  producing,
   closing
 }
 

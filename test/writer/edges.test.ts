@@ -8,7 +8,7 @@ import * as TestClock from "effect/TestClock"
 import { vi } from "vitest"
 import { Codec, KafkaClient, KafkaTableWriter } from "../../src/index.ts"
 import { TopicError } from "../../src/KafkaError.ts"
-import { PendingRecord } from "../../src/internal/writer/record.ts"
+import { PendingRecord } from "../../src/internal/producer/record.ts"
 import { connectionError } from "../support/FakeCluster.ts"
 import { recordLogs } from "../support/live.ts"
 import {

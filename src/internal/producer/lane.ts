@@ -1,36 +1,37 @@
 import type { ClientError } from "../../KafkaError.ts"
 import { BATCH_OVERHEAD } from "../recordBatch/encode.ts"
 import type { PendingRecord } from "./record.ts"
+import type { TopicLanes } from "./topicLanes.ts"
 
-/** As which producer a lane writes. */
+/** The producer id and epoch under which a lane writes. */
 export interface Identity {
   readonly producerId: bigint
   readonly epoch: number
 }
 
-/** Of a writer that is not idempotent. */
+/** The identity of lanes that are not idempotent: they have no producer id, and number nothing. */
 export const ANONYMOUS: Identity = { producerId: -1n, epoch: -1 }
 
 const MAX_EPOCH = 0x7fff
 
-/** Sequences are 31 bits and wrap to 0. */
+/** Sequence numbers are 31 bits and wrap to 0. */
 const SEQUENCES = 0x8000_0000
 
 /** Records that go to the log together, or not at all. */
 export interface Batch {
   readonly records: ReadonlyArray<PendingRecord>
-  /** Of its records before compression, about. */
+  /** Bytes of its records before compression, about. */
   readonly size: number
-  /** Made when it is first sent; then these bytes are sent until the outcome is known. */
+  /** The batch's bytes, made when it is first sent: the same bytes are sent until its result is known. */
   encoded: Buffer | undefined
-  /** Some attempt may have been appended: it was sent, and not definitely refused. */
+  /** Whether some attempt may have been appended: it was sent, and not definitely refused. */
   maybeAppended: boolean
-  /** Its records have been told already (the deadline passed while it was in flight). */
+  /** Whether its records have been settled already, as their deadline passed while the batch was in flight. */
   expired: boolean
 }
 
 /**
- * One partition on the way to its leader: first in, first out, one batch in flight.
+ * Records of one partition on the way to its leader: first in, first out, one batch in flight.
  *
  * The batch in flight carries the lane's identity and `nextSequence`. A broker takes each sequence of an identity once,
  * so a batch may be sent again, byte for byte, as often as it takes. What must never happen is that one sequence is given
@@ -39,18 +40,19 @@ export interface Batch {
  * it: the lane goes on with the next epoch, and the broker refuses the old one from then on, should it still come.
  */
 export class Lane {
+  readonly topic: TopicLanes
   readonly partition: number
-  /** Node id, -1 if there is none. */
+  /** Node id of the partition's leader, -1 if there is none. */
   leader = -1
   leaderEpoch = -1
-  /** `undefined`: a new producer id has to be asked for. */
+  /** While it is `undefined`, a new producer id has to be asked for, and nothing is sent. */
   identity: Identity | undefined
   nextSequence = 0
   batch: Batch | undefined
   inFlight = false
-  /** Node id of whom the batch in flight was sent to. */
+  /** Node id of the broker to which the batch in flight was sent. */
   sentTo = -1
-  /** Not to be sent before, by the writer's time. */
+  /** Nothing is sent before this moment of the producer's time. */
   retryAt = 0
   attempts = 0
   lastFailure: ClientError | undefined
@@ -58,12 +60,13 @@ export class Lane {
   private head = 0
   private maxBytes: number
   private readonly maxBatchBytes: number
-  /** Among so many records in front is one, at least, that the broker refuses without naming it; 0 if none is known. */
+  /** One of so many records in front, at least, is refused by the broker, which does not name it; 0 if none is known. */
   private suspects = 0
-  /** Records of the next batch at most, if none is suspected: few after one was found, as there may be others. */
+  /** Most records of the next batch, if none is suspected: few after one was found, as there may be others. */
   private maxRecords = Number.POSITIVE_INFINITY
 
-  constructor(partition: number, identity: Identity | undefined, maxBatchBytes: number) {
+  constructor(topic: TopicLanes, partition: number, identity: Identity | undefined, maxBatchBytes: number) {
+    this.topic = topic
     this.partition = partition
     this.identity = identity
     this.maxBatchBytes = maxBatchBytes
@@ -74,23 +77,24 @@ export class Lane {
     this.queue.push(record)
   }
 
+  /** Whether all that was pushed is settled, and nothing is in flight. */
   get isIdle(): boolean {
     return this.batch === undefined && this.head === this.queue.length
   }
 
-  /** Its oldest unsettled record's. */
+  /** The deadline of its oldest unsettled record. */
   get deadline(): number {
     if (this.batch !== undefined && !this.batch.expired) return this.batch.records[0].deadline
     return this.head < this.queue.length ? this.queue[this.head].deadline : Number.POSITIVE_INFINITY
   }
 
-  /** All that is accepted and not settled, in order. */
+  /** Its records that are not settled, in order. */
   *unsettled(): Iterable<PendingRecord> {
     if (this.batch !== undefined && !this.batch.expired) yield* this.batch.records
     for (let i = this.head; i < this.queue.length; i++) yield this.queue[i]
   }
 
-  /** Takes the queue's first records for a batch, if there is none yet. */
+  /** Makes a batch of the first records that wait, if there is none yet. */
   cut(): Batch | undefined {
     if (this.batch !== undefined || this.head === this.queue.length) return this.batch
     let size = BATCH_OVERHEAD + this.queue[this.head].size

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
-import { Wake } from "../../src/internal/writer/wake.ts"
-import { isRunning, settle } from "./support.ts"
+import { Wake } from "../../src/internal/producer/wake.ts"
+import { isRunning, settle } from "../support/answers.ts"
 
 describe("Wake", () => {
   it.effect("waits for the next notification", () =>

@@ -4,7 +4,7 @@ import { ConnectionError } from "../../KafkaError.ts"
 
 /**
  * What a client does may end by an interruption of its own: its driver's, or that of an Effect that it was given, such as
- * one for a token. That is a failure which passes; only the closing of the writer's own scope is closing, which reaches
+ * one for a token. That is a failure which passes; only the closing of the producer's own scope is closing, which reaches
  * no handler.
  */
 export const interruptionAsFailure = <A, E, R>(

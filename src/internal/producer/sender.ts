@@ -2,37 +2,40 @@
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type { BrokerConnection } from "../../KafkaClient.ts"
-import type { Broker, ProduceResponse } from "../../KafkaProtocol.ts"
+import type { Broker, ProducedPartition, ProduceResponse } from "../../KafkaProtocol.ts"
 import type { ConnectionError } from "../../KafkaError.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { encodeBatch } from "../recordBatch/encode.ts"
 import { delayBy, retryDelay } from "../client/backoff.ts"
 import { SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
-import type { Core, Sender } from "./core.ts"
+import type { Sender } from "./brokers.ts"
 import { interruptionAsFailure } from "./interruption.ts"
 import { ANONYMOUS, type Batch, type Lane } from "./lane.ts"
+import type { Producer } from "./producer.ts"
+import { failUnsent, retry, settleReplied } from "./settling.ts"
+import type { TopicLanes } from "./topicLanes.ts"
 import { judge } from "./verdict.ts"
 
-/** Bytes of one request, about. A single batch may be larger. */
+/** Most bytes of one request, about. A single batch may be larger. */
 const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3
 
-type PartitionAnswer = ProduceResponse["partitions"][number]
-
+/** A batch of a lane in a request. */
 interface Sending {
   readonly lane: Lane
   readonly batch: Batch
-  /** `maybeAppended`, before this attempt. */
+  /** The batch's `maybeAppended` before this attempt. */
   readonly before: boolean
 }
 
-/** `publish` reports what happened to the metrics. */
-export const runSender = (core: Core, leader: number, sender: Sender, publish: () => void): Effect.Effect<never> => {
-  const { client, config } = core
+export const runSender = (producer: Producer, leader: number, sender: Sender): Effect.Effect<never> => {
+  const { brokers, client, clock, owner, settings } = producer
   /** Failures of the connection in a row. */
   let attempts = 0
+  /** Which of the lanes that can be sent is the first in the next request, so that each has its turn. */
   let rotation = 0
+  /** What the running request is made of, or is about to be. */
   let sending: ReadonlyArray<Sending> = []
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -44,10 +47,10 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
 
   /** Lanes that can be sent now, in the order that gives each its turn. */
   const ready = (): ReadonlyArray<Lane> => {
-    const now = core.now()
+    const now = clock.now()
     const lanes: Array<Lane> = []
     wait = Number.POSITIVE_INFINITY
-    for (const lane of core.ledBy(leader)) {
+    for (const lane of brokers.ledBy(leader)) {
       if (lane.inFlight || lane.identity === undefined || lane.isIdle) continue
       if (lane.retryAt <= now) lanes.push(lane)
       else wait = Math.min(wait, lane.retryAt - now)
@@ -57,7 +60,7 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
     return [...lanes.slice(first), ...lanes.slice(0, first)]
   }
 
-  /** Goes on when there are lanes to send. */
+  /** Runs `send` when there are lanes to send. */
   const whenReady = <E, R>(
     send: (lanes: ReadonlyArray<Lane>) => Effect.Effect<void, E, R>
   ): Effect.Effect<void, E, R> => {
@@ -69,7 +72,7 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
     return look
   }
 
-  /** One batch of each lane, up to the size of a request. */
+  /** Takes one batch of each lane, of whichever topics, up to the size of a request. */
   const cut = (lanes: ReadonlyArray<Lane>): ReadonlyArray<Sending> => {
     const taken: Array<Sending> = []
     let bytes = 0
@@ -89,7 +92,7 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
     const identity = lane.identity ?? ANONYMOUS
     return encodeBatch({
       records: batch.records,
-      codec: config.compression,
+      codec: settings.compression,
       producerId: identity.producerId,
       producerEpoch: identity.epoch,
       baseSequence: identity === ANONYMOUS ? -1 : lane.nextSequence
@@ -97,7 +100,7 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
   }
 
   /**
-   * Encodes what is cut, from the given batch on, and returns how far it came: compression holds the event loop for a
+   * Encodes what was cut, from the given batch on, and returns how far it came: compression holds the event loop for a
    * while, and other work has its turn between batches.
    */
   const encodeFrom = (from: number): number => {
@@ -119,7 +122,7 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
   const session = (broker: Broker): Effect.Effect<void, ConnectionError> =>
     Effect.scoped(
       whenReady(() => {
-        sender.busySince = core.now()
+        sender.busySince = clock.now()
         return Effect.flatMap(client.connect(broker), (connection) => {
           sender.busySince = undefined
           return rounds(connection)
@@ -138,11 +141,11 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
     const send = (from: number): Effect.Effect<void, ConnectionError> => {
       const encoded = encodeFrom(from)
       if (encoded < sending.length) return Effect.flatMap(yieldToEventLoop, () => send(encoded))
-      // a deadline may have passed meanwhile
+      // The deadline of a batch may have passed meanwhile.
       for (const { batch, lane } of sending) if (batch.expired) putBack(lane, batch, 0)
       sending = sending.filter(({ batch }) => !batch.expired)
       if (sending.length === 0) return round
-      sender.busySince = core.now()
+      sender.busySince = clock.now()
       return Effect.flatMap(request(connection), answered)
     }
 
@@ -150,10 +153,10 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
       attempts = 0
       sender.busySince = undefined
       const next =
-        // a broker that throttles answers at once, and does not read for so long (KIP-219)
+        // A broker that throttles answers at once, and does not read for so long (KIP-219).
         answer.throttleMillis > 0 ? Effect.andThen(Effect.sleep(answer.throttleMillis), round) : round
-      const answers = new Map(answer.partitions.map((p) => [p.partition, p]))
-      if (sending.every(({ lane }) => answers.get(lane.partition)?.errorCode === 0)) {
+      const answers = answersOf(answer)
+      if (sending.every(({ lane }) => answerFor(answers, lane)?.errorCode === 0)) {
         take(connection, answers, 0)
         return next
       }
@@ -165,46 +168,45 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
   }
 
   const request = (connection: BrokerConnection): Effect.Effect<ProduceResponse, ConnectionError> => {
-    const { topic } = core.description!
-    const partitions = sending.map(({ batch, lane }) => ({
-      topic,
-      partition: lane.partition,
-      records: batch.encoded!
-    }))
-    core.counts.requests++
-    for (const { batch } of sending) {
+    producer.requests++
+    for (const topic of topicsOf(sending)) topic.counts.requests++
+    const partitions = sending.map(({ batch, lane }) => {
+      const { description, counts } = lane.topic
+      const records = batch.encoded!
       batch.maybeAppended = true
-      core.counts.bytes += batch.encoded!.length
-    }
+      counts.bytes += records.length
+      return { topic: description!.topic, partition: lane.partition, records }
+    })
     return connection.request("Produce", {
-      acks: config.acks,
-      timeoutMillis: config.requestTimeoutMillis,
+      acks: settings.acks,
+      timeoutMillis: settings.requestTimeoutMillis,
       partitions
     })
   }
 
   const putBack = (lane: Lane, batch: Batch, millis: number): void => {
     lane.inFlight = false
-    core.retry(lane, batch, millis)
-    if (lane.leader !== leader) core.senders.get(lane.leader)?.wake.notify()
+    retry(lane, batch, millis)
+    if (lane.leader !== leader) brokers.wake(lane.leader)
   }
 
-  /** The answer to a request, of each partition; another attempt is put off by a part of `random`. */
-  const take = (connection: BrokerConnection, answers: ReadonlyMap<number, PartitionAnswer>, random: number): void => {
+  /** Takes the answer to a request, for each batch in it; another attempt is put off by a part of `random`. */
+  const take = (connection: BrokerConnection, answers: Answers, random: number): void => {
     const asked = sending
     sending = []
     for (const { batch, before, lane } of asked) {
-      const found = answers.get(lane.partition)
+      const { partition, topic } = lane
+      const found = answerFor(answers, lane)
       const millis = delayBy(client, lane.attempts, random)
       if (found === undefined) {
-        // no answer is no refusal
-        core.refresh()
+        // A partition that is left out of an answer is not refused.
+        topic.refresh()
         putBack(lane, batch, millis)
         continue
       }
-      const verdict = judge(found.errorCode, config.idempotent)
+      const verdict = judge(found.errorCode, settings.idempotent)
       lane.inFlight = false
-      core.answered(lane, batch, before, verdict, millis, {
+      settleReplied(lane, batch, before, verdict, millis, {
         baseOffset: found.baseOffset,
         recordErrors: found.recordErrors ?? [],
         failure:
@@ -214,26 +216,26 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
                 code: found.errorCode,
                 request: "Produce",
                 broker: connection.address,
-                topic: config.topic,
-                partition: lane.partition,
+                topic: topic.name,
+                partition,
                 detail: found.errorMessage
               })
       })
-      if (found.errorCode === UNKNOWN_TOPIC_OR_PARTITION) core.distrust()
-      else if (verdict._tag === "Retry") core.refresh()
-      if (lane.leader !== leader) core.senders.get(lane.leader)?.wake.notify()
+      if (found.errorCode === UNKNOWN_TOPIC_OR_PARTITION) topic.distrust()
+      else if (verdict._tag === "Retry") topic.refresh()
+      if (lane.leader !== leader) brokers.wake(lane.leader)
     }
-    core.admit()
-    publish()
+    producer.queue.admit()
+    for (const topic of topicsOf(asked)) owner.report(topic)
   }
 
-  /** What was cut goes back to its lane, whatever ended the session. */
+  /** Gives back to its lanes what was cut, whatever ended the session. */
   const giveBack = (error: ConnectionError | undefined, millis: number): void => {
     const unanswered = sending
     sending = []
     sender.busySince = undefined
     for (const { batch, before, lane } of unanswered) {
-      // both are found out before the request goes out
+      // Both of these are found out before the request goes out.
       if (error?.reason === "UnsupportedVersion" || error?.reason === "Authentication") batch.maybeAppended = before
       if (error !== undefined) lane.lastFailure = error
       putBack(lane, batch, millis)
@@ -243,19 +245,21 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
   const failed = (error: ConnectionError): Effect.Effect<void> =>
     Effect.gen(function* () {
       const millis = yield* retryDelay(client, attempts++)
+      // The topics are told before their batches may be given up: a topic without any asks for nothing.
+      producer.refreshTopicsOf(leader)
       giveBack(error, millis)
-      const lanes = core.ledBy(leader)
+      const lanes = brokers.ledBy(leader)
       for (const lane of lanes) lane.lastFailure = error
-      if (!error.retriable) core.failUnsent(error, lanes)
-      core.refresh()
-      publish()
+      if (!error.retriable) failUnsent(error, lanes)
+      producer.queue.admit()
+      producer.reportAll()
       yield* Effect.sleep(millis)
     })
 
   const once: Effect.Effect<void> = Effect.suspend(() => {
     const seen = sender.wake.version
-    const broker = core.description?.brokers.get(leader)
-    // gone from the cluster: waits for other news
+    const broker = brokers.broker(leader)
+    // A broker that has left the cluster is waited for: it may come back, or nothing is to be sent to it any more.
     if (broker === undefined) return sender.wake.after(seen)
     const whole = interruptionAsFailure(session(broker), {
       broker: `${broker.host}:${broker.port}`,
@@ -266,3 +270,28 @@ export const runSender = (core: Core, leader: number, sender: Sender, publish: (
 
   return Effect.forever(once).pipe(Effect.onInterrupt(() => Effect.sync(() => giveBack(undefined, 0))))
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// answers
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What a broker answered, by the names of topics and their partitions. */
+type Answers = ReadonlyMap<string, ReadonlyMap<number, ProducedPartition>>
+
+const answersOf = ({ partitions }: ProduceResponse): Answers => {
+  const answers = new Map<string, Map<number, ProducedPartition>>()
+  for (const answer of partitions) {
+    const { name } = answer.topic
+    let found = answers.get(name)
+    if (found === undefined) answers.set(name, (found = new Map<number, ProducedPartition>()))
+    found.set(answer.partition, answer)
+  }
+  return answers
+}
+
+const answerFor = (answers: Answers, { partition, topic }: Lane): ProducedPartition | undefined =>
+  answers.get(topic.name)?.get(partition)
+
+/** The topics that have a part in a request, each of them once. */
+const topicsOf = (sending: ReadonlyArray<Sending>): Iterable<TopicLanes> =>
+  sending.length === 1 ? [sending[0].lane.topic] : new Set(sending.map(({ lane }) => lane.topic))

@@ -1,17 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ANONYMOUS, Lane } from "../../src/internal/writer/lane.ts"
-import { PendingRecord, type Outcome } from "../../src/internal/writer/record.ts"
+import { ANONYMOUS, Lane } from "../../src/internal/producer/lane.ts"
+import { PendingRecord, type WriteResult } from "../../src/internal/producer/record.ts"
+import type { TopicLanes } from "../../src/internal/producer/topicLanes.ts"
 
 const record = (deadline: number, size = 1): PendingRecord => {
   const made = new PendingRecord(
     { key: new Uint8Array(1), value: new Uint8Array(size), headers: [], timestamp: 0, partition: undefined },
-    (_: Outcome) => {}
+    (_: WriteResult) => {}
   )
   made.deadline = deadline
   return made
 }
 
-const lane = (maxBytes = 1_000_000) => new Lane(0, { producerId: 1n, epoch: 0 }, maxBytes)
+/** A lane never asks its topic for anything: it only tells others which one it is. */
+const topic = {} as TopicLanes
+
+const lane = (maxBytes = 1_000_000) => new Lane(topic, 0, { producerId: 1n, epoch: 0 }, maxBytes)
 
 describe("a lane", () => {
   it("gives each record one sequence, and wraps to 0 after 2^31 - 1", () => {
@@ -79,7 +83,7 @@ describe("a lane", () => {
   })
 
   it("waits for an identity as it was, however often it is to be renewed", () => {
-    const one = new Lane(0, undefined, 1_000_000)
+    const one = new Lane(topic, 0, undefined, 1_000_000)
     one.renew()
     assert.isUndefined(one.identity)
     one.identity = ANONYMOUS

@@ -1,20 +1,20 @@
 import * as Effect from "effect/Effect"
 
 interface Turn {
-  /** Set while somebody waits for it to come. */
+  /** Set while somebody waits for the turn to come. */
   begin: (() => void) | undefined
 }
 
-/** What is prepared at the same time, and then done one at a time, strictly in the order of calls. */
+/** Work that is prepared at the same time, and then done one at a time, strictly in the order of the calls. */
 export class Turns {
-  /** The first has the turn, the others wait. */
+  /** Those that have not ended, in the order of their calls: the first has the turn, the others wait. */
   private readonly turns = new Set<Turn>()
 
   get isFree(): boolean {
     return this.turns.size === 0
   }
 
-  /** Runs `first` at once, and `then` when all that were called before have ended. */
+  /** Runs `first` at once, and `then` when all calls before this one have ended. */
   run<A, B, E>(first: Effect.Effect<A, E>, then: (a: A) => Effect.Effect<B, E>): Effect.Effect<B, E> {
     return Effect.uninterruptibleMask((restore) => {
       const turn: Turn = { begin: undefined }

@@ -1,0 +1,105 @@
+import * as Effect from "effect/Effect"
+import type { WriteError } from "../../KafkaError.ts"
+import type { Position } from "../../Position.ts"
+import { suspended } from "../codec/codec.ts"
+import { SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
+import type { Encoder } from "./encoding.ts"
+import { isFailure, PendingRecord, type EncodedRecord, type WriteResult } from "./record.ts"
+import { isError, tooLarge } from "./sending.ts"
+import type { TopicLanes } from "./topicLanes.ts"
+
+/**
+ * Writes many records of one topic, which is asked for at each call. All are encoded first: if one cannot be, or is too
+ * large, none is written. It ends when all have ended, with the error of the first that failed.
+ */
+export const sendMany = <A>(
+  topicOf: () => TopicLanes,
+  { encode, encodeNow }: Encoder<A>
+): ((writes: Iterable<A>) => Effect.Effect<ReadonlyArray<Position>, WriteError>) => {
+  /** Encodes all, in slices; fails with the first that cannot be. */
+  const encodeAll = (
+    topic: TopicLanes,
+    writes: Iterator<A>,
+    into: Array<EncodedRecord>
+  ): Effect.Effect<ReadonlyArray<EncodedRecord>, WriteError> =>
+    Effect.suspend(() => {
+      const until = performance.now() + SLICE_MILLIS
+      for (let next = writes.next(); next.done !== true; next = writes.next()) {
+        const encoded = encodeNow(topic, next.value)
+        if (encoded === suspended) {
+          return Effect.flatMap(encode(topic, next.value), (late) => {
+            into.push(late)
+            return encodeAll(topic, writes, into)
+          })
+        }
+        if (isError(encoded)) return Effect.fail(encoded)
+        into.push(encoded)
+        if (into.length % 64 === 0 && performance.now() > until) {
+          return Effect.andThen(yieldToEventLoop, encodeAll(topic, writes, into))
+        }
+      }
+      return Effect.succeed(into)
+    })
+
+  return (writes) =>
+    Effect.suspend(() => {
+      const topic = topicOf()
+      const { queue } = topic.shared
+      const together = new Together()
+      const enqueue = (all: ReadonlyArray<EncodedRecord>): Effect.Effect<void, WriteError> => {
+        // If nothing was known of the topic, it may have been forgotten meanwhile.
+        const topic = topicOf()
+        together.add(all)
+        const refused = together.firstOf((record) => tooLarge(topic, record))
+        if (refused !== undefined) return Effect.fail(topic.refused(refused))
+        return Effect.sync(() => {
+          for (const record of together.records) queue.offer(topic, record)
+        })
+      }
+      const enqueued = topic.turns.run(encodeAll(topic, writes[Symbol.iterator](), []), enqueue)
+      return Effect.andThen(
+        enqueued,
+        Effect.onInterrupt(together.results, () =>
+          Effect.sync(() => {
+            for (const record of together.records) queue.withdraw(record)
+          })
+        )
+      )
+    })
+}
+
+/** The records of one call. */
+class Together {
+  records: ReadonlyArray<PendingRecord> = []
+  private positions: Array<Position> = []
+  private failure: { readonly index: number; readonly error: WriteError } | undefined
+  private left = 0
+  private resume: (() => void) | undefined
+
+  add(all: ReadonlyArray<EncodedRecord>): void {
+    this.left = all.length
+    this.positions = new Array<Position>(all.length)
+    this.records = all.map((encoded, index) => new PendingRecord(encoded, (result) => this.settled(index, result)))
+  }
+
+  firstOf(f: (record: PendingRecord) => WriteError | undefined): WriteError | undefined {
+    for (const record of this.records) {
+      const found = f(record)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
+  private settled(index: number, result: WriteResult): void {
+    if (!isFailure(result)) this.positions[index] = result
+    else if (this.failure === undefined || index < this.failure.index) this.failure = { index, error: result }
+    if (--this.left === 0) this.resume?.()
+  }
+
+  /** When all have ended: their positions, or the error of the first that failed. */
+  readonly results: Effect.Effect<ReadonlyArray<Position>, WriteError> = Effect.async((resume) => {
+    this.resume = () =>
+      resume(this.failure === undefined ? Effect.succeed(this.positions) : Effect.fail(this.failure.error))
+    if (this.left === 0) this.resume()
+  })
+}
