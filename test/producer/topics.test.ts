@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Supervisor from "effect/Supervisor"
 import type { KafkaError, KafkaProtocol } from "../../src/index.ts"
 import { Codec, KafkaProducer } from "../../src/index.ts"
 import {
@@ -241,6 +242,29 @@ describe("a topic that does not exist", () => {
     })
   )
 })
+
+it.scoped("names that are no topics leave nothing behind, and what was counted of them stays counted", () =>
+  Effect.gen(function* () {
+    const brokers = twoTopics()
+    const supervisor = yield* Supervisor.track
+    const producer = yield* openProducer(brokers).pipe(Effect.supervised(supervisor))
+    yield* within(100, producer.send({ topic: "orders", key: bytes("k"), value: bytes("1") }))
+    const begun = (yield* supervisor.value).length
+    for (let round = 0; round < 3; round++) {
+      const failing = yield* Effect.forEach(
+        Array.from({ length: 20 }, (_, i) => `missing-${round}-${i}`),
+        (topic) => start(Effect.flip(producer.send({ topic, value: bytes("1") })))
+      )
+      yield* settle
+      assert.isAbove((yield* supervisor.value).length, begun)
+      const errors = yield* within(4_000, Fiber.joinAll(failing))
+      assert.isTrue(errors.every(({ reason }) => reason === "TopicNotFound"))
+    }
+    yield* settle
+    assert.strictEqual((yield* supervisor.value).length, begun)
+    assert.deepInclude(yield* producer.stats, { records: 61, acknowledged: 1, failed: 60, queued: 0 })
+  })
+)
 
 describe("what is asked about topics", () => {
   it.scoped("each is described when it is named first, and not again while nothing is sent to it", () =>
