@@ -4,6 +4,21 @@
  * A driver supplies one primitive, `connect`; everything else (routing to leaders, shared connections, retries) is
  * derived from it, the same way for every driver.
  *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { KafkaClient } from "effect-ktables"
+ *
+ * const program = Effect.gen(function* () {
+ *   const client = yield* KafkaClient.KafkaClient
+ *   const { partitions } = yield* client.describeTopic("my.registry")
+ *   return partitions.map(({ leader, partition }) => `${partition} is led by ${leader}`)
+ * })
+ *
+ * export const main = program.pipe(
+ *   Effect.provide(KafkaClient.layer({ brokers: ["kafka-1:9092", "kafka-2:9092"], clientId: "my-service" }))
+ * )
+ * ```
+ *
  * @since 0.1.0
  * @module
  */

@@ -4,6 +4,20 @@
  * All writers of a topic must agree: a key that two of them send to two partitions has two histories, and the order
  * between them is lost. Take the one that the topic's other producers use.
  *
+ * ```ts
+ * import { Codec, KafkaTableWriter, Partitioner } from "effect-ktables"
+ *
+ * // librdkafka and all that is made of it (confluent-kafka for Python, Go and .NET) assign keys so
+ * export const writer = KafkaTableWriter.make({
+ *   topic: "my.registry",
+ *   value: Codec.utf8,
+ *   partitioner: Partitioner.crc32
+ * })
+ *
+ * // a partitioner of one's own: a plain function of the key's bytes
+ * export const byFirstByte: Partitioner.Partitioner = (key, partitionCount) => (key[0] ?? 0) % partitionCount
+ * ```
+ *
  * @since 0.1.0
  * @module
  */

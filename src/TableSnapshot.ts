@@ -1,6 +1,19 @@
 /**
  * A table's content at one version: immutable for ever, taken in constant time, read without an Effect.
  *
+ * ```ts
+ * import { Effect, Option } from "effect"
+ * import type { KafkaTable } from "effect-ktables"
+ *
+ * // two reads of one version: what comes in between is in neither
+ * export const both = (prices: KafkaTable.KafkaTable<string, number>) =>
+ *   Effect.map(prices.snapshot, (snapshot) => ({
+ *     gold: Option.getOrUndefined(snapshot.get("gold")),
+ *     silver: Option.getOrUndefined(snapshot.get("silver")),
+ *     version: snapshot.version
+ *   }))
+ * ```
+ *
  * @since 0.1.0
  * @module
  */

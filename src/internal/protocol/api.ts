@@ -10,7 +10,12 @@ export const MIB = 1024 * KIB
 /** Its answers have the oldest header in all versions, as a client may not know yet what the broker speaks. */
 export const API_VERSIONS_KEY = 18
 
-/** Both ends included. */
+/**
+ * The versions of a request that somebody speaks, both ends included.
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export interface VersionRange {
   readonly min: number
   readonly max: number
