@@ -205,7 +205,9 @@ realKafka("a table whose broker fails", { java: true }, () => {
         assert.strictEqual(up.lag, 0)
         assert.deepStrictEqual(seen, ["CaughtUp"])
         const stats = yield* table.stats
-        assert.deepStrictEqual([stats.rebuilds, stats.reconnects > 0], [0, true])
+        assert.strictEqual(stats.rebuilds, 0)
+        // one that is stopped may say before that it leads nothing any more: then no connection of the table's is lost
+        if (way === "killed and started") assert.isAbove(stats.reconnects, 0)
         const replayed = yield* Fiber.join(replaying)
         assert.deepStrictEqual(differences(replayed.unsafeSnapshot(), fold(yield* java.dump(large))), [])
         assert.strictEqual((yield* replayed.stats).replayed, 3_000)
