@@ -6,6 +6,7 @@
  *     npm run mutate -- src/internal/source/fetcher.ts          # a file
  *     npm run mutate -- source --concurrency 1 --fresh          # on one core, forgetting earlier runs
  *     npm run mutate -- source --static                         # and in what is computed while modules load
+ *     npm run mutate -- src/internal/table/waiters.ts --tests waiters,told   # by these test files only: a lower bound, sooner
  *
  * It runs only tests that need no broker, of those only the ones that reach the mutant. What it finds is kept, so that a
  * second run tries only what was changed since. Mutants that change nothing are listed, with the reason, in
@@ -35,15 +36,22 @@ const TESTS = {
 }
 
 const usage = () => {
-  console.error("usage: npm run mutate -- FOLDER|FILE [--concurrency N] [--fresh] [--static]")
+  console.error("usage: npm run mutate -- FOLDER|FILE [--concurrency N] [--fresh] [--static] [--tests A,B]")
   process.exit(2)
 }
 
 const parseArguments = (given) => {
-  const options = { what: undefined, concurrency: availableParallelism(), fresh: false, static: false }
+  const options = {
+    what: undefined,
+    concurrency: availableParallelism(),
+    fresh: false,
+    static: false,
+    tests: undefined
+  }
   for (let i = 0; i < given.length; i++) {
     if (given[i] === "--fresh") options.fresh = true
     else if (given[i] === "--static") options.static = true
+    else if (given[i] === "--tests") options.tests = given[++i]?.split(",") ?? usage()
     else if (given[i] === "--concurrency") options.concurrency = Number(given[++i])
     else if (options.what === undefined && !given[i].startsWith("-")) options.what = given[i]
     else usage()
@@ -171,8 +179,11 @@ const tell = ({ files }) => {
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-const { concurrency, fresh, static: withStatic, what } = parseArguments(process.argv.slice(2))
-const { mutate, name, tests } = target(what)
+const { concurrency, fresh, static: withStatic, tests: only, what } = parseArguments(process.argv.slice(2))
+const { mutate, name: whole, tests: all } = target(what)
+const tests = only === undefined ? all : all.map((glob) => glob.replace(/[^/]*$/, `{${only.join(",")},}.test.ts`))
+// What these few tests leave alive is not what all of them do.
+const name = only === undefined ? whole : `${whole}-by-${only.join("-")}`
 install()
 mkdirSync(reports, { recursive: true })
 const sandbox = join(".cache", "mutation", `sandbox-${name}`)

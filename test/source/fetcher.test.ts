@@ -7,7 +7,7 @@ import { CorruptBatchError } from "../../src/KafkaError.ts"
 import { batch, record } from "../recordBatch/support.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import { fetched, fetchOf, nothingNew, settle, topic, withTopic } from "../support/answers.ts"
-import { BACKOFF, BEGIN, DENIED_RETRY, it, MAX_WAIT, pass, shown, watch, type Watched } from "./support.ts"
+import { BACKOFF, BEGIN, DENIED_RETRY, it, MAX_BACKOFF, MAX_WAIT, pass, shown, watch, type Watched } from "./support.ts"
 
 const CORRUPT_MESSAGE = 2
 const NOT_LEADER_OR_FOLLOWER = 6
@@ -205,6 +205,54 @@ describe("what a fetch asks for", () => {
       watched.source.refresh()
       yield* pass(BACKOFF)
       assert.deepStrictEqual(timesOf(watched), [1_000 + BACKOFF])
+    })
+  )
+})
+
+describe("a broker that answers at once, and has nothing", () => {
+  it.scoped("is asked after longer and longer pauses, none of which is longer than it was to wait", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      let isHasty = true
+      cluster.before = (request, _, detail) =>
+        request === "Fetch" && isHasty ? Effect.delay(nothingNew(detail, 0), 1) : undefined
+      const watched = yield* watch(cluster)
+      watched.forget()
+      yield* pass(60_000)
+      const times = watched.requests("Fetch").map(({ at }) => at)
+      // ten at once, then pauses of the backoff, which grow up to its longest
+      assert.isBelow(times.length, 60_000 / MAX_BACKOFF + 30)
+      assert.isAbove(times.length, 60_000 / (MAX_BACKOFF + 1) - 30)
+      assert.strictEqual(times.at(-1)! - times.at(-2)!, MAX_BACKOFF + 1)
+      // and what there is comes as soon as it answers as it should
+      isHasty = false
+      append(cluster, 1)
+      watched.forget()
+      yield* pass(MAX_BACKOFF + 1)
+      assert.deepStrictEqual(shown(watched.events), ["Fetched 0"])
+      yield* pass(3 * MAX_WAIT)
+      assert.isAtMost(watched.requests("Fetch").length, 6)
+    })
+  )
+
+  it.scoped("is not taken for one by an answer that had to come soon, as something else is due then", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      // one partition is refused again and again, and the long poll of the other one ends when that is to be asked again
+      cluster.before = (request, _, detail) => {
+        if (request !== "Fetch") return undefined
+        const refusal = { ...empty(0), errorCode: UNKNOWN_SERVER_ERROR }
+        const { maxWaitMillis, partitions } = fetchOf(detail)
+        return Effect.delay(
+          answered(detail, (p) => (p === 0 ? refusal : empty(0))),
+          partitions.some(({ partition }) => partition === 0) ? 0 : maxWaitMillis
+        )
+      }
+      const watched = yield* watch(cluster)
+      yield* pass(2_000)
+      watched.forget()
+      yield* pass(10 * MAX_BACKOFF)
+      assert.isAtLeast(asked(watched).filter((partitions) => partitions.includes(0)).length, 9)
     })
   )
 })

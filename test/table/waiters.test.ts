@@ -163,6 +163,55 @@ describe("Waiters", () => {
     })
   )
 
+  it.effect("of partitions that are gone fail at once, each with the reason, and the others wait on", () =>
+    Effect.gen(function* () {
+      const { isAbandoned, move, waiters } = make()
+      const at = (...partitions: ReadonlyArray<number>) =>
+        Effect.fork(Effect.exit(waiters.await(partitions.map((partition) => ({ partition, target: 1 })))))
+      const [kept, gone, both] = [yield* at(0), yield* at(2), yield* at(0, 2)]
+      yield* settled
+      waiters.failOf(new Set([2, 3]), Cause.fail("gone"))
+      for (const fiber of [gone, both]) assert.deepStrictEqual(yield* Fiber.join(fiber), Exit.fail("gone"))
+      assert.isTrue(yield* isPending(kept))
+      move(0, 1)
+      assert.deepStrictEqual(yield* Fiber.join(kept), Exit.void)
+      assert.isTrue(isAbandoned())
+      // it is about who waits now
+      assert.isTrue(yield* isPending(yield* at(2)))
+    })
+  )
+
+  it.effect("targets are reached or not, and not any more when all of it has ended", () =>
+    Effect.sync(() => {
+      const { move, waiters } = make()
+      const targets = [{ partition: 0, target: 3 }]
+      assert.isFalse(waiters.areReached(targets))
+      move(0, 2)
+      assert.isFalse(waiters.areReached(targets))
+      move(0, 3)
+      assert.isTrue(waiters.areReached(targets))
+      assert.isTrue(waiters.areReached([]))
+      waiters.end(Cause.fail("over"))
+      assert.isFalse(waiters.areReached(targets))
+    })
+  )
+
+  it.effect("what runs is interrupted when the time is up, or when all of it ends", () =>
+    Effect.gen(function* () {
+      for (const how of ["time", "end"] as const) {
+        const { waiters } = make()
+        let interrupted = 0
+        const running = Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted++))
+        const waiting = yield* Effect.fork(Effect.exit(waiters.unlessEnded(running, 100, () => "late")))
+        yield* settled
+        if (how === "time") yield* TestClock.adjust(100)
+        else waiters.end(Cause.fail("over"))
+        assert.deepStrictEqual(yield* Fiber.join(waiting), Exit.fail(how === "time" ? "late" : "over"))
+        assert.strictEqual(interrupted, 1, how)
+      }
+    })
+  )
+
   it.effect("waiting for the end goes on, whatever moves", () =>
     Effect.gen(function* () {
       const { isAbandoned, move, waiters } = make()

@@ -18,6 +18,11 @@ const CORRUPT_MESSAGE = 2
 const MAX_CORRUPT_ANSWERS = 5
 const OFFSET_OUT_OF_RANGE = 1
 const THROTTLING_QUOTA_EXCEEDED = 89
+/**
+ * So many answers in a row that have nothing, and come long before the broker was to give up waiting, are no accident:
+ * asked again at once, it would go on and on. So there are pauses then, no longer than the broker was to wait.
+ */
+const MANY_HASTY_ANSWERS = 10
 /** A broker that tells to wait for less than this slows a table down, and no more. */
 const LONG_THROTTLE_MILLIS = 1_000
 /** From so long on, a consumer is told that the head is reached again, and that it is so in time, also where there is nothing new. */
@@ -62,6 +67,13 @@ const answersOf = ({ partitions }: FetchResponse): ((cursor: Cursor) => FetchedP
   return ({ partition, topic }) => topics.get(topic.name)?.get(partition)
 }
 
+/** Is there nothing in it that anything could come of? A broker that tells to wait says when to ask again. */
+const hasNothing = ({ partitions, throttleMillis }: FetchResponse): boolean =>
+  throttleMillis === 0 &&
+  partitions.every(({ diverging, errorCode, records }) => {
+    return errorCode === 0 && diverging === undefined && records.length === 0
+  })
+
 /** Ends, with `ended` in the same step, when the leader has left the cluster. */
 export const runFetcher = (context: SourceContext, leader: number, ended: () => void): Effect.Effect<void> => {
   const { client, fetch, isolation } = context.options
@@ -70,6 +82,8 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
   let rotation = 0
   let lost = false
   let isThrottled = false
+  /** Answers in a row that had nothing, though the broker was to wait until there is something. */
+  let hasty = 0
 
   const mine = (): ReadonlyArray<Cursor> => ledBy(context.led, leader)
 
@@ -109,10 +123,10 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
     return millis
   }
 
-  const request = (connection: BrokerConnection, asked: ReadonlyArray<Asked>, now: number) =>
+  const request = (connection: BrokerConnection, asked: ReadonlyArray<Asked>, waitMillis: number) =>
     connection.request("Fetch", {
       isolation,
-      maxWaitMillis: maxWaitMillis(asked, now),
+      maxWaitMillis: waitMillis,
       minBytes: fetch.minBytes,
       maxBytes: fetch.maxBytes,
       partitions: asked.map(({ cursor: p, fetchOffset }) => ({
@@ -137,7 +151,8 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
           const asked = yield* next(clock)
           if (asked.length === 0 || context.reconnect.has(leader)) return
           const askedAt = clock.unsafeCurrentTimeMillis()
-          const answer = yield* request(connection, asked, askedAt)
+          const waitMillis = maxWaitMillis(asked, askedAt)
+          const answer = yield* request(connection, asked, waitMillis)
           if (answer.errorCode !== 0) {
             return yield* Effect.fail(
               brokerError({ code: answer.errorCode, request: "Fetch", broker: connection.address })
@@ -149,7 +164,13 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
             lost = false
             yield* context.options.onConnection({ state: "back", broker: connection.address, error: undefined })
           }
-          yield* take(connection, asked, askedAt, clock.unsafeCurrentTimeMillis(), answer)
+          const now = clock.unsafeCurrentTimeMillis()
+          yield* take(connection, asked, askedAt, now, answer)
+          hasty = now - askedAt < waitMillis / 2 && hasNothing(answer) ? hasty + 1 : 0
+          if (hasty > MANY_HASTY_ANSWERS) {
+            const pause = yield* retryDelay(client, hasty - MANY_HASTY_ANSWERS)
+            yield* Effect.sleep(Math.min(pause, waitMillis))
+          }
         }
       })
     )
