@@ -878,3 +878,18 @@ describe("bigints are whole numbers", () => {
     assert.strictEqual(refusal(decode(codec, bytes('{"id":12345678901234567890'))), "Invalid JSON")
   })
 })
+
+describe("what stands where a schema has Void", () => {
+  const codec = Codec.json(Schema.Record({ key: Schema.String, value: Schema.Void }))
+
+  it("may be anything, so that only what comes back is written", () => {
+    for (const what of ['{"__proto__":{}}', '{"a":{"__proto__":1}}']) {
+      assert.include(refusal(encode(codec, { "": JSON.parse(what) as never })), "the name __proto__")
+    }
+    for (const what of [new Date(0), 1n, Number.NaN, new Map()]) {
+      assert.isTrue(Either.isLeft(encode(codec, { a: what as never })), inspect(what))
+    }
+    const written = Either.getOrThrow(encode(codec, { a: { b: [1, null, "c"] } as never }))
+    assert.deepStrictEqual<unknown>(Either.getOrThrow(decode(codec, written)), { a: { b: [1, null, "c"] } })
+  })
+})

@@ -109,6 +109,8 @@ export const jsonFormOf = (schema: AST.AST): JsonForm => {
       case "UnknownKeyword":
       case "AnyKeyword":
       case "ObjectKeyword":
+      // nobody looks at what is there in its place: it may be anything
+      case "VoidKeyword":
         isOpen = true
         break
       case "Refinement":
