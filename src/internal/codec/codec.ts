@@ -8,7 +8,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import type { AsBytes, Codec, Suspended, TypeId as CodecTypeId } from "../../Codec.ts"
-import { holdsSecretPart, kindOfValue } from "./faults.ts"
+import { holdsSecretPart, kindOfValue, mayHoldSecret } from "./faults.ts"
 import * as issue from "./issue.ts"
 import { compileScanner } from "./jsonScanner.ts"
 import { compileProtoFinder, jsonFormOf, withExactIntegers } from "./jsonSchema.ts"
@@ -159,8 +159,8 @@ export const uint64: Codec<bigint> = fixed(
 const isSettled = <A, E>(self: Effect.Effect<A, E>): self is Either.Either<A, E> => Either.isEither(self)
 
 /** What somebody threw may quote all that it was given. */
-const failureOf = (secret: boolean) => (thrown: unknown) =>
-  secret ? issue.withoutValues(issue.parseErrorOf(thrown)) : issue.parseErrorOf(thrown)
+const failureOf = (isSecret: () => boolean) => (thrown: unknown) =>
+  isSecret() ? issue.withoutValues(issue.parseErrorOf(thrown)) : issue.parseErrorOf(thrown)
 
 /** What a parser gave, where it gave it at once. */
 const valueOf = <A>(result: Effect.Effect<A, ParseResult.ParseIssue>): A | Suspended => {
@@ -191,8 +191,8 @@ const fromSchema = <A, I>(
   const parse = ParseResult.decodeUnknown(checked)
   const decodeFast = compileDecoder(checked.ast)
   const print = ParseResult.encode(checked)
-  const secret = holdsSecretPart(schema.ast)
-  const failure = failureOf(secret)
+  const secret = mayHoldSecret(schema.ast)
+  const failure = failureOf(() => holdsSecretPart(schema.ast))
   const decodeRead = (encoded: unknown): A | Suspended => {
     const decoded = decodeFast(encoded)
     return decoded === UNDECIDED ? valueOf(parse(encoded)) : (decoded as A)
@@ -386,7 +386,7 @@ export const imap: {
   <A, B>(to: (a: A) => B, from: (b: B) => A): (self: Codec<A>) => Codec<B>
   <A, B>(self: Codec<A>, to: (a: A) => B, from: (b: B) => A): Codec<B>
 } = dual(3, <A, B>(self: Codec<A>, to: (a: A) => B, from: (b: B) => A): Codec<B> => {
-  const failure = failureOf(self.secret === true)
+  const failure = failureOf(() => self.secret === true)
   return codec<B>({
     text: false,
     decodeSync: (buffer, start, end) => {

@@ -193,7 +193,14 @@ const isSecretPart = (ast: AST.AST): boolean =>
  *
  * @internal
  */
-export const holdsSecretPart = once((ast: AST.AST): boolean => somePart(ast, isSecretPart) ?? true)
+export const mayHoldSecret = (ast: AST.AST): boolean => somePart(ast, isSecretPart) ?? true
+
+/**
+ * `mayHoldSecret`, kept from the first time that it is asked: by then, all is declared that the schema refers to.
+ *
+ * @internal
+ */
+export const holdsSecretPart = once(mayHoldSecret)
 
 /** What a schema's own formatter has to say of the innermost part of an issue. It may quote all of the value. */
 const wordsOf = (issue: ParseResult.ParseIssue, names: ReadonlyArray<PropertyKey>): string => {
