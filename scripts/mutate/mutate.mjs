@@ -7,6 +7,7 @@
  *     npm run mutate -- source --concurrency 1 --fresh          # on one core, forgetting earlier runs
  *     npm run mutate -- source --static                         # and in what is computed while modules load
  *     npm run mutate -- src/internal/table/waiters.ts --tests waiters,told   # by these test files only: a lower bound, sooner
+ *     npm run mutate -- table --sample 8                        # one mutant of eight, spread evenly: an estimate of the score
  *
  * It runs only tests that need no broker, of those only the ones that reach the mutant. What it finds is kept, so that a
  * second run tries only what was changed since. Mutants that change nothing are listed, with the reason, in
@@ -36,7 +37,9 @@ const TESTS = {
 }
 
 const usage = () => {
-  console.error("usage: npm run mutate -- FOLDER|FILE [--concurrency N] [--fresh] [--static] [--tests A,B]")
+  console.error(
+    "usage: npm run mutate -- FOLDER|FILE [--concurrency N] [--fresh] [--static] [--tests A,B] [--sample N]"
+  )
   process.exit(2)
 }
 
@@ -46,17 +49,19 @@ const parseArguments = (given) => {
     concurrency: availableParallelism(),
     fresh: false,
     static: false,
-    tests: undefined
+    tests: undefined,
+    sample: 1
   }
   for (let i = 0; i < given.length; i++) {
     if (given[i] === "--fresh") options.fresh = true
     else if (given[i] === "--static") options.static = true
     else if (given[i] === "--tests") options.tests = given[++i]?.split(",") ?? usage()
+    else if (given[i] === "--sample") options.sample = Number(given[++i])
     else if (given[i] === "--concurrency") options.concurrency = Number(given[++i])
     else if (options.what === undefined && !given[i].startsWith("-")) options.what = given[i]
     else usage()
   }
-  if (options.what === undefined || !(options.concurrency >= 1)) usage()
+  if (options.what === undefined || !(options.concurrency >= 1) || !(options.sample >= 1)) usage()
   return options
 }
 
@@ -131,7 +136,7 @@ const tell = ({ files }) => {
   for (const [file, { mutants, source }] of Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1))) {
     const row = { file, killed: 0, counted: 0, equal: 0 }
     for (const mutant of mutants) {
-      if (!isAlive(mutant) && !isDead(mutant)) continue
+      if (Number(mutant.id) % sample !== 0 || (!isAlive(mutant) && !isDead(mutant))) continue
       const { line, text } = replaced(source, mutant)
       const known = equivalents.find(
         (one) =>
@@ -179,11 +184,13 @@ const tell = ({ files }) => {
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-const { concurrency, fresh, static: withStatic, tests: only, what } = parseArguments(process.argv.slice(2))
+const { concurrency, fresh, sample, static: withStatic, tests: only, what } = parseArguments(process.argv.slice(2))
 const { mutate, name: whole, tests: all } = target(what)
 const tests = only === undefined ? all : all.map((glob) => glob.replace(/[^/]*$/, `{${only.join(",")},}.test.ts`))
 // What these few tests leave alive is not what all of them do.
-const name = only === undefined ? whole : `${whole}-by-${only.join("-")}`
+const name = [whole, ...(only === undefined ? [] : ["by", ...only]), ...(sample === 1 ? [] : ["sample", sample])].join(
+  "-"
+)
 install()
 mkdirSync(reports, { recursive: true })
 const sandbox = join(".cache", "mutation", `sandbox-${name}`)
@@ -191,6 +198,7 @@ rmSync(join(root, sandbox), { recursive: true, force: true })
 const incrementalFile = join(reports, `${name}.incremental.json`)
 if (fresh) rmSync(incrementalFile, { force: true })
 process.chdir(root)
+process.env["MUTATE_SAMPLE"] = String(sample)
 process.env["MUTATE_TESTS"] = JSON.stringify(tests)
 // On a machine that is busy with others' work a test takes longer, and notices nothing by that.
 const busy = Math.max(1, loadavg()[0] / availableParallelism())
@@ -203,7 +211,7 @@ const { Stryker } = await import(pathToFileURL(join(packages, "core", "dist", "s
 const stryker = new Stryker({
   packageManager: "npm",
   testRunner: "vitest",
-  plugins: [join(here, "runner.mjs"), join(here, "messages.mjs")],
+  plugins: [join(here, "runner.mjs"), join(here, "messages.mjs"), join(here, "survivors.mjs")],
   vitest: { configFile: relative(root, join(here, "vitest.config.ts")), related: false },
   mutate,
   ignorers: ["messages"],
@@ -211,14 +219,15 @@ const stryker = new Stryker({
   coverageAnalysis: "perTest",
   // Constants of modules and such: each of them takes all tests, and modules that are loaded anew.
   ignoreStatic: !withStatic,
-  incremental: true,
+  // What is not in the sample is no result to be kept.
+  incremental: sample === 1,
   incrementalFile,
   concurrency,
   // For mutants that loop for ever. What waits for ever is ended by the tests' own timeout.
   timeoutMS: Math.round(5_000 * busy),
   timeoutFactor: 2,
   tempDirName: sandbox,
-  reporters: ["progress-append-only", "json"],
+  reporters: ["progress-append-only", "survivors", "json"],
   jsonReporter: { fileName: join(reports, `${name}.json`) },
   allowConsoleColors: false,
   logLevel: "warn"

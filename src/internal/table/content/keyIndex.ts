@@ -53,7 +53,7 @@ export class KeyIndex {
     if (shard === undefined) return UNKNOWN
     const length = end - start
     const { mask, places } = shard
-    next: for (let place = hash & mask; ; place = (place + 1) & mask) {
+    for (let place = hash & mask; ; place = (place + 1) & mask) {
       const entry = places[2 * place]
       if (entry === 0) return UNKNOWN
       if (places[2 * place + 1] !== hash) continue
@@ -63,8 +63,9 @@ export class KeyIndex {
       if (lengthAt(slab, unit) !== length) continue
       const there = slab.bytes
       const to = bytesAt(unit) - start
-      for (let i = start; i < end; i++) if (there[to + i] !== bytes[i]) continue next
-      return slotAt(slab, unit)
+      let same = start
+      while (same < end && there[to + same] === bytes[same]) same++
+      if (same === end) return slotAt(slab, unit)
     }
   }
 
