@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { BrokerConnection } from "../../KafkaClient.ts"
 import type { ConnectionError } from "../../KafkaError.ts"
-import type { Broker } from "../../KafkaProtocol.ts"
+import { type Address, addressOf } from "./address.ts"
 import { releasedError } from "./given.ts"
 
 interface Entry {
@@ -16,16 +16,16 @@ interface Entry {
 /** One shared connection per broker, opened on first use and forgotten when it fails. */
 export interface SharedConnections {
   readonly use: <A>(
-    broker: Pick<Broker, "host" | "port">,
+    broker: Address,
     f: (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>
   ) => Effect.Effect<A, ConnectionError>
   /** Is there an open connection to this broker already? */
-  readonly has: (broker: Pick<Broker, "host" | "port">) => boolean
+  readonly has: (broker: Address) => boolean
 }
 
 /** Connections for short requests: never for a long poll, which would hold up all that come after it. */
 export const makeSharedConnections = (
-  connect: (broker: Pick<Broker, "host" | "port">) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>
+  connect: (broker: Address) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>
 ): Effect.Effect<SharedConnections, never, Scope.Scope> =>
   Effect.gen(function* () {
     const owner = yield* Effect.scope
@@ -46,7 +46,7 @@ export const makeSharedConnections = (
       })
 
     /** Connects in a fiber of the owner, as more than one caller may wait for it and any of them may be interrupted. */
-    const open = (key: string, broker: Pick<Broker, "host" | "port">) =>
+    const open = (key: string, broker: Address) =>
       Effect.gen(function* () {
         const scope = yield* Scope.fork(owner, owner.strategy)
         const entry: Entry = {
@@ -69,9 +69,7 @@ export const makeSharedConnections = (
         return entry
       }).pipe(Effect.uninterruptible)
 
-    const keyOf = (broker: Pick<Broker, "host" | "port">) => `${broker.host}:${broker.port}`
-
-    const acquire = (key: string, broker: Pick<Broker, "host" | "port">): Effect.Effect<Entry, ConnectionError> =>
+    const acquire = (key: string, broker: Address): Effect.Effect<Entry, ConnectionError> =>
       Effect.suspend(() => {
         if (closed) return Effect.fail(releasedError(key))
         const entry = entries.get(key)
@@ -93,10 +91,10 @@ export const makeSharedConnections = (
       )
 
     return {
-      has: (broker) => entries.get(keyOf(broker))?.connection?.isOpen() === true,
+      has: (broker) => entries.get(addressOf(broker))?.connection?.isOpen() === true,
       use: (broker, f) =>
         Effect.suspend(() => {
-          const key = keyOf(broker)
+          const key = addressOf(broker)
           const entry = entries.get(key)
           // mostly it is open: nothing to wait for, nor to look up twice
           if (entry?.connection?.isOpen() === true) return used(key, entry, entry.connection, f)

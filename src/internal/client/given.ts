@@ -6,10 +6,8 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { BrokerConnection } from "../../KafkaClient.ts"
 import { ConnectionError } from "../../KafkaError.ts"
-import type { Broker } from "../../KafkaProtocol.ts"
 import { RELEASED } from "../released.ts"
-
-type Address = Pick<Broker, "host" | "port">
+import { type Address, addressOf } from "./address.ts"
 
 export const releasedError = (broker: string): ConnectionError =>
   new ConnectionError({ reason: "Closed", broker, request: "connect", detail: RELEASED })
@@ -22,8 +20,7 @@ export const closingWords = (exit: Exit.Exit<unknown, unknown>): string => {
 
 /** `connect`, whose connections are closed with the present scope, too: at once, and before anything else in it. */
 export const givingOut = <B extends Address>(
-  connect: (broker: B) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>,
-  addressOf: (broker: Address) => string
+  connect: (broker: B) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>
 ): Effect.Effect<(broker: B) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>, never, Scope.Scope> => {
   const given = new Map<Scope.CloseableScope, string>()
   let released = false

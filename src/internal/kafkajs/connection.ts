@@ -10,8 +10,8 @@ import * as Net from "node:net"
 import * as Tls from "node:tls"
 import type { BrokerConnection } from "../../KafkaClient.ts"
 import { ConnectionError, type ConnectionReason } from "../../KafkaError.ts"
-import type { Broker } from "../../KafkaProtocol.ts"
 import { Bag, type Item } from "../bag.ts"
+import { type Address, addressOf } from "../client/address.ts"
 import { closingWords } from "../client/given.ts"
 import { foreignText } from "../foreignText.ts"
 import { decodeResponse, encodeRequest, type Message, negotiate, type VersionRange } from "../protocol/api.ts"
@@ -103,10 +103,9 @@ class Socket {
   private authenticateAt = Number.NEGATIVE_INFINITY
   private readonly settings: ConnectionSettings
 
-  constructor(settings: ConnectionSettings, broker: Pick<Broker, "host" | "port">) {
+  constructor(settings: ConnectionSettings, broker: Address) {
     this.settings = settings
-    // not by `Net.isIPv6`, whose first call costs 3 ms
-    this.address = `${broker.host.includes(":") ? `[${broker.host}]` : broker.host}:${broker.port}`
+    this.address = addressOf(broker)
     this.frameOf = requestFrames(settings.clientId)
     this.raw = new Connection({
       host: broker.host,
@@ -463,7 +462,7 @@ const isAuthenticationFailure = (cause: unknown): boolean =>
 /** A `BrokerConnection` that is closed, at once, with the scope. */
 export const connect = (
   settings: ConnectionSettings,
-  broker: Pick<Broker, "host" | "port">
+  broker: Address
 ): Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => new Socket(settings, broker)),

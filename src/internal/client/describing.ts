@@ -1,0 +1,47 @@
+import * as Effect from "effect/Effect"
+import type { TopicDescription } from "../../KafkaClient.ts"
+import { TopicError, type ClientError } from "../../KafkaError.ts"
+import { brokerError } from "../protocol/errorCodes.ts"
+import type { Asking } from "./asking.ts"
+
+const UNKNOWN_TOPIC_OR_PARTITION = 3
+
+/** What any broker says of a topic; its brokers are remembered. */
+export const describeTopic = (
+  asking: Asking,
+  topic: string
+): Effect.Effect<TopicDescription, ClientError | TopicError> =>
+  Effect.flatMap(
+    asking.anyInTurn(
+      (connection) =>
+        Effect.map(connection.request("Metadata", { topics: [topic] }), (answer) => ({
+          broker: connection.address,
+          answer,
+          found: answer.topics.find((t) => t.name === topic)
+        })),
+      {
+        // That there is no such topic is an answer: of a new one, all brokers know in their time.
+        codeOf: ({ found }) => (found?.errorCode === UNKNOWN_TOPIC_OR_PARTITION ? 0 : (found?.errorCode ?? 0))
+      }
+    ),
+    ({ answer, broker, found }) => {
+      asking.brokers.learn(answer.brokers)
+      if (found === undefined || found.errorCode === UNKNOWN_TOPIC_OR_PARTITION) {
+        return Effect.fail(new TopicError({ reason: "NotFound", topic, broker }))
+      }
+      if (found.errorCode !== 0) return Effect.fail(refusal(topic, broker, found.errorCode))
+      return Effect.succeed({
+        topic: { name: topic, id: found.id },
+        partitions: found.partitions,
+        brokers: new Map(answer.brokers.map((b) => [b.nodeId, b])),
+        controllerId: answer.controllerId
+      })
+    }
+  )
+
+const refusal = (topic: string, broker: string, code: number): ClientError | TopicError => {
+  const error = brokerError({ code, request: "Metadata", broker, topic })
+  return error.reason === "Unauthorized"
+    ? new TopicError({ reason: "Unauthorized", topic, broker, detail: error.codeName, cause: error })
+    : error
+}

@@ -1,0 +1,76 @@
+import * as Effect from "effect/Effect"
+import type { KafkaClient, ListedOffset, TopicDescription } from "../../KafkaClient.ts"
+import type { ClientError } from "../../KafkaError.ts"
+import type { PartitionMetadata } from "../../KafkaProtocol.ts"
+import { byLeader } from "../leaders.ts"
+import { brokerError } from "../protocol/errorCodes.ts"
+import { addressOf } from "./address.ts"
+import type { Asking } from "./asking.ts"
+
+const TIMESTAMPS = { earliest: -2, latest: -1 } as const
+
+const LEADER_NOT_AVAILABLE = 5
+
+/** What a broker says that does not know an offset yet; some say -1, which is none. */
+const OFFSET_NOT_AVAILABLE = 78
+
+/** Asks all leaders of the partitions at once. */
+export const listOffsets = (
+  asking: Asking,
+  ...[topic, at]: Parameters<KafkaClient["listOffsets"]>
+): Effect.Effect<ReadonlyArray<ListedOffset>> => {
+  const { name } = topic.topic
+  const wanted = at.partitions === undefined ? topic.partitions : partitionsOf(topic, at.partitions)
+  const led = [...byLeader(wanted).values()]
+  const none = (partition: number, error: ClientError): ListedOffset => ({ partition, offset: -1, error })
+  const unled = (partition: number): ListedOffset =>
+    none(partition, brokerError({ code: LEADER_NOT_AVAILABLE, request: "ListOffsets", topic: name, partition }))
+
+  const askLeader = (partitions: ReadonlyArray<PartitionMetadata>): Effect.Effect<ReadonlyArray<ListedOffset>> => {
+    const leader = topic.brokers.get(partitions[0].leader)
+    if (leader === undefined) return Effect.succeed(partitions.map((p) => unled(p.partition)))
+    const broker = addressOf(leader)
+    return asking
+      .one(leader, (connection) =>
+        connection.request("ListOffsets", {
+          isolation: at.isolation,
+          partitions: partitions.map(({ leaderEpoch, partition }) => ({
+            topic: topic.topic,
+            partition,
+            leaderEpoch,
+            timestamp: TIMESTAMPS[at.timestamp]
+          }))
+        })
+      )
+      .pipe(
+        Effect.map((answer) => {
+          const answers = new Map(answer.partitions.map((p) => [p.partition, p]))
+          return partitions.map(({ partition }): ListedOffset => {
+            const found = answers.get(partition)
+            if (found === undefined) return unled(partition)
+            const code = found.errorCode === 0 && found.offset < 0 ? OFFSET_NOT_AVAILABLE : found.errorCode
+            return code === 0
+              ? { partition, offset: found.offset, error: undefined }
+              : none(partition, brokerError({ code, request: "ListOffsets", broker, topic: name, partition }))
+          })
+        }),
+        Effect.catchAll((error) => Effect.succeed(partitions.map((p) => none(p.partition, error))))
+      )
+  }
+
+  // One leader needs no fiber of its own.
+  return Effect.forEach(led, askLeader, { concurrency: Math.max(1, led.length) }).pipe(
+    Effect.map((lists) => lists.flat().sort((a, b) => a.partition - b.partition))
+  )
+}
+
+/** Those of these numbers that are known. They count from 0 and are in their order, as a rule: many are not gone through. */
+const partitionsOf = (
+  { partitions }: TopicDescription,
+  numbers: ReadonlySet<number>
+): ReadonlyArray<PartitionMetadata> =>
+  [...numbers].flatMap((number) => {
+    const there = partitions[number] as PartitionMetadata | undefined
+    const found = there?.partition === number ? there : partitions.find(({ partition }) => partition === number)
+    return found === undefined ? [] : [found]
+  })
