@@ -25,6 +25,21 @@ describe("Signal", () => {
     })
   )
 
+  it.effect("forgets who was interrupted, and wakes the others", () =>
+    Effect.gen(function* () {
+      const signal = new Signal()
+      const fibers = yield* Effect.forEach([undefined, 1_000, undefined], (millis) =>
+        Effect.fork(signal.after(signal.version, millis))
+      )
+      for (const fiber of fibers) assert.isTrue(yield* isRunning(fiber))
+      yield* Fiber.interruptAll(fibers.slice(0, 2))
+      assert.strictEqual(signal["waiting"].size, 1)
+      signal.notify()
+      yield* Fiber.join(fibers[2])
+      assert.strictEqual(signal["waiting"].size, 0)
+    })
+  )
+
   it.effect("waits no longer than it is told", () =>
     Effect.gen(function* () {
       const signal = new Signal()

@@ -3,7 +3,7 @@ import type { KafkaProtocol } from "../../src/index.ts"
 import { Brokers } from "../../src/internal/producer/brokers.ts"
 import { Lane } from "../../src/internal/producer/lane.ts"
 import type { TopicLanes } from "../../src/internal/producer/topicLanes.ts"
-import { Wake } from "../../src/internal/producer/wake.ts"
+import { Signal } from "../../src/internal/signal.ts"
 
 const topic = {} as TopicLanes
 
@@ -16,7 +16,7 @@ const led = (leader: number): Lane => {
 const described = (...nodeIds: ReadonlyArray<number>): ReadonlyMap<number, KafkaProtocol.Broker> =>
   new Map(nodeIds.map((nodeId) => [nodeId, { nodeId, host: `kafka-${nodeId}`, port: 9092 }]))
 
-const sender = (busySince?: number) => ({ wake: new Wake(), busySince })
+const sender = (busySince?: number) => ({ wake: new Signal(), busySince })
 
 describe("the brokers of a producer", () => {
   it("one that the newest description does not name is kept while it leads a lane of another topic", () => {

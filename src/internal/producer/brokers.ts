@@ -1,11 +1,11 @@
 import type { Broker } from "../../KafkaProtocol.ts"
 import { byLeader, ledBy, nodeKey, nodeKeys, type ByLeader } from "../leaders.ts"
 import type { Lane } from "./lane.ts"
-import type { Wake } from "./wake.ts"
+import type { Signal } from "../signal.ts"
 
 /** What the fiber of one leader and the others know of each other. */
 export interface Sender {
-  readonly wake: Wake
+  readonly wake: Signal
   /** Since when it has waited for its broker, by the producer's time; `undefined` while it does not. */
   busySince: number | undefined
 }

@@ -3,7 +3,7 @@ import * as FiberMap from "effect/FiberMap"
 import type * as Scope from "effect/Scope"
 import type { Producer } from "./producer.ts"
 import { runSender } from "./sender.ts"
-import { Wake } from "./wake.ts"
+import { Signal } from "../signal.ts"
 
 /** The fibers that send to the leaders, one for each of them. */
 export interface Senders {
@@ -28,7 +28,7 @@ export const makeSenders = (
       ensure: (leader: number) =>
         Effect.suspend(() => {
           if (senders.has(leader)) return Effect.void
-          senders.set(leader, { wake: new Wake(), busySince: undefined })
+          senders.set(leader, { wake: new Signal(), busySince: undefined })
           return restart(leader)
         }),
       restart,
