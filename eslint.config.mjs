@@ -8,27 +8,35 @@ import tseslint from "typescript-eslint"
  */
 const ROOMS = {
   table: {
-    rooms: ["table/reading", "table/publication", "table/content", "source", "client"],
+    rooms: ["table/reading", "table/publication", "table/content", "source", "client", "options"],
     types: ["KafkaClient", "KafkaProtocol", "KafkaTable", "LiveTable", "Position", "TableChange", "TableSnapshot"]
   },
   "table/reading": {
-    rooms: ["table/publication", "table/content", "source", "client", "codec", "recordBatch", "protocol"],
+    rooms: ["table/publication", "table/content", "source", "client", "codec", "recordBatch", "protocol", "options"],
     types: ["Codec", "KafkaClient", "KafkaProtocol", "KafkaTable", "LiveTable", "TableChange", "TableSnapshot"]
   },
   "table/publication": { rooms: ["table/content"], types: ["LiveTable", "TableChange"] },
   "table/content": { rooms: ["codec", "recordBatch"], types: ["Codec", "TableChange", "TableSnapshot"] },
-  writer: { rooms: ["producer", "client", "codec"], types: ["Codec", "KafkaClient", "KafkaTableWriter"] },
+  writer: { rooms: ["producer", "client", "codec", "options"], types: ["Codec", "KafkaClient", "KafkaTableWriter"] },
   producer: {
-    rooms: ["client", "codec", "recordBatch", "protocol"],
+    rooms: ["client", "codec", "recordBatch", "protocol", "options"],
     types: ["Codec", "KafkaClient", "KafkaProducer", "KafkaProtocol", "Partitioner", "Position"]
   },
   source: { rooms: ["client", "recordBatch", "protocol"], types: ["KafkaClient", "KafkaProtocol"] },
+  options: {
+    rooms: ["codec", "recordBatch"],
+    types: ["Codec", "EmbeddedKafka", "KafkaClient", "KafkaProducer", "KafkaTable", "KafkaTableWriter"].concat([
+      "KafkaTopic",
+      "LiveTable",
+      "Partitioner"
+    ])
+  },
   codec: { rooms: [], types: ["Codec"] },
   embedded: {
-    rooms: ["client", "recordBatch", "protocol"],
+    rooms: ["client", "recordBatch", "protocol", "options"],
     types: ["EmbeddedKafka", "KafkaClient", "KafkaProtocol", "Position"]
   },
-  kafkajs: { rooms: ["client", "protocol"], types: ["KafkaClient", "KafkaProtocol"] },
+  kafkajs: { rooms: ["client", "protocol", "options"], types: ["KafkaClient", "KafkaProtocol"] },
   client: { rooms: ["protocol"], types: ["KafkaClient", "KafkaProtocol"] },
   recordBatch: { rooms: [], types: [] },
   protocol: { rooms: [], types: [] }

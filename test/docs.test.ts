@@ -1,22 +1,19 @@
 /** The pages name all there is, as it is: options with their defaults, errors with their reasons, metrics, spans, log lines. */
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect } from "effect"
+import { Duration, Effect, Runtime } from "effect"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import type {
-  EmbeddedKafka,
-  KafkaClient,
-  KafkaProducer,
-  KafkaTable,
-  KafkaTableWriter,
-  KafkaTopic
-} from "../src/index.ts"
 import { Codec } from "../src/index.ts"
-import * as names from "../src/internal/optionNames.ts"
-import { readOptions as readProducerOptions } from "../src/internal/producer/kafkaProducer.ts"
-import { readOptions as readTableOptions } from "../src/internal/table/reading/settings.ts"
-import { readOptions as readWriterOptions } from "../src/internal/writer/settings.ts"
+import { CLUSTER } from "../src/internal/embedded/clusterOptions.ts"
+import { clientSpec } from "../src/internal/kafkajs/client.ts"
+import { TLS } from "../src/internal/kafkajs/tlsOptions.ts"
+import { BACKOFF, CLIENT } from "../src/internal/options/client.ts"
+import { readProducerOptions } from "../src/internal/options/producer.ts"
+import { SENDING } from "../src/internal/options/sending.ts"
+import { FETCH, readTableOptions, TABLE } from "../src/internal/options/table.ts"
+import { TOPIC_SETTINGS } from "../src/internal/options/topic.ts"
+import { readWriterOptions, WRITER } from "../src/internal/options/writer.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const read = (...path: ReadonlyArray<string>) => readFileSync(join(root, ...path), "utf8")
@@ -55,38 +52,22 @@ const code = (cell: string): ReadonlyArray<string> => [...cell.matchAll(/`([^`]+
 
 const sorted = (list: Iterable<string>) => [...new Set(list)].sort()
 
-/** Compiles only if both have the same members: the lists of names have all that the types have. */
-type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false
-const same = <T extends true>(..._: ReadonlyArray<T>): void => {}
-same<Same<(typeof names.CLIENT_OPTIONS)[number], keyof KafkaClient.KafkaClientOptions>>()
-same<Same<(typeof names.TLS_OPTIONS)[number], keyof KafkaClient.TlsOptions>>()
-same<Same<(typeof names.BACKOFF_OPTIONS)[number], keyof NonNullable<KafkaClient.KafkaClientOptions["backoff"]>>>()
-same<Same<(typeof names.TOPIC_SETTINGS)[number], keyof KafkaTopic.TopicSettings>>()
-same<Same<(typeof names.FETCH_OPTIONS)[number], keyof KafkaTable.FetchSettings>>()
-same<Same<(typeof names.TABLE_OPTIONS)[number], keyof KafkaTable.KafkaTableOptions<string, string>>>()
-same<Same<(typeof names.WRITER_OPTIONS)[number], keyof KafkaTableWriter.KafkaTableWriterOptions<string, string>>>()
-same<Same<(typeof names.PRODUCER_OPTIONS)[number], keyof KafkaProducer.KafkaProducerOptions>>()
-same<Same<(typeof names.TOPIC_CODECS)[number], keyof KafkaProducer.TopicCodecs<string, string>>>()
-same<Same<(typeof names.CLUSTER_OPTIONS)[number], keyof EmbeddedKafka.EmbeddedKafkaOptions>>()
-same<Same<(typeof names.CLUSTER_TOPIC_OPTIONS)[number], keyof EmbeddedKafka.TopicOptions>>()
-same<Same<(typeof names.EMBEDDED_CLIENT_OPTIONS)[number], keyof EmbeddedKafka.ClientOptions>>()
-
 describe("options", () => {
   const page = read("docs", "options.md")
   const named = (heading: string) => rows(section(page, heading)).map(([name]) => code(name)[0])
 
-  const backoff = names.BACKOFF_OPTIONS.map((name) => `backoff.${name}`)
+  const backoff = Object.keys(BACKOFF).map((name) => `backoff.${name}`)
   const shared = ["topic", "key", "value", "ensureTopic", "topicSettings"]
-  const embedded = [...names.CLUSTER_OPTIONS, ...names.EMBEDDED_CLIENT_OPTIONS]
+  const withBackoff = (spec: object) => [...Object.keys(spec).filter((name) => name !== "backoff"), ...backoff]
   const expected: ReadonlyArray<readonly [heading: string, names: ReadonlyArray<string>]> = [
-    ["KafkaClient", [...names.CLIENT_OPTIONS.filter((name) => name !== "backoff"), ...backoff]],
-    ["tls", names.TLS_OPTIONS],
-    ["KafkaTable", names.TABLE_OPTIONS],
-    ["fetch", names.FETCH_OPTIONS],
-    ["KafkaTableWriter", names.WRITER_OPTIONS.filter((name) => !shared.includes(name))],
-    ["KafkaProducer", names.PRODUCER_OPTIONS],
-    ["KafkaTopic", names.TOPIC_SETTINGS],
-    ["EmbeddedKafka", [...embedded.filter((name) => name !== "backoff"), ...backoff]]
+    ["KafkaClient", withBackoff(clientSpec(Runtime.defaultRuntime))],
+    ["tls", Object.keys(TLS)],
+    ["KafkaTable", Object.keys(TABLE)],
+    ["fetch", Object.keys(FETCH)],
+    ["KafkaTableWriter", Object.keys(WRITER).filter((name) => !shared.includes(name))],
+    ["KafkaProducer", Object.keys(SENDING)],
+    ["KafkaTopic", Object.keys(TOPIC_SETTINGS)],
+    ["EmbeddedKafka", withBackoff({ ...CLUSTER, ...CLIENT })]
   ]
   for (const [heading, list] of expected) {
     it(`${heading}: each has a row, and no row is of none`, () => {
@@ -109,13 +90,8 @@ describe("options", () => {
 
   /** Of an option, in the checked configuration: times carry their unit in the name. */
   const found = (config: object, option: string): unknown => {
-    const renamed = new Map([
-      ["headers", "keepHeaders"],
-      ["deniedRetryInterval", "deniedRetryMillis"]
-    ])
-    const name = renamed.get(option) ?? option
     const all = config as Record<string, unknown>
-    return all[name] ?? all[`${name}Millis`]
+    return all[option] ?? all[`${option}Millis`]
   }
 
   const unequal = (heading: string, config: object, without: ReadonlyArray<string>) =>

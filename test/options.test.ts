@@ -12,6 +12,7 @@ import {
   LogLevel,
   Option,
   Redacted,
+  Runtime,
   type Scope
 } from "effect"
 import { createServer } from "node:net"
@@ -26,15 +27,13 @@ import {
 } from "../src/index.ts"
 import { foreignText } from "../src/internal/foreignText.ts"
 import { nearest } from "../src/internal/nearest.ts"
-import {
-  CLIENT_OPTIONS,
-  PRODUCER_OPTIONS,
-  TABLE_OPTIONS,
-  TOPIC_CODECS,
-  TOPIC_SETTINGS,
-  WRITER_OPTIONS
-} from "../src/internal/optionNames.ts"
-import { checkOptions } from "../src/internal/options.ts"
+import { clientSpec } from "../src/internal/kafkajs/client.ts"
+import { checkOptions } from "../src/internal/options/check.ts"
+import { TOPIC_CODECS } from "../src/internal/options/producer.ts"
+import { SENDING } from "../src/internal/options/sending.ts"
+import { TABLE } from "../src/internal/options/table.ts"
+import { TOPIC_SETTINGS } from "../src/internal/options/topic.ts"
+import { WRITER } from "../src/internal/options/writer.ts"
 import { listening } from "./real/support.ts"
 
 const problemsOf = <A>(effect: Effect.Effect<A, unknown, never>) =>
@@ -54,13 +53,13 @@ describe("nearest", () => {
       ["values", "value"],
       ["metadataMaxAgeMs", "metadataMaxAge"]
     ] as const) {
-      assert.strictEqual(nearest(wrong, TABLE_OPTIONS), right)
+      assert.strictEqual(nearest(wrong, Object.keys(TABLE)), right)
     }
   })
 
   it("nothing is near", () => {
     for (const wrong of ["groupId", "x", "", "colour", "t".repeat(1_000_000)]) {
-      assert.isUndefined(nearest(wrong, TABLE_OPTIONS))
+      assert.isUndefined(nearest(wrong, Object.keys(TABLE)))
     }
   })
 })
@@ -69,7 +68,7 @@ describe("unknown options", () => {
   it.effect("near to one: that one, and no list", () =>
     Effect.gen(function* () {
       assert.strictEqual(
-        yield* known({ catchupTimeout: 1 }, TABLE_OPTIONS),
+        yield* known({ catchupTimeout: 1 }, Object.keys(TABLE)),
         `KafkaTable: invalid options. catchupTimeout: unknown; did you mean "catchUpTimeout"?`
       )
     })
@@ -332,22 +331,22 @@ describe("options that no type has seen", () => {
     const tables = { topic: "registry", value: Codec.utf8, ensureTopic: false, catchUpTimeout: "5 seconds" }
     return {
       KafkaTable: [
-        TABLE_OPTIONS,
+        Object.keys(TABLE),
         tables,
         (options) => Effect.provide(Effect.scoped(Effect.suspend(() => KafkaTable.make(options))), memory)
       ],
       KafkaTableWriter: [
-        WRITER_OPTIONS,
+        Object.keys(WRITER),
         { ...tables, catchUpTimeout: undefined },
         (options) => Effect.provide(Effect.scoped(Effect.suspend(() => KafkaTableWriter.make(options))), memory)
       ],
       KafkaProducer: [
-        PRODUCER_OPTIONS,
+        Object.keys(SENDING),
         {},
         (options) => Effect.provide(Effect.scoped(Effect.suspend(() => KafkaProducer.make(options))), memory)
       ],
       "the codecs of a producer's topic": [
-        TOPIC_CODECS,
+        Object.keys(TOPIC_CODECS),
         { value: Codec.utf8 },
         (codecs) => {
           const producing = Effect.flatMap(KafkaProducer.make(), (producer) => producer.to("registry", codecs))
@@ -355,7 +354,7 @@ describe("options that no type has seen", () => {
         }
       ],
       KafkaTopic: [
-        ["topic", ...TOPIC_SETTINGS],
+        ["topic", ...Object.keys(TOPIC_SETTINGS)],
         { topic: "registry" },
         (options) =>
           Effect.provide(
@@ -364,7 +363,7 @@ describe("options that no type has seen", () => {
           )
       ],
       KafkaClient: [
-        CLIENT_OPTIONS,
+        Object.keys(clientSpec(Runtime.defaultRuntime)),
         { brokers: ["localhost:9092"], sasl: { mechanism: "PLAIN", username: "u", password: Redacted.make("p") } },
         (options) => Effect.scoped(Effect.suspend(() => KafkaClient.make(options)))
       ],

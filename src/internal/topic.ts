@@ -3,31 +3,18 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { KafkaClient } from "../KafkaClient.ts"
 import { TopicError, type BrokerError, type ClientError, type InvalidOptionsError } from "../KafkaError.ts"
-import type { EnsureOptions, EnsureOutcome, TopicSettings } from "../KafkaTopic.ts"
+import type { EnsureOptions, EnsureOutcome } from "../KafkaTopic.ts"
 import { retryDelay } from "./client/backoff.ts"
 import * as Client from "./client/client.ts"
 import { quotedForeignText } from "./foreignText.ts"
 import { annotateLogs } from "./log.ts"
-import { TOPIC_SETTINGS } from "./optionNames.ts"
-import { checkOptions, topicOf, type OptionCheck } from "./options.ts"
+import { checkOptions, topicOf } from "./options/check.ts"
+import { readSpec, topic } from "./options/spec.ts"
+import { type CheckedTopic, TOPIC_SETTINGS } from "./options/topic.ts"
 import { brokerError } from "./protocol/errorCodes.ts"
-
-/** Checked settings, with their defaults. */
-export interface CheckedTopic {
-  readonly topic: string
-  /** -1: the broker's default. */
-  readonly partitions: number
-  /** -1: the broker's default. */
-  readonly replicationFactor: number
-  /** With a `cleanup.policy`, always. */
-  readonly configs: Readonly<Record<string, string>>
-  readonly onPolicyMismatch: "warn" | "fail" | "reconcile"
-}
+import { isCompacting, POLICY, policiesOf } from "./topicPolicy.ts"
 
 type EnsureError = ClientError | TopicError
-
-export const POLICY = "cleanup.policy"
-const COMPACT = "compact"
 
 /** How long the cluster may take to show everywhere what was changed in one place, in milliseconds. */
 const PROPAGATION_MILLIS = 10_000
@@ -37,62 +24,14 @@ const CREATE_MILLIS = 10_000
 
 const TOPIC_ALREADY_EXISTS = 36
 
-const policiesOf = (policy: string): ReadonlyArray<string> => policy.split(",").map((one) => one.trim())
-
-export const isCompacting = (policy: string): boolean => policiesOf(policy).includes(COMPACT)
-
-// ---------------------------------------------------------------------------------------------------------------------
-// options
-// ---------------------------------------------------------------------------------------------------------------------
-
-const read = (check: OptionCheck, topic: string, settings: TopicSettings, prefix: string): CheckedTopic => {
-  const replicationFactor = check.integer(`${prefix}replicationFactor`, settings.replicationFactor, -1, 1)
-  // the request has 16 bits for it
-  if (replicationFactor > 0x7fff) check.problem(`${prefix}replicationFactor`, "must not be above 32767")
-  const given = check.object(`${prefix}configs`, settings.configs, "must be an object of strings")
-  const configs = given as Readonly<Record<string, string>>
-  for (const [name, value] of Object.entries(configs)) {
-    if (typeof value !== "string") check.problem(`${prefix}configs.${name}`, "must be a string, as Kafka writes it")
-    else check.wireText(`${prefix}configs.${name}`, name, value)
-  }
-  if (configs[POLICY]?.trim() === "") check.problem(`${prefix}configs.${POLICY}`, "must not be empty")
-  return {
-    topic,
-    partitions: check.integer(`${prefix}partitions`, settings.partitions, -1, 1),
-    replicationFactor,
-    configs: { [POLICY]: COMPACT, ...configs },
-    onPolicyMismatch: check.oneOf(`${prefix}onPolicyMismatch`, settings.onPolicyMismatch, "warn", [
-      "warn",
-      "fail",
-      "reconcile"
-    ])
-  }
-}
-
-/** The topic part of the options of a table or a writer; `undefined` where the topic is to be taken as it is. */
-export const readTopicSettings = (
-  check: OptionCheck,
-  options: { readonly topic: string; readonly ensureTopic?: boolean; readonly topicSettings?: TopicSettings }
-): CheckedTopic | undefined => {
-  const topicSettings = check.known(options.topicSettings, TOPIC_SETTINGS, "topicSettings")
-  const checked = read(check, options.topic, topicSettings, "topicSettings.")
-  if (check.boolean("ensureTopic", options.ensureTopic, true)) return checked
-  if (options.topicSettings !== undefined) {
-    check.problem("topicSettings", "contradicts ensureTopic: false, which takes the topic as it is")
-  }
-  return undefined
-}
-
 export const ensure = (
   options: EnsureOptions
 ): Effect.Effect<EnsureOutcome, EnsureError | InvalidOptionsError, KafkaClient> =>
   Effect.gen(function* () {
     const client = yield* Client.tag
-    const settings = yield* checkOptions("KafkaTopic", (check) => {
-      check.known(options, ["topic", ...TOPIC_SETTINGS])
-      check.topic(options.topic)
-      return read(check, options.topic, options, "")
-    })
+    const settings = yield* checkOptions("KafkaTopic", (check) =>
+      readSpec(check, { topic, ...TOPIC_SETTINGS }, options)
+    )
     return yield* ensureTopic(client, settings)
   }).pipe(Effect.withSpan("KafkaTopic.ensure", { attributes: topicOf(options) }))
 

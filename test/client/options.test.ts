@@ -180,7 +180,7 @@ describe("the other options", () => {
     ["a backoff that is null", { backoff: null }, ["backoff"]],
     ["a backoff that is a number", { backoff: 100 }, ["backoff"]],
     ["a timeout that is null", { requestTimeout: null }, ["requestTimeout"]],
-    ["all at once", { tls: null, sasl: null, clientId: "\0", backoff: 1 }, ["backoff", "clientId", "tls", "sasl"]]
+    ["all at once", { tls: null, sasl: null, clientId: "\0", backoff: 1 }, ["clientId", "tls", "sasl", "backoff"]]
   ]
   for (const [name, options, problems] of cases) {
     it.effect(name, () =>

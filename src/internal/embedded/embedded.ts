@@ -8,19 +8,20 @@ import type {
   EmbeddedKafka,
   EmbeddedKafkaOptions,
   PartitionView,
-  TopicOptions,
   TopicView,
   Transaction
 } from "../../EmbeddedKafka.ts"
 import type { KafkaClient } from "../../KafkaClient.ts"
 import type { BrokerError, InvalidOptionsError } from "../../KafkaError.ts"
 import * as Client from "../client/client.ts"
-import { BACKOFF_OPTIONS, CLUSTER_OPTIONS, CLUSTER_TOPIC_OPTIONS, EMBEDDED_CLIENT_OPTIONS } from "../optionNames.ts"
-import { checkOptions, type OptionCheck } from "../options.ts"
+import { checkOptions } from "../options/check.ts"
+import { CLIENT } from "../options/client.ts"
+import { type Checked, readSpec } from "../options/spec.ts"
 import { prepareCodecs } from "../recordBatch/compression.ts"
 import { viewOf } from "../text.ts"
 import { appendRecords, endTransaction, TransactionalProducer } from "./appending.ts"
-import { Cluster, type Partition, type Topic } from "./cluster.ts"
+import type { Cluster, Partition, Topic } from "./cluster.ts"
+import { CLUSTER, createTopic, makeCluster } from "./clusterOptions.ts"
 import { INVALID_TXN_STATE, isRefused, Refused } from "./codes.ts"
 import { Network, type Interceptor } from "./network.ts"
 import { recordsOf } from "./storedRecords.ts"
@@ -30,42 +31,18 @@ export const TypeId: unique symbol = Symbol.for("effect-ktables/EmbeddedKafka")
 export const tag: Context.Tag<EmbeddedKafka, EmbeddedKafka> =
   Context.GenericTag<EmbeddedKafka>("effect-ktables/EmbeddedKafka")
 
-const MAX_NODES = 1_000
-
 // ---------------------------------------------------------------------------------------------------------------------
 // the cluster
 // ---------------------------------------------------------------------------------------------------------------------
-
-const createTopic = (cluster: Cluster, name: string, options: TopicOptions): Topic | Refused =>
-  cluster.createTopic(name, {
-    partitions: options.partitions === undefined ? 1 : options.partitions,
-    replicationFactor: options.replicationFactor === undefined ? 1 : options.replicationFactor,
-    configs: { "cleanup.policy": "compact", ...options.configs }
-  })
-
-const readCluster = (check: OptionCheck, options: EmbeddedKafkaOptions): Cluster => {
-  const nodes = check.integer("nodes", options.nodes, 1, 1)
-  if (nodes > MAX_NODES) check.problem("nodes", `must not be above ${MAX_NODES}`)
-  const cluster = new Cluster(nodes >= 1 && nodes <= MAX_NODES ? nodes : 1)
-  const topics = check.object("topics", options.topics, "must be an object of topics by their names")
-  for (const [name, given] of Object.entries(topics)) {
-    const topic = check.known(given, CLUSTER_TOPIC_OPTIONS, `topics.${name}`)
-    check.object(`topics.${name}.configs`, topic.configs, "must be an object of strings")
-    const created = createTopic(cluster, name, topic)
-    if (isRefused(created)) check.problem(`topics.${name}`, created.detail ?? `error code ${created.code}`)
-  }
-  return cluster
-}
 
 /** Where Node itself has no zstd. Without it, its batches are refused. */
 const loadCodecs = Effect.ignore(Effect.tryPromise(prepareCodecs))
 
 export const make = (options: EmbeddedKafkaOptions = {}): Effect.Effect<EmbeddedKafka, InvalidOptionsError> =>
   Effect.gen(function* () {
-    const cluster = yield* checkOptions("EmbeddedKafka", (check) => {
-      check.known(options, CLUSTER_OPTIONS)
-      return readCluster(check, options)
-    })
+    const cluster = yield* checkOptions("EmbeddedKafka", (check) =>
+      makeCluster(check, readSpec(check, CLUSTER, options))
+    )
     yield* loadCodecs
     return makeService(new Network(cluster))
   })
@@ -79,8 +56,8 @@ export const layerMemory = (
   Layer.scopedContext(
     Effect.gen(function* () {
       const { cluster, settings } = yield* checkOptions("KafkaClient", (check) => {
-        check.known(options, [...CLUSTER_OPTIONS, ...EMBEDDED_CLIENT_OPTIONS])
-        return { cluster: readCluster(check, options), settings: readClient(check, options) }
+        const settings = readSpec(check, { ...CLUSTER, ...CLIENT }, options)
+        return { cluster: makeCluster(check, settings), settings }
       })
       yield* loadCodecs
       const network = new Network(cluster)
@@ -93,28 +70,14 @@ export const layerMemory = (
 // clients
 // ---------------------------------------------------------------------------------------------------------------------
 
-const readClient = (check: OptionCheck, options: ClientOptions) => {
-  const backoff = check.known(options.backoff, BACKOFF_OPTIONS, "backoff")
-  return {
-    backoff: {
-      initialMillis: check.millis("backoff.initial", backoff.initial, 100),
-      maxMillis: check.millis("backoff.max", backoff.max, 1_000)
-    },
-    connection: {
-      clientId: check.clientId(options.clientId),
-      requestTimeoutMillis: check.millis("requestTimeout", options.requestTimeout, 10_000)
-    }
-  }
-}
-
 const makeClient = (
   network: Network,
-  settings: ReturnType<typeof readClient>
+  { backoff, ...connection }: Checked<typeof CLIENT>
 ): Effect.Effect<KafkaClient, never, Scope.Scope> =>
   Client.make({
     bootstrap: network.cluster.nodes.map(({ id }) => network.cluster.brokerOf(id)),
-    backoff: settings.backoff,
-    connect: (broker) => network.connect(settings.connection, broker)
+    backoff,
+    connect: (broker) => network.connect(connection, broker)
   })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -156,10 +119,7 @@ const makeService = (network: Network): EmbeddedKafka => {
 
   const client = (options: ClientOptions = {}) =>
     Effect.flatMap(
-      checkOptions("EmbeddedKafka", (check) => {
-        check.known(options, EMBEDDED_CLIENT_OPTIONS)
-        return readClient(check, options)
-      }),
+      checkOptions("EmbeddedKafka", (check) => readSpec(check, CLIENT, options)),
       (settings) => makeClient(network, settings)
     )
 

@@ -2,9 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
-import type { Codec } from "../../Codec.ts"
 import type { KafkaClient } from "../../KafkaClient.ts"
-import { WriteError, type ClientError, type InvalidOptionsError } from "../../KafkaError.ts"
+import { WriteError, type ClientError } from "../../KafkaError.ts"
 import type {
   AcquireError,
   KafkaProducer,
@@ -15,17 +14,16 @@ import type {
 } from "../../KafkaProducer.ts"
 import type { Position } from "../../Position.ts"
 import * as Client from "../client/client.ts"
-import { bytes, utf8 } from "../codec/codec.ts"
+import { bytes } from "../codec/codec.ts"
 import { makeProducerMetrics } from "../metrics.ts"
-import { PRODUCER_OPTIONS, TOPIC_CODECS } from "../optionNames.ts"
-import { checkOptions, isTopicName, TOPIC_NAME } from "../options.ts"
+import { isTopicName, TOPIC_NAME } from "../options/check.ts"
+import { readProducerOptions, readTopicCodecs } from "../options/producer.ts"
 import { ABSENT, byCodecs, type Encoder, type Write } from "./encoding.ts"
 import { runProducer } from "./fibers.ts"
 import { askIdentity } from "./identities.ts"
 import { Producer } from "./producer.ts"
 import { flush, sendOne } from "./sending.ts"
 import { sendMany } from "./sendingMany.ts"
-import { checkSendOptions, prepareCompression, type SendSettings } from "./settings.ts"
 import { pendingOf } from "./shared.ts"
 import { startWithin } from "./starting.ts"
 import type { TopicLanes } from "./topicLanes.ts"
@@ -36,20 +34,12 @@ export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaProducer")
 // life
 // ---------------------------------------------------------------------------------------------------------------------
 
-export const readOptions = (options: KafkaProducerOptions): Effect.Effect<SendSettings, InvalidOptionsError> =>
-  Effect.flatMap(prepareCompression(options), (problem) =>
-    checkOptions("KafkaProducer", (check) => {
-      check.known(options, PRODUCER_OPTIONS)
-      return checkSendOptions(check, options, problem)()
-    })
-  )
-
 export const make = (
   options: KafkaProducerOptions = {}
 ): Effect.Effect<KafkaProducer, AcquireError, KafkaClient | Scope.Scope> =>
   Effect.gen(function* () {
     const client = yield* Client.tag
-    const settings = yield* readOptions(options)
+    const settings = yield* readProducerOptions(options)
     const producer = new Producer({
       owner: {
         module: "KafkaProducer",
@@ -104,7 +94,7 @@ const makeService = (producer: Producer): KafkaProducer => {
     [TypeId]: TypeId,
     send,
     to: <V, K = string>(topic: string, codecs: TopicCodecs<K, V>) =>
-      Effect.map(checkCodecs(topic, codecs), ({ key, value }) => {
+      Effect.map(readTopicCodecs(topic, codecs), ({ key, value }) => {
         // It is described while its first record is still to come.
         producer.topic(topic)
         return makeTopicProducer(producer, topic, byCodecs(key, value))
@@ -130,19 +120,6 @@ const encoderOfBytes: Encoder<ProducerRecord> = (() => {
     encodeNow: (topic, record) => encodeNow(topic, toWrite(record))
   }
 })()
-
-const checkCodecs = <K, V>(
-  topic: string,
-  codecs: TopicCodecs<K, V>
-): Effect.Effect<{ readonly key: Codec<K>; readonly value: Codec<V> }, InvalidOptionsError> =>
-  checkOptions("KafkaProducer", (check) => {
-    check.known(codecs, TOPIC_CODECS)
-    check.topic(topic)
-    check.codec("value", codecs.value, "Codec.json(schema)")
-    if (codecs.key !== undefined) check.codec("key", codecs.key, "Codec.utf8")
-    // Without a key codec, K is string: the type of `to` says so.
-    return { key: codecs.key ?? (utf8 as unknown as Codec<K>), value: codecs.value }
-  })
 
 const makeTopicProducer = <K, V>(
   producer: Producer,

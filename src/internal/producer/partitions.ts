@@ -3,7 +3,7 @@ import { isPromise } from "node:util/types"
 import { explain, parseErrorOf } from "../codec/issue.ts"
 import { KeylessTurn } from "./keylessTurn.ts"
 import type { PendingRecord } from "./record.ts"
-import type { SendSettings } from "./settings.ts"
+import type { SendSettings } from "../options/sending.ts"
 import type { TopicLanes } from "./topicLanes.ts"
 
 /** How many partitions a topic has, and which of them a record belongs to. */

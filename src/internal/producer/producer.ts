@@ -9,7 +9,7 @@ import { Queue } from "./queue.ts"
 import type { PendingRecord } from "./record.ts"
 import { SendingClock } from "./sendingClock.ts"
 import { failUnsent, reasonOf, unknownOutcome } from "./settling.ts"
-import type { SendSettings } from "./settings.ts"
+import type { SendSettings } from "../options/sending.ts"
 import { addCounts, noCounts, type SendCounts, type Shared } from "./shared.ts"
 import { TopicLanes } from "./topicLanes.ts"
 

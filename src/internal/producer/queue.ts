@@ -1,7 +1,7 @@
 import { Signal } from "../signal.ts"
 import type { PendingRecord } from "./record.ts"
 import type { SendingClock } from "./sendingClock.ts"
-import type { SendSettings } from "./settings.ts"
+import type { SendSettings } from "../options/sending.ts"
 import type { TopicLanes } from "./topicLanes.ts"
 
 /**

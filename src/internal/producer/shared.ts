@@ -3,7 +3,7 @@ import type { Brokers } from "./brokers.ts"
 import type { Identities } from "./identities.ts"
 import type { Queue } from "./queue.ts"
 import type { SendingClock } from "./sendingClock.ts"
-import type { SendSettings } from "./settings.ts"
+import type { SendSettings } from "../options/sending.ts"
 
 export interface Shared {
   readonly settings: SendSettings

@@ -11,15 +11,16 @@ import type { TableFailure } from "../../LiveTable.ts"
 import { retryDelay } from "../client/backoff.ts"
 import * as Client from "../client/client.ts"
 import { annotateLogs } from "../log.ts"
-import { topicOf } from "../options.ts"
+import { topicOf } from "../options/check.ts"
 import { isDenial } from "../source/context.ts"
 import { OF_START } from "../source/failures.ts"
-import { ensureTopic, type CheckedTopic } from "../topic.ts"
+import type { CheckedTopic } from "../options/topic.ts"
+import { ensureTopic } from "../topic.ts"
 import { progressOf } from "./reading/catchUp.ts"
 import { tellOfOutages } from "./reading/outages.ts"
 import { endStreams, makeParts, setStatus, tellOfStart, type TableParts } from "./reading/parts.ts"
 import { runReader } from "./reading/reader.ts"
-import { readOptions } from "./reading/settings.ts"
+import { readTableOptions } from "../options/table.ts"
 import { followTopicSettings } from "./reading/topicSettings.ts"
 import { serviceOf } from "./service.ts"
 import { supervise } from "./supervision.ts"
@@ -32,7 +33,7 @@ export const make = <K = string, V = never>(
 ): Effect.Effect<KafkaTable<K, V>, AcquireError, KafkaClient | Scope.Scope> =>
   Effect.gen(function* () {
     const client = yield* Client.tag
-    const config = yield* readOptions(options)
+    const config = yield* readTableOptions(options)
     const parts = yield* makeParts(config, client)
     yield* Effect.addFinalizer(() => close(parts))
     yield* Effect.forkScoped(supervise(parts, lifeOf(parts)))
@@ -76,7 +77,7 @@ const prepare = <K, V>(parts: TableParts<K, V>): Effect.Effect<void, TableFailur
       if (denied ? !parts.acquired : !error.retriable) return Effect.fail(error)
       return (denied ? setStatus(parts, { _tag: "Failed", error, healing: true }) : Effect.void).pipe(
         Effect.andThen(tellOfStart(parts, error)),
-        Effect.andThen(denied ? Effect.succeed(config.deniedRetryMillis) : retryDelay(parts.client, n)),
+        Effect.andThen(denied ? Effect.succeed(config.deniedRetryIntervalMillis) : retryDelay(parts.client, n)),
         Effect.flatMap(Effect.sleep),
         Effect.andThen(attempt(n + 1, ensure))
       )

@@ -6,7 +6,7 @@ import type { ClientError, TopicError } from "../../KafkaError.ts"
 import type { AcquireError, KafkaTableWriter, KafkaTableWriterOptions } from "../../KafkaTableWriter.ts"
 import * as Client from "../client/client.ts"
 import { makeWriterMetrics } from "../metrics.ts"
-import { topicOf } from "../options.ts"
+import { topicOf } from "../options/check.ts"
 import { ABSENT, byCodecs, type Write } from "../producer/encoding.ts"
 import { runProducer } from "../producer/fibers.ts"
 import { askIdentity } from "../producer/identities.ts"
@@ -17,7 +17,7 @@ import { pendingOf } from "../producer/shared.ts"
 import { startWithin } from "../producer/starting.ts"
 import type { TopicLanes } from "../producer/topicLanes.ts"
 import { ensureTopic } from "../topic.ts"
-import { readOptions, type WriterConfig } from "./settings.ts"
+import { readWriterOptions, type WriterConfig } from "../options/writer.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaTableWriter")
 
@@ -26,7 +26,7 @@ export const make = <K = string, V = never>(
 ): Effect.Effect<KafkaTableWriter<K, V>, AcquireError, KafkaClient | Scope.Scope> =>
   Effect.gen(function* () {
     const client = yield* Client.tag
-    const config = yield* readOptions(options)
+    const config = yield* readWriterOptions(options)
     const report = makeWriterMetrics(config.topic, yield* Effect.metricLabels)
     const producer = new Producer({
       owner: {

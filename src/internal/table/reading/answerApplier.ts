@@ -74,7 +74,7 @@ export class AnswerApplier<K, V> {
       topic: config.topic,
       key: config.key,
       value: config.value,
-      keepHeaders: config.keepHeaders,
+      keepHeaders: config.headers,
       committedOnly: config.isolation === "read_committed",
       failOnPoison: config.onPoison === "fail",
       logValues: config.logValues,

@@ -28,7 +28,7 @@ import { Waiters } from "../publication/waiters.ts"
 import { makeCounters, type Counters } from "./counters.ts"
 import type { PartitionState } from "./partition.ts"
 import { MAX_POISON } from "./recordApplier.ts"
-import type { TableConfig } from "./settings.ts"
+import type { TableConfig } from "../../options/table.ts"
 import { TopicSettings } from "./topicSettings.ts"
 
 export interface TableParts<K, V> {

@@ -86,7 +86,7 @@ class Reader<K, V> {
           ? Effect.andThen(
               setStatus(parts, { _tag: "Failed", error: event.error, healing: true }),
               Effect.logError(
-                `not allowed to read, tried again every ${parts.config.deniedRetryMillis} ms: ${event.error.message}`
+                `not allowed to read, tried again every ${parts.config.deniedRetryIntervalMillis} ms: ${event.error.message}`
               ).pipe(this.annotate)
             )
           : Effect.fail(event.error)

@@ -24,7 +24,7 @@ export const startSource = <K, V>(parts: TableParts<K, V>): Effect.Effect<Source
     isolation: config.isolation,
     fetch: config.fetch,
     metadataMaxAgeMillis: config.metadataMaxAgeMillis,
-    deniedRetryMillis: config.deniedRetryMillis,
+    deniedRetryMillis: config.deniedRetryIntervalMillis,
     missingGraceMillis: MISSING_GRACE_MILLIS,
     prepare: (arrivals, askedAt, connection) =>
       askForRetention(arrivals, askedAt, connection, { topic, settings: parts.settings }),

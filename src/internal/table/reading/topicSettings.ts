@@ -12,7 +12,7 @@ import type { BrokerError, ConnectionError } from "../../../KafkaError.ts"
 import { foreignText } from "../../foreignText.ts"
 import { annotateLogs } from "../../log.ts"
 import { describeCode } from "../../protocol/errorCodes.ts"
-import { isCompacting, POLICY } from "../../topic.ts"
+import { isCompacting, POLICY } from "../../topicPolicy.ts"
 
 /** Kafka's default of `delete.retention.ms`, where the topic's own may not be read. */
 export const DEFAULT_TOMBSTONE_RETENTION_MILLIS = 24 * 60 * 60 * 1000

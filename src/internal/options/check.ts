@@ -1,10 +1,10 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { InvalidOptionsError, type OptionProblem } from "../KafkaError.ts"
-import { isCodec } from "./codec/codec.ts"
-import { kindOfThrown } from "./codec/faults.ts"
-import { foreignText } from "./foreignText.ts"
-import { nearest } from "./nearest.ts"
+import { InvalidOptionsError, type OptionProblem } from "../../KafkaError.ts"
+import { isCodec } from "../codec/codec.ts"
+import { kindOfThrown } from "../codec/faults.ts"
+import { foreignText } from "../foreignText.ts"
+import { nearest } from "../nearest.ts"
 
 /** What an int32 of the protocol, and a timer of the host, can hold: in milliseconds 24 days. */
 const MAX = 2_147_483_647

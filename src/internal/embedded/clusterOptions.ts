@@ -1,0 +1,49 @@
+/** The options of a cluster in memory. */
+import type { EmbeddedKafkaOptions, TopicOptions } from "../../EmbeddedKafka.ts"
+import type { OptionCheck } from "../options/check.ts"
+import { asGiven, type Checked, integer, type Option, readSpec, type Spec } from "../options/spec.ts"
+import { Cluster, type Topic } from "./cluster.ts"
+import { isRefused, type Refused } from "./codes.ts"
+
+const MAX_NODES = 1_000
+
+/** What a topic is created with is refused by the cluster, where it is wrong. */
+export const CLUSTER_TOPIC = {
+  partitions: asGiven<number>(),
+  replicationFactor: asGiven<number>(),
+  configs: {
+    read: (check, name, value) => check.object(name, value, "must be an object of strings")
+  } as Option<Readonly<Record<string, string>>, Readonly<Record<string, string>>>
+} satisfies Spec<TopicOptions>
+
+type Topics = NonNullable<EmbeddedKafkaOptions["topics"]>
+
+const topics: Option<Topics, ReadonlyArray<readonly [name: string, options: Checked<typeof CLUSTER_TOPIC>]>> = {
+  read: (check, name, value) =>
+    Object.entries(check.object(name, value, "must be an object of topics by their names")).map(
+      ([topic, options]) => [topic, readSpec(check, CLUSTER_TOPIC, options, { within: `${name}.${topic}` })] as const
+    )
+}
+
+export const CLUSTER = {
+  nodes: integer(1, 1, { value: MAX_NODES, text: String(MAX_NODES) }),
+  topics
+} satisfies Spec<EmbeddedKafkaOptions>
+
+/** Creates a topic as a cluster in memory does by default: one compacted partition with one replica. */
+export const createTopic = (cluster: Cluster, name: string, options: TopicOptions): Topic | Refused =>
+  cluster.createTopic(name, {
+    partitions: options.partitions === undefined ? 1 : options.partitions,
+    replicationFactor: options.replicationFactor === undefined ? 1 : options.replicationFactor,
+    configs: { "cleanup.policy": "compact", ...options.configs }
+  })
+
+/** A cluster of these brokers and topics. */
+export const makeCluster = (check: OptionCheck, { nodes, topics }: Checked<typeof CLUSTER>): Cluster => {
+  const cluster = new Cluster(nodes <= MAX_NODES ? nodes : 1)
+  for (const [name, options] of topics) {
+    const created = createTopic(cluster, name, options as TopicOptions)
+    if (isRefused(created)) check.problem(`topics.${name}`, created.detail ?? `error code ${created.code}`)
+  }
+  return cluster
+}

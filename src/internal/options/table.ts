@@ -1,0 +1,63 @@
+/** The options of a table. */
+import type * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type { Codec } from "../../Codec.ts"
+import type { InvalidOptionsError } from "../../KafkaError.ts"
+import type { FetchSettings, KafkaTableOptions } from "../../KafkaTable.ts"
+import type { TableFailure } from "../../LiveTable.ts"
+import { DEFAULT_MAX_BATCH_BYTES } from "../recordBatch/compression.ts"
+import { checkOptions } from "./check.ts"
+import * as codecs from "./codecs.ts"
+import { SENDING } from "./sending.ts"
+import { boolean, type Checked, group, integer, millis, oneOf, optional, readSpec, type Spec, topic } from "./spec.ts"
+import { type CheckedTopic, checkedTopic, ENSURING } from "./topic.ts"
+
+const MIB = 1024 * 1024
+
+/** A connection takes no answer at all that is much larger. */
+const MOST = { value: 200 * MIB, text: "200 MiB" }
+
+export const FETCH = {
+  maxWait: millis(500),
+  minBytes: integer(1, 1),
+  maxBytes: integer(8 * MIB, 1, MOST),
+  maxPartitionBytes: integer(4 * MIB, 1, MOST),
+  maxBatchBytes: integer(DEFAULT_MAX_BATCH_BYTES, 1, MOST)
+} satisfies Spec<FetchSettings>
+
+export const TABLE = {
+  topic,
+  key: codecs.key,
+  value: codecs.value,
+  ...ENSURING,
+  catchUpTimeout: millis(30_000),
+  onCatchUpTimeout: oneOf("degrade", "fail"),
+  onPoison: oneOf("skip", "fail"),
+  headers: boolean(false),
+  isolation: oneOf("read_committed", "read_uncommitted"),
+  fetch: group<FetchSettings, typeof FETCH>(FETCH),
+  restart: optional<Schedule.Schedule<unknown, TableFailure>>(Schedule.isSchedule, "must be a Schedule"),
+  waitTimeout: millis(30_000),
+  metadataMaxAge: millis(30_000),
+  progressInterval: millis(5_000),
+  deniedRetryInterval: millis(30_000),
+  checkCrcs: boolean(true),
+  logValues: boolean(false)
+} satisfies Spec<KafkaTableOptions<unknown, unknown>>
+
+/** The options of a table with their defaults, checked. */
+export type TableConfig<K, V> = Omit<Checked<typeof TABLE>, "key" | "value" | keyof typeof ENSURING> & {
+  readonly key: Codec<K>
+  readonly value: Codec<V>
+  /** What to create and to check; `undefined`: the topic is taken as it is. */
+  readonly ensure: CheckedTopic | undefined
+}
+
+export const readTableOptions = <K, V>(
+  options: KafkaTableOptions<K, V>
+): Effect.Effect<TableConfig<K, V>, InvalidOptionsError> =>
+  checkOptions("KafkaTable", (check) => {
+    // One object may describe a topic for both its table and its writer, so each of them knows the other's options.
+    const checked = readSpec(check, TABLE, options, { ignored: [SENDING] })
+    return { ...checked, ensure: checkedTopic(check, checked, options) }
+  })
