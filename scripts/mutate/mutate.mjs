@@ -202,7 +202,7 @@ process.env["MUTATE_SAMPLE"] = String(sample)
 process.env["MUTATE_TESTS"] = JSON.stringify(tests)
 // On a machine that is busy with others' work a test takes longer, and notices nothing by that.
 const busy = Math.max(1, loadavg()[0] / availableParallelism())
-process.env["MUTATE_TEST_TIMEOUT"] = String(Math.round(5_000 * busy))
+process.env["MUTATE_TEST_TIMEOUT"] = String(Math.round(20_000 * busy))
 // What is random in tests of the project's own making repeats, too.
 process.env["SEED"] ??= "1"
 

@@ -195,6 +195,32 @@ describe("RecordStore", () => {
     }
   })
 
+  it("moves the records of rows that lost, too: they are read when those that won are gone", () => {
+    const pair = new Pair(4096)
+    const { state } = pair
+    state.multiPartition = true
+    const keys = Array.from({ length: 40 }, (_, i) => `k${i}`)
+    // The newest record wins: that of partition 2, then that of 1, then that of 0.
+    for (const partition of [0, 1, 2]) {
+      keys.forEach((key, i) => {
+        pair.put(key, valueOf(60, 10 * partition + i), partition)
+        // What is overwritten lies between what stays.
+        for (let n = 0; n < 5; n++) pair.put(`overwritten ${n}`, valueOf(100, i), 3)
+      })
+    }
+    pair.publish()
+    assert.isTrue(state.wantsCompaction)
+    all(state.compact())
+    pair.publish()
+    pair.check()
+    for (const partition of [2, 1]) {
+      all(state.evict(partition, Number.MAX_SAFE_INTEGER))
+      keys.forEach((key, i) => pair.model.set(key, valueOf(60, 10 * (partition - 1) + i)))
+      pair.publish()
+      pair.check()
+    }
+  })
+
   it("keeps values of any size, alone where they are large", () => {
     const pair = new Pair()
     const slab = 1024 * 1024

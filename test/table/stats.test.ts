@@ -1,0 +1,164 @@
+/** The numbers of a table: what it has read, how far it is, and how fresh that is. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber } from "effect"
+import { Codec, KafkaTable, type KafkaClient } from "../../src/index.ts"
+import { acquiring, advance, failureOf, on, open, topic, until, withTopic } from "./support.ts"
+
+describe("stats", () => {
+  it.scoped("count records as they are read, and keep the number of those of the replay", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2, 2)
+      cluster.moveLeader(topic, 1, 1)
+      cluster.append(topic, [
+        { key: "a", value: "1" },
+        { key: "b", value: "1" },
+        { key: "a", value: null }
+      ])
+      // The leader of the other partition is silent: the table cannot catch up, and is acquired as it is.
+      cluster.before = (request, node) => (node === 1 && request === "fetch" ? Effect.never : undefined)
+      cluster.append(topic, [{ key: "c", value: "1" }], 1)
+      const settings = { catchUpTimeout: 2_000 } as const
+      const exit = yield* acquiring(open(cluster, settings), 3_000)
+      if (!Exit.isSuccess(exit)) return assert.fail(String(failureOf(exit)))
+      const table = exit.value
+      assert.deepInclude(yield* table.stats, { applied: 2, tombstones: 1, replayed: 3, entries: 1, subscribers: 0 })
+      assert.isUndefined((yield* table.stats).catchUpMillis)
+      assert.deepStrictEqual((yield* table.stats).partitions, [
+        { partition: 0, position: 3, highWatermark: 3, lag: 0, leader: 0, connected: true },
+        { partition: 1, position: 0, highWatermark: 1, lag: 1, leader: 1, connected: true }
+      ])
+      assert.deepInclude(yield* table.freshness, { lag: 1 })
+      cluster.moveLeader(topic, 0, 1)
+      yield* until(() => table.unsafeSnapshot().has("c"))
+      yield* advance(1_000)
+      const { catchUpMillis } = yield* table.stats
+      assert.isAtLeast(catchUpMillis!, 2_000)
+      cluster.append(topic, [{ key: "d", value: "1" }])
+      yield* until(() => table.unsafeSnapshot().has("d"))
+      assert.deepInclude(yield* table.stats, { applied: 4, tombstones: 1, replayed: 4, entries: 3, catchUpMillis })
+    })
+  )
+
+  it.scoped("know neither position nor lag of a partition that was never opened", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2, 2)
+      cluster.moveLeader(topic, 1, 1)
+      cluster.append(topic, [{ key: "a", value: "1" }], 1)
+      cluster.before = (_, node) => (node === 1 ? Effect.never : undefined)
+      const exit = yield* acquiring(open(cluster, { catchUpTimeout: 2_000 }), 3_000)
+      if (!Exit.isSuccess(exit)) return assert.fail(String(failureOf(exit)))
+      const { partitions } = yield* exit.value.stats
+      assert.deepInclude(partitions[1], { position: 0, highWatermark: -1, lag: undefined, connected: false })
+      const freshness = yield* exit.value.freshness
+      assert.deepInclude(freshness, {
+        connected: false,
+        lag: undefined,
+        lastFetchAt: undefined,
+        staleMillis: undefined
+      })
+    })
+  )
+})
+
+describe("freshness", () => {
+  it.scoped("is as old as the partition that was fetched first", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2, 2)
+      cluster.moveLeader(topic, 1, 1)
+      const table = yield* open(cluster)
+      yield* advance(2_000)
+      const before = yield* table.freshness
+      assert.isAtMost(before.staleMillis!, 1_000)
+      cluster.before = (request, node) => (node === 1 && request === "fetch" ? Effect.never : undefined)
+      yield* advance(10_000)
+      const after = yield* table.freshness
+      assert.isAtLeast(after.staleMillis!, 9_000)
+      assert.isAtMost(after.lastFetchAt!, before.lastFetchAt! + 1_000)
+    })
+  )
+
+  it.scoped("of two brokers that tell this client to wait: until the last of them is over", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(3, 3)
+      cluster.moveLeader(topic, 1, 1)
+      cluster.moveLeader(topic, 2, 2)
+      const table = yield* open(cluster)
+      yield* advance(1_000)
+      const millis = [20_000, 60_000, 40_000]
+      cluster.before = (request, node) =>
+        request === "fetch"
+          ? Effect.succeed<KafkaClient.FetchResponse>({ errorCode: 0, throttleMillis: millis[node], partitions: [] })
+          : undefined
+      yield* advance(1_000)
+      const { throttledUntil } = yield* table.freshness
+      assert.isAtLeast(throttledUntil!, 60_000)
+      assert.isAtMost(throttledUntil!, 63_000)
+      // The first of them asks again meanwhile, and is told once more.
+      yield* advance(25_000)
+      assert.strictEqual((yield* table.freshness).throttledUntil, throttledUntil)
+    })
+  )
+})
+
+describe("options that show only when the first record comes", () => {
+  it.scoped("a codec of keys that needs an Effect to decode", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      const key = Codec.makeEffect<string, never, never>({
+        decode: (bytes) => Effect.delay(Effect.succeed(Buffer.from(bytes).toString()), 1),
+        encode: (value) => Effect.succeed(Buffer.from(value))
+      })
+      const make = KafkaTable.make<string, string>({ topic, key, value: Codec.utf8, ensureTopic: false })
+      const error = failureOf(yield* acquiring(on(cluster)(make), 5_000))
+      if (error._tag !== "KafkaInvalidOptionsError") return assert.fail(`it is a ${error._tag}: ${error.message}`)
+      assert.strictEqual(error.module, "KafkaTable")
+      assert.deepStrictEqual(
+        error.problems.map(({ option }) => option),
+        ["key"]
+      )
+      assert.match(error.message, /Effect/)
+    })
+  )
+})
+
+describe("a barrier of a topic whose leaders tell no epochs", () => {
+  it.scoped("asks who leads now", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(1, 2)
+      for (const p of cluster.topic(topic).partitions) p.leaderEpoch = -1
+      const table = yield* open(cluster)
+      yield* advance(1_000)
+      cluster.moveLeader(topic, 1)
+      for (const p of cluster.topic(topic).partitions) p.leaderEpoch = -1
+      const asked: Array<number> = []
+      cluster.listener = (request, node) => {
+        if (request === "listOffsets") asked.push(node)
+      }
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      const barrier = yield* Effect.fork(table.barrier())
+      yield* until(() => barrier.unsafePoll() !== null)
+      yield* Fiber.join(barrier)
+      assert.isTrue(table.unsafeSnapshot().has("a"))
+      assert.strictEqual(asked.at(-1), 1)
+    })
+  )
+
+  it.scoped("takes the answer of who leads still, without asking twice", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(1, 2)
+      for (const p of cluster.topic(topic).partitions) p.leaderEpoch = -1
+      const table = yield* open(cluster)
+      yield* advance(1_000)
+      const asked: Array<number> = []
+      cluster.listener = (request, node) => {
+        if (request === "listOffsets") asked.push(node)
+      }
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      const barrier = yield* Effect.fork(table.barrier())
+      yield* until(() => barrier.unsafePoll() !== null)
+      yield* Fiber.join(barrier)
+      assert.deepStrictEqual(asked, [0])
+    })
+  )
+})
