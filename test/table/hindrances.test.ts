@@ -1,19 +1,18 @@
 /** What holds a table up, from what is known of it: each reason, and which one is told where there are several. */
 import { assert, describe, it } from "@effect/vitest"
 import { BrokerError, ConnectionError, TopicError, type PartitionLag } from "../../src/KafkaError.ts"
-import {
-  Failures,
-  OF_METADATA,
-  OF_START,
-  ofLeader,
-  ofLeadership,
-  ofPartition,
-  ofThrottle
-} from "../../src/internal/source/failures.ts"
-import { hindrances, whyBehind } from "../../src/internal/table/hindrances.ts"
-import type { Core } from "../../src/internal/table/reader.ts"
+import * as Of from "../../src/internal/source/failures.ts"
+import { hindrances, whyBehind } from "../../src/internal/table/reading/hindrances.ts"
+import type { TableParts } from "../../src/internal/table/reading/parts.ts"
 
-type AnyCore = Core<string, string>
+type AnyParts = TableParts<string, string>
+
+const topic = "t"
+
+const { Failures, OF_START, ofLeader, ofThrottle } = Of
+const ofLeadership = (partition: number) => Of.ofLeadership(topic, partition)
+const ofPartition = (partition: number) => Of.ofPartition(topic, partition)
+const OF_METADATA = Of.ofMetadata(topic)
 
 const unreachable = new ConnectionError({ reason: "Unreachable", broker: "b:1", request: "connect" })
 const denied = new TopicError({ reason: "Unauthorized", topic: "t" })
@@ -23,8 +22,8 @@ const said = (codeName: string) =>
 
 interface Known {
   readonly isolation?: "read_committed" | "read_uncommitted"
-  readonly waitsFor?: AnyCore["waitsFor"]
-  readonly restartsAfter?: AnyCore["restartsAfter"]
+  readonly waitsFor?: AnyParts["waitsFor"]
+  readonly restartsAfter?: AnyParts["restartsAfter"]
   /** Of the table's partitions. */
   readonly partitions?: ReadonlyArray<{
     readonly partition: number
@@ -50,27 +49,34 @@ interface Known {
 }
 
 /** A table of which only that is there which tells what holds it up. */
-const tableOf = ({ failures = {}, isolation = "read_committed", partitions = [], source, ...rest }: Known): AnyCore => {
+const tableOf = ({
+  failures = {},
+  isolation = "read_committed",
+  partitions = [],
+  source,
+  ...rest
+}: Known): AnyParts => {
   const standing = new Failures()
   for (const [about, failure] of Object.entries(failures)) standing.set(about, failure)
   return {
-    config: { isolation },
+    config: { isolation, topic },
     failures: standing,
     partitions: new Map(partitions.map((p) => [p.partition, p])),
     source:
       source === undefined
         ? undefined
         : {
-            description: () => (source.described === false ? undefined : {}),
-            partitions: new Map(
-              source.partitions.map((p) => [
-                p.partition,
-                { leader: 1, connected: true, highWatermark: 10, lastStableOffset: 10, ...p }
-              ])
-            )
+            description: (of: string) => (of !== topic || source.described === false ? undefined : {}),
+            cursors: (of: string) =>
+              new Map(
+                (of === topic ? source.partitions : []).map((p) => [
+                  p.partition,
+                  { leader: 1, connected: true, highWatermark: 10, lastStableOffset: 10, ...p }
+                ])
+              )
           },
     ...rest
-  } as unknown as AnyCore
+  } as unknown as AnyParts
 }
 
 const lag = (partition: number, position: number | undefined, target: number | undefined): PartitionLag => ({

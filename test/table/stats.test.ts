@@ -1,7 +1,7 @@
 /** The numbers of a table: what it has read, how far it is, and how fresh that is. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
-import { Codec, KafkaTable, type KafkaClient } from "../../src/index.ts"
+import { Codec, KafkaTable, type KafkaProtocol } from "../../src/index.ts"
 import { acquiring, advance, failureOf, on, open, topic, until, withTopic } from "./support.ts"
 
 describe("stats", () => {
@@ -15,7 +15,7 @@ describe("stats", () => {
         { key: "a", value: null }
       ])
       // The leader of the other partition is silent: the table cannot catch up, and is acquired as it is.
-      cluster.before = (request, node) => (node === 1 && request === "fetch" ? Effect.never : undefined)
+      cluster.before = (request, node) => (node === 1 && request === "Fetch" ? Effect.never : undefined)
       cluster.append(topic, [{ key: "c", value: "1" }], 1)
       const settings = { catchUpTimeout: 2_000 } as const
       const exit = yield* acquiring(open(cluster, settings), 3_000)
@@ -69,7 +69,7 @@ describe("freshness", () => {
       yield* advance(2_000)
       const before = yield* table.freshness
       assert.isAtMost(before.staleMillis!, 1_000)
-      cluster.before = (request, node) => (node === 1 && request === "fetch" ? Effect.never : undefined)
+      cluster.before = (request, node) => (node === 1 && request === "Fetch" ? Effect.never : undefined)
       yield* advance(10_000)
       const after = yield* table.freshness
       assert.isAtLeast(after.staleMillis!, 9_000)
@@ -86,8 +86,8 @@ describe("freshness", () => {
       yield* advance(1_000)
       const millis = [20_000, 60_000, 40_000]
       cluster.before = (request, node) =>
-        request === "fetch"
-          ? Effect.succeed<KafkaClient.FetchResponse>({ errorCode: 0, throttleMillis: millis[node], partitions: [] })
+        request === "Fetch"
+          ? Effect.succeed<KafkaProtocol.FetchResponse>({ errorCode: 0, throttleMillis: millis[node], partitions: [] })
           : undefined
       yield* advance(1_000)
       const { throttledUntil } = yield* table.freshness
@@ -133,7 +133,7 @@ describe("a barrier of a topic whose leaders tell no epochs", () => {
       for (const p of cluster.topic(topic).partitions) p.leaderEpoch = -1
       const asked: Array<number> = []
       cluster.listener = (request, node) => {
-        if (request === "listOffsets") asked.push(node)
+        if (request === "ListOffsets") asked.push(node)
       }
       cluster.append(topic, [{ key: "a", value: "1" }])
       const barrier = yield* Effect.fork(table.barrier())
@@ -152,7 +152,7 @@ describe("a barrier of a topic whose leaders tell no epochs", () => {
       yield* advance(1_000)
       const asked: Array<number> = []
       cluster.listener = (request, node) => {
-        if (request === "listOffsets") asked.push(node)
+        if (request === "ListOffsets") asked.push(node)
       }
       cluster.append(topic, [{ key: "a", value: "1" }])
       const barrier = yield* Effect.fork(table.barrier())
