@@ -261,7 +261,7 @@ describe("a topic with codecs", () => {
           return error.problems.map(({ option }) => option)
         })
       assert.deepStrictEqual(yield* problems("or ders", { value: Codec.utf8 }), ["topic"])
-      assert.deepStrictEqual(yield* problems("orders", { value: "utf8", key: "utf8" }), ["value", "key"])
+      assert.deepStrictEqual(yield* problems("orders", { value: "utf8", key: "utf8" }), ["key", "value"])
       assert.deepStrictEqual(yield* problems("orders", { value: Codec.json(Schema.DateFromSelf) }), ["value"])
       assert.deepStrictEqual(yield* problems("orders", { value: Codec.utf8, values: Codec.utf8 }), ["values"])
       yield* settle

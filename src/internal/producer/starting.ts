@@ -5,7 +5,7 @@ import { ConnectionError, type ClientError, type TopicError } from "../../KafkaE
 import { retryDelay } from "../client/backoff.ts"
 import { tellOfWaiting } from "../log.ts"
 import { interruptionAsFailure } from "./interruption.ts"
-import { MISSING_GRACE_MILLIS } from "./metadata.ts"
+import { MISSING_GRACE_MILLIS } from "../client/followTopic.ts"
 import type { Producer } from "./producer.ts"
 
 export type StartError = ClientError | TopicError

@@ -1,10 +1,10 @@
-/** Keeps the description of a topic fresh: leaders, new partitions, and whether it is still the same topic. */
+/** What a source makes of the descriptions of its topics: leaders, new partitions, and whether it is still the same topic. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { TopicDescription } from "../../KafkaClient.ts"
 import type { PartitionMetadata } from "../../KafkaProtocol.ts"
 import { TopicError, type ClientError } from "../../KafkaError.ts"
-import { retryDelay } from "../client/backoff.ts"
+import { type AfterFailure, followTopic } from "../client/followTopic.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { byLeader, ledBy, nodeKey, nodeKeys } from "../leaders.ts"
 import type { Signal } from "../signal.ts"
@@ -14,84 +14,82 @@ import { ofLeadership, ofMetadata } from "./failures.ts"
 
 const LEADER_NOT_AVAILABLE = 5
 
-/** Asks when `wanted` is notified, and when the last answer is too old. */
-export const metadataLoop = (
+/** Keeps one topic described. */
+export const followSourceTopic = (
   context: SourceContext,
   topic: SourceTopic,
   wanted: Signal,
   ensureFetcher: (leader: number) => Effect.Effect<unknown>
-): Effect.Effect<never> => {
+): Effect.Effect<void> => {
   const { client, deniedRetryMillis, metadataMaxAgeMillis, missingGraceMillis } = context.options
   const { name } = topic
   const where = ofMetadata(name)
-  let attempts = 0
-  let missingSince: number | undefined
   let anotherSince: number | undefined
 
-  const onError = (error: ClientError | TopicError): Effect.Effect<void> =>
+  const onFailure = (error: ClientError | TopicError, missingMillis = 0): Effect.Effect<AfterFailure> =>
     Effect.gen(function* () {
       context.failures.set(where, error)
-      if (error.reason !== "NotFound") missingSince = undefined
       if (isDenial(error)) {
         yield* context.denied(where, error)
-        return yield* Effect.sleep(deniedRetryMillis)
+        return deniedRetryMillis
       }
       if (error._tag === "KafkaTopicError" && error.reason === "NotFound") {
-        const now = yield* Clock.currentTimeMillis
-        missingSince ??= now
-        if (now - missingSince >= missingGraceMillis) {
-          const known = topic.description?.topic.id
-          return yield* context.fatal(
-            name,
-            topic.description === undefined
-              ? error
-              : new TopicError({
-                  reason: "Deleted",
-                  topic: name,
-                  ...(error.broker === undefined ? {} : { broker: error.broker }),
-                  ...(known === undefined ? {} : { expected: known })
-                })
-          )
-        }
+        if (missingMillis >= missingGraceMillis) return yield* context.fatal(name, deletion(topic, error))
       } else if (!isPassing(error)) {
         return yield* context.fatal(name, error)
       } else if (topic.description === undefined) {
         yield* context.options.onWaiting(error)
       }
-      yield* Effect.flatMap(retryDelay(client, attempts++), Effect.sleep)
+      return "again"
     })
 
-  const once = Effect.gen(function* () {
-    const seen = wanted.version
-    const description = yield* client.describeTopic(name)
-    missingSince = undefined
-    yield* context.granted(where)
-    const known = topic.description?.topic.id
-    if (known !== undefined && description.topic.id !== undefined && known !== description.topic.id) {
-      const now = yield* Clock.currentTimeMillis
-      anotherSince ??= now
-      const error = new TopicError({ reason: "Recreated", topic: name, expected: known, actual: description.topic.id })
-      if (now - anotherSince >= missingGraceMillis) return yield* context.fatal(name, error)
-      context.failures.set(where, error)
-      // or the answer of a broker that lags behind
-      return yield* Effect.flatMap(retryDelay(client, attempts++), Effect.sleep)
-    }
-    anotherSince = undefined
-    const brokers = nodeKeys(description.brokers.keys())
-    const isRead = ({ partition }: PartitionMetadata) => topic.isFollowed || topic.cursors.has(partition)
-    const leaderless = description.partitions.some((p) => isRead(p) && !isLed(brokers, p))
-    yield* reconcile(context, topic, description, ensureFetcher)
-    if (leaderless) {
-      yield* Effect.flatMap(retryDelay(client, attempts++), Effect.sleep)
-    } else {
-      attempts = 0
-      yield* wanted.after(seen, metadataMaxAgeMillis)
-      // at most one request per backoff, however many fetchers complain
-      yield* Effect.flatMap(retryDelay(client, 0), Effect.sleep)
-    }
-  })
+  const onDescription = (description: TopicDescription): Effect.Effect<boolean> =>
+    Effect.gen(function* () {
+      yield* context.granted(where)
+      const known = topic.description?.topic.id
+      if (known !== undefined && description.topic.id !== undefined && known !== description.topic.id) {
+        const now = yield* Clock.currentTimeMillis
+        anotherSince ??= now
+        const error = new TopicError({
+          reason: "Recreated",
+          topic: name,
+          expected: known,
+          actual: description.topic.id
+        })
+        if (now - anotherSince >= missingGraceMillis) return yield* context.fatal(name, error)
+        // Or it is the answer of a broker that lags behind.
+        context.failures.set(where, error)
+        return false
+      }
+      anotherSince = undefined
+      yield* reconcile(context, topic, description, ensureFetcher)
+      const brokers = nodeKeys(description.brokers.keys())
+      const isRead = ({ partition }: PartitionMetadata) => topic.isFollowed || topic.cursors.has(partition)
+      return description.partitions.every((p) => !isRead(p) || isLed(brokers, p))
+    })
 
-  return Effect.forever(Effect.catchAll(once, onError))
+  return followTopic({
+    client,
+    describe: client.describeTopic(name),
+    wanted,
+    maxAgeMillis: metadataMaxAgeMillis,
+    isDescribed: false,
+    onDescription,
+    onFailure
+  })
+}
+
+/** A topic that was known, and is missing, was deleted. */
+const deletion = ({ description, name }: SourceTopic, missing: TopicError): TopicError => {
+  if (description === undefined) return missing
+  const { broker } = missing
+  const known = description.topic.id
+  return new TopicError({
+    reason: "Deleted",
+    topic: name,
+    ...(broker === undefined ? {} : { broker }),
+    ...(known === undefined ? {} : { expected: known })
+  })
 }
 
 /** Takes a description over: new partitions, new leaders. Older news than what is known is ignored. */

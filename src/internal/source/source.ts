@@ -20,7 +20,7 @@ import type { Cursor, OfCursor, SourceEvent, SourceTopic } from "./cursor.ts"
 import { ofLeadership, ofMetadata, ofPartition } from "./failures.ts"
 import { HandOff } from "./handOff.ts"
 import { runFetcher } from "./fetcher.ts"
-import { metadataLoop } from "./metadata.ts"
+import { followSourceTopic } from "./metadata.ts"
 import { runOpener } from "./opening.ts"
 
 export interface Source {
@@ -120,7 +120,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
         const topic: SourceTopic = { name, isFollowed, cursors: new Map(), description: undefined }
         topics.set(name, topic)
         return Effect.map(
-          FiberSet.run(fibers, watched(metadataLoop(context, topic, metadataWanted, ensureLeader))),
+          FiberSet.run(fibers, watched(followSourceTopic(context, topic, metadataWanted, ensureLeader))),
           (fiber) => {
             describing.set(name, fiber)
             return topic
