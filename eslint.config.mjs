@@ -32,6 +32,7 @@ const ROOMS = {
     ])
   },
   codec: { rooms: [], types: ["Codec"] },
+  effect: { rooms: [], types: [] },
   embedded: {
     rooms: ["client", "recordBatch", "protocol", "options"],
     types: ["EmbeddedKafka", "KafkaClient", "KafkaProtocol", "Position"]
@@ -41,6 +42,9 @@ const ROOMS = {
   recordBatch: { rooms: [], types: [] },
   protocol: { rooms: [], types: [] }
 }
+
+/** Rooms of plain functions on bytes; all others may import of "effect", which has what differs between Effect's majors. */
+const PURE = new Set(["recordBatch", "protocol"])
 
 /** Keeps the table of rooms. */
 const roomsRule = {
@@ -56,7 +60,7 @@ const roomsRule = {
       const room = roomOf(file)
       const problem = () => {
         if (room !== undefined) {
-          return room === from || rooms.includes(room)
+          return room === from || rooms.includes(room) || (room === "effect" && !PURE.has(from))
             ? undefined
             : `The room "${from}" imports of: ${rooms.join(", ") || "no other room"}.`
         }
@@ -109,6 +113,24 @@ export default tseslint.config(
         "error",
         { object: "Date", property: "now", message: "Time comes from Effect's Clock." },
         { object: "Effect", property: "promise", message: "Use Effect.tryPromise with a typed error." }
+      ]
+    }
+  },
+  {
+    files: ["src/internal/**/*.ts"],
+    ignores: ["src/internal/effect/**"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector:
+            "ImportDeclaration[source.value=/^effect\\u002F(Channel|Either|FiberId|FiberRef|MetricLabel|Runtime)$/]",
+          message: "It differs between Effect's majors: it has a module of its own in src/internal/effect."
+        },
+        {
+          selector: "CallExpression > MemberExpression.callee[property.name=/^unsafe[A-Z]/]",
+          message: "It differs between Effect's majors: it has a module of its own in src/internal/effect."
+        }
       ]
     }
   },

@@ -1,10 +1,11 @@
 /** The pages name all there is, as it is: options with their defaults, errors with their reasons, metrics, spans, log lines. */
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Runtime } from "effect"
+import { Duration, Effect } from "effect"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Codec } from "../src/index.ts"
+import { captured } from "../src/internal/effect/running.ts"
 import { CLUSTER } from "../src/internal/embedded/clusterOptions.ts"
 import { clientSpec } from "../src/internal/kafkajs/client.ts"
 import { TLS } from "../src/internal/kafkajs/tlsOptions.ts"
@@ -60,7 +61,7 @@ describe("options", () => {
   const shared = ["topic", "key", "value", "ensureTopic", "topicSettings"]
   const withBackoff = (spec: object) => [...Object.keys(spec).filter((name) => name !== "backoff"), ...backoff]
   const expected: ReadonlyArray<readonly [heading: string, names: ReadonlyArray<string>]> = [
-    ["KafkaClient", withBackoff(clientSpec(Runtime.defaultRuntime))],
+    ["KafkaClient", withBackoff(clientSpec(Effect.runSync(captured)))],
     ["tls", Object.keys(TLS)],
     ["KafkaTable", Object.keys(TABLE)],
     ["fetch", Object.keys(FETCH)],

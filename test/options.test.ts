@@ -12,7 +12,6 @@ import {
   LogLevel,
   Option,
   Redacted,
-  Runtime,
   type Scope
 } from "effect"
 import { createServer } from "node:net"
@@ -25,6 +24,7 @@ import {
   KafkaTableWriter,
   KafkaTopic
 } from "../src/index.ts"
+import { captured } from "../src/internal/effect/running.ts"
 import { foreignText } from "../src/internal/foreignText.ts"
 import { nearest } from "../src/internal/nearest.ts"
 import { clientSpec } from "../src/internal/kafkajs/client.ts"
@@ -363,7 +363,7 @@ describe("options that no type has seen", () => {
           )
       ],
       KafkaClient: [
-        Object.keys(clientSpec(Runtime.defaultRuntime)),
+        Object.keys(clientSpec(Effect.runSync(captured))),
         { brokers: ["localhost:9092"], sasl: { mechanism: "PLAIN", username: "u", password: Redacted.make("p") } },
         (options) => Effect.scoped(Effect.suspend(() => KafkaClient.make(options)))
       ],

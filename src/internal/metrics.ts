@@ -1,7 +1,7 @@
 /** All metrics of this library, tagged by topic. Updated once per publication or request, never per record. */
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
-import * as MetricLabel from "effect/MetricLabel"
+import { label, type Labels, update } from "./effect/metric.ts"
 import type { Counters } from "./table/reading/counters.ts"
 
 const applied = Metric.counter("kafka_table_records_applied_total", {
@@ -30,8 +30,6 @@ const lag = Metric.gauge("kafka_table_lag", {
 })
 const catchUp = Metric.gauge("kafka_table_catch_up_seconds", { description: "From acquisition to catch-up" })
 
-type Labels = ReadonlyArray<MetricLabel.MetricLabel>
-
 /**
  * Counters that are fed with running totals: what came since the last time is added. Plain functions, as they come
  * between two requests. A metric finds itself by the identity of its tags: they are made once.
@@ -46,7 +44,7 @@ const increments = <Name extends string>(
       const more = totals[name] - (last.get(name) ?? 0)
       if (more === 0) continue
       last.set(name, totals[name])
-      metric.unsafeUpdate(more, tags)
+      update(metric, more, tags)
     }
   }
 }
@@ -55,9 +53,9 @@ type Reported = Pick<Counters, "applied" | "tombstones" | "keyless" | "keyErrors
 
 /** What one table has done since the last publication, to the metrics of its topic, with the labels of who acquired it. */
 export const makeTableMetrics = (topic: string, labels: Labels) => {
-  const ofTopic = MetricLabel.make("topic", topic)
+  const ofTopic = label("topic", topic)
   const tags = [ofTopic, ...labels]
-  const ofKind = (kind: string): Labels => [ofTopic, MetricLabel.make("kind", kind), ...labels]
+  const ofKind = (kind: string): Labels => [ofTopic, label("kind", kind), ...labels]
   const report = increments<keyof Reported>({
     applied: [applied, tags],
     tombstones: [tombstones, tags],
@@ -70,11 +68,11 @@ export const makeTableMetrics = (topic: string, labels: Labels) => {
   return {
     published: (now: Reported, entriesNow: number, lagNow: number): void => {
       report(now)
-      entries.unsafeUpdate(entriesNow, tags)
-      lag.unsafeUpdate(lagNow, tags)
+      update(entries, entriesNow, tags)
+      update(lag, lagNow, tags)
     },
-    caughtUp: (millis: number): void => catchUp.unsafeUpdate(millis / 1000, tags),
-    reconnected: (): void => reconnects.unsafeUpdate(1, tags)
+    caughtUp: (millis: number): void => update(catchUp, millis / 1000, tags),
+    reconnected: (): void => update(reconnects, 1, tags)
   }
 }
 
@@ -146,9 +144,9 @@ const ofProducers: SendMetrics = {
 type Written = Record<"acknowledged" | "failed" | "unknown" | "requests" | "bytes", number>
 
 const reportTo = (metrics: SendMetrics, topic: string, labels: Labels) => {
-  const ofTopic = MetricLabel.make("topic", topic)
+  const ofTopic = label("topic", topic)
   const tags = [ofTopic, ...labels]
-  const ofOutcome = (outcome: string): Labels => [ofTopic, MetricLabel.make("outcome", outcome), ...labels]
+  const ofOutcome = (outcome: string): Labels => [ofTopic, label("outcome", outcome), ...labels]
   const report = increments<keyof Written>({
     acknowledged: [metrics.ended, ofOutcome("acknowledged")],
     failed: [metrics.ended, ofOutcome("failed")],
@@ -159,8 +157,8 @@ const reportTo = (metrics: SendMetrics, topic: string, labels: Labels) => {
 
   return (now: Written, queuedNow: number, latencies: ReadonlyArray<number>): void => {
     report(now)
-    for (const millis of latencies) metrics.latency.unsafeUpdate(millis, tags)
-    metrics.queued.unsafeUpdate(queuedNow, tags)
+    for (const millis of latencies) update(metrics.latency, millis, tags)
+    update(metrics.queued, queuedNow, tags)
   }
 }
 

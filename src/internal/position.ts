@@ -1,4 +1,3 @@
-import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 import { NodeInspectSymbol } from "effect/Inspectable"
@@ -114,14 +113,14 @@ export const FromString: Schema.Schema<Position, string> = Schema.transformOrFai
     decode: (text, _, ast) => {
       const position = parse(text)
       return position === undefined
-        ? Either.left(new ParseResult.Type(ast, text, explain(text)))
-        : Either.right(position)
+        ? ParseResult.fail(new ParseResult.Type(ast, text, explain(text)))
+        : ParseResult.succeed(position)
     },
     encode: (position, _, ast) => {
       const text = `${position.topic}@${position.partition}:${position.offset}`
       return parse(text) === undefined
-        ? Either.left(new ParseResult.Type(ast, position, explain(text)))
-        : Either.right(text)
+        ? ParseResult.fail(new ParseResult.Type(ast, position, explain(text)))
+        : ParseResult.succeed(text)
     }
   }
 ).annotations({ identifier: "PositionFromString" })

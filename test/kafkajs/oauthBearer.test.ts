@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { captured } from "../../src/internal/effect/running.ts"
 import { oauthBearer } from "../../src/internal/kafkajs/oauthBearer.ts"
 
 const TOKEN = "header.payload.signature"
@@ -17,11 +18,11 @@ const present = (
   token: Effect.Effect<Redacted.Redacted<string>, unknown>,
   answers: ReadonlyArray<string | Error>
 ): Effect.Effect<{ readonly sent: ReadonlyArray<string>; readonly outcome: unknown }> =>
-  Effect.flatMap(Effect.runtime(), (runtime) => {
+  Effect.flatMap(captured, (running) => {
     const sent: Array<string> = []
     const provider = oauthBearer(
       token,
-      runtime
+      running
     )(new AbortController().signal).authenticationProvider({
       saslAuthenticate: ({ request, response }) => {
         const bytes = request.encode()

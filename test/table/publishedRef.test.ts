@@ -6,7 +6,7 @@ import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { Bag, Item } from "../../src/internal/bag.ts"
-import { PublishedRef } from "../../src/internal/table/publication/publishedRef.ts"
+import { PublishedRef } from "../../src/internal/effect/publishedRef.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
 
 const settled = Effect.repeatN(yieldToEventLoop, 3)

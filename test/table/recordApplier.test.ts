@@ -799,7 +799,13 @@ describe("RecordApplier", () => {
         for (;;) {
           const outcome = application.run(until)
           outcomes.push(outcome)
-          if (outcome === "decode") application.decoded(yield* Effect.either(application.suspendedValue))
+          if (outcome === "decode")
+            application.decoded(
+              yield* Effect.match(application.suspendedValue, {
+                onSuccess: (value) => ({ value }),
+                onFailure: (error) => ({ error })
+              })
+            )
           else if (outcome !== "more") return outcomes
         }
       })

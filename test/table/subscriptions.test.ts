@@ -151,7 +151,7 @@ describe("Subscriptions", () => {
       const source = new Source()
       const change = source.publish(["a", 1])
       const [waiting, waitingForKey] = [
-        yield* Effect.fork(told(Stream.fromChannel(subscriptions.channel(strategy)))),
+        yield* Effect.fork(told(Stream.fromChannel(subscriptions.pushed(strategy)))),
         yield* Effect.fork(told(subscriptions.add(strategy, "b").changes))
       ]
       const untaken = subscriptions.add(strategy)
@@ -168,7 +168,7 @@ describe("Subscriptions", () => {
       // and again, now that there is nothing more
       assert.deepStrictEqual(yield* told(untaken.changes), ["over", []])
       assert.deepStrictEqual(yield* told(subscriptions.add(strategy).changes), ["over", []])
-      assert.deepStrictEqual(yield* told(Stream.fromChannel(subscriptions.channel(strategy))), ["over", []])
+      assert.deepStrictEqual(yield* told(Stream.fromChannel(subscriptions.pushed(strategy))), ["over", []])
       assert.strictEqual(subscriptions.count, 0)
       assert.isFalse(subscriptions.isFull)
     })
@@ -218,7 +218,7 @@ describe("Subscriptions", () => {
   it.effect.each(strategies)("registers with the run of a channel, and goes with it: $_tag", (strategy) =>
     Effect.gen(function* () {
       const source = new Source()
-      const changes = Stream.fromChannel(source.subscriptions.channel(strategy))
+      const changes = Stream.fromChannel(source.subscriptions.pushed(strategy))
       assert.isTrue(source.subscriptions.isEmpty)
       const seen: Array<Change> = []
       const drained = yield* Effect.fork(Stream.runForEach(changes, (change) => Effect.sync(() => seen.push(change))))

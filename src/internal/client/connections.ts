@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { BrokerConnection } from "../../KafkaClient.ts"
 import type { ConnectionError } from "../../KafkaError.ts"
+import { settleDeferred } from "../effect/deferred.ts"
 import { type Address, addressOf } from "./address.ts"
 import { releasedError } from "./given.ts"
 
@@ -35,7 +36,7 @@ export const makeSharedConnections = (
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         closed = true
-        for (const [key, entry] of entries) Deferred.unsafeDone(entry.deferred, Effect.fail(releasedError(key)))
+        for (const [key, entry] of entries) settleDeferred(entry.deferred, Exit.fail(releasedError(key)))
       })
     )
 

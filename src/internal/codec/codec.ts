@@ -1,5 +1,5 @@
+import { settledOr } from "../effect/settled.ts"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import { dual, identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
@@ -156,21 +156,16 @@ export const uint64: Codec<bigint> = fixed(
 // by schema
 // ---------------------------------------------------------------------------------------------------------------------
 
-const isSettled = <A, E>(self: Effect.Effect<A, E>): self is Either.Either<A, E> => Either.isEither(self)
-
 /** What somebody threw may quote all that it was given. */
 const failureOf = (isSecret: () => boolean) => (thrown: unknown) =>
   isSecret() ? issue.withoutValues(issue.parseErrorOf(thrown)) : issue.parseErrorOf(thrown)
 
 /** What a parser gave, where it gave it at once. */
-const valueOf = <A>(result: Effect.Effect<A, ParseResult.ParseIssue>): A | Suspended => {
-  if (!isSettled(result)) {
-    return suspended
-  }
-  if (Either.isLeft(result)) {
-    throw issue.parseErrorOfIssue(result.left)
-  }
-  return result.right
+const valueOf = <A>(result: Effect.Effect<A, ParseResult.ParseIssue>): A | Suspended =>
+  settledOr<A, ParseResult.ParseIssue, Suspended, never>(result, suspended, raise)
+
+const raise = (found: ParseResult.ParseIssue): never => {
+  throw issue.parseErrorOfIssue(found)
 }
 
 /**

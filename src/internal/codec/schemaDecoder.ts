@@ -5,11 +5,12 @@
  * the value itself is the answer. Whatever is not sure, an error above all, is `UNDECIDED`: then Schema itself decodes,
  * and says what is wrong. Parts of a schema that are not known here are decoded by Schema within the rest.
  */
-import * as Either from "effect/Either"
+import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
+import { settledOr } from "../effect/settled.ts"
 
 /** Schema has to decide. */
 export const UNDECIDED: unique symbol = Symbol.for("effect-ktables/undecided")
@@ -39,8 +40,10 @@ const bySchema = (ast: AST.AST): Decoder => {
   return (input) => settled(parse(input))
 }
 
-const settled = (result: unknown): unknown =>
-  Either.isEither(result) && Either.isRight(result) ? result.right : UNDECIDED
+const settled = (result: Effect.Effect<unknown, ParseResult.ParseIssue, unknown>): unknown =>
+  settledOr(result, UNDECIDED, undecided)
+
+const undecided = () => UNDECIDED
 
 const checking =
   (holds: (input: unknown) => boolean): Decoder =>

@@ -1,10 +1,12 @@
 /** Connections to the brokers of a cluster, which behave as those of a real driver: see `internal/kafkajs/connection.ts`. */
+import { makeDeferred, settleDeferred } from "../effect/deferred.ts"
+import { interruptSoon } from "../effect/fibers.ts"
+import { offerNow } from "../effect/queues.ts"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import type { Call, CallName, CallResponse, ConnectionView } from "../../EmbeddedKafka.ts"
@@ -204,7 +206,7 @@ export class Connection {
     if (this.failure !== undefined) return this.failure
     this.failure = error
     this.network.connections.delete(this)
-    this.broker?.unsafeInterruptAsFork(FiberId.none)
+    if (this.broker !== undefined) interruptSoon(this.broker)
     for (const pending of [...this.unanswered]) pending.settle(Effect.fail(error) as Exit.Exit<never, ConnectionError>)
     return error
   }
@@ -217,16 +219,16 @@ export class Connection {
   ): Effect.Effect<CallResponse<N>, ConnectionError> {
     return Effect.suspend(() => {
       if (this.failure !== undefined) return Effect.fail(this.failure)
-      const answered = Deferred.unsafeMake<CallResponse<N>, ConnectionError>(FiberId.none)
+      const answered = makeDeferred<CallResponse<N>, ConnectionError>()
       const pending: Pending = {
         call: { name, request, clientId: this.clientId, node: this.node.id },
         settle: (exit) => {
           this.unanswered.delete(pending)
-          Deferred.unsafeDone(answered, exit as Exit.Exit<CallResponse<N>, ConnectionError>)
+          settleDeferred(answered, exit as Exit.Exit<CallResponse<N>, ConnectionError>)
         }
       }
       this.unanswered.add(pending)
-      this.calls.unsafeOffer(pending)
+      offerNow(this.calls, pending)
       const millis = this.requestTimeoutMillis + extraMillis
       return Effect.timeoutFail(Deferred.await(answered), {
         duration: millis,

@@ -1,6 +1,5 @@
 /** The client on kafkajs's connections. */
 import * as Effect from "effect/Effect"
-import type * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import type * as Tls from "node:tls"
@@ -8,6 +7,7 @@ import type { KafkaClient, KafkaClientOptions, SaslOptions, TlsOptions } from ".
 import type { InvalidOptionsError } from "../../KafkaError.ts"
 import type { Address } from "../client/address.ts"
 import * as Client from "../client/client.ts"
+import { captured, type Running } from "../effect/running.ts"
 import { checkOptions } from "../options/check.ts"
 import { CLIENT } from "../options/client.ts"
 import { millis, type Option, readSpec, type Spec } from "../options/spec.ts"
@@ -46,17 +46,17 @@ const tls: Option<boolean | TlsOptions, Tls.ConnectionOptions | undefined> = {
   read: (check, _name, value) => readTls(check, value)
 }
 
-const saslIn = (runtime: Runtime.Runtime<never>): Option<SaslOptions, ReturnType<typeof readSasl>> => ({
-  read: (check, _name, value) => readSasl(check, value, runtime)
+const saslBy = (running: Running): Option<SaslOptions, ReturnType<typeof readSasl>> => ({
+  read: (check, _name, value) => readSasl(check, value, running)
 })
 
-/** All options of a client. What a user gives as an Effect runs in the runtime. */
-export const clientSpec = (runtime: Runtime.Runtime<never>) =>
+/** All options of a client. `running` runs what a user gives as an Effect. */
+export const clientSpec = (running: Running) =>
   ({
     brokers,
     clientId: CLIENT.clientId,
     tls,
-    sasl: saslIn(runtime),
+    sasl: saslBy(running),
     connectTimeout: millis(10_000),
     requestTimeout: CLIENT.requestTimeout,
     backoff: CLIENT.backoff
@@ -64,7 +64,7 @@ export const clientSpec = (runtime: Runtime.Runtime<never>) =>
 
 export const make = (options: KafkaClientOptions): Effect.Effect<KafkaClient, InvalidOptionsError, Scope.Scope> =>
   Effect.gen(function* () {
-    const spec = clientSpec(yield* Effect.runtime())
+    const spec = clientSpec(yield* captured)
     const logger = yield* makeLogger
     const { backoff, brokers, ...settings } = yield* checkOptions("KafkaClient", (check) =>
       readSpec(check, spec, options)

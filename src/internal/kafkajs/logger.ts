@@ -1,17 +1,17 @@
 import * as Effect from "effect/Effect"
-import * as Runtime from "effect/Runtime"
 import loggers from "kafkajs/src/loggers/index.js"
+import { captured } from "../effect/running.ts"
 import { foreignText } from "../foreignText.ts"
 
 /**
  * kafkajs's log lines as debug lines of Effect's logger: whatever they warn of is raised as a typed error as well, and
  * logged once by whoever acts on it.
  */
-export const makeLogger: Effect.Effect<unknown> = Effect.map(Effect.runtime(), (runtime) =>
+export const makeLogger: Effect.Effect<unknown> = Effect.map(captured, (running) =>
   loggers.createLogger({
     level: loggers.LEVELS.WARN,
     logCreator: () => (entry) => {
-      Runtime.runFork(runtime)(
+      running.fork(
         Effect.logDebug(`kafkajs: ${foreignText(entry.log.message)}`).pipe(
           Effect.annotateLogs({
             package: "effect-ktables",

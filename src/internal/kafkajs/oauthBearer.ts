@@ -2,11 +2,10 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Runtime from "effect/Runtime"
 import errors from "kafkajs/src/errors.js"
+import type { Running } from "../effect/running.ts"
 import { redacted } from "./redaction.ts"
 
 /** One message of ours and its answer, each with its size in front. */
@@ -73,19 +72,13 @@ const authenticate = (token: Effect.Effect<Redacted.Redacted<string>, unknown>, 
   })
 
 /** For each connection, in kafkajs's terms. `signal`: the connection is gone; the token's Effect does not outlive it. */
-export const oauthBearer = (
-  token: Effect.Effect<Redacted.Redacted<string>, unknown>,
-  runtime: Runtime.Runtime<never>
-) => {
-  // a fiber that fails is logged with its cause otherwise
-  const run = Runtime.runPromiseExit(Runtime.setFiberRef(runtime, FiberRef.unhandledErrorLogLevel, Option.none()))
-  return (signal: AbortSignal) => ({
+export const oauthBearer =
+  (token: Effect.Effect<Redacted.Redacted<string>, unknown>, running: Running) => (signal: AbortSignal) => ({
     mechanism: "OAUTHBEARER",
     authenticationProvider: ({ saslAuthenticate }: { readonly saslAuthenticate: Exchange }) => ({
       authenticate: () =>
-        run(authenticate(token, saslAuthenticate), { signal }).then((exit) => {
+        running.exitOf(authenticate(token, saslAuthenticate), signal).then((exit) => {
           if (Exit.isFailure(exit)) throw Option.getOrElse(Cause.failureOption(exit.cause), interrupted)
         })
     })
   })
-}

@@ -1,7 +1,7 @@
 /** The options about SASL, checked before anything is connected to. */
 import * as Effect from "effect/Effect"
-import type * as Runtime from "effect/Runtime"
 import type { SaslOptions } from "../../KafkaClient.ts"
+import type { Running } from "../effect/running.ts"
 import { isObject, type OptionCheck, UNFIT } from "../options/check.ts"
 import { oauthBearer } from "./oauthBearer.ts"
 import { passwordMechanism } from "./passwordMechanisms.ts"
@@ -9,8 +9,8 @@ import { readSecret } from "./secrets.ts"
 
 const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
-/** A mechanism for kafkajs, made anew for each connection. An Effect of the user's runs in the runtime. */
-export const readSasl = (check: OptionCheck, sasl: SaslOptions | undefined, runtime: Runtime.Runtime<never>) => {
+/** A mechanism for kafkajs, made anew for each connection. `running` runs the user's Effect. */
+export const readSasl = (check: OptionCheck, sasl: SaslOptions | undefined, running: Running) => {
   if (sasl === undefined) return undefined
   if (!isObject(sasl)) {
     check.problem("sasl", "must be an object with a mechanism")
@@ -23,7 +23,7 @@ export const readSasl = (check: OptionCheck, sasl: SaslOptions | undefined, runt
   if (sasl.mechanism === "OAUTHBEARER") {
     check.known(sasl, ["mechanism", "token"], "sasl")
     if (!Effect.isEffect(sasl.token)) check.problem("sasl.token", "must be an Effect that gives a Redacted token")
-    return oauthBearer(sasl.token, runtime)
+    return oauthBearer(sasl.token, running)
   }
   check.known(sasl, ["mechanism", "username", "password"], "sasl")
   const { mechanism, username } = sasl

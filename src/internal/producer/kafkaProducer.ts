@@ -13,6 +13,7 @@ import type {
   TopicProducer
 } from "../../KafkaProducer.ts"
 import type { Position } from "../../Position.ts"
+import { currentLabels } from "../effect/metric.ts"
 import * as Client from "../client/client.ts"
 import { bytes } from "../codec/codec.ts"
 import { makeProducerMetrics } from "../metrics.ts"
@@ -46,7 +47,7 @@ export const make = (
         noun: "producer",
         topic: undefined,
         bug: "the producer died of a bug",
-        report: makeReport(yield* Effect.metricLabels)
+        report: makeReport(yield* currentLabels)
       },
       settings,
       client,

@@ -1,7 +1,8 @@
 /** From a call to a record's place in the queue, in the order of the calls, and to its acknowledgement. */
+import { makeDeferred, settleDeferred } from "../effect/deferred.ts"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as FiberId from "effect/FiberId"
+import * as Exit from "effect/Exit"
 import type { WriteError } from "../../KafkaError.ts"
 import type { Position } from "../../Position.ts"
 import { suspended } from "../codec/codec.ts"
@@ -24,13 +25,13 @@ export const sendOne = <A>(
     Effect.suspend(() => {
       const topic = topicOf(write)
       const { queue } = topic.shared
-      const answer = Deferred.unsafeMake<Position, WriteError>(FiberId.none)
+      const answer = makeDeferred<Position, WriteError>()
       const enqueue = (encoded: EncodedRecord) =>
         Effect.suspend(() => {
           // If nothing was known of the topic, it may have been forgotten meanwhile.
           const topic = topicOf(write)
           const record = new PendingRecord(encoded, (result) =>
-            Deferred.unsafeDone(answer, isFailure(result) ? Effect.fail(result) : Effect.succeed(result))
+            settleDeferred(answer, isFailure(result) ? Exit.fail(result) : Exit.succeed(result))
           )
           const refused = tooLarge(topic, record)
           if (refused !== undefined) return Effect.fail(topic.refused(refused))

@@ -1,4 +1,5 @@
 import type * as Clock from "effect/Clock"
+import { evenMillisOf, millisOf } from "../effect/clock.ts"
 
 /** The two times that a producer needs: one for deadlines, one for records. */
 export class SendingClock {
@@ -14,7 +15,7 @@ export class SendingClock {
    * while the process is stopped: records must not expire before anybody had a chance to send them.
    */
   now(): number {
-    return Number(this.clock.unsafeCurrentTimeNanos()) / 1e6 - this.pausedMillis
+    return evenMillisOf(this.clock) - this.pausedMillis
   }
 
   /** Takes time out of `now` during which the process was stopped. */
@@ -24,6 +25,6 @@ export class SendingClock {
 
   /** The time of the wall clock, in whole milliseconds, for records. */
   timestamp(): number {
-    return Math.floor(this.clock.unsafeCurrentTimeMillis())
+    return Math.floor(millisOf(this.clock))
   }
 }

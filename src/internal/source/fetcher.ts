@@ -1,4 +1,5 @@
 /** The fetch loop of one leader: one connection, one long poll at a time, the next one under way while this one is applied. */
+import { millisOf } from "../effect/clock.ts"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { BrokerConnection } from "../../KafkaClient.ts"
@@ -102,7 +103,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
   const next = (clock: Clock.Clock): Effect.Effect<ReadonlyArray<Asked>> =>
     Effect.suspend(() => {
       const seen = context.changed.version
-      const now = clock.unsafeCurrentTimeMillis()
+      const now = millisOf(clock)
       const asked = ready(now)
       if (asked.length > 0) return Effect.succeed(asked)
       const all = mine()
@@ -150,7 +151,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
         while (!context.reconnect.has(leader)) {
           const asked = yield* next(clock)
           if (asked.length === 0 || context.reconnect.has(leader)) return
-          const askedAt = clock.unsafeCurrentTimeMillis()
+          const askedAt = millisOf(clock)
           const waitMillis = maxWaitMillis(asked, askedAt)
           const answer = yield* request(connection, asked, waitMillis)
           if (answer.errorCode !== 0) {
@@ -164,7 +165,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
             lost = false
             yield* context.options.onConnection({ state: "back", broker: connection.address, error: undefined })
           }
-          const now = clock.unsafeCurrentTimeMillis()
+          const now = millisOf(clock)
           yield* take(connection, asked, askedAt, now, answer)
           hasty = now - askedAt < waitMillis / 2 && hasNothing(answer) ? hasty + 1 : 0
           if (hasty > MANY_HASTY_ANSWERS) {

@@ -6,6 +6,7 @@
  * begin and end, and one that fetches, with a connection of its own. They share the cursors' state, which is changed in
  * synchronous steps only, and wake each other by one signal.
  */
+import { millisOf } from "../effect/clock.ts"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -239,7 +240,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
         p.phase = "opening"
         p.doubt = undefined
         // at once, but not over and over: a leader may go on saying that its log is another one
-        p.retryAt = p.restarts === 0 ? 0 : clock.unsafeCurrentTimeMillis() + delayBy(options.client, p.restarts - 1, 0)
+        p.retryAt = p.restarts === 0 ? 0 : millisOf(clock) + delayBy(options.client, p.restarts - 1, 0)
         p.restarts++
         changed.notify()
       }

@@ -1,5 +1,5 @@
 /** A table as its users have it. */
-import * as Channel from "effect/Channel"
+import { after, begun, streamOf } from "../effect/pushed.ts"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -51,12 +51,12 @@ export const serviceOf = <K, V>(parts: TableParts<K, V>): KafkaTable<K, V> => {
 
   /** As `register`, but without a scope in between, which each change would pass through. */
   const changesWith: KafkaTable<K, V>["changesWith"] = (strategy) => {
-    const start: ReturnType<typeof subscriptions.channel> = Channel.suspend(() =>
+    const start: ReturnType<typeof subscriptions.pushed> = begun(() =>
       publication.settledSnapshot === undefined
-        ? Channel.flatMap(Channel.fromEffect(publication.atRest), () => start)
-        : subscriptions.channel(strategy)
+        ? after(publication.atRest, () => start)
+        : subscriptions.pushed(strategy)
     )
-    return Stream.fromChannel(start)
+    return streamOf(start)
   }
 
   const table: KafkaTable<K, V> & Published<RecordSnapshot<K, V>, RecordChange<K, V>> = {

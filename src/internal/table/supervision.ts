@@ -1,6 +1,6 @@
 /** The life of a table's reader: run again where the restart policy says so, and its end told to everybody. */
+import { settleDeferred } from "../effect/deferred.ts"
 import * as Cause from "effect/Cause"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -94,6 +94,6 @@ const tellOfFailure = <K, V>(parts: TableParts<K, V>, error: TableFailure, heali
 const end = <K, V>(parts: TableParts<K, V>, error: TableFailure): void => {
   publishStatus(parts, { _tag: "Failed", error, healing: false })
   endStreams(parts, error, error)
-  Deferred.unsafeDone(parts.failed, Effect.fail(error))
-  Deferred.unsafeDone(parts.ready, Effect.fail(error))
+  settleDeferred(parts.failed, Exit.fail(error))
+  settleDeferred(parts.ready, Exit.fail(error))
 }

@@ -4,6 +4,7 @@ import type * as Scope from "effect/Scope"
 import type { KafkaClient } from "../../KafkaClient.ts"
 import type { ClientError, TopicError } from "../../KafkaError.ts"
 import type { AcquireError, KafkaTableWriter, KafkaTableWriterOptions } from "../../KafkaTableWriter.ts"
+import { currentLabels } from "../effect/metric.ts"
 import * as Client from "../client/client.ts"
 import { makeWriterMetrics } from "../metrics.ts"
 import { topicOf } from "../options/check.ts"
@@ -27,7 +28,7 @@ export const make = <K = string, V = never>(
   Effect.gen(function* () {
     const client = yield* Client.tag
     const config = yield* readWriterOptions(options)
-    const report = makeWriterMetrics(config.topic, yield* Effect.metricLabels)
+    const report = makeWriterMetrics(config.topic, yield* currentLabels)
     const producer = new Producer({
       owner: {
         module: "KafkaTableWriter",

@@ -16,7 +16,7 @@ import type * as Scope from "effect/Scope"
 import { Signal } from "../../signal.ts"
 import { runInSlices } from "../../yield.ts"
 import type { AnyChange, ChangeLog } from "../content/changeLog.ts"
-import { PublishedRef } from "./publishedRef.ts"
+import { PublishedRef } from "../../effect/publishedRef.ts"
 import { Subscriptions } from "./subscriptions.ts"
 import type { Waiters } from "./waiters.ts"
 

@@ -1,9 +1,9 @@
-import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
+import { begun, type End, streamOf } from "../../effect/pushed.ts"
 import { sliding } from "./buffers.ts"
-import { Subscriber, type End } from "./subscriber.ts"
+import { Subscriber } from "./subscriber.ts"
 
 /**
  * Reports beside the content (poison, truncations), for whoever runs `stream` meanwhile: a slow one keeps the last
@@ -19,11 +19,11 @@ export class Reports<A, E> {
   }
 
   /** What is reported from the moment it is run. Ends as changes do. */
-  readonly stream: Stream.Stream<A, E> = Stream.fromChannel(
-    Channel.suspend(() => {
+  readonly stream: Stream.Stream<A, E> = streamOf(
+    begun(() => {
       const subscriber = new Subscriber<A, E>(sliding(this.capacity), this.ended)
       if (this.ended === undefined) this.all.add(subscriber)
-      return subscriber.channel(Effect.sync(() => this.all.delete(subscriber)))
+      return subscriber.pushed(Effect.sync(() => this.all.delete(subscriber)))
     })
   )
 

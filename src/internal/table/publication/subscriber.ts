@@ -1,28 +1,35 @@
 /** One who listens: a buffer, and the streams that are made of what is pushed into it. */
-import * as Channel from "effect/Channel"
-import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
-import * as FiberId from "effect/FiberId"
+import * as Exit from "effect/Exit"
+import { makeDeferred, settleDeferred } from "../../effect/deferred.ts"
+import { begun, type End, type Pushed, Run } from "../../effect/pushed.ts"
 import type { Buffer } from "./buffers.ts"
 
-/** What a subscriber gets, as a stream has it inside. */
-export type Chunks<A, E> = Channel.Channel<Chunk.Chunk<A>, unknown, E>
+/** One run of a subscriber's stream: all runs of one subscriber share what it has. */
+class SubscriberRun<A, E> extends Run<A, E> {
+  constructor(private readonly subscriber: Subscriber<A, E>) {
+    super()
+  }
 
-/** How a stream ends: with nothing, or with the failure that ended what it is of. */
-export type End<E> = Exit.Exit<void, E>
+  take(): ReadonlyArray<A> {
+    return this.subscriber.take()
+  }
 
-/** One run of a subscriber's stream. */
-interface Run {
-  resume: (() => void) | undefined
+  get end(): End<E> | undefined {
+    return this.subscriber.ended
+  }
+
+  get hasNews(): boolean {
+    return this.subscriber.hasNews
+  }
 }
 
 export class Subscriber<A, E> {
-  private readonly runs = new Set<Run>()
+  private readonly runs = new Set<SubscriberRun<A, E>>()
   private room: Deferred.Deferred<void> | undefined
-  private hasNews = false
-  private ended: End<E> | undefined
+  hasNews = false
+  ended: End<E> | undefined
   readonly buffer: Buffer<A>
 
   constructor(buffer: Buffer<A>, ended: End<E> | undefined) {
@@ -32,11 +39,7 @@ export class Subscriber<A, E> {
 
   wake(): void {
     this.hasNews = true
-    for (const run of this.runs) {
-      const { resume } = run
-      run.resume = undefined
-      resume?.()
-    }
+    for (const run of this.runs) run.wake()
   }
 
   /** Its streams end after what is buffered. The first end counts. */
@@ -48,12 +51,12 @@ export class Subscriber<A, E> {
 
   private release(): void {
     if (this.room !== undefined) {
-      Deferred.unsafeDone(this.room, Effect.void)
+      settleDeferred(this.room, Exit.void)
       this.room = undefined
     }
   }
 
-  private take(): ReadonlyArray<A> {
+  take(): ReadonlyArray<A> {
     if (!this.hasNews) return []
     const all = this.buffer.drain()
     if (!this.buffer.isFull()) this.release()
@@ -61,28 +64,13 @@ export class Subscriber<A, E> {
     return all
   }
 
-  /**
-   * All that is pushed until the end. Written by hand, as an update may wake a thousand of these: one Effect for each
-   * wait, which needs nothing to be undone when it is interrupted, and none for what is there already.
-   */
-  channel(finalizer: Effect.Effect<void> = Effect.void): Chunks<A, E> {
-    return Channel.suspend(() => {
-      const run: Run = { resume: undefined }
+  /** All that is pushed until the end. `finalizer` is run when the stream ends, one way or the other. */
+  pushed(finalizer: Effect.Effect<void> = Effect.void): Pushed<A, E> {
+    return begun(() => {
+      const run = new SubscriberRun(this)
       this.runs.add(run)
-      const news = Channel.fromEffect(
-        Effect.async<void>((resume) => {
-          if (this.hasNews || this.ended !== undefined) resume(Effect.void)
-          else run.resume = () => resume(Effect.void)
-        })
-      )
-      const next = (): Chunks<A, E> => {
-        const all = this.take()
-        if (all.length > 0) return Channel.flatMap(Channel.write(Chunk.unsafeFromArray(all)), next)
-        return this.ended === undefined ? Channel.flatMap(news, next) : Channel.fromEffect(this.ended)
-      }
-      return Channel.ensuring(
-        Channel.suspend(next),
-        Effect.zipRight(
+      return run.pushed(
+        Effect.andThen(
           Effect.sync(() => this.runs.delete(run)),
           finalizer
         )
@@ -92,7 +80,7 @@ export class Subscriber<A, E> {
 
   readonly awaitRoom: Effect.Effect<void> = Effect.suspend(() => {
     if (this.ended !== undefined || !this.buffer.isFull()) return Effect.void
-    const room = (this.room ??= Deferred.unsafeMake<void>(FiberId.none))
+    const room = (this.room ??= makeDeferred<void>())
     return Effect.andThen(Deferred.await(room), this.awaitRoom)
   })
 }

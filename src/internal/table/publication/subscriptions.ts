@@ -2,15 +2,15 @@
  * Who listens to a table's changes. The reader pushes each publication once, synchronously; what a slow subscriber does
  * with it is its own policy, and only a back-pressured one, which asked for it, makes the reader wait.
  */
-import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { constVoid } from "effect/Function"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { Strategy } from "../../../LiveTable.ts"
+import { begun, type End, type Pushed, streamOf } from "../../effect/pushed.ts"
 import type { AnyChange, ChangeLog } from "../content/changeLog.ts"
 import { bufferOf } from "./buffers.ts"
-import { Subscriber, type Chunks, type End } from "./subscriber.ts"
+import { Subscriber } from "./subscriber.ts"
 
 /** All subscribers of one table. `E` is what their streams fail with when the reader has ended for good. */
 export class Subscriptions<Change extends AnyChange, E = never> {
@@ -55,14 +55,14 @@ export class Subscriptions<Change extends AnyChange, E = never> {
   /** Registers at once; the stream ends as all of this does. To be removed by `remove`. */
   add(strategy: Strategy, id?: string): { readonly remove: () => void; readonly changes: Stream.Stream<Change, E> } {
     const { remove, subscriber } = this.register(strategy, id)
-    return { remove, changes: Stream.fromChannel(subscriber.channel()) }
+    return { remove, changes: streamOf(subscriber.pushed()) }
   }
 
   /** Registers when it is run, in the same step; removed when it ends, one way or the other. */
-  channel(strategy: Strategy): Chunks<Change, E> {
-    return Channel.suspend(() => {
+  pushed(strategy: Strategy): Pushed<Change, E> {
+    return begun(() => {
       const { remove, subscriber } = this.register(strategy, undefined)
-      return subscriber.channel(Effect.sync(remove))
+      return subscriber.pushed(Effect.sync(remove))
     })
   }
 

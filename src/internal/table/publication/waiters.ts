@@ -1,7 +1,7 @@
+import { hasEnded, interruptSoon } from "../../effect/fibers.ts"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import { constVoid } from "effect/Function"
 import type { PartitionLag } from "../../../KafkaError.ts"
 import { Bag, type Item } from "../../bag.ts"
@@ -97,8 +97,8 @@ export class Waiters<E> {
           Effect.suspend(() => {
             this.watching.remove(watcher)
             // nothing is left to wait for: its sleep ends in this turn of the event loop
-            const stopped = timer.interruptAsFork(FiberId.none)
-            return running.unsafePoll() === null ? Effect.zipRight(stopped, Fiber.interrupt(running)) : stopped
+            interruptSoon(timer)
+            return hasEnded(running) ? Effect.void : Fiber.interrupt(running)
           })
         )
       })

@@ -4,9 +4,6 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
-import type * as ParseResult from "effect/ParseResult"
 import { CorruptBatchError, InvalidOptionsError } from "../../../KafkaError.ts"
 import type { TableFailure } from "../../../LiveTable.ts"
 import { parseErrorOfCause } from "../../codec/issue.ts"
@@ -19,7 +16,7 @@ import type { Source } from "../../source/source.ts"
 import { runInSlices, SLICE_MILLIS, yieldToEventLoop } from "../../yield.ts"
 import { positionOf, type PartitionState } from "./partition.ts"
 import type { TableParts } from "./parts.ts"
-import { makeScratch, RecordApplier, type ApplierSettings, type Stop } from "./recordApplier.ts"
+import { makeScratch, RecordApplier, type ApplierSettings, type Decoded, type Stop } from "./recordApplier.ts"
 import { noPoison, type PoisonFound, type RecordReports } from "./recordReports.ts"
 
 const NO_BYTES = Buffer.alloc(0)
@@ -269,11 +266,11 @@ export class AnswerApplier<K, V> {
  * What comes of a value that only an Effect decodes. However that ends, by a defect or by interruption, too, it is this
  * record that is not decodable.
  */
-const decodedBy = <K, V>(applier: RecordApplier<K, V>): Effect.Effect<Either.Either<V, ParseResult.ParseError>> =>
-  Effect.map(
-    Effect.exit(Effect.suspend(() => applier.suspendedValue)),
-    Exit.match({
-      onSuccess: (value) => Either.right(value),
-      onFailure: (cause) => Either.left(parseErrorOfCause(cause))
-    })
+const decodedBy = <K, V>(applier: RecordApplier<K, V>): Effect.Effect<Decoded<V>> =>
+  Effect.matchCause(
+    Effect.suspend(() => applier.suspendedValue),
+    {
+      onSuccess: (value) => ({ value }),
+      onFailure: (cause) => ({ error: parseErrorOfCause(cause) })
+    }
   )

@@ -15,6 +15,7 @@ import type {
 import type { TableFailure, TableStatus } from "../../../LiveTable.ts"
 import type { RecordChange } from "../../../TableChange.ts"
 import type { RecordSnapshot } from "../../../TableSnapshot.ts"
+import { currentLabels } from "../../effect/metric.ts"
 import { tellOfWaiting } from "../../log.ts"
 import { makeTableMetrics } from "../../metrics.ts"
 import { Failures } from "../../source/failures.ts"
@@ -22,7 +23,7 @@ import type { Source } from "../../source/source.ts"
 import { recordStoreOf } from "../content/recordStore.ts"
 import { TableState } from "../content/state.ts"
 import { Publication } from "../publication/publication.ts"
-import { PublishedRef } from "../publication/publishedRef.ts"
+import { PublishedRef } from "../../effect/publishedRef.ts"
 import { Reports } from "../publication/reports.ts"
 import { Waiters } from "../publication/waiters.ts"
 import { makeCounters, type Counters } from "./counters.ts"
@@ -95,7 +96,7 @@ export const makeParts = <K, V>(config: TableConfig<K, V>, client: KafkaClient):
       client,
       state,
       counters: makeCounters(),
-      metrics: makeTableMetrics(config.topic, yield* Effect.metricLabels),
+      metrics: makeTableMetrics(config.topic, yield* currentLabels),
       publication: yield* Publication.make<
         RecordSnapshot<K, V>,
         RecordChange<K, V>,

@@ -3,7 +3,6 @@
  * slices: this is the hot path, and the host has other work.
  */
 import type * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import type * as ParseResult from "effect/ParseResult"
 import type { Codec } from "../../../Codec.ts"
 import { PoisonRecordError } from "../../../KafkaError.ts"
@@ -51,6 +50,9 @@ export interface ApplierSettings<K, V> {
   readonly decode: DecodeOptions
 }
 
+/** What an Effect made of a value. */
+export type Decoded<V> = { readonly value: V } | { readonly error: ParseResult.ParseError }
+
 /** Column arrays that one reader reuses for each batch. */
 export type Scratch = RecordRanges
 
@@ -81,7 +83,7 @@ export class RecordApplier<K, V> {
   private waiting: BatchHeader | undefined
   private codecsLoaded = false
   private index = 0
-  private effectResult: Either.Either<V, ParseResult.ParseError> | undefined
+  private effectResult: Decoded<V> | undefined
 
   constructor(
     settings: ApplierSettings<K, V>,
@@ -250,15 +252,15 @@ export class RecordApplier<K, V> {
   }
 
   /** What came of it; `run` goes on with that record. */
-  decoded(result: Either.Either<V, ParseResult.ParseError>): void {
+  decoded(result: Decoded<V>): void {
     this.effectResult = result
   }
 
   private takeResult(): V {
     const result = this.effectResult!
     this.effectResult = undefined
-    if (Either.isLeft(result)) throw result.left
-    return result.right
+    if ("error" in result) throw result.error
+    return result.value
   }
 
   private isPoison(reason: "Key" | "Value", error: unknown, i: number): boolean {

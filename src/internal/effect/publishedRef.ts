@@ -3,32 +3,47 @@
  * somebody else who has the ref may hold for as long as he likes (`SubscriptionRef.updateEffect`): the reader would wait for him.
  * And its `changes` end when the owner says so.
  */
-import * as Channel from "effect/Channel"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Ref from "effect/Ref"
-import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import { Bag, type Item } from "../../bag.ts"
+import { Bag, type Item } from "../bag.ts"
+import { begun, type End, type Pushed, Run, streamOf } from "./pushed.ts"
 
 /** One run of `changes`. */
-interface Run<A> extends Item {
+class RefRun<A> extends Run<A, never> implements Item {
+  at = 0
   /** What it has not taken yet. */
   news: Array<A>
-  resume: (() => void) | undefined
-}
 
-const wake = (run: Run<unknown>): void => {
-  const { resume } = run
-  run.resume = undefined
-  resume?.()
+  constructor(
+    value: A,
+    private readonly isEnded: () => boolean
+  ) {
+    super()
+    this.news = [value]
+  }
+
+  take(): ReadonlyArray<A> {
+    const all = this.news
+    if (all.length > 0) this.news = []
+    return all
+  }
+
+  get end(): End<never> | undefined {
+    return this.isEnded() ? Exit.void : undefined
+  }
+
+  get hasNews(): boolean {
+    return this.news.length > 0
+  }
 }
 
 export class PublishedRef<A> {
   private value: A
   private readonly keepsAll: boolean
   private isEnded = false
-  private readonly runs = new Bag<Run<A>>()
+  private readonly runs = new Bag<RefRun<A>>()
   /** For everybody: what they set it to is there until the owner's next value. */
   readonly ref: SubscriptionRef.SubscriptionRef<A>
 
@@ -51,7 +66,7 @@ export class PublishedRef<A> {
     this.ref = Object.create(effects, {
       ref: { value: content },
       get: { value: get },
-      changes: { value: Stream.fromChannel(this.channel) }
+      changes: { value: streamOf(this.pushed) }
     }) as SubscriptionRef.SubscriptionRef<A>
   }
 
@@ -65,35 +80,20 @@ export class PublishedRef<A> {
     this.runs.forEach((run) => {
       if (this.keepsAll) run.news.push(value)
       else run.news = [value]
-      wake(run)
+      run.wake()
     })
   }
 
   /** There is no next value of the owner's: `changes` end after those that there are. */
   end(): void {
     this.isEnded = true
-    this.runs.forEach(wake)
+    this.runs.forEach((run) => run.wake())
   }
 
   /** The value that there is, and those that follow until the end: none is missed, and none comes twice. */
-  private readonly channel: Channel.Channel<Chunk.Chunk<A>> = Channel.suspend(() => {
-    const run: Run<A> = { at: 0, news: [this.value], resume: undefined }
+  private readonly pushed: Pushed<A, never> = begun(() => {
+    const run = new RefRun(this.value, () => this.isEnded)
     this.runs.add(run)
-    const news = Channel.fromEffect(
-      Effect.async<void>((resume) => {
-        if (run.news.length > 0 || this.isEnded) resume(Effect.void)
-        else run.resume = () => resume(Effect.void)
-      })
-    )
-    const next = (): Channel.Channel<Chunk.Chunk<A>> => {
-      const all = run.news
-      if (all.length === 0) return this.isEnded ? Channel.void : Channel.flatMap(news, next)
-      run.news = []
-      return Channel.flatMap(Channel.write(Chunk.unsafeFromArray(all)), next)
-    }
-    return Channel.ensuring(
-      Channel.suspend(next),
-      Effect.sync(() => this.runs.remove(run))
-    )
+    return run.pushed(Effect.sync(() => this.runs.remove(run)))
   })
 }

@@ -1,0 +1,24 @@
+/** Running Effects from code that is none, such as callbacks of kafkajs. */
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+
+/** Runs Effects with the services, the logger and all else of the fiber that it was captured in. */
+export interface Running {
+  /** Runs it in a fiber of its own, and forgets it. */
+  readonly fork: (effect: Effect.Effect<unknown>) => void
+  /** Runs it to its end, or until `signal` aborts. A failure is not logged: whoever awaits the exit deals with it. */
+  readonly exitOf: <A, E>(effect: Effect.Effect<A, E>, signal: AbortSignal) => Promise<Exit.Exit<A, E>>
+}
+
+export const captured: Effect.Effect<Running> = Effect.map(Effect.runtime(), (runtime): Running => {
+  const quiet = Runtime.setFiberRef(runtime, FiberRef.unhandledErrorLogLevel, Option.none())
+  return {
+    fork: (effect) => {
+      Runtime.runFork(runtime)(effect)
+    },
+    exitOf: (effect, signal) => Runtime.runPromiseExit(quiet)(effect, { signal })
+  }
+})
