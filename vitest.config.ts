@@ -29,12 +29,13 @@ const faults = ["test/faults/**/*.test.ts", "test/soak/**/*.test.ts"]
 export default defineConfig({
   test: {
     globalSetup: ["test/kafka/globalSetup.ts"],
+    poolOptions: { threads: { isolate: false } },
     projects: [
       project({
         name: "units",
         include: units,
         exclude: [...configDefaults.exclude, ...isolated],
-        poolOptions: { forks: { isolate: false } }
+        pool: "threads"
       }),
       project({
         name: "isolated",

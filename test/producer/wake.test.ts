@@ -1,8 +1,9 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { Wake } from "../../src/internal/producer/wake.ts"
+import { it } from "../support/ManualClock.ts"
 import { isRunning, settle } from "../support/answers.ts"
 
 describe("Wake", () => {
