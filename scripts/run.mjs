@@ -137,7 +137,8 @@ const commands = {
       "recordBatch/mutations",
       "recordBatch/randomBytes",
       "embedded/tableModel",
-      "table/randomFaults"
+      "table/randomFaults",
+      "table/state"
     ]
     test([["test/faults", "test/soak", ...random.map((name) => `test/${name}`), ...args]], { ...more, ...process.env })
   },
