@@ -1,7 +1,8 @@
 /** Which brokers are asked, and what is told if none of them can answer: on a driver that is made up. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Effect, Either, Fiber, type Scope, TestClock } from "effect"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaError, type KafkaProtocol, KafkaTableWriter } from "../../src/index.ts"
+import { it } from "../support/ManualClock.ts"
 import { answering, type Answers } from "../support/answering.ts"
 
 type Behaviour = Answers & {

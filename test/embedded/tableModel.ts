@@ -14,7 +14,6 @@ import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import * as TestContext from "effect/TestContext"
 import * as fc from "fast-check"
 import { assert } from "vitest"
 import {
@@ -27,6 +26,7 @@ import {
   type Position,
   type TableChange
 } from "../../src/index.ts"
+import { ManualClock } from "../support/ManualClock.ts"
 import { settleBriefly } from "../table/support.ts"
 
 const topic = "registry"
@@ -695,6 +695,6 @@ export const carryOut = (steps: ReadonlyArray<Step>, variant: Variant = {}): Pro
     Effect.scoped,
     Effect.withRandom(Random.make(1)),
     Effect.provide(Logger.remove(Logger.defaultLogger)),
-    Effect.provide(TestContext.TestContext),
+    Effect.withClock(new ManualClock()),
     Effect.runPromise
   )

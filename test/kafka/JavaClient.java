@@ -137,7 +137,7 @@ public final class JavaClient {
             case "describeConfigs": return describeConfigs(in);
             case "electLeaders": return electLeaders(in);
             case "reassign": return reassign(in);
-            case "addAcls": return done(admin.createAcls(acls(in)).all());
+            case "addAcls": return addAcls(in);
             case "removeAcls": return removeAcls(in);
             case "upsertScram": return upsertScram(in);
             case "deleteScram": return deleteScram(in);
@@ -352,10 +352,25 @@ public final class JavaClient {
         return acls;
     }
 
+    private JsonNode addAcls(JsonNode in) throws Exception {
+        List<AclBinding> acls = acls(in);
+        admin.createAcls(acls).all().get();
+        for (AclBinding acl : acls) awaitAcl(acl, true);
+        return json.nullNode();
+    }
+
     private JsonNode removeAcls(JsonNode in) throws Exception {
+        List<AclBinding> acls = acls(in);
         List<org.apache.kafka.common.acl.AclBindingFilter> filters = new ArrayList<>();
-        for (AclBinding acl : acls(in)) filters.add(acl.toFilter());
-        return json.getNodeFactory().numberNode(admin.deleteAcls(filters).all().get().size());
+        for (AclBinding acl : acls) filters.add(acl.toFilter());
+        int removed = admin.deleteAcls(filters).all().get().size();
+        for (AclBinding acl : acls) awaitAcl(acl, false);
+        return json.getNodeFactory().numberNode(removed);
+    }
+
+    /** The controller has answered before the broker goes by it. */
+    private void awaitAcl(AclBinding acl, boolean there) throws Exception {
+        while (admin.describeAcls(acl.toFilter()).values().get().isEmpty() == there) Thread.sleep(20);
     }
 
     private JsonNode upsertScram(JsonNode in) throws Exception {

@@ -145,8 +145,9 @@ export interface Service {
     topic: string,
     moves: ReadonlyArray<{ readonly partition: number; readonly replicas: ReadonlyArray<number> }>
   ) => Call<void>
+  /** Waits until the broker goes by them. */
   readonly addAcls: (acls: ReadonlyArray<Acl>) => Call<void>
-  /** Returns how many were there. */
+  /** Waits until the broker does not go by them any more, and returns how many were there. */
   readonly removeAcls: (acls: ReadonlyArray<Acl>) => Call<number>
   readonly upsertScram: (user: string, mechanism: ScramMechanism, password: string) => Call<void>
   readonly deleteScram: (user: string, mechanism: ScramMechanism) => Call<void>

@@ -1,5 +1,5 @@
 /** What a record of a producer may be, what is said of one that cannot be, and how a producer ends. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -10,6 +10,7 @@ import * as Scope from "effect/Scope"
 import type { KafkaError } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaProducer } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
+import { it } from "../support/ManualClock.ts"
 import { recordLogs } from "../support/live.ts"
 import {
   advance,

@@ -1,10 +1,11 @@
 /** What a producer does with several topics at a time: requests, order, room, and topics that are not what they were. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Supervisor from "effect/Supervisor"
 import type { KafkaError, KafkaProtocol } from "../../src/index.ts"
 import { Codec, KafkaProducer } from "../../src/index.ts"
+import { it } from "../support/ManualClock.ts"
 import {
   advance,
   append,

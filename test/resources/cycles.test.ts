@@ -20,6 +20,9 @@ const GROWTH_LIMIT_BYTES = 1_000
 
 const VALUES = 50
 
+/** Seconds, where nobody else needs the machine. */
+const TEST_TIMEOUT_MILLIS = 600_000
+
 const options = (topic: string) => ({ topic, value: Codec.utf8, ensureTopic: false })
 
 /** A table with one who follows it, a writer, and a write that is read. */
@@ -76,7 +79,7 @@ test(
       })
       judge(yield* cycles(1_000, 100, Effect.zipLeft(cycle(topic, client), renewed)))
     }),
-  180_000
+  TEST_TIMEOUT_MILLIS
 )
 
 for (const [what, keep] of [
@@ -108,6 +111,6 @@ realKafka("on a real broker", { java: true }, () => {
         yield* java.produce(topic, entries)
         judge(yield* cycles(100, 10, cycle(topic, KafkaClient.make({ brokers }))))
       }),
-    120_000
+    TEST_TIMEOUT_MILLIS
   )
 })

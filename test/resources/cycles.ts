@@ -43,7 +43,7 @@ export const cycles = (
       if (done % every !== 0) continue
       // handles and what waits for them go a turn of the event loop later
       const alive = Effect.map(supervisor.value, (all) => all.filter((one) => one.unsafePoll() === null).length)
-      const fibers = yield* eventually(alive, (count) => count === 0 && ours(handles()) <= before)
+      const fibers = yield* eventually(alive, (count) => count === 0 && ours(handles()) <= before, "1 minute")
       looks.push({ cycles: done, bytes: yield* bytesInUse, handles: handles(), fibers })
     }
     return looks

@@ -146,10 +146,10 @@ export const pass = (millis: number): Effect.Effect<void> =>
     const end = clock.unsafeCurrentTimeMillis() + millis
     yield* settle
     for (let next = clock.next; next <= end; next = clock.next) {
-      clock.setTime(next)
+      clock.unsafeSetTime(next)
       yield* settle
     }
-    clock.setTime(end)
+    clock.unsafeSetTime(end)
     yield* settle
   })
 

@@ -12,19 +12,18 @@ import type {
   TopicMetadata
 } from "../../src/KafkaProtocol.ts"
 import { FakeCluster } from "./FakeCluster.ts"
+import { turns } from "./turns.ts"
 
 export const topic = "registry"
 
 /** Lets the event loop go round once. */
-export const turn = Effect.async<void>((resume) => {
-  setImmediate(() => resume(Effect.void))
-})
+export const turn = turns(1)
 
 /** Lets all fibers run until they wait for time or for somebody. Time itself stands still. */
-export const settle = Effect.repeatN(turn, 30)
+export const settle = turns(31)
 
 /** The same where a shorter look is enough. */
-export const settleBriefly = Effect.repeatN(turn, 6)
+export const settleBriefly = turns(7)
 
 /** Is it still running, once all have run that can? */
 export const isRunning = <A, E>(fiber: Fiber.RuntimeFiber<A, E>) =>

@@ -7,6 +7,7 @@ import * as Scope from "effect/Scope"
 import * as Supervisor from "effect/Supervisor"
 import { until } from "../kafka/process.ts"
 import { eventually } from "./live.ts"
+import { stopwatch } from "./ownTime.ts"
 
 /** TCP connections of this process. */
 export const sockets = (): number =>
@@ -40,18 +41,18 @@ export const leftovers = <A, E>(
     const timersBefore = timers()
     const scope = yield* Scope.make()
     const fiber = yield* Effect.fork(Effect.supervised(Effect.exit(Scope.extend(body, scope)), supervisor))
-    let begin = performance.now()
+    let passed: () => number
     let exit: Exit.Exit<A, E>
     if (options.interruptAfter === undefined) {
       exit = yield* Fiber.join(fiber)
-      begin = performance.now()
+      passed = stopwatch()
     } else {
       yield* Effect.sleep(options.interruptAfter)
-      begin = performance.now()
+      passed = stopwatch()
       exit = Exit.flatten(yield* Fiber.interrupt(fiber))
     }
     yield* Scope.close(scope, Exit.void)
-    const millisToClose = performance.now() - begin
+    const millisToClose = passed()
     // handles go a turn of the event loop later, the other ends of a proxy some more; the runner has timers, too
     const look = Effect.map(Effect.zip(connections, supervisor.value), ([connections, fibers]) => ({
       connections,
@@ -60,7 +61,7 @@ export const leftovers = <A, E>(
     }))
     yield* until(
       Effect.map(look, (now) => now.connections + now.fibers + now.timers === 0),
-      { within: "1 second", every: "5 millis" }
+      { within: "5 seconds", every: "5 millis" }
     )
     return { exit, left: { millisToClose, ...(yield* look) } }
   })

@@ -1,5 +1,5 @@
 /** A log that begins later than it did, whatever a table is doing: it ends with what a fresh one reads. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Stream } from "effect"
 import { vi } from "vitest"
 import type { KafkaTable } from "../../src/index.ts"
@@ -7,6 +7,7 @@ import { LiveTable, type TableChange } from "../../src/index.ts"
 import { LINE_RATE_MILLIS, LineRate } from "../../src/internal/lineRate.ts"
 import { RecordStore } from "../../src/internal/table/content/recordStore.ts"
 import type { FakeCluster } from "../support/FakeCluster.ts"
+import { it } from "../support/ManualClock.ts"
 import { acquiring, advance, capturing, fetched, fetchOf, open, settle, topic, until, withTopic } from "./support.ts"
 
 /** One batch for each key, from `from` on, so that an offset is the key's number. */

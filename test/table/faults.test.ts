@@ -1,8 +1,9 @@
 /** What brokers do wrong, one by one: what a table shows meanwhile, and how it goes on. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Stream, SubscriptionRef, type Clock } from "effect"
 import { Codec, KafkaTable, Position, type KafkaProtocol, type KafkaError } from "../../src/index.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
+import { it } from "../support/ManualClock.ts"
 import {
   acquiring,
   advance,

@@ -1,8 +1,9 @@
 /** What an operator sees of a table: metrics, spans, and how far a long replay has come. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Effect, Fiber, Metric, MetricState, Stream } from "effect"
 import type { LiveTable } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
+import { it } from "../support/ManualClock.ts"
 import { tracing } from "../support/tracing.ts"
 import { advance, capturing, open, settle, topic, until, withTopic } from "./support.ts"
 

@@ -1,7 +1,8 @@
 /** However many records do not decode, a bounded number is told of, and all are counted. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Effect, Schema, Stream } from "effect"
 import { Codec, KafkaTable, type KafkaError } from "../../src/index.ts"
+import { it } from "../support/ManualClock.ts"
 import { advance, capturing, on, settle, topic, until, withTopic } from "./support.ts"
 
 describe("poison", () => {

@@ -1,5 +1,5 @@
 /** What a table and all that is made of it show, and when: with a view that mirrors the table. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Exit, Fiber, Option, Schedule, Scope, Stream } from "effect"
 import type { KafkaTable, TableChange, TableSnapshot } from "../../src/index.ts"
 import { Position } from "../../src/index.ts"
@@ -10,6 +10,7 @@ import {
   type View
 } from "../../src/internal/table/publication/publication.ts"
 import { Waiters } from "../../src/internal/table/publication/waiters.ts"
+import { it } from "../support/ManualClock.ts"
 import { open, settle, topic, until, withTopic } from "./support.ts"
 
 type Table = KafkaTable.KafkaTable<string, string>

@@ -2,11 +2,12 @@
  * Whatever happens, in whatever order: once the cluster is well again, a table holds what the log says. `SEED` replays
  * one run.
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Effect, Exit, Logger, Random, Schedule, SubscriptionRef, TestClock } from "effect"
 import type { KafkaTable } from "../../src/index.ts"
 import type { Partition } from "../../src/internal/embedded/cluster.ts"
 import { connectionError, FakeCluster } from "../support/FakeCluster.ts"
+import { it } from "../support/ManualClock.ts"
 import { randomOf } from "../support/random.ts"
 import { ofRounds } from "../support/rounds.ts"
 import { acquiring, open, settleBriefly, topic } from "./support.ts"

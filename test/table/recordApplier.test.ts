@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Codec from "effect-ktables/Codec"
 import { PoisonRecordError } from "effect-ktables/KafkaError"
 import type { AbortedTransaction } from "effect-ktables/KafkaProtocol"
@@ -16,6 +16,7 @@ import { makeCounters } from "../../src/internal/table/reading/counters.ts"
 import { recordStoreOf } from "../../src/internal/table/content/recordStore.ts"
 import { TableState } from "../../src/internal/table/content/state.ts"
 import { batch, batchAround, corruptionIn, record } from "../recordBatch/support.ts"
+import { it } from "../support/ManualClock.ts"
 
 const NEVER = Number.POSITIVE_INFINITY
 

@@ -81,8 +81,11 @@ const all = (steps: Iterator<void>): void => {
 }
 
 /** So that each version of a value is another one. */
-const valueOf = (length: number, version: number): Uint8Array =>
-  new Uint8Array(length).map((_, i) => (version * 31 + i) & 0xff)
+const valueOf = (length: number, version: number): Uint8Array => {
+  const bytes = new Uint8Array(length)
+  for (let i = 0; i < length; i++) bytes[i] = (version * 31 + i) & 0xff
+  return bytes
+}
 
 const step = fc.oneof(
   {

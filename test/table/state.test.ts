@@ -10,6 +10,10 @@ import { RecordHeaders } from "../../src/internal/table/content/recordHeaders.ts
 import { RecordStore } from "../../src/internal/table/content/recordStore.ts"
 import { ABSENT } from "../../src/internal/table/content/rowVector.ts"
 import { TableState } from "../../src/internal/table/content/state.ts"
+import { ofRounds } from "../support/rounds.ts"
+
+/** Of each property. */
+const RUNS = ofRounds(250, 1_000)
 
 const DAY = 24 * 60 * 60 * 1000
 
@@ -247,7 +251,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
           assert.strictEqual(state.contestedKeys, partitions.length === 1 ? 0 : model.contestedKeys)
         }
       }),
-      { numRuns: 1000 }
+      { numRuns: RUNS }
     )
   })
 
@@ -316,7 +320,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
         assert.strictEqual(state.size, model.content.size)
         for (const { content, snapshot } of taken) assertContent(snapshot, content)
       }),
-      { numRuns: 1000 }
+      { numRuns: RUNS }
     )
   })
 
@@ -398,7 +402,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
           assertContent(state.snapshot(3), model.content)
         }
       ),
-      { numRuns: 1000 }
+      { numRuns: RUNS }
     )
   })
 
@@ -475,7 +479,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
         if (partitions.length > 1) assert.strictEqual(state.contestedKeys, model.contestedKeys)
         for (const { content, snapshot } of taken) assertContent(snapshot, content)
       }),
-      { numRuns: 1000 }
+      { numRuns: RUNS }
     )
   })
 

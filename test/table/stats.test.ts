@@ -1,7 +1,8 @@
 /** The numbers of a table: what it has read, how far it is, and how fresh that is. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
 import { Codec, KafkaTable, type KafkaProtocol } from "../../src/index.ts"
+import { it } from "../support/ManualClock.ts"
 import { acquiring, advance, failureOf, on, open, topic, until, withTopic } from "./support.ts"
 
 describe("stats", () => {

@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Codec from "effect-ktables/Codec"
 import type { Strategy } from "effect-ktables/LiveTable"
 import type { RecordChange } from "effect-ktables/TableChange"
@@ -15,6 +15,7 @@ import { TableState } from "../../src/internal/table/content/state.ts"
 import { Reports } from "../../src/internal/table/publication/reports.ts"
 import { Subscriptions } from "../../src/internal/table/publication/subscriptions.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
+import { it } from "../support/ManualClock.ts"
 
 type Change = RecordChange<string, number>
 

@@ -1,9 +1,10 @@
 /** However a reader ends, and whatever others' code does to it: typed, told to everybody, and never in silence. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, FiberId, Logger, Schedule, Scope } from "effect"
 import type { LiveTable } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable, Position, type KafkaError } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
+import { it } from "../support/ManualClock.ts"
 import { answering } from "../support/answering.ts"
 import { acquiring, advance, capturing, failureOf, on, open, settle, topic, until, withTopic } from "./support.ts"
 

@@ -1,7 +1,8 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Scope, Stream, SubscriptionRef } from "effect"
 import { Codec, KafkaTable, Position, type KafkaError, type KafkaProtocol } from "../../src/index.ts"
 import { connectionError, FakeCluster } from "../support/FakeCluster.ts"
+import { it } from "../support/ManualClock.ts"
 import {
   acquiring,
   advance,

@@ -1,11 +1,12 @@
 /** What a table tells while something holds it up: the reason is the reason, and an outage is not told once only. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Schedule, TestClock } from "effect"
 import type { KafkaProtocol } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable, LiveTable, Position, type KafkaError } from "../../src/index.ts"
 import { Failures } from "../../src/internal/source/failures.ts"
 import { tellOfOutages } from "../../src/internal/table/reading/outages.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
+import { it } from "../support/ManualClock.ts"
 import {
   acquiring,
   advance,

@@ -1,9 +1,10 @@
 /** A topic's settings change while a table lives: what it promises by them goes by what they are, not by what they were. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, TestClock } from "effect"
 import type { KafkaProtocol, KafkaTable } from "../../src/index.ts"
 import { TopicSettings } from "../../src/internal/table/reading/topicSettings.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
+import { it } from "../support/ManualClock.ts"
 import { advance, capturing, open, settle, topic, until, withTopic } from "./support.ts"
 
 type Table = KafkaTable.KafkaTable<string, string>

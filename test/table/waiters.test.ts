@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -10,6 +10,7 @@ import * as fc from "fast-check"
 import type { Target } from "../../src/internal/table/publication/waiters.ts"
 import { Waiters } from "../../src/internal/table/publication/waiters.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
+import { it } from "../support/ManualClock.ts"
 
 /** Waiters on positions that the test moves, and that it sees being looked at. */
 const make = () => {

@@ -1,9 +1,10 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import { Codec, KafkaTableWriter } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
+import { it } from "../support/ManualClock.ts"
 import { facts, recordLogs } from "../support/live.ts"
 import { advance, Brokers, isRunning, on, open, openOtherwise, start, topic, within } from "./support.ts"
 

@@ -1,9 +1,10 @@
 /** One caller's record that the broker refuses: it alone fails, with the broker's words, and the others are written. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { type KafkaProtocol, type KafkaError, type KafkaTableWriter, type Position } from "../../src/index.ts"
+import { it } from "../support/ManualClock.ts"
 import {
   append,
   appendThen,

@@ -1,5 +1,5 @@
 /** What is easily lost when a writer is changed: each of these is promised, and rarely happens. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -10,6 +10,7 @@ import { Codec, KafkaClient, KafkaTableWriter } from "../../src/index.ts"
 import { TopicError } from "../../src/KafkaError.ts"
 import { PendingRecord } from "../../src/internal/producer/record.ts"
 import { connectionError } from "../support/FakeCluster.ts"
+import { it } from "../support/ManualClock.ts"
 import { recordLogs } from "../support/live.ts"
 import {
   advance,

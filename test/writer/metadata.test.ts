@@ -1,5 +1,5 @@
 /** What a writer makes of the metadata: leaders, partitions, another life of its topic; and of limits that change. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -11,6 +11,7 @@ import { type KafkaError } from "../../src/index.ts"
 import { TopicError } from "../../src/KafkaError.ts"
 import { brokerError } from "../../src/internal/protocol/errorCodes.ts"
 import { facts } from "../support/live.ts"
+import { it } from "../support/ManualClock.ts"
 import {
   advance,
   append,

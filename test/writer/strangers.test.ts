@@ -1,9 +1,10 @@
 /** Codecs, partitioners and clients that end badly, in every way that there is: typed, and nobody else's trouble. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { Codec, KafkaClient, KafkaTableWriter, type Partitioner } from "../../src/index.ts"
+import { it } from "../support/ManualClock.ts"
 import { answering } from "../support/answering.ts"
 import { advance, Brokers, isRunning, on, open, settle, slow, start, topic, within } from "./support.ts"
 

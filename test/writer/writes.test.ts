@@ -1,10 +1,11 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type { ParseError } from "effect/ParseResult"
 import { Codec, KafkaClient, KafkaTableWriter, Partitioner, Position } from "../../src/index.ts"
+import { it } from "../support/ManualClock.ts"
 import { advance, Brokers, append, isRunning, on, open, settle, slow, start, topic, within } from "./support.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)

@@ -1,6 +1,6 @@
 // effect-ktables as a user's program has it: the built package, by its name.
 import { Deferred, Effect, Fiber, Layer, Logger, LogLevel, Option, Schema, Stream } from "effect"
-import { Codec, KafkaClient, KafkaTable, KafkaTableWriter } from "effect-ktables"
+import { Codec, KafkaClient, KafkaTable, KafkaTableWriter, LiveTable } from "effect-ktables"
 import { writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { performance } from "node:perf_hooks"
@@ -222,7 +222,7 @@ const tasks = {
       async (onRecord) => {
         const table = await openTable()
         // Every record, as all the others see them.
-        const changes = table.changesWith(KafkaTable.backPressure(10_000))
+        const changes = table.changesWith(LiveTable.backPressure(10_000))
         Effect.runFork(Stream.runForEach(changes, ({ key, value }) => Effect.sync(() => onRecord(key, value))))
       },
       { touch: (file) => writeFileSync(file, "") }
