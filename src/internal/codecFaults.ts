@@ -33,6 +33,9 @@ const NAME_LENGTH = 64
 /** Most characters of what is expected: of a large struct, the schema has a line of any length. */
 const EXPECTED_LENGTH = 128
 
+/** Most steps of a path that are told: of a longer one, the first and the last of them. */
+const STEPS = 64
+
 /** Stands in a path for a name that is content. */
 export const HIDDEN = "[*]"
 
@@ -283,7 +286,10 @@ export const kindOfThrown = (thrown: unknown): string => {
   return kinds.join(", caused by: ")
 }
 
-const placeOf = (path: ReadonlyArray<string | number>): string => {
+const placeOf = (path: ReadonlyArray<string | number>): string =>
+  path.length <= STEPS ? stepsOf(path) : `${stepsOf(path.slice(0, STEPS / 2))}…${stepsOf(path.slice(-STEPS / 2))}`
+
+const stepsOf = (path: ReadonlyArray<string | number>): string => {
   let place = ""
   for (const part of path) {
     place += typeof part === "number" ? `[${part}]` : part === HIDDEN || place === "" ? part : `.${part}`
