@@ -2,7 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Schedule, Stream } from "effect"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
-import { fetched, fetchOf, open, settle, topic, until, withTopic, advance } from "./support.ts"
+import { KafkaTable } from "../../src/index.ts"
+import { fetched, fetchOf, open, settle, topic, turn, until, withTopic, advance } from "./support.ts"
 
 /** Retention passes by a table that cannot read meanwhile: what is behind has to be replayed from `start` on. */
 const fallBehind = (cluster: FakeCluster, start: number, meanwhile: () => void) =>
@@ -150,6 +151,48 @@ describe("while a partition is replayed", () => {
       assert.isAbove((yield* table.stats).rebuilds, 0)
       cluster.append(topic, [{ key: "last", value: "1" }], 1)
       yield* until(() => table.unsafeSnapshot().has("last"))
+    })
+  )
+
+  it.scoped("and has many rows: whoever subscribes meanwhile gets a snapshot and the changes that follow it", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const keys = (version: string) =>
+        Array.from({ length: 20_000 }, (_, i) => ({ key: `${version === "2" ? i * 2 : i}`, value: version }))
+      cluster.append(topic, keys("1"))
+      const table = yield* open(cluster)
+      const end = cluster.log(topic).endOffset
+      yield* fallBehind(cluster, end + 1, () => {
+        cluster.append(topic, [{ key: "lost", value: "1" }])
+        cluster.append(topic, keys("2"))
+      })
+      const folded: Array<Map<string, string>> = []
+      let isOver = false
+      yield* Effect.fork(
+        Effect.gen(function* () {
+          while (!isOver) {
+            const { changes, snapshot } = yield* table.subscribe({ strategy: KafkaTable.backPressure(50_000) })
+            const seen = new Map(snapshot)
+            folded.push(seen)
+            yield* Effect.forkScoped(
+              Stream.runForEach(changes, (change) =>
+                Effect.sync(() => {
+                  if (change._tag === "Upsert") seen.set(change.key, change.value)
+                  else seen.delete(change.key)
+                })
+              )
+            )
+            yield* turn
+          }
+        })
+      )
+      yield* until(() => table.unsafeSnapshot().getOrUndefined("2") === "2")
+      isOver = true
+      yield* advance(1_000)
+      assert.isAbove(folded.length, 3)
+      const content = [...(yield* table.snapshot)].sort()
+      assert.lengthOf(content, 20_000)
+      for (const seen of folded) assert.deepStrictEqual([...seen].sort(), content)
     })
   )
 })
