@@ -248,6 +248,19 @@ describe("an explanation", () => {
     assert.strictEqual(explain(failure(User, { name: 7, token: "hunter2" })), "name: Expected string, actual 7")
   })
 
+  it("has a path of no more than its first and its last steps", () => {
+    const Deep: Schema.Schema<unknown> = Schema.suspend(() => Schema.Array(Deep)) as never
+    const told = (depth: number) => {
+      const text = "[".repeat(depth) + "1" + "]".repeat(depth)
+      const error = Effect.runSync(Effect.flip(Codec.json(Deep).decode(bytes(text))))
+      // With a stack that is too small for it, it is another fault, and has no path.
+      assert.include(error.message, "Expected")
+      return error.message
+    }
+    assert.isTrue(told(64).startsWith(`${"[0]".repeat(64)}: `), told(64))
+    assert.isTrue(told(500).startsWith(`${"[0]".repeat(32)}…${"[0]".repeat(32)}: `), told(500))
+  })
+
   it("has an end, and a length", () => {
     const Deep: Schema.Schema<unknown> = Schema.suspend(() => Schema.Array(Deep)) as never
     const text = "[".repeat(5_000) + "1" + "]".repeat(5_000)

@@ -1,7 +1,7 @@
 /** What an operator sees of a table: metrics, spans, and how far a long replay has come. */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Fiber, Metric, MetricState, Stream } from "effect"
-import type { LiveTable } from "../../src/index.ts"
+import { Effect, Fiber, Logger, Metric, MetricState, Stream } from "effect"
+import { LiveTable } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
 import { it } from "../support/ManualClock.ts"
 import { tracing } from "../support/tracing.ts"
@@ -52,6 +52,71 @@ describe("what an operator sees", () => {
       assert.strictEqual(after("kafka_table_lag"), 0)
     })
   )
+
+  it.scoped("metrics: seconds to catch-up, and the lag of partitions that are read", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      cluster.before = (request) => (request === "Fetch" ? Effect.fail(connectionError("Closed")) : undefined)
+      const acquiring = yield* Effect.fork(open(cluster, { catchUpTimeout: "10 seconds" }))
+      yield* advance(3_000)
+      cluster.before = () => undefined
+      yield* until(() => acquiring.unsafePoll() !== null)
+      const table = yield* Fiber.join(acquiring)
+      const caughtUp = (yield* metrics)("kafka_table_catch_up_seconds")
+      assert.isAtLeast(caughtUp, 3)
+      assert.isAtMost(caughtUp, 4)
+      assert.strictEqual((yield* table.stats).catchUpMillis, caughtUp * 1000)
+      // A subscriber that takes nothing holds the reader up: what is told of the log's end grows meanwhile.
+      yield* table.subscribe({ strategy: LiveTable.backPressure(1) })
+      for (let i = 0; i < 4; i++) {
+        cluster.append(topic, [{ key: `b${i}`, value: "1" }])
+        yield* advance(600)
+      }
+      const lag = (yield* metrics)("kafka_table_lag")
+      assert.isAtLeast(lag, 0)
+      assert.isAtMost(lag, 4)
+    })
+  )
+
+  it.scoped("log lines with the module, the topic, and the broker or partition that they are about", () => {
+    const lines: Array<readonly [message: string, annotations: Readonly<Record<string, unknown>>]> = []
+    const logger = Logger.make(({ annotations, message }) => {
+      lines.push([String(message), Object.fromEntries(annotations)])
+    })
+    return Effect.gen(function* () {
+      const cluster = withTopic()
+      const table = yield* open(cluster)
+      yield* advance(600)
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      const { bytes } = cluster.log(topic).batches[0]
+      bytes[bytes.length - 2] ^= 1
+      cluster.before = (request) => {
+        if (request === "connect") bytes[bytes.length - 2] ^= 1
+        return undefined
+      }
+      yield* until(() => table.unsafeSnapshot().has("a"))
+      cluster.before = (request) => (request === "Fetch" ? Effect.fail(connectionError("Closed")) : undefined)
+      yield* advance(1_000)
+      cluster.append(topic, [{ key: "b", value: "1" }])
+      cluster.truncateHead(topic, 2)
+      cluster.append(topic, [{ key: "c", value: "1" }])
+      cluster.before = () => undefined
+      yield* until(() => table.unsafeSnapshot().has("c"))
+      const of = { package: "effect-ktables", module: "KafkaTable", topic }
+      for (const [begins, annotations] of [
+        ["caught up", of],
+        ["corrupt batch", { ...of, partition: 0 }],
+        ["lost broker", { ...of, broker: "embedded:9092" }],
+        ["broker embedded:9092 is back", { ...of, broker: "embedded:9092" }],
+        ["rebuilt 1 partition(s)", of]
+      ] as const) {
+        const found = lines.filter(([message]) => message.startsWith(begins))
+        assert.isAtLeast(found.length, 1, `${begins} of ${lines.map(([message]) => message).join("; ")}`)
+        for (const [, has] of found) assert.deepInclude(has, annotations)
+      }
+    }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+  })
 
   it.scoped("spans at the doors, named and with the topic", () =>
     Effect.gen(function* () {
