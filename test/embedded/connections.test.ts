@@ -365,7 +365,7 @@ describe("clients", () => {
       const kafka = yield* withTopic()
       assert.deepStrictEqual(
         yield* problems(kafka.client({ requestTimeout: 0, backoff: { initial: -1 }, foo: 1 } as object)),
-        ["foo", "backoff.initial", "requestTimeout"]
+        ["foo", "requestTimeout", "backoff.initial"]
       )
       assert.deepStrictEqual(
         yield* problems(

@@ -668,11 +668,11 @@ describe("options", () => {
           "brokers[1]",
           "brokers[2]",
           "brokers[3]",
+          "tls",
+          "tls",
+          "sasl.mechanism",
           "connectTimeout",
-          "requestTimeout",
-          "tls",
-          "tls",
-          "sasl.mechanism"
+          "requestTimeout"
         ]
       )
       assert.deepStrictEqual(
