@@ -379,7 +379,7 @@ describe("clients", () => {
             }
           })
         ),
-        ["nodes", "topics.no name", "topics.a", "topics.b", "topics.c.foo"]
+        ["nodes", "topics.c.foo", "topics.no name", "topics.a", "topics.b"]
       )
       assert.deepStrictEqual(yield* problems(EmbeddedKafka.make({ nodes: 1_001 })), ["nodes"])
       const layer = KafkaClient.layerMemory({ nodes: 1.5, clientId: "a", brokers: ["b:1"] } as object)
