@@ -12,26 +12,43 @@ const ROOMS = {
     types: ["KafkaClient", "KafkaProtocol", "KafkaTable", "LiveTable", "Position", "TableChange", "TableSnapshot"]
   },
   "table/reading": {
-    rooms: ["table/publication", "table/content", "source", "client", "codec", "recordBatch", "protocol", "options"],
+    rooms: [
+      "table/publication",
+      "table/content",
+      "source",
+      "client",
+      "codec",
+      "codec/schema",
+      "recordBatch",
+      "protocol",
+      "options"
+    ],
     types: ["Codec", "KafkaClient", "KafkaProtocol", "KafkaTable", "LiveTable", "TableChange", "TableSnapshot"]
   },
   "table/publication": { rooms: ["table/content"], types: ["LiveTable", "TableChange"] },
-  "table/content": { rooms: ["codec", "recordBatch"], types: ["Codec", "TableChange", "TableSnapshot"] },
-  writer: { rooms: ["producer", "client", "codec", "options"], types: ["Codec", "KafkaClient", "KafkaTableWriter"] },
+  "table/content": {
+    rooms: ["codec", "codec/schema", "recordBatch"],
+    types: ["Codec", "TableChange", "TableSnapshot"]
+  },
+  writer: {
+    rooms: ["producer", "client", "codec", "codec/schema", "options"],
+    types: ["Codec", "KafkaClient", "KafkaTableWriter"]
+  },
   producer: {
-    rooms: ["client", "codec", "recordBatch", "protocol", "options"],
+    rooms: ["client", "codec", "codec/schema", "recordBatch", "protocol", "options"],
     types: ["Codec", "KafkaClient", "KafkaProducer", "KafkaProtocol", "Partitioner", "Position"]
   },
   source: { rooms: ["client", "recordBatch", "protocol"], types: ["KafkaClient", "KafkaProtocol"] },
   options: {
-    rooms: ["codec", "recordBatch"],
+    rooms: ["codec", "codec/schema", "recordBatch"],
     types: ["Codec", "EmbeddedKafka", "KafkaClient", "KafkaProducer", "KafkaTable", "KafkaTableWriter"].concat([
       "KafkaTopic",
       "LiveTable",
       "Partitioner"
     ])
   },
-  codec: { rooms: [], types: ["Codec"] },
+  codec: { rooms: ["codec/schema"], types: ["Codec"] },
+  "codec/schema": { rooms: [], types: ["Codec"] },
   effect: { rooms: [], types: [] },
   embedded: {
     rooms: ["client", "recordBatch", "protocol", "options"],
@@ -141,6 +158,16 @@ export default tseslint.config(
       "no-restricted-imports": [
         "error",
         { patterns: [{ regex: "^kafkajs(/|$)", message: "Only src/internal/kafkajs talks to kafkajs." }] }
+      ]
+    }
+  },
+  {
+    files: ["src/**/*.ts"],
+    ignores: ["src/internal/codec/schema/**"],
+    rules: {
+      "@typescript-eslint/no-restricted-imports": [
+        "error",
+        { paths: [{ name: "effect/SchemaAST", message: "Only src/internal/codec/schema knows a Schema's tree." }] }
       ]
     }
   },

@@ -30,6 +30,10 @@ import type { Pipeable } from "effect/Pipeable"
 import type * as Schema from "effect/Schema"
 import type * as Types from "effect/Types"
 import * as internal from "./internal/codec/codec.ts"
+import * as functions from "./internal/codec/functions.ts"
+import * as plain from "./internal/codec/plain.ts"
+import * as ofSchema from "./internal/codec/schemaCodec.ts"
+import * as issue from "./internal/codec/schema/issue.ts"
 
 /**
  * @since 0.1.0
@@ -162,7 +166,7 @@ export const isCodec: (u: unknown) => u is Codec<unknown> = internal.isCodec
  * @since 0.2.0
  * @category errors
  */
-export const explain: (error: ParseResult.ParseError) => string = internal.explain
+export const explain: (error: ParseResult.ParseError) => string = issue.explain
 
 // ---------------------------------------------------------------------------------------------------------------------
 // text and bytes
@@ -175,7 +179,7 @@ export const explain: (error: ParseResult.ParseError) => string = internal.expla
  * @since 0.1.0
  * @category codecs
  */
-export const utf8: Codec<string> = internal.utf8
+export const utf8: Codec<string> = plain.utf8
 
 /**
  * The bytes themselves, copied in both directions. A table keeps values compactly and copies them at each read, so
@@ -184,7 +188,7 @@ export const utf8: Codec<string> = internal.utf8
  * @since 0.1.0
  * @category codecs
  */
-export const bytes: Codec<Uint8Array> = internal.bytes
+export const bytes: Codec<Uint8Array> = plain.bytes
 
 // ---------------------------------------------------------------------------------------------------------------------
 // numbers, as Kafka's own serializers write them
@@ -196,7 +200,7 @@ export const bytes: Codec<Uint8Array> = internal.bytes
  * @since 0.1.0
  * @category codecs
  */
-export const int32: Codec<number> = internal.int32
+export const int32: Codec<number> = plain.int32
 
 /**
  * An unsigned integer in 4 bytes, big-endian.
@@ -204,7 +208,7 @@ export const int32: Codec<number> = internal.int32
  * @since 0.1.0
  * @category codecs
  */
-export const uint32: Codec<number> = internal.uint32
+export const uint32: Codec<number> = plain.uint32
 
 /**
  * A signed integer in 8 bytes, big-endian, as Java's `LongSerializer` writes it.
@@ -212,7 +216,7 @@ export const uint32: Codec<number> = internal.uint32
  * @since 0.1.0
  * @category codecs
  */
-export const int64: Codec<bigint> = internal.int64
+export const int64: Codec<bigint> = plain.int64
 
 /**
  * An unsigned integer in 8 bytes, big-endian.
@@ -220,7 +224,7 @@ export const int64: Codec<bigint> = internal.int64
  * @since 0.1.0
  * @category codecs
  */
-export const uint64: Codec<bigint> = internal.uint64
+export const uint64: Codec<bigint> = plain.uint64
 
 // ---------------------------------------------------------------------------------------------------------------------
 // by schema
@@ -247,7 +251,7 @@ export const uint64: Codec<bigint> = internal.uint64
  * @since 0.1.0
  * @category constructors
  */
-export const json: <A, I>(schema: Schema.Schema<A, I>) => Codec<A> = internal.json
+export const json: <A, I>(schema: Schema.Schema<A, I>) => Codec<A> = ofSchema.json
 
 /**
  * Text in UTF-8 (as strict as `utf8`) of what the schema encodes to. For keys that are more than any string:
@@ -267,7 +271,7 @@ export const json: <A, I>(schema: Schema.Schema<A, I>) => Codec<A> = internal.js
  * @since 0.1.0
  * @category constructors
  */
-export const string: <A, I extends string>(schema: Schema.Schema<A, I>) => Codec<A> = internal.string
+export const string: <A, I extends string>(schema: Schema.Schema<A, I>) => Codec<A> = ofSchema.string
 
 /**
  * The bytes that the schema encodes to.
@@ -275,7 +279,7 @@ export const string: <A, I extends string>(schema: Schema.Schema<A, I>) => Codec
  * @since 0.1.0
  * @category constructors
  */
-export const schema: <A, I extends Uint8Array>(schema: Schema.Schema<A, I>) => Codec<A> = internal.schema
+export const schema: <A, I extends Uint8Array>(schema: Schema.Schema<A, I>) => Codec<A> = ofSchema.schema
 
 // ---------------------------------------------------------------------------------------------------------------------
 // by functions
@@ -301,7 +305,7 @@ export const schema: <A, I extends Uint8Array>(schema: Schema.Schema<A, I>) => C
 export const make: <A>(options: {
   readonly decode: (bytes: Uint8Array) => A
   readonly encode: (value: A) => Uint8Array
-}) => Codec<A> = internal.make
+}) => Codec<A> = functions.make
 
 /**
  * A codec from two functions that return Effects, such as one that asks a schema registry. What they fail with, any
@@ -316,7 +320,7 @@ export const make: <A>(options: {
 export const makeEffect: <A, E, E2>(options: {
   readonly decode: (bytes: Uint8Array) => Effect.Effect<A, E>
   readonly encode: (value: A) => Effect.Effect<Uint8Array, E2>
-}) => Codec<A> = internal.makeEffect
+}) => Codec<A> = functions.makeEffect
 
 /**
  * A codec for something that is one to one with what another codec decodes. What the functions throw becomes a
@@ -339,4 +343,4 @@ export const makeEffect: <A, E, E2>(options: {
 export const imap: {
   <A, B>(to: (a: A) => B, from: (b: B) => A): (self: Codec<A>) => Codec<B>
   <A, B>(self: Codec<A>, to: (a: A) => B, from: (b: B) => A): Codec<B>
-} = internal.imap
+} = functions.imap

@@ -21,7 +21,7 @@
  */
 import * as Data from "effect/Data"
 import type * as ParseResult from "effect/ParseResult"
-import * as issue from "./internal/codec/issue.ts"
+import * as issue from "./internal/codec/schema/issue.ts"
 import { foreignText, quotedForeignText } from "./internal/foreignText.ts"
 import { RELEASED } from "./internal/released.ts"
 

@@ -2,8 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, FastCheck, Schema, type SchemaAST as AST } from "effect"
 import { isUtf8 } from "node:buffer"
-import { compileScanner } from "../src/internal/codec/jsonScanner.ts"
-import { compileDecoder } from "../src/internal/codec/schemaDecoder.ts"
+import { compileScanner } from "../src/internal/codec/schema/jsonScanner.ts"
+import { compileDecoder } from "../src/internal/codec/schema/decoder.ts"
 
 const Service = Schema.Struct({
   id: Schema.String,

@@ -6,7 +6,7 @@ import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type { Position, TypeId as PositionTypeId } from "../Position.ts"
-import * as issue from "./codec/issue.ts"
+import * as issue from "./codec/schema/issue.ts"
 
 /** @internal */
 export const TypeId: PositionTypeId = Symbol.for("effect-ktables/Position") as PositionTypeId

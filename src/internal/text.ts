@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer"
-import { kindOfValue } from "./codec/faults.ts"
-import * as issue from "./codec/issue.ts"
+import { kindOfValue } from "./codec/schema/faults.ts"
+import * as issue from "./codec/schema/issue.ts"
 
 /**
  * The bytes as a buffer that shares their memory.

@@ -2,7 +2,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { InvalidOptionsError, type OptionProblem } from "../../KafkaError.ts"
 import { isCodec } from "../codec/codec.ts"
-import { kindOfThrown } from "../codec/faults.ts"
+import { kindOfThrown } from "../codec/schema/faults.ts"
 import { foreignText } from "../foreignText.ts"
 import { nearest } from "../nearest.ts"
 

@@ -1,6 +1,6 @@
 /** The codecs among the options of tables, writers and producers. */
 import type { Codec } from "../../Codec.ts"
-import { utf8 } from "../codec/codec.ts"
+import { utf8 } from "../codec/plain.ts"
 import type { Option } from "./spec.ts"
 
 /** The types of keys and values are those of the options: a table of options does not know them. */

@@ -6,7 +6,7 @@ import { isUint8Array } from "node:util/types"
 import { suspended } from "../codec/codec.ts"
 import type { Codec, Suspended } from "../../Codec.ts"
 import type { WriteError } from "../../KafkaError.ts"
-import { explain, inOneLine, parseError, parseErrorOf, parseErrorOfCause } from "../codec/issue.ts"
+import { explain, inOneLine, parseError, parseErrorOf, parseErrorOfCause } from "../codec/schema/issue.ts"
 import type { EncodedRecord, Headers } from "./record.ts"
 import type { TopicLanes } from "./topicLanes.ts"
 

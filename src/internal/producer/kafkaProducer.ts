@@ -15,7 +15,7 @@ import type {
 import type { Position } from "../../Position.ts"
 import { currentLabels } from "../effect/metric.ts"
 import * as Client from "../client/client.ts"
-import { bytes } from "../codec/codec.ts"
+import { bytes } from "../codec/plain.ts"
 import { makeProducerMetrics } from "../metrics.ts"
 import { isTopicName, TOPIC_NAME } from "../options/check.ts"
 import { readProducerOptions, readTopicCodecs } from "../options/producer.ts"

@@ -1,6 +1,6 @@
 import type { TopicError, WriteError } from "../../KafkaError.ts"
 import { isPromise } from "node:util/types"
-import { explain, parseErrorOf } from "../codec/issue.ts"
+import { explain, parseErrorOf } from "../codec/schema/issue.ts"
 import { KeylessTurn } from "./keylessTurn.ts"
 import type { PendingRecord } from "./record.ts"
 import type { SendSettings } from "../options/sending.ts"

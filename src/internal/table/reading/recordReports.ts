@@ -2,7 +2,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { PoisonRecordError } from "../../../KafkaError.ts"
-import { kindOfPoison } from "../../codec/issue.ts"
+import { kindOfPoison } from "../../codec/schema/issue.ts"
 import { LINE_RATE_MILLIS, LineRate } from "../../lineRate.ts"
 import { annotateLogs } from "../../log.ts"
 import type { Counters } from "./counters.ts"

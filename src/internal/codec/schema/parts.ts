@@ -1,5 +1,9 @@
 /** What a schema is made of, looked at part by part, and each of them once. */
+import * as Option from "effect/Option"
 import * as AST from "effect/SchemaAST"
+
+/** What Effect has a schema described by. */
+export type SchemaTree = AST.AST
 
 /** How many copies of a part that refers to itself are looked at: one as it was declared, and one of its types. */
 const MAX_COPIES = 3
@@ -133,5 +137,28 @@ const rebuilt = (ast: AST.AST, mapped: (inner: AST.AST) => AST.AST): AST.AST => 
       )
     default:
       return ast
+  }
+}
+
+/** May decoding make something else of what it was given? Where it cannot be told, it may. */
+export const transforms = (ast: AST.AST): boolean => AST.typeAST(ast) !== ast
+
+/** Does decoding return the very string that it was given, or fail? Then it adds nothing to what `utf8` tells apart. */
+export const onlyChecks = (ast: AST.AST): boolean => {
+  if (Option.isSome(AST.getDecodingFallbackAnnotation(ast))) {
+    return false
+  }
+  switch (ast._tag) {
+    case "StringKeyword":
+    case "TemplateLiteral":
+      return true
+    case "Literal":
+      return typeof ast.literal === "string"
+    case "Refinement":
+      return onlyChecks(ast.from)
+    case "Union":
+      return ast.types.every(onlyChecks)
+    default:
+      return false
   }
 }

@@ -1,8 +1,8 @@
 /** Between bytes and what a schema encodes to, as JSON: what would not come back is refused, in both directions. */
 import * as issue from "./issue.ts"
 import { kindOfInstance, kindOfValue } from "./faults.ts"
-import { PROTO } from "./schemaDecoder.ts"
-import { readText } from "../text.ts"
+import { PROTO } from "./decoder.ts"
+import { readText } from "../../text.ts"
 
 const invalid = (thrown: unknown, text: string) => {
   const quoted = issue.excerpt(text)

@@ -7,7 +7,7 @@
  */
 import * as Option from "effect/Option"
 import * as AST from "effect/SchemaAST"
-import { canCompile, isSimple, PROTO } from "./schemaDecoder.ts"
+import { canCompile, isSimple, PROTO } from "./decoder.ts"
 
 /** The end of the value that begins at `at`, or `NO`. */
 type Scan = (bytes: Buffer, at: number, end: number) => number

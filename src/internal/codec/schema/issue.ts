@@ -14,7 +14,7 @@ import {
   type Fault,
   type Faults
 } from "./faults.ts"
-import { foreignText, quotedForeignText } from "../foreignText.ts"
+import { foreignText, quotedForeignText } from "../../foreignText.ts"
 
 /** How much of a text, or how many bytes, is quoted where somebody asked for it. */
 const EXCERPT_LENGTH = 64

@@ -7,9 +7,9 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import { HIDDEN, kindOfType } from "./faults.ts"
-import { foreignText } from "../foreignText.ts"
-import { PROTO } from "./schemaDecoder.ts"
-import { mapParts, SeenParts, suspended } from "./schemaParts.ts"
+import { foreignText } from "../../foreignText.ts"
+import { PROTO } from "./decoder.ts"
+import { mapParts, SeenParts, suspended } from "./parts.ts"
 
 export interface JsonForm {
   /** What does not come back, and what to use instead: nothing can be written then. */

@@ -8,8 +8,8 @@ import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import { isDeepStrictEqual } from "node:util"
 import { isProtoNamed, isWritable } from "./jsonText.ts"
-import { PROTO } from "./schemaDecoder.ts"
-import { mapParts, somePart } from "./schemaParts.ts"
+import { PROTO } from "./decoder.ts"
+import { mapParts, somePart } from "./parts.ts"
 
 /** The step of `Schema.parseJson` between text and what it parses to. */
 const isJsonStep = (ast: AST.AST): ast is AST.Transformation =>

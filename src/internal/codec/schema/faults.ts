@@ -7,8 +7,8 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as AST from "effect/SchemaAST"
-import { foreignText } from "../foreignText.ts"
-import { somePart } from "./schemaParts.ts"
+import { foreignText } from "../../foreignText.ts"
+import { somePart } from "./parts.ts"
 
 /** One thing that is wrong with a value. */
 export interface Fault {
