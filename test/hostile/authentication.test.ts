@@ -144,7 +144,7 @@ describe("the answers of an authentication", () => {
   const withLength = (n: number) =>
     FakeBroker.bytesOf((w) => {
       w.int16(0)
-      w.nullString()
+      w.nullableString(undefined)
       w.int32(n)
       w.int64(0)
     })

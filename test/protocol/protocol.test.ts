@@ -515,6 +515,18 @@ describe("a throttle", () => {
 })
 
 describe("Produce", () => {
+  it("names the transaction that its batches are part of", () => {
+    for (const version of [7, 9]) {
+      const [without, within] = [{}, { transactionalId: "tx" }].map((more) =>
+        encodeRequest(produce, version, { ...produceRequest(-1), ...more }).toString("hex")
+      )
+      // Behind it, all is as Kafka's own code writes it without one: see the fixtures.
+      const [none, tx] = version === 7 ? ["ffff", "00027478"] : ["0000", "00037478"]
+      expect(without.startsWith(none)).toBe(true)
+      expect(within).toBe(tx + without.slice(none.length))
+    }
+  })
+
   it("takes a record's message where the batch has none", () => {
     const request = { ...produceRequest(-1), partitions: [{ topic: byName, partition: 5, records: recordsV }] }
     for (const version of [8, 9]) {
@@ -546,9 +558,9 @@ describe("Metadata", () => {
         writer.int32(id)
         writer.string("kafka")
         writer.int32(9092)
-        writer.nullString()
+        writer.nullableString(undefined)
       })
-      writer.nullString()
+      writer.nullableString(undefined)
       writer.int32(1)
       writer.array([topic], (name) => {
         writer.int16(0)
@@ -578,9 +590,9 @@ describe("Metadata", () => {
       writer.int32(1)
       writer.string("kafka")
       writer.int32(port)
-      writer.nullString()
+      writer.nullableString(undefined)
     })
-    writer.nullString()
+    writer.nullableString(undefined)
     writer.int32(1)
     writer.array([topic], (name) => {
       writer.int16(0)

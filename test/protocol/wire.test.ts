@@ -124,7 +124,7 @@ describe.each([
   })
 
   it("tells null from empty, and refuses null where there has to be something", () => {
-    const nothing = written(flexible, (w) => w.nullString())
+    const nothing = written(flexible, (w) => w.nullableString(undefined))
     const empty = written(flexible, (w) => w.string(""))
     expect(new Reader(nothing, flexible).nullableString()).toBeUndefined()
     expect(new Reader(empty, flexible).nullableString()).toBe("")

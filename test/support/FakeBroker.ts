@@ -103,9 +103,9 @@ export const metadata = (brokers: ReadonlyArray<ToldBroker>): Buffer =>
       w.int32(id++)
       w.string(host)
       w.int32(port)
-      w.nullString()
+      w.nullableString(undefined)
     })
-    w.nullString()
+    w.nullableString(undefined)
     w.int32(0)
     w.array([], () => {})
   })
@@ -120,7 +120,7 @@ export const handshake = (mechanisms = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512
 export const authenticated = (message: Uint8Array | string = "", sessionMillis: bigint | number = 0): Buffer =>
   bytesOf((w) => {
     w.int16(0)
-    w.nullString()
+    w.nullableString(undefined)
     w.bytes(Buffer.from(message))
     w.int64(sessionMillis)
   })

@@ -35,8 +35,7 @@ export const initProducerId: Api<InitProducerIdRequest, InitProducerIdResponse> 
   // transactional_id: nullable string, transaction_timeout_ms: int32, producer_id: int64 (v3+),
   // producer_epoch: int16 (v3+); the last two to keep an id that one has
   encode: (version, { transactional }, writer) => {
-    if (transactional === undefined) writer.nullString()
-    else writer.string(transactional.id)
+    writer.nullableString(transactional?.id)
     writer.int32(transactional?.timeoutMillis ?? TRANSACTION_TIMEOUT_MILLIS)
     if (version >= 3) {
       writer.int64(-1)

@@ -13,6 +13,8 @@ export interface ProduceRequest {
   readonly acks: -1 | 1
   /** How long the leader may wait for its replicas, in milliseconds. */
   readonly timeoutMillis: number
+  /** Whose transaction the batches are part of, where they say that they are part of one. Default: none. */
+  readonly transactionalId?: string
   readonly partitions: ReadonlyArray<ProducePartition>
 }
 
@@ -89,7 +91,7 @@ const readPartition = (version: number, reader: Reader): Answer => {
   return recordErrors.length === 0 ? answer : { ...answer, recordErrors }
 }
 
-/** Appends record batches (magic 2), outside of transactions. */
+/** Appends record batches (magic 2). */
 export const produce: Api<ProduceRequest, ProduceResponse> = {
   key: 0,
   name: "Produce",
@@ -101,7 +103,7 @@ export const produce: Api<ProduceRequest, ProduceResponse> = {
   // transactional_id: nullable string, acks: int16, timeout_ms: int32,
   // topic_data: [name: string, partition_data: [index: int32, records: bytes]]
   encode: (_version, request, writer) => {
-    writer.nullString()
+    writer.nullableString(request.transactionalId)
     writer.int16(request.acks)
     writer.int32(request.timeoutMillis)
     writer.array(byTopic(request.partitions), ({ partitions, topic }) => {

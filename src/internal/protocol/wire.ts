@@ -315,8 +315,9 @@ export class Writer {
     this.buffer.write(value, at, "utf8")
   }
 
-  nullString(): void {
-    this.length("int16", -1)
+  nullableString(value: string | undefined): void {
+    if (value === undefined) this.length("int16", -1)
+    else this.string(value)
   }
 
   bytes(value: Uint8Array): void {
