@@ -1,0 +1,280 @@
+/**
+ * The content of a table while it is being written: key → slot, slot → row. One owner, the reader; everybody else gets
+ * snapshots of it. Plain synchronous code: this is the hot path.
+ *
+ * A key's slot never changes while snapshots may share the index; a deleted key keeps its slot as an empty row, which
+ * remembers the tombstone's place.
+ */
+import * as Option from "effect/Option"
+import type { Codec } from "../../../Codec.ts"
+import type { DeleteCause, RecordChange } from "../../../TableChange.ts"
+import type { ChangeLog } from "./changeLog.ts"
+import { KeyIndex } from "./keyIndex.ts"
+import { NO_HEADERS, withHeaders, type RecordHeaders } from "./recordHeaders.ts"
+import type { Records, RecordStore } from "./recordStore.ts"
+import { NO_ROW, type Row, sameRecord } from "./row.ts"
+import {
+  ABSENT,
+  indexInLeaf,
+  isPresent,
+  NO_RECORD,
+  placeOf,
+  RowVector,
+  setHeaders,
+  setValue,
+  tombstoneAt,
+  valueIn
+} from "./rowVector.ts"
+
+/** Rows handled between two chances to let the event loop run. */
+export const ROWS_PER_STEP = 2048
+
+/** Rows by key. What is done to many of them has files of its own, which are the reason that little here is private. */
+export class KeyedRows<K, V> {
+  index = new KeyIndex()
+  /** Decoded keys by slot; `undefined` where the key is its own identity. */
+  keys: Array<K> | undefined
+  rows = new RowVector()
+  live = 0
+  /** Rows that lost against another partition's row of the same key, by slot. */
+  contested = new Map<number, ReadonlyArray<Row>>()
+  newestTimestamp = 0
+  /** No row has a record of this partition below this offset. */
+  readonly lowest = new Map<number, number>()
+  /** With more than one partition, a key may turn up in two of them. */
+  multiPartition = false
+  /** Collect changes? Only while somebody listens. */
+  log: ChangeLog<RecordChange<K, V>> | undefined
+  replayed = true
+
+  readonly key: Codec<K>
+  records: RecordStore<V>
+
+  constructor(key: Codec<K>, records: RecordStore<V>) {
+    this.key = key
+    this.records = records
+    this.keys = key.text ? undefined : []
+  }
+
+  get size(): number {
+    return this.live
+  }
+
+  get contestedKeys(): number {
+    return this.contested.size
+  }
+
+  /** The hashes of keys that come together: see `KeyIndex.hashesOf`. */
+  hashesOf(bytes: Buffer, starts: Int32Array, ends: Int32Array, from: number, to: number): Int32Array {
+    return this.index.hashesOf(bytes, starts, ends, from, to)
+  }
+
+  /** The slot of the key with these bytes, or `UNKNOWN`. */
+  find(bytes: Buffer, start: number, end: number, hash?: number): number {
+    return this.index.find(bytes, start, end, hash)
+  }
+
+  /** A slot for a key that has none. `key` is not looked at where a key is its own identity. */
+  addKey(bytes: Buffer, start: number, end: number, key: K, hash?: number): number {
+    this.rows.append()
+    this.keys?.push(key)
+    return this.index.add(bytes, start, end, hash)
+  }
+
+  keyAt(slot: number): K {
+    // where the key is its own identity, K is string: the codec says so
+    return this.keys === undefined ? (this.index.textAt(slot, "utf8") as K) : this.keys[slot]
+  }
+
+  /** The value of a row that has one. */
+  load(value: unknown, held: number, records: Records<V> = this.records): V {
+    // an object that was put is a V, and one that was made of bytes is, too
+    return value === ABSENT ? records.valueAt(held) : (value as V)
+  }
+
+  valueOf({ held, value }: Row, records?: Records<V>): Option.Option<V> {
+    return isPresent(held) ? Option.some(this.load(value, held, records)) : Option.none()
+  }
+
+  /** Sets the row of a key to a value that is kept as it is, or empties it (`ABSENT`), by a record of `partition`. */
+  put(
+    slot: number,
+    value: unknown,
+    partition: number,
+    offset: number,
+    timestamp: number,
+    headers: RecordHeaders | undefined
+  ): void {
+    const place = this.records.append(slot, partition, offset, timestamp)
+    this.set(slot, value === ABSENT ? tombstoneAt(place) : place, value, partition, offset, timestamp, headers)
+  }
+
+  /** Sets the row of a key to a value that stays bytes. `memory` is `bytes.buffer`. */
+  putBytes(
+    slot: number,
+    bytes: Buffer,
+    memory: ArrayBufferLike,
+    start: number,
+    end: number,
+    partition: number,
+    offset: number,
+    timestamp: number,
+    headers: RecordHeaders | undefined
+  ): void {
+    const place = this.records.appendBytes(slot, partition, offset, timestamp, bytes, memory, start, end)
+    this.set(slot, place, ABSENT, partition, offset, timestamp, headers)
+  }
+
+  set(
+    slot: number,
+    held: number,
+    value: unknown,
+    partition: number,
+    offset: number,
+    timestamp: number,
+    headers: RecordHeaders | undefined
+  ): void {
+    const { records } = this
+    const leaf = this.rows.leafForWrite(slot)
+    const i = indexInLeaf(slot)
+    const before = leaf.held[i]
+    if (timestamp > this.newestTimestamp) this.newestTimestamp = timestamp
+    if (before !== NO_RECORD) {
+      const owner = records.partitionAt(placeOf(before))
+      if (owner !== partition || (this.contested.size > 0 && this.contested.has(slot))) {
+        this.contest(slot, partition, { held, value, headers })
+        return
+      }
+    }
+    const previous =
+      this.log !== undefined && isPresent(before) ? Option.some(this.load(valueIn(leaf, i), before)) : Option.none()
+    leaf.held[i] = held
+    setValue(leaf, i, value)
+    setHeaders(leaf, i, headers)
+    if (isPresent(held)) {
+      if (!isPresent(before)) this.live++
+    } else if (isPresent(before)) this.live--
+    if (this.log !== undefined && (isPresent(before) || isPresent(held))) {
+      this.record(this.log, slot, previous, { held, value, headers }, partition, offset, timestamp, "tombstone")
+    }
+    if (before !== NO_RECORD) records.release(placeOf(before))
+  }
+
+  record(
+    log: ChangeLog<RecordChange<K, V>>,
+    slot: number,
+    previous: Option.Option<V>,
+    { headers, held, value }: Row,
+    partition: number,
+    offset: number,
+    timestamp: number,
+    cause: DeleteCause
+  ): void {
+    const key = this.keyAt(slot)
+    const { replayed } = this
+    // a text is its own identity
+    log.ids.push(typeof key === "string" && this.key.text ? key : this.index.textAt(slot, "latin1"))
+    const change: RecordChange<K, V> = isPresent(held)
+      ? {
+          _tag: "Upsert",
+          key,
+          value: this.load(value, held),
+          previous,
+          partition,
+          offset,
+          timestamp,
+          headers: NO_HEADERS,
+          replayed
+        }
+      : { _tag: "Delete", cause, key, previous, partition, offset, timestamp, headers: NO_HEADERS, replayed }
+    log.changes.push(withHeaders(change, headers))
+  }
+
+  recordRow(
+    log: ChangeLog<RecordChange<K, V>>,
+    slot: number,
+    previous: Option.Option<V>,
+    row: Row,
+    cause: DeleteCause,
+    records: Records<V> = this.records
+  ): void {
+    const place = placeOf(row.held)
+    const [partition, offset] = [records.partitionAt(place), records.offsetAt(place)]
+    this.record(log, slot, previous, row, partition, offset, records.timestampAt(place), cause)
+  }
+
+  rowAt(slot: number): Row | undefined {
+    const leaf = this.rows.leaf(slot)
+    const i = indexInLeaf(slot)
+    const held = leaf.held[i]
+    return held === NO_RECORD
+      ? undefined
+      : { held, value: valueIn(leaf, i), headers: leaf.headers?.[i] as RecordHeaders | undefined }
+  }
+
+  partitionOf({ held }: Row): number {
+    return this.records.partitionAt(placeOf(held))
+  }
+
+  setRow(slot: number, { headers, held, value }: Row): void {
+    const leaf = this.rows.leafForWrite(slot)
+    const i = indexInLeaf(slot)
+    const before = leaf.held[i]
+    leaf.held[i] = held
+    setValue(leaf, i, value)
+    setHeaders(leaf, i, headers)
+    if (!isPresent(before) && isPresent(held)) this.live++
+    else if (isPresent(before) && !isPresent(held)) this.live--
+  }
+
+  setRows(slot: number, rows: ReadonlyArray<Row>): void {
+    const winner = this.newest(rows)
+    this.setRow(slot, winner ?? NO_ROW)
+    if (rows.length < 2) this.contested.delete(slot)
+    else
+      this.contested.set(
+        slot,
+        rows.filter((row) => row !== winner)
+      )
+  }
+
+  /**
+   * A key with records in two partitions, as after the topic grew. The newest by timestamp wins; of each partition its
+   * last record counts. So the outcome depends neither on the order in which partitions are read, nor on what
+   * compaction has removed.
+   */
+  contest(slot: number, partition: number, row: Row): void {
+    const before = this.rowAt(slot)!
+    const rows = [before, ...(this.contested.get(slot) ?? [])]
+    this.setRows(slot, [...rows.filter((r) => this.partitionOf(r) !== partition), row])
+    const after = this.rowAt(slot)!
+    if (
+      this.log !== undefined &&
+      !sameRecord(this.records, before, this.records, after) &&
+      (isPresent(before.held) || isPresent(after.held))
+    ) {
+      this.recordRow(this.log, slot, this.valueOf(before), after, "tombstone")
+    }
+    for (const r of rows) if (this.partitionOf(r) === partition) this.release(r)
+  }
+
+  /** A row does not hold its record any more. */
+  release({ held }: Row): void {
+    this.records.release(placeOf(held))
+  }
+
+  /** By timestamp, then by partition. */
+  newest(rows: ReadonlyArray<Row>): Row | undefined {
+    const { records } = this
+    let best: Row | undefined
+    for (const row of rows) {
+      const later =
+        best === undefined
+          ? 1
+          : records.timestampAt(placeOf(row.held)) - records.timestampAt(placeOf(best.held)) ||
+            this.partitionOf(row) - this.partitionOf(best)
+      if (later > 0) best = row
+    }
+    return best
+  }
+}
