@@ -1,7 +1,7 @@
 /** A source reads any partitions of any topics, from given offsets, and cursors come and go while it runs. */
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { settle, topic, withTopic } from "../support/answers.ts"
+import { isRunning, settle, topic, withTopic } from "../support/answers.ts"
 import type { FakeCluster } from "../support/FakeCluster.ts"
 import { BACKOFF, it, MAX_WAIT, METADATA_AGE, pass, watch, type Watched } from "./support.ts"
 
@@ -207,6 +207,27 @@ describe("a cursor that is taken away", () => {
       yield* watched.all.add(OTHER, new Map([[0, 6]]))
       yield* pass(2 * MAX_WAIT)
       assert.deepStrictEqual(told(watched), [`${OTHER}/0 from 6 to 9`, `${OTHER}/0: records`])
+    })
+  )
+
+  it.scoped("as the last one of its topic: the source goes on, with the same topic once more as well", () =>
+    Effect.gen(function* () {
+      const cluster = withOther()
+      const watched = yield* watch(cluster)
+      const broken = yield* Effect.fork(watched.all.broken)
+      for (let i = 0; i < 2; i++) {
+        yield* watched.all.add(OTHER, new Map([[0, 0]]))
+        yield* pass(MAX_WAIT)
+        yield* watched.all.remove(OTHER)
+      }
+      yield* watched.all.add(OTHER, new Map([[0, 0]]))
+      yield* pass(MAX_WAIT)
+      assert.isTrue(yield* isRunning(broken))
+      watched.forget()
+      append(cluster, OTHER, 1)
+      append(cluster, topic, 1)
+      yield* pass(MAX_WAIT)
+      assert.sameMembers([...told(watched)], [`${OTHER}/0: records`, `${topic}/0: records`])
     })
   )
 

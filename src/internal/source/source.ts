@@ -54,9 +54,9 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
     const clock = yield* Effect.clock
     const broken = yield* Deferred.make<never>()
     let isClosing = false
-    // A driver's Effect may end by interruption as well: only our own closing is none of the reader's business.
-    const watched = <A>(fiber: Effect.Effect<A>): Effect.Effect<A> =>
-      Effect.onError(fiber, (cause) => (isClosing ? Effect.void : Deferred.failCause(broken, cause)))
+    // A driver's Effect may end by interruption as well: only what we end ourselves is none of the reader's business.
+    const watched = <A>(fiber: Effect.Effect<A>, isOver = () => isClosing): Effect.Effect<A> =>
+      Effect.onError(fiber, (cause) => (isOver() ? Effect.void : Deferred.failCause(broken, cause)))
     // one answer waiting, one being applied, one in flight: what a reader may hold of the network's bytes
     const events = new HandOff<SourceEvent>()
     const fibers = yield* FiberSet.make()
@@ -120,8 +120,9 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
         if (known !== undefined) return Effect.succeed(known)
         const topic: SourceTopic = { name, isFollowed, cursors: new Map(), description: undefined }
         topics.set(name, topic)
+        const isOver = () => isClosing || topics.get(name) !== topic
         return Effect.map(
-          FiberSet.run(fibers, watched(followSourceTopic(context, topic, metadataWanted, ensureLeader))),
+          FiberSet.run(fibers, watched(followSourceTopic(context, topic, metadataWanted, ensureLeader), isOver)),
           (fiber) => {
             describing.set(name, fiber)
             return topic
