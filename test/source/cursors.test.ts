@@ -173,6 +173,34 @@ describe("a cursor that is taken away", () => {
     })
   )
 
+  it.scoped("of a topic that is followed does not come back, while partitions that it gets later come", () =>
+    Effect.gen(function* () {
+      const cluster = withOther(2)
+      const watched = yield* watch(cluster)
+      yield* watched.all.follow(OTHER)
+      yield* pass(MAX_WAIT)
+      yield* watched.all.remove(OTHER, [0])
+      // whoever led it
+      cluster.moveLeader(OTHER, -1, 0)
+      watched.forget()
+      append(cluster, OTHER, 1, 1)
+      yield* pass(METADATA_AGE + MAX_WAIT)
+      assert.deepStrictEqual(told(watched), [`${OTHER}/1: records`])
+      assert.isUndefined(watched.source.lastFailure())
+      watched.forget()
+      cluster.addPartition(OTHER)
+      yield* pass(METADATA_AGE + MAX_WAIT)
+      assert.deepStrictEqual(told(watched), [`${OTHER} has 3`, `${OTHER}/2 from 0 to 0`])
+      // one for each topic: nobody waits for the leader of what is not read
+      assert.lengthOf(watched.requests("Metadata"), 2)
+      // it is given, and read
+      cluster.moveLeader(OTHER, 0, 0)
+      yield* watched.all.add(OTHER, new Map([[0, 0]]))
+      yield* pass(MAX_WAIT)
+      assert.sameMembers([...watched.all.cursors(OTHER).keys()], [0, 1, 2])
+    })
+  )
+
   it.scoped("while its records wait to be taken: they are not taken, and the others are", () =>
     Effect.gen(function* () {
       const cluster = withOther()

@@ -39,7 +39,10 @@ export interface Source {
   readonly follow: (topic: string) => Effect.Effect<void>
   /** Reads these partitions of a topic from the given offsets on: an `Opened` of each follows, or a `Truncated`. */
   readonly add: (topic: string, offsets: ReadonlyMap<number, number>) => Effect.Effect<void>
-  /** Reads them no more: nothing of them is taken after this. All of a topic that is not followed if none are named. */
+  /**
+   * Reads them no more: nothing of them is taken after this. All of a topic if none are named; one that is followed is read on
+   * in the partitions that it gets later.
+   */
   readonly remove: (topic: string, partitions?: Iterable<number>) => Effect.Effect<void>
   /** Reads on at `offset`, on a fresh connection. */
   readonly refetch: (topic: string, partition: number, offset: number) => void
