@@ -119,6 +119,28 @@ describe("given offsets", () => {
     })
   )
 
+  it.scoped("may be none: then a partition is read from where its log begins", () =>
+    Effect.gen(function* () {
+      const cluster = withOther(2)
+      append(cluster, OTHER, 5)
+      cluster.truncateHead(OTHER, 3)
+      const watched = yield* watch(cluster)
+      watched.forget()
+      yield* watched.all.add(
+        OTHER,
+        new Map([
+          [0, undefined],
+          [1, undefined]
+        ])
+      )
+      yield* pass(MAX_WAIT)
+      assert.sameMembers(
+        [...told(watched)],
+        [`${OTHER}/0 from 3 to 5`, `${OTHER}/1 from 0 to 0`, `${OTHER}/0: records`]
+      )
+    })
+  )
+
   it.scoped(
     "that the log does not hold any more, or not yet, are told; the partition is held until it is decided",
     () =>

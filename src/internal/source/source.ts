@@ -35,10 +35,16 @@ export interface Source {
   readonly description: (topic: string) => TopicDescription | undefined
   /** Asks for fresh metadata soon. */
   readonly refresh: () => void
-  /** Reads all partitions of a topic from their beginning, those that it gets later included. */
+  /**
+   * Reads all partitions of a topic from their beginning, those that it gets later included. Of a topic that is read already,
+   * nothing changes.
+   */
   readonly follow: (topic: string) => Effect.Effect<void>
-  /** Reads these partitions of a topic from the given offsets on: an `Opened` of each follows, or a `Truncated`. */
-  readonly add: (topic: string, offsets: ReadonlyMap<number, number>) => Effect.Effect<void>
+  /**
+   * Reads these partitions of a topic from the given offsets on, or from where their log begins (`undefined`): an `Opened` of
+   * each follows, or a `Truncated`.
+   */
+  readonly add: (topic: string, offsets: ReadonlyMap<number, number | undefined>) => Effect.Effect<void>
   /**
    * Reads them no more: nothing of them is taken after this. All of a topic if none are named; one that is followed is read on
    * in the partitions that it gets later.
