@@ -1,9 +1,10 @@
 /** A source reads any partitions of any topics, from given offsets, and cursors come and go while it runs. */
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { isRunning, settle, topic, withTopic } from "../support/answers.ts"
+import type { FetchedPartition } from "../../src/KafkaProtocol.ts"
+import { isRunning, nothingNew, settle, topic, withTopic } from "../support/answers.ts"
 import type { FakeCluster } from "../support/FakeCluster.ts"
-import { BACKOFF, it, MAX_WAIT, METADATA_AGE, pass, watch, type Watched } from "./support.ts"
+import { BACKOFF, DENIED_RETRY, it, MAX_WAIT, METADATA_AGE, pass, watch, type Watched } from "./support.ts"
 
 const OTHER = "other"
 
@@ -278,6 +279,40 @@ describe("a cursor that is taken away", () => {
       append(cluster, topic, 1)
       yield* pass(MAX_WAIT)
       assert.sameMembers([...told(watched)], [`${OTHER}/0: records`, `${topic}/0: records`])
+    })
+  )
+
+  it.scoped("and could not be read for want of rights: that is over, and what is denied next is told", () =>
+    Effect.gen(function* () {
+      const cluster = withOther(2)
+      let denied = -1
+      cluster.before = (request, _node, detail) => {
+        if (request !== "Fetch" || denied === -1) return undefined
+        const isDenied = (p: FetchedPartition) => p.topic.name === OTHER && p.partition === denied
+        return Effect.map(nothingNew(detail, 0), (answer) => ({
+          ...answer,
+          partitions: answer.partitions.map((p) => (isDenied(p) ? { ...p, errorCode: 29 } : p))
+        }))
+      }
+      const watched = yield* watch(cluster)
+      yield* watched.all.follow(OTHER)
+      yield* pass(MAX_WAIT)
+      const news = Effect.map(pass(2 * MAX_WAIT), () => {
+        const found = told(watched)
+        watched.forget()
+        return found
+      })
+      yield* news
+      denied = 0
+      assert.deepStrictEqual(yield* news, ["Denied"])
+      yield* watched.all.remove(OTHER, [0])
+      assert.deepStrictEqual(yield* news, ["Granted"])
+      assert.isUndefined(watched.source.lastFailure())
+      denied = 1
+      assert.deepStrictEqual(yield* news, ["Denied"])
+      denied = -1
+      yield* pass(DENIED_RETRY)
+      assert.deepStrictEqual(yield* news, ["Granted"])
     })
   )
 

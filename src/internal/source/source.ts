@@ -77,6 +77,8 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
     const changed = new Signal()
     const metadataWanted = new Signal()
     const denials = new Set<string>()
+    /** Of these, what is not read any more. */
+    const left: Array<string> = []
 
     const context: SourceContext = {
       options,
@@ -143,12 +145,22 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
     const relead = Effect.suspend(() => {
       context.led = byLeader(allCursors(context))
       changed.notify()
-      return Effect.forEach(
+      const ensureLeaders = Effect.forEach(
         context.brokers.keys(),
         (leader) => (ledBy(context.led, leader).length === 0 ? Effect.void : ensureLeader(leader)),
         { discard: true }
       )
+      if (left.length === 0) return ensureLeaders
+      // by a fiber of its own: who takes what it tells may be who waits for this
+      const tell = Effect.forEach(left.splice(0), context.granted, { discard: true })
+      return Effect.zipRight(FiberSet.run(fibers, watched(tell)), ensureLeaders)
     })
+
+    /** No failure of it stands, as it is not read any more. */
+    const leave = (where: string): void => {
+      options.failures.delete(where)
+      if (denials.has(where)) left.push(where)
+    }
 
     const lead = (topic: SourceTopic, cursor: Cursor): void => {
       const found = topic.description?.partitions.find(({ partition }) => partition === cursor.partition)
@@ -166,7 +178,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
       topic.cursors.delete(partition)
       cursor.phase = "held"
       cursor.generation = context.nextGeneration()
-      options.failures.delete(ofPartition(topic.name, partition))
+      leave(ofPartition(topic.name, partition))
       options.failures.delete(ofLeadership(topic.name, partition))
     }
 
@@ -227,7 +239,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
           for (const partition of [...(partitions ?? topic.cursors.keys())]) drop(topic, partition)
           if (topic.isFollowed || topic.cursors.size > 0) return relead
           topics.delete(name)
-          options.failures.delete(ofMetadata(name))
+          leave(ofMetadata(name))
           const fiber = describing.get(name)
           describing.delete(name)
           return Effect.zipRight(fiber === undefined ? Effect.void : Fiber.interruptFork(fiber), relead)
