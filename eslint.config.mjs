@@ -1,4 +1,4 @@
-import { dirname, relative, resolve } from "node:path"
+import { dirname, join, relative, resolve } from "node:path"
 import tseslint from "typescript-eslint"
 
 /**
@@ -67,8 +67,13 @@ const PURE = new Set(["recordBatch", "protocol"])
 const roomsRule = {
   meta: { type: "problem", schema: [], messages: { room: "{{message}}" } },
   create: (context) => {
-    const from = roomOf(relative(import.meta.dirname, context.filename))
-    if (from === undefined) return {}
+    const path = relative(import.meta.dirname, context.filename)
+    const from = roomOf(path)
+    if (from === undefined) {
+      if (dirname(path) === join("src", "internal")) return {}
+      const message = "This folder is no room yet: it belongs into the table of rooms in eslint.config.mjs."
+      return { Program: (node) => context.report({ node, messageId: "room", data: { message } }) }
+    }
     const { rooms, types } = ROOMS[from]
     const check = (node) => {
       const { source } = node

@@ -1,9 +1,10 @@
 /** A source reads any partitions of any topics, from given offsets, and cursors come and go while it runs. */
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { settle, topic, withTopic } from "../support/answers.ts"
+import type { FetchedPartition } from "../../src/KafkaProtocol.ts"
+import { isRunning, nothingNew, settle, topic, withTopic } from "../support/answers.ts"
 import type { FakeCluster } from "../support/FakeCluster.ts"
-import { BACKOFF, it, MAX_WAIT, METADATA_AGE, pass, watch, type Watched } from "./support.ts"
+import { BACKOFF, DENIED_RETRY, it, MAX_WAIT, METADATA_AGE, pass, watch, type Watched } from "./support.ts"
 
 const OTHER = "other"
 
@@ -119,6 +120,28 @@ describe("given offsets", () => {
     })
   )
 
+  it.scoped("may be none: then a partition is read from where its log begins", () =>
+    Effect.gen(function* () {
+      const cluster = withOther(2)
+      append(cluster, OTHER, 5)
+      cluster.truncateHead(OTHER, 3)
+      const watched = yield* watch(cluster)
+      watched.forget()
+      yield* watched.all.add(
+        OTHER,
+        new Map([
+          [0, undefined],
+          [1, undefined]
+        ])
+      )
+      yield* pass(MAX_WAIT)
+      assert.sameMembers(
+        [...told(watched)],
+        [`${OTHER}/0 from 3 to 5`, `${OTHER}/1 from 0 to 0`, `${OTHER}/0: records`]
+      )
+    })
+  )
+
   it.scoped(
     "that the log does not hold any more, or not yet, are told; the partition is held until it is decided",
     () =>
@@ -173,6 +196,34 @@ describe("a cursor that is taken away", () => {
     })
   )
 
+  it.scoped("of a topic that is followed does not come back, while partitions that it gets later come", () =>
+    Effect.gen(function* () {
+      const cluster = withOther(2)
+      const watched = yield* watch(cluster)
+      yield* watched.all.follow(OTHER)
+      yield* pass(MAX_WAIT)
+      yield* watched.all.remove(OTHER, [0])
+      // whoever led it
+      cluster.moveLeader(OTHER, -1, 0)
+      watched.forget()
+      append(cluster, OTHER, 1, 1)
+      yield* pass(METADATA_AGE + MAX_WAIT)
+      assert.deepStrictEqual(told(watched), [`${OTHER}/1: records`])
+      assert.isUndefined(watched.source.lastFailure())
+      watched.forget()
+      cluster.addPartition(OTHER)
+      yield* pass(METADATA_AGE + MAX_WAIT)
+      assert.deepStrictEqual(told(watched), [`${OTHER} has 3`, `${OTHER}/2 from 0 to 0`])
+      // one for each topic: nobody waits for the leader of what is not read
+      assert.lengthOf(watched.requests("Metadata"), 2)
+      // it is given, and read
+      cluster.moveLeader(OTHER, 0, 0)
+      yield* watched.all.add(OTHER, new Map([[0, 0]]))
+      yield* pass(MAX_WAIT)
+      assert.sameMembers([...watched.all.cursors(OTHER).keys()], [0, 1, 2])
+    })
+  )
+
   it.scoped("while its records wait to be taken: they are not taken, and the others are", () =>
     Effect.gen(function* () {
       const cluster = withOther()
@@ -207,6 +258,61 @@ describe("a cursor that is taken away", () => {
       yield* watched.all.add(OTHER, new Map([[0, 6]]))
       yield* pass(2 * MAX_WAIT)
       assert.deepStrictEqual(told(watched), [`${OTHER}/0 from 6 to 9`, `${OTHER}/0: records`])
+    })
+  )
+
+  it.scoped("as the last one of its topic: the source goes on, with the same topic once more as well", () =>
+    Effect.gen(function* () {
+      const cluster = withOther()
+      const watched = yield* watch(cluster)
+      const broken = yield* Effect.fork(watched.all.broken)
+      for (let i = 0; i < 2; i++) {
+        yield* watched.all.add(OTHER, new Map([[0, 0]]))
+        yield* pass(MAX_WAIT)
+        yield* watched.all.remove(OTHER)
+      }
+      yield* watched.all.add(OTHER, new Map([[0, 0]]))
+      yield* pass(MAX_WAIT)
+      assert.isTrue(yield* isRunning(broken))
+      watched.forget()
+      append(cluster, OTHER, 1)
+      append(cluster, topic, 1)
+      yield* pass(MAX_WAIT)
+      assert.sameMembers([...told(watched)], [`${OTHER}/0: records`, `${topic}/0: records`])
+    })
+  )
+
+  it.scoped("and could not be read for want of rights: that is over, and what is denied next is told", () =>
+    Effect.gen(function* () {
+      const cluster = withOther(2)
+      let denied = -1
+      cluster.before = (request, _node, detail) => {
+        if (request !== "Fetch" || denied === -1) return undefined
+        const isDenied = (p: FetchedPartition) => p.topic.name === OTHER && p.partition === denied
+        return Effect.map(nothingNew(detail, 0), (answer) => ({
+          ...answer,
+          partitions: answer.partitions.map((p) => (isDenied(p) ? { ...p, errorCode: 29 } : p))
+        }))
+      }
+      const watched = yield* watch(cluster)
+      yield* watched.all.follow(OTHER)
+      yield* pass(MAX_WAIT)
+      const news = Effect.map(pass(2 * MAX_WAIT), () => {
+        const found = told(watched)
+        watched.forget()
+        return found
+      })
+      yield* news
+      denied = 0
+      assert.deepStrictEqual(yield* news, ["Denied"])
+      yield* watched.all.remove(OTHER, [0])
+      assert.deepStrictEqual(yield* news, ["Granted"])
+      assert.isUndefined(watched.source.lastFailure())
+      denied = 1
+      assert.deepStrictEqual(yield* news, ["Denied"])
+      denied = -1
+      yield* pass(DENIED_RETRY)
+      assert.deepStrictEqual(yield* news, ["Granted"])
     })
   )
 

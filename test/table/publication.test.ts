@@ -3,12 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Exit, Fiber, Option, Schedule, Scope, Stream } from "effect"
 import type { KafkaTable, TableChange, TableSnapshot } from "../../src/index.ts"
 import { Position } from "../../src/index.ts"
-import {
-  Publication,
-  PUBLICATION,
-  type Published,
-  type View
-} from "../../src/internal/table/publication/publication.ts"
+import { attachTo, Publication, type View } from "../../src/internal/table/publication/publication.ts"
 import { Waiters } from "../../src/internal/table/publication/waiters.ts"
 import { it } from "../support/ManualClock.ts"
 import { open, settle, topic, until, withTopic } from "./support.ts"
@@ -59,9 +54,6 @@ class Mirror implements View<Snapshot, Change> {
   }
 }
 
-const attach = (table: Table, view: Mirror): Effect.Effect<void, never, Scope.Scope> =>
-  (table as unknown as Published<Snapshot, Change>)[PUBLICATION].attach(view)
-
 /** Without what it is built from. */
 const viewOf = (mirror: Mirror): Omit<View<Snapshot, Change>, "build"> => ({
   apply: (changes) => mirror.apply(changes),
@@ -72,7 +64,7 @@ const viewOf = (mirror: Mirror): Omit<View<Snapshot, Change>, "build"> => ({
 const mirrored = (table: Table) =>
   Effect.tap(
     Effect.sync(() => new Mirror()),
-    (mirror) => attach(table, mirror)
+    (mirror) => attachTo(table, mirror)
   )
 
 const same = (table: Table, mirror: Mirror): void =>
@@ -194,7 +186,7 @@ describe("a view of a table", () => {
           yield
         }
       }
-      yield* attach(table, slow)
+      yield* attachTo(table, slow)
       const versions = new Set<number>()
       const watching = yield* Effect.fork(
         Effect.forever(
@@ -235,7 +227,7 @@ describe("a view of a table", () => {
         Deferred.unsafeDone(begun, Exit.void)
         while (!mayEnd) yield
       }
-      const attaching = yield* Effect.fork(attach(table, mirror))
+      const attaching = yield* Effect.fork(attachTo(table, mirror))
       yield* Deferred.await(begun)
       cluster.append(topic, [...records(5, "1"), { key: "k7", value: null }])
       yield* until(() => table.unsafeSnapshot().getOrUndefined("k0") === "1")
@@ -263,7 +255,7 @@ describe("a view of a table", () => {
       endless.build = function* () {
         while (true) yield
       }
-      const building = yield* Effect.fork(Effect.scoped(attach(table, endless)))
+      const building = yield* Effect.fork(Effect.scoped(attachTo(table, endless)))
       yield* turn
       cluster.append(topic, records(1, "1"))
       yield* until(() => mirror.updates.length === 1)

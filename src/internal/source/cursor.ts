@@ -6,7 +6,7 @@ import type { AbortedTransaction } from "../../KafkaProtocol.ts"
 /** A topic of which a source reads all partitions, or some. */
 export interface SourceTopic {
   readonly name: string
-  /** Are all of its partitions read, those that it gets later included? Otherwise those that were added. */
+  /** Are partitions read as soon as they are known, those that it gets later included? Otherwise those that were added. */
   readonly isFollowed: boolean
   readonly cursors: Map<number, Cursor>
   /** The last good description; `undefined` before there is one. */

@@ -64,8 +64,7 @@ export const followSourceTopic = (
       anotherSince = undefined
       yield* reconcile(context, topic, description, ensureFetcher)
       const brokers = nodeKeys(description.brokers.keys())
-      const isRead = ({ partition }: PartitionMetadata) => topic.isFollowed || topic.cursors.has(partition)
-      return description.partitions.every((p) => !isRead(p) || isLed(brokers, p))
+      return description.partitions.every((p) => !topic.cursors.has(p.partition) || isLed(brokers, p))
     })
 
   return followTopic({
@@ -110,7 +109,9 @@ const reconcile = (
     context.known = nodeKeys(context.brokers.keys())
     for (const found of description.partitions) {
       const { leader, leaderEpoch, partition } = found
-      const cursor = cursors.get(partition) ?? (topic.isFollowed ? addCursor(context, topic, partition) : undefined)
+      const isNew = topic.isFollowed && partition >= before
+      const cursor = cursors.get(partition) ?? (isNew ? addCursor(context, topic, partition) : undefined)
+      // or it was taken away
       if (cursor === undefined) continue
       const isNewer = leaderEpoch === -1 || leaderEpoch >= cursor.leaderEpoch
       if (!isNewer) continue

@@ -35,11 +35,20 @@ export interface Source {
   readonly description: (topic: string) => TopicDescription | undefined
   /** Asks for fresh metadata soon. */
   readonly refresh: () => void
-  /** Reads all partitions of a topic from their beginning, those that it gets later included. */
+  /**
+   * Reads all partitions of a topic from their beginning, those that it gets later included. Of a topic that is read already,
+   * nothing changes.
+   */
   readonly follow: (topic: string) => Effect.Effect<void>
-  /** Reads these partitions of a topic from the given offsets on: an `Opened` of each follows, or a `Truncated`. */
-  readonly add: (topic: string, offsets: ReadonlyMap<number, number>) => Effect.Effect<void>
-  /** Reads them no more: nothing of them is taken after this. All of a topic that is not followed if none are named. */
+  /**
+   * Reads these partitions of a topic from the given offsets on, or from where their log begins (`undefined`): an `Opened` of
+   * each follows, or a `Truncated`.
+   */
+  readonly add: (topic: string, offsets: ReadonlyMap<number, number | undefined>) => Effect.Effect<void>
+  /**
+   * Reads them no more: nothing of them is taken after this. All of a topic if none are named; one that is followed is read on
+   * in the partitions that it gets later.
+   */
   readonly remove: (topic: string, partitions?: Iterable<number>) => Effect.Effect<void>
   /** Reads on at `offset`, on a fresh connection. */
   readonly refetch: (topic: string, partition: number, offset: number) => void
@@ -54,9 +63,9 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
     const clock = yield* Effect.clock
     const broken = yield* Deferred.make<never>()
     let isClosing = false
-    // A driver's Effect may end by interruption as well: only our own closing is none of the reader's business.
-    const watched = <A>(fiber: Effect.Effect<A>): Effect.Effect<A> =>
-      Effect.onError(fiber, (cause) => (isClosing ? Effect.void : Deferred.failCause(broken, cause)))
+    // A driver's Effect may end by interruption as well: only what we end ourselves is none of the reader's business.
+    const watched = <A>(fiber: Effect.Effect<A>, isOver = () => isClosing): Effect.Effect<A> =>
+      Effect.onError(fiber, (cause) => (isOver() ? Effect.void : Deferred.failCause(broken, cause)))
     // one answer waiting, one being applied, one in flight: what a reader may hold of the network's bytes
     const events = new HandOff<SourceEvent>()
     const fibers = yield* FiberSet.make()
@@ -68,6 +77,8 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
     const changed = new Signal()
     const metadataWanted = new Signal()
     const denials = new Set<string>()
+    /** Of these, what is not read any more. */
+    const left: Array<string> = []
 
     const context: SourceContext = {
       options,
@@ -120,8 +131,9 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
         if (known !== undefined) return Effect.succeed(known)
         const topic: SourceTopic = { name, isFollowed, cursors: new Map(), description: undefined }
         topics.set(name, topic)
+        const isOver = () => isClosing || topics.get(name) !== topic
         return Effect.map(
-          FiberSet.run(fibers, watched(followSourceTopic(context, topic, metadataWanted, ensureLeader))),
+          FiberSet.run(fibers, watched(followSourceTopic(context, topic, metadataWanted, ensureLeader), isOver)),
           (fiber) => {
             describing.set(name, fiber)
             return topic
@@ -133,12 +145,22 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
     const relead = Effect.suspend(() => {
       context.led = byLeader(allCursors(context))
       changed.notify()
-      return Effect.forEach(
+      const ensureLeaders = Effect.forEach(
         context.brokers.keys(),
         (leader) => (ledBy(context.led, leader).length === 0 ? Effect.void : ensureLeader(leader)),
         { discard: true }
       )
+      if (left.length === 0) return ensureLeaders
+      // by a fiber of its own: who takes what it tells may be who waits for this
+      const tell = Effect.forEach(left.splice(0), context.granted, { discard: true })
+      return Effect.zipRight(FiberSet.run(fibers, watched(tell)), ensureLeaders)
     })
+
+    /** No failure of it stands, as it is not read any more. */
+    const leave = (where: string): void => {
+      options.failures.delete(where)
+      if (denials.has(where)) left.push(where)
+    }
 
     const lead = (topic: SourceTopic, cursor: Cursor): void => {
       const found = topic.description?.partitions.find(({ partition }) => partition === cursor.partition)
@@ -156,7 +178,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
       topic.cursors.delete(partition)
       cursor.phase = "held"
       cursor.generation = context.nextGeneration()
-      options.failures.delete(ofPartition(topic.name, partition))
+      leave(ofPartition(topic.name, partition))
       options.failures.delete(ofLeadership(topic.name, partition))
     }
 
@@ -217,7 +239,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
           for (const partition of [...(partitions ?? topic.cursors.keys())]) drop(topic, partition)
           if (topic.isFollowed || topic.cursors.size > 0) return relead
           topics.delete(name)
-          options.failures.delete(ofMetadata(name))
+          leave(ofMetadata(name))
           const fiber = describing.get(name)
           describing.delete(name)
           return Effect.zipRight(fiber === undefined ? Effect.void : Fiber.interruptFork(fiber), relead)

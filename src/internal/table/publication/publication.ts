@@ -13,6 +13,7 @@
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
 import { Signal } from "../../signal.ts"
 import { runInSlices } from "../../yield.ts"
 import type { AnyChange, ChangeLog } from "../content/changeLog.ts"
@@ -20,7 +21,12 @@ import { PublishedRef } from "../../effect/publishedRef.ts"
 import { Subscriptions } from "./subscriptions.ts"
 import type { Waiters } from "./waiters.ts"
 
-/** Something that is made of a table's content, and kept in step with it: an index, a derived table. */
+/**
+ * Something that is made of a table's content, and kept in step with it: an index, a derived table.
+ *
+ * None of its steps throws, and what `build` and `apply` do between two of their steps is short. They run as a part of the
+ * reader, which a defect of theirs ends for good; one of `show` would leave the table behind the views before it.
+ */
 export interface View<Snapshot, Change> {
   /** Makes it of a whole snapshot, in steps. Nothing of it is to be seen before `show`. */
   readonly build: (snapshot: Snapshot) => Iterator<void, void>
@@ -210,3 +216,10 @@ export interface Published<Snapshot, Change> {
     readonly attach: (view: View<Snapshot, Change>) => Effect.Effect<void, never, Scope.Scope>
   }
 }
+
+/** Adds a view to a table of ours, as `Publication.attach` does. */
+export const attachTo = <Snapshot, Change>(
+  table: { readonly unsafeSnapshot: () => Snapshot; readonly changes: Stream.Stream<Change, unknown> },
+  view: View<Snapshot, Change>
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.suspend(() => (table as unknown as Published<Snapshot, Change>)[PUBLICATION].attach(view))
