@@ -52,13 +52,21 @@ class Mirror implements View<Snapshot, Change> {
   tell(): void {
     this.onTell()
   }
+
+  /** How it was ended, each time. */
+  readonly ends: Array<Exit.Exit<void, unknown>> = []
+
+  end(how: Exit.Exit<void, unknown>): void {
+    this.ends.push(how)
+  }
 }
 
 /** Without what it is built from. */
 const viewOf = (mirror: Mirror): Omit<View<Snapshot, Change>, "build"> => ({
   apply: (changes) => mirror.apply(changes),
   show: () => mirror.show(),
-  tell: () => mirror.tell()
+  tell: () => mirror.tell(),
+  end: (how) => mirror.end(how)
 })
 
 const mirrored = (table: Table) =>
@@ -75,6 +83,122 @@ const records = (count: number, value: string, from = 0) =>
 
 const turn = Effect.async<void>((resume) => {
   setImmediate(() => resume(Effect.void))
+})
+
+describe("a view that throws", () => {
+  const broken = new Error("of the view")
+
+  for (const [name, broke] of [
+    [
+      "taking changes in",
+      (mirror: Mirror) => {
+        mirror.apply = () => {
+          throw broken
+        }
+      }
+    ],
+    [
+      "in the middle of taking changes in",
+      (mirror: Mirror) => {
+        mirror.apply = function* () {
+          yield
+          throw broken
+        }
+      }
+    ],
+    [
+      "showing",
+      (mirror: Mirror) => {
+        mirror.onShow = () => {
+          throw broken
+        }
+      }
+    ],
+    [
+      "telling",
+      (mirror: Mirror) => {
+        mirror.onTell = () => {
+          throw broken
+        }
+      }
+    ]
+  ] as const) {
+    it.scoped(`${name}: it is taken out and told so, the table and its other views go on`, () =>
+      Effect.gen(function* () {
+        const cluster = withTopic()
+        const table = yield* open(cluster)
+        const [before, failing, after] = [yield* mirrored(table), yield* mirrored(table), yield* mirrored(table)]
+        broke(failing)
+        // Its last word is of no more consequence than the others.
+        const { ends } = failing
+        failing.end = (how) => {
+          ends.push(how)
+          throw broken
+        }
+        cluster.append(topic, records(200, "1"))
+        yield* until(() => table.unsafeSnapshot().size === 200)
+        for (const mirror of [before, after]) same(table, mirror)
+        assert.deepStrictEqual(ends, [Exit.die(broken)])
+        cluster.append(topic, records(1, "2"))
+        yield* until(() => table.unsafeSnapshot().getOrUndefined("k0") === "2")
+        for (const mirror of [before, after]) {
+          same(table, mirror)
+          assert.deepStrictEqual(mirror.ends, [])
+        }
+        assert.lengthOf(ends, 1)
+      })
+    )
+  }
+
+  it.scoped("while it is built: for who attaches it, and the table goes on", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, records(100, "1"))
+      const table = yield* open(cluster)
+      const mirror = new Mirror()
+      mirror.build = () => {
+        throw broken
+      }
+      assert.deepStrictEqual(yield* Effect.exit(attachTo(table, mirror)), Exit.die(broken))
+      cluster.append(topic, records(1, "2"))
+      yield* until(() => table.unsafeSnapshot().getOrUndefined("k0") === "2")
+      assert.deepStrictEqual([mirror.updates, mirror.ends], [[], []])
+    })
+  )
+})
+
+describe("a view whose table ends", () => {
+  it.scoped("by being closed is told so, once, and one that is attached later, too", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, records(3, "1"))
+      const scope = yield* Scope.make()
+      const table = yield* Scope.extend(open(cluster), scope)
+      const [early, gone] = [yield* mirrored(table), new Mirror()]
+      yield* Effect.scoped(attachTo(table, gone))
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(early.ends, [Exit.void])
+      assert.deepStrictEqual(gone.ends, [])
+      const late = yield* mirrored(table)
+      assert.deepStrictEqual(late.ends, [Exit.void])
+      same(table, late)
+    })
+  )
+
+  it.scoped("by a failure is told which, and shows what the table shows", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, records(3, "1"))
+      const table = yield* open(cluster)
+      const mirror = yield* mirrored(table)
+      cluster.deleteTopic(topic)
+      yield* until(() => mirror.ends.length > 0)
+      const error = yield* Effect.flip(table.failure)
+      assert.strictEqual(error.reason, "Deleted")
+      assert.deepStrictEqual(mirror.ends, [Exit.fail(error)])
+      same(table, mirror)
+    })
+  )
 })
 
 describe("a view of a table", () => {

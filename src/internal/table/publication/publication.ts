@@ -12,6 +12,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import { Signal } from "../../signal.ts"
@@ -24,10 +25,10 @@ import type { Waiters } from "./waiters.ts"
 /**
  * Something that is made of a table's content, and kept in step with it: an index, a derived table.
  *
- * None of its steps throws, and what `build` and `apply` do between two of their steps is short. They run as a part of the
- * reader, which a defect of theirs ends for good; one of `show` would leave the table behind the views before it.
+ * Its steps run as a part of the reader, so what `build` and `apply` do between two of their steps is short. A view that
+ * throws is taken out, and told so by `end`: the table and its other views go on.
  */
-export interface View<Snapshot, Change> {
+export interface View<Snapshot, Change, Failure = unknown> {
   /** Makes it of a whole snapshot, in steps. Nothing of it is to be seen before `show`. */
   readonly build: (snapshot: Snapshot) => Iterator<void, void>
   /** Takes the changes of one update in, in steps. Nothing of them is to be seen before `show`. */
@@ -36,11 +37,16 @@ export interface View<Snapshot, Change> {
   readonly show: () => void
   /** Hands its own subscribers what has changed, after everything is shown. */
   readonly tell: () => void
+  /**
+   * There is nothing to come: the table was closed (a success), has ended with its failure, or the view itself threw (a
+   * defect). Not called when the view's own scope ends.
+   */
+  readonly end: (how: Exit.Exit<void, Failure>) => void
 }
 
 /** A view that is still being built, and the changes that came since its snapshot was taken. */
-interface Building<Snapshot, Change> {
-  readonly view: View<Snapshot, Change>
+interface Building<Snapshot, Change, Failure> {
+  readonly view: View<Snapshot, Change, Failure>
   missed: Array<Change>
 }
 
@@ -57,8 +63,9 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
   readonly waiters: Waiters<E>
   readonly ref: PublishedRef<Snapshot>["ref"]
   private readonly snapshots: PublishedRef<Snapshot>
-  private readonly views = new Set<View<Snapshot, Change>>()
-  private readonly building = new Set<Building<Snapshot, Change>>()
+  private readonly views = new Set<View<Snapshot, Change, Failure>>()
+  private readonly building = new Set<Building<Snapshot, Change, Failure>>()
+  private ended: Exit.Exit<void, Failure> | undefined
   /** Is the content between two publications? */
   private isSettling = false
   private readonly settled = new Signal()
@@ -119,8 +126,19 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
 
   private *applyToViews(changes: ReadonlyArray<Change>): Generator<void, void> {
     for (const view of this.views) {
-      const steps = view.apply(changes)
-      while (steps.next().done !== true) yield
+      const steps = this.guarded(view, () => view.apply(changes))
+      while (steps !== undefined && this.guarded(view, () => steps.next().done !== true) === true) yield
+    }
+  }
+
+  /** What a view does is its own business: one that throws is a view no more. */
+  private guarded<A>(view: View<Snapshot, Change, Failure>, step: () => A): A | undefined {
+    try {
+      return step()
+    } catch (thrown) {
+      this.views.delete(view)
+      endView(view, Exit.die(thrown))
+      return undefined
     }
   }
 
@@ -135,7 +153,7 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
     this.prepared = 0
     this.hasLeftovers = false
     if (next !== undefined) {
-      for (const view of this.views) view.show()
+      for (const view of this.views) this.guarded(view, () => view.show())
       this.current = next
       this.snapshots.set(next)
     }
@@ -143,7 +161,7 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
     if (next !== undefined && log !== undefined) {
       this.subscriptions.push(log)
       for (const { missed } of this.building) for (const change of log.changes) missed.push(change)
-      for (const view of this.views) view.tell()
+      for (const view of this.views) this.guarded(view, () => view.tell())
     }
     this.settle()
     this.waiters.check()
@@ -168,8 +186,8 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
    * Adds a view for as long as the scope is open. Succeeds when it has been built and is in step: it is made of a snapshot
    * in bulk, while the owner goes on, and then takes in what has changed meanwhile.
    */
-  attach(view: View<Snapshot, Change>): Effect.Effect<void, never, Scope.Scope> {
-    const building: Building<Snapshot, Change> = { view, missed: [] }
+  attach(view: View<Snapshot, Change, Failure>): Effect.Effect<void, never, Scope.Scope> {
+    const building: Building<Snapshot, Change, Failure> = { view, missed: [] }
     const begin: Effect.Effect<Snapshot> = Effect.suspend(() => {
       const snapshot = this.settledSnapshot
       if (snapshot === undefined) return Effect.zipRight(this.atRest, begin)
@@ -184,8 +202,9 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
       }
       if (this.isSettling) return Effect.zipRight(this.atRest, catchUp)
       this.building.delete(building)
-      this.views.add(view)
       view.show()
+      if (this.ended === undefined) this.views.add(view)
+      else endView(view, this.ended)
       return Effect.void
     })
     const drop = Effect.sync(() => {
@@ -194,7 +213,11 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
     })
     return Effect.zipRight(
       Effect.addFinalizer(() => drop),
-      Effect.flatMap(begin, (snapshot) => Effect.zipRight(runInSlices(view.build(snapshot)), catchUp))
+      // A view that cannot be built is for who attaches it, and is not kept up with until their scope ends.
+      Effect.onError(
+        Effect.flatMap(begin, (snapshot) => Effect.zipRight(runInSlices(view.build(snapshot)), catchUp)),
+        () => drop
+      )
     )
   }
 
@@ -203,8 +226,25 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
     this.waiters.end(waiting)
     if (failure === undefined) this.subscriptions.close()
     else this.subscriptions.fail(failure)
+    if (this.ended === undefined) {
+      this.ended = failure === undefined ? Exit.void : Exit.fail(failure)
+      for (const view of this.views) endView(view, this.ended)
+      this.views.clear()
+    }
     this.snapshots.end()
     this.settle()
+  }
+}
+
+/** To end a view is the last that is done with it: nobody is told if that fails, too. */
+const endView = <Snapshot, Change, Failure>(
+  view: View<Snapshot, Change, Failure>,
+  how: Exit.Exit<void, Failure>
+): void => {
+  try {
+    view.end(how)
+  } catch {
+    // It is a view no more.
   }
 }
 
