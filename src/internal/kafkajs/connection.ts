@@ -35,8 +35,8 @@ export interface ConnectionSettings {
   readonly requestTimeoutMillis: number
   readonly tls: Tls.ConnectionOptions | undefined
   /**
-   * Makes kafkajs's description of the mechanism: an object for each connection, as kafkajs keeps the mechanism's state in
-   * it. `signal` aborts when the connection is gone.
+   * Makes kafkajs's description of the mechanism: an object for each connection, as kafkajs keeps the mechanism's state
+   * in it. `signal` aborts when the connection is gone.
    */
   readonly sasl: ((signal: AbortSignal) => { readonly mechanism: string }) | undefined
   readonly logger: unknown
@@ -58,8 +58,8 @@ const MIN_SESSION_MILLIS = 1_000
 const MAX_TIMER_MILLIS = 2_147_483_647
 
 /**
- * An answer that is arriving at its deadline may go on for as long again, and from then on as long as it has come at this
- * rate on average, in bytes per millisecond.
+ * An answer that is arriving at its deadline may go on for as long again, and from then on as long as it has come at
+ * this rate on average, in bytes per millisecond.
  */
 const MIN_BYTES_PER_MILLI = 8
 
@@ -163,7 +163,9 @@ class Socket {
     answer.came(payload)
   }
 
-  /** K28: kafkajs believes each count and length in an answer, so only answers that are well formed are handed to it. */
+  /**
+   * K28: kafkajs believes each count and length in an answer, so only answers that are well formed are handed to it.
+   */
   private answeredToKafkajs(correlationId: number, payload: Buffer): void {
     const entry = this.raw.requestQueue.inflight.get(correlationId)!.entry
     const api = saslApi(entry)!
@@ -176,7 +178,7 @@ class Socket {
     this.raw.requestQueue.fulfillRequest({ correlationId, payload, size: payload.length })
   }
 
-  /** Takes bytes that have come in a chunk, which is copied from. */
+  /** Takes the next bytes of the stream. The chunk is not kept. */
   private receive(chunk: Buffer): void {
     if (this.failure !== undefined) return
     this.receivedAt = performance.now()
@@ -215,8 +217,8 @@ class Socket {
 
   /**
    * Reads into one buffer that is used again and again, and the rest of a large answer into its own memory. A stream of
-   * chunks would allocate a buffer of at most 64 KiB for each read, which is a third of the time that a large answer takes.
-   * TLS sockets have no such option.
+   * chunks would allocate a buffer of at most 64 KiB for each read, which is a third of the time that a large answer
+   * takes. TLS sockets have no such option.
    */
   private reading(): Net.OnReadOpts {
     const chunk = Buffer.allocUnsafeSlow(READ_BYTES)
@@ -231,8 +233,8 @@ class Socket {
   }
 
   /**
-   * K2, K4: Ends the connection for good, and returns the error that it ended with: only the first failure counts. This is
-   * synchronous, so that nothing of the connection is left afterwards.
+   * K2, K4: Ends the connection for good, and returns the error that it ended with: only the first failure counts. This
+   * is synchronous, so that nothing of the connection is left afterwards.
    */
   down(reason: ConnectionReason, request: string, detail?: string, cause?: unknown): ConnectionError {
     if (this.failure !== undefined) return this.failure
@@ -262,8 +264,8 @@ class Socket {
   /**
    * Waits until `start` calls back, the connection goes down, or `millis` have passed, which takes the connection down.
    * `start` returns the answer that it waits for, if it is one to our own requests. The wait goes on when its fiber is
-   * interrupted, as the answer still comes, and its absence tells that the broker is dead all the same. To undo it would
-   * cost each request an `onInterrupt`, whose objects V8 comes to allocate as old ones, with all that they hold
+   * interrupted, as the answer still comes, and its absence tells that the broker is dead all the same. To undo it
+   * would cost each request an `onInterrupt`, whose objects V8 comes to allocate as old ones, with all that they hold
    * (docs/performance.md).
    */
   private wait<A>(
@@ -286,11 +288,11 @@ class Socket {
   }
 
   /**
-   * Takes the connection down when `millis` have passed without this answer, whatever else has come on it. An answer that
-   * is arriving by then may take longer, where the network is slow: as long as its bytes keep coming, at a rate that such a
-   * network has. What came while the event loop was held up is read first. The timer is the host's rather than one of
-   * Effect's Clock, as a socket lives in real time, and as a fiber for each request would cost much more. Returns what
-   * stops it.
+   * Takes the connection down when `millis` have passed without this answer, whatever else has come on it. An answer
+   * that is arriving by then may take longer, where the network is slow: as long as its bytes keep coming, at a rate
+   * that such a network has. What came while the event loop was held up is read first. The timer is the host's rather
+   * than one of Effect's Clock, as a socket lives in real time, and as a fiber for each request would cost much more.
+   * Returns what stops it.
    */
   private watch(request: string, millis: number, answer: Answer | undefined): () => void {
     const from = performance.now()
@@ -383,9 +385,9 @@ class Socket {
   }
 
   /**
-   * Authenticates, and notes when the session has to be renewed. K21: With a threshold above the session's lifetime, each
-   * request would authenticate first. The threshold is set anew each time, as sessions differ: a token may end before the
-   * broker's limit does.
+   * Authenticates, and notes when the session has to be renewed. K21: With a threshold above the session's lifetime,
+   * each request would authenticate first. The threshold is set anew each time, as sessions differ: a token may end
+   * before the broker's limit does.
    */
   private authenticate(): Promise<void> {
     return this.raw.authenticate().then(() => {
@@ -450,7 +452,9 @@ class Socket {
     return this.settings.sasl === undefined || performance.now() < this.authenticateAt
   }
 
-  /** Authenticates again before a request, as the SASL session ends soon. Concurrent callers share kafkajs's exchange. */
+  /**
+   * Authenticates again before a request, as the SASL session ends soon. Concurrent callers share kafkajs's exchange.
+   */
   private authenticateAgain(request: string): Effect.Effect<void, ConnectionError> {
     return this.settled(
       request,
@@ -465,8 +469,8 @@ class Socket {
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
 /**
- * Whether an error may carry this cause: its message must be fit for a log as it is. That of a certificate need not be, and
- * is only told escaped, in the error's detail.
+ * Whether an error may carry this cause: its message must be fit for a log as it is. That of a certificate need not be,
+ * and is only told escaped, in the error's detail.
  */
 const isFit = (cause: unknown): boolean =>
   cause !== undefined && (!(cause instanceof Error) || foreignText(cause.message, MAX_CAUSE) === cause.message)

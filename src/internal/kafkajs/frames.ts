@@ -1,4 +1,6 @@
-/** The frames of Kafka's protocol on a byte stream: `size: int32`, then `size` bytes that begin with the correlation id. */
+/**
+ * The frames of Kafka's protocol on a byte stream: `size: int32`, then `size` bytes that begin with the correlation id.
+ */
 
 const SIZE_BYTES = 4
 
@@ -15,8 +17,8 @@ const MIN_FRAME = HEAD_BYTES - SIZE_BYTES
 const MAX_FRAME = 256 * 1024 * 1024
 
 /**
- * At most this much memory, in bytes, is allocated because a frame's size says so. A larger frame's memory is doubled each
- * time that it is full.
+ * At most this much memory, in bytes, is allocated because a frame's size says so. A larger frame's memory is doubled
+ * each time that it is full.
  */
 const TRUSTED_BYTES = 16 * 1024 * 1024
 
@@ -42,8 +44,8 @@ export const requestFrames = (clientId: string) => {
 const LARGE_REST = 64 * 1024
 
 /**
- * Cuts a stream into frames and hands each to `onFrame`. Its bytes come as chunks, which are copied and can be used again
- * by who hands them in; or they are read into `room`, which makes no copy.
+ * Cuts a stream into frames and hands each to `onFrame`. Its bytes come as chunks, which are copied and can be used
+ * again by who hands them in; or they are read into `room`, which makes no copy.
  */
 export class FrameReader {
   private readonly onFrame: (correlationId: number, payload: Buffer) => void
@@ -71,8 +73,9 @@ export class FrameReader {
   }
 
   /**
-   * Takes the next bytes. Returns what is wrong when the stream is not Kafka's protocol (kafkajs throws out of the socket's
-   * data handler there, which ends the process), or when an answer is none to what was asked; the stream is unusable then.
+   * Takes the next bytes. Returns what is wrong when the stream is not Kafka's protocol (kafkajs throws out of the
+   * socket's data handler there, which ends the process), or when an answer is none to what was asked; the stream is
+   * unusable then.
    */
   take(chunk: Buffer): string | undefined {
     let at = 0

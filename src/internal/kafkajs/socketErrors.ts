@@ -71,8 +71,8 @@ const CERTIFICATE_CODES = new Set([
 ])
 
 /**
- * Whether a code is about TLS: OpenSSL's begin with ERR_SSL_ or ERR_OSSL_, those of Node's TLS with ERR_TLS_, certificates
- * have names of their own, and older Nodes tell any failure of OpenSSL as EPROTO.
+ * Whether a code is about TLS: OpenSSL's begin with ERR_SSL_ or ERR_OSSL_, those of Node's TLS with ERR_TLS_,
+ * certificates have names of their own, and older Nodes tell any failure of OpenSSL as EPROTO.
  */
 const isTls = (code: string): boolean =>
   /^ERR_(?:SSL|OSSL|TLS)_/.test(code) || code === "EPROTO" || CERTIFICATE_CODES.has(code)

@@ -1,4 +1,7 @@
-/** What a source makes of the descriptions of its topics: leaders, new partitions, and whether it is still the same topic. */
+/**
+ * What a source makes of the descriptions of its topics: leaders, new partitions, and whether it is still the same
+ * topic.
+ */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { TopicDescription } from "../../KafkaClient.ts"

@@ -20,8 +20,8 @@ const byTopic = (cursors: ReadonlyArray<Cursor>): ReadonlyMap<SourceTopic, Reado
 }
 
 /**
- * Of the partitions of one leader, all that are ready for it at once. One that is frozen holds up nobody else's. Ends, with
- * `ended` in the same step, when the leader has left the cluster.
+ * Of the partitions of one leader, all that are ready for it at once. One that is frozen holds up nobody else's. Ends,
+ * with `ended` in the same step, when the leader has left the cluster.
  */
 export const runOpener = (context: SourceContext, leader: number, ended: () => void): Effect.Effect<void> => {
   const { client, deniedRetryMillis, isolation } = context.options

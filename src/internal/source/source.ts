@@ -2,9 +2,9 @@
  * Partitions of topics as a stream of events: follows leaders, opens partitions, fetches, and goes on by itself after
  * whatever passes. It knows nothing of tables and decodes no record.
  *
- * Fibers of one source: one for each topic that keeps its metadata fresh, and for each leader one that asks where partitions
- * begin and end, and one that fetches, with a connection of its own. They share the cursors' state, which is changed in
- * synchronous steps only, and wake each other by one signal.
+ * Fibers of one source: one for each topic that keeps its metadata fresh, and for each leader one that asks where
+ * partitions begin and end, and one that fetches, with a connection of its own. They share the cursors' state, which is
+ * changed in synchronous steps only, and wake each other by one signal.
  */
 import { millisOf } from "../effect/clock.ts"
 import * as Deferred from "effect/Deferred"
@@ -25,7 +25,10 @@ import { followSourceTopic } from "./metadata.ts"
 import { runOpener } from "./opening.ts"
 
 export interface Source {
-  /** Takes the next event, one fiber at a time. What was fetched before a jump, or of what is not read any more, is dropped. */
+  /**
+   * Takes the next event, one fiber at a time. What was fetched before a jump, or of what is not read any more, is
+   * dropped.
+   */
   readonly take: Effect.Effect<SourceEvent>
   /** Never ends, unless a fiber of the source ended, by a defect or by interruption: ends of the same, too. */
   readonly broken: Effect.Effect<never>
