@@ -1,4 +1,6 @@
-/** The produce loop of one leader: one connection, one request in flight; what arrives meanwhile goes out with the next. */
+/**
+ * The produce loop of one leader: one connection, one request in flight; what arrives meanwhile goes out with the next.
+ */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type { BrokerConnection } from "../../KafkaClient.ts"
@@ -25,10 +27,14 @@ const UNKNOWN_TOPIC_OR_PARTITION = 3
 interface Sending {
   readonly lane: Lane
   readonly batch: Batch
-  /** The batch's `maybeAppended` before this attempt. */
+  /** What `maybeAppended` of the batch was before this attempt. */
   readonly before: boolean
 }
 
+/**
+ * Sends the batches of one leader's lanes, for ever: one request at a time, on a connection that is opened when there
+ * is something to send.
+ */
 export const runSender = (producer: Producer, leader: number, sender: Sender): Effect.Effect<never> => {
   const { brokers, client, clock, owner, settings } = producer
   /** Failures of the connection in a row. */

@@ -50,6 +50,7 @@ const AMBIGUOUS = new Set([
   KAFKA_STORAGE_ERROR
 ])
 
+/** After these, the batch can only be taken under another identity. */
 const NEEDS_IDENTITY = new Set([
   OUT_OF_ORDER_SEQUENCE_NUMBER,
   INVALID_PRODUCER_EPOCH,
@@ -57,10 +58,11 @@ const NEEDS_IDENTITY = new Set([
   UNKNOWN_PRODUCER_ID
 ])
 
-/** Since Kafka 2.8 the right to write is enough (KIP-679). */
+/** What to tell somebody without the right to a producer id. Since Kafka 2.8 the right to write is enough (KIP-679). */
 export const IDEMPOTENT_WRITE_HINT =
   "an idempotent writer needs WRITE on a topic, or before Kafka 2.8 IDEMPOTENT_WRITE on the cluster; or set idempotent: false"
 
+/** Judges the error code of a batch. `idempotent` says whether the batch has a producer id and a sequence. */
 export const judge = (code: number, idempotent: boolean): Verdict => {
   if (code === 0) return { _tag: "Acknowledged" }
   if (code === MESSAGE_TOO_LARGE || code === RECORD_LIST_TOO_LARGE) return { _tag: "TooLarge" }
