@@ -6,7 +6,7 @@ import type { Asking } from "./asking.ts"
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3
 
-/** What any broker says of a topic; its brokers are remembered. */
+/** Asks any broker about a topic. The brokers that it names are remembered. */
 export const describeTopic = (
   asking: Asking,
   topic: string
@@ -20,7 +20,7 @@ export const describeTopic = (
           found: answer.topics.find((t) => t.name === topic)
         })),
       {
-        // That there is no such topic is an answer: of a new one, all brokers know in their time.
+        // That there is no such topic is an answer: the next broker may not know a new topic yet either.
         codeOf: ({ found }) => (found?.errorCode === UNKNOWN_TOPIC_OR_PARTITION ? 0 : (found?.errorCode ?? 0))
       }
     ),

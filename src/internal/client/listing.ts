@@ -11,10 +11,10 @@ const TIMESTAMPS = { earliest: -2, latest: -1 } as const
 
 const LEADER_NOT_AVAILABLE = 5
 
-/** What a broker says that does not know an offset yet; some say -1, which is none. */
+/** A broker says this while it does not know an offset yet. Some say the offset -1 instead. */
 const OFFSET_NOT_AVAILABLE = 78
 
-/** Asks all leaders of the partitions at once. */
+/** Asks where partitions begin or end, of all their leaders at once. */
 export const listOffsets = (
   asking: Asking,
   ...[topic, at]: Parameters<KafkaClient["listOffsets"]>
@@ -58,13 +58,16 @@ export const listOffsets = (
       )
   }
 
-  // One leader needs no fiber of its own.
+  // With a concurrency of one, nothing is forked.
   return Effect.forEach(led, askLeader, { concurrency: Math.max(1, led.length) }).pipe(
     Effect.map((lists) => lists.flat().sort((a, b) => a.partition - b.partition))
   )
 }
 
-/** Those of these numbers that are known. They count from 0 and are in their order, as a rule: many are not gone through. */
+/**
+ * The known partitions among these numbers. Mostly a number is its place in the list, which spares a search through
+ * many.
+ */
 const partitionsOf = (
   { partitions }: TopicDescription,
   numbers: ReadonlySet<number>
