@@ -11,6 +11,7 @@ import { annotateLogs } from "./log.ts"
 import { checkOptions, topicOf } from "./options/check.ts"
 import { readSpec, topic } from "./options/spec.ts"
 import { type CheckedTopic, TOPIC_SETTINGS } from "./options/topic.ts"
+import { TOPIC_ALREADY_EXISTS } from "./protocol/codes.ts"
 import { brokerError } from "./protocol/errorCodes.ts"
 import { isCompacting, POLICY, policiesOf } from "./topicPolicy.ts"
 
@@ -21,8 +22,6 @@ const PROPAGATION_MILLIS = 10_000
 
 /** How long a broker may take to create a topic, in milliseconds. */
 const CREATE_MILLIS = 10_000
-
-const TOPIC_ALREADY_EXISTS = 36
 
 export const ensure = (
   options: EnsureOptions

@@ -6,6 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { Backoff, BrokerConnection } from "../../KafkaClient.ts"
 import { ConnectionError } from "../../KafkaError.ts"
+import { NONE, NOT_CONTROLLER } from "../protocol/codes.ts"
 import { describeCode } from "../protocol/errorCodes.ts"
 import { type Address, addressOf } from "./address.ts"
 import { retryDelay } from "./backoff.ts"
@@ -17,11 +18,6 @@ const CONTROLLER_ATTEMPTS = 4
 
 /** How long a broker may be silent before another one is asked as well, in milliseconds. */
 const HEDGE_MILLIS = 1_000
-
-const NOT_CONTROLLER = 41
-
-/** The code of an answer without an error. */
-const NONE = 0
 
 /** A request, as it is made on whichever connection. */
 type Ask<A> = (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>

@@ -1,10 +1,9 @@
 import * as Effect from "effect/Effect"
 import type { TopicDescription } from "../../KafkaClient.ts"
 import { TopicError, type ClientError } from "../../KafkaError.ts"
+import { UNKNOWN_TOPIC_OR_PARTITION } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import type { Asking } from "./asking.ts"
-
-const UNKNOWN_TOPIC_OR_PARTITION = 3
 
 /** Asks any broker about a topic. The brokers that it names are remembered. */
 export const describeTopic = (

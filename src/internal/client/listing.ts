@@ -3,16 +3,12 @@ import type { KafkaClient, ListedOffset, TopicDescription } from "../../KafkaCli
 import type { ClientError } from "../../KafkaError.ts"
 import type { PartitionMetadata } from "../../KafkaProtocol.ts"
 import { byLeader } from "../leaders.ts"
+import { LEADER_NOT_AVAILABLE, OFFSET_NOT_AVAILABLE } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { addressOf } from "./address.ts"
 import type { Asking } from "./asking.ts"
 
 const TIMESTAMPS = { earliest: -2, latest: -1 } as const
-
-const LEADER_NOT_AVAILABLE = 5
-
-/** A broker says this while it does not know an offset yet. Some say the offset -1 instead. */
-const OFFSET_NOT_AVAILABLE = 78
 
 /** Asks where partitions begin or end, of all their leaders at once. */
 export const listOffsets = (
@@ -48,6 +44,7 @@ export const listOffsets = (
           return partitions.map(({ partition }): ListedOffset => {
             const found = answers.get(partition)
             if (found === undefined) return unled(partition)
+            // Some brokers say the offset -1, and no error, while they do not know an offset yet.
             const code = found.errorCode === 0 && found.offset < 0 ? OFFSET_NOT_AVAILABLE : found.errorCode
             return code === 0
               ? { partition, offset: found.offset, error: undefined }

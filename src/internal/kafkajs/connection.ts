@@ -22,6 +22,7 @@ import {
   type ApiVersionsResponse,
   apiVersions
 } from "../protocol/apiVersions.ts"
+import { UNSUPPORTED_VERSION } from "../protocol/codes.ts"
 import { describeCode } from "../protocol/errorCodes.ts"
 import { saslAuthenticate, saslHandshake } from "../protocol/sasl.ts"
 import { VERSION } from "../version.ts"
@@ -71,8 +72,6 @@ const DETAIL_LENGTH = 1_024
 
 /** An error keeps no cause whose message is longer than this many characters. */
 const MAX_CAUSE = 8 * DETAIL_LENGTH
-
-const UNSUPPORTED_VERSION = 35
 
 /** What brokers count this client as in their metrics. */
 const SOFTWARE: ApiVersionsRequest = { software: { name: "effect-ktables", version: VERSION } }

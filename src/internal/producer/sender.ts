@@ -6,6 +6,7 @@ import * as Random from "effect/Random"
 import type { BrokerConnection } from "../../KafkaClient.ts"
 import type { Broker, ProducedPartition, ProduceResponse } from "../../KafkaProtocol.ts"
 import type { ConnectionError } from "../../KafkaError.ts"
+import { UNKNOWN_TOPIC_OR_PARTITION } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { encodeBatch } from "../recordBatch/encode.ts"
 import { delayBy, retryDelay } from "../client/backoff.ts"
@@ -20,8 +21,6 @@ import { judge } from "./verdict.ts"
 
 /** Most bytes of one request, about. A single batch may be larger. */
 const MAX_REQUEST_BYTES = 8 * 1024 * 1024
-
-const UNKNOWN_TOPIC_OR_PARTITION = 3
 
 /** A batch of a lane in a request. */
 interface Sending {

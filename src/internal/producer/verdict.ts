@@ -1,4 +1,22 @@
 import type { WriteReason } from "../../KafkaError.ts"
+import {
+  CLUSTER_AUTHORIZATION_FAILED,
+  DUPLICATE_SEQUENCE_NUMBER,
+  INVALID_PRODUCER_EPOCH,
+  INVALID_PRODUCER_ID_MAPPING,
+  INVALID_RECORD,
+  INVALID_TIMESTAMP,
+  KAFKA_STORAGE_ERROR,
+  MESSAGE_TOO_LARGE,
+  NETWORK_EXCEPTION,
+  NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+  NOT_LEADER_OR_FOLLOWER,
+  OUT_OF_ORDER_SEQUENCE_NUMBER,
+  RECORD_LIST_TOO_LARGE,
+  REQUEST_TIMED_OUT,
+  UNKNOWN_PRODUCER_ID,
+  UNKNOWN_SERVER_ERROR
+} from "../protocol/codes.ts"
 import { describeCode } from "../protocol/errorCodes.ts"
 
 /**
@@ -20,23 +38,6 @@ export type Verdict =
   | { readonly _tag: "BadRecords" }
   | { readonly _tag: "Refused"; readonly reason: WriteReason; readonly hint: string | undefined }
   | { readonly _tag: "Lost"; readonly detail: string }
-
-const UNKNOWN_SERVER_ERROR = -1
-const NOT_LEADER_OR_FOLLOWER = 6
-const REQUEST_TIMED_OUT = 7
-const MESSAGE_TOO_LARGE = 10
-const NETWORK_EXCEPTION = 13
-const RECORD_LIST_TOO_LARGE = 18
-const NOT_ENOUGH_REPLICAS_AFTER_APPEND = 20
-export const CLUSTER_AUTHORIZATION_FAILED = 31
-const INVALID_TIMESTAMP = 32
-const OUT_OF_ORDER_SEQUENCE_NUMBER = 45
-const DUPLICATE_SEQUENCE_NUMBER = 46
-const INVALID_PRODUCER_EPOCH = 47
-const INVALID_PRODUCER_ID_MAPPING = 49
-const KAFKA_STORAGE_ERROR = 56
-const UNKNOWN_PRODUCER_ID = 59
-const INVALID_RECORD = 87
 
 /**
  * After these, the batch may have been appended all the same. A leader that is deposed while a batch waits for its

@@ -4,6 +4,7 @@ import type { BrokerConnection, KafkaClient } from "../../KafkaClient.ts"
 import type { Broker, Isolation } from "../../KafkaProtocol.ts"
 import { LogTruncatedError, type ClientError, type TopicError } from "../../KafkaError.ts"
 import { ledBy, nodeKey, type ByLeader } from "../leaders.ts"
+import { UNKNOWN_SERVER_ERROR } from "../protocol/codes.ts"
 import type { Signal } from "../signal.ts"
 import type { Failures } from "./failures.ts"
 import type { HandOff } from "./handOff.ts"
@@ -118,8 +119,6 @@ export const hasLeft = (context: SourceContext, leader: number): boolean =>
 export const isDue = (context: SourceContext, p: Cursor, now: number): boolean =>
   p.retryAt <= now ||
   p.retryAt - now > Math.max(context.options.deniedRetryMillis, context.options.client.backoff.maxMillis)
-
-const UNKNOWN_SERVER_ERROR = -1
 
 /** Whether an error passes by itself. Kafka's own clients ask again after UNKNOWN_SERVER_ERROR, too. */
 export const isPassing = (error: ClientError | TopicError): boolean =>

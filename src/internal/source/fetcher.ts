@@ -10,6 +10,7 @@ import type { Broker, FetchedPartition, FetchResponse } from "../../KafkaProtoco
 import { retryDelay } from "../client/backoff.ts"
 import { millisOf } from "../effect/clock.ts"
 import { ledBy } from "../leaders.ts"
+import { CORRUPT_MESSAGE, OFFSET_OUT_OF_RANGE, THROTTLING_QUOTA_EXCEEDED } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { scan, type Scan } from "../recordBatch/scan.ts"
 import { untilEnded } from "../untilEnded.ts"
@@ -17,10 +18,6 @@ import { advance, doubt, LONG_AWAY_MILLIS } from "./advance.ts"
 import { hasLeft, isDenial, isDue, isPassing, truncated, type SourceContext } from "./context.ts"
 import type { Arrival, Cursor, FetchedRecords } from "./cursor.ts"
 import { ofLeader, ofPartition, ofThrottle } from "./failures.ts"
-
-const OFFSET_OUT_OF_RANGE = 1
-const CORRUPT_MESSAGE = 2
-const THROTTLING_QUOTA_EXCEEDED = 89
 
 /** A partition whose leader refuses it as corrupt this often in a row does not heal by itself. */
 const MAX_CORRUPT_ANSWERS = 5

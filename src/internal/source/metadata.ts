@@ -7,14 +7,13 @@ import type { TopicDescription } from "../../KafkaClient.ts"
 import type { PartitionMetadata } from "../../KafkaProtocol.ts"
 import { TopicError, type ClientError } from "../../KafkaError.ts"
 import { type AfterFailure, followTopic } from "../client/followTopic.ts"
+import { LEADER_NOT_AVAILABLE } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { byLeader, ledBy, nodeKey, nodeKeys } from "../leaders.ts"
 import type { Signal } from "../signal.ts"
 import { addCursor, allCursors, isDenial, isPassing, type SourceContext } from "./context.ts"
 import type { SourceTopic } from "./cursor.ts"
 import { ofLeadership, ofMetadata } from "./failures.ts"
-
-const LEADER_NOT_AVAILABLE = 5
 
 /**
  * Keeps one topic described while it is read. `ensureLeader` starts the fibers of a leader of some of its partitions.
