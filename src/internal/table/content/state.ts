@@ -1,6 +1,6 @@
 /**
- * The content of a table while it is being written: key → slot, slot → row. One owner, the reader; everybody else gets
- * snapshots of it. Plain synchronous code: this is the hot path.
+ * The content of a table while it is being written: an index from key to slot, and the rows by slot. Only the reader
+ * has it; everybody else gets snapshots of it. It is plain synchronous code, as this is the hot path.
  *
  * A key's slot never changes while snapshots may share the index; a deleted key keeps its slot as an empty row, which
  * remembers the tombstone's place. `compact` makes a new index once empty rows prevail.
@@ -30,21 +30,24 @@ import { makeSnapshot } from "./snapshot.ts"
 
 /** What one partition last said about a key, as a leaf has it. */
 interface Row {
+  /** The place of the record, `tombstoneAt` a place, or `NO_RECORD`. */
   readonly held: number
-  /** `ABSENT` for a tombstone, and where it is bytes of the record. */
+  /** The value; `ABSENT` for a tombstone, and where the value is bytes of the record. */
   readonly value: unknown
   readonly headers: RecordHeaders | undefined
 }
 
 /**
- * How long a tombstone is remembered against older records of the same key in other partitions, in the records' own
- * time: Kafka's default of `delete.retention.ms`, after which a new reader would not see it any more either.
+ * How long a tombstone is remembered against older records of the same key in other partitions, in milliseconds of the
+ * records' own time. It is Kafka's default of `delete.retention.ms`, after which a new reader would not see it any more
+ * either.
  */
 const REMEMBER_TOMBSTONES_MILLIS = 24 * 60 * 60 * 1000
 
+/** Up to this many empty rows are not worth a new index. */
 const MIN_EMPTY_ROWS = 1024
 
-/** Rows handled between two chances to let the event loop run. */
+/** How many rows are handled between two chances to let the event loop run. */
 const ROWS_PER_STEP = 2048
 
 /** What an eviction has done to the keys that readers see. */
@@ -55,25 +58,34 @@ export interface Evicted {
   replaced: number
 }
 
+/** The content of one table, or of a rebuild of some of its partitions. */
 export class TableState<K, V> {
   private index = new KeyIndex()
   /** Decoded keys by slot; `undefined` where the key is its own identity. */
   private keys: Array<K> | undefined
   private rows = new RowVector()
+  /** How many rows have a value. */
   private live = 0
+  /** With no more empty rows than this, no new index is made. */
   private emptyRowsAllowed = MIN_EMPTY_ROWS
   /** Rows that lost against another partition's row of the same key, by slot. */
   private contested = new Map<number, ReadonlyArray<Row>>()
+  /** The largest timestamp of all records that were applied. */
   private newestTimestamp = 0
-  /** No row has a record of this partition below this offset. */
+  /** By partition, an offset below which no row has a record of it. */
   private readonly lowest = new Map<number, number>()
-  /** With more than one partition, a key may turn up in two of them. */
+  /**
+   * Whether the topic has more than one partition: then a key may turn up in two of them, and tombstones have to be
+   * kept.
+   */
   multiPartition = false
-  /** Collect changes? Only while somebody listens. */
+  /** Where changes are noted; `undefined` while nobody wants to know them. */
   log: ChangeLog<RecordChange<K, V>> | undefined
+  /** Whether what is applied is part of the first replay: changes say so. */
   replayed = true
 
   private readonly key: Codec<K>
+  /** The records that the rows hold. */
   records: RecordStore<V>
 
   constructor(key: Codec<K>, records = new RecordStore<V>(undefined)) {
@@ -100,7 +112,7 @@ export class TableState<K, V> {
     return this.index.find(bytes, start, end, hash)
   }
 
-  /** A slot for a key that has none. `key` is not looked at where a key is its own identity. */
+  /** Adds a key that has no slot, and returns its slot. `key` is not looked at where a key is its own identity. */
   addKey(bytes: Buffer, start: number, end: number, key: K, hash?: number): number {
     this.rows.append()
     this.keys?.push(key)
@@ -108,13 +120,13 @@ export class TableState<K, V> {
   }
 
   private keyAt(slot: number): K {
-    // where the key is its own identity, K is string: the codec says so
+    // Where a key is its own identity, K is string, as the codec says.
     return this.keys === undefined ? (this.index.textAt(slot, "utf8") as K) : this.keys[slot]
   }
 
   /** The value of a row that has one. */
   private load(value: unknown, held: number, records: Records<V> = this.records): V {
-    // an object that was put is a V, and one that was made of bytes is, too
+    // What was put as a value is a V.
     return value === ABSENT ? records.valueAt(held) : (value as V)
   }
 
@@ -151,6 +163,7 @@ export class TableState<K, V> {
     this.set(slot, place, ABSENT, partition, offset, timestamp, headers)
   }
 
+  /** Has the row of a key hold a record, and notes the change. The record before is released. */
   private set(
     slot: number,
     held: number,
@@ -186,6 +199,7 @@ export class TableState<K, V> {
     if (before !== NO_RECORD) records.release(placeOf(before))
   }
 
+  /** Notes a change. */
   private record(
     log: ChangeLog<RecordChange<K, V>>,
     slot: number,
@@ -198,7 +212,7 @@ export class TableState<K, V> {
   ): void {
     const key = this.keyAt(slot)
     const { replayed } = this
-    // a text is its own identity
+    // A text is its own identity.
     log.ids.push(typeof key === "string" && this.key.text ? key : this.index.textAt(slot, "latin1"))
     const change: RecordChange<K, V> = isPresent(held)
       ? {
@@ -216,6 +230,7 @@ export class TableState<K, V> {
     log.changes.push(withHeaders(change, headers))
   }
 
+  /** Notes a change to a row whose record is in the store. */
   private recordRow(
     log: ChangeLog<RecordChange<K, V>>,
     slot: number,
@@ -242,6 +257,7 @@ export class TableState<K, V> {
     return this.records.partitionAt(placeOf(held))
   }
 
+  /** Writes a row as it is, and counts rows that have a value. Nothing is noted, and nothing released. */
   private setRow(slot: number, { headers, held, value }: Row): void {
     const leaf = this.rows.leafForWrite(slot)
     const i = indexInLeaf(slot)
@@ -253,6 +269,7 @@ export class TableState<K, V> {
     else if (isPresent(before) && !isPresent(held)) this.live--
   }
 
+  /** Writes what several partitions say about a key: the newest row is shown, the others are kept as contested. */
   private setRows(slot: number, rows: ReadonlyArray<Row>): void {
     const winner = this.newest(rows)
     this.setRow(slot, winner ?? NO_ROW)
@@ -265,9 +282,9 @@ export class TableState<K, V> {
   }
 
   /**
-   * A key with records in two partitions, as after the topic grew. The newest by timestamp wins; of each partition its
-   * last record counts. So the outcome depends neither on the order in which partitions are read, nor on what
-   * compaction has removed.
+   * Sets the row of a key that has records in two partitions, as after the topic grew. Of each partition its last
+   * record counts, and of these the newest by timestamp wins. So the outcome depends neither on the order in which
+   * partitions are read, nor on what compaction has removed.
    */
   private contest(slot: number, partition: number, row: Row): void {
     const before = this.rowAt(slot)!
@@ -284,12 +301,12 @@ export class TableState<K, V> {
     for (const r of rows) if (this.partitionOf(r) === partition) this.release(r)
   }
 
-  /** A row does not hold its record any more. */
+  /** Releases the record of a row that does not hold it any more. */
   private release({ held }: Row): void {
     this.records.release(placeOf(held))
   }
 
-  /** By timestamp, then by partition. */
+  /** The newest of these rows by timestamp; of several with the same timestamp, that of the highest partition. */
   private newest(rows: ReadonlyArray<Row>): Row | undefined {
     const { records } = this
     let best: Row | undefined
@@ -305,15 +322,16 @@ export class TableState<K, V> {
   }
 
   /**
-   * Replaces all rows of `partitions` by those of `shadow`, a state that was filled from these partitions alone. Done in
-   * steps; nothing of it may be published before the last one. `sameLog`: a record at the same place is the same record.
+   * Replaces all rows of `partitions` by those of `shadow`, a state that was filled from these partitions alone. It is
+   * done in steps, and nothing of it may be published before the last one. `sameLog` says that a record at the same
+   * place is the same record.
    */
   *replace(partitions: ReadonlySet<number>, shadow: TableState<K, V>, sameLog: boolean): Generator<void, void> {
     const log = this.log
-    // what was there before; only somebody who listens needs it
+    // The rows before the replacement are only needed to tell what has changed.
     const touched = log === undefined ? undefined : new Map<number, Row | undefined>()
     for (const partition of partitions) this.lowest.delete(partition)
-    // rows let go of what is told of only at the end
+    // Changes are told at the end, of records that rows have let go of by then.
     const recordsBefore = this.records.share()
     this.log = undefined
     let n = 0
@@ -337,7 +355,7 @@ export class TableState<K, V> {
       if (row === undefined) continue
       let slot = this.index.findFrom(shadow.index, from)
       if (slot === UNKNOWN) {
-        // as for any tombstone of an unknown key
+        // A tombstone of an unknown key changes nothing, as in `RecordApplier`.
         if (!isPresent(row.held) && !this.multiPartition) continue
         this.rows.append()
         if (this.keys !== undefined) this.keys.push(shadow.keyAt(from))
@@ -374,8 +392,8 @@ export class TableState<K, V> {
 
   /**
    * Lets go of all that the partition's log does not hold any more, as it begins at `logStart` now: values, tombstones,
-   * and rows that lost. Done in steps; nothing of it may be published before the last one. Costs nothing where no row is
-   * below.
+   * and rows that lost. It is done in steps, and nothing of it may be published before the last one. It costs nothing
+   * where no row has a record below `logStart`.
    */
   *evict(partition: number, logStart: number): Generator<void, Evicted> {
     const evicted = { gone: 0, replaced: 0 }
@@ -383,7 +401,7 @@ export class TableState<K, V> {
     const entries = this.records.entriesBelow(partition, logStart)
     for (let n = 1, next = entries.next(); ; n++, next = entries.next()) {
       if (next.done === true) {
-        // what is still to come is behind all that there is, and not below the log's start
+        // Records that are still to come are behind all these, and not below the log's start.
         this.lowest.set(partition, Number.isFinite(next.value) ? next.value : logStart)
         return evicted
       }
@@ -394,7 +412,9 @@ export class TableState<K, V> {
     }
   }
 
-  /** What became of the key as readers see it; `undefined`: nothing, as the record was a tombstone or had lost. */
+  /**
+   * Lets go of one record. Returns what became of the key as readers see it; `undefined` where they see no difference.
+   */
   private evictRecord(slot: number, place: number): keyof Evicted | undefined {
     const before = this.rowAt(slot)!
     const losers = this.contested.get(slot)
@@ -422,23 +442,27 @@ export class TableState<K, V> {
     return "gone"
   }
 
-  /** Is it time for `compact`? */
+  /** Whether it is time for `compact`. */
   get wantsCompaction(): boolean {
     return this.hasIdleSlots || this.records.wantsEmptying
   }
 
+  /** Whether deleted keys take more slots than the others. */
   private get hasIdleSlots(): boolean {
     const empty = this.rows.length - this.live
     return empty > this.emptyRowsAllowed && empty > this.live
   }
 
-  /** Gives up the room of overwritten values, or the slots of deleted keys, in steps. What users see is the same. */
+  /** Gives up the room of overwritten values, or the slots of deleted keys, in steps. Users see no difference. */
   *compact(): Generator<void, void> {
     if (this.records.wantsEmptying && !this.hasIdleSlots) yield* this.emptySlabs()
     else yield* this.renumber()
   }
 
-  /** After each step all is as it should be: it need not be taken to the end. */
+  /**
+   * Moves records out of the emptiest slabs. The content is whole after each step, so it may be given up at any of
+   * them.
+   */
   private *emptySlabs(): Generator<void> {
     const { records } = this
     let n = 0
@@ -452,6 +476,7 @@ export class TableState<K, V> {
     }
   }
 
+  /** Moves one record, whose row may be one that lost. */
   private moveRecord(slot: number, place: number): void {
     const { records } = this
     const i = indexInLeaf(slot)
@@ -459,7 +484,7 @@ export class TableState<K, V> {
     if (held[i] !== NO_RECORD && placeOf(held[i]) === place) {
       this.rows.leafForWrite(slot).held[i] = movedHeld(held[i], records, records, slot)
     } else {
-      // of a row that lost
+      // The record is that of a row that lost.
       const losers = this.contested.get(slot)!
       this.contested.set(
         slot,
@@ -469,7 +494,7 @@ export class TableState<K, V> {
     records.release(place)
   }
 
-  /** A new index without the slots of deleted keys. Snapshots that were taken keep the old one. */
+  /** Makes a new index without the slots of deleted keys. Snapshots that were taken keep the old one. */
   private *renumber(): Generator<void> {
     const index = new KeyIndex()
     const keys: Array<K> | undefined = this.keys === undefined ? undefined : []
@@ -517,12 +542,14 @@ export class TableState<K, V> {
     this.emptyRowsAllowed = Math.max(MIN_EMPTY_ROWS, 2 * (rows.length - live))
   }
 
+  /** Whether a tombstone may still have to outweigh a record of another partition. */
   private isRemembered(tombstone: Row): boolean {
     if (!this.multiPartition) return false
     const timestamp = this.records.timestampAt(placeOf(tombstone.held))
     return timestamp > this.newestTimestamp - REMEMBER_TOMBSTONES_MILLIS
   }
 
+  /** The content as it is now, for ever. */
   snapshot(version: number): RecordSnapshot<K, V> {
     return makeSnapshot<K, V>({
       key: this.key,
@@ -539,20 +566,22 @@ export class TableState<K, V> {
 /** The row of a key of which nothing is known. */
 const NO_ROW: Row = { held: NO_RECORD, value: ABSENT, headers: undefined }
 
-/** What a row of `slot` is to hold for what one of `from` holds: a copy of its record. */
+/** Copies the record that a row holds from one store to another. Returns what a row of `slot` has to hold for it. */
 const movedHeld = <V>(held: number, from: RecordStore<V>, to: RecordStore<V>, slot: number): number => {
   const place = to.appendFrom(from, placeOf(held), slot)
   return isPresent(held) ? place : tombstoneAt(place)
 }
 
-/** A row that only vanished has no record of its own: it carries the place of the one that it had. */
+/** The row of a key that vanished without a record that says so: it has the place of the record that it had before. */
 const vanished = (before: Row): Row => ({ ...before, held: tombstoneAt(placeOf(before.held)) })
 
+/** The same row, with its record copied to another store. */
 const moved = <V>(row: Row, from: RecordStore<V>, to: RecordStore<V>, slot: number): Row => ({
   ...row,
   held: movedHeld(row.held, from, to, slot)
 })
 
+/** Whether two rows hold the same record of a log. */
 const sameRecord = <V>(recordsOfA: Records<V>, a: Row, recordsOfB: Records<V>, b: Row): boolean => {
   const [atA, atB] = [placeOf(a.held), placeOf(b.held)]
   return (
