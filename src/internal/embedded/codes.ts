@@ -5,7 +5,7 @@ import type { BrokerError } from "../../KafkaError.ts"
 
 export * from "../protocol/codes.ts"
 
-/** What a broker will not do. A value, not a throw: whoever asked turns it into an answer or a failure. */
+/** The refusal of a broker. It is a value rather than thrown: whoever asked makes an answer or a failure of it. */
 export class Refused {
   readonly code: number
   readonly detail: string | undefined
@@ -19,7 +19,9 @@ export class Refused {
   }
 }
 
-/** Some records of a batch are wrong: the one refusal of a write whose words a broker hands on to the client. */
+/**
+ * A refusal because of some records of a batch: the only one of a write whose words a broker hands on to the client.
+ */
 export class RecordsRefused extends Refused {
   override readonly detail: string
   readonly recordErrors: ReadonlyArray<RecordError>
