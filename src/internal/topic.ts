@@ -23,6 +23,7 @@ const PROPAGATION_MILLIS = 10_000
 /** How long a broker may take to create a topic, in milliseconds. */
 const CREATE_MILLIS = 10_000
 
+/** Makes sure of a topic: see `KafkaTopic.ensure`. */
 export const ensure = (
   options: EnsureOptions
 ): Effect.Effect<EnsureOutcome, EnsureError | InvalidOptionsError, KafkaClient> =>
@@ -44,7 +45,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
   const declared = configs[POLICY]
   const annotate = annotateLogs("KafkaTopic", { topic })
 
-  /** What a broker refused to do: about the topic, unless it passes by itself. */
+  /** The error for what a broker refused to do: it is about the topic, unless it passes by itself. */
   const refused = (error: BrokerError, what: string): EnsureError => {
     if (error.retriable || error.reason === "Unavailable") return error
     return new TopicError({
@@ -69,7 +70,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
     Effect.flatMap(Clock.currentTimeMillis, (begin) => {
       const attempt = (n: number): Effect.Effect<A, EnsureError> =>
         ask.pipe(
-          // a broker that does not answer now is no reason to give up what is done already
+          // What is done already is not given up because a broker does not answer now.
           Effect.catchAll((error) => (error.retriable ? Effect.succeed(undefined) : Effect.fail(error))),
           Effect.flatMap((found) =>
             found === undefined
@@ -86,7 +87,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
       return attempt(0)
     })
 
-  /** `undefined` if it does not exist. */
+  /** The topic's description; `undefined` if it does not exist. */
   const describe = client
     .describeTopic(topic)
     .pipe(
@@ -100,7 +101,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
 
   const untilVisible = untilShown(describe, invisible)
 
-  /** Leaders are elected a moment later. */
+  /** Waits until all partitions have leaders, which are elected a moment after the topic is created. */
   const untilLed = untilShown(
     Effect.map(describe, (found) =>
       found === undefined || found.partitions.length === 0 || found.partitions.some((p) => p.leader === -1)
@@ -201,7 +202,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
       timeoutMillis: CREATE_MILLIS
     })
     if (answer.errorCode === TOPIC_ALREADY_EXISTS) {
-      // somebody else was faster
+      // Somebody else has created it in between.
       yield* untilVisible
       return yield* check
     }

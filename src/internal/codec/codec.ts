@@ -1,4 +1,3 @@
-import { settledOr } from "../effect/settled.ts"
 import * as Effect from "effect/Effect"
 import { dual, identity } from "effect/Function"
 import * as Option from "effect/Option"
@@ -8,6 +7,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import type { AsBytes, Codec, Suspended, TypeId as CodecTypeId } from "../../Codec.ts"
+import { settledOr } from "../effect/settled.ts"
 import { holdsSecretPart, kindOfValue, mayHoldSecret } from "./faults.ts"
 import * as issue from "./issue.ts"
 import { compileScanner } from "./jsonScanner.ts"
@@ -48,8 +48,8 @@ const codec = <A>(implementation: Implementation<A>): Codec<A> => ({
 })
 
 /**
- * Runs what may throw, or end in any way, and fails with a `ParseError` only. An Effect that ends by interruption is one
- * that failed; where the fiber itself is interrupted, the runtime does not come here.
+ * Runs what may throw, or end in any way, and fails with a `ParseError` only. An Effect that ends by interruption
+ * counts as one that failed. Where the fiber itself is interrupted, the runtime does not come here.
  */
 const rescued = <A, E>(self: () => Effect.Effect<A, E>): Effect.Effect<A, ParseResult.ParseError> =>
   Effect.catchAllCause(Effect.suspend(self), (cause) => Effect.fail(issue.parseErrorOfCause(cause)))
@@ -153,14 +153,17 @@ export const uint64: Codec<bigint> = fixed(
 )
 
 // ---------------------------------------------------------------------------------------------------------------------
-// by schema
+// codecs by a schema
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What somebody threw may quote all that it was given. */
+/**
+ * Makes a `ParseError` of what somebody threw, without values if they may be secret, as it may quote all that it was
+ * given.
+ */
 const failureOf = (isSecret: () => boolean) => (thrown: unknown) =>
   isSecret() ? issue.withoutValues(issue.parseErrorOf(thrown)) : issue.parseErrorOf(thrown)
 
-/** What a parser gave, where it gave it at once. */
+/** What a parser gave, if it gave that at once; `suspended` otherwise. Throws a `ParseError`. */
 const valueOf = <A>(result: Effect.Effect<A, ParseResult.ParseIssue>): A | Suspended =>
   settledOr<A, ParseResult.ParseIssue, Suspended, never>(result, suspended, raise)
 
@@ -169,8 +172,8 @@ const raise = (found: ParseResult.ParseIssue): never => {
 }
 
 /**
- * Of a schema, and of two functions between bytes and what the schema encodes to. What `read` returns is nobody else's:
- * it may become the value.
+ * Makes a codec of a schema, and of two functions between bytes and what the schema encodes to. Nobody else may have
+ * what `read` returns, as it may become the value.
  *
  * The schema's parser is used in the mode that lets Effects through, also synchronously: it returns an Either unless
  * it came upon an Effect. The other mode would run that Effect, leave its fiber behind if it is asynchronous, and
@@ -210,7 +213,7 @@ const fromSchema = <A, I>(
               try {
                 const encoded = read(buffer, start, end)
                 const value = decodeRead(encoded)
-                // the very object: what was read once will be read again
+                // If decoding gives the very object that was read, a read from the bytes gives the same value again.
                 return value === encoded && typeof value === "object" && value !== null ? asBytes : value
               } catch (thrown) {
                 throw failure(thrown)
@@ -239,7 +242,7 @@ const fromSchema = <A, I>(
   })
 }
 
-/** May decoding make something else of what it was given? Where it cannot be told, it may. */
+/** Whether decoding may make something else of what it was given. Where that cannot be told, it may. */
 const transforms = (ast: AST.AST): boolean => AST.typeAST(ast) !== ast
 
 /** A codec that refuses everything, as its schema has no JSON that comes back. */
@@ -265,7 +268,7 @@ export const json = <A, I>(schema: Schema.Schema<A, I>): Codec<A> => {
   return withScanner(refusing(made, schema.ast, hasOpenNames), schema.ast)
 }
 
-/** Where a schema's own encoder would leave out a name, in JSON or in text that is JSON, the value is refused before. */
+/** Refuses values of which a schema's own encoder would leave out a name, in JSON or in text that is JSON. */
 const refusing = <A>(self: Codec<A>, ast: AST.AST, isOpenJson: boolean): Codec<A> => {
   const findsProto = isOpenJson || hasJsonTexts(ast) ? compileProtoFinder(ast) : undefined
   if (findsProto === undefined) return self
@@ -290,7 +293,7 @@ const refusing = <A>(self: Codec<A>, ast: AST.AST, isOpenJson: boolean): Codec<A
   }
 }
 
-/** Most values that stay bytes need not be made to see that they may. */
+/** Lets a scanner look at the bytes first: mostly it sees that a value may stay bytes without making the value. */
 const withScanner = <A>(self: Codec<A>, ast: AST.AST): Codec<A> => {
   const { stored } = self
   const scan = stored === undefined ? undefined : compileScanner(ast)
@@ -304,7 +307,7 @@ const withScanner = <A>(self: Codec<A>, ast: AST.AST): Codec<A> => {
   }
 }
 
-/** Does decoding return the very string that it was given, or fail? Then it adds nothing to what `utf8` tells apart. */
+/** Whether decoding returns the very string that it was given, or fails: then it tells apart what `utf8` does. */
 const onlyChecks = (ast: AST.AST): boolean => {
   if (Option.isSome(AST.getDecodingFallbackAnnotation(ast))) {
     return false
@@ -333,7 +336,7 @@ export const schema = <A, I extends Uint8Array>(schema: Schema.Schema<A, I>): Co
   refusing(fromSchema(schema, false, copyBytes, identity), schema.ast, false)
 
 // ---------------------------------------------------------------------------------------------------------------------
-// by functions
+// codecs by functions
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** @internal */
@@ -368,7 +371,7 @@ export const makeEffect = <A, E, E2>(options: {
     text: false,
     decodeSync: () => suspended,
     encodeSync: () => suspended,
-    // Copied when the call is made, as the Effect may be run later.
+    // The bytes are copied when the call is made, as the Effect may be run later.
     decode: (bytes) => {
       const copy = new Uint8Array(bytes)
       return rescued(() => options.decode(copy))
