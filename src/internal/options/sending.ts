@@ -12,12 +12,10 @@ import {
   prepareCodecs
 } from "../recordBatch/compression.ts"
 import type { OptionCheck } from "./check.ts"
-import { boolean, type Checked, integer, millis, oneOf, type Option, optional, type Spec } from "./spec.ts"
+import { boolean, type Checked, integer, MIB, millis, oneOf, type Option, optional, type Spec } from "./spec.ts"
 
 /** The options as users give them. */
 export type SendOptions = KafkaProducerOptions
-
-const MIB = 1024 * 1024
 
 /** Loads what a compression needs. Succeeds with what is wrong, if it cannot be used here. */
 const unusable = (compression: Compression): Effect.Effect<string | undefined> =>

@@ -5,6 +5,8 @@
 import type * as Duration from "effect/Duration"
 import type { OptionCheck } from "./check.ts"
 
+export const MIB = 1024 * 1024
+
 /** How one option is read. */
 export interface Option<I, A> {
   /**

@@ -9,10 +9,20 @@ import { DEFAULT_MAX_BATCH_BYTES } from "../recordBatch/compression.ts"
 import { checkOptions } from "./check.ts"
 import * as codecs from "./codecs.ts"
 import { SENDING } from "./sending.ts"
-import { boolean, type Checked, group, integer, millis, oneOf, optional, readSpec, type Spec, topic } from "./spec.ts"
+import {
+  boolean,
+  type Checked,
+  group,
+  integer,
+  MIB,
+  millis,
+  oneOf,
+  optional,
+  readSpec,
+  type Spec,
+  topic
+} from "./spec.ts"
 import { type CheckedTopic, checkedTopic, ENSURING } from "./topic.ts"
-
-const MIB = 1024 * 1024
 
 /** The most bytes to fetch, as a connection takes no answer that is much larger. */
 const MOST = { value: 200 * MIB, text: "200 MiB" }

@@ -135,6 +135,20 @@ export const byTopic = <P extends TopicPartition>(
   return [...topics.values()]
 }
 
+/** Finds a partition among those of an answer, by the name of its topic and its number. */
+export const finderOf = <P extends TopicPartition>(
+  partitions: ReadonlyArray<P>
+): ((topic: string, partition: number) => P | undefined) => {
+  const topics = new Map<string, Map<number, P>>()
+  for (const found of partitions) {
+    const { name } = found.topic
+    const others = topics.get(name)
+    if (others === undefined) topics.set(name, new Map([[found.partition, found]]))
+    else others.set(found.partition, found)
+  }
+  return (topic, partition) => topics.get(topic)?.get(partition)
+}
+
 /**
  * Gathers the partitions of an answer. Those that were not asked for are dropped, and those that are missing stay so.
  * One that is there twice makes the answer unusable, as nobody can tell which of the two holds.

@@ -10,6 +10,7 @@ import type { Broker, FetchedPartition, FetchResponse } from "../../KafkaProtoco
 import { retryDelay } from "../client/backoff.ts"
 import { millisOf } from "../effect/clock.ts"
 import { ledBy } from "../leaders.ts"
+import { finderOf } from "../protocol/api.ts"
 import { CORRUPT_MESSAGE, OFFSET_OUT_OF_RANGE, THROTTLING_QUOTA_EXCEEDED } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { scan, type Scan } from "../recordBatch/scan.ts"
@@ -64,17 +65,6 @@ const topicOfAll = (cursors: ReadonlyArray<Cursor>): { readonly topic?: string }
   const names = new Set(cursors.map(({ topic }) => topic.name))
   const [topic] = names
   return names.size === 1 ? { topic } : {}
-}
-
-/** Finds what was answered about a cursor. */
-const answersOf = ({ partitions }: FetchResponse): ((cursor: Cursor) => FetchedPartition | undefined) => {
-  const topics = new Map<string, Map<number, FetchedPartition>>()
-  for (const found of partitions) {
-    const others = topics.get(found.topic.name)
-    if (others === undefined) topics.set(found.topic.name, new Map([[found.partition, found]]))
-    else others.set(found.partition, found)
-  }
-  return ({ partition, topic }) => topics.get(topic.name)?.get(partition)
 }
 
 /** Whether an answer has nothing in it that anything could come of, not even how long to wait before asking again. */
@@ -241,9 +231,10 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
     now: number,
     answer: FetchResponse
   ): Effect.Effect<void> => {
-    const answerOf = answersOf(answer)
+    const find = finderOf(answer.partitions)
     const answered = asked.map((asked): Answered => {
-      const found = answerOf(asked.cursor)
+      const { partition, topic } = asked.cursor
+      const found = find(topic.name, partition)
       const isEmpty = found === undefined || found.records.length === 0
       return { asked, found, scanned: isEmpty ? undefined : scan(found.records, asked.fetchOffset) }
     })

@@ -15,7 +15,7 @@ import { describeCode } from "../../protocol/errorCodes.ts"
 import { isCompacting, POLICY } from "../../topicPolicy.ts"
 
 /** Kafka's default of `delete.retention.ms`, where the topic's own may not be read. */
-export const DEFAULT_TOMBSTONE_RETENTION_MILLIS = 24 * 60 * 60 * 1000
+const DEFAULT_TOMBSTONE_RETENTION_MILLIS = 24 * 60 * 60 * 1000
 
 /** This many past values of the retention are told apart: a topic's settings are changed by hand. */
 const MAX_READINGS = 64
