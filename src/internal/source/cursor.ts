@@ -75,7 +75,7 @@ export interface Cursor {
   restarts: number
   /** Whether its leader answers. It does not while it makes this client wait because of a quota. */
   connected: boolean
-  /** Until when its leader makes this client wait, in milliseconds of the Clock; `undefined` where it does not. */
+  /** Until when its leader makes this client wait, in milliseconds of the Clock; `undefined` if for less than a second. */
   throttledUntil: number | undefined
 }
 
