@@ -75,7 +75,7 @@ export type TypeId = typeof TypeId
  * @category models
  */
 export interface BrokerConnection {
-  /** `host:port` */
+  /** Where the broker is: `host:port`, with an IPv6 host in brackets. */
   readonly address: string
   /** False once it was closed or failed. */
   readonly isOpen: () => boolean
@@ -103,6 +103,7 @@ export interface TopicDescription {
   readonly partitions: ReadonlyArray<PartitionMetadata>
   /** Brokers by node id. */
   readonly brokers: ReadonlyMap<number, Broker>
+  /** Node id of the controller; -1 if it is not known. */
   readonly controllerId: number
 }
 
@@ -113,20 +114,24 @@ export interface TopicDescription {
  * @category models
  */
 export interface ListedOffset {
+  /** The partition's number, from 0. */
   readonly partition: number
-  /** -1 if `error` is set. */
+  /** The offset that was asked for; -1 if `error` is set. */
   readonly offset: number
+  /** Why there is no offset; `undefined` if there is one. */
   readonly error: ClientError | undefined
 }
 
 /**
- * How long to wait between attempts: the first wait, doubled each time up to the last, less up to 20 % at random.
+ * How long to wait between attempts: the first wait is doubled each time, up to the longest, less up to 20 % at random.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Backoff {
+  /** The first wait, in milliseconds. */
   readonly initialMillis: number
+  /** The longest wait, in milliseconds. */
   readonly maxMillis: number
 }
 
@@ -139,8 +144,9 @@ export interface Backoff {
  */
 export interface KafkaClient {
   readonly [TypeId]: TypeId
-  /** Where it begins: `host:port`, separated by commas. For messages. */
+  /** The brokers that it begins with, as `host:port` separated by commas, for messages. */
   readonly bootstrap: string
+  /** How long callers wait between attempts. */
   readonly backoff: Backoff
   /** Opens a connection of one's own, closed with the scope, or with the client: for long polls and for writes. */
   readonly connect: (broker: Broker) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>
@@ -265,7 +271,7 @@ export type KafkaClientConfig =
   | ({
       readonly [Option in keyof Omit<KafkaClientOptions, "tls">]: Config.Config.Wrap<KafkaClientOptions[Option]>
     } & {
-      // wrapped as the object that it may be: of a union with a boolean, `Wrap` sees no object
+      // It is wrapped as the object that it may be, as `Wrap` sees no object in a union with a boolean.
       readonly tls?: Config.Config.Wrap<TlsOptions> | Config.Config<boolean | TlsOptions>
     })
 
@@ -294,7 +300,7 @@ export type KafkaClientConfig =
 export const layerConfig = (
   config: KafkaClientConfig
 ): Layer.Layer<KafkaClient, InvalidOptionsError | ConfigError.ConfigError> =>
-  // at run time, `unwrap` goes into every object
+  // At run time `unwrap` goes into every object.
   Layer.scoped(KafkaClient, Effect.flatMap(Config.unwrap(config as Config.Config.Wrap<KafkaClientOptions>), make))
 
 /**

@@ -86,12 +86,17 @@ export interface PartitionStats {
  * @category models
  */
 export interface TableStats {
+  /** Keys that have a value. */
   readonly entries: number
   /** Records with a key, a value, and both decodable. */
   readonly applied: number
+  /** Records with a key and no value. */
   readonly tombstones: number
+  /** Records without a key, which were skipped. */
   readonly keyless: number
+  /** Records whose key could not be decoded. */
   readonly keyErrors: number
+  /** Records whose value could not be decoded. */
   readonly valueErrors: number
   /** Records of aborted transactions that were left out. */
   readonly aborted: number
@@ -101,12 +106,15 @@ export interface TableStats {
   readonly contestedKeys: number
   /** Records replayed (applied and tombstones) before the table had caught up. */
   readonly replayed: number
-  /** From acquisition to catch-up; `undefined` before. */
+  /** Milliseconds from acquisition to catch-up; `undefined` before. */
   readonly catchUpMillis: number | undefined
   /** Partitions that were rebuilt since their log had been truncated, or after an outage longer than tombstones last. */
   readonly rebuilds: number
+  /** How often a broker that was lost came back. */
   readonly reconnects: number
+  /** Subscribers to changes at this moment. */
   readonly subscribers: number
+  /** The partitions that are known, by number. */
   readonly partitions: ReadonlyArray<PartitionStats>
 }
 

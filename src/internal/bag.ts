@@ -1,12 +1,13 @@
-/** Where an item is in its bag; for the bag to write. */
+/** Something that can be in a bag. */
 export interface Item {
+  /** Where it is in its bag, which writes this. */
   at: number
 }
 
 /**
- * Items that come and go with each call, in no order, in something that lives long. Not a `Set`, nor a `Map`: such a one leaves
- * a chain of its former tables (V8's `OrderedHashTable` links each to the next, for iterators), which a minor garbage
- * collection takes for alive once the first of them is old, with all that was in them.
+ * Items that come and go with each call, in no order, in something that lives long. A `Set` or a `Map` would not do: it
+ * leaves a chain of its former tables, as V8's `OrderedHashTable` links each to the next for iterators, and a minor
+ * garbage collection takes the whole chain for alive once the first of them is old, with all that was in them.
  */
 export class Bag<A extends Item> {
   private readonly items: Array<A> = []
@@ -15,7 +16,7 @@ export class Bag<A extends Item> {
     item.at = this.items.push(item) - 1
   }
 
-  /** Nothing, if it is not there any more. */
+  /** Takes an item out, if it is still there. */
   remove(item: A): void {
     const { items } = this
     if (items[item.at] !== item) return
@@ -29,7 +30,7 @@ export class Bag<A extends Item> {
     return this.items.find(is)
   }
 
-  /** For each that there is now, whatever `use` adds and removes. */
+  /** Calls `use` for each item that there is now, whatever `use` adds and removes. */
   forEach(use: (item: A) => void): void {
     if (this.items.length === 0) return
     for (const item of this.items.slice()) use(item)

@@ -1,6 +1,6 @@
 /**
- * Partitions by their leaders. Brokers name the ids of brokers, and the hash of a number has no secret in it: by numbers,
- * thousands of ids that were chosen for it would be in one place of a `Map`, so these are by text.
+ * Partitions by their leaders. The keys are texts, as a broker chooses the node ids that it names, and the hash of a
+ * number in a `Map` has no secret in it: thousands of ids that were chosen for that would all lie in one place.
  */
 
 interface Led {
@@ -16,6 +16,7 @@ export const nodeKey = (nodeId: number): string => `n${nodeId}`
 
 export const nodeKeys = (nodeIds: Iterable<number>): ReadonlySet<string> => new Set([...nodeIds].map(nodeKey))
 
+/** Groups partitions by their leaders, in their order. */
 export const byLeader = <A extends Led>(all: Iterable<A>): ByLeader<A> => {
   const led = new Map<string, Array<A>>()
   for (const one of all) {
@@ -29,5 +30,5 @@ export const byLeader = <A extends Led>(all: Iterable<A>): ByLeader<A> => {
 
 const NONE: ReadonlyArray<never> = []
 
-/** Those of one leader. */
+/** The partitions of one leader, in their order. */
 export const ledBy = <A>(led: ByLeader<A>, leader: number): ReadonlyArray<A> => led.get(nodeKey(leader)) ?? NONE

@@ -14,15 +14,15 @@ export const annotateLogs =
       { package: "effect-ktables", module, ...escaped(fields) }
     )
 
-/** A topic, a broker's address: loggers write annotations as they are. */
+/** Annotations such as a topic or a broker's address, made fit for a log: loggers write them as they are. */
 const escaped = (fields: Readonly<Record<string, string | number>>): Readonly<Record<string, string | number>> =>
   Object.fromEntries(
     Object.entries(fields).map(([name, field]) => [name, typeof field === "string" ? foreignText(field) : field])
   )
 
 /**
- * Tells of a start that waits for a broker, which would say nothing until its timeout otherwise, in milliseconds. Once,
- * and of no broker only: one that answers "not yet" mostly does for some milliseconds.
+ * Logs once when a start waits for a broker that cannot be reached: otherwise nothing would be said until its timeout,
+ * in milliseconds. A broker that answers "not yet" is not told of, as that mostly passes within milliseconds.
  */
 export const tellOfWaiting = (
   module: "KafkaTable" | "KafkaTableWriter" | "KafkaProducer",

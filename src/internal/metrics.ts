@@ -1,8 +1,7 @@
-/** All metrics of this library, tagged by topic. Updated once per publication or request, never per record. */
+/** All metrics of this library, tagged by topic. They are updated once per publication or request, never per record. */
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import { label, type Labels, update } from "./effect/metric.ts"
-import type { Counters } from "./table/reading/counters.ts"
 
 const applied = Metric.counter("kafka_table_records_applied_total", {
   description: "Records applied to a table",
@@ -31,8 +30,8 @@ const lag = Metric.gauge("kafka_table_lag", {
 const catchUp = Metric.gauge("kafka_table_catch_up_seconds", { description: "From acquisition to catch-up" })
 
 /**
- * Counters that are fed with running totals: what came since the last time is added. Plain functions, as they come
- * between two requests. A metric finds itself by the identity of its tags: they are made once.
+ * Feeds counters with running totals: what came since the last time is added. It is a plain function, as it runs
+ * between two requests. The tags are made once, as a metric is found by their identity.
  */
 const increments = <Name extends string>(
   counters: Readonly<Record<Name, readonly [metric: Metric.Metric.Counter<number>, tags: Labels]>>
@@ -49,9 +48,13 @@ const increments = <Name extends string>(
   }
 }
 
-type Reported = Pick<Counters, "applied" | "tombstones" | "keyless" | "keyErrors" | "valueErrors" | "evicted">
+/** The counters of a table of which metrics tell. */
+type Reported = Readonly<Record<"applied" | "tombstones" | "keyless" | "keyErrors" | "valueErrors" | "evicted", number>>
 
-/** What one table has done since the last publication, to the metrics of its topic, with the labels of who acquired it. */
+/**
+ * Reports what one table has done since the last publication to the metrics of its topic, with the labels of whoever
+ * acquired it.
+ */
 export const makeTableMetrics = (topic: string, labels: Labels) => {
   const ofTopic = label("topic", topic)
   const tags = [ofTopic, ...labels]
@@ -122,7 +125,7 @@ const producerLatency = Metric.histogram(
   "From acceptance to acknowledgement in milliseconds, of the oldest record of each batch of a producer"
 )
 
-/** The metrics of those who write. */
+/** The metrics of a writer or of a producer. */
 interface SendMetrics {
   readonly ended: Metric.Metric.Counter<number>
   readonly requests: Metric.Metric.Counter<number>
@@ -141,6 +144,7 @@ const ofProducers: SendMetrics = {
   latency: producerLatency
 }
 
+/** The counters of a writer, or of a topic of a producer, of which metrics tell. */
 type Written = Record<"acknowledged" | "failed" | "unknown" | "requests" | "bytes", number>
 
 const reportTo = (metrics: SendMetrics, topic: string, labels: Labels) => {
@@ -162,7 +166,9 @@ const reportTo = (metrics: SendMetrics, topic: string, labels: Labels) => {
   }
 }
 
-/** Reports what one writer has done since the last time to the metrics of its topic, with the labels of who acquired it. */
+/**
+ * Reports what one writer has done since the last time to the metrics of its topic, with the labels of who acquired it.
+ */
 export const makeWriterMetrics = (topic: string, labels: Labels) => reportTo(ofWriters, topic, labels)
 
 /** Reports what one producer has done with a topic since the last time, with the labels of who acquired it. */

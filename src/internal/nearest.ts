@@ -1,4 +1,7 @@
-/** Steps from one text to the other: a character more, less, another one, or two that changed places. */
+/**
+ * How many steps lead from one text to the other. A step adds, removes or replaces a character, or swaps two
+ * neighbours.
+ */
 const distance = (a: string, b: string): number => {
   let before: Array<number> = []
   let last = Array.from({ length: b.length + 1 }, (_, j) => j)
@@ -15,11 +18,11 @@ const distance = (a: string, b: string): number => {
   return last[b.length]
 }
 
-/** The name that was probably meant: at most every third character is wrong, case aside. */
+/** The name that was probably meant: the nearest one, if at most every third character is wrong, case aside. */
 export const nearest = (name: string, names: ReadonlyArray<string>): string | undefined => {
   let best: string | undefined
   let least = Math.floor(name.length / 3) + 1
-  // no name is nearly as long: not worth the steps
+  // No name is nearly as long, so it is not worth the steps.
   if (name.length > 64) return undefined
   for (const candidate of names) {
     const steps = distance(name.toLowerCase(), candidate.toLowerCase())

@@ -1,2 +1,2 @@
-/** What a connection is told to have failed with, whose client is no more: see `internal/client/given.ts`. */
+/** The detail of errors of a connection whose client was released: see `internal/client/given.ts`. */
 export const RELEASED = "this KafkaClient was released: its layer must outlive whoever uses it"

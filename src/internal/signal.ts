@@ -1,13 +1,15 @@
 import * as Effect from "effect/Effect"
 
 /**
- * "Something changed". Read `version` before checking a condition and pass it to `after`: a change in between is not
- * missed.
+ * Tells those who wait that something has changed. Read `version` before checking a condition and pass it to `after`:
+ * then a change in between is not missed.
  */
 export class Signal {
   private waiting = new Set<(effect: Effect.Effect<void>) => void>()
+  /** How often `notify` was called. */
   version = 0
 
+  /** Wakes everybody who waits. */
   notify(): void {
     this.version++
     if (this.waiting.size === 0) return
@@ -17,9 +19,9 @@ export class Signal {
   }
 
   /**
-   * Waits until it was notified after `version`, but no longer than `millis`; for ever by default. What is left of a time can
-   * be too short to move a clock: who looks again would then find the same time, and wait no longer than before. So less
-   * than a millisecond is one.
+   * Waits until `notify` was called after `version`, but no longer than `millis`, which is for ever by default. A wait
+   * of less than a millisecond is made one: it could be too short to move a clock, and the caller would find the same
+   * time again, wait as long again, and never come further.
    */
   after(version: number, millis = Number.POSITIVE_INFINITY): Effect.Effect<void> {
     const wait = Effect.async<void>((resume) => {

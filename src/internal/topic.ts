@@ -11,6 +11,7 @@ import { annotateLogs } from "./log.ts"
 import { checkOptions, topicOf } from "./options/check.ts"
 import { readSpec, topic } from "./options/spec.ts"
 import { type CheckedTopic, TOPIC_SETTINGS } from "./options/topic.ts"
+import { TOPIC_ALREADY_EXISTS } from "./protocol/codes.ts"
 import { brokerError } from "./protocol/errorCodes.ts"
 import { isCompacting, POLICY, policiesOf } from "./topicPolicy.ts"
 
@@ -22,8 +23,7 @@ const PROPAGATION_MILLIS = 10_000
 /** How long a broker may take to create a topic, in milliseconds. */
 const CREATE_MILLIS = 10_000
 
-const TOPIC_ALREADY_EXISTS = 36
-
+/** Makes sure of a topic: see `KafkaTopic.ensure`. */
 export const ensure = (
   options: EnsureOptions
 ): Effect.Effect<EnsureOutcome, EnsureError | InvalidOptionsError, KafkaClient> =>
@@ -45,7 +45,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
   const declared = configs[POLICY]
   const annotate = annotateLogs("KafkaTopic", { topic })
 
-  /** What a broker refused to do: about the topic, unless it passes by itself. */
+  /** The error for what a broker refused to do: it is about the topic, unless it passes by itself. */
   const refused = (error: BrokerError, what: string): EnsureError => {
     if (error.retriable || error.reason === "Unavailable") return error
     return new TopicError({
@@ -70,7 +70,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
     Effect.flatMap(Clock.currentTimeMillis, (begin) => {
       const attempt = (n: number): Effect.Effect<A, EnsureError> =>
         ask.pipe(
-          // a broker that does not answer now is no reason to give up what is done already
+          // What is done already is not given up because a broker does not answer now.
           Effect.catchAll((error) => (error.retriable ? Effect.succeed(undefined) : Effect.fail(error))),
           Effect.flatMap((found) =>
             found === undefined
@@ -87,7 +87,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
       return attempt(0)
     })
 
-  /** `undefined` if it does not exist. */
+  /** The topic's description; `undefined` if it does not exist. */
   const describe = client
     .describeTopic(topic)
     .pipe(
@@ -101,7 +101,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
 
   const untilVisible = untilShown(describe, invisible)
 
-  /** Leaders are elected a moment later. */
+  /** Waits until all partitions have leaders, which are elected a moment after the topic is created. */
   const untilLed = untilShown(
     Effect.map(describe, (found) =>
       found === undefined || found.partitions.length === 0 || found.partitions.some((p) => p.leader === -1)
@@ -202,7 +202,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
       timeoutMillis: CREATE_MILLIS
     })
     if (answer.errorCode === TOPIC_ALREADY_EXISTS) {
-      // somebody else was faster
+      // Somebody else has created it in between.
       yield* untilVisible
       return yield* check
     }

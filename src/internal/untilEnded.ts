@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
 
 /**
- * Runs it over and over, giving way after each time as `Effect.forever` does, until `hasEnded`. That is the last thing that
- * is done: who sees from then on that it has ended may begin it anew.
+ * Runs `once` over and over, and yields after each time as `Effect.forever` does, until `hasEnded` gives true. Nothing
+ * is done after that, so whoever sees from then on that it has ended may begin it anew.
  */
 export const untilEnded = (once: Effect.Effect<void>, hasEnded: () => boolean): Effect.Effect<void> => {
   const again = Effect.zipRight(

@@ -1,6 +1,9 @@
 import * as Effect from "effect/Effect"
 
-/** Lets the event loop go round once: sockets and timers of the host have their turn. (`Effect.yieldNow` is a microtask.) */
+/**
+ * Lets the event loop go round once, so that the host's sockets and timers have their turn. `Effect.yieldNow` is only a
+ * microtask.
+ */
 export const yieldToEventLoop: Effect.Effect<void> = Effect.async((resume) => {
   setImmediate(() => resume(Effect.void))
 })
@@ -8,7 +11,7 @@ export const yieldToEventLoop: Effect.Effect<void> = Effect.async((resume) => {
 /** How long synchronous work may hold the event loop, in milliseconds. */
 export const SLICE_MILLIS = 3
 
-/** Runs the steps of a generator, in slices, to what it returns. */
+/** Runs the steps of a generator in slices, and gives what it returns. */
 export const runInSlices = <A>(steps: Iterator<void, A>): Effect.Effect<A> =>
   Effect.suspend(() => {
     const until = performance.now() + SLICE_MILLIS

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
+import * as codes from "../../src/internal/protocol/codes.ts"
 import { brokerError, describeCode } from "../../src/internal/protocol/errorCodes.ts"
 import { BrokerError } from "../../src/KafkaError.ts"
 
@@ -14,6 +15,10 @@ describe("describeCode", () => {
     for (const [code, name, retriable] of errors) {
       expect(describeCode(code)).toMatchObject({ name, retriable })
     }
+  })
+
+  it("has the same names for the codes that code decides by", () => {
+    for (const [name, code] of Object.entries(codes)) expect(describeCode(code).name).toBe(name)
   })
 
   it("says where a code comes from", () => {

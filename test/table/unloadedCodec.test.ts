@@ -41,13 +41,13 @@ const after = batch(106, [record("last", "2")])
 const isThere = isPrepared("zstd")
 const all = ["first", "alpha", "empty", "headers", "last"]
 
-describe("a codec that is not loaded yet", () => {
+describe("a compression that is not loaded yet", () => {
   it("where it cannot be, its batch is corrupt, and what came before stays", () => {
     const { application, keys } = answer(Buffer.concat([before, ofJava, after]))
-    assert.strictEqual(application.run(Infinity), isThere ? "done" : "codec")
+    assert.strictEqual(application.run(Infinity), isThere ? "done" : "compression")
     if (isThere) return
     assert.deepStrictEqual(keys(), ["first"])
-    application.codecsAreLoaded()
+    application.compressionIsLoaded()
     const corruption = corruptionIn(() => application.run(Infinity))
     assert.deepStrictEqual([corruption?.reason, corruption?.baseOffset], ["UnsupportedCodec", 100])
     assert.strictEqual(application.position, 1)
@@ -56,10 +56,10 @@ describe("a codec that is not loaded yet", () => {
   it("is waited for, at the batch that has it: then all is applied once", async () => {
     const { application, counters, keys } = answer(Buffer.concat([before, ofJava, after]))
     if (!isThere) {
-      assert.strictEqual(application.run(Infinity), "codec")
+      assert.strictEqual(application.run(Infinity), "compression")
       assert.strictEqual(application.position, 1)
       await prepareCodecs()
-      application.codecsAreLoaded()
+      application.compressionIsLoaded()
     }
     assert.strictEqual(application.run(Infinity), "done")
     assert.deepStrictEqual(keys(), all)

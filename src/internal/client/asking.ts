@@ -1,35 +1,35 @@
-/** Asking one broker, any broker, or the controller: over shared connections, and past brokers that do not answer. */
+/**
+ * Asks one broker, any broker, or the controller, over shared connections, and passes by brokers that do not answer.
+ */
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { Backoff, BrokerConnection } from "../../KafkaClient.ts"
 import { ConnectionError } from "../../KafkaError.ts"
+import { NONE, NOT_CONTROLLER } from "../protocol/codes.ts"
 import { describeCode } from "../protocol/errorCodes.ts"
 import { type Address, addressOf } from "./address.ts"
 import { retryDelay } from "./backoff.ts"
 import type { SharedConnections } from "./connections.ts"
 import type { KnownBrokers } from "./knownBrokers.ts"
 
-/** How often the controller is looked for, when who was said to be it is not. */
+/** How often the controller is looked for, if the broker that was named as it is not the controller. */
 const CONTROLLER_ATTEMPTS = 4
 
-/** How long a broker may be silent before another one is asked the same. */
+/** How long a broker may be silent before another one is asked as well, in milliseconds. */
 const HEDGE_MILLIS = 1_000
 
-const NOT_CONTROLLER = 41
-
-const NONE = 0
-
-/** What is asked on a connection. */
+/** A request, as it is made on whichever connection. */
 type Ask<A> = (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>
 
 interface AnyOptions<A> {
-  /** The error code of an answer: with another one than 0, the next broker is asked. Default: every answer is one. */
+  /** The error code of an answer; where it is not 0, the next broker is asked. Default: every answer is taken. */
   readonly codeOf?: (answer: A) => number
   /** The brokers, in the order in which they are asked. Default: `KnownBrokers.candidates`. */
   readonly order?: ReadonlyArray<Address>
 }
 
+/** The error code of an answer that has one for all of it. */
 export const errorCodeOf = (answer: { readonly errorCode: number }): number => answer.errorCode
 
 /** Asks brokers over their shared connections. */
@@ -40,7 +40,7 @@ export class Asking {
     readonly backoff: Backoff
   ) {}
 
-  /** Asks this broker, once. */
+  /** Asks this broker, once, and remembers whether it answered. */
   one<A>(broker: Address, ask: Ask<A>): Effect.Effect<A, ConnectionError> {
     return this.shared.use(broker, ask).pipe(
       Effect.map((answer) => {
@@ -56,8 +56,9 @@ export class Asking {
   }
 
   /**
-   * The first answer of a broker: the next one is asked as well when one fails, does not let us in, answers with an error
-   * code (`codeOf`), or has not answered for a second (it may be frozen). If none can, what came of it that says most.
+   * Gives the first good answer of a broker. The next broker is asked as well when one fails, refuses the connection,
+   * answers with an error code (`codeOf`), or has not answered for a second, as it may be frozen. If no broker can
+   * answer, the answer or the failure that says most stands for all.
    */
   any<A>(ask: Ask<A>, { codeOf = () => NONE, order }: AnyOptions<A> = {}): Effect.Effect<A, ConnectionError> {
     return Effect.suspend(() => {
@@ -95,14 +96,14 @@ export class Asking {
     })
   }
 
-  /** As `any`, but another broker is asked first each time. */
+  /** Asks as `any` does, but begins with another broker each time. */
   anyInTurn<A>(ask: Ask<A>, options: Pick<AnyOptions<A>, "codeOf"> = {}): Effect.Effect<A, ConnectionError> {
     return Effect.suspend(() => this.any(ask, { ...options, order: this.brokers.inTurn() }))
   }
 
   /**
-   * Brokers with ZooKeeper create topics at the controller only; in KRaft any broker forwards. Where the one that was said
-   * to be the controller is none, another broker is asked who it is.
+   * Asks the controller: in a cluster with ZooKeeper, only that creates topics, while in KRaft any broker forwards such
+   * a request. Where the broker that was named as the controller is not the controller, another broker is asked who is.
    */
   controller<A extends { readonly errorCode: number }>(ask: Ask<A>, attempt = 1): Effect.Effect<A, ConnectionError> {
     return this.anyInTurn((connection) => connection.request("Metadata", { topics: [] })).pipe(
@@ -123,8 +124,8 @@ export class Asking {
 }
 
 /**
- * Of several brokers' failures, the one to tell. A denial is: the broker that could be reached says what is to be mended,
- * which those that are down do not. Otherwise the last failure stands for all of them.
+ * The one of several brokers' failures that is told. A denial comes first, as the broker that could be reached says
+ * what has to be mended, and those that are down do not. Otherwise the last failure stands for all of them.
  */
 const failureOfAll = (brokers: ReadonlyArray<Address>, failures: ReadonlyArray<ConnectionError>): ConnectionError => {
   const last = failures[failures.length - 1]

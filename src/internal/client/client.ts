@@ -1,4 +1,4 @@
-/** The service that every driver's connections give: which broker to ask, with answers' error codes as typed errors. */
+/** The client service, which knows which brokers to ask, and is derived from any driver's `connect`. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -25,7 +25,7 @@ export const make = (driver: {
 }): Effect.Effect<KafkaClient, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { backoff, bootstrap } = driver
-    // The shared connections are given out as well; their own scope ends after the client's are closed.
+    // Shared connections come from `connect`, too: they are closed like all others, and only then their own scope ends.
     const ownScope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
     const connect = yield* givingOut(driver.connect)
     const shared = yield* Scope.extend(makeSharedConnections(connect), ownScope)

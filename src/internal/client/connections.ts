@@ -8,23 +8,26 @@ import { settleDeferred } from "../effect/deferred.ts"
 import { type Address, addressOf } from "./address.ts"
 import { releasedError } from "./given.ts"
 
+/** A connection that is open, or is being opened. */
 interface Entry {
   readonly deferred: Deferred.Deferred<BrokerConnection, ConnectionError>
   readonly scope: Scope.CloseableScope
+  /** The connection once it is open; `undefined` before. */
   connection: BrokerConnection | undefined
 }
 
 /** One shared connection per broker, opened on first use and forgotten when it fails. */
 export interface SharedConnections {
+  /** Runs `f` with the connection to a broker. If `f` fails, the next use opens another one. */
   readonly use: <A>(
     broker: Address,
     f: (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>
   ) => Effect.Effect<A, ConnectionError>
-  /** Is there an open connection to this broker already? */
+  /** Whether there is an open connection to this broker already. */
   readonly has: (broker: Address) => boolean
 }
 
-/** Connections for short requests: never for a long poll, which would hold up all that come after it. */
+/** Makes shared connections, for short requests only: a long poll would hold up all requests that come after it. */
 export const makeSharedConnections = (
   connect: (broker: Address) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>
 ): Effect.Effect<SharedConnections, never, Scope.Scope> =>
@@ -40,6 +43,7 @@ export const makeSharedConnections = (
       })
     )
 
+    /** Closes a connection, and forgets it. */
     const drop = (key: string, entry: Entry) =>
       Effect.suspend(() => {
         if (entries.get(key) === entry) entries.delete(key)
@@ -63,7 +67,7 @@ export const makeSharedConnections = (
           }),
           Effect.tapError(() => drop(key, entry)),
           Effect.intoDeferred(entry.deferred),
-          // a fiber that is forked where nothing may interrupt could not be interrupted itself
+          // A fiber inherits from where it is forked that it cannot be interrupted, which this one has to be.
           Effect.interruptible,
           Effect.forkIn(owner)
         )
@@ -75,7 +79,7 @@ export const makeSharedConnections = (
         if (closed) return Effect.fail(releasedError(key))
         const entry = entries.get(key)
         if (entry === undefined) return open(key, broker)
-        // a broker closes what was idle for long: not a failure of the next request
+        // Brokers close connections that were idle for long, which is no failure of the next request.
         if (entry.connection?.isOpen() === false) return Effect.andThen(drop(key, entry), acquire(key, broker))
         return Effect.succeed(entry)
       })
@@ -87,7 +91,7 @@ export const makeSharedConnections = (
       f: (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>
     ): Effect.Effect<A, ConnectionError> =>
       Effect.tapError(f(connection), (error) =>
-        // a request that this broker does not have is no fault of the connection
+        // That the broker does not have the request is no fault of the connection.
         error.reason === "UnsupportedVersion" ? Effect.void : drop(key, entry)
       )
 
@@ -97,7 +101,7 @@ export const makeSharedConnections = (
         Effect.suspend(() => {
           const key = addressOf(broker)
           const entry = entries.get(key)
-          // mostly it is open: nothing to wait for, nor to look up twice
+          // Mostly the connection is open, and there is nothing to wait for.
           if (entry?.connection?.isOpen() === true) return used(key, entry, entry.connection, f)
           return Effect.flatMap(acquire(key, broker), (entry) =>
             Effect.flatMap(Deferred.await(entry.deferred), (connection) => used(key, entry, connection, f))

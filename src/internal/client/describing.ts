@@ -1,12 +1,11 @@
 import * as Effect from "effect/Effect"
 import type { TopicDescription } from "../../KafkaClient.ts"
 import { TopicError, type ClientError } from "../../KafkaError.ts"
+import { UNKNOWN_TOPIC_OR_PARTITION } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import type { Asking } from "./asking.ts"
 
-const UNKNOWN_TOPIC_OR_PARTITION = 3
-
-/** What any broker says of a topic; its brokers are remembered. */
+/** Asks any broker about a topic. The brokers that it names are remembered. */
 export const describeTopic = (
   asking: Asking,
   topic: string
@@ -20,7 +19,7 @@ export const describeTopic = (
           found: answer.topics.find((t) => t.name === topic)
         })),
       {
-        // That there is no such topic is an answer: of a new one, all brokers know in their time.
+        // That there is no such topic is an answer: the next broker may not know a new topic yet either.
         codeOf: ({ found }) => (found?.errorCode === UNKNOWN_TOPIC_OR_PARTITION ? 0 : (found?.errorCode ?? 0))
       }
     ),

@@ -6,33 +6,35 @@ import type { ClientError, TopicError } from "../../KafkaError.ts"
 import type { Signal } from "../signal.ts"
 import { retryDelay } from "./backoff.ts"
 
-/** How long a topic may be missing from the metadata before it counts as gone: new ones take a moment to be known. */
-export const MISSING_GRACE_MILLIS = 2_000
-
 /**
  * What comes after a failure:
  *
  * - `again`: the topic is asked for once more, after a pause that grows from one failure to the next.
- * - a number: the same after so many milliseconds.
- * - `wait`: after a pause, as after a success, until somebody wants it.
- * - `end`: nothing.
+ * - a number: the topic is asked for once more, after this many milliseconds.
+ * - `wait`: the topic is asked for when somebody wants it, as after a success.
+ * - `end`: the topic is asked for no more.
  */
 export type AfterFailure = "again" | "wait" | "end" | number
 
-/** Whose topic is followed, and what is made of what brokers say of it. */
+/** Which topic is followed, and what is made of what brokers say of it. */
 export interface Following {
   readonly client: Pick<KafkaClient, "backoff">
   /** Asks for a description once. */
   readonly describe: Effect.Effect<TopicDescription, ClientError | TopicError>
   /** Notified when somebody wants a fresh description. */
   readonly wanted: Signal
-  /** In milliseconds: when a description has become that old, it is asked for again. Infinite: never by itself. */
+  /**
+   * A description that has become this old is asked for again, in milliseconds. If infinite, only when somebody wants
+   * it.
+   */
   readonly maxAgeMillis: number
-  /** Whether the topic is described already; else it is asked for at once. */
+  /** Whether the topic is described already; otherwise it is asked for at once. */
   readonly isDescribed: boolean
-  /** Takes a description over; false if there has to be another one soon, as something is missing in it. */
+  /** Takes a description over. Gives false if another one has to follow soon, as something is missing in this one. */
   readonly onDescription: (description: TopicDescription) => Effect.Effect<boolean>
-  /** `missingMillis` is how long the topic has been missing by now, if that is the failure. */
+  /**
+   * Decides what comes after a failure. `missingMillis` is how long the topic has been missing, if that is the failure.
+   */
   readonly onFailure: (
     error: ClientError | TopicError,
     missingMillis: number | undefined
@@ -40,11 +42,12 @@ export interface Following {
 }
 
 /**
- * Asks for the topic when somebody wants to know, and when the last answer is too old; not twice within one backoff, however
- * many do. Ends only by the word of `onFailure`.
+ * Asks for the topic when somebody wants it, and when the last answer is too old, but never twice within one backoff,
+ * however many want it. It ends only where `onFailure` says so.
  */
 export const followTopic = (following: Following): Effect.Effect<void> => {
   const { client, describe, isDescribed, maxAgeMillis, onDescription, onFailure, wanted } = following
+  /** Attempts in a row after which the topic has to be asked for again. */
   let attempts = 0
   let missingSince: number | undefined
   let isSettled = isDescribed
@@ -79,7 +82,7 @@ export const followTopic = (following: Following): Effect.Effect<void> => {
       onFailure: (error) =>
         Effect.map(afterFailure(error), (after) => {
           isSettled = after === "wait"
-          // What was wanted until now has failed.
+          // Whoever wanted a description until now was told of the failure.
           if (isSettled) seen = wanted.version
           return after
         })

@@ -1,4 +1,7 @@
-/** The connections that a client gave out: who got one closes it with a scope of their own, and the client closes what is left. */
+/**
+ * The connections that a client gave out. Whoever got one closes it with a scope of their own; the client closes what
+ * is left when it is released.
+ */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -9,6 +12,7 @@ import { ConnectionError } from "../../KafkaError.ts"
 import { RELEASED } from "../released.ts"
 import { type Address, addressOf } from "./address.ts"
 
+/** The error of a connection whose client was released. */
 export const releasedError = (broker: string): ConnectionError =>
   new ConnectionError({ reason: "Closed", broker, request: "connect", detail: RELEASED })
 
@@ -18,7 +22,10 @@ export const closingWords = (exit: Exit.Exit<unknown, unknown>): string => {
   return failure instanceof ConnectionError && failure.detail === RELEASED ? RELEASED : "closed by this client"
 }
 
-/** `connect`, whose connections are closed with the present scope, too: at once, and before anything else in it. */
+/**
+ * Makes a `connect` whose connections are also closed with the present scope: at once, and before all that was acquired
+ * earlier.
+ */
 export const givingOut = <B extends Address>(
   connect: (broker: B) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>
 ): Effect.Effect<(broker: B) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>, never, Scope.Scope> => {

@@ -7,8 +7,9 @@ const MAX_KNOWN = 100
 /** How many brokers' failures are remembered. */
 const MAX_FAILED = 1_000
 
-/** The brokers that can be asked what any broker answers, and the order in which they are. */
+/** The brokers that can be asked what any broker answers, and the order in which they are asked. */
 export class KnownBrokers {
+  /** When brokers failed or were slow, by their addresses, in milliseconds of the Clock. */
   private readonly failedAt = new Map<string, number>()
   private known: ReadonlyArray<Broker> = []
   private turn = 0
@@ -18,23 +19,26 @@ export class KnownBrokers {
     private readonly isConnected: (broker: Address) => boolean
   ) {}
 
-  /** The brokers of a description of the cluster stand for those of the last one. */
+  /** Takes over the brokers of a description of the cluster, in place of those of the last one. */
   learn(brokers: ReadonlyArray<Broker>): void {
     if (brokers.length > 0) this.known = brokers.slice(0, MAX_KNOWN)
   }
 
-  /** A broker that failed or was slow is asked after the others from now on, until it answers. */
+  /** Notes that a broker failed or was slow: until it answers, it is asked after the others. */
   avoid(broker: Address, now: number): void {
     if (this.failedAt.size >= MAX_FAILED) this.failedAt.clear()
     this.failedAt.set(addressOf(broker), now)
   }
 
-  /** A broker that has answered is as good as the others again. */
+  /** Notes that a broker has answered: it is as good as the others again. */
   trust(broker: Address): void {
     this.failedAt.delete(addressOf(broker))
   }
 
-  /** Connected ones come first, those last that failed or were slow; the bootstrap list stays a candidate for ever. */
+  /**
+   * All brokers to ask, in their order: first those that are connected, last those that failed or were slow. The
+   * bootstrap list is always among them.
+   */
   candidates(): ReadonlyArray<Address> {
     const all = new Map<string, Address>()
     for (const broker of [...this.known, ...this.bootstrap]) {
@@ -45,8 +49,8 @@ export class KnownBrokers {
   }
 
   /**
-   * The candidates, begun with another one each time: a broker that is cut off from the others goes on answering with
-   * what it knew.
+   * The candidates, beginning with another sound one each time, as a broker that is cut off from the others goes on
+   * answering with what it knew.
    */
   inTurn(): ReadonlyArray<Address> {
     const all = this.candidates()

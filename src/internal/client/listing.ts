@@ -3,18 +3,14 @@ import type { KafkaClient, ListedOffset, TopicDescription } from "../../KafkaCli
 import type { ClientError } from "../../KafkaError.ts"
 import type { PartitionMetadata } from "../../KafkaProtocol.ts"
 import { byLeader } from "../leaders.ts"
+import { LEADER_NOT_AVAILABLE, OFFSET_NOT_AVAILABLE } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { addressOf } from "./address.ts"
 import type { Asking } from "./asking.ts"
 
 const TIMESTAMPS = { earliest: -2, latest: -1 } as const
 
-const LEADER_NOT_AVAILABLE = 5
-
-/** What a broker says that does not know an offset yet; some say -1, which is none. */
-const OFFSET_NOT_AVAILABLE = 78
-
-/** Asks all leaders of the partitions at once. */
+/** Asks where partitions begin or end, of all their leaders at once. */
 export const listOffsets = (
   asking: Asking,
   ...[topic, at]: Parameters<KafkaClient["listOffsets"]>
@@ -48,6 +44,7 @@ export const listOffsets = (
           return partitions.map(({ partition }): ListedOffset => {
             const found = answers.get(partition)
             if (found === undefined) return unled(partition)
+            // Some brokers say the offset -1, and no error, while they do not know an offset yet.
             const code = found.errorCode === 0 && found.offset < 0 ? OFFSET_NOT_AVAILABLE : found.errorCode
             return code === 0
               ? { partition, offset: found.offset, error: undefined }
@@ -58,13 +55,16 @@ export const listOffsets = (
       )
   }
 
-  // One leader needs no fiber of its own.
+  // With a concurrency of one, nothing is forked.
   return Effect.forEach(led, askLeader, { concurrency: Math.max(1, led.length) }).pipe(
     Effect.map((lists) => lists.flat().sort((a, b) => a.partition - b.partition))
   )
 }
 
-/** Those of these numbers that are known. They count from 0 and are in their order, as a rule: many are not gone through. */
+/**
+ * The known partitions among these numbers. Mostly a number is its place in the list, which spares a search through
+ * many.
+ */
 const partitionsOf = (
   { partitions }: TopicDescription,
   numbers: ReadonlySet<number>

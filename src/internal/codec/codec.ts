@@ -30,8 +30,8 @@ export const codec = <A>(implementation: Implementation<A>): Codec<A> => ({
 })
 
 /**
- * Runs what may throw, or end in any way, and fails with a `ParseError` only. An Effect that ends by interruption is one
- * that failed; where the fiber itself is interrupted, the runtime does not come here.
+ * Runs what may throw, or end in any way, and fails with a `ParseError` only. An Effect that ends by interruption
+ * counts as one that failed. Where the fiber itself is interrupted, the runtime does not come here.
  */
 export const rescued = <A, E>(self: () => Effect.Effect<A, E>): Effect.Effect<A, ParseResult.ParseError> =>
   Effect.catchAllCause(Effect.suspend(self), (cause) => Effect.fail(issue.parseErrorOfCause(cause)))
@@ -54,6 +54,9 @@ export const fromSync = <A>(
     encode: (value) => Effect.try({ try: () => encodeSync(value), catch: (thrown) => issue.parseErrorOf(thrown) })
   })
 
-/** What somebody threw may quote all that it was given. */
+/**
+ * Makes a `ParseError` of what somebody threw, without values if they may be secret, as it may quote all that it was
+ * given.
+ */
 export const failureOf = (isSecret: () => boolean) => (thrown: unknown) =>
   isSecret() ? issue.withoutValues(issue.parseErrorOf(thrown)) : issue.parseErrorOf(thrown)

@@ -38,7 +38,7 @@ export const makeEffect = <A, E, E2>(options: {
     text: false,
     decodeSync: () => suspended,
     encodeSync: () => suspended,
-    // Copied when the call is made, as the Effect may be run later.
+    // The bytes are copied when the call is made, as the Effect may be run later.
     decode: (bytes) => {
       const copy = new Uint8Array(bytes)
       return rescued(() => options.decode(copy))

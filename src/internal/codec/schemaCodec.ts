@@ -23,7 +23,7 @@ import { compileScanner } from "./schema/jsonScanner.ts"
 import { hasJsonTexts, withCheckedTexts } from "./schema/jsonTexts.ts"
 import { onlyChecks, type SchemaTree, transforms } from "./schema/parts.ts"
 
-/** What a parser gave, where it gave it at once. */
+/** What a parser gave, if it gave that at once; `suspended` otherwise. Throws a `ParseError`. */
 const valueOf = <A>(result: Effect.Effect<A, ParseResult.ParseIssue>): A | Suspended =>
   settledOr<A, ParseResult.ParseIssue, Suspended, never>(result, suspended, raise)
 
@@ -32,8 +32,8 @@ const raise = (found: ParseResult.ParseIssue): never => {
 }
 
 /**
- * Of a schema, and of two functions between bytes and what the schema encodes to. What `read` returns is nobody else's:
- * it may become the value.
+ * Makes a codec of a schema, and of two functions between bytes and what the schema encodes to. Nobody else may have
+ * what `read` returns, as it may become the value.
  *
  * The schema's parser is used in the mode that lets Effects through, also synchronously: it returns an Either unless
  * it came upon an Effect. The other mode would run that Effect, leave its fiber behind if it is asynchronous, and
@@ -73,7 +73,7 @@ const fromSchema = <A, I>(
               try {
                 const encoded = read(buffer, start, end)
                 const value = decodeRead(encoded)
-                // the very object: what was read once will be read again
+                // If decoding gives the very object that was read, a read from the bytes gives the same value again.
                 return value === encoded && typeof value === "object" && value !== null ? asBytes : value
               } catch (thrown) {
                 throw failure(thrown)
@@ -125,7 +125,7 @@ export const json = <A, I>(schema: Schema.Schema<A, I>): Codec<A> => {
   return withScanner(refusing(made, schema.ast, hasOpenNames), schema.ast)
 }
 
-/** Where a schema's own encoder would leave out a name, in JSON or in text that is JSON, the value is refused before. */
+/** Refuses values of which a schema's own encoder would leave out a name, in JSON or in text that is JSON. */
 const refusing = <A>(self: Codec<A>, ast: SchemaTree, isOpenJson: boolean): Codec<A> => {
   const findsProto = isOpenJson || hasJsonTexts(ast) ? compileProtoFinder(ast) : undefined
   if (findsProto === undefined) return self
@@ -150,7 +150,7 @@ const refusing = <A>(self: Codec<A>, ast: SchemaTree, isOpenJson: boolean): Code
   }
 }
 
-/** Most values that stay bytes need not be made to see that they may. */
+/** Lets a scanner look at the bytes first: mostly it sees that a value may stay bytes without making the value. */
 const withScanner = <A>(self: Codec<A>, ast: SchemaTree): Codec<A> => {
   const { stored } = self
   const scan = stored === undefined ? undefined : compileScanner(ast)

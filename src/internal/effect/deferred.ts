@@ -1,10 +1,10 @@
-/** A Deferred that plain synchronous code makes and settles. */
+/** A Deferred that plain synchronous code can make and settle. */
 import * as Deferred from "effect/Deferred"
 import type * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 
 export const makeDeferred = <A, E = never>(): Deferred.Deferred<A, E> => Deferred.unsafeMake<A, E>(FiberId.none)
 
-/** The first exit counts. */
+/** Settles a Deferred. The first exit counts. */
 export const settleDeferred = <A, E>(deferred: Deferred.Deferred<A, E>, exit: Exit.Exit<A, E>): void =>
   Deferred.unsafeDone(deferred, exit)

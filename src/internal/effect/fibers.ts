@@ -2,7 +2,10 @@
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 
+/** Whether a fiber has ended. */
 export const hasEnded = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): boolean => fiber.unsafePoll() !== null
 
-/** Interrupts a fiber without waiting for its end: it comes within this turn of the event loop, if the fiber only waits. */
+/**
+ * Interrupts a fiber, and does not wait for its end. A fiber that only waits ends within this turn of the event loop.
+ */
 export const interruptSoon = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): void => fiber.unsafeInterruptAsFork(FiberId.none)

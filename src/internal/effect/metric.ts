@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Metric from "effect/Metric"
 import * as MetricLabel from "effect/MetricLabel"
 
-/** The tags of a metric, which finds itself by their identity: they are made once. */
+/** The tags of a metric. They are made once, as a metric is found by their identity. */
 export type Labels = ReadonlyArray<MetricLabel.MetricLabel>
 
 /** The labels that a user has put on all metrics of the present fiber. */

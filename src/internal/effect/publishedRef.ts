@@ -1,7 +1,7 @@
 /**
  * A `SubscriptionRef` that its owner sets at once, by a plain function. Effect's own is set under its semaphore, which
- * somebody else who has the ref may hold for as long as he likes (`SubscriptionRef.updateEffect`): the reader would wait for him.
- * And its `changes` end when the owner says so.
+ * anybody who has the ref may hold for as long as they like (`SubscriptionRef.updateEffect`), and a reader would have
+ * to wait for them. The `changes` of this one end when the owner says so.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -13,7 +13,7 @@ import { begun, type End, type Pushed, Run, streamOf } from "./pushed.ts"
 /** One run of `changes`. */
 class RefRun<A> extends Run<A, never> implements Item {
   at = 0
-  /** What it has not taken yet. */
+  /** The values that were not taken yet. */
   news: Array<A>
 
   constructor(
@@ -44,7 +44,7 @@ export class PublishedRef<A> {
   private readonly keepsAll: boolean
   private isEnded = false
   private readonly runs = new Bag<RefRun<A>>()
-  /** For everybody: what they set it to is there until the owner's next value. */
+  /** The ref that is handed out. What others set it to stays until the owner's next value. */
   readonly ref: SubscriptionRef.SubscriptionRef<A>
 
   private constructor(value: A, keepsAll: boolean, effects: SubscriptionRef.SubscriptionRef<A>) {
@@ -62,7 +62,7 @@ export class PublishedRef<A> {
           })
       }
     }) as Ref.Ref<A>
-    // the content and its stream are ours; all else, as that only one modifies it at a time, is Effect's
+    // The content and its stream are our own. All else is Effect's, such as that only one modifies the ref at a time.
     this.ref = Object.create(effects, {
       ref: { value: content },
       get: { value: get },
@@ -70,11 +70,12 @@ export class PublishedRef<A> {
     }) as SubscriptionRef.SubscriptionRef<A>
   }
 
-  /** `keepsAll`: a slow consumer of `changes` gets every value, and not only the latest. */
+  /** `keepsAll` says that a slow consumer of `changes` gets every value, and not only the latest. */
   static make<A>(value: A, { keepsAll }: { readonly keepsAll: boolean }): Effect.Effect<PublishedRef<A>> {
     return Effect.map(SubscriptionRef.make(value), (effects) => new PublishedRef(value, keepsAll, effects))
   }
 
+  /** Sets the value, and wakes the consumers of `changes`. */
   set(value: A): void {
     this.value = value
     this.runs.forEach((run) => {
@@ -84,13 +85,13 @@ export class PublishedRef<A> {
     })
   }
 
-  /** There is no next value of the owner's: `changes` end after those that there are. */
+  /** Says that the owner sets no other value: `changes` end after the values that there are. */
   end(): void {
     this.isEnded = true
     this.runs.forEach((run) => run.wake())
   }
 
-  /** The value that there is, and those that follow until the end: none is missed, and none comes twice. */
+  /** A stream of the present value and those that follow until the end: none is missed, and none comes twice. */
   private readonly pushed: Pushed<A, never> = begun(() => {
     const run = new RefRun(this.value, () => this.isEnded)
     this.runs.add(run)

@@ -1,6 +1,7 @@
 /**
- * Streams of what plain synchronous code pushes. Written by hand, as an update may wake a thousand of them: one Effect for
- * each wait, which needs nothing to be undone when it is interrupted, and none for what is there already.
+ * Streams of what plain synchronous code pushes. They are written by hand, as an update may wake a thousand of them:
+ * each wait is one Effect, of which nothing has to be undone when it is interrupted, and what is there already needs no
+ * Effect.
  */
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
@@ -8,17 +9,17 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 
-/** How a stream ends: with nothing, or with the failure that ended what it is of. */
+/** How a stream ends: with nothing, or with the failure that ended what it tells of. */
 export type End<E> = Exit.Exit<void, E>
 
-/** A stream before it is given to users, as it is composed here. */
+/** A stream as it is composed in this library; `streamOf` makes the stream of it that users get. */
 export type Pushed<A, E> = Channel.Channel<Chunk.Chunk<A>, unknown, E>
 
-/** One run of such a stream. Whoever pushes something is to wake it. */
+/** One run of such a stream. Whoever pushes something has to wake it. */
 export abstract class Run<A, E> {
   private resume: (() => void) | undefined
 
-  /** What there is by now, each of it once. */
+  /** Takes what there is by now. Each item is taken once. */
   abstract take(): ReadonlyArray<A>
 
   /** How it ends, once all is taken; `undefined` while it goes on. */
@@ -27,13 +28,14 @@ export abstract class Run<A, E> {
   /** Whether `take` may have something. */
   abstract get hasNews(): boolean
 
+  /** Has the run look for news, or for its end. */
   wake(): void {
     const { resume } = this
     this.resume = undefined
     resume?.()
   }
 
-  /** All that is pushed from now on until the end; then, or when it is interrupted, `close` is run. */
+  /** A stream of all that is pushed from now on until the end. When it ends or is interrupted, `close` is run. */
   pushed(close: Effect.Effect<void>): Pushed<A, E> {
     const news = Channel.fromEffect(
       Effect.async<void>((resume) => {
@@ -51,11 +53,12 @@ export abstract class Run<A, E> {
   }
 }
 
-/** Begins when it is run. */
+/** A stream that is made when it is run. */
 export const begun = <A, E>(begin: () => Pushed<A, E>): Pushed<A, E> => Channel.suspend(begin)
 
-/** Goes on with another one after an Effect. */
+/** A stream that begins after an Effect. */
 export const after = <A, E>(effect: Effect.Effect<void>, next: () => Pushed<A, E>): Pushed<A, E> =>
   Channel.flatMap(Channel.fromEffect(effect), next)
 
+/** The stream that users get. */
 export const streamOf = <A, E>(pushed: Pushed<A, E>): Stream.Stream<A, E> => Stream.fromChannel(pushed)

@@ -1,3 +1,4 @@
+/** What plain synchronous code does with queues. */
 import type * as Queue from "effect/Queue"
 
 /** Puts something into a queue without a bound, from plain synchronous code. */

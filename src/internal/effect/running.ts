@@ -1,4 +1,4 @@
-/** Running Effects from code that is none, such as callbacks of kafkajs. */
+/** Runs Effects from code that is no Effect, such as callbacks of kafkajs. */
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
@@ -13,6 +13,7 @@ export interface Running {
   readonly exitOf: <A, E>(effect: Effect.Effect<A, E>, signal: AbortSignal) => Promise<Exit.Exit<A, E>>
 }
 
+/** Captures the present fiber's surroundings for that. */
 export const captured: Effect.Effect<Running> = Effect.map(Effect.runtime(), (runtime): Running => {
   const quiet = Runtime.setFiberRef(runtime, FiberRef.unhandledErrorLogLevel, Option.none())
   return {

@@ -2,8 +2,8 @@ import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 
 /**
- * The value of an Effect that needs not be run, such as Schema's parsers give unless they come upon one that does: then
- * `pending`. What `onFailure` returns stands for its failure.
+ * The value of an Effect that is settled already, such as Schema's parsers mostly give; `pending` if it has to be run.
+ * What `onFailure` returns stands for its failure.
  */
 export const settledOr = <A, E, B, C>(
   self: Effect.Effect<A, E, unknown>,

@@ -1,4 +1,7 @@
-/** How records get into a log: batches that clients sent, after a leader's checks, and those that the cluster makes itself. */
+/**
+ * How records get into a log: batches that clients sent, after a leader's checks, and those that the cluster makes
+ * itself.
+ */
 import type { AppendOptions, EmbeddedRecord } from "../../EmbeddedKafka.ts"
 import type { RecordError } from "../../KafkaProtocol.ts"
 import type { Position } from "../../Position.ts"
@@ -138,7 +141,7 @@ const checkHeader = (partition: Partition, header: BatchHeader): Refused | undef
     const detail = `Clients are not allowed to write control records in topic partition ${nameOf(partition)}`
     return new Refused(INVALID_RECORD, detail)
   }
-  // transactions are the cluster's own here: a client has no transactional id to write under
+  // Only the cluster itself has transactions here: a client has no transactional id to write under.
   if (header.isTransactional) return new Refused(TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
   if (recordCount < 1 || lastOffsetDelta + 1 !== recordCount) {
     return new Refused(
@@ -329,7 +332,7 @@ export const appendRecords = (
     producer?.appended(share.partition, share.count)
     cluster.advanceHighWatermark(share.partition)
   }
-  // all of them are there before anybody looks
+  // All batches are appended before any reader is woken.
   topic.changed.notify()
   return records.map((_, i) =>
     position.make({ topic: name, partition: partitions[i], offset: nextOffsets[partitions[i]]++ })
@@ -348,7 +351,7 @@ export const endTransaction = (
       encodeControlBatch({
         type,
         producerId: producer.id,
-        // as of Kafka 4, the end of a transaction takes the producer's next epoch
+        // As since Kafka 4, the end of a transaction takes the producer's next epoch.
         producerEpoch: producer.epoch + 1,
         coordinatorEpoch: 0,
         timestamp: now

@@ -1,7 +1,7 @@
 /**
- * Compaction, as Kafka's log cleaner does it: of each key the last record stays, and nothing changes its offset. What is
- * not needed by readers, but by the broker, stays as well: how far a producer has come, where the log ends, and, for a
- * while, tombstones and markers.
+ * Compaction, as Kafka's log cleaner does it: of each key the last record stays, and nothing changes its offset. What
+ * is not needed by readers, but by the broker, stays as well: how far a producer has come, where the log ends, and, for
+ * a while, tombstones and markers.
  */
 import type { BatchHeader } from "../recordBatch/batchHeader.ts"
 import { parseHeader, readDeleteHorizon } from "../recordBatch/batchHeader.ts"
@@ -152,7 +152,7 @@ class CleanedTransactions {
       else aborted.hadData = true
       return aborted !== undefined
     }
-    // it was emptied by an earlier cleaning
+    // An earlier cleaning has emptied this batch.
     if (records.count === 0) return true
     switch (controlType(records)) {
       case "abort":

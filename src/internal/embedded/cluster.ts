@@ -1,6 +1,6 @@
 /**
- * Brokers, topics and partitions: what a cluster knows, and what administration changes. Plain and synchronous; every
- * change that a waiting reader may be interested in notifies the topic's signal.
+ * Brokers, topics and partitions: what a cluster knows, and what administration changes. It is plain synchronous code.
+ * Every change that may interest a waiting reader notifies the topic's signal.
  */
 import type { Broker } from "../../KafkaProtocol.ts"
 import { Signal } from "../signal.ts"
@@ -25,7 +25,7 @@ import { checkConfigs, configOf, listOf, numberOf } from "./topicConfigs.ts"
 const HOST = "embedded"
 const FIRST_PORT = 9092
 
-/** More than a cluster of real brokers takes for one topic, and what a process has the memory for. */
+/** The most partitions of a topic: more than real brokers take, and what a process has the memory for. */
 const MAX_PARTITIONS = 100_000
 
 const refusePartitions = (count: number): Refused | undefined =>
@@ -42,9 +42,9 @@ export class Partition {
   readonly topic: Topic
   readonly number: number
   readonly log = new PartitionLog()
-  /** Node ids. All that run are in sync: nothing is ever under way between them. */
+  /** The node ids of the replicas. All that run are in sync, as nothing is ever under way between them. */
   replicas: ReadonlyArray<number>
-  /** Node id; -1 if nobody leads. */
+  /** The node id of the leader; -1 if there is none. */
   leader: number
   leaderEpoch = 0
 
@@ -107,7 +107,7 @@ export class Cluster {
     return this.nodes[id]?.isRunning === true
   }
 
-  /** Others lead what it led, where there are any. */
+  /** Stops a node. Other replicas lead what it led, where any of them runs. */
   stopNode(id: number): Refused | undefined {
     const node = this.nodes[id]
     if (node === undefined) return this.unknownNode(id)
@@ -120,7 +120,7 @@ export class Cluster {
     return undefined
   }
 
-  /** It leads what nobody leads. */
+  /** Starts a node, which leads those of its partitions that nobody leads. */
   startNode(id: number): Refused | undefined {
     const node = this.nodes[id]
     if (node === undefined) return this.unknownNode(id)
@@ -140,7 +140,7 @@ export class Cluster {
     if (id !== -1) {
       if (this.nodes[id] === undefined) return this.unknownNode(id)
       if (!this.isRunning(id)) return new Refused(ELIGIBLE_LEADERS_NOT_AVAILABLE, `Broker ${id} is not running.`)
-      // it takes the place of the one that led, or would
+      // A node without a replica gets that of the leader, or of the one that would lead.
       if (!partition.replicas.includes(id)) {
         const left = partition.leader === -1 ? partition.replicas[0] : partition.leader
         partition.replicas = partition.replicas.map((replica) => (replica === left ? id : replica))
@@ -187,7 +187,7 @@ export class Cluster {
     )
   }
 
-  /** The partition, if somebody leads it: without a leader nobody could write to it. */
+  /** A partition that has a leader: without one nobody could write to it. */
   ledPartitionOf(name: string, number: number): Partition | Refused {
     const partition = this.partitionOf(name, number)
     return isRefused(partition) || partition.leader !== -1
@@ -203,7 +203,7 @@ export class Cluster {
       readonly configs: Readonly<Record<string, string>>
     }
   ): Topic | Refused {
-    const problem = nameProblem(name)
+    const problem = topicNameProblem(name)
     if (problem !== undefined) return new Refused(INVALID_TOPIC_EXCEPTION, `Topic name is invalid: ${problem}`)
     if (this.topics.has(name)) return new Refused(TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`)
     const twin = [...this.topics.keys()].find((other) => metricName(other) === metricName(name))
@@ -236,7 +236,7 @@ export class Cluster {
     return topic
   }
 
-  /** Each further partition is led by the next node. */
+  /** Adds partitions up to this number. Each further one is led by the next node. */
   private grow(topic: Topic, partitions: number, replicationFactor: number): void {
     for (let number = topic.partitions.length; number < partitions; number++) {
       const replicas = Array.from({ length: replicationFactor }, (_, i) => (number + i) % this.nodes.length)
@@ -301,13 +301,13 @@ export class Cluster {
     }
   }
 
-  /** What is in enough replicas can be read. */
+  /** Lets all be read that is in enough replicas. */
   advanceHighWatermark(partition: Partition): void {
     const { needed, there } = this.insync(partition)
     if (there >= needed) partition.log.highWatermark = partition.log.endOffset
   }
 
-  /** Something is in the log that was not: shows it to readers. */
+  /** Shows readers what was appended. */
   appended(partition: Partition): void {
     this.advanceHighWatermark(partition)
     partition.topic.changed.notify()
@@ -336,7 +336,7 @@ export class Cluster {
     return undefined
   }
 
-  /** What the cleaner and the retention of a broker do, at this moment. */
+  /** Does at once what the cleaner and the retention of a broker do from time to time. */
   clean(topic: Topic, now: number): void {
     const { configs, policies } = topic
     for (const { log } of topic.partitions) {
@@ -357,7 +357,8 @@ export class Cluster {
   }
 }
 
-const nameProblem = (name: string): string | undefined => {
+/** What is wrong with the name of a topic, in a broker's words; `undefined` if nothing is. */
+export const topicNameProblem = (name: string): string | undefined => {
   if (name === "") return "the empty string is not allowed"
   if (name === "." || name === "..") return `'${name}' is not allowed`
   if (name.length > 249) return `the length of '${name}' is longer than the max allowed length 249`
@@ -366,12 +367,10 @@ const nameProblem = (name: string): string | undefined => {
     : `'${name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'`
 }
 
-export { nameProblem as topicNameProblem }
-
-/** Kafka's metrics know no dots, and so do not let two names differ by them only. */
+/** The name of a topic in Kafka's metrics, which have no dots: two topics must not have the same one. */
 const metricName = (name: string): string => name.replaceAll(".", "_")
 
-/** 16 bytes, as Kafka prints them. The same ones in every run: a test may look at them. */
+/** The id of the `n`th topic, as Kafka prints it. It is the same in every run, as a test may look at it. */
 const topicId = (n: number): string => {
   const bytes = Buffer.alloc(16)
   bytes.write("embedded", "latin1")

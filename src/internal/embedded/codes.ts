@@ -1,35 +1,11 @@
-/** Kafka's error codes, as far as this cluster gives them, and what carries one. */
+/** What carries an error code in the embedded cluster, beside the codes themselves. */
 import { brokerError } from "../protocol/errorCodes.ts"
 import type { RecordError } from "../../KafkaProtocol.ts"
 import type { BrokerError } from "../../KafkaError.ts"
 
-export const OFFSET_OUT_OF_RANGE = 1
-export const CORRUPT_MESSAGE = 2
-export const UNKNOWN_TOPIC_OR_PARTITION = 3
-export const LEADER_NOT_AVAILABLE = 5
-export const NOT_LEADER_OR_FOLLOWER = 6
-export const MESSAGE_TOO_LARGE = 10
-export const INVALID_TOPIC_EXCEPTION = 17
-export const NOT_ENOUGH_REPLICAS = 19
-export const INVALID_REQUIRED_ACKS = 21
-export const INVALID_TIMESTAMP = 32
-export const TOPIC_ALREADY_EXISTS = 36
-export const INVALID_PARTITIONS = 37
-export const INVALID_REPLICATION_FACTOR = 38
-export const INVALID_CONFIG = 40
-export const POLICY_VIOLATION = 44
-export const OUT_OF_ORDER_SEQUENCE_NUMBER = 45
-export const INVALID_PRODUCER_EPOCH = 47
-export const INVALID_TXN_STATE = 48
-export const TRANSACTIONAL_ID_AUTHORIZATION_FAILED = 53
-export const FENCED_LEADER_EPOCH = 74
-export const UNKNOWN_LEADER_EPOCH = 75
-export const ELIGIBLE_LEADERS_NOT_AVAILABLE = 83
-export const INVALID_RECORD = 87
-export const UNKNOWN_TOPIC_ID = 100
-export const BROKER_ID_NOT_REGISTERED = 102
+export * from "../protocol/codes.ts"
 
-/** What a broker will not do. A value, not a throw: whoever asked turns it into an answer or a failure. */
+/** The refusal of a broker. It is a value rather than thrown: whoever asked makes an answer or a failure of it. */
 export class Refused {
   readonly code: number
   readonly detail: string | undefined
@@ -43,7 +19,9 @@ export class Refused {
   }
 }
 
-/** Some records of a batch are wrong: the one refusal of a write whose words a broker hands on to the client. */
+/**
+ * A refusal because of some records of a batch: the only one of a write whose words a broker hands on to the client.
+ */
 export class RecordsRefused extends Refused {
   override readonly detail: string
   readonly recordErrors: ReadonlyArray<RecordError>

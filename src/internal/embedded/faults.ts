@@ -45,7 +45,7 @@ export class Faults {
     const found = this.injected.find((injected) => !damages(injected.fault) && isFor(injected, call))
     const answered = found === undefined ? answer(call.request) : this.fate(found, call, origin, answer)
     if (call.name !== "Fetch") return answered
-    // what damages records is for answers that have some, also to a fetch that was waiting already
+    // A fault that damages records is for answers that have some, that to a fetch which waits already included.
     return Effect.map(answered, (response) => {
       const damaging = this.injected.find((injected) => damages(injected.fault) && isFor(injected, call))
       return damaging === undefined ? response : (damage(damaging, response as FetchResponse) as CallResponse<N>)

@@ -44,7 +44,7 @@ export class PartitionLog {
 
   /** A leader begins. */
   beginEpoch(epoch: number): void {
-    // one that wrote nothing leaves no trace
+    // An epoch in which nothing was written leaves no trace.
     while (this.epochs.length > 0 && this.epochs[this.epochs.length - 1].startOffset >= this.endOffset)
       this.epochs.pop()
     this.epochs.push({ epoch, startOffset: this.endOffset })
@@ -141,8 +141,9 @@ export class PartitionLog {
   }
 
   /**
-   * A copy of at most `maxBytes` from the batch on that holds `offset`: the last batch may be cut off, as a broker knows
-   * of bytes only. `whole`: of the first batch, never. Where only a part of the first batch would fit, there is nothing.
+   * A copy of at most `maxBytes` from the batch on that holds `offset`: the last batch may be cut off, as a broker
+   * knows of bytes only. `whole`: of the first batch, never. Where only a part of the first batch would fit, there is
+   * nothing.
    */
   read(
     offset: number,

@@ -1,7 +1,7 @@
-/** Connections to the brokers of a cluster, which behave as those of a real driver: see `internal/kafkajs/connection.ts`. */
-import { makeDeferred, settleDeferred } from "../effect/deferred.ts"
-import { interruptSoon } from "../effect/fibers.ts"
-import { offerNow } from "../effect/queues.ts"
+/**
+ * Connections to the brokers of a cluster, which behave as those of a real driver: see
+ * `internal/kafkajs/connection.ts`.
+ */
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -14,6 +14,9 @@ import type { BrokerConnection } from "../../KafkaClient.ts"
 import type { ApiName, Broker, Request, Response } from "../../KafkaProtocol.ts"
 import { ConnectionError } from "../../KafkaError.ts"
 import { closingWords } from "../client/given.ts"
+import { makeDeferred, settleDeferred } from "../effect/deferred.ts"
+import { interruptSoon } from "../effect/fibers.ts"
+import { offerNow } from "../effect/queues.ts"
 import { apiOf } from "../protocol/apis.ts"
 import { yieldToEventLoop } from "../yield.ts"
 import type { Cluster, Node } from "./cluster.ts"
@@ -22,7 +25,7 @@ import { carryOut } from "./serving.ts"
 
 const NO_FEATURES: BrokerConnection["features"] = new Map()
 
-/** Between two turns of the event loop. */
+/** How many answers come between two turns of the event loop. */
 const ANSWERS_PER_TURN = 16
 
 export interface ClientSettings {
@@ -30,7 +33,10 @@ export interface ClientSettings {
   readonly requestTimeoutMillis: number
 }
 
-/** Answers a call, by itself or by what was to answer it. */
+/**
+ * Answers a call of an interceptor: with an answer of its own, or with `answer`, which is what would be answered
+ * without it.
+ */
 export type Handler<N extends CallName> = (
   call: Call<N>,
   answer: Effect.Effect<CallResponse<N>, ConnectionError>
@@ -41,6 +47,7 @@ export interface Interceptor<N extends CallName = CallName> {
   readonly handler: Handler<N>
 }
 
+/** The network of one cluster: its connections, and the faults and interceptors between clients and brokers. */
 export class Network {
   readonly cluster: Cluster
   readonly faults: Faults
@@ -53,7 +60,10 @@ export class Network {
     this.faults = new Faults()
   }
 
-  /** Answers of sockets come from the event loop, and leave room for timers and for others. Here, now and then. */
+  /**
+   * Lets the event loop go round now and then, as it does for each answer of a socket, so that timers and others have
+   * their turn.
+   */
   readonly turn: Effect.Effect<void> = Effect.suspend(() =>
     ++this.answers % ANSWERS_PER_TURN === 0 ? yieldToEventLoop : Effect.void
   )
@@ -66,7 +76,7 @@ export class Network {
     this.interceptors.splice(this.interceptors.indexOf(interceptor as unknown as Interceptor), 1)
   }
 
-  /** Resets what is open: all, or what is meant. */
+  /** Resets open connections: all of them, or those of a node or a client. */
   reset(target: { readonly node?: number; readonly clientId?: string } = {}): void {
     for (const connection of [...this.connections]) {
       if (target.node !== undefined && target.node !== connection.node.id) continue
@@ -75,7 +85,10 @@ export class Network {
     }
   }
 
-  /** What becomes of a call: those who intercept are asked first, the last one before all others. */
+  /**
+   * The answer to a call. Interceptors come first, the one that was added last before all others; then faults, then the
+   * broker.
+   */
   answer<N extends CallName>(call: Call<N>, connection: Connection): Effect.Effect<CallResponse<N>, ConnectionError> {
     if (!connection.node.isRunning) return Effect.fail(connection.refused)
     const carriedOut = (request: Call<N>["request"]) =>
@@ -92,7 +105,7 @@ export class Network {
     return answer
   }
 
-  /** A connection that is closed, at once, with the scope. */
+  /** Opens a connection, which closes with the scope, at once. */
   connect(
     settings: ClientSettings,
     broker: Pick<Broker, "host" | "port">
@@ -108,10 +121,10 @@ export class Network {
       Effect.map((connection): BrokerConnection => ({
         address,
         isOpen: () => connection.isOpen,
-        // no feature of a cluster's is in force, nor is any in need
+        // No feature of a cluster is in force here, and none is needed.
         features: NO_FEATURES,
         request: <N extends ApiName>(name: N, request: Request<N>) =>
-          // of a name that is not `connect`, both are the same types
+          // For a name that is not `connect`, both are the same types.
           connection.call<ApiName>(
             name,
             request as Request<ApiName>,
@@ -143,7 +156,7 @@ export class Connection {
   private failure: ConnectionError | undefined
   private broker: Fiber.RuntimeFiber<never> | undefined
   private mutedUntil = 0
-  /** By topic, by partition: the offset that was asked for last. */
+  /** The offset that was last asked for, by topic and partition. */
   private readonly fetching = new Map<string, Map<number, number>>()
 
   private constructor(
@@ -165,7 +178,7 @@ export class Connection {
     return Effect.gen(function* () {
       const connection = new Connection(network, settings, node, address, yield* Queue.unbounded<Pending>())
       network.connections.add(connection)
-      // what a broker has begun is not undone by a caller who waits no longer: it has a fiber of its own
+      // The broker has a fiber of its own, as what it has begun is not undone by a caller who waits no longer.
       connection.broker = yield* Effect.forkDaemon(Effect.interruptible(connection.serve))
       return connection
     })
@@ -197,7 +210,10 @@ export class Connection {
     })
   }
 
-  /** The first failure ends the connection for good. Synchronous: nothing of it is left afterwards. */
+  /**
+   * Ends the connection for good, and returns the error that it ended with: only the first failure counts. This is
+   * synchronous, so that nothing of the connection is left afterwards.
+   */
   down(reason: ConnectionError["reason"], request: string, detail: string): ConnectionError {
     return this.fail(new ConnectionError({ reason, broker: this.address, request, detail }))
   }
@@ -211,7 +227,7 @@ export class Connection {
     return error
   }
 
-  /** `extraMillis`: what the request itself lets the broker wait. */
+  /** Makes a call, and waits for its answer. `extraMillis` is how long the request itself lets the broker wait. */
   call<N extends CallName>(
     name: N,
     request: Call<NoInfer<N>>["request"],
@@ -237,7 +253,7 @@ export class Connection {
     })
   }
 
-  /** The broker's side. */
+  /** What the broker does: it answers one call after the other, for ever. */
   private get serve(): Effect.Effect<never> {
     return Effect.forever(
       Effect.flatMap(Queue.take(this.calls), (pending) => {
@@ -272,7 +288,7 @@ export class Connection {
   }
 
   private answered(pending: Pending, exit: Exit.Exit<unknown, ConnectionError>): void {
-    // a request that this broker does not have is no fault of the connection
+    // That the broker does not have the request is no fault of the connection.
     if (exit._tag === "Failure" && exit.cause._tag === "Fail" && exit.cause.error.reason !== "UnsupportedVersion") {
       this.fail(exit.cause.error)
     }

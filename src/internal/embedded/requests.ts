@@ -163,7 +163,7 @@ export const isFetchable = (cluster: Cluster, node: number, request: FetchReques
 
 export const fetch = (cluster: Cluster, node: number, request: FetchRequest): FetchResponse => {
   let left = request.maxBytes
-  // one whole batch at least, of the first partition that has any, whatever its size
+  // At least one whole batch comes, of the first partition that has any, whatever its size.
   let whole = true
   const read = (asked: FetchPartition): FetchedPartition => {
     const partition = fetchable(cluster, node, asked)

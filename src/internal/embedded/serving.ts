@@ -1,4 +1,4 @@
-/** Carries requests out: what a broker does with each, and how long it lets a fetch wait. */
+/** What a broker of the embedded cluster does with each request, and how long it lets a fetch wait. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Call, CallName } from "../../EmbeddedKafka.ts"
@@ -9,7 +9,7 @@ import * as requests from "./requests.ts"
 
 type Server<N extends ApiName> = (cluster: Cluster, node: number, request: Request<N>) => Effect.Effect<Response<N>>
 
-/** What this broker has. All other requests get what an older broker answers. */
+/** The requests that this broker has. Any other one fails as with an older broker. */
 const servers: { readonly [N in ApiName]?: Server<N> } = {
   CreateTopics: (cluster, _node, request) => Effect.sync(() => requests.createTopics(cluster, request)),
   DescribeConfigs: (cluster, _node, request) => Effect.sync(() => requests.describeConfigs(cluster, request)),
@@ -22,7 +22,7 @@ const servers: { readonly [N in ApiName]?: Server<N> } = {
     Effect.map(Clock.currentTimeMillis, (now) => requests.produce(cluster, node, request, now))
 }
 
-/** Answers as a broker does that nothing is wrong with. */
+/** Carries a request out, as a broker does with which nothing is wrong. */
 export const carryOut = (
   cluster: Cluster,
   { name, node, request }: Call<CallName>,
@@ -35,7 +35,9 @@ export const carryOut = (
   return Effect.fail(new ConnectionError({ reason: "UnsupportedVersion", broker, request: name, detail }))
 }
 
-/** Waits for what was asked for, woken by changes of its topics only. */
+/**
+ * Fetches, and waits until there is enough or the time is up. Only changes of the topics that were asked for wake it.
+ */
 const fetch = (cluster: Cluster, node: number, request: FetchRequest): Effect.Effect<FetchResponse> => {
   if (requests.isFetchable(cluster, node, request)) return Effect.succeed(requests.fetch(cluster, node, request))
   const wait = (deadline: number): Effect.Effect<FetchResponse> =>

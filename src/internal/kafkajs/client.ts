@@ -17,7 +17,7 @@ import { makeLogger } from "./logger.ts"
 import { readSasl } from "./saslOptions.ts"
 import { readTls } from "./tlsOptions.ts"
 
-/** `host:port`, an IPv6 host in brackets. */
+/** Reads `host:port`, with an IPv6 host in brackets; `undefined` if it is something else. */
 const parseBroker = (text: string): Address | undefined => {
   const match = /^(?:\[([^\]]{1,255})\]|([^:[\]\s/@\p{C}]{1,255})):(\d{1,5})$/u.exec(text)
   if (match === null) return undefined
@@ -34,7 +34,7 @@ const brokers: Option<ReadonlyArray<string>, ReadonlyArray<Address>> = {
     }
     return value.flatMap((text, i) => {
       const broker = typeof text === "string" ? parseBroker(text.trim()) : undefined
-      // Without the text: somebody may have put a password into it.
+      // The message leaves the text out, as somebody may have put a password into it.
       if (broker === undefined)
         check.problem(`${name}[${i}]`, "must be host:port (IPv6 in brackets, no scheme, no user)")
       return broker === undefined ? [] : [broker]
@@ -62,6 +62,7 @@ export const clientSpec = (running: Running) =>
     backoff: CLIENT.backoff
   }) satisfies Spec<KafkaClientOptions>
 
+/** Makes a client on kafkajs's sockets: see `KafkaClient.layer`. */
 export const make = (options: KafkaClientOptions): Effect.Effect<KafkaClient, InvalidOptionsError, Scope.Scope> =>
   Effect.gen(function* () {
     const spec = clientSpec(yield* captured)

@@ -1,7 +1,7 @@
 /**
  * One TCP connection by kafkajs: opening it, TLS and SASL are kafkajs's; the frames, the timeouts, the closing and all
- * requests are ours. Numbers such as K4 name a known trap of kafkajs 2.2.4 that a guard is for; they
- * are listed in docs/kafkajs.md.
+ * requests are ours. A number such as K4 names the known trap of kafkajs 2.2.4 that the code beside it guards against:
+ * docs/kafkajs.md lists them.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -22,6 +22,7 @@ import {
   type ApiVersionsResponse,
   apiVersions
 } from "../protocol/apiVersions.ts"
+import { UNSUPPORTED_VERSION } from "../protocol/codes.ts"
 import { describeCode } from "../protocol/errorCodes.ts"
 import { saslAuthenticate, saslHandshake } from "../protocol/sasl.ts"
 import { VERSION } from "../version.ts"
@@ -34,11 +35,15 @@ export interface ConnectionSettings {
   readonly connectTimeoutMillis: number
   readonly requestTimeoutMillis: number
   readonly tls: Tls.ConnectionOptions | undefined
-  /** A fresh object for each connection, as kafkajs keeps the mechanism's state in it. `signal`: the connection is gone. */
+  /**
+   * Makes kafkajs's description of the mechanism: an object for each connection, as kafkajs keeps the mechanism's state
+   * in it. `signal` aborts when the connection is gone.
+   */
   readonly sasl: ((signal: AbortSignal) => { readonly mechanism: string }) | undefined
   readonly logger: unknown
 }
 
+/** A socket that is idle for as long asks its peer whether it is still there (TCP keep-alive). */
 const KEEP_ALIVE_MILLIS = 60_000
 
 /** How many bytes libuv reads at once. */
@@ -47,53 +52,57 @@ const READ_BYTES = 64 * 1024
 /** A SASL session is renewed this long before it ends. */
 const REAUTHENTICATE_BEFORE_MILLIS = 10_000
 
-/** A shorter session is none: each request would have to authenticate, which is expensive on purpose. */
+/** A shorter session counts as this long: otherwise each request would authenticate, which is expensive on purpose. */
 const MIN_SESSION_MILLIS = 1_000
 
 /** A timer of more milliseconds than an int32 holds would fire at once. */
 const MAX_TIMER_MILLIS = 2_147_483_647
 
-/** An answer that has begun may take longer than its deadline, as long as it comes at this rate after another such time. */
+/**
+ * An answer that is arriving at its deadline may go on for as long again, and from then on as long as it has come at
+ * this rate on average, in bytes per millisecond.
+ */
 const MIN_BYTES_PER_MILLI = 8
 
-/** A timer that fires so much late, in milliseconds, says that the event loop was held up. */
+/** A timer that fires later than this, in milliseconds, says that the event loop was held up. */
 const LATE_MILLIS = 100
 
-/** How much is told of what others say. */
+/** An error quotes at most this many characters of what a broker or a library said. */
 const DETAIL_LENGTH = 1_024
 
-/** A cause with a longer message is not kept. */
+/** An error keeps no cause whose message is longer than this many characters. */
 const MAX_CAUSE = 8 * DETAIL_LENGTH
-
-const UNSUPPORTED_VERSION = 35
 
 /** What brokers count this client as in their metrics. */
 const SOFTWARE: ApiVersionsRequest = { software: { name: "effect-ktables", version: VERSION } }
 
+/** An Effect that waits on a connection, and fails when that goes down. */
 interface Waiting extends Item {
   readonly fail: (error: ConnectionError) => void
 }
 
+/** The answer to one of our own requests, until it has come. */
 interface Answer extends Item {
   readonly correlationId: number
   readonly maxBytes: number
   readonly came: (payload: Buffer) => void
 }
 
+/** The socket of one connection, with the requests that wait on it. */
 class Socket {
   readonly address: string
   private readonly raw: Connection
   private socket: Net.Socket | undefined
   private failure: ConnectionError | undefined
   private connecting = true
-  /** When bytes came last, on the clock of `performance`. */
+  /** When the last bytes came, on the clock of `performance`. */
   private receivedAt = 0
   private readonly frames: FrameReader
   private readonly gone = new AbortController()
   private readonly waiting = new Bag<Waiting>()
-  /** Answers that are to come. */
+  /** The answers that are still to come. */
   private readonly answers = new Bag<Answer>()
-  /** The one of them that is arriving, if it is one of our own requests'. */
+  /** The answer that is arriving; `undefined` between two answers, and while one to kafkajs's own requests arrives. */
   private arriving: Answer | undefined
   private readonly frameOf: ReturnType<typeof requestFrames>
   private versions: ReadonlyMap<number, VersionRange> = new Map()
@@ -114,22 +123,22 @@ class Socket {
       socketFactory: ({ host, onConnect, port }) => this.open(host, port, onConnect),
       requestTimeout: settings.requestTimeoutMillis,
       connectionTimeout: settings.connectTimeoutMillis,
-      // K4, K5, K19: requests are timed by us; kafkajs's timer only wakes the process
+      // K4, K5, K19: Requests have our own timeouts; kafkajs's timer would only wake the process.
       enforceRequestTimeout: false,
       clientId: settings.clientId,
       ssl: settings.tls ?? null,
       sasl: settings.sasl?.(this.gone.signal) ?? null
     })
-    // K19: the queue re-arms a timer for ever; nothing is ever pending here, as we neither throttle nor limit in it
+    // K19: The queue arms this timer again and again for requests that it holds back, and it never holds one back here.
     this.raw.requestQueue.scheduleCheckPendingRequests = () => {}
-    // K20: kafkajs waits for answers before it closes
+    // K20: kafkajs would wait for answers before it closes.
     this.raw.disconnect = () => {
       this.down("Closed", "connection", "closed by the broker")
       return Promise.resolve(true)
     }
-    // K21: when a session is to be renewed is ours to say
+    // K21: Our own clock decides when a SASL session has to be renewed.
     this.raw.isAuthenticated = () => this.isAuthenticated
-    // K1, K3: our own frames, of this one connection
+    // K1, K3: The frames are our own, and belong to this one connection.
     this.frames = new FrameReader(
       (correlationId, payload) => this.answered(correlationId, payload),
       (correlationId) => this.maxBytesOf(correlationId)
@@ -137,12 +146,13 @@ class Socket {
     this.raw.processData = (chunk) => this.receive(chunk)
   }
 
-  /** An answer begins: how large it may be; `undefined` if nobody asked for it. */
+  /** Notes which answer begins to arrive. Returns how many bytes it may have; `undefined` if nobody asked for it. */
   private maxBytesOf(correlationId: number): number | undefined {
     this.arriving = this.answers.find((one) => one.correlationId === correlationId)
     return this.arriving?.maxBytes ?? saslApi(this.raw.requestQueue.inflight.get(correlationId)?.entry)?.maxAnswerBytes
   }
 
+  /** Hands a complete answer to whoever asked for it. */
   private answered(correlationId: number, payload: Buffer): void {
     if (this.failure !== undefined) return
     const answer = this.arriving
@@ -152,7 +162,9 @@ class Socket {
     answer.came(payload)
   }
 
-  /** K28: kafkajs believes each count and length in an answer, so that only those that are well formed get there. */
+  /**
+   * K28: kafkajs believes each count and length in an answer, so only answers that are well formed are handed to it.
+   */
   private answeredToKafkajs(correlationId: number, payload: Buffer): void {
     const entry = this.raw.requestQueue.inflight.get(correlationId)!.entry
     const api = saslApi(entry)!
@@ -165,7 +177,7 @@ class Socket {
     this.raw.requestQueue.fulfillRequest({ correlationId, payload, size: payload.length })
   }
 
-  /** The bytes that come, in pieces that are not kept. */
+  /** Takes the next bytes of the stream. The chunk is not kept. */
   private receive(chunk: Buffer): void {
     if (this.failure !== undefined) return
     this.receivedAt = performance.now()
@@ -173,13 +185,14 @@ class Socket {
     if (violation !== undefined) this.down("Protocol", "connection", violation)
   }
 
-  /** Bytes that were read to where they belong. */
+  /** Notes bytes that were read into the memory of their frame. */
   private received(length: number): void {
     if (this.failure !== undefined) return
     this.receivedAt = performance.now()
     this.frames.came(length)
   }
 
+  /** Opens the socket for kafkajs. */
   private open(host: string, port: number, onConnect: () => void): Net.Socket {
     const tls = this.settings.tls
     const socket: Net.Socket =
@@ -202,8 +215,9 @@ class Socket {
   }
 
   /**
-   * One buffer for all reads, and none in between for a large answer: a stream of chunks would be a buffer each, 64 KiB at
-   * most, which is a third of the time that such an answer takes. TLS has no such option.
+   * Reads into one buffer that is used again and again, and the rest of a large answer into its own memory. A stream of
+   * chunks would allocate a buffer of at most 64 KiB for each read, which is a third of the time that a large answer
+   * takes. TLS sockets have no such option.
    */
   private reading(): Net.OnReadOpts {
     const chunk = Buffer.allocUnsafeSlow(READ_BYTES)
@@ -217,7 +231,10 @@ class Socket {
     }
   }
 
-  /** K2, K4: the first failure ends the connection for good. Synchronous: nothing of it is left afterwards. */
+  /**
+   * K2, K4: Ends the connection for good, and returns the error that it ended with: only the first failure counts. This
+   * is synchronous, so that nothing of the connection is left afterwards.
+   */
   down(reason: ConnectionReason, request: string, detail?: string, cause?: unknown): ConnectionError {
     if (this.failure !== undefined) return this.failure
     const error = new ConnectionError({
@@ -228,7 +245,7 @@ class Socket {
       ...(isFit(cause) ? { cause } : {})
     })
     this.failure = error
-    // kafkajs's own connect timer is only cleared by an error event
+    // Only an error event clears kafkajs's own connect timer.
     this.socket?.destroy(this.connecting ? error : undefined)
     this.raw.connectionStatus = "disconnected"
     this.raw.requestQueue.rejectAll(error)
@@ -244,10 +261,11 @@ class Socket {
   }
 
   /**
-   * Until `start` calls back, the connection goes down, or `millis` have passed, which takes it down. `start` returns the
-   * answer that it waits for, if it is one of our own requests'. It goes on when its fiber is interrupted: the answer still
-   * comes, or its absence or its garbage tells of the broker all the same. Undoing it would cost each request an
-   * `onInterrupt`, whose objects V8 comes to allocate as old ones, with all that they hold (docs/performance.md).
+   * Waits until `start` calls back, the connection goes down, or `millis` have passed, which takes the connection down.
+   * `start` returns the answer that it waits for, if it is one to our own requests. The wait goes on when its fiber is
+   * interrupted, as the answer still comes, and its absence tells that the broker is dead all the same. To undo it
+   * would cost each request an `onInterrupt`, whose objects V8 comes to allocate as old ones, with all that they hold
+   * (docs/performance.md).
    */
   private wait<A>(
     request: string,
@@ -269,10 +287,11 @@ class Socket {
   }
 
   /**
-   * Takes the connection down when `millis` have passed, whatever else has come on it. An answer that is arriving then may
-   * take longer, where the network is slow: as long as its bytes keep coming, at a rate that such a network has. What came
-   * while the event loop was held up is read first. A timer of the system, as the socket's time is: one costs nothing beside
-   * a fiber for each request.
+   * Takes the connection down when `millis` have passed without this answer, whatever else has come on it. An answer
+   * that is arriving by then may take longer, where the network is slow: as long as its bytes keep coming, at a rate
+   * that such a network has. What came while the event loop was held up is read first. The timer is the host's rather
+   * than one of Effect's Clock, as a socket lives in real time, and as a fiber for each request would cost much more.
+   * Returns what stops it.
    */
   private watch(request: string, millis: number, answer: Answer | undefined): () => void {
     const from = performance.now()
@@ -287,7 +306,7 @@ class Socket {
         due = Math.min(this.receivedAt + millis, from + 2 * millis + this.frames.arrived / MIN_BYTES_PER_MILLI)
       }
       if (due <= now && late > LATE_MILLIS && !wasHeldUp) {
-        // once: where it is held up all the time, that is no reason to wait for ever
+        // This is granted once: an event loop that is always held up is no reason to wait for ever.
         wasHeldUp = true
         due = now + Math.min(late, millis)
       }
@@ -306,7 +325,7 @@ class Socket {
     }
   }
 
-  /** As `wait`, for a promise of kafkajs. */
+  /** Waits as `wait` does, for a promise of kafkajs. */
   private settled<A>(
     request: string,
     millis: number,
@@ -322,6 +341,7 @@ class Socket {
     })
   }
 
+  /** Connects, negotiates versions, and authenticates where that is asked for. */
   get handshake(): Effect.Effect<void, ConnectionError> {
     const { connectTimeoutMillis } = this.settings
     const failed = (reason: ConnectionReason) => (cause: unknown) =>
@@ -332,7 +352,7 @@ class Socket {
       Effect.tap(() => {
         this.connecting = false
       }),
-      // K6: negotiated on every connection, and required
+      // K6: Versions are negotiated on every connection, and have to be.
       Effect.andThen(this.askForVersions(API_VERSIONS.newest)),
       Effect.flatMap((answer) =>
         answer.errorCode === UNSUPPORTED_VERSION ? this.askForVersions(API_VERSIONS.oldest) : Effect.succeed(answer)
@@ -364,8 +384,9 @@ class Socket {
   }
 
   /**
-   * K21: with a threshold above the session's lifetime, each request would authenticate before it. Sessions differ: a token
-   * may end before the broker's limit does.
+   * Authenticates, and notes when the session has to be renewed. K21: With a threshold above the session's lifetime,
+   * each request would authenticate first. The threshold is set anew each time, as sessions differ: a token may end
+   * before the broker's limit does.
    */
   private authenticate(): Promise<void> {
     return this.raw.authenticate().then(() => {
@@ -376,7 +397,7 @@ class Socket {
     })
   }
 
-  /** One of our own requests, in the newest version that both sides speak. */
+  /** Sends one of our own requests, in the newest version that both sides speak. */
   call<Req, Res>(api: Message<Req, Res>, request: Req): Effect.Effect<Res, ConnectionError> {
     return Effect.suspend(() => {
       const offered = this.versions.get(api.key)
@@ -398,6 +419,7 @@ class Socket {
     })
   }
 
+  /** Sends a request in this version, and waits for its answer at most `millis`. */
   private send<Req, Res>(
     api: Message<Req, Res>,
     version: number,
@@ -429,7 +451,9 @@ class Socket {
     return this.settings.sasl === undefined || performance.now() < this.authenticateAt
   }
 
-  /** In front of a request, when the SASL session ends soon. Who comes meanwhile waits for the same. */
+  /**
+   * Authenticates again before a request, as the SASL session ends soon. Concurrent callers share kafkajs's exchange.
+   */
   private authenticateAgain(request: string): Effect.Effect<void, ConnectionError> {
     return this.settled(
       request,
@@ -443,11 +467,14 @@ class Socket {
 
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
-/** Not with others' words in it that are unfit for a log, as those of a certificate can be: the detail has them escaped. */
+/**
+ * Whether an error may carry this cause: its message must be fit for a log as it is. That of a certificate need not be,
+ * and is only told escaped, in the error's detail.
+ */
 const isFit = (cause: unknown): boolean =>
   cause !== undefined && (!(cause instanceof Error) || foreignText(cause.message, MAX_CAUSE) === cause.message)
 
-/** The requests of an authentication, which kafkajs sends. */
+/** The description of a request of kafkajs's own, which are those of an authentication; `undefined` for any other. */
 const saslApi = (entry: { readonly apiKey: number } | undefined): Message<undefined, void> | undefined =>
   entry?.apiKey === saslHandshake.key
     ? saslHandshake
@@ -455,11 +482,11 @@ const saslApi = (entry: { readonly apiKey: number } | undefined): Message<undefi
       ? saslAuthenticate
       : undefined
 
-/** kafkajs names the failures of a re-authentication. */
+/** Whether a re-authentication was refused: kafkajs tells that by the name of its error. */
 const isAuthenticationFailure = (cause: unknown): boolean =>
   cause instanceof Error && cause.name === "KafkaJSSASLAuthenticationError"
 
-/** A `BrokerConnection` that is closed, at once, with the scope. */
+/** Opens a `BrokerConnection`, which closes with the scope, at once. */
 export const connect = (
   settings: ConnectionSettings,
   broker: Address

@@ -3,7 +3,7 @@
  * bytes and text. In which of them somebody writes a secret is not ours to guess.
  */
 
-/** One in the other: base64 in a URL, base64 of hex. */
+/** How many encodings may be nested, as in base64 of hex, or base64 in a URL. */
 const DEPTH = 2
 
 const textsOf = (bytes: Buffer): ReadonlyArray<string> => [bytes.toString("utf8"), bytes.toString("utf16le")]
@@ -23,7 +23,7 @@ const NAMED = new Map([
   ["gt", ">"]
 ])
 
-/** Escapes of URLs, JSON, C, HTML and XML. */
+/** The text without the escapes of URLs, JSON, C, HTML and XML. */
 const unescaped = (text: string): string =>
   text
     .replaceAll(/(?:%[0-9a-f]{2})+/gi, (run) => bytesOfHex(run).toString())
@@ -41,13 +41,16 @@ const unescaped = (text: string): string =>
 
 const octal = (digits: string): number => Number.parseInt(digits, 8)
 
-/** Pairs of digits, whatever is between them. */
+/** A run of at least four pairs of hexadecimal digits, whatever separates them. */
 const HEX = /(?:(?:0x)?[0-9a-f]{2}[\s:,;.-]*){4,}/gi
 
 const ofHex = (text: string): ReadonlyArray<string> =>
   (text.match(HEX) ?? []).flatMap((run) => textsOf(bytesOfHex(run)))
 
-/** In lines, and after words that could be a part of it: so from each of four places on. */
+/**
+ * A run that may be base64, broken into lines or not. Words before it may look like a part of it, so it is decoded from
+ * each of the first four characters on.
+ */
 const BASE64 = /[a-z0-9+/_-][a-z0-9+/_=\s-]{6,}/gi
 
 const ofBase64 = (text: string): ReadonlyArray<string> =>
@@ -56,7 +59,7 @@ const ofBase64 = (text: string): ReadonlyArray<string> =>
     return [0, 1, 2, 3].flatMap((from) => textsOf(Buffer.from(digits.slice(from), "base64")))
   })
 
-/** A list of numbers: the bytes, with a sign or without, decimal, octal or binary. */
+/** A list of numbers that may be bytes, signed or not, in decimal, octal or binary. */
 const NUMBERS = /-?\d{1,8}(?:[\s,;|\\]+-?\d{1,8}){3,}/g
 
 const ofNumbers = (text: string): ReadonlyArray<string> =>
@@ -65,7 +68,7 @@ const ofNumbers = (text: string): ReadonlyArray<string> =>
     return [2, 8, 10].flatMap((base) => textsOf(Buffer.from(digits.map((one) => Number.parseInt(one, base) & 0xff))))
   })
 
-/** Bytes of UTF-8, read as characters. */
+/** Undoes that bytes of UTF-8 were read as one character each. */
 const ofLatin1 = (text: string): string => Buffer.from(text, "latin1").toString("utf8")
 
 /** All that a short text may stand for, itself first. */

@@ -1,20 +1,25 @@
-/** The frames of Kafka's protocol on a byte stream: `size: int32`, then `size` bytes that begin with the correlation id. */
+/**
+ * The frames of Kafka's protocol on a byte stream: `size: int32`, then `size` bytes that begin with the correlation id.
+ */
 
 const SIZE_BYTES = 4
 
-/** The size, and the correlation id that each answer begins with. */
+/** Bytes of a frame's head: its size, and the correlation id that each answer begins with. */
 const HEAD_BYTES = 8
 
 /** An answer cannot be shorter than its correlation id. */
 const MIN_FRAME = HEAD_BYTES - SIZE_BYTES
 
 /**
- * Far above any answer to our own requests. What is not Kafka is above it: "HTTP" read as a size is 1.2 GB, the alert
- * of a TLS listener 352 MB.
+ * No frame is larger, in bytes. This is far above any answer to our own requests, and below what other protocols look
+ * like: "HTTP" read as a size is 1.2 GB, and the alert of a TLS listener is 352 MB.
  */
 const MAX_FRAME = 256 * 1024 * 1024
 
-/** Memory that is taken for a frame on its word. For more of it, as much has to have come already. */
+/**
+ * At most this much memory, in bytes, is allocated because a frame's size says so. A larger frame's memory is doubled
+ * each time that it is full.
+ */
 const TRUSTED_BYTES = 16 * 1024 * 1024
 
 /** Makes the frames of requests: a header around `body`, which is what `encodeRequest` gives. */
@@ -35,25 +40,25 @@ export const requestFrames = (clientId: string) => {
   }
 }
 
-/** From so many bytes on, the rest of a frame is read at once to where it belongs. */
+/** If at least this many bytes of a frame are missing, they are read into its memory without a copy. */
 const LARGE_REST = 64 * 1024
 
 /**
- * Cuts a stream into frames and hands each to `onFrame`. Its bytes come as chunks, which are copied and can be used again
- * by who hands them in; or they are read into `room`, which makes no copy.
+ * Cuts a stream into frames and hands each to `onFrame`. Its bytes come as chunks, which are copied and can be used
+ * again by who hands them in; or they are read into `room`, which makes no copy.
  */
 export class FrameReader {
   private readonly onFrame: (correlationId: number, payload: Buffer) => void
   private readonly maxBytes: (correlationId: number) => number | undefined
   private readonly head = Buffer.alloc(HEAD_BYTES)
-  /** What follows the head, as far as there is memory for it. */
+  /** The memory for what follows the head, or for its beginning; `undefined` while the head is read. */
   private payload: Buffer | undefined
-  /** Bytes of `head` until that is complete, then of the payload. */
+  /** How many bytes have come: of `head` until that is complete, then of the payload. */
   private filled = 0
-  /** Of the payload. */
+  /** How many bytes the payload has in the end. */
   private size = 0
 
-  /** `maxBytes`: how large the answer to a request may be; `undefined` if there is no such request. */
+  /** `maxBytes` tells how large the answer to a request may be; `undefined` if there is no such request. */
   constructor(
     onFrame: (correlationId: number, payload: Buffer) => void,
     maxBytes: (correlationId: number) => number | undefined = () => MAX_FRAME
@@ -62,14 +67,15 @@ export class FrameReader {
     this.maxBytes = maxBytes
   }
 
-  /** How much has come of the answer that is arriving, after its head. */
+  /** How many bytes of the arriving answer have come, without its head. */
   get arrived(): number {
     return this.payload === undefined ? 0 : this.filled
   }
 
   /**
-   * Takes the next bytes. Returns what is wrong when the stream is not Kafka's protocol (kafkajs throws out of the socket's
-   * data handler there, which ends the process), or when an answer is none to what was asked; the stream is unusable then.
+   * Takes the next bytes. Returns what is wrong when the stream is not Kafka's protocol (kafkajs throws out of the
+   * socket's data handler there, which ends the process), or when an answer is none to what was asked; the stream is
+   * unusable then.
    */
   take(chunk: Buffer): string | undefined {
     let at = 0
@@ -86,13 +92,14 @@ export class FrameReader {
     return undefined
   }
 
+  /** Copies from a chunk what fits into the memory, and returns where the rest of the chunk begins. */
   private copy(into: Buffer, chunk: Buffer, from: number): number {
     const taken = chunk.copy(into, this.filled, from)
     this.filled += taken
     return from + taken
   }
 
-  /** Reads as much of the head as there is. */
+  /** Reads the head, once it is complete, and allocates the payload. Returns what is wrong with it. */
   private begin(): string | undefined {
     if (this.filled < SIZE_BYTES) return undefined
     const size = this.head.readInt32BE(0)
@@ -110,18 +117,19 @@ export class FrameReader {
     return undefined
   }
 
-  /** Where the next bytes belong, if they are many: then `came` says how many were written there. */
+  /** The memory that the next bytes are to be read into, if many are missing; `came` then says how many were. */
   get room(): Buffer | undefined {
     const { filled, payload } = this
     return payload === undefined || payload.length - filled < LARGE_REST ? undefined : payload.subarray(filled)
   }
 
+  /** Notes that so many bytes were written to `room`. */
   came(length: number): void {
     this.filled += length
     this.ended(this.payload!)
   }
 
-  /** Hands on what is complete, and makes room for what is not. */
+  /** Hands a complete payload on, and makes more room for one that has filled its memory. */
   private ended(payload: Buffer): void {
     const { filled, size } = this
     if (filled === size) {

@@ -4,8 +4,8 @@ import { captured } from "../effect/running.ts"
 import { foreignText } from "../foreignText.ts"
 
 /**
- * kafkajs's log lines as debug lines of Effect's logger: whatever they warn of is raised as a typed error as well, and
- * logged once by whoever acts on it.
+ * Makes a logger for kafkajs, whose lines become debug lines of Effect's logger: whatever they warn of is also raised
+ * as a typed error, and logged once by whoever acts on that.
  */
 export const makeLogger: Effect.Effect<unknown> = Effect.map(captured, (running) =>
   loggers.createLogger({

@@ -1,4 +1,7 @@
-/** SASL's OAUTHBEARER (RFC 7628) in place of kafkajs's own, which takes every answer for a success (K27). */
+/**
+ * The OAUTHBEARER mechanism of SASL (RFC 7628), in place of kafkajs's own, which takes every answer for a success
+ * (K27).
+ */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -8,7 +11,7 @@ import errors from "kafkajs/src/errors.js"
 import type { Running } from "../effect/running.ts"
 import { redacted } from "./redaction.ts"
 
-/** One message of ours and its answer, each with its size in front. */
+/** Sends one message of ours, and gives its answer. Each has its size in front. */
 type Exchange = (exchange: {
   readonly request: { readonly encode: () => Buffer }
   readonly response: { readonly decode: (answer: Buffer) => Buffer; readonly parse: (answer: Buffer) => Buffer }
@@ -24,13 +27,13 @@ const sized = (text: string): Buffer => {
   return bytes
 }
 
-/** Ends the parts of a message. */
+/** Each part of a message ends with this. */
 const END = "\u0001"
 
 const failed = (words: string) =>
   new errors.KafkaJSSASLAuthenticationError(`SASL OAUTHBEARER authentication failed: ${words}`)
 
-/** What the token's Effect says may hold a secret: no more than a name is told. */
+/** The name of what the token's Effect failed with. No more of it is told, as it may hold a secret. */
 const nameOf = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
   if (typeof error !== "object" || error === null) return `a ${typeof error}`
@@ -43,12 +46,15 @@ const unavailable = (cause: Cause.Cause<unknown>) =>
     ? interrupted()
     : failed(`the token Effect failed with ${nameOf(cause)}; its words may hold a secret, log them there`)
 
-/** By itself, or by whom it shares a fiber with: nobody here interrupts it while its connection lasts. */
+/**
+ * The error where the token's Effect was interrupted. It did that itself, as nobody here does while its connection
+ * lasts.
+ */
 const interrupted = () => failed("the token Effect was interrupted")
 
 const identity = (answer: Buffer) => answer
 
-/** The token is shown, and a refusal is heard to its end. */
+/** Sends the token. A refusal is acknowledged, as the exchange wants it, and then told. */
 const authenticate = (token: Effect.Effect<Redacted.Redacted<string>, unknown>, exchange: Exchange) =>
   Effect.gen(function* () {
     const secret = yield* Effect.catchAllCause(Effect.map(token, Redacted.value), (cause) =>
@@ -66,12 +72,15 @@ const authenticate = (token: Effect.Effect<Redacted.Redacted<string>, unknown>, 
     const refused = (words: string) => Effect.fail(failed(withoutToken(words)))
     const answer = yield* Effect.catchAll(send(`n,,${END}auth=Bearer ${secret}${END}${END}`), refused)
     if (answer.length <= SIZE_BYTES) return
-    // A refusal comes as an answer. The broker fails the exchange once that is acknowledged.
+    // A refusal comes as an answer that is not empty. The broker fails the exchange once that is acknowledged.
     const words = answer.toString("utf8", SIZE_BYTES)
     yield* refused(yield* Effect.merge(Effect.as(send(END), words)))
   })
 
-/** For each connection, in kafkajs's terms. `signal`: the connection is gone; the token's Effect does not outlive it. */
+/**
+ * The mechanism of one connection, in kafkajs's terms. `signal` aborts when the connection is gone, which the token's
+ * Effect does not outlive.
+ */
 export const oauthBearer =
   (token: Effect.Effect<Redacted.Redacted<string>, unknown>, running: Running) => (signal: AbortSignal) => ({
     mechanism: "OAUTHBEARER",

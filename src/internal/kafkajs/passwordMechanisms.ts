@@ -1,6 +1,6 @@
 /**
- * PLAIN and the SCRAMs, whose cryptography is kafkajs's. What the broker says is seen here before kafkajs obeys it (K29),
- * and what kafkajs says of it is told without the credentials (K30).
+ * The mechanisms PLAIN and SCRAM, by kafkajs. What the broker says is checked here before kafkajs obeys it (K29), and
+ * what kafkajs says of it is told without the credentials (K30).
  */
 import plain from "kafkajs/src/broker/saslAuthenticator/plain.js"
 import scram256 from "kafkajs/src/broker/saslAuthenticator/scram256.js"
@@ -14,19 +14,21 @@ export type PasswordMechanism = "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512"
 
 const providers = { PLAIN: plain, "SCRAM-SHA-256": scram256, "SCRAM-SHA-512": scram512 } as const
 
-/** What is warned of is raised as a typed error as well, which has no credentials in it. */
+/**
+ * A logger that says nothing: what kafkajs warns of is also raised as a typed error, which has no credentials in it.
+ */
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // what a broker says in SCRAM (RFC 5802)
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The least that RFC 7677 allows, and Kafka. */
+/** The fewest iterations that RFC 7677 allows, and Kafka. */
 const MIN_ITERATIONS = 4_096
 
 /**
- * Kafka has 16,384 at most. Each of them is a hash, on a thread of the process that others wait for, and that keeps the process
- * from ending: so many take a tenth of a second.
+ * The most iterations that are computed, which takes a tenth of a second; Kafka has 16,384 at most. Each is a hash, on
+ * a thread of the process that others wait for, and that keeps the process from ending.
  */
 const MAX_ITERATIONS = 100_000
 
@@ -37,9 +39,13 @@ const MAX_MESSAGE = 4_096
 const MAX_SALT = 1_024
 const MAX_NONCE = 1_024
 
+/** Thrown where a message of the broker is not to be obeyed. */
 class Unacceptable extends Error {}
 
-/** The attributes of a message: each once, and only those that are known, as any other may be one that must be obeyed. */
+/**
+ * The attributes of a message. Each may be there once, and only if it is known, as any other may be one that must be
+ * obeyed.
+ */
 const attributesOf = (message: Buffer | null, known: string): ReadonlyMap<string, string> => {
   if (message === null || message.length === 0) throw new Unacceptable("the broker's message is empty")
   if (message.length > MAX_MESSAGE) throw new Unacceptable(`the broker's message has ${message.length} bytes`)
@@ -56,7 +62,7 @@ const attributesOf = (message: Buffer | null, known: string): ReadonlyMap<string
   return attributes
 }
 
-/** `r`: both nonces, `s`: the salt, `i`: the number of iterations. */
+/** Checks the broker's first message: `r` has both nonces, `s` the salt, `i` the number of iterations. */
 const checkFirst = (message: Buffer | null): void => {
   const attributes = attributesOf(message, "rsi")
   const [nonce, salt, iterations] = ["r", "s", "i"].map((name) => attributes.get(name) ?? "")
@@ -72,13 +78,13 @@ const checkFirst = (message: Buffer | null): void => {
   }
 }
 
-/** `v`: the broker knows the password, too; `e`: an error. */
+/** Checks the broker's last message: `v` proves that the broker knows the password, too, and `e` is an error. */
 const checkFinal = (message: Buffer | null): void => {
   const attributes = attributesOf(message, "ve")
   if (attributes.size !== 1) throw new Unacceptable("the broker's last message is none")
 }
 
-/** Sees to both messages of the broker's before kafkajs does. */
+/** Checks both messages of the broker before kafkajs sees them. */
 const checkingScram = (exchange: Exchange): Exchange => {
   let messages = 0
   return ({ request, response }) => {
@@ -100,7 +106,7 @@ const checkingScram = (exchange: Exchange): Exchange => {
 // the mechanisms
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** For each connection, in kafkajs's terms. */
+/** Makes the mechanism of each connection, in kafkajs's terms. */
 export const passwordMechanism = (mechanism: PasswordMechanism, username: string, password: string) => {
   const withoutCredentials = redacted({ secret: password, username })
   const authenticationProvider = ({ saslAuthenticate, ...context }: AuthenticatorContext): Authenticator => ({

@@ -1,4 +1,4 @@
-/** What brokers say about credentials, without the credentials: some quote what they refuse, and somebody may log it. */
+/** Takes the credentials out of what brokers say about them: some quote what they refuse, and somebody may log that. */
 import { foreignText } from "../foreignText.ts"
 import { disguisesOf } from "./disguises.ts"
 
@@ -6,21 +6,27 @@ const REDACTED = "<redacted>"
 
 const WITHHELD = "its words quote the credentials, and are withheld"
 
-/** Of a broker's words, so much is kept. */
+/** At most this many characters of a broker's words are kept. */
 const LENGTH = 1_024
 
-/** Shorter secrets, and shorter pieces of encoded ones, are found in anything. */
+/** Secrets that are shorter, in characters, are not looked for, as they would be found in anything. */
 const MIN_PIECE = 4
 
-/** Letters and digits of a secret that make it one that is found in nothing else, whatever stands between them. */
+/** With this many letters and digits, a secret is found by them alone, whatever stands between them. */
 const MIN_LETTERS = 8
 
-/** A part of a secret is told from other words by so many letters and digits, or by most of them. */
+/**
+ * A part of a secret is taken for it, if it has `MOST` of its letters and digits, but at least `MIN_PART` and not
+ * necessarily more than `MAX_PART`.
+ */
 const MIN_PART = 10
 const MAX_PART = 16
 const MOST = 0.6
 
-/** In any case of letters: pieces that its base64 has wherever it stands in what was encoded, shifted by 0, 1 or 2 bytes. */
+/**
+ * The pieces that the base64 of anything with these bytes in it has, in lower case: one for each place in a group of
+ * three bytes.
+ */
 const base64Of = (bytes: Buffer): ReadonlyArray<string> =>
   [0, 1, 2].map((shift) => {
     const text = Buffer.concat([Buffer.alloc(shift), bytes]).toString("base64url")
@@ -36,7 +42,10 @@ const lettersOf = (text: string): string => text.toLowerCase().replaceAll(/[^\p{
 
 const reversed = (text: string): string => [...text].reverse().join("")
 
-/** Is the secret, or most of it, in a text that is not encoded? In any case of letters, whatever is between them, backwards too. */
+/**
+ * Makes what tells whether the secret, or most of it, is in a text that is not encoded: in any case of letters, with
+ * anything between them, and backwards.
+ */
 const finderOf = (secret: string): ((text: string) => boolean) => {
   const whole = secret.toLowerCase()
   const letters = lettersOf(secret)
@@ -58,13 +67,16 @@ const finderOf = (secret: string): ((text: string) => boolean) => {
 }
 
 export interface Credentials {
-  /** Nothing of it is told, in whatever form. */
+  /** Nothing of this is told, in whatever form. */
   readonly secret: string
-  /** No secret: taken out where it stands for itself, as it may be a part of any word. */
+  /** This is no secret. It is taken out where it stands as a word, as it may be a part of any word. */
   readonly username?: string
 }
 
-/** A broker's words, in one line, without the credentials. Words that have them in another form are withheld as a whole. */
+/**
+ * Makes what gives a broker's words in one line, without the credentials. Words that have them in another form are
+ * withheld.
+ */
 export const redacted = ({ secret, username }: Credentials): ((words: string) => string) => {
   const base64 = base64Of(Buffer.from(secret)).filter((piece) => piece.length >= MIN_PIECE)
   const finds = finderOf(secret)
@@ -78,7 +90,7 @@ export const redacted = ({ secret, username }: Credentials): ((words: string) =>
   }
   return (words) => {
     const plain = secret === "" ? words : words.replaceAll(secret, REDACTED)
-    // what is behind is not told
+    // Words behind this are not told, so they need not be searched.
     const told = plain.slice(0, LENGTH + 1)
     if (secret !== "" && isIn(told.replaceAll(REDACTED, " "))) return WITHHELD
     return foreignText(named === undefined ? told : told.replace(named, REDACTED), LENGTH)

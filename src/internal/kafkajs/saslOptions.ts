@@ -9,7 +9,9 @@ import { readSecret } from "./secrets.ts"
 
 const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
-/** A mechanism for kafkajs, made anew for each connection. `running` runs the user's Effect. */
+/**
+ * Reads how to authenticate, as what makes kafkajs's mechanism for each connection. `running` runs the user's Effect.
+ */
 export const readSasl = (check: OptionCheck, sasl: SaslOptions | undefined, running: Running) => {
   if (sasl === undefined) return undefined
   if (!isObject(sasl)) {

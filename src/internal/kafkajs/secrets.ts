@@ -1,7 +1,7 @@
 import * as Redacted from "effect/Redacted"
 import type { OptionCheck } from "../options/check.ts"
 
-/** The text of a secret among the options; empty, if it is none. */
+/** The text of a secret among the options; empty, with a problem noted, if it is something else. */
 export const readSecret = (check: OptionCheck, option: string, secret: Redacted.Redacted<string>): string => {
   const value: unknown = Redacted.isRedacted(secret) ? Redacted.value(secret) : undefined
   if (typeof value === "string" && value !== "") return value

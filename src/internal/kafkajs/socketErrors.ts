@@ -13,7 +13,7 @@ interface SocketError extends Error {
   readonly reason?: unknown
 }
 
-/** As many wrapped errors are looked at; a name seldom has more addresses. */
+/** At most this many errors are looked at: a host name seldom has more addresses. */
 const MAX_LEAVES = 32
 
 const codeOf = (error: SocketError): string => (typeof error.code === "string" ? error.code : "")
@@ -27,7 +27,7 @@ export const wrappedErrors = (error: Error): ReadonlyArray<Error> => {
     seen.add(one)
     const before = leaves.length
     if (one instanceof AggregateError) for (const inner of one.errors) visit(inner)
-    // what says more than its cause does has a code of its own
+    // An error with a code and a system call of its own says more than its cause does.
     else if (codeOf(one) === "" || (one as SocketError).syscall === undefined) visit(one.cause)
     if (leaves.length === before) leaves.push(one)
   }
@@ -66,11 +66,14 @@ const CERTIFICATE_CODES = new Set([
   "CERT_UNTRUSTED",
   "CERT_REJECTED",
   "HOSTNAME_MISMATCH",
-  // of whatever else OpenSSL finds, such as a key that is too short
+  // This one stands for whatever else OpenSSL finds, such as a key that is too short.
   "UNSPECIFIED"
 ])
 
-/** Codes of OpenSSL (ERR_SSL_, ERR_OSSL_), of Node's TLS (ERR_TLS_), of certificates; EPROTO is OpenSSL's in older Nodes. */
+/**
+ * Whether a code is about TLS: OpenSSL's begin with ERR_SSL_ or ERR_OSSL_, those of Node's TLS with ERR_TLS_,
+ * certificates have names of their own, and older Nodes tell any failure of OpenSSL as EPROTO.
+ */
 const isTls = (code: string): boolean =>
   /^ERR_(?:SSL|OSSL|TLS)_/.test(code) || code === "EPROTO" || CERTIFICATE_CODES.has(code)
 
@@ -82,9 +85,10 @@ const reasonOfOne = (error: SocketError, connecting: boolean): ConnectionReason 
   return connecting ? "Unreachable" : "Closed"
 }
 
-/** Of several errors, the reason that may pass by itself stands for all. */
+/** The reasons in their order of precedence: where errors differ, a reason that may pass by itself stands for all. */
 const RANKS: ReadonlyArray<ConnectionReason> = ["Unreachable", "Timeout", "Closed", "Tls"]
 
+/** The reason that stands for an error of a socket, which `connecting` tells was not open yet. */
 export const socketReason = (error: Error, connecting: boolean): ConnectionReason => {
   const reasons = wrappedErrors(error).map((one) => reasonOfOne(one, connecting))
   return RANKS.find((reason) => reasons.includes(reason))!
@@ -92,12 +96,12 @@ export const socketReason = (error: Error, connecting: boolean): ConnectionReaso
 
 const wordsOfOne = (error: SocketError): string => {
   const code = codeOf(error)
-  // OpenSSL's message is a line of addresses and files around what it has to say
+  // OpenSSL puts addresses and file names around the reason.
   if (code.startsWith("ERR_SSL_") && typeof error.reason === "string") return error.reason
   if (error.message !== "") return error.message
   const address = typeof error.address === "string" ? ` ${error.address}:${String(error.port)}` : ""
   return `${code === "" ? error.name : code}${address}`
 }
 
-/** Every address with what came of it. */
+/** An error in words: each different message of the errors that it wraps. */
 export const socketWords = (error: Error): string => [...new Set(wrappedErrors(error).map(wordsOfOne))].join("; ")

@@ -6,10 +6,10 @@ import { kindOfThrown } from "../codec/schema/faults.ts"
 import { foreignText } from "../foreignText.ts"
 import { nearest } from "../nearest.ts"
 
-/** What an int32 of the protocol, and a timer of the host, can hold: in milliseconds 24 days. */
+/** The largest number that an int32 of the protocol, and a timer of the host, can hold: in milliseconds, 24 days. */
 const MAX = 2_147_483_647
 
-/** What other clients call it, where that is near to something else. */
+/** What other clients call an option, where a search for the nearest name would find another one. */
 const ALIASES = new Map([
   ["ssl", "tls"],
   ["bootstrapServers", "brokers"],
@@ -19,18 +19,20 @@ const ALIASES = new Map([
 /** A string in Kafka's protocol has at most this many bytes. */
 const MAX_STRING = 32_767
 
-/** Whatever nobody can see or type, and half characters. */
+/** Control characters, which nobody can see or type, and halves of surrogate pairs. */
 export const UNFIT = /[\p{Cc}\p{Cs}]/u
 
-/** Can it be a string in a request? */
+/** Whether a value can be a string in a request. */
 const isWireText = (value: unknown): boolean =>
   typeof value === "string" && !UNFIT.test(value) && Buffer.byteLength(value) <= MAX_STRING
 
-/** With names of its own: a list, a Map, a Date or a Promise would be read as if it had none. */
+/**
+ * Whether a value has options as its properties: a list, a Map, a Date or a Promise would be read as if it had none.
+ */
 export const isObject = (value: unknown): value is object =>
   /^\[object (?:Object|Module)\]$/.test(Object.prototype.toString.call(value))
 
-/** Can it be the name of a topic? */
+/** Whether a value can be the name of a topic. */
 export const isTopicName = (value: unknown): value is string =>
   typeof value === "string" && /^[a-zA-Z0-9._-]{1,249}$/.test(value) && value !== "." && value !== ".."
 
@@ -47,13 +49,16 @@ export const topicOf = (options: { readonly topic: string } | null | undefined):
   }
 }
 
-/** Collects what is wrong with the options of one layer, to name all of it at once. Values never appear: names only. */
+/**
+ * Collects what is wrong with the options of one layer, to tell all of it at once. It tells names, and never values.
+ */
 export interface OptionCheck {
+  /** Notes what is wrong with an option. */
   readonly problem: (option: string, problem: string) => void
   /**
-   * The options, without any that is none, or that is no object at all. TypeScript refuses most; configuration files and
-   * JavaScript do not. `within` is the option that holds them, and may be left out; `ignored` are those of somebody else,
-   * who may be given the same object.
+   * Checks that options are an object with known names only. TypeScript refuses most mistakes, but configuration files
+   * and JavaScript do not. `within` is the option that holds these, which may be left out; `ignored` are names of
+   * options of another layer, which may be given the same object.
    */
   readonly known: <A extends object>(
     options: A | undefined,
@@ -61,24 +66,26 @@ export interface OptionCheck {
     within?: string,
     ignored?: ReadonlyArray<string>
   ) => Partial<A>
-  /** An option with names that nobody knows before; without any, if it is something else. */
+  /** An option that is an object whose names are the user's own; an empty object if it is something else. */
   readonly object: <A extends object>(option: string, value: A | undefined, problem: string) => Partial<A>
   /** A duration above zero, in milliseconds. */
   readonly millis: (option: string, value: Duration.DurationInput | undefined, fallback: number) => number
-  /** `true` or `false`; text that says so is neither. */
+  /** `true` or `false`. Text that says so is refused. */
   readonly boolean: (option: string, value: boolean | undefined, fallback: boolean) => boolean
-  /** A whole number of at least `min`; `fallback` if it is none. */
+  /** A whole number of at least `min`; `fallback` if it is something else. */
   readonly integer: (option: string, value: number | undefined, fallback: number, min: number) => number
+  /** One of the allowed words. */
   readonly oneOf: <A extends string>(option: string, value: A | undefined, fallback: A, allowed: ReadonlyArray<A>) => A
+  /** Checks the name of a topic, by which the error then tells where the problems are. */
   readonly topic: (value: string) => void
   readonly clientId: (value: string | undefined) => string
-  /** Texts of one option that go into a request. */
+  /** Checks texts of one option that go into a request. */
   readonly wireText: (option: string, ...texts: ReadonlyArray<string>) => void
-  /** A codec that can be used; `example` is one that is right. */
+  /** Checks that a value is a codec that can be used. `example` is shown as one that is right. */
   readonly codec: (option: string, value: unknown, example: string) => void
 }
 
-/** Runs `read` with a collector: its result, or an error that names every problem that it reported. */
+/** Runs `read` with a collector. Gives its result, or an error that names every problem that was noted. */
 export const checkOptions = <A>(
   module: string,
   read: (check: OptionCheck) => A
@@ -119,14 +126,14 @@ export const checkOptions = <A>(
       },
       millis: (option, value, fallback) => {
         if (value === undefined) return fallback
-        // a negative number decodes to zero, so zero is all that can be told
+        // A negative number decodes to zero, so only a duration above zero is certainly what was meant.
         const millis = Duration.decodeUnknown(value).pipe((d) => (d._tag === "None" ? 0 : Duration.toMillis(d.value)))
         if (!(millis > 0 && millis <= MAX)) problem(option, "must be a duration above zero, of at most 24 days")
         return millis
       },
       boolean: (option, value, fallback) => {
         if (value === undefined) return fallback
-        // a text from a configuration file, such as "false", would be true
+        // A text from a configuration file, such as "false", would count as true.
         if (typeof value !== "boolean") problem(option, "must be true or false")
         return value
       },
@@ -160,7 +167,7 @@ export const checkOptions = <A>(
     try {
       result = read(check)
     } catch (thrown) {
-      // of what is wrong already, something was used; or they are an object whose properties cannot be read
+      // Something was used of which a problem is noted already, or the properties of the options cannot be read.
       if (problems.length === 0) problem("options", `cannot be read: ${kindOfThrown(thrown)}`)
     }
     return problems.length === 0

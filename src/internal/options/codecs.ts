@@ -3,11 +3,11 @@ import type { Codec } from "../../Codec.ts"
 import { utf8 } from "../codec/plain.ts"
 import type { Option } from "./spec.ts"
 
-/** The types of keys and values are those of the options: a table of options does not know them. */
+/** A codec of any values. Their types are those of the public options, which a table of options does not know. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type AnyCodec = Codec<any>
 
-/** Without one, keys are text: the types of the options say so. */
+/** The codec of keys. Without one keys are text, as the types of the options say. */
 export const key: Option<AnyCodec, AnyCodec> = {
   read: (check, name, value) => {
     if (value !== undefined) check.codec(name, value, "Codec.utf8")
@@ -15,6 +15,7 @@ export const key: Option<AnyCodec, AnyCodec> = {
   }
 }
 
+/** The codec of values, which has to be given. */
 export const value: Option<AnyCodec, AnyCodec> = {
   read: (check, name, value) => {
     check.codec(name, value, "Codec.json(schema)")

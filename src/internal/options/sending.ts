@@ -12,14 +12,12 @@ import {
   prepareCodecs
 } from "../recordBatch/compression.ts"
 import type { OptionCheck } from "./check.ts"
-import { boolean, type Checked, integer, millis, oneOf, type Option, optional, type Spec } from "./spec.ts"
+import { boolean, type Checked, integer, MIB, millis, oneOf, type Option, optional, type Spec } from "./spec.ts"
 
-/** Those options as users give them. */
+/** The options as users give them. */
 export type SendOptions = KafkaProducerOptions
 
-const MIB = 1024 * 1024
-
-/** Loads what the compression needs; succeeds with what is wrong if that is not possible here. */
+/** Loads what a compression needs. Succeeds with what is wrong, if it cannot be used here. */
 const unusable = (compression: Compression): Effect.Effect<string | undefined> =>
   Effect.tryPromise(() => prepareCodecs()).pipe(
     Effect.andThen(Effect.try(() => compress(compression, Buffer.alloc(1)))),
@@ -29,7 +27,7 @@ const unusable = (compression: Compression): Effect.Effect<string | undefined> =
     })
   )
 
-/** The compression among options that nobody has checked yet: what cannot be read is told by who checks them. */
+/** The compression among options that are not checked yet. What cannot be read is told when they are. */
 const compressionOf = (options: object | null | undefined): Compression | undefined => {
   try {
     return (options as SendOptions | null | undefined)?.compression
@@ -38,7 +36,10 @@ const compressionOf = (options: object | null | undefined): Compression | undefi
   }
 }
 
-/** Most bytes that a reader takes as one batch. A table's options may be the same object: then it is as they say. */
+/**
+ * The most bytes that readers take as one batch: what the options say, if they are also those of a table, or the
+ * default.
+ */
 const readerLimit = (options: object): number => {
   const { fetch } = options as { readonly fetch?: { readonly maxBatchBytes?: unknown } }
   const asked = fetch?.maxBatchBytes
@@ -56,7 +57,7 @@ export const prepareCompression = (options: SendOptions | null | undefined): Eff
     : unusable(compression)
 }
 
-/** A record batch that no reader takes must not be written: readers with these options, or else with the defaults. */
+/** A limit in bytes below which readers take what is written, with these options or else with the defaults. */
 const readable = (fallback: number): Option<number, number> => ({
   read: (check, name, value, all) => {
     const readerBytes = readerLimit(all)
@@ -68,6 +69,7 @@ const readable = (fallback: number): Option<number, number> => ({
   }
 })
 
+/** The table of the options about sending. */
 export const SENDING = {
   acks: oneOf("all", "leader"),
   idempotent: boolean(undefined),
@@ -87,14 +89,16 @@ export const SENDING = {
   logValues: boolean(false)
 } satisfies Spec<SendOptions>
 
-/** The options about sending with their defaults, checked. `acks` is as the protocol has it. */
+/** The options about sending, checked, and with their defaults. `acks` is as the protocol has it. */
 export type SendSettings = Omit<Checked<typeof SENDING>, "acks" | "idempotent" | "partitioner"> & {
   readonly acks: -1 | 1
   readonly idempotent: boolean
   readonly partitioner: Partitioner
 }
 
-/** What the options together say. `problem` is what is wrong with the compression. */
+/**
+ * Makes the settings of what the options say together. `problem` is what is wrong with the compression, if anything.
+ */
 export const sendSettings = (
   check: OptionCheck,
   checked: Checked<typeof SENDING>,

@@ -5,13 +5,18 @@
 import type * as Duration from "effect/Duration"
 import type { OptionCheck } from "./check.ts"
 
+export const MIB = 1024 * 1024
+
 /** How one option is read. */
 export interface Option<I, A> {
-  /** The option that is used. `name` is its whole name, for problems with it; `all` are the options that it is one of. */
+  /**
+   * Checks what the user gave, and returns what is used. `name` is the option's whole name, for problems with it; `all`
+   * are the options beside it.
+   */
   readonly read: (check: OptionCheck, name: string, value: I | undefined, all: object) => A
 }
 
-/** A duration, which is read as milliseconds; the result is named so. */
+/** A duration, which is read as milliseconds: the name of the result ends with `Millis`. */
 interface Millis extends Option<Duration.DurationInput, number> {
   readonly isMillis: true
 }
@@ -21,7 +26,9 @@ export type Spec<Options> = { readonly [Name in keyof Options]-?: Option<Exclude
 
 type AnySpec = Readonly<Record<string, Option<never, unknown>>>
 
-/** What is read by a table of options. Times are milliseconds, and are named so: `waitTimeout` as `waitTimeoutMillis`. */
+/**
+ * What is read by a table of options. Durations are milliseconds and named so: `waitTimeout` is `waitTimeoutMillis`.
+ */
 export type Checked<S> = {
   readonly [Name in keyof S & string as S[Name] extends Millis ? `${Name}Millis` : Name]: S[Name] extends Option<
     never,
@@ -42,7 +49,7 @@ export const boolean = <F extends boolean | undefined>(fallback: F): Option<bool
   read: (check, name, value) => (value === undefined ? fallback : check.boolean(name, value, false))
 })
 
-/** A whole number. `most` is the largest, and how it is written. */
+/** A whole number of at least `min`. `most` is the largest one, and how that is written in words. */
 export const integer = (
   fallback: number,
   min: number,
@@ -60,7 +67,7 @@ export const oneOf = <A extends string>(...words: readonly [A, ...ReadonlyArray<
   read: (check, name, value) => check.oneOf(name, value, words[0], words)
 })
 
-/** An option as it is, if it `is` right. */
+/** An option without a default, taken as it is if `is` holds. */
 export const optional = <A>(is: (value: A) => boolean, problem: string): Option<A, A | undefined> => ({
   read: (check, name, value) => {
     if (value !== undefined && !is(value)) check.problem(name, problem)
@@ -68,7 +75,7 @@ export const optional = <A>(is: (value: A) => boolean, problem: string): Option<
   }
 })
 
-/** An option as it is: one that is looked at together with others. */
+/** An option without a default, taken as it is, as it is looked at together with others. */
 export const asGiven = <A>(): Option<A, A | undefined> => optional<A>(() => true, "")
 
 /** The name of a topic. */
@@ -85,8 +92,8 @@ export const group = <Options extends object, S extends Spec<Options>>(spec: S):
 })
 
 /**
- * Reads options by a table of them. `within` is the option that holds them; `ignored` are the tables of who may be given the
- * same object.
+ * Reads options by a table of them. `within` is the option that holds them; `ignored` are tables of other layers, which
+ * may be given the same object.
  */
 export const readSpec = <S extends AnySpec>(
   check: OptionCheck,

@@ -9,14 +9,25 @@ import { DEFAULT_MAX_BATCH_BYTES } from "../recordBatch/compression.ts"
 import { checkOptions } from "./check.ts"
 import * as codecs from "./codecs.ts"
 import { SENDING } from "./sending.ts"
-import { boolean, type Checked, group, integer, millis, oneOf, optional, readSpec, type Spec, topic } from "./spec.ts"
+import {
+  boolean,
+  type Checked,
+  group,
+  integer,
+  MIB,
+  millis,
+  oneOf,
+  optional,
+  readSpec,
+  type Spec,
+  topic
+} from "./spec.ts"
 import { type CheckedTopic, checkedTopic, ENSURING } from "./topic.ts"
 
-const MIB = 1024 * 1024
-
-/** A connection takes no answer at all that is much larger. */
+/** The most bytes to fetch, as a connection takes no answer that is much larger. */
 const MOST = { value: 200 * MIB, text: "200 MiB" }
 
+/** The table of the options of fetches. */
 export const FETCH = {
   maxWait: millis(500),
   minBytes: integer(1, 1),
@@ -25,6 +36,7 @@ export const FETCH = {
   maxBatchBytes: integer(DEFAULT_MAX_BATCH_BYTES, 1, MOST)
 } satisfies Spec<FetchSettings>
 
+/** The table of the options of a `KafkaTable`. */
 export const TABLE = {
   topic,
   key: codecs.key,
@@ -45,11 +57,11 @@ export const TABLE = {
   logValues: boolean(false)
 } satisfies Spec<KafkaTableOptions<unknown, unknown>>
 
-/** The options of a table with their defaults, checked. */
+/** The options of a table, checked, and with their defaults. */
 export type TableConfig<K, V> = Omit<Checked<typeof TABLE>, "key" | "value" | keyof typeof ENSURING> & {
   readonly key: Codec<K>
   readonly value: Codec<V>
-  /** What to create and to check; `undefined`: the topic is taken as it is. */
+  /** What to create and to check; `undefined` takes the topic as it is. */
   readonly ensure: CheckedTopic | undefined
 }
 

@@ -17,7 +17,10 @@ const configs: Option<Readonly<Record<string, string>>, Readonly<Record<string, 
   }
 }
 
-/** A number of -1 is the broker's default; there is a `cleanup.policy`, always. */
+/**
+ * The table of a topic's settings. A number of -1 stands for the broker's default. The configs that are read always
+ * have a `cleanup.policy`.
+ */
 export const TOPIC_SETTINGS = {
   partitions: integer(-1, 1),
   // The request has 16 bits for it.

@@ -10,6 +10,7 @@ import { readSpec, type Spec, topic } from "./spec.ts"
 import { TABLE } from "./table.ts"
 import { type CheckedTopic, checkedTopic, ENSURING } from "./topic.ts"
 
+/** The table of the options of a `KafkaTableWriter`. */
 export const WRITER = {
   topic,
   key: codecs.key,
@@ -18,7 +19,7 @@ export const WRITER = {
   ...SENDING
 } satisfies Spec<KafkaTableWriterOptions<unknown, unknown>>
 
-/** The options of a writer with their defaults, checked. */
+/** The options of a writer, checked, and with their defaults. */
 export type WriterConfig<K, V> = SendSettings & {
   readonly topic: string
   readonly key: Codec<K>

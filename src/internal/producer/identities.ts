@@ -3,15 +3,14 @@ import * as Effect from "effect/Effect"
 import type { KafkaClient } from "../../KafkaClient.ts"
 import type { ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
+import { CLUSTER_AUTHORIZATION_FAILED, COORDINATOR_NOT_AVAILABLE } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { Signal } from "../signal.ts"
 import { interruptionAsFailure } from "./interruption.ts"
 import { ANONYMOUS, type Identity, type Lane } from "./lane.ts"
 import type { Producer } from "./producer.ts"
 import { failUnsent } from "./settling.ts"
-import { CLUSTER_AUTHORIZATION_FAILED, IDEMPOTENT_WRITE_HINT } from "./verdict.ts"
-
-const COORDINATOR_NOT_AVAILABLE = 15
+import { IDEMPOTENT_WRITE_HINT } from "./verdict.ts"
 
 export class Identities {
   /** The identity of new lanes; `undefined` until the first producer id is known. */

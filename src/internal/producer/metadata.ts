@@ -4,12 +4,18 @@ import * as FiberMap from "effect/FiberMap"
 import type * as Scope from "effect/Scope"
 import type { ClientError, TopicError } from "../../KafkaError.ts"
 import type { TopicDescription } from "../../KafkaClient.ts"
-import { type AfterFailure, followTopic, MISSING_GRACE_MILLIS } from "../client/followTopic.ts"
+import { type AfterFailure, followTopic } from "../client/followTopic.ts"
 import { SLOW_MILLIS } from "./deadlines.ts"
 import { interruptionAsFailure } from "./interruption.ts"
 import type { Producer } from "./producer.ts"
 import type { Senders } from "./senders.ts"
 import type { TopicLanes } from "./topicLanes.ts"
+
+/**
+ * How long a topic may be missing from the metadata before its records fail, in milliseconds: brokers take a moment to
+ * know a new topic.
+ */
+export const MISSING_GRACE_MILLIS = 2_000
 
 /** Forks a fiber for each topic that there is, and for each that is added; each of them is `supervised`. */
 export const forkTopics = (

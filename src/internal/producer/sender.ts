@@ -1,9 +1,13 @@
-/** The produce loop of one leader: one connection, one request in flight; what arrives meanwhile goes out with the next. */
+/**
+ * The produce loop of one leader: one connection, one request in flight; what arrives meanwhile goes out with the next.
+ */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type { BrokerConnection } from "../../KafkaClient.ts"
 import type { Broker, ProducedPartition, ProduceResponse } from "../../KafkaProtocol.ts"
 import type { ConnectionError } from "../../KafkaError.ts"
+import { finderOf } from "../protocol/api.ts"
+import { UNKNOWN_TOPIC_OR_PARTITION } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { encodeBatch } from "../recordBatch/encode.ts"
 import { delayBy, retryDelay } from "../client/backoff.ts"
@@ -19,16 +23,18 @@ import { judge } from "./verdict.ts"
 /** Most bytes of one request, about. A single batch may be larger. */
 const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 
-const UNKNOWN_TOPIC_OR_PARTITION = 3
-
 /** A batch of a lane in a request. */
 interface Sending {
   readonly lane: Lane
   readonly batch: Batch
-  /** The batch's `maybeAppended` before this attempt. */
+  /** What `maybeAppended` of the batch was before this attempt. */
   readonly before: boolean
 }
 
+/**
+ * Sends the batches of one leader's lanes, for ever: one request at a time, on a connection that is opened when there
+ * is something to send.
+ */
 export const runSender = (producer: Producer, leader: number, sender: Sender): Effect.Effect<never> => {
   const { brokers, client, clock, owner, settings } = producer
   /** Failures of the connection in a row. */
@@ -155,12 +161,12 @@ export const runSender = (producer: Producer, leader: number, sender: Sender): E
       const next =
         // A broker that throttles answers at once, and does not read for so long (KIP-219).
         answer.throttleMillis > 0 ? Effect.andThen(Effect.sleep(answer.throttleMillis), round) : round
-      const answers = answersOf(answer)
-      if (sending.every(({ lane }) => answerFor(answers, lane)?.errorCode === 0)) {
-        take(connection, answers, 0)
+      const answerOf = answersOf(answer)
+      if (sending.every(({ lane }) => answerOf(lane)?.errorCode === 0)) {
+        take(connection, answerOf, 0)
         return next
       }
-      const taken = Effect.map(Random.next, (random) => take(connection, answers, random))
+      const taken = Effect.map(Random.next, (random) => take(connection, answerOf, random))
       return Effect.andThen(Effect.uninterruptible(taken), next)
     }
 
@@ -191,12 +197,12 @@ export const runSender = (producer: Producer, leader: number, sender: Sender): E
   }
 
   /** Takes the answer to a request, for each batch in it; another attempt is put off by a part of `random`. */
-  const take = (connection: BrokerConnection, answers: Answers, random: number): void => {
+  const take = (connection: BrokerConnection, answerOf: FindAnswer, random: number): void => {
     const asked = sending
     sending = []
     for (const { batch, before, lane } of asked) {
       const { partition, topic } = lane
-      const found = answerFor(answers, lane)
+      const found = answerOf(lane)
       const millis = delayBy(client, lane.attempts, random)
       if (found === undefined) {
         // A partition that is left out of an answer is not refused.
@@ -275,22 +281,13 @@ export const runSender = (producer: Producer, leader: number, sender: Sender): E
 // answers
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What a broker answered, by the names of topics and their partitions. */
-type Answers = ReadonlyMap<string, ReadonlyMap<number, ProducedPartition>>
+/** Finds what a broker answered about a lane. */
+type FindAnswer = (lane: Lane) => ProducedPartition | undefined
 
-const answersOf = ({ partitions }: ProduceResponse): Answers => {
-  const answers = new Map<string, Map<number, ProducedPartition>>()
-  for (const answer of partitions) {
-    const { name } = answer.topic
-    let found = answers.get(name)
-    if (found === undefined) answers.set(name, (found = new Map<number, ProducedPartition>()))
-    found.set(answer.partition, answer)
-  }
-  return answers
+const answersOf = ({ partitions }: ProduceResponse): FindAnswer => {
+  const find = finderOf(partitions)
+  return ({ partition, topic }) => find(topic.name, partition)
 }
-
-const answerFor = (answers: Answers, { partition, topic }: Lane): ProducedPartition | undefined =>
-  answers.get(topic.name)?.get(partition)
 
 /** The topics that have a part in a request, each of them once. */
 const topicsOf = (sending: ReadonlyArray<Sending>): Iterable<TopicLanes> =>

@@ -5,7 +5,7 @@ import { ConnectionError, type ClientError, type TopicError } from "../../KafkaE
 import { retryDelay } from "../client/backoff.ts"
 import { tellOfWaiting } from "../log.ts"
 import { interruptionAsFailure } from "./interruption.ts"
-import { MISSING_GRACE_MILLIS } from "../client/followTopic.ts"
+import { MISSING_GRACE_MILLIS } from "./metadata.ts"
 import type { Producer } from "./producer.ts"
 
 export type StartError = ClientError | TopicError
@@ -14,8 +14,8 @@ export type StartError = ClientError | TopicError
 export type Retrying<E> = <A>(self: Effect.Effect<A, E | ConnectionError>) => Effect.Effect<A, E | ConnectionError>
 
 /**
- * Runs the steps of a start, each with attempts of its own, and all of them within `deliveryTimeout`: what went wrong last
- * is the error then. `request` is what is named where nothing has gone wrong, and no broker has answered.
+ * Runs the steps of a start, each with attempts of its own, and all of them within `deliveryTimeout`: what went wrong
+ * last is the error then. `request` is what is named where nothing has gone wrong, and no broker has answered.
  */
 export const startWithin = <A, E extends StartError>(
   producer: Producer,

@@ -1,4 +1,22 @@
 import type { WriteReason } from "../../KafkaError.ts"
+import {
+  CLUSTER_AUTHORIZATION_FAILED,
+  DUPLICATE_SEQUENCE_NUMBER,
+  INVALID_PRODUCER_EPOCH,
+  INVALID_PRODUCER_ID_MAPPING,
+  INVALID_RECORD,
+  INVALID_TIMESTAMP,
+  KAFKA_STORAGE_ERROR,
+  MESSAGE_TOO_LARGE,
+  NETWORK_EXCEPTION,
+  NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+  NOT_LEADER_OR_FOLLOWER,
+  OUT_OF_ORDER_SEQUENCE_NUMBER,
+  RECORD_LIST_TOO_LARGE,
+  REQUEST_TIMED_OUT,
+  UNKNOWN_PRODUCER_ID,
+  UNKNOWN_SERVER_ERROR
+} from "../protocol/codes.ts"
 import { describeCode } from "../protocol/errorCodes.ts"
 
 /**
@@ -21,23 +39,6 @@ export type Verdict =
   | { readonly _tag: "Refused"; readonly reason: WriteReason; readonly hint: string | undefined }
   | { readonly _tag: "Lost"; readonly detail: string }
 
-const UNKNOWN_SERVER_ERROR = -1
-const NOT_LEADER_OR_FOLLOWER = 6
-const REQUEST_TIMED_OUT = 7
-const MESSAGE_TOO_LARGE = 10
-const NETWORK_EXCEPTION = 13
-const RECORD_LIST_TOO_LARGE = 18
-const NOT_ENOUGH_REPLICAS_AFTER_APPEND = 20
-export const CLUSTER_AUTHORIZATION_FAILED = 31
-const INVALID_TIMESTAMP = 32
-const OUT_OF_ORDER_SEQUENCE_NUMBER = 45
-const DUPLICATE_SEQUENCE_NUMBER = 46
-const INVALID_PRODUCER_EPOCH = 47
-const INVALID_PRODUCER_ID_MAPPING = 49
-const KAFKA_STORAGE_ERROR = 56
-const UNKNOWN_PRODUCER_ID = 59
-const INVALID_RECORD = 87
-
 /**
  * After these, the batch may have been appended all the same. A leader that is deposed while a batch waits for its
  * replicas says that it is none, and its successor may have the batch.
@@ -50,6 +51,7 @@ const AMBIGUOUS = new Set([
   KAFKA_STORAGE_ERROR
 ])
 
+/** After these, the batch can only be taken under another identity. */
 const NEEDS_IDENTITY = new Set([
   OUT_OF_ORDER_SEQUENCE_NUMBER,
   INVALID_PRODUCER_EPOCH,
@@ -57,10 +59,11 @@ const NEEDS_IDENTITY = new Set([
   UNKNOWN_PRODUCER_ID
 ])
 
-/** Since Kafka 2.8 the right to write is enough (KIP-679). */
+/** What to tell somebody without the right to a producer id. Since Kafka 2.8 the right to write is enough (KIP-679). */
 export const IDEMPOTENT_WRITE_HINT =
   "an idempotent writer needs WRITE on a topic, or before Kafka 2.8 IDEMPOTENT_WRITE on the cluster; or set idempotent: false"
 
+/** Judges the error code of a batch. `idempotent` says whether the batch has a producer id and a sequence. */
 export const judge = (code: number, idempotent: boolean): Verdict => {
   if (code === 0) return { _tag: "Acknowledged" }
   if (code === MESSAGE_TOO_LARGE || code === RECORD_LIST_TOO_LARGE) return { _tag: "TooLarge" }

@@ -1,5 +1,6 @@
 /**
- * What the requests have in common: which version to speak, and the part of the headers that depends on it.
+ * What all requests have in common: which version to speak, the part of the headers that depends on the version, and
+ * how partitions are grouped and gathered.
  */
 import type { Parts } from "./parts.ts"
 import { ProtocolViolation, Reader, Writer } from "./wire.ts"
@@ -7,46 +8,54 @@ import { ProtocolViolation, Reader, Writer } from "./wire.ts"
 export const KIB = 1024
 export const MIB = 1024 * KIB
 
-/** Its answers have the oldest header in all versions, as a client may not know yet what the broker speaks. */
+/**
+ * The key of ApiVersions, whose answers have the oldest header in all versions, as a client may not know yet what the
+ * broker speaks.
+ */
 export const API_VERSIONS_KEY = 18
 
 /**
- * The versions of a request that somebody speaks, both ends included.
+ * A range of versions of a request, or of levels of a feature, both ends included.
  *
  * @since 0.2.0
  * @category models
  */
 export interface VersionRange {
+  /** The oldest one. */
   readonly min: number
+  /** The newest one. */
   readonly max: number
 }
 
 /** What a driver has to know of one of Kafka's requests to send it, in the versions that this library speaks. */
 export interface Message<Request, Response> {
+  /** The number that Kafka gives to the request (`api_key`). */
   readonly key: number
   /** The name that Kafka gives to the request. */
   readonly name: string
+  /** The versions that this library speaks. */
   readonly versions: VersionRange
   /** The newest version that can say what this request says. Default: the newest of `versions`. */
   readonly maxVersion?: (request: Request) => number
+  /** Whether a version has the flexible encoding: see `wire.ts`. */
   readonly flexible: (version: number) => boolean
   /** How long the request lets the broker wait before it answers, in milliseconds. Default: 0. */
   readonly waitMillis?: (request: Request) => number
-  /** No answer is larger, whatever there is to tell: a larger one is not taken. */
+  /** The most bytes that an answer may have, whatever there is to tell. A larger one is not taken. */
   readonly maxAnswerBytes: number
   readonly encode: (version: number, request: Request, writer: Writer) => void
-  /** Fails with a `ProtocolViolation`, and with nothing else, whatever the bytes are. */
+  /** Throws a `ProtocolViolation`, and nothing else, whatever the bytes are. */
   readonly decode: (version: number, reader: Reader, request: Request) => Response
 }
 
-/** A request as a connection takes it: it is in the table of `apis.ts`. */
+/** A request that a connection takes by its name, in the table of `apis.ts`. */
 export interface Api<Request, Response> extends Message<Request, Response> {
   readonly parts: Parts<Request, Response>
 }
 
 /**
- * The newest version that both sides speak, no newer than `maxVersion`. `undefined` if there is none: the broker is too
- * old, or so new that it dropped all that we know, or does not have the request at all.
+ * The newest version that both sides speak, no newer than `maxVersion`. It is `undefined` if there is none: the broker
+ * is too old, or so new that it dropped all versions of ours, or does not have the request at all.
  */
 export const negotiate = (
   api: { readonly versions: VersionRange },
@@ -59,8 +68,9 @@ export const negotiate = (
 }
 
 /**
- * All that follows the client id. In flexible versions the header itself ends with tagged fields, which who writes the
- * header (up to the client id) does not know of: their empty section comes first.
+ * Makes all bytes of a request that follow the client id in its header. In flexible versions the header ends with
+ * tagged fields: their empty section comes first here, as whoever writes the header up to the client id does not know
+ * the version.
  */
 export const encodeRequest = <Request, Response>(
   api: Message<Request, Response>,
@@ -73,7 +83,7 @@ export const encodeRequest = <Request, Response>(
   return writer.toBuffer()
 }
 
-/** `payload` is all that follows the correlation id. Throws a `ProtocolViolation`. */
+/** Reads an answer. `payload` is all that follows the correlation id. Throws a `ProtocolViolation`. */
 export const decodeResponse = <Request, Response>(
   api: Message<Request, Response>,
   version: number,
@@ -94,6 +104,7 @@ export const decodeResponse = <Request, Response>(
  * @category models
  */
 export interface TopicRef {
+  /** The topic's name. */
   readonly name: string
   /** 22 characters of base64url, as Kafka prints it. */
   readonly id: string | undefined
@@ -107,10 +118,11 @@ export interface TopicRef {
  */
 export interface TopicPartition {
   readonly topic: TopicRef
+  /** The partition's number, from 0. */
   readonly partition: number
 }
 
-/** Partitions by their topic, as requests send them: topics in the order in which they come first. */
+/** Groups partitions by their topic, as requests send them: topics are in the order in which they come first. */
 export const byTopic = <P extends TopicPartition>(
   partitions: ReadonlyArray<P>
 ): ReadonlyArray<{ readonly topic: TopicRef; readonly partitions: ReadonlyArray<P> }> => {
@@ -123,9 +135,23 @@ export const byTopic = <P extends TopicPartition>(
   return [...topics.values()]
 }
 
+/** Finds a partition among those of an answer, by the name of its topic and its number. */
+export const finderOf = <P extends TopicPartition>(
+  partitions: ReadonlyArray<P>
+): ((topic: string, partition: number) => P | undefined) => {
+  const topics = new Map<string, Map<number, P>>()
+  for (const found of partitions) {
+    const { name } = found.topic
+    const others = topics.get(name)
+    if (others === undefined) topics.set(name, new Map([[found.partition, found]]))
+    else others.set(found.partition, found)
+  }
+  return (topic, partition) => topics.get(topic)?.get(partition)
+}
+
 /**
- * Gathers the partitions of an answer: those that were not asked for are dropped, those that are missing stay so, and
- * one that is there twice makes the answer unusable, as nobody can tell which of the two holds.
+ * Gathers the partitions of an answer. Those that were not asked for are dropped, and those that are missing stay so.
+ * One that is there twice makes the answer unusable, as nobody can tell which of the two holds.
  */
 export class Partitions<A extends { readonly partition: number }> {
   private readonly asked: ReadonlyArray<{
@@ -142,7 +168,7 @@ export class Partitions<A extends { readonly partition: number }> {
     }))
   }
 
-  /** What an answer says of one topic, by whatever it names that. */
+  /** Adds what an answer says of one topic, which `isTopic` recognises by the name or the id in the answer. */
   add(isTopic: (topic: TopicRef) => boolean, answers: ReadonlyArray<A>): void {
     const asked = this.asked.find(({ topic }) => isTopic(topic))
     if (asked === undefined) return
@@ -160,16 +186,19 @@ export class Partitions<A extends { readonly partition: number }> {
 }
 
 /**
+ * The answer to a request that changes or describes one topic.
+ *
  * @since 0.1.0
  * @category answers
  */
 export interface AdminResponse {
+  /** Kafka's error code, 0 if there is no error. */
   readonly errorCode: number
-  /** What the broker said, where it said something. */
+  /** What the broker said of the error, in one line; `undefined` if it said nothing. */
   readonly errorMessage: string | undefined
 }
 
-/** The one answer to a request about one topic. */
+/** Takes the one answer out to a request about one topic. Throws if there is none, or more than one. */
 export const only = <A>(answers: ReadonlyArray<A | undefined>, topic: string): A => {
   const found = answers.filter((a) => a !== undefined)
   if (found.length !== 1) throw new ProtocolViolation(`${found.length} answers about topic "${topic}"`)

@@ -11,13 +11,16 @@ export interface ApiVersionsResponse {
   /** The versions of each request that the broker has, by the request's key. */
   readonly versions: ReadonlyMap<number, VersionRange>
   /**
-   * The levels of the cluster's features (`metadata.version`, `group.version`) that are in force, by name; `undefined` where
-   * the broker does not say: before Kafka 2.7, or as it does not know itself.
+   * The levels of the cluster's features (`metadata.version`, `group.version`) that are in force, by name; `undefined`
+   * where the broker does not say: before Kafka 2.7, or as it does not know itself.
    */
   readonly features: ReadonlyMap<string, VersionRange> | undefined
 }
 
-/** Version 3 is that of Kafka 2.4; an older broker answers it with an error, and is asked in version 2 then, that of 2.0. */
+/**
+ * Version 3 is that of Kafka 2.4. An older broker answers it with an error, and is then asked in version 2, that of
+ * Kafka 2.0.
+ */
 export const API_VERSIONS = { newest: 3, oldest: 2 }
 
 const FINALIZED_FEATURES_EPOCH_TAG = 1
@@ -34,8 +37,8 @@ const readFeature = (reader: Reader): readonly [string, VersionRange] => {
 }
 
 /**
- * Which requests the broker has, in which versions, and which features of the cluster are in force. It is spoken before
- * anything is known about the broker.
+ * Asks which requests the broker has, in which versions, and which features of the cluster are in force. It is sent
+ * before anything is known about the broker.
  */
 export const apiVersions: Message<ApiVersionsRequest, ApiVersionsResponse> = {
   key: API_VERSIONS_KEY,
@@ -56,7 +59,7 @@ export const apiVersions: Message<ApiVersionsRequest, ApiVersionsResponse> = {
   decode: (_version, reader) => {
     const errorCode = reader.int16()
     if (errorCode !== 0) {
-      // a broker that does not have this version answers in the oldest one
+      // A broker that does not have this version answers in the oldest one, of which only the error code is read.
       reader.skip(reader.remaining)
       return { errorCode, versions: new Map(), features: undefined }
     }

@@ -3,17 +3,19 @@ import { undivided } from "./parts.ts"
 import type { Reader } from "./wire.ts"
 
 /**
- * Creates one topic. To be asked of the controller.
+ * Creates one topic. It has to go to the controller, or in KRaft to any broker.
  *
  * @since 0.2.0
  * @category requests
  */
 export interface CreateTopicsRequest {
+  /** The topic's name. */
   readonly topic: string
-  /** -1: the broker's default. */
+  /** How many partitions it gets; -1 stands for the broker's default. */
   readonly partitions: number
-  /** -1: the broker's default. */
+  /** How many replicas each partition gets; -1 stands for the broker's default. */
   readonly replicationFactor: number
+  /** Settings of the topic by name, as Kafka writes them. All others are the broker's defaults. */
   readonly configs: Readonly<Record<string, string>>
   /** How long the controller may wait for the topic to be there, in milliseconds. */
   readonly timeoutMillis: number
@@ -33,7 +35,7 @@ const skipConfig = (reader: Reader): void => {
 export const createTopics: Api<CreateTopicsRequest, AdminResponse> = {
   key: 19,
   name: "CreateTopics",
-  // from 6 on, a quota makes the broker refuse rather than delay
+  // From version 6 on, a broker refuses because of a quota, where it delays before.
   versions: { min: 2, max: 5 },
   flexible: (version) => version >= 5,
   waitMillis: ({ timeoutMillis }) => timeoutMillis,

@@ -3,37 +3,46 @@ import { undivided } from "./parts.ts"
 import type { Reader } from "./wire.ts"
 
 /**
- * All configs of a topic, the broker's defaults among them. Any broker answers it.
+ * Asks for all settings of a topic, the broker's defaults among them. Any broker answers it.
  *
  * @since 0.2.0
  * @category requests
  */
 export interface DescribeConfigsRequest {
+  /** The topic's name. */
   readonly topic: string
 }
 
 /**
+ * A setting of a topic.
+ *
  * @since 0.1.0
  * @category answers
  */
 export interface ConfigEntry {
   readonly name: string
+  /** The value as Kafka writes it; `undefined` if the broker does not show it. */
   readonly value: string | undefined
-  /** Set on this topic itself, rather than inherited from the broker's defaults. */
+  /** Whether it is set on this topic itself, rather than inherited from the broker's defaults. */
   readonly explicit: boolean
 }
 
 /**
+ * The settings of a topic.
+ *
  * @since 0.1.0
  * @category answers
  */
 export interface DescribeConfigsResponse extends AdminResponse {
+  /** All settings, explicit ones and inherited ones. */
   readonly configs: ReadonlyArray<ConfigEntry>
 }
 
 export const TOPIC_RESOURCE = 2
 
-/** Set on the topic; others are of the broker, of all brokers, or built in. */
+/**
+ * The source of settings that are set on the topic. Others are set on the broker or on all brokers, or are built in.
+ */
 const TOPIC_CONFIG_SOURCE = 1
 
 // name: string, value: nullable string, read_only: bool, config_source: int8, is_sensitive: bool,
@@ -59,11 +68,11 @@ const readConfig = (version: number, reader: Reader): ConfigEntry => {
   return { name, value, explicit: source === TOPIC_CONFIG_SOURCE }
 }
 
-/** All configs of one topic. */
+/** Asks for all settings of one topic. */
 export const describeConfigs: Api<DescribeConfigsRequest, DescribeConfigsResponse> = {
   key: 32,
   name: "DescribeConfigs",
-  // version 0 does not tell where a config comes from
+  // Version 0 does not tell where a setting comes from.
   versions: { min: 1, max: 4 },
   flexible: (version) => version >= 4,
   maxAnswerBytes: 4 * MIB,

@@ -4,8 +4,8 @@ import { ofPartitions } from "./parts.ts"
 import type { Reader } from "./wire.ts"
 
 /**
- * Record batches of any partitions of any topics, as soon as there are any, or after `maxWaitMillis`. To be asked of the
- * partitions' leader.
+ * Asks for record batches of any partitions of any topics, as soon as there are any, or after `maxWaitMillis`. It has
+ * to go to the partitions' leader.
  *
  * @since 0.1.0
  * @category requests
@@ -14,24 +14,28 @@ export interface FetchRequest {
   readonly isolation: Isolation
   /** How long the broker may wait for `minBytes`, in milliseconds. */
   readonly maxWaitMillis: number
+  /** The broker answers as soon as it has this many bytes of record batches. */
   readonly minBytes: number
-  /** Bytes of the whole answer, about: the first batch of the first partition that has any comes whole. */
+  /** The most bytes of record batches in the whole answer, but for the first batch, which always comes whole. */
   readonly maxBytes: number
-  /** In the order in which the broker fills the answer; it takes those of one topic together. */
+  /** The partitions, in the order in which the broker fills the answer; it takes those of one topic together. */
   readonly partitions: ReadonlyArray<FetchPartition>
 }
 
 /**
+ * A partition that a fetch asks for.
+ *
  * @since 0.2.0
  * @category requests
  */
 export interface FetchPartition extends TopicPartition {
-  /** Leader epoch that the caller knows of; -1 if none. */
+  /** The leader epoch that the caller knows, by which a deposed leader refuses; -1 if it knows none. */
   readonly leaderEpoch: number
+  /** Offset of the first record that is wanted. */
   readonly fetchOffset: number
-  /** Epoch of the last record batch that was read, to find out about diverged logs; -1 if none. */
+  /** Leader epoch of the last record batch that was read, by which a diverged log is found out; -1 if there is none. */
   readonly lastFetchedEpoch: number
-  /** Bytes of this partition, about. */
+  /** The most bytes of record batches of this partition; a batch that does not fit is cut off. */
   readonly maxBytes: number
 }
 
@@ -42,51 +46,67 @@ export interface FetchPartition extends TopicPartition {
  * @category answers
  */
 export interface AbortedTransaction {
+  /** Id of the producer whose transaction it is. */
   readonly producerId: bigint
+  /** Offset of the transaction's first record. */
   readonly firstOffset: number
 }
 
 /**
+ * What a fetch gives of one partition.
+ *
  * @since 0.1.0
  * @category answers
  */
 export interface FetchedPartition extends TopicPartition {
+  /** Kafka's error code, 0 if there is no error. */
   readonly errorCode: number
-  /** -1 if the broker does not say. */
+  /** Offset behind the last record that all in-sync replicas have; -1 if the broker does not say. */
   readonly highWatermark: number
-  /** -1 if the broker does not say. */
+  /**
+   * Offset of the first record of the oldest transaction that is still open, or the high watermark; -1 if the broker
+   * does not say.
+   */
   readonly lastStableOffset: number
-  /** -1 if the broker does not say. */
+  /** Offset of the first record in the log; -1 if the broker does not say. */
   readonly logStartOffset: number
+  /** The transactions whose records in `records` do not count. Empty with `read_uncommitted`. */
   readonly abortedTransactions: ReadonlyArray<AbortedTransaction>
-  /** Set when the log that the caller read is not the one that this leader has: both agree up to `endOffset`. */
+  /**
+   * Set when the log that the caller has read is not the leader's: both agree up to `endOffset`, of the leader epoch
+   * `epoch`.
+   */
   readonly diverging: { readonly epoch: number; readonly endOffset: number } | undefined
   /**
-   * Record batches, the last one possibly cut off: a part of the response's memory. Nobody writes to that any more, as a
-   * table may keep it as it is.
+   * Record batches, of which the last one may be cut off. They are a part of the answer's memory, to which a driver
+   * must not write any more, as a table may keep it as it is.
    */
   readonly records: Buffer
 }
 
 /**
+ * The answer to a fetch.
+ *
  * @since 0.1.0
  * @category answers
  */
 export interface FetchResponse {
+  /** Kafka's error code about the whole request, 0 if there is no error. */
   readonly errorCode: number
-  /** For how long the broker wants no further request because of a quota, in milliseconds: a minute at most. */
+  /** How long the broker wants no other request because of a quota, in milliseconds; a minute at most. */
   readonly throttleMillis: number
+  /** The partitions of which the broker told something. */
   readonly partitions: ReadonlyArray<FetchedPartition>
 }
 
 type Answer = Omit<FetchedPartition, "topic">
 
-/** From this version on a topic is asked for by its id, which a caller has to know. */
+/** From this version on, a topic is asked for by its id, which a caller has to know. */
 export const FETCH_BY_ID = 13
 
 const NO_SESSION_ID = 0
 const NO_SESSION_EPOCH = -1
-/** Only followers say where their log starts. */
+/** Only followers say where their log starts, so a consumer sends this. */
 const NO_LOG_START = -1
 const NO_RACK = ""
 
@@ -111,7 +131,7 @@ const readPartition = (version: number, reader: Reader): Answer => {
       reader.tags()
       return { producerId, firstOffset }
     }) ?? []
-  // only brokers that were told our rack name a replica
+  // This is the preferred replica, which a broker names only to clients that tell their rack.
   if (version >= 11) reader.int32()
   const records = reader.nullableBytes() ?? noRecords
   let diverging: FetchedPartition["diverging"]
@@ -120,7 +140,7 @@ const readPartition = (version: number, reader: Reader): Answer => {
     const epoch = reader.int32()
     const endOffset = reader.offset()
     reader.tags()
-    // -1, the default, says as little as a field that is not there
+    // The default of -1 says as little as a field that is not there.
     if (epoch >= 0) diverging = { epoch, endOffset }
     return true
   })
@@ -137,22 +157,22 @@ const readPartition = (version: number, reader: Reader): Answer => {
 }
 
 /**
- * Record batches, outside of any fetch session. Fenced by leader epoch from version 9 (Kafka 2.1) on; tells
- * diverged logs from version 12 (Kafka 2.7) on; by topic id, so that a re-created topic is not read at the old one's
- * position, from version 13 (Kafka 3.1) on.
+ * Fetches record batches, outside of any fetch session. A deposed leader refuses by the leader epoch from version 9
+ * (Kafka 2.1) on. Diverged logs are told from version 12 (Kafka 2.7) on. Topics are asked for by id from version 13
+ * (Kafka 3.1) on, so that a topic that was created again is not read at the old one's position.
  */
 export const fetch: Api<FetchRequest, FetchResponse> = {
   key: 1,
   name: "Fetch",
   versions: { min: 9, max: FETCH_BY_ID },
-  // by topic id where all have one, so that a re-created topic is not read at an old position
+  // Topics are asked for by id where all of them have one.
   maxVersion: ({ partitions }) =>
     partitions.every(({ topic }) => topic.id !== undefined) ? FETCH_BY_ID : FETCH_BY_ID - 1,
   flexible: (version) => version >= 12,
   waitMillis: ({ maxWaitMillis }) => maxWaitMillis,
   maxAnswerBytes: 256 * MIB,
-  // replica_id: int32, max_wait_ms: int32, min_bytes: int32, max_bytes: int32, isolation_level: int8, session_id: int32,
-  // session_epoch: int32, topics: [topic: string (to v12), topic_id: uuid (v13), partitions: [partition: int32,
+  // replica_id: int32, max_wait_ms: int32, min_bytes: int32, max_bytes: int32, isolation_level: int8, session_id:
+  // int32, session_epoch: int32, topics: [topic: string (to v12), topic_id: uuid (v13), partitions: [partition: int32,
   //   current_leader_epoch: int32, fetch_offset: int64, last_fetched_epoch: int32 (v12+), log_start_offset: int64,
   //   partition_max_bytes: int32]],
   // forgotten_topics_data: [...], rack_id: string (v11+)
@@ -201,7 +221,7 @@ export const fetch: Api<FetchRequest, FetchResponse> = {
     return { errorCode, throttleMillis, partitions: partitions.all }
   },
   parts: ofPartitions<FetchPartition, FetchRequest, FetchResponse>({
-    // an answer that has an error in it does not wait for records
+    // An answer that has an error in it does not wait for records.
     of: (request, partitions) => ({ ...request, maxWaitMillis: 0, partitions }),
     refuse: ({ partitions }, errorCode) => ({
       errorCode: 0,
@@ -211,7 +231,7 @@ export const fetch: Api<FetchRequest, FetchResponse> = {
   })
 }
 
-/** What there is to say of a partition that was not read. */
+/** What is answered of a partition that was not read. */
 export const unread = ({ partition, topic }: TopicPartition, errorCode: number): FetchedPartition => ({
   topic,
   partition,

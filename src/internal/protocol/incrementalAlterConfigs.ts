@@ -3,19 +3,23 @@ import { TOPIC_RESOURCE } from "./describeConfigs.ts"
 import { undivided } from "./parts.ts"
 
 /**
- * Sets some configs of a topic and leaves all others as they are (Kafka 2.3 and later). To be asked of the controller.
+ * Sets some settings of a topic, and leaves all others as they are (Kafka 2.3 and later). It has to go to the
+ * controller, or in KRaft to any broker.
  *
  * @since 0.2.0
  * @category requests
  */
 export interface IncrementalAlterConfigsRequest {
+  /** The topic's name. */
   readonly topic: string
+  /** The new values by name, as Kafka writes them. */
   readonly set: Readonly<Record<string, string>>
 }
 
+/** The operation that sets a value. */
 const SET = 0
 
-/** Sets some configs of one topic and leaves the others alone. Kafka 2.3 and later. */
+/** Sets some settings of one topic, and leaves all others as they are (Kafka 2.3 and later). */
 export const incrementalAlterConfigs: Api<IncrementalAlterConfigsRequest, AdminResponse> = {
   key: 44,
   name: "IncrementalAlterConfigs",

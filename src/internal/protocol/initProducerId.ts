@@ -2,30 +2,38 @@ import { type Api, KIB } from "./api.ts"
 import { undivided } from "./parts.ts"
 
 /**
- * A producer id: a new one of any broker, or that of a transactional id, of its coordinator.
+ * Asks for a producer id: any broker gives a new one, and the coordinator of a transactional id gives that of this id.
  *
  * @since 0.2.0
  * @category requests
  */
 export interface InitProducerIdRequest {
-  /** Under which transactions of a producer before this one are ended; `undefined` for a producer without any. */
+  /**
+   * The transactional id, under which open transactions of an earlier producer are ended, and how long a transaction
+   * may stay open, in milliseconds; `undefined` for a producer without transactions.
+   */
   readonly transactional: { readonly id: string; readonly timeoutMillis: number } | undefined
 }
 
 /**
+ * A producer id.
+ *
  * @since 0.1.0
  * @category answers
  */
 export interface InitProducerIdResponse {
+  /** Kafka's error code, 0 if there is no error. */
   readonly errorCode: number
+  /** The id; negative if there is none. */
   readonly producerId: bigint
+  /** The epoch of the id, from 0; negative if there is none. */
   readonly producerEpoch: number
 }
 
-/** Without a transactional id there is nothing to time out; what Kafka's own producer sends then. */
+/** What Kafka's own producer sends without a transactional id, as there is nothing to time out then. */
 const TRANSACTION_TIMEOUT_MILLIS = 0x7fff_ffff
 
-/** An id for an idempotent producer, with transactions or without. */
+/** Asks for the id of an idempotent producer, with transactions or without. */
 export const initProducerId: Api<InitProducerIdRequest, InitProducerIdResponse> = {
   key: 22,
   name: "InitProducerId",

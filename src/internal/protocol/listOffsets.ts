@@ -3,7 +3,8 @@ import { ofPartitions } from "./parts.ts"
 import type { Reader } from "./wire.ts"
 
 /**
- * Which records count: `read_committed` ends at the last stable offset, `read_uncommitted` at the high watermark.
+ * Which records count: with `read_committed` those before the last stable offset whose transaction was not aborted,
+ * with `read_uncommitted` all before the high watermark.
  *
  * @since 0.1.0
  * @category models
@@ -11,7 +12,7 @@ import type { Reader } from "./wire.ts"
 export type Isolation = "read_committed" | "read_uncommitted"
 
 /**
- * Where partitions begin or end, or where a time is in them. To be asked of the partitions' leader.
+ * Asks where partitions begin or end, or where a time is in them. It has to go to the partitions' leader.
  *
  * @since 0.1.0
  * @category requests
@@ -22,31 +23,42 @@ export interface ListOffsetsRequest {
 }
 
 /**
+ * A partition of which an offset is asked for.
+ *
  * @since 0.2.0
  * @category requests
  */
 export interface ListOffsetsPartition extends TopicPartition {
-  /** Leader epoch that the caller knows of; -1 if none. */
+  /** The leader epoch that the caller knows, by which a deposed leader refuses; -1 if it knows none. */
   readonly leaderEpoch: number
-  /** -2 asks for the log's start, -1 for its end (by isolation), others for the first record at or after that time. */
+  /**
+   * What is asked for: the log's start (-2), its end by the isolation (-1), or the first record at or after this time,
+   * in milliseconds since the epoch.
+   */
   readonly timestamp: number
 }
 
 /**
+ * The answer to a request for offsets.
+ *
  * @since 0.1.0
  * @category answers
  */
 export interface ListOffsetsResponse {
+  /** The partitions of which the broker told something. */
   readonly partitions: ReadonlyArray<ListedPartition>
 }
 
 /**
+ * The offset of one partition.
+ *
  * @since 0.2.0
  * @category answers
  */
 export interface ListedPartition extends TopicPartition {
+  /** Kafka's error code, 0 if there is no error. */
   readonly errorCode: number
-  /** -1 if there is none. */
+  /** The offset; -1 if there is none. */
   readonly offset: number
   /** Leader epoch of the record at that offset; -1 if the broker does not say. */
   readonly leaderEpoch: number
@@ -54,7 +66,7 @@ export interface ListedPartition extends TopicPartition {
 
 type Answer = Omit<ListedPartition, "topic">
 
-/** The replica id of a consumer; brokers have ids of their own. */
+/** What a consumer sends in place of a broker's node id. */
 export const CONSUMER_REPLICA_ID = -1
 
 export const isolationLevel = (isolation: Isolation): number => (isolation === "read_committed" ? 1 : 0)
@@ -70,7 +82,7 @@ const readPartition = (reader: Reader): Answer => {
   return { partition, errorCode, offset, leaderEpoch }
 }
 
-/** Where logs begin or end. Fenced by leader epoch from version 4 (Kafka 2.1) on. */
+/** Asks where logs begin or end. A deposed leader refuses by the leader epoch from version 4 (Kafka 2.1) on. */
 export const listOffsets: Api<ListOffsetsRequest, ListOffsetsResponse> = {
   key: 2,
   name: "ListOffsets",

@@ -3,18 +3,18 @@ import { type Api, MIB } from "./api.ts"
 import { isHost } from "./host.ts"
 import { ProtocolViolation, type Reader } from "./wire.ts"
 
-/** No cluster has as many brokers, and no topic as many partitions. */
+/** No cluster has more brokers, and no topic more partitions: an answer that names more is not taken. */
 const MAX_BROKERS = 10_000
 const MAX_PARTITIONS = 100_000
 
 /**
- * The brokers, and some topics. It never creates a topic.
+ * Asks any broker for the cluster's brokers, and for some topics. It never creates a topic.
  *
  * @since 0.2.0
  * @category requests
  */
 export interface MetadataRequest {
-  /** Their names. None asks for the brokers only. */
+  /** The topics' names. An empty list asks for the brokers only. */
   readonly topics: ReadonlyArray<string>
 }
 
@@ -25,45 +25,59 @@ export interface MetadataRequest {
  * @category models
  */
 export interface Broker {
+  /** The broker's id in its cluster. */
   readonly nodeId: number
+  /** A name of the DNS or an IP address, without brackets. */
   readonly host: string
+  /** From 1 to 65,535. */
   readonly port: number
 }
 
 /**
+ * What the cluster's metadata says of a partition.
+ *
  * @since 0.1.0
  * @category answers
  */
 export interface PartitionMetadata {
+  /** Kafka's error code, 0 if there is no error. */
   readonly errorCode: number
+  /** The partition's number, from 0. */
   readonly partition: number
   /** Node id of the leader; -1 if there is none. */
   readonly leader: number
-  /** -1 if the broker does not say. */
+  /** The leader's epoch, which grows with each election; -1 if the broker does not say. */
   readonly leaderEpoch: number
 }
 
 /**
+ * What the cluster's metadata says of a topic.
+ *
  * @since 0.1.0
  * @category answers
  */
 export interface TopicMetadata {
+  /** Kafka's error code, 0 if there is no error. */
   readonly errorCode: number
   readonly name: string
   /** 22 characters of base64url, as Kafka prints it; `undefined` where the cluster has none (before Kafka 2.8). */
   readonly id: string | undefined
-  /** In order of the partition's number. */
+  /** All partitions, in the order of their numbers. */
   readonly partitions: ReadonlyArray<PartitionMetadata>
 }
 
 /**
+ * The answer to a request for metadata.
+ *
  * @since 0.1.0
  * @category answers
  */
 export interface MetadataResponse {
+  /** The brokers that are there at this moment. */
   readonly brokers: ReadonlyArray<Broker>
-  /** Node id of the controller, -1 if unknown. */
+  /** Node id of the controller; -1 if it is not known. */
   readonly controllerId: number
+  /** The topics that were asked for, as far as the broker told of them. */
   readonly topics: ReadonlyArray<TopicMetadata>
 }
 
@@ -104,15 +118,15 @@ const readTopic = (version: number, reader: Reader): Omit<TopicMetadata, "name">
   reader.tags()
   partitions.forEach((p, i) => {
     if (p.partition === partitions[i - 1]?.partition) throw new ProtocolViolation(`partition ${p.partition} twice`)
-    // a topic has all of them, from 0 on; who makes one of each up to this number would have no memory left
+    // A topic has all numbers from 0 on. Believing a large number alone would take all memory for those below it.
     if (p.partition !== i) throw new ProtocolViolation(`partition ${p.partition} among ${partitions.length}`)
   })
   return { errorCode, name, id, partitions }
 }
 
 /**
- * Brokers, and the partitions and leaders of topics by name; never creates a topic. Leader epochs from version 7 (Kafka
- * 2.1) on, topic ids from version 10 (Kafka 2.8) on.
+ * Asks for brokers, and for the partitions and leaders of topics by name. Answers have leader epochs from version 7
+ * (Kafka 2.1) on, and topic ids from version 10 (Kafka 2.8) on.
  */
 export const metadata: Api<MetadataRequest, MetadataResponse> = {
   key: 3,
@@ -154,7 +168,7 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
   },
   parts: {
     placesOf: ({ topics }) => topics.map((topic) => ({ topic, partition: undefined })),
-    // the rest tells of the brokers, even if it is about no topic
+    // The rest asks for the brokers, even if it is about no topic.
     split: ({ topics }, isMeant) => ({
       meant: { topics: topics.filter((topic) => isMeant({ topic, partition: undefined })) },
       rest: { topics: topics.filter((topic) => !isMeant({ topic, partition: undefined })) }

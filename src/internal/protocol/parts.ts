@@ -1,6 +1,7 @@
 /**
- * Which parts of a request a broker may refuse by themselves, and what that looks like. It is for whoever makes requests go
- * wrong on purpose: with it, a fault that is meant for one partition leaves the answers about all others as they are.
+ * Which parts of a request a broker may refuse by themselves, and what such an answer looks like. This is for whoever
+ * makes requests go wrong on purpose: a fault that is meant for one partition leaves the answers about all others as
+ * they are.
  */
 import type { TopicPartition } from "./api.ts"
 
@@ -10,15 +11,18 @@ export interface Place {
   readonly partition: number | undefined
 }
 
+/** How a request and its answer are taken apart, and put together again. */
 export interface Parts<Request, Response> {
+  /** All that a request is about. */
   readonly placesOf: (request: Request) => ReadonlyArray<Place>
-  /** The part of a request that is meant, and what is left of it. */
+  /** Splits a request into the part that is meant and the rest; `rest` is `undefined` if nothing is left. */
   readonly split: (
     request: Request,
     isMeant: (place: Place) => boolean
   ) => { readonly meant: Request; readonly rest: Request | undefined }
-  /** The answer that all of a request is refused. */
+  /** The answer by which all of a request is refused. */
   readonly refuse: (request: Request, errorCode: number) => Response
+  /** Puts the refusal of one part and the broker's answer to the rest together. */
   readonly merge: (refused: Response, rest: Response) => Response
 }
 

@@ -3,13 +3,13 @@ import { ofPartitions } from "./parts.ts"
 import type { Reader } from "./wire.ts"
 
 /**
- * Appends record batches. To be asked of the partitions' leader.
+ * Appends record batches. It has to go to the partitions' leader.
  *
  * @since 0.1.0
  * @category requests
  */
 export interface ProduceRequest {
-  /** -1: all in-sync replicas, 1: the leader. */
+  /** Who has to have the records before the broker answers: all in-sync replicas (-1), or the leader alone (1). */
   readonly acks: -1 | 1
   /** How long the leader may wait for its replicas, in milliseconds. */
   readonly timeoutMillis: number
@@ -19,33 +19,41 @@ export interface ProduceRequest {
 }
 
 /**
+ * What is appended to one partition.
+ *
  * @since 0.2.0
  * @category requests
  */
 export interface ProducePartition extends TopicPartition {
-  /** One encoded record batch. */
+  /** One encoded record batch (magic 2), whose base offset is 0. */
   readonly records: Uint8Array
 }
 
 /**
+ * The answer to a produce request.
+ *
  * @since 0.1.0
  * @category answers
  */
 export interface ProduceResponse {
-  /** For how long the broker wants no further request because of a quota, in milliseconds: a minute at most. */
+  /** How long the broker wants no other request because of a quota, in milliseconds; a minute at most. */
   readonly throttleMillis: number
+  /** The partitions of which the broker told something. */
   readonly partitions: ReadonlyArray<ProducedPartition>
 }
 
 /**
+ * What came of a batch for one partition.
+ *
  * @since 0.2.0
  * @category answers
  */
 export interface ProducedPartition extends TopicPartition {
+  /** Kafka's error code, 0 if the batch is in the log. */
   readonly errorCode: number
   /** Offset of the batch's first record; -1 if it was refused. */
   readonly baseOffset: number
-  /** What the broker said, where it said something. */
+  /** What the broker said of the error, in one line; `undefined` if it said nothing. */
   readonly errorMessage: string | undefined
   /** The records for which the batch was refused, where the broker names them (Kafka 2.4 and later). */
   readonly recordErrors?: ReadonlyArray<RecordError>
@@ -60,7 +68,7 @@ export interface ProducedPartition extends TopicPartition {
 export interface RecordError {
   /** The record's place in its batch, from 0. */
   readonly batchIndex: number
-  /** What the broker said of it, where it said something. */
+  /** What the broker said of the record, in one line; `undefined` if it said nothing. */
   readonly message: string | undefined
 }
 
@@ -83,7 +91,7 @@ const readPartition = (version: number, reader: Reader): Answer => {
       reader.tags()
       return { batchIndex, message }
     })
-    // the batch's own message is the summary of its records' messages
+    // The batch's own message sums up the messages of its records.
     errorMessage = reader.message() ?? recordErrors.find(({ message }) => message !== undefined)?.message
   }
   reader.tags()
@@ -95,7 +103,7 @@ const readPartition = (version: number, reader: Reader): Answer => {
 export const produce: Api<ProduceRequest, ProduceResponse> = {
   key: 0,
   name: "Produce",
-  // 7 (Kafka 2.1) allows zstd; what comes after 9 is about transactions, leader hints and topic ids
+  // Version 7 (Kafka 2.1) allows zstd. What came after 9 is about transactions, hints at leaders, and topic ids.
   versions: { min: 7, max: 9 },
   flexible: (version) => version >= 9,
   waitMillis: ({ timeoutMillis }) => timeoutMillis,

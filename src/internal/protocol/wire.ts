@@ -1,18 +1,18 @@
 /**
  * The primitives of Kafka's protocol, on plain buffers. Big-endian throughout.
  *
- * There are two encodings. The classic one has fixed-size lengths (`int16` for strings, `int32` for bytes and arrays, -1
- * for null). The flexible one, of newer versions of each request, has lengths as an unsigned varint of length + 1 (0 for
- * null), and every structure ends with a section of tagged fields, which a reader skips if it does not know them. A
+ * There are two encodings. The classic one has fixed-size lengths (`int16` for strings, `int32` for bytes and arrays,
+ * -1 for null). The flexible one, of newer versions of each request, has lengths as an unsigned varint of length + 1 (0
+ * for null), and every structure ends with a section of tagged fields, which a reader skips if it does not know them. A
  * reader and a writer are made for one of the two, so that the code of a request reads the same for both.
  */
 
 import { foreignText } from "../foreignText.ts"
 
-/** How much of a broker's words is kept. */
+/** At most this many characters of a broker's words are kept. */
 const MESSAGE_LENGTH = 1_024
 
-/** The bytes are not what the request's specification says. Nothing of the answer is to be used. */
+/** Thrown where the bytes of an answer are not what its specification says. Then nothing of the answer may be used. */
 export class ProtocolViolation extends Error {
   override readonly name = "ProtocolViolation"
   readonly detail: string
@@ -22,10 +22,12 @@ export class ProtocolViolation extends Error {
   }
 }
 
-/** Array elements of one answer, each of which becomes an object: far above what any cluster has to tell. */
+/** The most array elements in one answer, as each becomes an object. This is far above what any cluster has to tell. */
 const MAX_ELEMENTS = 1_000_000
 
-/** A broker with the largest quota window that makes sense holds a client back for as long, in milliseconds. */
+/**
+ * The longest wait that is believed of a broker, in milliseconds: as long as the largest quota window that makes sense.
+ */
 export const MAX_THROTTLE_MILLIS = 60_000
 
 const UUID_BYTES = 16
@@ -77,7 +79,7 @@ export class Reader {
     return this.buffer.readInt32BE(this.advance(4))
   }
 
-  /** An `int64` that has to be exact as a number. */
+  /** Reads an `int64` that has to be exact as a number. */
   int64(): number {
     const at = this.advance(8)
     const value = this.buffer.readInt32BE(at) * 0x1_0000_0000 + this.buffer.readUInt32BE(at + 4)
@@ -87,12 +89,12 @@ export class Reader {
     return value
   }
 
-  /** For ids, which use all 64 bits. */
+  /** Reads an `int64` that uses all of its bits, as ids do. */
   bigint64(): bigint {
     return this.buffer.readBigInt64BE(this.advance(8))
   }
 
-  /** An offset in a log; -1 where the broker does not say. */
+  /** Reads an offset in a log; -1 where the broker does not say. */
   offset(): number {
     const at = this.position
     const value = this.int64()
@@ -100,14 +102,14 @@ export class Reader {
     return value
   }
 
-  /** 22 characters of base64url, as Kafka prints it; `undefined` for the zero id. */
+  /** Reads an id as 22 characters of base64url, as Kafka prints it; `undefined` for the zero id. */
   uuid(): string | undefined {
     const at = this.advance(UUID_BYTES)
     const bytes = this.buffer.subarray(at, at + UUID_BYTES)
     return bytes.equals(zeroUuid) ? undefined : bytes.toString("base64url")
   }
 
-  /** 32 bits at most: seven per byte, the lowest first, the top bit set on all bytes but the last. */
+  /** Reads at most 32 bits: seven in each byte, the lowest first, with the top bit set on all bytes but the last. */
   unsignedVarint(): number {
     const at = this.position
     let value = 0
@@ -121,7 +123,7 @@ export class Reader {
     return value + last * 0x1000_0000
   }
 
-  /** -1 for null. */
+  /** Reads a length, which is -1 for null. */
   private length(classic: "int16" | "int32"): number {
     if (this.flexible) return this.unsignedVarint() - 1
     const at = this.position
@@ -146,18 +148,22 @@ export class Reader {
     return this.buffer.toString("utf8", at, at + length)
   }
 
-  /** What a broker says about an error, in one line: some say nothing with null, some with an empty string. */
+  /**
+   * Reads what a broker says about an error, in one line. Some brokers say nothing by null, others by an empty string.
+   */
   message(): string | undefined {
     const text = this.nullableString()
     return text === undefined || text === "" ? undefined : foreignText(text, MESSAGE_LENGTH)
   }
 
-  /** For how many milliseconds a broker holds this client back: no number that it names makes us wait for days. */
+  /**
+   * Reads how long a broker makes this client wait, in milliseconds: no number that it names makes us wait for days.
+   */
   throttle(): number {
     return Math.min(Math.max(0, this.int32()), MAX_THROTTLE_MILLIS)
   }
 
-  /** A view of the reader's buffer, no copy. */
+  /** Reads bytes as a view of the reader's buffer. */
   nullableBytes(): Buffer | undefined {
     const length = this.length("int32")
     if (length === -1) return undefined
@@ -169,7 +175,7 @@ export class Reader {
     return this.notNull("array", this.nullableArray(element, max))
   }
 
-  /** `max`: more elements than that cannot be meant. */
+  /** Reads an array, or null. More than `max` elements cannot be meant, and are not read. */
   nullableArray<A>(element: () => A, max = MAX_ELEMENTS): Array<A> | undefined {
     const at = this.position
     const count = this.count(at, 1)
@@ -181,7 +187,7 @@ export class Reader {
     return elements
   }
 
-  /** An array of numbers that nobody is interested in. */
+  /** Skips an array of numbers that nobody is interested in. */
   skipInt32s(): void {
     const at = this.position
     const count = this.count(at, 4)
@@ -189,7 +195,7 @@ export class Reader {
     this.skip(4 * count)
   }
 
-  /** The number of elements of an array, of so many bytes each at least; -1 for null. */
+  /** Reads the number of elements of an array, each of which has at least so many bytes; -1 for null. */
   private count(at: number, bytes: number): number {
     const count = this.length("int32")
     if (count * bytes > this.remaining) {
@@ -199,8 +205,9 @@ export class Reader {
   }
 
   /**
-   * The tagged fields that end a structure: a count, then for each its tag, its size and its bytes; nothing at all in the
-   * classic encoding. `visit` returns whether it read the field, all of it; others are skipped.
+   * Reads the tagged fields that end a structure: a count, then for each its tag, its size and its bytes. The classic
+   * encoding has nothing there. `visit` returns whether it has read all of the field; a field that it leaves is
+   * skipped.
    */
   tags(visit?: (tag: number) => boolean): void {
     if (!this.flexible) return
@@ -222,13 +229,16 @@ export class Reader {
     }
   }
 
-  /** An answer has been read when no byte of it is left: anything else means that it was misunderstood. */
+  /** Ends an answer. If a byte of it is left, it was misunderstood. */
   finish(): void {
     if (this.remaining > 0) throw new ProtocolViolation(`${this.remaining} bytes too many at ${this.position}`)
   }
 }
 
-/** Grows as needed. Values that do not fit their field are the caller's mistake, and throw a `RangeError`. */
+/**
+ * Writes into a buffer that grows as needed. A value that does not fit its field is the caller's mistake, and throws a
+ * `RangeError`.
+ */
 export class Writer {
   private buffer: Buffer
   private size = 0
@@ -239,7 +249,9 @@ export class Writer {
     this.flexible = flexible
   }
 
-  /** May replace the buffer: to be called before `this.buffer` is looked at. */
+  /**
+   * Makes room, and returns where it begins. It may replace the buffer, so it comes before `this.buffer` is looked at.
+   */
   private reserve(bytes: number): number {
     const at = this.size
     const needed = at + bytes
@@ -252,7 +264,7 @@ export class Writer {
     return at
   }
 
-  /** What was written, as a view: the writer is not to be used afterwards. */
+  /** What was written, as a view of the buffer: the writer must not be used afterwards. */
   toBuffer(): Buffer {
     return this.buffer.subarray(0, this.size)
   }
@@ -286,7 +298,7 @@ export class Writer {
     this.buffer.writeBigInt64BE(BigInt(value), at)
   }
 
-  /** 22 characters of base64url; `undefined` is the zero id. */
+  /** Writes an id of 22 characters of base64url; `undefined` is the zero id. */
   uuid(value: string | undefined): void {
     const bytes = value === undefined ? zeroUuid : Buffer.from(value, "base64url")
     if (bytes.length !== UUID_BYTES) throw new RangeError(`not an id: ${value}`)
@@ -335,7 +347,7 @@ export class Writer {
     this.length("int32", -1)
   }
 
-  /** Ends a structure. No request of ours has tagged fields. */
+  /** Ends a structure, with no tagged fields: no request of ours has any. */
   tags(): void {
     if (this.flexible) this.unsignedVarint(0)
   }

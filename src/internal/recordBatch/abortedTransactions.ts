@@ -12,12 +12,13 @@ export interface AbortedTransaction {
  * abort marker, on either end of which the answer may begin or end.
  */
 export class AbortedTransactions {
-  /** By first offset. */
+  /** The list, in the order of first offsets. */
   private readonly upcoming: ReadonlyArray<AbortedTransaction>
+  /** How many of the list have begun by now. */
   private taken = 0
   /**
-   * Producers that are within an aborted transaction, as texts: the hash of a text has a secret of the process in it, that
-   * of a number has none, and a broker could name a million ids of one hash.
+   * Producers that are within an aborted transaction, as texts: the hash of a text has a secret of the process in it,
+   * that of a number has none, and a broker could name a million ids of one hash.
    */
   private readonly producers = new Set<string>()
 
@@ -48,5 +49,5 @@ export class AbortedTransactions {
   }
 }
 
-/** No index of an array, which hashes as the number that it is. */
+/** A text that is no index of an array, as such a text hashes as the number that it is. */
 const textOf = (producerId: bigint): string => `p${producerId}`

@@ -1,6 +1,6 @@
 import type { CorruptReason } from "../../KafkaError.ts"
 
-/** What is wrong with some bytes, said by code that does not know which batch they belong to. */
+/** Thrown by code that does not know which batch some bytes belong to, and finds something wrong with them. */
 export class Refusal extends Error {
   override readonly name = "Refusal"
   readonly reason: CorruptReason
@@ -12,7 +12,7 @@ export class Refusal extends Error {
   }
 }
 
-/** A batch that cannot be trusted: nothing of it was handed out. The only thing that reading batches throws. */
+/** Thrown for a batch that cannot be trusted, of which nothing was handed out. Reading batches throws nothing else. */
 export class BatchCorruption extends Error {
   override readonly name = "BatchCorruption"
   readonly reason: CorruptReason
@@ -27,4 +27,5 @@ export class BatchCorruption extends Error {
   }
 }
 
+/** The refusal of bytes that do not have the form that they should have. */
 export const malformed = (detail: string): Refusal => new Refusal("Malformed", detail)

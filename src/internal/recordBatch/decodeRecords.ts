@@ -4,7 +4,10 @@ import type { RecordRanges } from "./recordRanges.ts"
 import { skipHeaders } from "./recordRanges.ts"
 import { readVarint, readVarlong, varintEnd } from "./varint.ts"
 
-/** length, attributes, timestamp delta, offset delta, key length, value length, header count: a byte each at least. */
+/**
+ * The fewest bytes of a record: length, attributes, timestamp delta, offset delta, key length, value length and header
+ * count take at least a byte each.
+ */
 const SMALLEST_RECORD = 7
 
 /**
@@ -139,7 +142,7 @@ export const decodeRecords = (
       valueEnd[i] = position
     }
 
-    // Mostly there are none.
+    // Mostly there are no headers.
     if (bytes[position] === 0) {
       position += 1
       headerCount[i] = 0

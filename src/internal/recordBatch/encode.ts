@@ -17,32 +17,32 @@ import { sizeOfVarint, sizeOfVarlong, writeVarint, writeVarlong } from "./varint
 export interface EncodableRecord<Part = Uint8Array> {
   readonly key: Part | null
   readonly value: Part | null
-  /** Milliseconds since the epoch, integral. */
+  /** Whole milliseconds since the epoch. */
   readonly timestamp: number
   readonly headers: ReadonlyArray<readonly [key: string, value: Part | null]>
 }
 
-/** Text is written as UTF-8, without becoming bytes of its own first. */
+/** A part of a record. Text is written as UTF-8, without being made bytes of its own first. */
 export type TextOrBytes = string | Uint8Array
 
 export interface EncodableBatch {
-  /** At least one. */
+  /** The records, at least one. */
   readonly records: ReadonlyArray<EncodableRecord<TextOrBytes>>
   readonly codec: Codec
-  /** -1 for a producer that is not idempotent, as `producerEpoch` and `baseSequence` are, then. */
+  /** -1 for a producer that is not idempotent; `producerEpoch` and `baseSequence` are -1, too, then. */
   readonly producerId: bigint
   readonly producerEpoch: number
   readonly baseSequence: number
   readonly isTransactional?: boolean
 }
 
-/** A record's length, attributes, timestamp delta and offset delta at their longest. */
+/** The most bytes of a record's length, attributes, timestamp delta and offset delta. */
 const RECORD_OVERHEAD = 5 + 1 + 10 + 5
 
 /** Bytes that a batch takes besides its records. */
 export const BATCH_OVERHEAD = RECORDS_AT
 
-/** Most bytes that a record takes in a batch, uncompressed. */
+/** The most bytes that a record takes in a batch, uncompressed. */
 export const estimateSize = (record: EncodableRecord<TextOrBytes>): number => RECORD_OVERHEAD + contentSize(record)
 
 const lengthPrefixed = (length: number): number => sizeOfVarint(length) + length
@@ -51,14 +51,14 @@ const lengthOf = (part: TextOrBytes): number => (typeof part === "string" ? Buff
 
 const partSize = (part: TextOrBytes | null): number => (part === null ? 1 : lengthPrefixed(lengthOf(part)))
 
-/** Key, value and headers with their lengths. */
+/** The bytes of key, value and headers, with their lengths. */
 const contentSize = (record: EncodableRecord<TextOrBytes>): number => {
   let size = partSize(record.key) + partSize(record.value) + sizeOfVarint(record.headers.length)
   for (const [key, value] of record.headers) size += partSize(key) + partSize(value)
   return size
 }
 
-/** A batch with base offset 0, as a producer sends it. Of codec `zstd` only after `prepareCodecs`. */
+/** Makes a batch with base offset 0, as a producer sends it. One in zstd can only be made after `prepareCodecs`. */
 export const encodeBatch = (batch: EncodableBatch): Buffer => {
   const { records } = batch
   if (records.length === 0) throw new RangeError("a batch needs a record")

@@ -1,3 +1,4 @@
+/** The batches of one fetch answer: their headers, and their records as ranges of bytes. */
 import type { BatchHeader } from "./batchHeader.ts"
 import { ATTRIBUTES_AT, batchSize, MAGIC_AT, parseHeader, readBaseOffset, RECORDS_AT } from "./batchHeader.ts"
 import { crc32, crc32c } from "./checksum.ts"
@@ -10,15 +11,15 @@ import type { RecordRanges } from "./recordRanges.ts"
 export interface DecodeOptions {
   readonly checkCrcs: boolean
   /**
-   * Most bytes that one batch may have, or become. Nothing else is limited: what a batch becomes is gone before the next one is
-   * unpacked, and how well a writer's values compress is no fault of theirs.
+   * The most bytes that one batch may have, compressed or not. Nothing else is limited: a batch is gone before the next
+   * one is decompressed, and how well a writer's values compress is no fault of theirs.
    */
   readonly maxBatchBytes: number
 }
 
 export const defaultDecodeOptions: DecodeOptions = { checkCrcs: true, maxBatchBytes: DEFAULT_MAX_BATCH_BYTES }
 
-/** Where a broker takes what a client sends: as much as Java's arrays have. */
+/** The limit where a broker takes what a client sends: as many bytes as an array of Java may have. */
 export const LARGEST_BATCH_BYTES = 0x7fff_ffff
 
 /**
@@ -43,9 +44,9 @@ export class FetchedBatches {
   /** Where the next batch may begin: after the batch that `next` returned, at first the fetch offset. */
   position: number
   /**
-   * Once `next` returned undefined: bytes that the cut-off batch at the end takes in all, 0 if there is none. If its
-   * length is cut off, too, the least bytes that a batch takes. An answer with nothing but such a batch needs a higher
-   * limit of bytes.
+   * The size of the batch that is cut off at the end, in bytes, once `next` has returned `undefined`; 0 if there is
+   * none. If its length is cut off, too, it is the least that a batch takes. An answer with nothing but such a batch
+   * needs a higher limit of bytes.
    */
   partialTail = 0
 
@@ -114,12 +115,12 @@ export class FetchedBatches {
   }
 
   private decompress(header: BatchHeader, bytes: Buffer, out: RecordRanges): Buffer {
-    // the batch before is let go first, so that there is one of them in memory, not two
+    // The batch before is let go first, so that there are never two of them in memory.
     out.bytes = NOTHING
     return decompress(codecs[header.codec], bytes, this.options.maxBatchBytes, header.magic)
   }
 
-  /** What neither the checksum nor the length says. */
+  /** Verifies what neither the checksum nor the length tells. */
   private verifyHeader(header: BatchHeader): void {
     const { buffer, fetchOffset, position } = this
     if (header.codec >= codecs.length || (header.magic < 2 && header.codec === 4)) {

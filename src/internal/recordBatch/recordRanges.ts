@@ -1,7 +1,10 @@
 import { malformed } from "./corruption.ts"
 import { readVarint, varintEnd } from "./varint.ts"
 
-/** Room that is kept from batch to batch; more is allocated for a batch that needs it, and dropped after it. */
+/**
+ * Room for this many records is kept from batch to batch. More is allocated for a batch that needs it, and dropped
+ * after it.
+ */
 const KEPT_CAPACITY = 65_536
 
 /**
@@ -17,15 +20,15 @@ export class RecordRanges {
   first = 0
   baseOffset = 0
   offsetDelta!: Int32Array
-  /** Milliseconds since the epoch, -1 if there is none. */
+  /** Milliseconds since the epoch; -1 if there is no timestamp. */
   timestamp!: Float64Array
-  /** -1 for a record without key. */
+  /** Where the key begins; -1 for a record without a key. */
   keyStart!: Int32Array
   keyEnd!: Int32Array
-  /** -1 for a tombstone. */
+  /** Where the value begins; -1 for a tombstone. */
   valueStart!: Int32Array
   valueEnd!: Int32Array
-  /** For `decodeHeaders`. */
+  /** Where the headers begin, for `decodeHeaders`. */
   headersStart!: Int32Array
   headersEnd!: Int32Array
   headerCount!: Int32Array

@@ -22,7 +22,9 @@ export interface Rewriting {
   /** Indexes of the records that stay. At least one. */
   readonly kept: ArrayLike<number>
   readonly codec: Codec
-  /** When the tombstones and markers in it may go, in milliseconds since the epoch; `undefined` if that is not known. */
+  /**
+   * When the tombstones and markers in it may go, in milliseconds since the epoch; `undefined` if that is not known.
+   */
   readonly deleteHorizon: number | undefined
 }
 
@@ -73,7 +75,7 @@ export const rewriteBatch = (rewriting: Rewriting): Buffer => {
     ...header,
     attributes: attributes | codecs.indexOf(codec) | (deleteHorizon === undefined ? 0 : DELETE_HORIZON),
     baseTimestamp,
-    // of log-append time, this is the time of all of them
+    // With log-append time, this is the timestamp of all records.
     maxTimestamp: header.logAppendTime ? header.maxTimestamp : maxTimestamp,
     recordCount: kept.length
   })

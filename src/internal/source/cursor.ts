@@ -6,10 +6,13 @@ import type { AbortedTransaction } from "../../KafkaProtocol.ts"
 /** A topic of which a source reads all partitions, or some. */
 export interface SourceTopic {
   readonly name: string
-  /** Are partitions read as soon as they are known, those that it gets later included? Otherwise those that were added. */
+  /**
+   * Whether all of its partitions are read, those that it gets later included; otherwise, only those that were added
+   * are.
+   */
   readonly isFollowed: boolean
   readonly cursors: Map<number, Cursor>
-  /** The last good description; `undefined` before there is one. */
+  /** The newest description; `undefined` before the first one. */
   description: TopicDescription | undefined
 }
 
@@ -23,48 +26,56 @@ export interface SourceTopic {
 export interface Cursor {
   readonly topic: SourceTopic
   readonly partition: number
-  /** The offset of the first record to read when it is opened next; `undefined`: the log's first one. */
+  /** Offset of the first record to read after the next opening; `undefined` stands for the log's first one. */
   from: number | undefined
-  /** Node id, -1 if there is none. */
+  /** Node id of the leader, -1 if there is none. */
   leader: number
+  /** The leader's epoch, -1 if it is not known. */
   leaderEpoch: number
   phase: "opening" | "fetching" | "held"
-  /** Another one after each jump of `fetchOffset`, so that what was fetched before one can be told and dropped. */
+  /** Changes with each jump of `fetchOffset`, so that what was fetched before the jump is recognised, and dropped. */
   generation: number
-  /** The first one of its generations. */
+  /** The first generation of this cursor. */
   readonly since: number
-  /** Offset of the next record to ask for: ahead of what is consumed by what is in flight. */
+  /**
+   * Offset of the next record to ask for. It is ahead of what the consumer has by the answers that are on their way to
+   * it.
+   */
   fetchOffset: number
   /** Leader epoch of the last batch that was fetched, -1 if none. */
   lastEpoch: number
-  /** Where the log ended when it was opened: what it does not have of that later on is lost. */
+  /** Where the log ended when it was opened. If it ends before this later on, records were lost. */
   end: number
   /**
-   * Set when the leader said that `fetchOffset` is out of range, or that the log ends before `end`: the opening decides
-   * what that means.
+   * Set when the leader has said that `fetchOffset` is out of range (`range`), or that the log ends before `end`
+   * (`end`): the next opening finds out what that means.
    */
   doubt: "range" | "end" | undefined
+  /** Bytes to ask for: more than the usual while a batch that is larger than those is wanted. */
   maxBytes: number
-  /** Not to be asked before this time, in milliseconds of the Clock. */
+  /** The leader is not asked about it before this time, in milliseconds of the Clock. */
   retryAt: number
+  /** Attempts in a row that have failed. */
   attempts: number
+  /** The high watermark of the last answer, -1 before there is one. */
   highWatermark: number
+  /** The last stable offset of the last answer, -1 before there is one. */
   lastStableOffset: number
-  /** Where the log begins, as far as was told with records. */
+  /** Offset of the log's first record, as the last opening or answer has told it. */
   logStart: number
   /** When the leader last answered about it without an error; `undefined` before. */
   lastFetchAt: number | undefined
-  /** When everything there was had been fetched last, or the log was opened. */
+  /** When all that there was had last been fetched, or when the log was opened; milliseconds of the Clock. */
   headAt: number
-  /** Was that so at some time since the log was opened? */
+  /** Whether all that there was has been fetched at some time since the log was opened. */
   reachedHead: boolean
-  /** Had the head not been reached for long before it was reached last? Its consumer is told when it is in time again. */
+  /** Whether the head was reached last after a long absence: the consumer is told once it is reached in time again. */
   wasAway: boolean
-  /** How often it was begun anew since the head was reached. */
+  /** How often it was opened anew since the head was last reached. */
   restarts: number
-  /** Does its leader answer? Not while it told this client to wait. */
+  /** Whether its leader answers. It does not while it makes this client wait because of a quota. */
   connected: boolean
-  /** Until when its leader told this client to wait, in milliseconds of the Clock; `undefined` where that is no matter. */
+  /** Until when its leader makes this client wait, in milliseconds of the Clock; `undefined` if for less than a second. */
   throttledUntil: number | undefined
 }
 
@@ -82,31 +93,36 @@ export interface Opened extends OfCursor {
   readonly end: number
 }
 
+/** What one answer has about one partition. */
 export interface FetchedRecords extends OfCursor {
-  /** A view of the response's buffer. Empty where there is nothing new but the place of the log's start, or of its head. */
+  /**
+   * Record batches, as a view of the answer's memory. Empty where only the log's start has moved, or its head was
+   * reached.
+   */
   readonly records: Buffer
+  /** Transactions whose records in these batches do not count. */
   readonly aborted: ReadonlyArray<AbortedTransaction>
-  /** Where the log began when this was read: it does not hold any more what is below. */
+  /** Where the log began when this was read: it holds nothing below this offset any more. */
   readonly logStart: number
-  /** Is all read with this that the log had when it was opened? */
+  /** Whether all that the log had when it was opened is read with this. */
   readonly isComplete: boolean
-  /** Is all read with this that there was to read when the broker answered? */
+  /** Whether all that there was when the broker answered is read with this. */
   readonly isAtHead: boolean
-  /** When that was so before this, or when the log was opened. */
+  /** When all that there was had last been read before this, or when the log was opened; milliseconds of the Clock. */
   readonly headAt: number
 }
 
-/** A partition about which an answer has come, of which nothing is taken on yet. */
+/** A partition about which an answer has come that is not handed on yet. */
 export interface Arrival {
   readonly topic: string
   readonly partition: number
-  /** Is all read with this answer that the log had when it was opened? */
+  /** Whether all that the log had when it was opened is read with this answer. */
   readonly isComplete: boolean
-  /** When all was read that there was, the last time before it was asked for, or when the log was opened. */
+  /** When all that there was had last been read before this, or when the log was opened; milliseconds of the Clock. */
   readonly headAt: number
 }
 
-/** One answer to a fetch; partitions that have nothing new are not in it. */
+/** One answer to a fetch, without the partitions that have nothing new. */
 export interface Fetched {
   readonly _tag: "Fetched"
   /** When it was asked for, and when the answer came, in milliseconds of the Clock. */
@@ -115,45 +131,47 @@ export interface Fetched {
   readonly partitions: ReadonlyArray<FetchedRecords>
 }
 
-/** How many partitions a topic has that is followed: at the start, and whenever there are more. */
+/** How many partitions a followed topic has. It comes at the start, and whenever there are more. */
 export interface PartitionCount {
   readonly _tag: "PartitionCount"
   readonly topic: string
   readonly count: number
 }
 
-/** What a partition holds is no continuation of what was read. It is held until `reopen`. */
+/** A partition's log is no continuation of what was read. The partition is held until `reopen`. */
 export interface Truncated extends OfCursor {
   readonly _tag: "Truncated"
   readonly error: LogTruncatedError
 }
 
-/** Why a topic cannot be read for now, though it will be tried again, slowly: rights or credentials are missing. */
+/** Why a topic cannot be read for now: rights or credentials are missing. It is tried again, slowly. */
 export type Denial = ClientError | TopicError
 
+/** Reading is denied. It comes once, until all that was denied is granted. */
 export interface Denied {
   readonly _tag: "Denied"
   readonly error: Denial
 }
 
-/** What was denied is granted again. */
+/** All that was denied is granted again. */
 export interface Granted {
   readonly _tag: "Granted"
 }
 
-/** It goes no further without somebody's decision. */
+/** An error after which a topic is not read on by itself: its consumer has to decide what follows. */
 export type FatalError = ClientError | BrokerError | TopicError | CorruptBatchError
 
+/** The reading of a topic has ended for good. */
 export interface Fatal {
   readonly _tag: "Fatal"
-  /** `undefined` where it is about all of them. */
+  /** `undefined` where the reading of all topics has ended. */
   readonly topic: string | undefined
   readonly error: FatalError
 }
 
 export type SourceEvent = Opened | Fetched | PartitionCount | Truncated | Denied | Granted | Fatal
 
-/** What is known of a partition before anything was asked. */
+/** A cursor of which nothing is known yet but where it begins. */
 export const makeCursor = ({
   from,
   generation,

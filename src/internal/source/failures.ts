@@ -3,10 +3,10 @@ import { Signal } from "../signal.ts"
 
 type Failure = ClientError | TopicError
 
-/** Failures on the way to the brokers that stand, by what they are about. Each is cleared by a success there. */
+/** The failures that stand between a reader and its brokers, by what they are about. A success there clears each. */
 export class Failures {
   private readonly standing = new Map<string, Failure>()
-  /** Notified when the first one stands, and when none does any more. */
+  /** Notified when a first failure comes to stand, and when none stands any more. */
   readonly changed = new Signal()
 
   get size(): number {
@@ -31,26 +31,27 @@ export class Failures {
     for (const about of [...this.standing.keys()]) this.delete(about)
   }
 
+  /** The oldest failure for which `is` holds. */
   find(is: (error: Failure) => boolean): Failure | undefined {
     return [...this.standing.values()].find(is)
   }
 
-  /** The one that began last: what is only repeated keeps its place. */
+  /** The failure that began last. One that is only repeated keeps its place. */
   get last(): Failure | undefined {
     return [...this.standing.values()].at(-1)
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// what a failure is about
+// names of what a failure is about
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Making sure of the topic, before anything of it is read. */
+/** The step that makes sure of the topic, before anything of it is read. */
 export const OF_START = "start"
 export const ofMetadata = (topic: string): string => `metadata of ${topic}`
 export const ofPartition = (topic: string, partition: number): string => `${topic}/${partition}`
 export const ofLeader = (leader: number): string => `broker ${leader}`
-/** That a partition has no leader. */
+/** The fact that a partition has no leader whose address is known. */
 export const ofLeadership = (topic: string, partition: number): string => `leader of ${topic}/${partition}`
-/** That a broker told this client to wait. */
+/** The fact that a broker makes this client wait because of a quota. */
 export const ofThrottle = (leader: number): string => `throttling by broker ${leader}`

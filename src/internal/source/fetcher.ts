@@ -1,94 +1,98 @@
-/** The fetch loop of one leader: one connection, one long poll at a time, the next one under way while this one is applied. */
-import { millisOf } from "../effect/clock.ts"
+/**
+ * The fetch loop of one leader: one connection, and one long poll at a time. The next one is under way while the
+ * consumer still applies the answer to the last one.
+ */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { BrokerConnection } from "../../KafkaClient.ts"
+import type { ClientError } from "../../KafkaError.ts"
 import type { Broker, FetchedPartition, FetchResponse } from "../../KafkaProtocol.ts"
-import { CorruptBatchError, type ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
+import { millisOf } from "../effect/clock.ts"
 import { ledBy } from "../leaders.ts"
+import { finderOf } from "../protocol/api.ts"
+import { CORRUPT_MESSAGE, OFFSET_OUT_OF_RANGE, THROTTLING_QUOTA_EXCEEDED } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
-import { untilEnded } from "../untilEnded.ts"
 import { scan, type Scan } from "../recordBatch/scan.ts"
+import { untilEnded } from "../untilEnded.ts"
+import { advance, doubt, LONG_AWAY_MILLIS } from "./advance.ts"
 import { hasLeft, isDenial, isDue, isPassing, truncated, type SourceContext } from "./context.ts"
 import type { Arrival, Cursor, FetchedRecords } from "./cursor.ts"
 import { ofLeader, ofPartition, ofThrottle } from "./failures.ts"
 
-/** Refused this often in a row with an error that should pass, a partition does not heal by itself. */
-const CORRUPT_MESSAGE = 2
+/** A partition whose leader refuses it as corrupt this often in a row does not heal by itself. */
 const MAX_CORRUPT_ANSWERS = 5
-const OFFSET_OUT_OF_RANGE = 1
-const THROTTLING_QUOTA_EXCEEDED = 89
+
 /**
- * So many answers in a row that have nothing, and come long before the broker was to give up waiting, are no accident:
- * asked again at once, it would go on and on. So there are pauses then, no longer than the broker was to wait.
+ * More hasty answers in a row than this are no accident. An answer is hasty if it has nothing, and comes long before
+ * the broker was to give up waiting. Asked again at once, such a broker would go on like that, so there are pauses
+ * then, no longer than the broker was to wait.
  */
 const MANY_HASTY_ANSWERS = 10
-/** A broker that tells to wait for less than this slows a table down, and no more. */
-const LONG_THROTTLE_MILLIS = 1_000
-/** From so long on, a consumer is told that the head is reached again, and that it is so in time, also where there is nothing new. */
-const LONG_AWAY_MILLIS = 1_000
 
+/** A broker that makes this client wait for less than this, in milliseconds, only slows it down: nobody is told. */
+const LONG_THROTTLE_MILLIS = 1_000
+
+/** A cursor that a fetch asks for, and where it was when the fetch was sent. */
 interface Asked {
   readonly cursor: Cursor
   readonly generation: number
   readonly fetchOffset: number
 }
 
-/** What was asked about one partition, and answered. */
-interface Part {
-  readonly one: Asked
+/** What was answered about one cursor that was asked for. */
+interface Answered {
+  readonly asked: Asked
+  /** `undefined` if the answer does not have this partition. */
   readonly found: FetchedPartition | undefined
+  /** What the headers of its batches say; `undefined` if there are none. */
   readonly scanned: Scan | undefined
 }
 
+/** One answer to a fetch, cursor by cursor. */
 interface Received {
   readonly connection: BrokerConnection
-  readonly parts: ReadonlyArray<Part>
+  readonly answered: ReadonlyArray<Answered>
+  /** When the fetch was sent, and when its answer came, in milliseconds of the Clock. */
   readonly askedAt: number
   readonly now: number
+  /** Whether the broker makes this client wait because of a quota. */
   readonly isThrottled: boolean
 }
 
-/** The topic of all of these cursors, if they are of one. */
+/** The topic of these cursors, if all of them are of the same topic. */
 const topicOfAll = (cursors: ReadonlyArray<Cursor>): { readonly topic?: string } => {
   const names = new Set(cursors.map(({ topic }) => topic.name))
   const [topic] = names
   return names.size === 1 ? { topic } : {}
 }
 
-/** Finds what was answered about a cursor. */
-const answersOf = ({ partitions }: FetchResponse): ((cursor: Cursor) => FetchedPartition | undefined) => {
-  const topics = new Map<string, Map<number, FetchedPartition>>()
-  for (const found of partitions) {
-    const others = topics.get(found.topic.name)
-    if (others === undefined) topics.set(found.topic.name, new Map([[found.partition, found]]))
-    else others.set(found.partition, found)
-  }
-  return ({ partition, topic }) => topics.get(topic.name)?.get(partition)
-}
-
-/** Is there nothing in it that anything could come of? A broker that tells to wait says when to ask again. */
+/** Whether an answer has nothing in it that anything could come of, not even how long to wait before asking again. */
 const hasNothing = ({ partitions, throttleMillis }: FetchResponse): boolean =>
   throttleMillis === 0 &&
   partitions.every(({ diverging, errorCode, records }) => {
     return errorCode === 0 && diverging === undefined && records.length === 0
   })
 
-/** Ends, with `ended` in the same step, when the leader has left the cluster. */
+/** Fetches from one leader until that has left the cluster; then it calls `ended`, in the step in which it ends. */
 export const runFetcher = (context: SourceContext, leader: number, ended: () => void): Effect.Effect<void> => {
   const { client, fetch, isolation } = context.options
   const ofThis = ofLeader(leader)
+  /** Attempts in a row that have failed. */
   let attempts = 0
+  /** Which of the cursors that can be asked for is the first in the next fetch, so that each has its turn. */
   let rotation = 0
+  /** Whether it was told that the leader is lost, and not yet that it is back. */
   let lost = false
+  /** Whether it was told that the leader makes this client wait, and that is not over yet. */
   let isThrottled = false
-  /** Answers in a row that had nothing, though the broker was to wait until there is something. */
+  /** Hasty answers in a row: see `MANY_HASTY_ANSWERS`. */
   let hasty = 0
 
+  /** The cursors that this leader leads. */
   const mine = (): ReadonlyArray<Cursor> => ledBy(context.led, leader)
 
-  /** What there is to ask this leader for now, in the order that gives each partition its turn. */
+  /** What this leader can be asked for now, in the order that gives each partition its turn. */
   const ready = (now: number): ReadonlyArray<Asked> => {
     const asked: Array<Asked> = []
     for (const cursor of mine()) {
@@ -99,7 +103,9 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
     return first === 0 ? asked : [...asked.slice(first), ...asked.slice(0, first)]
   }
 
-  /** Waits until there is something to ask this leader for. Nothing, if it leads nothing any more. */
+  /**
+   * Waits until there is something to ask this leader for, and gives it; nothing if the leader leads nothing any more.
+   */
   const next = (clock: Clock.Clock): Effect.Effect<ReadonlyArray<Asked>> =>
     Effect.suspend(() => {
       const seen = context.changed.version
@@ -113,7 +119,10 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
       return Effect.zipRight(context.changed.after(seen, wait), next(clock))
     })
 
-  /** What is not asked for now shall not wait for the end of a long poll once it can be. */
+  /**
+   * How long the broker may wait for records. A partition that is left out of this fetch is not to wait for the end of
+   * a long poll once it can be asked for.
+   */
   const maxWaitMillis = (asked: ReadonlyArray<Asked>, now: number): number => {
     const included = new Set(asked.map((one) => one.cursor))
     let millis = fetch.maxWaitMillis
@@ -140,7 +149,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
       }))
     })
 
-  /** One connection's life. Ends with its failure, or when a fresh one was asked for. */
+  /** Fetches on one connection until that fails, a fresh one is wanted (`reconnect`), or there is nothing to fetch. */
   const session = (broker: Broker): Effect.Effect<void, ClientError> =>
     Effect.scoped(
       Effect.gen(function* () {
@@ -176,7 +185,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
       })
     )
 
-  /** Waits as long as the broker says. What is long is told: the content ages meanwhile. */
+  /** Waits as long as the broker says. A long wait is told, as the consumer's content ages meanwhile. */
   const throttle = (broker: string, millis: number): Effect.Effect<void> =>
     Effect.gen(function* () {
       const isFirst = !isThrottled
@@ -211,7 +220,10 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
       }
     })
 
-  /** What has to be known before is asked for when the broker reads from the connection again. */
+  /**
+   * Takes an answer: has `prepare` find out what has to be known first, hands on what has come, and waits as long as
+   * the broker says. What has to be known can only be asked for when the broker reads from the connection again.
+   */
   const take = (
     connection: BrokerConnection,
     asked: ReadonlyArray<Asked>,
@@ -219,27 +231,29 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
     now: number,
     answer: FetchResponse
   ): Effect.Effect<void> => {
-    const answerOf = answersOf(answer)
-    const parts = asked.map((one): Part => {
-      const found = answerOf(one.cursor)
+    const find = finderOf(answer.partitions)
+    const answered = asked.map((asked): Answered => {
+      const { partition, topic } = asked.cursor
+      const found = find(topic.name, partition)
       const isEmpty = found === undefined || found.records.length === 0
-      return { one, found, scanned: isEmpty ? undefined : scan(found.records, one.fetchOffset) }
+      return { asked, found, scanned: isEmpty ? undefined : scan(found.records, asked.fetchOffset) }
     })
     const { throttleMillis } = answer
-    const received: Received = { connection, parts, askedAt, now, isThrottled: throttleMillis > 0 }
+    const received: Received = { connection, answered, askedAt, now, isThrottled: throttleMillis > 0 }
     const waiting = throttleMillis > 0 || isThrottled ? throttle(connection.address, throttleMillis) : undefined
     const preparing = prepare(received)
     if (preparing === undefined) {
-      const taking = takeParts(received)
+      const taking = handOn(received)
       return waiting === undefined ? taking : Effect.zipRight(taking, waiting)
     }
     const prepared = waiting === undefined ? preparing : Effect.zipRight(waiting, preparing)
-    return Effect.flatMap(prepared, () => takeParts(received))
+    return Effect.flatMap(prepared, () => handOn(received))
   }
 
-  /** What has to be known of cursors that were not at the head for long. */
-  const prepare = ({ askedAt, connection, parts }: Received): Effect.Effect<void> | undefined => {
-    const arrivals = parts.flatMap(({ found, one: { cursor: p, fetchOffset }, scanned }): ReadonlyArray<Arrival> => {
+  /** Has the consumer find out what has to be known of cursors that have not been at the head for long. */
+  const prepare = ({ answered, askedAt, connection }: Received): Effect.Effect<void> | undefined => {
+    const arrivals = answered.flatMap(({ asked, found, scanned }): ReadonlyArray<Arrival> => {
+      const { cursor: p, fetchOffset } = asked
       const { headAt, partition, topic } = p
       if (found === undefined || askedAt - headAt <= LONG_AWAY_MILLIS || p.phase !== "fetching") return []
       const isComplete = p.reachedHead || (scanned?.nextOffset ?? fetchOffset) >= p.end
@@ -248,139 +262,52 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
     return arrivals.length === 0 ? undefined : context.options.prepare?.(arrivals, askedAt, connection)
   }
 
-  /** A plain function of what was asked and answered; what has to wait is the Effect. */
-  const takeParts = ({ askedAt, connection, isThrottled, now, parts }: Received): Effect.Effect<void> => {
+  /**
+   * Moves the cursors past what was fetched, and hands that to the consumer. All that can be done at once is done by
+   * this plain function; the Effect that it returns is what has to wait.
+   */
+  const handOn = ({ answered, askedAt, connection, isThrottled, now }: Received): Effect.Effect<void> => {
     const partitions: Array<FetchedRecords> = []
-    const rest: Array<Effect.Effect<void>> = []
-    for (const { found, one, scanned } of parts) {
-      const p = one.cursor
-      // a jump in between, or a new leader that was faster: this answer is about another place
-      if (p.leader !== leader || p.generation !== one.generation || p.fetchOffset !== one.fetchOffset) continue
+    const waiting: Array<Effect.Effect<void>> = []
+    for (const { asked, found, scanned } of answered) {
+      const p = asked.cursor
+      // After a jump, or where a new leader was faster, the answer is about another place than the cursor's.
+      if (p.leader !== leader || p.generation !== asked.generation || p.fetchOffset !== asked.fetchOffset) continue
       if (p.phase !== "fetching") continue
       if (found === undefined) {
-        // no progress, not the end; a throttled answer says itself how long to wait
-        if (!isThrottled) rest.push(delay(p, now))
+        // A partition that is left out of an answer is asked for again; a throttled answer says itself when.
+        if (!isThrottled) waiting.push(delay(p, now))
         continue
       }
       if (found.errorCode !== 0) {
-        rest.push(refused(connection, p, found.errorCode, now))
+        waiting.push(refused(connection, p, found.errorCode, now))
         continue
       }
-      if (context.failures.size > 0) rest.push(context.granted(ofPartition(p.topic.name, p.partition)))
+      if (context.failures.size > 0) waiting.push(context.granted(ofPartition(p.topic.name, p.partition)))
       p.attempts = 0
       p.connected = true
       p.lastFetchAt = now
       if (found.diverging !== undefined) {
-        rest.push(truncated(context, p, "Tail", one.fetchOffset, found.diverging.endOffset))
+        waiting.push(truncated(context, p, "Tail", asked.fetchOffset, found.diverging.endOffset))
         continue
       }
-      const records = advance(p, found, scanned, askedAt, now)
-      if (Effect.isEffect(records)) rest.push(records)
+      const records = advance(context, p, found, scanned, askedAt, now)
+      if (Effect.isEffect(records)) waiting.push(records)
       else if (records !== undefined) partitions.push(records)
     }
     if (partitions.length > 0) {
-      rest.push(context.events.offer({ _tag: "Fetched", askedAt, answeredAt: now, partitions }))
+      waiting.push(context.events.offer({ _tag: "Fetched", askedAt, answeredAt: now, partitions }))
     }
-    return rest.length === 1 ? rest[0] : Effect.all(rest, { discard: true })
+    return waiting.length === 1 ? waiting[0] : Effect.all(waiting, { discard: true })
   }
 
-  const doubt = (p: Cursor, about: "range" | "end"): void => {
-    p.doubt = about
-    p.phase = "opening"
-    p.retryAt = 0
-    context.changed.notify()
-  }
-
-  /** Not to be asked at once again. */
+  /** Puts off the next attempt for a cursor. */
   const delay = (p: Cursor, now: number): Effect.Effect<void> =>
     Effect.map(retryDelay(client, p.attempts++), (millis) => {
       p.retryAt = now + millis
     })
 
-  /**
-   * Moves the cursor past what was fetched, so that the next request can go out before this answer is decoded. What there
-   * is to tell of it, or an Effect if nothing can be done with it.
-   */
-  const advance = (
-    p: Cursor,
-    found: FetchedPartition,
-    scanned: Scan | undefined,
-    askedAt: number,
-    now: number
-  ): FetchedRecords | Effect.Effect<void> | undefined => {
-    const { records } = found
-    const { generation, headAt } = p
-    p.highWatermark = found.highWatermark
-    p.lastStableOffset = found.lastStableOffset === -1 ? found.highWatermark : found.lastStableOffset
-    const hasMovedStart = found.logStartOffset > p.logStart
-    if (hasMovedStart) p.logStart = found.logStartOffset
-    if (scanned !== undefined) {
-      if (scanned.malformed) {
-        // what is wrong with it is for the decoder to say; nothing behind it can be found
-        p.phase = "held"
-      } else if (scanned.completeBatches === 0) {
-        return tooSmall(p, scanned.partialTail)
-      } else {
-        p.fetchOffset = scanned.nextOffset
-        p.lastEpoch = scanned.lastEpoch
-        p.maxBytes = fetch.maxPartitionBytes
-      }
-    }
-    const isAtHead = noteHead(p, askedAt, now)
-    const isAway = askedAt - headAt > LONG_AWAY_MILLIS
-    const tells = isAtHead && (isAway || p.wasAway)
-    if (isAtHead) p.wasAway = isAway
-    if (scanned === undefined && !hasMovedStart && !tells) return undefined
-    return {
-      topic: p.topic.name,
-      partition: p.partition,
-      generation,
-      records,
-      aborted: found.abortedTransactions,
-      logStart: p.logStart,
-      isComplete: p.reachedHead || p.fetchOffset >= p.end,
-      isAtHead,
-      headAt
-    }
-  }
-
-  /**
-   * Is all fetched that there was? A broker that holds an answer back tells of no absence: it answers as soon as there is
-   * something. But an answer that took longer than that may have been there for long (a process that was stopped).
-   */
-  const noteHead = (p: Cursor, askedAt: number, now: number): boolean => {
-    if (p.fetchOffset < (isolation === "read_committed" ? p.lastStableOffset : p.highWatermark)) return false
-    if (p.fetchOffset < p.end && p.phase === "fetching") {
-      // all of it is read, and it had more: lost, or a new leader does not know yet how much of it is committed
-      doubt(p, "end")
-      return false
-    }
-    p.headAt = now - askedAt <= fetch.maxWaitMillis + LONG_AWAY_MILLIS ? now : askedAt
-    p.reachedHead = true
-    p.restarts = 0
-    return true
-  }
-
-  /** Only the beginning of a batch came: asks for more, up to the cap. */
-  const tooSmall = (p: Cursor, needed: number): Effect.Effect<void> | undefined => {
-    const wanted = Math.max(needed, p.maxBytes * 2)
-    if (p.maxBytes >= fetch.maxBatchBytes || needed > fetch.maxBatchBytes) {
-      return context.fatal(
-        p.topic.name,
-        new CorruptBatchError({
-          reason: "TooLarge",
-          topic: p.topic.name,
-          partition: p.partition,
-          baseOffset: p.fetchOffset,
-          detail: `a batch of ${needed} bytes, the limit is ${fetch.maxBatchBytes}`
-        })
-      )
-    }
-    p.maxBytes = Math.min(fetch.maxBatchBytes, wanted)
-    return undefined
-  }
-
-  /** An error code for one partition; all others go on. */
+  /** Deals with an error code for one partition, while all others go on. */
   const refused = (connection: BrokerConnection, p: Cursor, code: number, now: number) =>
     Effect.gen(function* () {
       const { partition } = p
@@ -388,7 +315,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
       const where = ofPartition(topic, partition)
       const error = brokerError({ code, request: "Fetch", broker: connection.address, topic, partition })
       p.connected = false
-      if (code === OFFSET_OUT_OF_RANGE) return doubt(p, "range")
+      if (code === OFFSET_OUT_OF_RANGE) return doubt(context, p, "range")
       context.failures.set(where, error)
       if (isDenial(error)) {
         p.retryAt = now + context.options.deniedRetryMillis
@@ -400,6 +327,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
       context.refresh()
     })
 
+  /** Deals with a failure of the whole connection, and waits before the next one is opened. */
   const failed = (error: ClientError, address: string) =>
     Effect.gen(function* () {
       context.failures.set(ofThis, error)
@@ -421,7 +349,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
     const seen = context.changed.version
     const broker = context.brokers.get(leader)
     if (mine().length === 0) {
-      // no failure of it stands
+      // Nothing is read from this leader, so no failure of it stands in anybody's way.
       context.failures.delete(ofThrottle(leader))
       return Effect.zipRight(
         context.granted(ofThis),
@@ -429,7 +357,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
       )
     }
     if (broker === undefined) {
-      // named as a leader by somebody who does not know its address
+      // It was named as a leader by a broker that does not know its address.
       context.refresh()
       return context.changed.after(seen, client.backoff.maxMillis)
     }

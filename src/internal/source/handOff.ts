@@ -7,17 +7,18 @@ interface Offer<A> {
 }
 
 /**
- * From several fibers to one, in their order, with room for one item: who offers another one waits. What Effect's bounded
- * queue does, without the `Deferred` of each wait, which is two kilobytes.
+ * Hands items from several fibers to one, in their order, with room for one item: an offer waits while another item is
+ * there. Effect's bounded queue does the same, but with a `Deferred` for each wait, which is two kilobytes.
  *
- * One fiber takes, over and over; what is given to it while it is interrupted is lost.
+ * Only one fiber may take. An item that is given to it while it is interrupted is lost.
  */
 export class HandOff<A extends object> {
   private item: A | undefined
+  /** Resumes the fiber that waits for an item, if it does. */
   private taker: ((effect: Effect.Effect<A>) => void) | undefined
   private readonly offers: Array<Offer<A>> = []
 
-  /** Until there is room. An offer that is interrupted before is none. */
+  /** Waits until there is room for the item. An offer that is interrupted before that is withdrawn. */
   offer(item: A): Effect.Effect<void> {
     return Effect.uninterruptibleMask((restore) => {
       const { taker } = this
@@ -45,7 +46,7 @@ export class HandOff<A extends object> {
     if (at !== -1) this.offers.splice(at, 1)
   }
 
-  /** Looks and waits in one step: between two, its fiber may give way, and an item would come that it does not see. */
+  /** Takes the next item. It looks and waits in one step, as its fiber could give way in between, and miss an item. */
   readonly take: Effect.Effect<A> = Effect.async<A>((resume) => {
     const { item } = this
     if (item === undefined) {

@@ -1,10 +1,13 @@
-/** What a source makes of the descriptions of its topics: leaders, new partitions, and whether it is still the same topic. */
+/**
+ * What a source makes of its topics' descriptions: leaders, new partitions, and whether a topic is still the same one.
+ */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { TopicDescription } from "../../KafkaClient.ts"
 import type { PartitionMetadata } from "../../KafkaProtocol.ts"
 import { TopicError, type ClientError } from "../../KafkaError.ts"
 import { type AfterFailure, followTopic } from "../client/followTopic.ts"
+import { LEADER_NOT_AVAILABLE } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { byLeader, ledBy, nodeKey, nodeKeys } from "../leaders.ts"
 import type { Signal } from "../signal.ts"
@@ -12,18 +15,19 @@ import { addCursor, allCursors, isDenial, isPassing, type SourceContext } from "
 import type { SourceTopic } from "./cursor.ts"
 import { ofLeadership, ofMetadata } from "./failures.ts"
 
-const LEADER_NOT_AVAILABLE = 5
-
-/** Keeps one topic described. */
+/**
+ * Keeps one topic described while it is read. `ensureLeader` starts the fibers of a leader of some of its partitions.
+ */
 export const followSourceTopic = (
   context: SourceContext,
   topic: SourceTopic,
   wanted: Signal,
-  ensureFetcher: (leader: number) => Effect.Effect<unknown>
+  ensureLeader: (leader: number) => Effect.Effect<unknown>
 ): Effect.Effect<void> => {
   const { client, deniedRetryMillis, metadataMaxAgeMillis, missingGraceMillis } = context.options
   const { name } = topic
   const where = ofMetadata(name)
+  /** Since when the topic has had another id; `undefined` while it has the one that is known. */
   let anotherSince: number | undefined
 
   const onFailure = (error: ClientError | TopicError, missingMillis = 0): Effect.Effect<AfterFailure> =>
@@ -57,12 +61,12 @@ export const followSourceTopic = (
           actual: description.topic.id
         })
         if (now - anotherSince >= missingGraceMillis) return yield* context.fatal(name, error)
-        // Or it is the answer of a broker that lags behind.
+        // It may also be the answer of a broker that lags behind, so the topic is asked for again.
         context.failures.set(where, error)
         return false
       }
       anotherSince = undefined
-      yield* reconcile(context, topic, description, ensureFetcher)
+      yield* reconcile(context, topic, description, ensureLeader)
       const brokers = nodeKeys(description.brokers.keys())
       return description.partitions.every((p) => !topic.cursors.has(p.partition) || isLed(brokers, p))
     })
@@ -78,7 +82,7 @@ export const followSourceTopic = (
   })
 }
 
-/** A topic that was known, and is missing, was deleted. */
+/** The error for a topic that is missing: one that was known before was deleted. */
 const deletion = ({ description, name }: SourceTopic, missing: TopicError): TopicError => {
   if (description === undefined) return missing
   const { broker } = missing
@@ -91,19 +95,19 @@ const deletion = ({ description, name }: SourceTopic, missing: TopicError): Topi
   })
 }
 
-/** Takes a description over: new partitions, new leaders. Older news than what is known is ignored. */
+/** Takes over new partitions and new leaders from a description. What is older than what is known is ignored. */
 const reconcile = (
   context: SourceContext,
   topic: SourceTopic,
   description: TopicDescription,
-  ensureFetcher: (leader: number) => Effect.Effect<unknown>
+  ensureLeader: (leader: number) => Effect.Effect<unknown>
 ): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { cursors } = topic
     const before = topic.description?.partitions.length ?? 0
     if (description.partitions.length < before) return
     topic.description = description
-    // what is said of one topic may come of a broker that lags behind, and knows fewer of them
+    // A description of one topic may come from a broker that lags behind, and knows fewer brokers than others do.
     const others = [...context.topics.values()].flatMap((other) => [...(other.description?.brokers ?? [])])
     context.brokers = new Map([...others, ...description.brokers])
     context.known = nodeKeys(context.brokers.keys())
@@ -122,7 +126,7 @@ const reconcile = (
       if (leader === -1) cursor.connected = false
       noteLeadership(context, topic, found)
     }
-    // before anything is waited for: fetchers go by it
+    // Fetchers go by this, so it is done before anything is waited for.
     context.led = byLeader(allCursors(context))
     const count = description.partitions.length
     if (topic.isFollowed && count > before) {
@@ -130,17 +134,17 @@ const reconcile = (
     }
     yield* Effect.forEach(
       context.brokers.keys(),
-      (leader) => (ledBy(context.led, leader).length === 0 ? Effect.void : ensureFetcher(leader)),
+      (leader) => (ledBy(context.led, leader).length === 0 ? Effect.void : ensureLeader(leader)),
       { discard: true }
     )
     context.changed.notify()
   })
 
-/** Has it a leader whose address is known? Somebody who does not know that may name one. */
+/** Whether a partition has a leader whose address is known: a broker may name a leader that it knows no address of. */
 const isLed = (known: ReadonlySet<string>, { leader }: PartitionMetadata): boolean =>
   leader !== -1 && known.has(nodeKey(leader))
 
-/** That a partition has no leader, or one whose address nobody knows, is a failure as any other one until it has. */
+/** Notes as a standing failure that a partition has no leader, or one whose address nobody knows, until it has one. */
 const noteLeadership = (context: SourceContext, { name }: SourceTopic, found: PartitionMetadata): void => {
   const { errorCode, partition } = found
   const where = ofLeadership(name, partition)

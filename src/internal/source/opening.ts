@@ -9,6 +9,7 @@ import { hasLeft, isDenial, isDue, isPassing, truncated, type SourceContext } fr
 import type { Cursor, SourceTopic } from "./cursor.ts"
 import { ofPartition } from "./failures.ts"
 
+/** Cursors by their topics, in their order. */
 const byTopic = (cursors: ReadonlyArray<Cursor>): ReadonlyMap<SourceTopic, ReadonlyArray<Cursor>> => {
   const found = new Map<SourceTopic, Array<Cursor>>()
   for (const cursor of cursors) {
@@ -20,12 +21,14 @@ const byTopic = (cursors: ReadonlyArray<Cursor>): ReadonlyMap<SourceTopic, Reado
 }
 
 /**
- * Of the partitions of one leader, all that are ready for it at once. One that is frozen holds up nobody else's. Ends, with
- * `ended` in the same step, when the leader has left the cluster.
+ * Opens the partitions of one leader: all that are due for it are asked about at once. Each leader has a fiber of its
+ * own for this, so that one that is frozen holds up no other leader's partitions. It ends when the leader has left the
+ * cluster, and calls `ended` in the same step.
  */
 export const runOpener = (context: SourceContext, leader: number, ended: () => void): Effect.Effect<void> => {
   const { client, deniedRetryMillis, isolation } = context.options
 
+  /** Opens what is due, or waits until something may be. */
   const once = Effect.gen(function* () {
     const seen = context.changed.version
     const now = yield* Clock.currentTimeMillis
@@ -38,12 +41,12 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
     yield* Effect.forEach(byTopic(ready), openAll, { discard: true })
   })
 
-  /** Asks about cursors of one topic at once. */
+  /** Asks where these cursors' logs begin and end, all of which are of one topic. */
   const openAll = ([topic, cursors]: readonly [SourceTopic, ReadonlyArray<Cursor>]) =>
     Effect.gen(function* () {
       const asked = new Map(cursors.map((p) => [p.partition, { p, generation: p.generation }]))
       const partitions = new Set(asked.keys())
-      // who has a leader was described
+      // A cursor only has a leader once its topic was described.
       const description = topic.description!
       const [starts, ends] = yield* Effect.all(
         [
@@ -56,18 +59,19 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
       for (const start of starts) {
         const { generation, p } = asked.get(start.partition)!
         const end = endOf.get(start.partition)
-        // asked anew, or decided otherwise, in between
+        // The consumer may have decided otherwise meanwhile, or had it opened anew.
         if (p.phase !== "opening" || p.generation !== generation) continue
         const error = start.error ?? end?.error
         if (error !== undefined || end === undefined) {
           yield* notOpened(p, error)
           continue
         }
-        // a log that ends before it begins has nothing to wait for
+        // A log that seems to end before it begins has nothing to wait for.
         yield* opened(p, start.offset, Math.max(start.offset, end.offset))
       }
     })
 
+  /** Deals with a cursor whose leader could not say where its log begins and ends. */
   const notOpened = (p: Cursor, error: ClientError | undefined) =>
     Effect.gen(function* () {
       const where = ofPartition(p.topic.name, p.partition)
@@ -82,6 +86,7 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
       context.refresh()
     })
 
+  /** Takes over where a log begins and ends: the cursor is fetched from now on, or its log is no continuation. */
   const opened = (p: Cursor, start: number, end: number) =>
     Effect.gen(function* () {
       yield* context.granted(ofPartition(p.topic.name, p.partition))
@@ -91,7 +96,7 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
         if (fetchOffset < start) return yield* truncated(context, p, "Head", fetchOffset, start)
         const known = Math.max(fetchOffset, p.end)
         if (known > end) return yield* truncated(context, p, "Tail", known, end)
-        // it fits after all: another leader, or an epoch that it no longer knows
+        // The log fits after all: another leader said that it did not, or one that no longer knows the last epoch.
         if (doubt === "range") p.lastEpoch = -1
         p.retryAt = (yield* Clock.currentTimeMillis) + (yield* retryDelay(client, p.attempts++))
         p.phase = "fetching"
@@ -107,7 +112,7 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
       p.end = end
       p.lastEpoch = -1
       p.lastStableOffset = end
-      // at least: a fetch tells
+      // The high watermark is there or later. The first fetch tells where.
       p.highWatermark = end
       const now = yield* Clock.currentTimeMillis
       p.headAt = now
@@ -124,7 +129,7 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
         start: from,
         end
       })
-      // while this waited for its turn, the reader may have decided to start all over
+      // The consumer may have decided to start all over while this waited for its turn.
       if (p.generation !== generation) return
       p.phase = "fetching"
       context.changed.notify()

@@ -2,11 +2,10 @@
  * Partitions of topics as a stream of events: follows leaders, opens partitions, fetches, and goes on by itself after
  * whatever passes. It knows nothing of tables and decodes no record.
  *
- * Fibers of one source: one for each topic that keeps its metadata fresh, and for each leader one that asks where partitions
- * begin and end, and one that fetches, with a connection of its own. They share the cursors' state, which is changed in
- * synchronous steps only, and wake each other by one signal.
+ * A source has a fiber for each topic, which keeps the topic's metadata fresh (`metadata.ts`), and two for each leader:
+ * one asks where partitions begin and end (`opening.ts`), one fetches on a connection of its own (`fetcher.ts`). They
+ * share the cursors' state, which is changed in synchronous steps only, and wake each other by one signal.
  */
-import { millisOf } from "../effect/clock.ts"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -14,24 +13,28 @@ import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import type { TopicDescription } from "../../KafkaClient.ts"
 import { delayBy } from "../client/backoff.ts"
+import { millisOf } from "../effect/clock.ts"
 import { byLeader, ledBy } from "../leaders.ts"
 import { Signal } from "../signal.ts"
 import { addCursor, allCursors, type SourceContext, type SourceOptions } from "./context.ts"
 import type { Cursor, OfCursor, SourceEvent, SourceTopic } from "./cursor.ts"
 import { ofLeadership, ofMetadata, ofPartition } from "./failures.ts"
-import { HandOff } from "./handOff.ts"
 import { runFetcher } from "./fetcher.ts"
+import { HandOff } from "./handOff.ts"
 import { followSourceTopic } from "./metadata.ts"
 import { runOpener } from "./opening.ts"
 
 export interface Source {
-  /** Takes the next event, one fiber at a time. What was fetched before a jump, or of what is not read any more, is dropped. */
+  /**
+   * Takes the next event, for one fiber at a time. What was fetched before a jump of its cursor, or of a partition that
+   * is not read any more, is dropped.
+   */
   readonly take: Effect.Effect<SourceEvent>
-  /** Never ends, unless a fiber of the source ended, by a defect or by interruption: ends of the same, too. */
+  /** Never ends, unless a fiber of the source has ended by a defect or by interruption: then it ends of the same. */
   readonly broken: Effect.Effect<never>
   /** The cursors of a topic by partition; none if nothing of it is read. */
   readonly cursors: (topic: string) => ReadonlyMap<number, Readonly<Cursor>>
-  /** The last good description of a topic that is read. */
+  /** The newest description of a topic that is read. */
   readonly description: (topic: string) => TopicDescription | undefined
   /** Asks for fresh metadata soon. */
   readonly refresh: () => void
@@ -41,32 +44,34 @@ export interface Source {
    */
   readonly follow: (topic: string) => Effect.Effect<void>
   /**
-   * Reads these partitions of a topic from the given offsets on, or from where their log begins (`undefined`): an `Opened` of
-   * each follows, or a `Truncated`.
+   * Reads these partitions of a topic from the given offsets on, or from where their log begins (`undefined`). An `Opened`
+   * or a `Truncated` of each follows.
    */
   readonly add: (topic: string, offsets: ReadonlyMap<number, number | undefined>) => Effect.Effect<void>
   /**
-   * Reads them no more: nothing of them is taken after this. All of a topic if none are named; one that is followed is read on
-   * in the partitions that it gets later.
+   * Stops reading these partitions; without `partitions`, all of the topic that are read. Nothing of them is taken
+   * after this. A topic that is not followed is given up with its last partition; one that is followed is read on in the
+   * partitions that it gets later.
    */
   readonly remove: (topic: string, partitions?: Iterable<number>) => Effect.Effect<void>
-  /** Reads on at `offset`, on a fresh connection. */
+  /** Reads a partition on at `offset`, on a fresh connection. */
   readonly refetch: (topic: string, partition: number, offset: number) => void
-  /** Starts all over with a partition, at `from` or where its log begins: an `Opened` follows. */
+  /** Starts all over with a partition, at `from` or where its log begins. An `Opened` follows. */
   readonly reopen: (topic: string, partition: number, from?: number) => void
 }
 
 const NO_CURSORS: ReadonlyMap<number, Cursor> = new Map()
 
+/** Makes a source, whose fibers end with the scope. It reads nothing until it is told what to read. */
 export const makeSource = (options: SourceOptions): Effect.Effect<Source, never, Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* Effect.clock
     const broken = yield* Deferred.make<never>()
     let isClosing = false
-    // A driver's Effect may end by interruption as well: only what we end ourselves is none of the reader's business.
+    // A driver's Effect may end by interruption, too. The consumer is told of that, but not of what we end ourselves.
     const watched = <A>(fiber: Effect.Effect<A>, isOver = () => isClosing): Effect.Effect<A> =>
       Effect.onError(fiber, (cause) => (isOver() ? Effect.void : Deferred.failCause(broken, cause)))
-    // one answer waiting, one being applied, one in flight: what a reader may hold of the network's bytes
+    // One answer waits here while another one is applied, and each leader has one more on its way: no more are in memory.
     const events = new HandOff<SourceEvent>()
     const fibers = yield* FiberSet.make()
     const fetching = new Set<number>()
@@ -109,7 +114,10 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
       fatal: (topic, error) => Effect.andThen(events.offer({ _tag: "Fatal", topic, error }), Effect.never)
     }
 
-    /** Until it ends by itself: it takes itself out in the step in which it decides so, and may be begun again. */
+    /**
+     * Runs a leader's fiber, if it does not run already. The fiber takes itself out of `running` in the step in which
+     * it decides to end, so that it can be begun again from then on.
+     */
     const ensure = (
       running: Set<number>,
       leader: number,
@@ -124,7 +132,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
     const ensureLeader = (leader: number) =>
       Effect.zipRight(ensure(fetching, leader, runFetcher), ensure(opening, leader, runOpener))
 
-    /** Begins to read partitions of a topic. */
+    /** The topic of this name, which is described from now on if nothing of it was read before. */
     const begin = (name: string, isFollowed: boolean): Effect.Effect<SourceTopic> =>
       Effect.suspend(() => {
         const known = topics.get(name)
@@ -141,7 +149,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
         )
       })
 
-    /** Cursors came, or went. */
+    /** Brings what is known by leader up to date, after cursors came or went. */
     const relead = Effect.suspend(() => {
       context.led = byLeader(allCursors(context))
       changed.notify()
@@ -156,12 +164,13 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
       return Effect.zipRight(FiberSet.run(fibers, watched(tell)), ensureLeaders)
     })
 
-    /** No failure of it stands, as it is not read any more. */
+    /** Of a partition that is not read any more, no failure stands. */
     const leave = (where: string): void => {
       options.failures.delete(where)
       if (denials.has(where)) left.push(where)
     }
 
+    /** Gives a new cursor its leader, if the topic's description has that; otherwise the topic is described again. */
     const lead = (topic: SourceTopic, cursor: Cursor): void => {
       const found = topic.description?.partitions.find(({ partition }) => partition === cursor.partition)
       if (found === undefined) return metadataWanted.notify()
@@ -171,7 +180,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
 
     const cursorOf = (topic: string, partition: number): Cursor | undefined => topics.get(topic)?.cursors.get(partition)
 
-    /** A cursor that is not read any more: what is on its way about it is of another generation. */
+    /** Drops a cursor. What is still on its way about it is of another generation from now on. */
     const drop = (topic: SourceTopic, partition: number): void => {
       const cursor = topic.cursors.get(partition)
       if (cursor === undefined) return
@@ -185,13 +194,13 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
     const isCurrent = ({ generation, partition, topic }: OfCursor): boolean =>
       cursorOf(topic, partition)?.generation === generation
 
-    /** What is left of an event now that it is taken. */
+    /** What still holds of an event when it is taken. */
     const current = (event: SourceEvent): SourceEvent | undefined => {
       switch (event._tag) {
         case "Opened":
           return isCurrent(event) ? event : undefined
         case "Truncated": {
-          // it is to be told of, though its partition may be read anew already
+          // The consumer is told of it even if the partition is read anew already, but not of an earlier cursor's.
           const cursor = cursorOf(event.topic, event.partition)
           return cursor !== undefined && event.generation >= cursor.since ? event : undefined
         }
@@ -210,7 +219,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
       return left === undefined ? take : Effect.succeed(left)
     })
 
-    // the last one that is added runs first: before the fibers are interrupted
+    // The finalizer that is added last runs first, which is before the fibers are interrupted.
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         isClosing = true
@@ -261,7 +270,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
         p.from = from
         p.phase = "opening"
         p.doubt = undefined
-        // at once, but not over and over: a leader may go on saying that its log is another one
+        // The first time it is opened at once; then it waits, as a leader may go on saying that its log is another one.
         p.retryAt = p.restarts === 0 ? 0 : millisOf(clock) + delayBy(options.client, p.restarts - 1, 0)
         p.restarts++
         changed.notify()

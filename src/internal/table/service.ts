@@ -1,5 +1,4 @@
-/** A table as its users have it. */
-import { after, begun, streamOf } from "../effect/pushed.ts"
+/** The service that the users of a table get. */
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -10,6 +9,7 @@ import type { KafkaTable } from "../../KafkaTable.ts"
 import type { Strategy } from "../../LiveTable.ts"
 import type { RecordChange } from "../../TableChange.ts"
 import type { RecordSnapshot } from "../../TableSnapshot.ts"
+import { after, begun, streamOf } from "../effect/pushed.ts"
 import { keyId } from "./content/snapshot.ts"
 import { PUBLICATION, type Published } from "./publication/publication.ts"
 import type { TableParts } from "./reading/parts.ts"
@@ -20,13 +20,17 @@ export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaTable")
 
 const CONFLATE: Strategy = { _tag: "Conflate" }
 
+/** Makes the service of a table. Reads take the snapshot that was published last, and wait for nothing. */
 export const serviceOf = <K, V>(parts: TableParts<K, V>): KafkaTable<K, V> => {
   const { config, publication } = parts
   const { subscriptions } = publication
   const read = <A>(f: (snapshot: RecordSnapshot<K, V>) => A): Effect.Effect<A> =>
     Effect.sync(() => f(publication.snapshot))
 
-  /** Registers at rest, so that the snapshot and the first change meet. */
+  /**
+   * Subscribes while the content is at rest, and gives the snapshot of that moment: the first change is the one that
+   * comes after it, none is missed, and none comes twice.
+   */
   const register = (
     strategy: Strategy,
     id?: string
@@ -49,7 +53,7 @@ export const serviceOf = <K, V>(parts: TableParts<K, V>): KafkaTable<K, V> => {
       )
     )
 
-  /** As `register`, but without a scope in between, which each change would pass through. */
+  /** Subscribes as `register` does, but without a scope in between, through which each change would pass. */
   const changesWith: KafkaTable<K, V>["changesWith"] = (strategy) => {
     const start: ReturnType<typeof subscriptions.pushed> = begun(() =>
       publication.settledSnapshot === undefined
@@ -78,7 +82,7 @@ export const serviceOf = <K, V>(parts: TableParts<K, V>): KafkaTable<K, V> => {
     subscribe: (options) => register(options?.strategy ?? CONFLATE),
     watch: (key) => {
       const id = keyId(config.key, key)
-      // what cannot be encoded never has a value
+      // A key that cannot be encoded never has a value.
       if (id === undefined) return Stream.succeed(Option.none())
       return Stream.unwrapScoped(
         Effect.map(register(CONFLATE, id), ({ changes, snapshot }) =>

@@ -1,4 +1,4 @@
-/** What a table tells of itself: counts, positions, and how fresh its content is. */
+/** The figures that a table tells of itself: counts, positions, and how fresh its content is. */
 import type { PartitionStats, TableStats } from "../../KafkaTable.ts"
 import type { Freshness } from "../../LiveTable.ts"
 import { hindrances } from "./reading/hindrances.ts"
@@ -18,6 +18,7 @@ const partitionsOf = <K, V>(parts: TableParts<K, V>): ReadonlyArray<PartitionSta
     })
   })
 
+/** How fresh the content is at this time. What is not known of some partition is not known of the table. */
 export const freshnessOf = <K, V>(parts: TableParts<K, V>, now: number): Freshness => {
   const partitions = partitionsOf(parts)
   const lags = partitions.map((p) => p.lag)
@@ -43,10 +44,11 @@ export const freshnessOf = <K, V>(parts: TableParts<K, V>, now: number): Freshne
   })
 }
 
-/** The last one of these times that has not come yet; `undefined` if all have. */
+/** The latest of these times, if it is still to come; `undefined` if none of them is. */
 const latest = (times: ReadonlyArray<number | undefined>, now: number): number | undefined =>
   times.reduce((a, b) => (b === undefined || b <= now || (a !== undefined && a > b) ? a : b), undefined)
 
+/** A frozen copy of what the table has counted. */
 export const statsOf = <K, V>(parts: TableParts<K, V>): TableStats => {
   const { counters } = parts
   return Object.freeze({

@@ -1,5 +1,4 @@
-/** The life of a table's reader: run again where the restart policy says so, and its end told to everybody. */
-import { settleDeferred } from "../effect/deferred.ts"
+/** The life of a table's reader: it is run again where the restart policy says so, and everybody is told of its end. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -8,18 +7,19 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import { DefectError } from "../../KafkaError.ts"
 import type { TableFailure } from "../../LiveTable.ts"
+import { settleDeferred } from "../effect/deferred.ts"
 import { annotateLogs } from "../log.ts"
 import { endStreams, publishStatus, type TableParts } from "./reading/parts.ts"
 
 /**
- * Runs what others may have written (a codec, a schedule, a driver) in a fiber of its own, and gives its exit. Such code
- * may fail, die, end by interruption, or interrupt the fiber that runs it: none of that is our own closing, which
+ * Runs what others may have written (a codec, a schedule, a driver) in a fiber of its own, and gives its exit. Such
+ * code may fail, die, end by interruption, or interrupt the fiber that runs it: none of that is our own closing, which
  * interrupts the fiber that waits here.
  */
 const isolated = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
   Effect.flatMap(Effect.fork(effect), (fiber) => Effect.onInterrupt(Fiber.await(fiber), () => Fiber.interrupt(fiber)))
 
-/** What ended others' code, or ours, without a typed failure. */
+/** The error for code, others' or ours, that ended without a typed failure. */
 const defectOf = (topic: string, cause: Cause.Cause<unknown>, origin?: "restart"): DefectError =>
   new DefectError({
     topic,
@@ -29,13 +29,16 @@ const defectOf = (topic: string, cause: Cause.Cause<unknown>, origin?: "restart"
     ...(origin === undefined ? {} : { origin })
   })
 
-/** Fails with the typed failure where there is one, and otherwise with a defect. Not when its own fiber is interrupted. */
-export const typed = <A, E>(topic: string, effect: Effect.Effect<A, E>): Effect.Effect<A, E | DefectError> =>
+/**
+ * Turns every end that is no success into a typed failure: the failure where there is one, and otherwise a
+ * `DefectError`. It does nothing when its own fiber is interrupted.
+ */
+export const withTypedDefects = <A, E>(topic: string, effect: Effect.Effect<A, E>): Effect.Effect<A, E | DefectError> =>
   Effect.catchAllCause(effect, (cause) =>
     Effect.fail(Option.getOrElse(Cause.failureOption(cause), () => defectOf(topic, cause)))
   )
 
-/** Runs the reader until it has ended for good. `life` is one run of it: it reads until something ends it. */
+/** Runs the reader until it has ended for good. `life` is one run of it, which reads until something ends it. */
 export const supervise = <K, V>(
   parts: TableParts<K, V>,
   life: Effect.Effect<never, TableFailure>
@@ -56,7 +59,7 @@ export const supervise = <K, V>(
   const run: Effect.Effect<void> = Effect.suspend(() =>
     Effect.gen(function* () {
       const ended = yield* isolated(life)
-      // a life ends with a failure only: its type says so
+      // By its type, a life cannot end with a success.
       if (Exit.isSuccess(ended)) return
       const failure = Option.getOrElse(Cause.failureOption(ended.cause), () => defectOf(topic, ended.cause))
       const canRestart = parts.acquired && restart !== undefined
@@ -75,15 +78,16 @@ export const supervise = <K, V>(
   return Effect.catchAllCause(run, (cause) => Effect.sync(() => end(parts, defectOf(topic, cause))))
 }
 
+/** Shows and logs a failure of the reader. `healing` says whether the reader may be run again. */
 const tellOfFailure = <K, V>(parts: TableParts<K, V>, error: TableFailure, healing: boolean): Effect.Effect<void> =>
   Effect.suspend(() => {
-    // the next life of the topic gives these offsets out once more
+    // A topic that is created again gives these offsets out once more, so they are no positions any more.
     if (error.reason === "Recreated" || error.reason === "Deleted") {
       for (const p of parts.partitions.values()) p.visible = undefined
     }
     if (healing) parts.restartsAfter = error
     publishStatus(parts, { _tag: "Failed", error, healing })
-    // before that, it is who acquires the table that gets the error
+    // Before that, whoever acquires the table gets the error.
     if (!parts.acquired) return Effect.void
     return Effect.logError(
       `reading failed, the content stays as it is${healing ? ", the restart policy decides" : ""}: ${error.message}`

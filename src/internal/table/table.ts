@@ -1,4 +1,4 @@
-/** Acquiring a table: its reader is started, and waited for until the table has caught up. */
+/** Acquires a table: starts its reader, and waits until the table has caught up. */
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -12,15 +12,15 @@ import { retryDelay } from "../client/backoff.ts"
 import * as Client from "../client/client.ts"
 import { annotateLogs } from "../log.ts"
 import { topicOf } from "../options/check.ts"
+import { readTableOptions } from "../options/table.ts"
+import type { CheckedTopic } from "../options/topic.ts"
 import { isDenial } from "../source/context.ts"
 import { OF_START } from "../source/failures.ts"
-import type { CheckedTopic } from "../options/topic.ts"
 import { ensureTopic } from "../topic.ts"
 import { progressOf } from "./reading/catchUp.ts"
 import { tellOfOutages } from "./reading/outages.ts"
 import { endStreams, makeParts, setStatus, tellOfStart, type TableParts } from "./reading/parts.ts"
 import { runReader } from "./reading/reader.ts"
-import { readTableOptions } from "../options/table.ts"
 import { followTopicSettings } from "./reading/topicSettings.ts"
 import { serviceOf } from "./service.ts"
 import { supervise } from "./supervision.ts"
@@ -28,6 +28,7 @@ import { gates, waitTimeout } from "./waiting.ts"
 
 export { TypeId } from "./service.ts"
 
+/** Makes a table: see `KafkaTable.make`. */
 export const make = <K = string, V = never>(
   options: KafkaTableOptions<K, V>
 ): Effect.Effect<KafkaTable<K, V>, AcquireError, KafkaClient | Scope.Scope> =>
@@ -41,13 +42,13 @@ export const make = <K = string, V = never>(
     return serviceOf(parts)
   }).pipe(Effect.withSpan("KafkaTable.make", { attributes: topicOf(options) }))
 
-/** The reader is gone by now: who still waits will wait for nothing. */
+/** Ends all streams and waits. The reader is gone by now, so nothing more would come. */
 const close = <K, V>(parts: TableParts<K, V>): Effect.Effect<void> =>
   Effect.sync(() => {
     endStreams(parts, undefined, new TableClosedError({ topic: parts.config.topic }))
   })
 
-/** One run of the reader: until something ends it. */
+/** One run of the reader, until something ends it, with what goes on beside it. */
 const lifeOf = <K, V>(parts: TableParts<K, V>): Effect.Effect<never, TableFailure> => {
   const { client, config, settings } = parts
   let prepared = false
@@ -57,7 +58,7 @@ const lifeOf = <K, V>(parts: TableParts<K, V>): Effect.Effect<never, TableFailur
       Effect.gen(function* () {
         parts.failures.clear()
         yield* Effect.forkScoped(tellOfOutages(parts.config.topic, parts.failures))
-        // only at first: a topic that was deleted later is not for us to create again
+        // This is done before the first run only: a topic that was deleted later is not for us to create again.
         if (!restarted) yield* prepare(parts)
         prepared = true
         yield* Effect.forkScoped(followTopicSettings(client, config.topic, settings, config.metadataMaxAgeMillis))
@@ -67,7 +68,7 @@ const lifeOf = <K, V>(parts: TableParts<K, V>): Effect.Effect<never, TableFailur
   })
 }
 
-/** Makes sure of the topic, for as long as it takes: who acquires the table has a deadline of its own. */
+/** Makes sure of the topic, for as long as it takes: whoever acquires the table has a deadline of its own. */
 const prepare = <K, V>(parts: TableParts<K, V>): Effect.Effect<void, TableFailure> => {
   const { config } = parts
   const attempt = (n: number, ensure: CheckedTopic): Effect.Effect<void, TableFailure> =>
@@ -88,11 +89,14 @@ const prepare = <K, V>(parts: TableParts<K, V>): Effect.Effect<void, TableFailur
   })
 }
 
+/**
+ * Waits until the table has caught up, or for `catchUpTimeout`; then the table is degraded, or its acquisition fails.
+ */
 const awaitReady = <K, V>(parts: TableParts<K, V>): Effect.Effect<void, AcquireError> =>
   Effect.gen(function* () {
     const { catchUpTimeoutMillis, onCatchUpTimeout, topic } = parts.config
     const outcome = yield* Effect.timeoutOption(Deferred.await(parts.ready), catchUpTimeoutMillis)
-    // it may have ended one way or the other in the same moment
+    // The wait may have ended in the same moment in which its time was up: then its outcome counts.
     if (Option.isNone(outcome) && (yield* Deferred.isDone(parts.ready))) yield* Deferred.await(parts.ready)
     else if (Option.isNone(outcome)) {
       const cause = waitTimeout(parts, "start", catchUpTimeoutMillis, gates(parts))

@@ -1,4 +1,4 @@
-/** Waiting for a table: until it has caught up, until it has what brokers have now, until it has a position. */
+/** The waits for a table: until it has caught up, until it has what brokers have now, until it has a position. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -17,7 +17,7 @@ import { retryDelay } from "../client/backoff.ts"
 import type { Target } from "./publication/waiters.ts"
 import { whyBehind } from "./reading/hindrances.ts"
 import type { TableParts } from "./reading/parts.ts"
-import { typed } from "./supervision.ts"
+import { withTypedDefects } from "./supervision.ts"
 
 /** The target in a partition whose end is not known: it is never reached. */
 const UNKNOWN_TARGET = Number.POSITIVE_INFINITY
@@ -49,10 +49,10 @@ export const waitTimeout = <K, V>(
   })
 }
 
-/** What a wait is for, as far as it knows, and the failure of what it asked for last. */
+/** Notes the targets of a wait, as far as it knows them, and the failure of what it asked brokers for last. */
 type Known = (targets: ReadonlyArray<Target>, asked?: ClientError | TopicError) => void
 
-/** Bounds a wait, if there is any. What is `known` when the time is up is told. */
+/** Bounds a wait, if there is anything to wait for. Its error tells what was `known` when the time was up. */
 const bounded = <K, V>(
   parts: TableParts<K, V>,
   operation: "awaitCaughtUp" | "barrier" | "awaitPosition",
@@ -68,23 +68,26 @@ const bounded = <K, V>(
       asked = failure
     })
     if (waiting === undefined) return Effect.void
-    return parts.publication.waiters.unlessEnded(typed(parts.config.topic, waiting), millis, () =>
+    return parts.publication.waiters.unlessEnded(withTypedDefects(parts.config.topic, waiting), millis, () =>
       waitTimeout(parts, operation, millis, targets, asked)
     )
   }).pipe(
     Effect.withSpan(`KafkaTable.${operation}`, {
-      // it would be of this line
+      // The captured stack would only point here.
       captureStackTrace: false,
       attributes: { "messaging.destination.name": parts.config.topic }
     })
   )
 
-/** Has it all the partitions, and no leader that was deposed since? Such a one may not know it, nor what it has missed. */
+/**
+ * Whether a description has all partitions of a fresh one, and no leader that was deposed since: such a leader may
+ * neither know that it was, nor what it has missed.
+ */
 const knows = (description: TopicDescription, fresh: TopicDescription): boolean =>
   fresh.partitions.every(({ leader, leaderEpoch, partition }, i) => {
     const known = description.partitions[i] as PartitionMetadata | undefined
     if (known?.partition !== partition) return false
-    // without epochs, nobody knows whose news are older
+    // Without epochs nobody knows which of two leaders is the newer one.
     return leaderEpoch === -1 || known.leaderEpoch === -1 ? known.leader === leader : known.leaderEpoch >= leaderEpoch
   })
 
@@ -97,13 +100,13 @@ const highWatermarks = <K, V>(
   const at = { isolation: "read_uncommitted", timestamp: "latest" } as const
   const ask = (description: TopicDescription | undefined): Effect.Effect<ReadonlyArray<Target>, TableFailure> =>
     Effect.gen(function* () {
-      // both at once: mostly, the description only tells that who was asked still leads all that there is
+      // Both are asked for at once, as mostly the description only confirms that the right leaders were asked.
       const describing = yield* Effect.fork(client.describeTopic(config.topic))
       const listed = description === undefined ? undefined : yield* client.listOffsets(description, at)
       const fresh = yield* Effect.flatten(describing.await)
       const reading = parts.source?.description(parts.config.topic)?.topic.id
       if (reading !== undefined && fresh.topic.id !== undefined && reading !== fresh.topic.id) {
-        // offsets of another life say nothing about this one's positions: until the reader knows, too
+        // Offsets of a topic that was created again say nothing about positions until the reader reads it, too.
         parts.source?.refresh()
         yield* Effect.flatMap(retryDelay(client, 0), Effect.sleep)
         return yield* ask(undefined)
@@ -112,7 +115,7 @@ const highWatermarks = <K, V>(
       if (!isCurrent) parts.source?.refresh()
       const offsets = isCurrent && listed !== undefined ? listed : yield* client.listOffsets(fresh, at)
       const error = offsets.find((o) => o.error !== undefined)?.error
-      // for the timeout to name what it waits for
+      // A timeout names these targets, those that are not known included.
       const target = (o: ListedOffset): number => (o.error === undefined ? o.offset : UNKNOWN_TARGET)
       known(
         offsets.map((o) => ({ partition: o.partition, target: target(o) })),
@@ -136,15 +139,19 @@ const highWatermarks = <K, V>(
   return Effect.suspend(() => attempt(0, parts.source?.description(parts.config.topic)))
 }
 
-/** The statuses end with the reader: who waits is told of that by other means. */
+/**
+ * Waits until the status is `CaughtUp`. Statuses end with the reader, which `Waiters` tells whoever waits: so this does
+ * not end then.
+ */
 const untilCaughtUp = <K, V>(parts: TableParts<K, V>): Effect.Effect<void> =>
   parts.statuses.ref.changes.pipe(
-    // not what somebody else set it to
+    // This looks at the reader's own status, as anybody may set the ref to something else.
     Stream.takeUntil(() => parts.status._tag === "CaughtUp"),
     Stream.runDrain,
     Effect.zipRight(Effect.suspend(() => (parts.status._tag === "CaughtUp" ? Effect.void : Effect.never)))
   )
 
+/** Waits until the table has caught up: see `LiveTable`. */
 export const awaitCaughtUp = <K, V>(
   parts: TableParts<K, V>,
   options: WaitOptions | undefined
@@ -155,6 +162,7 @@ export const awaitCaughtUp = <K, V>(
     return untilCaughtUp(parts)
   })
 
+/** Waits until the table has all that brokers have at this moment: see `LiveTable`. */
 export const barrier = <K, V>(
   parts: TableParts<K, V>,
   options: WaitOptions | undefined
@@ -166,6 +174,7 @@ export const barrier = <K, V>(
     })
   )
 
+/** Waits until the table has these positions: see `LiveTable`. */
 export const awaitPosition = <K, V>(
   parts: TableParts<K, V>,
   position: Position | ReadonlyArray<Position>,

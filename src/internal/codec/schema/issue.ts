@@ -16,10 +16,13 @@ import {
 } from "./faults.ts"
 import { foreignText, quotedForeignText } from "../../foreignText.ts"
 
-/** How much of a text, or how many bytes, is quoted where somebody asked for it. */
+/** At most this many characters of a text, or this many bytes, are quoted where somebody asked for it. */
 const EXCERPT_LENGTH = 64
 
-/** How much of a message is worth a log line, where somebody asked for all of it: it may quote the whole value. */
+/**
+ * At most this many characters of a message are told where somebody asked for all of it, as it may quote the whole
+ * value.
+ */
 const MESSAGE_LENGTH = 4_096
 
 const ANYTHING = Schema.Unknown.ast
@@ -49,7 +52,7 @@ class CodecError extends ParseResult.ParseError {
   }
 
   override toString(): string {
-    // the base class's constructor asks for the message, when there are no fields yet
+    // The base class's constructor asks for the message when there are no fields yet.
     return #faults in this ? formatFaults(this.#faults) : ""
   }
 
@@ -58,7 +61,7 @@ class CodecError extends ParseResult.ParseError {
   }
 
   get withoutValues(): CodecError {
-    // a schema's own faults tell secrets from other values
+    // The faults of a schema tell secrets from other values by themselves.
     if (this.#isOfSchema) return this
     const first = this.#faults.first.map(({ quoting: _, ...fault }) => fault)
     return new CodecError({ ...this.#faults, first }, false)
@@ -110,7 +113,8 @@ export const parseErrorOf = (thrown: unknown, how = "a function of the codec thr
 }
 
 /**
- * How an Effect of a codec ended, as a `ParseError`: by a failure, by a defect, or by an interruption that was not ours.
+ * How an Effect of a codec ended, as a `ParseError`: by a failure, by a defect, or by an interruption that was not
+ * ours.
  *
  * @internal
  */

@@ -140,10 +140,10 @@ const rebuilt = (ast: AST.AST, mapped: (inner: AST.AST) => AST.AST): AST.AST => 
   }
 }
 
-/** May decoding make something else of what it was given? Where it cannot be told, it may. */
+/** Whether decoding may make something else of what it was given. Where that cannot be told, it may. */
 export const transforms = (ast: AST.AST): boolean => AST.typeAST(ast) !== ast
 
-/** Does decoding return the very string that it was given, or fail? Then it adds nothing to what `utf8` tells apart. */
+/** Whether decoding returns the very string that it was given, or fails: then it tells apart what `utf8` does. */
 export const onlyChecks = (ast: AST.AST): boolean => {
   if (Option.isSome(AST.getDecodingFallbackAnnotation(ast))) {
     return false

@@ -1,11 +1,12 @@
-/** What a publication has changed, for those who listen. */
+/** The changes that a publication tells its subscribers and views. */
 import type { TableChange } from "../../../TableChange.ts"
 
-/** Changes since the last publication, each with its key's identity for those who conflate. */
+/** The changes since the last publication. */
 export interface ChangeLog<Change> {
+  /** The identity of each change's key, by which changes are conflated and delivered: see `keyId`. */
   readonly ids: Array<string>
   readonly changes: Array<Change>
 }
 
-/** What is known of any change. */
+/** A change of any table. */
 export type AnyChange = TableChange<unknown, unknown>

@@ -5,15 +5,18 @@ import { moved, movedHeld, type Row } from "./row.ts"
 import { emptyRows, indexInLeaf, isPresent, NO_RECORD, placeOf, RowVector, setHeaders, setValue } from "./rowVector.ts"
 
 /**
- * How long a tombstone is remembered against older records of the same key in other partitions, in the records' own
- * time: Kafka's default of `delete.retention.ms`, after which a new reader would not see it any more either.
+ * How long a tombstone is remembered against older records of the same key in other partitions, in milliseconds of the
+ * records' own time. It is Kafka's default of `delete.retention.ms`, after which a new reader would not see it any more
+ * either.
  */
 const REMEMBER_TOMBSTONES_MILLIS = 24 * 60 * 60 * 1000
 
+/** Up to this many empty rows are not worth a new index. */
 const MIN_EMPTY_ROWS = 1024
 
 /** The compaction of a table's table. */
 export class Compaction<K, V> {
+  /** With no more empty rows than this, no new index is made. */
   private emptyRowsAllowed = MIN_EMPTY_ROWS
 
   constructor(private readonly table: KeyedRows<K, V>) {}
@@ -23,6 +26,7 @@ export class Compaction<K, V> {
     return this.hasIdleSlots || this.table.records.wantsEmptying
   }
 
+  /** Whether deleted keys take more slots than the others. */
   private get hasIdleSlots(): boolean {
     const empty = this.table.rows.length - this.table.live
     return empty > this.emptyRowsAllowed && empty > this.table.live
@@ -39,7 +43,10 @@ export class Compaction<K, V> {
   }
 }
 
-/** After each step all is as it should be: it need not be taken to the end. */
+/**
+ * Moves records out of the emptiest slabs. The content is whole after each step, so it may be given up at any of
+ * them.
+ */
 function* emptySlabs<K, V>(table: KeyedRows<K, V>): Generator<void> {
   let n = 0
   for (const entry of table.records.entriesToMove()) {
@@ -52,6 +59,7 @@ function* emptySlabs<K, V>(table: KeyedRows<K, V>): Generator<void> {
   }
 }
 
+/** Moves one record, whose row may be one that lost. */
 const moveRecord = <K, V>(table: KeyedRows<K, V>, slot: number, place: number): void => {
   const { records } = table
   const i = indexInLeaf(slot)
@@ -69,7 +77,7 @@ const moveRecord = <K, V>(table: KeyedRows<K, V>, slot: number, place: number): 
   records.release(place)
 }
 
-/** A new index without the slots of deleted keys. Snapshots that were taken keep the old one. */
+/** Makes a new index without the slots of deleted keys. Snapshots that were taken keep the old one. */
 function* renumber<K, V>(table: KeyedRows<K, V>): Generator<void> {
   const index = new KeyIndex()
   const keys: Array<K> | undefined = table.keys === undefined ? undefined : []
@@ -116,6 +124,7 @@ function* renumber<K, V>(table: KeyedRows<K, V>): Generator<void> {
   table.live = live
 }
 
+/** Whether a tombstone may still have to outweigh a record of another partition. */
 const isRemembered = <K, V>(table: KeyedRows<K, V>, tombstone: Row): boolean => {
   if (!table.multiPartition) return false
   const timestamp = table.records.timestampAt(placeOf(tombstone.held))

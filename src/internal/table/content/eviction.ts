@@ -13,8 +13,8 @@ export interface Evicted {
 
 /**
  * Lets go of all that the partition's log does not hold any more, as it begins at `logStart` now: values, tombstones,
- * and rows that lost. Done in steps; nothing of it may be published before the last one. Costs nothing where no row is
- * below.
+ * and rows that lost. It is done in steps, and nothing of it may be published before the last one. It costs nothing
+ * where no row has a record below `logStart`.
  */
 export function* evictRows<K, V>(
   table: KeyedRows<K, V>,
@@ -37,7 +37,9 @@ export function* evictRows<K, V>(
   }
 }
 
-/** What became of the key as readers see it; `undefined`: nothing, as the record was a tombstone or had lost. */
+/**
+ * Lets go of one record. Returns what became of the key as readers see it; `undefined` where they see no difference.
+ */
 const evictRecord = <K, V>(table: KeyedRows<K, V>, slot: number, place: number): keyof Evicted | undefined => {
   const before = table.rowAt(slot)!
   const losers = table.contested.get(slot)

@@ -1,8 +1,8 @@
 /**
- * HalfSipHash-1-3, the hash of keys: 32 bits of hash under 64 bits of secret, on words of 32 bits, which are what a number
- * of JavaScript computes with. Whoever may write to a topic chooses its keys, and a hash that is merely mixed with a
- * random number has collisions that do not depend on that number: thousands of keys of one hash make each look-up as
- * long as a walk through all of them.
+ * HalfSipHash-1-3, the hash of keys: 32 bits of hash under 64 bits of secret, on words of 32 bits, which are what a
+ * number of JavaScript computes with. Whoever may write to a topic chooses its keys, and a hash that is merely mixed
+ * with a random number has collisions that do not depend on that number: thousands of keys of one hash make each
+ * look-up as long as a walk through all of them.
  *
  * By Jean-Philippe Aumasson and Daniel J. Bernstein: https://github.com/veorq/SipHash (`halfsiphash.c`), with one round
  * for each word and three at the end, as in the Linux kernel's hash tables (`hsiphash`).

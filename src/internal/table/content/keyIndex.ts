@@ -1,25 +1,25 @@
 /**
  * A key's bytes → its slot, and back. Slots count up from 0 and are never taken back.
  *
- * The keys' bytes lie in slabs, outside of V8's heap; an open-addressing hash table over typed arrays leads to them, with
- * linear probing: 8 bytes a place, hash and entry side by side. A key that is not there costs one look at one place, a
- * key that is there one look more. A native `Map` takes some 40 bytes a key more, a string for each look-up and each
- * key, and ends at 2^24 keys.
+ * The keys' bytes lie in slabs, outside of V8's heap; an open-addressing hash table over typed arrays leads to them,
+ * with linear probing: 8 bytes a place, hash and entry side by side. A key that is not there costs one look at one
+ * place, a key that is there one look more. A native `Map` takes some 40 bytes a key more, a string for each look-up
+ * and each key, and ends at 2^24 keys.
  *
- * In shards by the hash's upper bits, so that the event loop is never held by a large table that grows.
+ * The hash table is in shards by the hash's upper bits, so that the growth of one holds the event loop only shortly.
  */
 import { hashOf, makeHashKey } from "./keyHash.ts"
 import { bytesAt, KeySlabs, lengthAt, slotAt, unitAt } from "./keySlabs.ts"
 
 export class KeyIndex {
   private readonly shards: Array<Shard | undefined> = new Array<undefined>(1 << SHARD_BITS).fill(undefined)
-  /** Each with its slot. */
+  /** The keys' bytes, each with its slot. */
   private readonly keys = new KeySlabs()
-  /** The keys' places by slot, in pieces: an array that grows is copied as a whole. */
+  /** The keys' places by slot. They are in pieces, as one array that grows would be copied as a whole. */
   private readonly chunks: Array<Uint32Array> = []
-  /** Unknown to who writes keys, who could otherwise write many with one hash. */
+  /** The secret of the hash. Whoever writes keys does not know it, and so cannot write many with one hash. */
   private readonly hashKey = makeHashKey()
-  /** A text that is looked for, as bytes. */
+  /** The bytes of the text that `findText` looks for. */
   private asked = Buffer.alloc(256)
   /** What `hashesOf` gives. */
   private readonly hashes = new Int32Array(AHEAD + 1)
@@ -42,7 +42,7 @@ export class KeyIndex {
       const shard = shards[hash >>> SHARD_SHIFT]
       if (shard !== undefined) touched ^= shard.places[2 * (hash & shard.mask)]
     }
-    // or the looks would be left out
+    // Without a use of them, V8 would leave the looks out.
     hashes[AHEAD] = touched
     return hashes
   }
@@ -87,7 +87,7 @@ export class KeyIndex {
     return hashOf(this.hashKey, bytes, start, end)
   }
 
-  /** The next slot, for a key that has none. */
+  /** Adds a key that has no slot, and returns its slot. */
   add(bytes: Buffer, start: number, end: number, hash = this.hashOf(bytes, start, end)): number {
     const slot = this.size++
     const at = this.keys.append(slot, bytes, start, end)
@@ -127,13 +127,13 @@ export class KeyIndex {
 /** No slot has this key. */
 export const UNKNOWN = -1
 
-/** It takes the bytes to tell. */
+/** `findText` cannot tell: it takes the key's bytes. */
 export const NOT_ASCII = -2
 
 interface Shard {
   /** Two numbers a place: where the key is in its slabs + 1, or 0 where there is none; and the hash. */
   places: Int32Array
-  /** Places, less one; they are a power of two. */
+  /** The number of places, which is a power of two, less one. */
   mask: number
   count: number
 }

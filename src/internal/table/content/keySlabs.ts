@@ -1,28 +1,28 @@
 /**
- * Keys' bytes, outside of V8's heap, where no garbage collection copies or marks them: appended to slabs, found again by a
- * number, never taken back.
+ * Keys' bytes, outside of V8's heap, where no garbage collection copies or marks them: appended to slabs, found again
+ * by a number, never taken back.
  *
  *     entry: slot: int32, length: int32, bytes, up to a multiple of 8 bytes
  *
  * A place is the number of the slab times `UNITS`, plus the entry's first unit of 8 bytes in it.
  */
 
-/** A slab's size at most, in units of 8 bytes: 1 MiB. A key that takes more has a slab of its own. */
+/** The most units of 8 bytes in a slab, which make 1 MiB. A key that takes more has a slab of its own. */
 const UNITS = 1 << 17
 const UNIT = 8
-/** Units of an entry before its bytes. */
+/** How many units of an entry are before its bytes. */
 const HEAD = 1
-/** The first slab's: a small table does with small ones. */
+/** The units of the first slab. Slabs double from there, so that a small table has small ones. */
 const FIRST = UNITS >>> 5
 
-/** Below, a loop is faster than the two objects that a native copy needs. */
+/** Fewer bytes than this are copied by a loop, which is faster than the two objects that a native copy needs. */
 const COPIED_BY_LOOP = 32
 
 export interface KeySlab {
   readonly bytes: Buffer
   /** The first unit of entry `u` is at `2 * u`. */
   readonly ints: Int32Array
-  /** In units. */
+  /** The size of the slab, in units. */
   readonly capacity: number
 }
 
@@ -37,7 +37,7 @@ export const bytesAt = (unit: number): number => (unit + HEAD) * UNIT
 
 export class KeySlabs {
   private readonly slabs: Array<KeySlab> = []
-  /** Units of the last slab that are taken. */
+  /** How many units of the last slab are taken. */
   private used = 0
 
   slabAt(place: number): KeySlab {
@@ -62,6 +62,7 @@ export class KeySlabs {
     return (slabs.length - 1) * UNITS + unit
   }
 
+  /** Begins a slab with room for at least this many units. */
   private open(last: KeySlab | undefined, units: number): KeySlab {
     const wanted = last === undefined ? FIRST : Math.min(UNITS, 2 * last.capacity)
     const capacity = Math.max(wanted, units)

@@ -1,6 +1,6 @@
 /**
- * The content of a table while it is being written: key → slot, slot → row. One owner, the reader; everybody else gets
- * snapshots of it. Plain synchronous code: this is the hot path.
+ * The content of a table while it is being written: an index from key to slot, and the rows by slot. Only the reader
+ * has it; everybody else gets snapshots of it. It is plain synchronous code, as this is the hot path.
  *
  * A key's slot never changes while snapshots may share the index; a deleted key keeps its slot as an empty row, which
  * remembers the tombstone's place.
@@ -26,7 +26,7 @@ import {
   valueIn
 } from "./rowVector.ts"
 
-/** Rows handled between two chances to let the event loop run. */
+/** How many rows are handled between two chances to let the event loop run. */
 export const ROWS_PER_STEP = 2048
 
 /** Rows by key. What is done to many of them has files of its own, which are the reason that little here is private. */
@@ -35,19 +35,26 @@ export class KeyedRows<K, V> {
   /** Decoded keys by slot; `undefined` where the key is its own identity. */
   keys: Array<K> | undefined
   rows = new RowVector()
+  /** How many rows have a value. */
   live = 0
   /** Rows that lost against another partition's row of the same key, by slot. */
   contested = new Map<number, ReadonlyArray<Row>>()
+  /** The largest timestamp of all records that were applied. */
   newestTimestamp = 0
-  /** No row has a record of this partition below this offset. */
+  /** By partition, an offset below which no row has a record of it. */
   readonly lowest = new Map<number, number>()
-  /** With more than one partition, a key may turn up in two of them. */
+  /**
+   * Whether the topic has more than one partition: then a key may turn up in two of them, and tombstones have to be
+   * kept.
+   */
   multiPartition = false
-  /** Collect changes? Only while somebody listens. */
+  /** Where changes are noted; `undefined` while nobody wants to know them. */
   log: ChangeLog<RecordChange<K, V>> | undefined
+  /** Whether what is applied is part of the first replay: changes say so. */
   replayed = true
 
   readonly key: Codec<K>
+  /** The records that the rows hold. */
   records: RecordStore<V>
 
   constructor(key: Codec<K>, records: RecordStore<V>) {
@@ -74,7 +81,7 @@ export class KeyedRows<K, V> {
     return this.index.find(bytes, start, end, hash)
   }
 
-  /** A slot for a key that has none. `key` is not looked at where a key is its own identity. */
+  /** Adds a key that has no slot, and returns its slot. `key` is not looked at where a key is its own identity. */
   addKey(bytes: Buffer, start: number, end: number, key: K, hash?: number): number {
     this.rows.append()
     this.keys?.push(key)
@@ -82,13 +89,13 @@ export class KeyedRows<K, V> {
   }
 
   keyAt(slot: number): K {
-    // where the key is its own identity, K is string: the codec says so
+    // Where a key is its own identity, K is string, as the codec says.
     return this.keys === undefined ? (this.index.textAt(slot, "utf8") as K) : this.keys[slot]
   }
 
   /** The value of a row that has one. */
   load(value: unknown, held: number, records: Records<V> = this.records): V {
-    // an object that was put is a V, and one that was made of bytes is, too
+    // What was put as a value is a V.
     return value === ABSENT ? records.valueAt(held) : (value as V)
   }
 
@@ -125,6 +132,7 @@ export class KeyedRows<K, V> {
     this.set(slot, place, ABSENT, partition, offset, timestamp, headers)
   }
 
+  /** Has the row of a key hold a record, and notes the change. The record before is released. */
   set(
     slot: number,
     held: number,
@@ -160,6 +168,7 @@ export class KeyedRows<K, V> {
     if (before !== NO_RECORD) records.release(placeOf(before))
   }
 
+  /** Notes a change. */
   record(
     log: ChangeLog<RecordChange<K, V>>,
     slot: number,
@@ -172,7 +181,7 @@ export class KeyedRows<K, V> {
   ): void {
     const key = this.keyAt(slot)
     const { replayed } = this
-    // a text is its own identity
+    // A text is its own identity.
     log.ids.push(typeof key === "string" && this.key.text ? key : this.index.textAt(slot, "latin1"))
     const change: RecordChange<K, V> = isPresent(held)
       ? {
@@ -190,6 +199,7 @@ export class KeyedRows<K, V> {
     log.changes.push(withHeaders(change, headers))
   }
 
+  /** Notes a change to a row whose record is in the store. */
   recordRow(
     log: ChangeLog<RecordChange<K, V>>,
     slot: number,
@@ -216,6 +226,7 @@ export class KeyedRows<K, V> {
     return this.records.partitionAt(placeOf(held))
   }
 
+  /** Writes a row as it is, and counts rows that have a value. Nothing is noted, and nothing released. */
   setRow(slot: number, { headers, held, value }: Row): void {
     const leaf = this.rows.leafForWrite(slot)
     const i = indexInLeaf(slot)
@@ -227,6 +238,7 @@ export class KeyedRows<K, V> {
     else if (isPresent(before) && !isPresent(held)) this.live--
   }
 
+  /** Writes what several partitions say about a key: the newest row is shown, the others are kept as contested. */
   setRows(slot: number, rows: ReadonlyArray<Row>): void {
     const winner = this.newest(rows)
     this.setRow(slot, winner ?? NO_ROW)
@@ -239,9 +251,9 @@ export class KeyedRows<K, V> {
   }
 
   /**
-   * A key with records in two partitions, as after the topic grew. The newest by timestamp wins; of each partition its
-   * last record counts. So the outcome depends neither on the order in which partitions are read, nor on what
-   * compaction has removed.
+   * Sets the row of a key that has records in two partitions, as after the topic grew. Of each partition its last
+   * record counts, and of these the newest by timestamp wins. So the outcome depends neither on the order in which
+   * partitions are read, nor on what compaction has removed.
    */
   contest(slot: number, partition: number, row: Row): void {
     const before = this.rowAt(slot)!
@@ -258,12 +270,12 @@ export class KeyedRows<K, V> {
     for (const r of rows) if (this.partitionOf(r) === partition) this.release(r)
   }
 
-  /** A row does not hold its record any more. */
+  /** Releases the record of a row that does not hold it any more. */
   release({ held }: Row): void {
     this.records.release(placeOf(held))
   }
 
-  /** By timestamp, then by partition. */
+  /** The newest of these rows by timestamp; of several with the same timestamp, that of the highest partition. */
   newest(rows: ReadonlyArray<Row>): Row | undefined {
     const { records } = this
     let best: Row | undefined

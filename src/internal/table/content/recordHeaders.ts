@@ -5,16 +5,16 @@
 import type { Header, RecordInfo, TableChange } from "../../../TableChange.ts"
 import { decodeHeaders } from "../../recordBatch/recordRanges.ts"
 
-/** What a record has that has none, or whose headers are not kept; and what each has before `withHeaders`. */
+/** The headers of a record that has none, or whose headers are not kept, and of each record before `withHeaders`. */
 export const NO_HEADERS: ReadonlyArray<Header> = []
 
 /** The headers of one record, copied. */
 export class RecordHeaders {
-  /** A character a byte: a small buffer of its own would take several times as much. */
+  /** The bytes as text in latin1, as a small buffer of its own would take several times as much memory. */
   private readonly bytes: string
   private readonly count: number
 
-  /** For ranges that a decoded batch gave: those are known to be sound. */
+  /** Copies the headers from a range that a decoded batch gave, and which is known to be sound. */
   constructor(bytes: Buffer, start: number, end: number, count: number) {
     this.bytes = bytes.toString("latin1", start, end)
     this.count = count
@@ -27,8 +27,8 @@ export class RecordHeaders {
 }
 
 /**
- * The entry or change itself, whose headers are made when they are asked for first, and kept as long as it is. Its own
- * enumerable property, as others are: a copy by `...` has them.
+ * Gives an entry or a change its headers, and returns it. They are made when they are first asked for, and kept from
+ * then on. They are an enumerable property of its own, as all others are, so that a copy by `...` has them.
  */
 export const withHeaders = <A extends RecordInfo>(record: A, headers: RecordHeaders | undefined): A => {
   if (headers === undefined) return record
@@ -40,7 +40,7 @@ export const withHeaders = <A extends RecordInfo>(record: A, headers: RecordHead
   })
 }
 
-/** A copy with another value before it. The headers are made no sooner than of the change itself. */
+/** A copy of a change with another previous value. Its headers are not made before they are asked for either. */
 export const withPrevious = <Change extends TableChange<unknown, unknown>>(
   change: Change,
   previous: Change["previous"]

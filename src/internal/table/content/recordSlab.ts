@@ -1,13 +1,14 @@
 /**
- * Heads of records, and the bytes of their values, outside of V8's heap, where no garbage collection copies or marks them.
+ * Heads of records, and the bytes of their values, outside of V8's heap, where no garbage collection copies or marks
+ * them.
  *
  *     head: slot: int32, length: int32, offset: float64, timestamp: float64, partition: int32, start: int32
  *
- * `start` and `length` are of the value in the slab's bytes. Those are its own, appended as they come, or the memory of a
- * fetch answer as it is, in which values are pointed at.
+ * `start` and `length` are of the value in the slab's bytes. Those are its own, appended as they come, or the memory of
+ * a fetch answer as it is, in which values are pointed at.
  *
- * A place is the number of the slab times `HEADS`, plus the number of the head. What is written is never changed, but for
- * the slot of a record that no row holds any more: that is for the owner of the slab alone to read.
+ * A place is the number of the slab times `HEADS`, plus the number of the head. What is written is never changed, but
+ * for the slot of a record that no row holds any more: that is for the owner of the slab alone to read.
  */
 
 /** The most records of one slab. */
@@ -15,11 +16,11 @@ export const HEADS = 1 << 17
 export const HEAD_BYTES = 32
 
 const FEWEST_HEADS = 16
-/** Room for so many times the heads that there are is left as it is. */
+/** Room for up to this many times the heads that there are is left as it is. */
 const MAX_SLACK = 1.25
 const NO_BYTES = Buffer.alloc(0)
 
-/** Below, a loop is faster than the two objects that a native copy needs. */
+/** Fewer bytes than this are copied by a loop, which is faster than the two objects that a native copy needs. */
 const COPIED_BY_LOOP = 32
 
 export class RecordSlab {
@@ -29,9 +30,9 @@ export class RecordSlab {
   ints = new Int32Array(0)
   /** The head `h` begins at `4 * h`. */
   floats = new Float64Array(0)
-  /** Heads. */
+  /** How many heads there are. */
   count = 0
-  /** Bytes that are taken of `bytes`. */
+  /** How many of `bytes` are taken. */
   filled = 0
   /** Bytes of heads and values that are in use. */
   live = 0
@@ -40,7 +41,7 @@ export class RecordSlab {
     this.number = number
   }
 
-  /** Bytes that are taken, in use or not. */
+  /** Bytes of heads and values that are taken, in use or not. */
   get used(): number {
     return this.count * HEAD_BYTES + this.filled
   }
@@ -61,7 +62,7 @@ export class RecordSlab {
     return placeIn(this, head)
   }
 
-  /** The row does not hold it any more. Returns the bytes that are not in use now. */
+  /** Releases a record that no row holds any more. Returns the bytes that are no longer in use. */
   release(head: number): number {
     const { ints } = this
     const bytes = HEAD_BYTES + ints[8 * head + 1]
@@ -78,12 +79,15 @@ export class RecordSlab {
     this.ints = new Int32Array(floats.buffer)
   }
 
-  /** No head is added any more. */
+  /** Gives up room for heads, as none is added any more. */
   trim(): void {
     if (this.floats.length > MAX_SLACK * 4 * this.count) this.reserve(this.count)
   }
 
-  /** Copies `bytes` from `start` to `end`, for which there is room; returns where they begin. `memory` is `bytes.buffer`. */
+  /**
+   * Copies `bytes` from `start` to `end`, for which there is room; returns where they begin. `memory` is
+   * `bytes.buffer`.
+   */
   copy(bytes: Buffer, memory: ArrayBufferLike, start: number, end: number): number {
     const to = this.filled
     const target = this.bytes
@@ -95,12 +99,12 @@ export class RecordSlab {
   }
 }
 
-/** Slabs by number, as they were at one time: for whom only reads, and is not disturbed by what is written later. */
+/** Slabs by number, for reading. What is written to them later does not disturb that. */
 export type SlabList = ReadonlyArray<RecordSlab | undefined>
 
 export const slabAt = (list: SlabList, place: number): RecordSlab => list[(place / HEADS) | 0]!
 
-/** By a division: a remainder of doubles is a call. */
+/** The number of the head at a place. It is computed by a division, as a remainder of doubles would be a call. */
 export const headAt = (place: number): number => place - ((place / HEADS) | 0) * HEADS
 
 export const placeIn = (slab: RecordSlab, head: number): number => slab.number * HEADS + head

@@ -2,10 +2,9 @@
  * The records that the rows of a table hold, by place: where each comes from, and its value's bytes where the codec can
  * make the value of them at reads (`Codec.stored`).
  *
- * A large fetch answer that is mostly values is kept as it is, and its values are pointed at. Values of others are copied, as are
- * those that were compressed.
- * When less than half of all that is kept is in use, the emptiest slabs are emptied: who holds the rows goes through their
- * heads, and appends again what a row still holds.
+ * A large fetch answer that is mostly values is kept as it is, and its values are pointed at. Values of other answers
+ * are copied, as are those that were compressed. When less than half of all that is kept is in use, the emptiest slabs
+ * are emptied: the state goes through their heads, and appends again what a row still holds.
  */
 import type { Codec } from "../../../Codec.ts"
 import {
@@ -27,37 +26,41 @@ import {
 
 type Stored<V> = NonNullable<Codec<V>["stored"]>
 
-/** Bytes of a slab of the store's own at most, its heads aside. A value that takes more than a part of it has one alone. */
+/**
+ * The most bytes of a slab of the store's own, its heads aside. A value of more than an eighth of that has a slab
+ * alone.
+ */
 const LIMIT = 1024 * 1024
 
 /** An answer is kept as it is if it takes at least this part of a slab of the store's own. */
 const KEPT_ANSWER = 1 / 4
 
-/** An answer is of several partitions at times: it is kept if one of them has this part of it. */
+/** An answer of several partitions is kept if one of them has at least this part of it. */
 const KEPT_PART = 1 / 4
 
-/** And if it takes no more than so many times what copies of its values would. */
+/** An answer is kept only if it takes at most this many times what copies of its values would. */
 const KEPT_WASTE = 4 / 3
 
 const NO_BYTES = Buffer.alloc(0)
 
+/** A record, and the slot of the row that holds it. */
 interface Entry {
   readonly slot: number
   readonly place: number
 }
 
-/** Heads of records looked at between two chances to let the event loop run. */
+/** How many heads of records are looked at between two chances to let the event loop run. */
 const HEADS_PER_STEP = 8192
 
-/** What an answer looks like, by a part of it. */
+/** What an answer is like, by its first batch of one partition. */
 export interface Sample {
   readonly records: number
   readonly bytes: number
-  /** How many of these bytes are of values. */
+  /** How many of these bytes belong to values. */
   readonly valueBytes: number
 }
 
-/** Records to read. */
+/** Records as they are read. */
 export abstract class Records<V> {
   protected readonly stored: Stored<V> | undefined
 
@@ -65,9 +68,10 @@ export abstract class Records<V> {
     this.stored = stored
   }
 
+  /** The slabs, by number. */
   protected abstract get list(): SlabList
 
-  /** Is what was made of bytes for a read to be kept for the next one? */
+  /** Whether a value that was made of bytes for a read is kept for the next read. */
   get once(): boolean {
     return this.stored?.once === true
   }
@@ -84,7 +88,7 @@ export abstract class Records<V> {
     return partitionOf(slabAt(this.list, place), headAt(place))
   }
 
-  /** The value that is made of the record's bytes: only records of some codecs keep these. */
+  /** Makes the value of a record of its bytes, which only records of some codecs keep. */
   valueAt(place: number): V {
     const slab = slabAt(this.list, place)
     const head = headAt(place)
@@ -93,7 +97,7 @@ export abstract class Records<V> {
   }
 }
 
-/** The records as they were at one time, whatever is written later; it holds nothing of that. */
+/** The records as they were at one time. It holds nothing of what is written later. */
 class SharedRecords<V> extends Records<V> {
   protected readonly list: SlabList
 
@@ -103,45 +107,49 @@ class SharedRecords<V> extends Records<V> {
   }
 }
 
+/** The records of one table, as they are written. */
 export class RecordStore<V> extends Records<V> {
   protected list: Array<RecordSlab | undefined> = []
-  /** The list is somebody else's, too. */
+  /** Whether `list` is shared: then it is copied before it is changed. */
   private shared = false
+  /** Numbers of slabs that were dropped. */
   private readonly freeNumbers: Array<number> = []
   private readonly limit: number
-  /** The one of the store's own slabs that is being filled. */
+  /** The slab of the store's own that is being filled. */
   private open: RecordSlab | undefined
-  /** The slab of the answer that is being read, if that is to be kept. */
+  /** The memory of the answer that is being read, if that is going to be kept. */
   private memory: ArrayBufferLike | undefined
-  /** Its slab, once a value of it is held. */
+  /** The slab of that answer, once a row holds a value of it. */
   private answer: RecordSlab | undefined
-  /** Heads that it may come to have. */
+  /** How many heads that slab may come to have. */
   private expected = 0
   /** Bytes of heads and values that rows hold. */
   private live = 0
-  /** Bytes that all slabs take, held or not. */
+  /** Bytes that all slabs take, whether rows hold them or not. */
   room = 0
 
-  /** `stored`: of the values' codec. `limit`: bytes of a slab. Some of them may be garbage in any case. */
+  /** `stored` is that of the values' codec. `limit` is the bytes of a slab; as many may be garbage in any case. */
   constructor(stored: Stored<V> | undefined, limit = LIMIT) {
     super(stored)
     this.limit = limit
   }
 
-  /** One like this, without a record. */
+  /** A store like this one, without a record. */
   empty(): RecordStore<V> {
     return new RecordStore(this.stored, this.limit)
   }
 
-  /** For the row of `slot`. Returns the place. */
+  /** Appends a record without its value's bytes, for the row of `slot`. Returns the place. */
   append(slot: number, partition: number, offset: number, timestamp: number): number {
     return this.appendCopy(slot, partition, offset, timestamp, NO_BYTES, NO_BYTES.buffer, 0, 0)
   }
 
-  /** Values of an answer are going to be appended: of memory that nobody changes any more. */
+  /**
+   * Decides whether to keep an answer, whose values are going to be appended, and whose memory nobody changes any more.
+   */
   beginAnswer(answer: Buffer, { bytes, records, valueBytes }: Sample): void {
     const memory = answer.buffer
-    // of another partition
+    // The answer has several partitions, and this is not the first one.
     if (memory === this.memory) return
     this.endAnswer()
     if (answer.length < KEPT_ANSWER * this.limit || answer.length < KEPT_PART * memory.byteLength) return
@@ -151,7 +159,7 @@ export class RecordStore<V> extends Records<V> {
     this.expected = Math.min(HEADS, Math.ceil((records * memory.byteLength) / bytes))
   }
 
-  /** Nothing of it is appended any more. */
+  /** Ends the answer: nothing of it is appended any more. */
   endAnswer(): void {
     const { answer } = this
     this.memory = undefined
@@ -161,7 +169,10 @@ export class RecordStore<V> extends Records<V> {
     else answer.trim()
   }
 
-  /** As `append`, with the value's bytes. `memory` is `bytes.buffer`. */
+  /**
+   * Appends a record with its value's bytes: points at them in an answer that is kept, or copies them. `memory` is
+   * `bytes.buffer`.
+   */
   appendBytes(
     slot: number,
     partition: number,
@@ -217,6 +228,7 @@ export class RecordStore<V> extends Records<V> {
     )
   }
 
+  /** Makes a slab of the memory of an answer. */
   private keep(memory: ArrayBufferLike): RecordSlab {
     const slab = this.add()
     slab.bytes = Buffer.from(memory)
@@ -227,12 +239,12 @@ export class RecordStore<V> extends Records<V> {
     return slab
   }
 
-  /** One of the store's own, with room for a value of so many bytes. */
+  /** A slab of the store's own that has room for a value of this many bytes. */
   private slabFor(length: number): RecordSlab {
     const { limit, open } = this
     if (length > limit / 8) return this.withRoom(length)
     if (open !== undefined && open.count < HEADS && open.count * HEAD_BYTES < limit) {
-      // heads alone need no memory for values
+      // A slab has no memory for values until one needs it.
       if (length <= open.bytes.length - open.filled) return open
       if (open.bytes.length === 0) return allocated(open, this.nextRoom(length))
     }
@@ -242,7 +254,7 @@ export class RecordStore<V> extends Records<V> {
     return slab
   }
 
-  /** A small table does with small ones. */
+  /** How many bytes the next slab gets: they double up to the limit, so that a small table has small slabs. */
   private nextRoom(length: number): number {
     const before = this.open?.bytes.length ?? 0
     return Math.max(length, Math.min(this.limit, Math.max(this.limit / 32, 2 * before)))
@@ -267,28 +279,28 @@ export class RecordStore<V> extends Records<V> {
     return this.list
   }
 
-  /** Forgets a slab; its number is given to another one. Lists that were shared before keep it. */
+  /** Forgets a slab, whose number is given to another one. Lists that were shared before keep it. */
   private drop(slab: RecordSlab): void {
     this.room -= slab.used
     this.listToWrite()[slab.number] = undefined
     this.freeNumbers.push(slab.number)
   }
 
-  /** A row does not hold it any more. */
+  /** Releases a record that no row holds any more. */
   release(place: number): void {
     const slab = slabAt(this.list, place)
     this.live -= slab.release(headAt(place))
     if (slab.live === 0 && slab !== this.open && slab !== this.answer) this.drop(slab)
   }
 
-  /** Is it time to empty some? */
+  /** Whether it is time to empty some slabs. */
   get wantsEmptying(): boolean {
     return this.room > 2 * (this.live + this.limit)
   }
 
   /**
-   * Goes through the records of the emptiest slabs. Whoever takes a step sees to it that each is appended again, and
-   * released here: once nothing in it is held, a slab is dropped. `undefined` after each slab.
+   * Goes through the records of the emptiest slabs. Whoever takes a step has to append the record again, and to release
+   * it here: once no record of a slab is held, the slab is dropped. It yields `undefined` after each slab.
    */
   *entriesToMove(): Generator<Entry | undefined> {
     this.endAnswer()
@@ -304,14 +316,14 @@ export class RecordStore<V> extends Records<V> {
   }
 
   /**
-   * Goes through what rows hold of a partition's records below an offset. Whoever takes a step releases them here, and
-   * appends nothing meanwhile. `undefined` after so many heads. Returns the lowest offset among the partition's others,
-   * infinity if there are none.
+   * Goes through the records of a partition below an offset that rows hold. Whoever takes a step has to release the
+   * record here, and must append nothing meanwhile. It yields `undefined` after each `HEADS_PER_STEP`, and returns the
+   * lowest offset among the partition's other records, or infinity if there are none.
    */
   *entriesBelow(partition: number, offset: number): Generator<Entry | undefined, number> {
     let lowest = Number.POSITIVE_INFINITY
     let n = 0
-    // slabs that are dropped on the way leave this list, or a copy of it
+    // Slabs that are dropped on the way leave this list, or a copy of it.
     for (const slab of this.list) {
       if (slab === undefined) continue
       for (let head = 0; head < slab.count; head++) {
@@ -326,27 +338,30 @@ export class RecordStore<V> extends Records<V> {
     return lowest
   }
 
+  /** The slab of which the smallest part is in use. */
   private emptiest(): RecordSlab {
     let found: RecordSlab | undefined
     for (const slab of this.list) {
       if (slab === undefined || slab === this.open) continue
       if (found === undefined || slab.live * found.used < found.live * slab.used) found = slab
     }
-    // more than half of all is garbage, and the open one takes no more than may be garbage in any case
+    // There is one, as more than half of all is garbage, and the open slab takes no more than may be garbage in any
+    // case.
     return found!
   }
 
-  /** For who reads what there is now. Entries are never changed in place. */
+  /** The records as they are now, for readers. Slabs are only appended to, so they are shared. */
   share(): Records<V> {
     this.shared = true
     return new SharedRecords(this.stored, this.list)
   }
 }
 
+/** Gives a slab memory for values. */
 const allocated = (slab: RecordSlab, bytes: number): RecordSlab => {
   if (bytes > 0) slab.bytes = Buffer.allocUnsafeSlow(bytes)
   return slab
 }
 
-/** For the values of a codec. */
+/** Makes a store for the values of a codec. */
 export const recordStoreOf = <V>(codec: Codec<V>): RecordStore<V> => new RecordStore(codec.stored)

@@ -6,8 +6,9 @@ import { movedHeld, type Row, sameRecord, vanished } from "./row.ts"
 import { isPresent, placeOf } from "./rowVector.ts"
 
 /**
- * Replaces all rows of `partitions` by those of `shadow`, which were filled from these partitions alone. Done in
- * steps; nothing of it may be published before the last one. `sameLog`: a record at the same place is the same record.
+ * Replaces all rows of `partitions` by those of `shadow`, which were filled from these partitions alone. It is done in
+ * steps, and nothing of it may be published before the last one. `sameLog` says that a record at the same place is the
+ * same record.
  */
 export function* replaceRows<K, V>(
   table: KeyedRows<K, V>,
@@ -16,10 +17,10 @@ export function* replaceRows<K, V>(
   sameLog: boolean
 ): Generator<void, void> {
   const log = table.log
-  // What was there before. Only somebody who listens needs it.
+  // The rows before the replacement are only needed to tell what has changed.
   const touched = log === undefined ? undefined : new Map<number, Row | undefined>()
   for (const partition of partitions) table.lowest.delete(partition)
-  // Rows let go of records of which listeners are told only at the end.
+  // Changes are told at the end, of records that rows have let go of by then.
   const recordsBefore = table.records.share()
   table.log = undefined
   let n = 0

@@ -5,8 +5,9 @@ import { ABSENT, isPresent, NO_RECORD, placeOf, tombstoneAt } from "./rowVector.
 
 /** As a leaf of the rows has it. */
 export interface Row {
+  /** The place of the record, `tombstoneAt` a place, or `NO_RECORD`. */
   readonly held: number
-  /** `ABSENT` for a tombstone, and where it is bytes of the record. */
+  /** The value; `ABSENT` for a tombstone, and where the value is bytes of the record. */
   readonly value: unknown
   readonly headers: RecordHeaders | undefined
 }
@@ -14,13 +15,13 @@ export interface Row {
 /** The row of a key of which nothing is known. */
 export const NO_ROW: Row = { held: NO_RECORD, value: ABSENT, headers: undefined }
 
-/** What a row of `slot` is to hold for what one of `from` holds: a copy of its record. */
+/** Copies the record that a row holds from one store to another. Returns what a row of `slot` has to hold for it. */
 export const movedHeld = <V>(held: number, from: RecordStore<V>, to: RecordStore<V>, slot: number): number => {
   const place = to.appendFrom(from, placeOf(held), slot)
   return isPresent(held) ? place : tombstoneAt(place)
 }
 
-/** A row that only vanished has no record of its own: it carries the place of the one that it had. */
+/** The row of a key that vanished without a record that says so: it has the place of the record that it had before. */
 export const vanished = (before: Row): Row => ({ ...before, held: tombstoneAt(placeOf(before.held)) })
 
 /** A row of `slot`, with a copy of the record that `row` holds. */

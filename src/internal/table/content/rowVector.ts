@@ -3,8 +3,9 @@
  * objects.
  *
  * Nodes that the running batch created are changed in place; `freeze` ends that, in constant time. Of each row a leaf
- * keeps the place of its record (`recordStore.ts`), 8 bytes, and the value where that is an object: no object per row, and
- * little for a collection of garbage to go through. Wider leaves are less to go through still, but an update copies one.
+ * keeps the place of its record (`recordStore.ts`), 8 bytes, and the value where that is an object: no object per row,
+ * and little for a collection of garbage to go through. Wider leaves are less to go through still, but an update copies
+ * one.
  */
 
 const BITS = 5
@@ -18,13 +19,13 @@ const NO_BRANCH = LEAF_BITS - BITS
 /** The value of a row that has none at hand: it was deleted, or is bytes of its record. */
 export const ABSENT: unique symbol = Symbol("ABSENT")
 
-/** What a row holds that no record was put into. */
+/** What a row holds into which no record was put. */
 export const NO_RECORD = -1
 
 /** What a row holds for a tombstone at `place`. */
 export const tombstoneAt = (place: number): number => -2 - place
 
-/** Has the row of which this is held a value? */
+/** Whether a row that holds this has a value. */
 export const isPresent = (held: number): boolean => held >= 0
 
 /** The place of the record, where there is one. */
@@ -32,14 +33,14 @@ export const placeOf = (held: number): number => (held >= 0 ? held : -2 - held)
 
 export interface Leaf {
   owner: object
-  /** Where the rows' records are; `tombstoneAt` a place, or `NO_RECORD`. */
+  /** The places of the rows' records: each is a place, `tombstoneAt` a place, or `NO_RECORD`. */
   readonly held: Array<number>
   /**
-   * Only where there are some. What was made of a record's bytes for somebody who read them is added by readers: it tells
-   * nothing that was not there.
+   * The rows' values; `undefined` while all are `ABSENT`. A snapshot adds the value that it has made of a record's
+   * bytes for a read: that changes nothing of what the row is.
    */
   values: Array<unknown> | undefined
-  /** Only where headers are kept. */
+  /** The rows' headers; `undefined` while none has any. */
   headers: Array<unknown> | undefined
 }
 
@@ -87,10 +88,11 @@ const newLeaf = (owner: object): Leaf => ({
   headers: undefined
 })
 
-/** The builder: one per table, owned by its reader. */
+/** The vector while it is being written, by the one state that has it. */
 export class RowVector {
   private root: Node
   private shift: number
+  /** Nodes of this owner are not frozen, and may be changed in place. */
   private owner: object = {}
   length: number
 
@@ -156,7 +158,7 @@ export class RowVector {
       return slot
     }
     if (slot === 1 << (this.shift + BITS)) {
-      // full: one level more
+      // The tree is full, and gets one more level.
       this.root = { owner: this.owner, children: [this.root] }
       this.shift += BITS
     }
@@ -182,6 +184,7 @@ export class RowVector {
   }
 }
 
+/** A copy of a leaf that `owner` may write to. */
 const copyLeaf = (leaf: Leaf, owner: object): Leaf => ({
   owner,
   held: leaf.held.slice(),

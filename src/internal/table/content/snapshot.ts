@@ -10,11 +10,11 @@ import { ABSENT, indexInLeaf, isPresent, leafAt, setValue, valueIn, type Leaf, t
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/TableSnapshot")
 
-/** The parts that a snapshot shares with the state that it was taken of. */
+/** What a snapshot shares with the state that it was taken of. */
 interface SnapshotParts<K, V> {
   readonly key: Codec<K>
   readonly records: Records<V>
-  /** Shared and growing: slots at or above `rows.length` are later than this snapshot. */
+  /** The index is shared, and grows: slots from `rows.length` on are later than this snapshot. */
   readonly index: KeyIndex
   readonly keys: ReadonlyArray<K> | undefined
   readonly rows: Rows
@@ -22,18 +22,18 @@ interface SnapshotParts<K, V> {
   readonly version: number
 }
 
-/** The bytes by which a table tells a key from others, if it can be one of the table's. */
+/** The bytes by which a table tells a key from others; `undefined` if it cannot be a key of the table. */
 const keyBytes = <K>(codec: Codec<K>, key: K): Buffer | undefined => {
   try {
     const bytes = codec.encodeSync(key)
     return bytes === suspended ? undefined : viewOf(bytes)
   } catch {
-    // what cannot be encoded cannot be a key of the table
+    // What cannot be encoded cannot be a key of the table.
     return undefined
   }
 }
 
-/** The identity of a key as text, as changes tell it: a text is its own, of all other keys the bytes are (as latin1 text). */
+/** The identity of a key, as text: a text is its own identity, that of any other key are its bytes, as latin1 text. */
 export const keyId = <K>(codec: Codec<K>, key: K): string | undefined =>
   codec.text ? (typeof key === "string" ? key : undefined) : keyBytes(codec, key)?.toString("latin1")
 
@@ -63,7 +63,7 @@ class Snapshot<K, V> implements RecordSnapshot<K, V> {
   /** The value of a row that has one. */
   #value(leaf: Leaf, i: number): V {
     const value = valueIn(leaf, i)
-    // only values are put there
+    // Rows of this table have no other values than its own.
     if (value !== ABSENT) return value as V
     const { records } = this.#parts
     const made = records.valueAt(leaf.held[i])
@@ -129,7 +129,7 @@ class Snapshot<K, V> implements RecordSnapshot<K, V> {
 
   #keyAt(slot: number): K {
     const { index, keys } = this.#parts
-    // a text is its own identity: then K is string, as the codec says
+    // Where a key is its own identity, K is string, as the codec says.
     return keys === undefined ? (index.textAt(slot, "utf8") as K) : keys[slot]
   }
 

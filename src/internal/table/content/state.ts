@@ -25,16 +25,17 @@ export class TableState<K, V> extends KeyedRows<K, V> {
     return evictRows(this, partition, logStart)
   }
 
-  /** Is it time for `compact`? */
+  /** Whether it is time for `compact`. */
   get wantsCompaction(): boolean {
     return this.compaction.isDue
   }
 
-  /** Gives up the room of overwritten values, or the slots of deleted keys, in steps. What users see is the same. */
+  /** Gives up the room of overwritten values, or the slots of deleted keys, in steps. Users see no difference. */
   compact(): Generator<void, void> {
     return this.compaction.run()
   }
 
+  /** The content as it is now, for ever. */
   snapshot(version: number): RecordSnapshot<K, V> {
     return makeSnapshot<K, V>({
       key: this.key,

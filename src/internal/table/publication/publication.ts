@@ -1,41 +1,41 @@
 /**
- * Publication: the one step in which a table's new version becomes visible, to everybody at the same moment. In this order,
- * with nothing asynchronous in between:
+ * Publication: the one step in which a table's new version becomes visible, to everybody at the same moment. In this
+ * order, with nothing asynchronous in between:
  *
  * 1. The views show what they have made of the changes, and the table shows its new snapshot.
  * 2. Positions become visible.
  * 3. Subscribers, of the table and of its views, get their changes.
- * 4. Whoever waits for positions, or for the content to be at rest, is woken.
+ * 4. Whoever waits for the content to be at rest, or for positions, is woken.
  *
- * So a view never shows half an update and is never behind its table, and a position that is visible is visible in all of
- * them. What takes long is prepared before, in slices, while the owner applies nothing more (`prepare`).
+ * So a view never shows half an update and is never behind its table, and a position that is visible is visible in all
+ * of them. What takes long is prepared before, in slices, while the reader applies nothing more (`prepare`).
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import { PublishedRef } from "../../effect/publishedRef.ts"
 import { Signal } from "../../signal.ts"
 import { runInSlices } from "../../yield.ts"
 import type { AnyChange, ChangeLog } from "../content/changeLog.ts"
-import { PublishedRef } from "../../effect/publishedRef.ts"
 import { Subscriptions } from "./subscriptions.ts"
 import type { Waiters } from "./waiters.ts"
 
 /**
- * Something that is made of a table's content, and kept in step with it: an index, a derived table.
+ * Something that is made of a table's content and kept in step with it, such as an index or a derived table.
  *
  * Its steps run as a part of the reader, so what `build` and `apply` do between two of their steps is short. A view that
  * throws is taken out, and told so by `end`: the table and its other views go on.
  */
 export interface View<Snapshot, Change, Failure = unknown> {
-  /** Makes it of a whole snapshot, in steps. Nothing of it is to be seen before `show`. */
+  /** Builds the view of a whole snapshot, in steps. Nothing of that may be seen before `show`. */
   readonly build: (snapshot: Snapshot) => Iterator<void, void>
-  /** Takes the changes of one update in, in steps. Nothing of them is to be seen before `show`. */
+  /** Takes changes in, in steps. Nothing of them may be seen before `show`. */
   readonly apply: (changes: ReadonlyArray<Change>) => Iterator<void, void>
-  /** Shows all that was taken in. Synchronous: the table shows the same in the same step. */
+  /** Shows all that was taken in. This is synchronous, as the table shows the same in the same step. */
   readonly show: () => void
-  /** Hands its own subscribers what has changed, after everything is shown. */
+  /** Hands the view's own subscribers what has changed, after all views and the table have shown it. */
   readonly tell: () => void
   /**
    * There is nothing to come: the table was closed (a success), has ended with its failure, or the view itself threw (a
@@ -50,7 +50,7 @@ interface Building<Snapshot, Change, Failure> {
   missed: Array<Change>
 }
 
-/** So many changes are taken in by the views at once, without a look at the clock. */
+/** Up to this many changes, the views take them in at once, without a look at the clock. */
 const FEW_CHANGES = 100
 
 interface Options<Snapshot, E> {
@@ -66,14 +66,16 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
   private readonly views = new Set<View<Snapshot, Change, Failure>>()
   private readonly building = new Set<Building<Snapshot, Change, Failure>>()
   private ended: Exit.Exit<void, Failure> | undefined
-  /** Is the content between two publications? */
+  /** Whether rows are being changed that are not published yet. */
   private isSettling = false
+  /** Notified with each publication. */
   private readonly settled = new Signal()
   private current: Snapshot
+  /** The changes since the last publication; `undefined` while nobody wants to know them. */
   private log: ChangeLog<Change> | undefined
-  /** So many of the changes in the log were taken in by the views. */
+  /** How many of the changes in the log the views have taken in. */
   private prepared = 0
-  /** Was an update given up between two publications? Its rows stay changed, and are shown by the next one. */
+  /** Whether an update was given up halfway. Its rows stay changed, so the next publication has to show them. */
   private hasLeftovers = false
 
   private constructor({ snapshot, waiters }: Options<Snapshot, E>, snapshots: PublishedRef<Snapshot>) {
@@ -98,8 +100,9 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
   }
 
   /**
-   * From now on, until it is published, the content is on its way from one version to the next. Returns where changes are
-   * to be noted; `undefined` if nobody wants to know them. What an update that was given up has noted stays noted.
+   * Begins an update: until it is published, the content is on its way from one version to the next. Returns where
+   * changes are to be noted; `undefined` if nobody wants to know them. What an update that was given up has noted stays
+   * noted.
    */
   begin(): ChangeLog<Change> | undefined {
     this.hasLeftovers ||= this.isSettling
@@ -108,11 +111,15 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
     return this.log
   }
 
+  /** Whether anybody wants to know the changes. */
   private get isWatched(): boolean {
     return !this.subscriptions.isEmpty || this.views.size > 0 || this.building.size > 0
   }
 
-  /** Lets the views take the changes in; `undefined` if that is done already. Nothing is to be applied meanwhile. */
+  /**
+   * Lets the views take the changes in. Returns `undefined` if that is done already; otherwise nothing may be applied
+   * until the Effect ends.
+   */
   prepare(): Effect.Effect<void> | undefined {
     const all = this.log?.changes
     if (this.views.size === 0 || all === undefined || all.length === this.prepared) return undefined
@@ -144,7 +151,7 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
 
   /**
    * Shows what was prepared: the snapshot that `take` takes, if something has changed, and the positions that
-   * `showPositions` makes visible.
+   * `showPositions` makes visible. The steps are in the order that the head of this file tells.
    */
   publish(hasChanged: boolean, take: (version: number) => Snapshot, showPositions: () => void): void {
     const { log } = this
@@ -167,12 +174,13 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
     this.waiters.check()
   }
 
+  /** The content is at rest again: what it is can be told. */
   private settle(): void {
     this.isSettling = false
     this.settled.notify()
   }
 
-  /** Between two publications, nobody can be told what the content is. */
+  /** Waits until the content is at rest. While an update is on its way, nobody can be told what the content is. */
   readonly atRest: Effect.Effect<void> = Effect.suspend(() =>
     this.isSettling ? Effect.zipRight(this.settled.after(this.settled.version), this.atRest) : Effect.void
   )
@@ -183,8 +191,8 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
   }
 
   /**
-   * Adds a view for as long as the scope is open. Succeeds when it has been built and is in step: it is made of a snapshot
-   * in bulk, while the owner goes on, and then takes in what has changed meanwhile.
+   * Adds a view for as long as the scope is open, and succeeds when it is built and in step. It is built of a snapshot
+   * in bulk, while the reader goes on, and then takes in what has changed meanwhile.
    */
   attach(view: View<Snapshot, Change, Failure>): Effect.Effect<void, never, Scope.Scope> {
     const building: Building<Snapshot, Change, Failure> = { view, missed: [] }
@@ -221,7 +229,9 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
     )
   }
 
-  /** There will be no other publication. Streams end, with the failure if there is one, and so does who waits. */
+  /**
+   * Ends all streams, with the failure if there is one, and fails whoever waits. There is no publication after this.
+   */
   end(failure: Failure | undefined, waiting: Cause.Cause<E>): void {
     this.waiters.end(waiting)
     if (failure === undefined) this.subscriptions.close()
@@ -248,7 +258,7 @@ const endView = <Snapshot, Change, Failure>(
   }
 }
 
-/** Under which a table of ours has its publication, for what is made of the table. */
+/** The property by which a table of this library gives its publication to what is made of the table. */
 export const PUBLICATION: unique symbol = Symbol.for("effect-ktables/Publication")
 
 export interface Published<Snapshot, Change> {

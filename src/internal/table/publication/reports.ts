@@ -6,8 +6,8 @@ import { sliding } from "./buffers.ts"
 import { Subscriber } from "./subscriber.ts"
 
 /**
- * Reports beside the content (poison, truncations), for whoever runs `stream` meanwhile: a slow one keeps the last
- * `capacity`. Nobody waits for it.
+ * Reports beside the content, such as poison records and truncations, for whoever runs `stream` meanwhile. A slow
+ * consumer keeps the last `capacity` of them; nothing waits for it.
  */
 export class Reports<A, E> {
   private readonly all = new Set<Subscriber<A, E>>()
@@ -18,7 +18,7 @@ export class Reports<A, E> {
     this.capacity = capacity
   }
 
-  /** What is reported from the moment it is run. Ends as changes do. */
+  /** What is reported from the moment in which the stream is run. It ends as changes do. */
   readonly stream: Stream.Stream<A, E> = streamOf(
     begun(() => {
       const subscriber = new Subscriber<A, E>(sliding(this.capacity), this.ended)
@@ -34,11 +34,14 @@ export class Reports<A, E> {
     }
   }
 
+  /** Ends all streams, after the reports that came before. */
   close(): void {
     this.end(Exit.void)
   }
 
-  /** Fails all streams, after the reports that came before, those to come at once. The first end counts. */
+  /**
+   * Fails all streams, after the reports that came before; streams that begin later fail at once. The first end counts.
+   */
   fail(error: E): void {
     this.end(Exit.fail(error))
   }

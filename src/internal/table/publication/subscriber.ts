@@ -1,4 +1,4 @@
-/** One who listens: a buffer, and the streams that are made of what is pushed into it. */
+/** One subscriber: a buffer, and the streams that are made of what is pushed into it. */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -6,7 +6,7 @@ import { makeDeferred, settleDeferred } from "../../effect/deferred.ts"
 import { begun, type End, type Pushed, Run } from "../../effect/pushed.ts"
 import type { Buffer } from "./buffers.ts"
 
-/** One run of a subscriber's stream: all runs of one subscriber share what it has. */
+/** One run of a subscriber's stream. All runs of one subscriber share its buffer. */
 class SubscriberRun<A, E> extends Run<A, E> {
   constructor(private readonly subscriber: Subscriber<A, E>) {
     super()
@@ -27,8 +27,11 @@ class SubscriberRun<A, E> extends Run<A, E> {
 
 export class Subscriber<A, E> {
   private readonly runs = new Set<SubscriberRun<A, E>>()
+  /** Done when there is room; `undefined` while nobody waits for that. */
   private room: Deferred.Deferred<void> | undefined
+  /** Whether the buffer may have something. */
   hasNews = false
+  /** How its streams end, once the buffer is empty; `undefined` while they go on. */
   ended: End<E> | undefined
   readonly buffer: Buffer<A>
 
@@ -37,18 +40,20 @@ export class Subscriber<A, E> {
     this.ended = ended
   }
 
+  /** Has the streams take what was pushed. */
   wake(): void {
     this.hasNews = true
     for (const run of this.runs) run.wake()
   }
 
-  /** Its streams end after what is buffered. The first end counts. */
+  /** Ends its streams, after what is buffered. The first end counts. */
   end(how: End<E>): void {
     this.ended ??= how
     this.wake()
     this.release()
   }
 
+  /** Wakes whoever waits for room. */
   private release(): void {
     if (this.room !== undefined) {
       settleDeferred(this.room, Exit.void)
@@ -56,6 +61,7 @@ export class Subscriber<A, E> {
     }
   }
 
+  /** Takes what is buffered. */
   take(): ReadonlyArray<A> {
     if (!this.hasNews) return []
     const all = this.buffer.drain()
@@ -64,7 +70,7 @@ export class Subscriber<A, E> {
     return all
   }
 
-  /** All that is pushed until the end. `finalizer` is run when the stream ends, one way or the other. */
+  /** A stream of all that is pushed until the end. `finalizer` is run when the stream ends, one way or the other. */
   pushed(finalizer: Effect.Effect<void> = Effect.void): Pushed<A, E> {
     return begun(() => {
       const run = new SubscriberRun(this)
@@ -78,6 +84,7 @@ export class Subscriber<A, E> {
     })
   }
 
+  /** Waits until there is room in the buffer, or the subscriber has ended. */
   readonly awaitRoom: Effect.Effect<void> = Effect.suspend(() => {
     if (this.ended !== undefined || !this.buffer.isFull()) return Effect.void
     const room = (this.room ??= makeDeferred<void>())

@@ -1,6 +1,7 @@
 /**
- * Who listens to a table's changes. The reader pushes each publication once, synchronously; what a slow subscriber does
- * with it is its own policy, and only a back-pressured one, which asked for it, makes the reader wait.
+ * The subscribers to a table's changes. The reader pushes each publication once, synchronously. What becomes of it
+ * where a subscriber is slow is the subscriber's own strategy: only a back-pressured one, which asked for that, makes
+ * the reader wait.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -14,11 +15,13 @@ import { Subscriber } from "./subscriber.ts"
 
 /** All subscribers of one table. `E` is what their streams fail with when the reader has ended for good. */
 export class Subscriptions<Change extends AnyChange, E = never> {
+  /** Subscribers to the changes of all keys. */
   private readonly all = new Set<Subscriber<Change, E>>()
+  /** Subscribers to one key, by the key's identity: see `keyId`. */
   private readonly byKey = new Map<string, Set<Subscriber<Change, E>>>()
   private ended: End<E> | undefined
 
-  /** Must changes be collected at all? */
+  /** Whether nobody subscribes, so that changes need not be collected. */
   get isEmpty(): boolean {
     return this.all.size === 0 && this.byKey.size === 0
   }
@@ -29,6 +32,7 @@ export class Subscriptions<Change extends AnyChange, E = never> {
     return n
   }
 
+  /** Adds a subscriber to all changes, or to those of the key with this identity. */
   private register(
     strategy: Strategy,
     id: string | undefined
@@ -52,13 +56,16 @@ export class Subscriptions<Change extends AnyChange, E = never> {
     }
   }
 
-  /** Registers at once; the stream ends as all of this does. To be removed by `remove`. */
+  /** Adds a subscriber at once, until `remove` is called. Its stream ends as all others do. */
   add(strategy: Strategy, id?: string): { readonly remove: () => void; readonly changes: Stream.Stream<Change, E> } {
     const { remove, subscriber } = this.register(strategy, id)
     return { remove, changes: streamOf(subscriber.pushed()) }
   }
 
-  /** Registers when it is run, in the same step; removed when it ends, one way or the other. */
+  /**
+   * A stream that adds a subscriber when it is run, in the same step, and removes that when it ends, one way or the
+   * other.
+   */
   pushed(strategy: Strategy): Pushed<Change, E> {
     return begun(() => {
       const { remove, subscriber } = this.register(strategy, undefined)
@@ -85,7 +92,7 @@ export class Subscriptions<Change extends AnyChange, E = never> {
     }
   }
 
-  /** Does a back-pressured subscriber hold more than it agreed to? */
+  /** Whether a back-pressured subscriber holds more than it agreed to. */
   get isFull(): boolean {
     for (const subscriber of this.all) if (subscriber.buffer.isFull()) return true
     return false
@@ -100,12 +107,14 @@ export class Subscriptions<Change extends AnyChange, E = never> {
     )
   )
 
-  /** Ends all streams, after the changes that came before, those to come at once. */
+  /** Ends all streams, after the changes that came before; streams that begin later end at once. */
   close(): void {
     this.end(Exit.void)
   }
 
-  /** Fails all streams, after the changes that came before, those to come at once. The first end counts. */
+  /**
+   * Fails all streams, after the changes that came before; streams that begin later fail at once. The first end counts.
+   */
   fail(error: E): void {
     this.end(Exit.fail(error))
   }

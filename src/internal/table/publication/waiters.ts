@@ -1,28 +1,31 @@
-import { hasEnded, interruptSoon } from "../../effect/fibers.ts"
+/** Those who wait for positions of a table. */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { constVoid } from "effect/Function"
 import type { PartitionLag } from "../../../KafkaError.ts"
 import { Bag, type Item } from "../../bag.ts"
+import { hasEnded, interruptSoon } from "../../effect/fibers.ts"
 
-/** A position that a partition has to reach: the offset behind the record that is waited for. */
+/** A position that a partition has to reach: `target` is the offset behind the record that is waited for. */
 export interface Target {
   readonly partition: number
   readonly target: number
 }
 
+/** One wait for positions: it is settled by `outcome`, or by `resume` if its fiber waits already. */
 interface Waiter<E> extends Item {
   readonly targets: ReadonlyArray<Target>
   outcome: Effect.Effect<void, E> | undefined
   resume: ((effect: Effect.Effect<void, E>) => void) | undefined
 }
 
+/** One wait for something else, which is to be told when the table ends. */
 interface Watcher<E> extends Item {
   ended: (cause: Cause.Cause<E>) => void
 }
 
-/** Who waits for positions of a table. All of them wake at once when it ends. */
+/** All waits for positions of one table. They fail at once when the table ends. */
 export class Waiters<E> {
   private readonly waiting = new Bag<Waiter<E>>()
   private readonly watching = new Bag<Watcher<E>>()
@@ -41,13 +44,14 @@ export class Waiters<E> {
     })
   }
 
+  /** Waits until all targets are reached. Fails when the table ends. */
   await(targets: ReadonlyArray<Target>): Effect.Effect<void, E> {
     return Effect.uninterruptibleMask((restore) => {
       if (this.ended !== undefined) return Effect.failCause(this.ended)
       if (this.isReached(targets)) return Effect.void
       const waiter: Waiter<E> = { at: 0, targets, outcome: undefined, resume: undefined }
       this.waiting.add(waiter)
-      // not by what `async` does on interruption: its fiber may give way, and be interrupted, before that is in place
+      // `async` has a way to undo itself, but its fiber may give way, and be interrupted, before that is in place.
       const settled = Effect.async<void, E>((resume) => {
         if (waiter.outcome === undefined) waiter.resume = resume
         else resume(waiter.outcome)
@@ -70,14 +74,14 @@ export class Waiters<E> {
     return true
   }
 
-  /** Are all of them reached, and is that still of any meaning? */
+  /** Whether all targets are reached, of a table that has not ended. */
   areReached(targets: ReadonlyArray<Target>): boolean {
     return this.ended === undefined && this.isReached(targets)
   }
 
   /**
-   * Runs it, and fails instead when all of this ends, or when the time is up. Both at once, as a race in a race is four
-   * fibers, and this is what each barrier goes through.
+   * Runs an Effect, and fails instead when the table ends, or when the time is up. This is one step for both, as a race
+   * in a race is four fibers, and each barrier goes through here.
    */
   unlessEnded<A, E2>(effect: Effect.Effect<A, E2>, millis: number, onTimeout: () => E2): Effect.Effect<A, E | E2> {
     return Effect.uninterruptibleMask((restore) =>
@@ -96,7 +100,7 @@ export class Waiters<E> {
           restore(first),
           Effect.suspend(() => {
             this.watching.remove(watcher)
-            // nothing is left to wait for: its sleep ends in this turn of the event loop
+            // A fiber that only sleeps ends in this turn of the event loop, so nobody waits for it.
             interruptSoon(timer)
             return hasEnded(running) ? Effect.void : Fiber.interrupt(running)
           })
@@ -105,14 +109,14 @@ export class Waiters<E> {
     )
   }
 
-  /** To be called whenever positions moved. */
+  /** Wakes those whose targets are reached. To be called whenever positions have become visible. */
   check(): void {
     this.waiting.forEach((waiter) => {
       if (this.isReached(waiter.targets)) this.settle(waiter, Effect.void)
     })
   }
 
-  /** Fails who waits for one of these partitions now. */
+  /** Fails whoever waits for one of these partitions now. */
   failOf(partitions: ReadonlySet<number>, cause: Cause.Cause<E>): void {
     this.waiting.forEach((waiter) => {
       if (waiter.targets.some(({ partition }) => partitions.has(partition))) {
@@ -121,7 +125,7 @@ export class Waiters<E> {
     })
   }
 
-  /** Fails all who wait, now and later. */
+  /** Fails whoever waits, now and later. */
   end(cause: Cause.Cause<E>): void {
     this.ended = cause
     this.waiting.forEach((waiter) => this.settle(waiter, Effect.failCause(cause)))

@@ -1,6 +1,6 @@
 /**
- * Applies one fetch answer after the other to the content, or to what is replayed beside it: in slices, so that the host's
- * other work has its turn, and until something has to be waited for.
+ * Applies one fetch answer after the other to the live content, or to a rebuild beside it. An answer is applied in
+ * slices, so that the host's other work has its turn; an Effect begins only where something has to be waited for.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -21,10 +21,13 @@ import { noPoison, type PoisonFound, type RecordReports } from "./recordReports.
 
 const NO_BYTES = Buffer.alloc(0)
 
-/** zstd, where this Node has none. Without it, or if its loading hangs, batches of that codec are refused as such. */
-const loadCodecs = Effect.ignore(Effect.timeout(Effect.tryPromise(prepareCodecs), 10_000))
+/**
+ * Loads zstd, where this Node has none. If it is not there, or does not load in 10 seconds, batches in zstd are
+ * refused.
+ */
+const loadCompression = Effect.ignore(Effect.timeout(Effect.tryPromise(prepareCodecs), 10_000))
 
-/** The records of one partition, being applied. */
+/** The partition whose records are being applied. */
 interface Current<K, V> {
   readonly p: PartitionState<K, V>
   readonly applier: RecordApplier<K, V>
@@ -32,23 +35,26 @@ interface Current<K, V> {
 
 /** One answer on its way into the content. */
 interface Intake<K, V> {
-  /** Partitions that are not begun yet, the last one first. */
+  /** Partitions that are not begun yet, the next one last. */
   readonly todo: Array<FetchedRecords>
+  /** The partition that is begun; `undefined` between two of them. */
   current: Current<K, V> | undefined
-  /** Did it take more than one slice? */
+  /** Whether it took more than one slice. */
   isLarge: boolean
   /** Partitions whose log begins later than it did before this answer. */
   readonly shortened: Array<PartitionState<K, V>>
-  /** Has it changed the live content? */
+  /** Whether it has changed the live content. */
   hasChanged: boolean
+  /** The records of it that did not decode. */
   readonly poison: PoisonFound
 }
 
+/** Applies fetch answers, one at a time. */
 export class AnswerApplier<K, V> {
   private readonly parts: TableParts<K, V>
   private readonly source: Source
   private readonly reports: RecordReports<K, V>
-  /** Publishes what was applied; `hasChanged`: the live content is another one. */
+  /** Publishes what was applied. `hasChanged` says whether the live content has changed. */
   private readonly settle: (hasChanged: boolean) => Effect.Effect<void>
   private readonly settings: ApplierSettings<K, V>
   private readonly annotate: ReturnType<typeof annotateLogs>
@@ -79,6 +85,7 @@ export class AnswerApplier<K, V> {
     }
   }
 
+  /** Applies an answer, and publishes it. Fails with what ends the reader, after what came before that is published. */
   apply(fetched: Fetched): Effect.Effect<void, TableFailure> {
     const { counters, latched, publication, state } = this.parts
     state.replayed = !latched
@@ -94,8 +101,9 @@ export class AnswerApplier<K, V> {
   }
 
   /**
-   * Goes on with an answer until all of it is applied, or something has to be waited for: the host's turn, a value that
-   * only an Effect decodes. A plain function up to there, as most answers are small and need none of it.
+   * Goes on with an answer until all of it is applied, or something has to be waited for: the host's turn, zstd, or a
+   * value that only an Effect decodes. It is a plain function up to there, as most answers are small and wait for
+   * nothing.
    */
   private goOn(intake: Intake<K, V>): Effect.Effect<void, TableFailure> {
     const until = performance.now() + SLICE_MILLIS
@@ -104,7 +112,7 @@ export class AnswerApplier<K, V> {
       const current = intake.current ?? this.nextOf(intake)
       if (current === undefined) {
         const ended = this.end(intake, undefined)
-        // the next answer begins with a slice of its own
+        // The next answer begins with a slice of its own.
         return intake.isLarge ? Effect.zipLeft(ended, yieldToEventLoop) : ended
       }
       intake.current = current
@@ -118,9 +126,9 @@ export class AnswerApplier<K, V> {
           intake.isLarge = true
           this.reports.publish(intake.poison)
           return Effect.flatMap(yieldToEventLoop, again)
-        case "codec":
-          return Effect.flatMap(loadCodecs, () => {
-            applier.codecsAreLoaded()
+        case "compression":
+          return Effect.flatMap(loadCompression, () => {
+            applier.compressionIsLoaded()
             return again()
           })
         case "decode":
@@ -152,12 +160,13 @@ export class AnswerApplier<K, V> {
     }
   }
 
+  /** Begins the next partition of an answer, if there is one. */
   private nextOf(intake: Intake<K, V>): Current<K, V> | undefined {
     const { counters, partitions, state } = this.parts
     for (let records = intake.todo.pop(); records !== undefined; records = intake.todo.pop()) {
       const p = partitions.get(records.partition)!
       const position = positionOf(p)
-      // it is replayed anew since this answer came
+      // The partition was opened anew since this answer came, so its records are none of what is read now.
       if (position === undefined) continue
       if (records.logStart > p.logStart) {
         p.logStart = records.logStart
@@ -173,6 +182,7 @@ export class AnswerApplier<K, V> {
     return undefined
   }
 
+  /** Applies records of the current partition until the time is up, and notes what came of them. */
   private runSlice({ applier, p }: Current<K, V>, intake: Intake<K, V>, until: number): Stop | BatchCorruption {
     const { counters } = this.parts
     const before = counters.applied + counters.tombstones
@@ -180,7 +190,7 @@ export class AnswerApplier<K, V> {
       return applier.run(until)
     } catch (error) {
       if (error instanceof BatchCorruption) return error
-      // a defect of the decoder stays a defect
+      // A bug of the decoder stays a defect.
       throw error
     } finally {
       if (p.replay === undefined) {
@@ -201,9 +211,12 @@ export class AnswerApplier<K, V> {
     }
   }
 
-  /** All of it is applied, or what came before the failure. */
+  /**
+   * Ends an answer of which all is applied, or what came before the failure: tells of its poison records, and
+   * publishes.
+   */
   private end(intake: Intake<K, V>, failure: TableFailure | undefined): Effect.Effect<void, TableFailure> {
-    // or a quiet table would hold the last answer in memory
+    // Otherwise a quiet table would hold the last answer in memory.
     this.scratch.bytes = NO_BYTES
     this.parts.state.records.endAnswer()
     const settling = () => (intake.shortened.length === 0 ? this.settle(intake.hasChanged) : this.evict(intake))
@@ -213,14 +226,14 @@ export class AnswerApplier<K, V> {
     return failure === undefined ? ended : Effect.zipRight(ended, Effect.fail(failure))
   }
 
-  /** Publishes an answer together with what its partitions' logs do not hold any more. */
+  /** Removes what the partitions' logs do not hold any more, and publishes that together with the answer. */
   private evict(intake: Intake<K, V>): Effect.Effect<void> {
     const { counters, state } = this.parts
     return Effect.gen(this, function* () {
       for (const p of intake.shortened) {
         const isLive = p.rebuild === undefined
         const { gone, replaced } = yield* runInSlices((p.rebuild?.state ?? state).evict(p.partition, p.logStart))
-        // of a rebuild, nobody has seen them
+        // Nobody has seen what goes from a rebuild.
         if (!isLive) continue
         counters.evicted += gone
         if (gone + replaced > 0) intake.hasChanged = true
@@ -240,7 +253,9 @@ export class AnswerApplier<K, V> {
     })
   }
 
-  /** Asks for it once more, on a fresh connection: it may have been the network. */
+  /**
+   * Asks for a corrupt batch once more, on a fresh connection, as it may have been the network. Fails the second time.
+   */
   private onCorruption(p: PartitionState<K, V>, corruption: BatchCorruption): Effect.Effect<void, TableFailure> {
     const { topic } = this.parts.config
     const { partition } = p
@@ -263,8 +278,8 @@ export class AnswerApplier<K, V> {
 }
 
 /**
- * What comes of a value that only an Effect decodes. However that ends, by a defect or by interruption, too, it is this
- * record that is not decodable.
+ * Decodes a value by the Effect of its codec. However that Effect ends, by a defect or by interruption, too, a failure
+ * means that this record does not decode.
  */
 const decodedBy = <K, V>(applier: RecordApplier<K, V>): Effect.Effect<Decoded<V>> =>
   Effect.matchCause(

@@ -6,9 +6,10 @@ import type { Progress, TableStatus } from "../../../LiveTable.ts"
 import { annotateLogs } from "../../log.ts"
 import { setStatus, type TableParts } from "./parts.ts"
 
-/** The status tells of progress no more often than this. */
+/** The status is set to a new progress no more often than this, in milliseconds. */
 const PROGRESS_STATUS_MILLIS = 100
 
+/** How far the replay has come, by offsets: of all partitions that were opened. */
 export const progressOf = <K, V>(parts: TableParts<K, V>, now: number): Progress => {
   let done = 0
   let total = 0
@@ -27,7 +28,7 @@ export const progressOf = <K, V>(parts: TableParts<K, V>, now: number): Progress
   }
 }
 
-/** What a table's status is while its reader reads; `isWhole`: all of its partitions are shown as they are read. */
+/** The status of a table whose reader reads. `isWhole` says that all of its partitions are shown as they are read. */
 export const statusOfReading = <K, V>(parts: TableParts<K, V>, isWhole: boolean, now: number): TableStatus => {
   if (parts.latched && isWhole) return { _tag: "CaughtUp" }
   const progress = progressOf(parts, now)
@@ -35,7 +36,7 @@ export const statusOfReading = <K, V>(parts: TableParts<K, V>, isWhole: boolean,
   return cause === undefined ? { _tag: "Loading", progress } : { _tag: "Degraded", progress, cause }
 }
 
-/** Looks after each publication, until the table has caught up for the first time. */
+/** Notices when the table has caught up for the first time, and tells of the progress until then. */
 export class CatchUp<K, V> {
   private readonly parts: TableParts<K, V>
   private readonly annotate: ReturnType<typeof annotateLogs>
@@ -48,7 +49,8 @@ export class CatchUp<K, V> {
     this.loggedAt = parts.startedAt
   }
 
-  get look(): Effect.Effect<void> {
+  /** Looks whether the table has caught up. To be run after each publication. */
+  get check(): Effect.Effect<void> {
     if (this.parts.latched) return Effect.void
     return Effect.flatMap(Clock.currentTimeMillis, (now) =>
       this.isComplete ? this.complete(now) : this.tellOfProgress(now)
@@ -70,7 +72,7 @@ export class CatchUp<K, V> {
     const millis = now - parts.startedAt
     parts.latched = true
     parts.topicId = parts.source?.description(parts.config.topic)?.topic.id
-    // who waits for it gets it now, whatever happens next
+    // Whoever acquires the table gets it now, whatever happens next.
     parts.acquired = true
     parts.degradedBy = undefined
     parts.replayed = applied + tombstones

@@ -1,4 +1,7 @@
-/** What a table counts. Plain numbers: the hot loop adds to them, metrics take the difference once per publication. */
+/**
+ * What a table counts since it was acquired. They are plain numbers, as the hot loop adds to them; metrics take the
+ * difference once per publication. See `TableStats` for what each of them counts.
+ */
 export interface Counters {
   applied: number
   tombstones: number

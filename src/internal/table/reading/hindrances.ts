@@ -1,4 +1,4 @@
-/** What holds a table up, as far as it is known: for waits that time out, and for `freshness`. */
+/** Finds out what holds a table up, as far as that is known, for waits that time out and for `freshness`. */
 import type { ClientError, HeldUp, HeldUpReason, PartitionLag, TopicError } from "../../../KafkaError.ts"
 import { isDenial } from "../../source/context.ts"
 import { OF_START, ofLeader, ofLeadership, ofMetadata, ofPartition, ofThrottle } from "../../source/failures.ts"
@@ -6,7 +6,7 @@ import type { TableParts } from "./parts.ts"
 
 type Failure = ClientError | TopicError
 
-/** The failure that stands between a partition and the table. */
+/** The failure that stands between a partition and the table, if any: the one that says most. */
 const failureOf = <K, V>({ config, failures, source }: TableParts<K, V>, partition: number): Failure | undefined => {
   const { topic } = config
   const leader = source?.cursors(topic).get(partition)?.leader ?? -1
@@ -18,6 +18,7 @@ const failureOf = <K, V>({ config, failures, source }: TableParts<K, V>, partiti
   )
 }
 
+/** The codes by which brokers say that a partition has no leader. */
 const NO_LEADER = new Set(["LEADER_NOT_AVAILABLE", "LISTENER_NOT_FOUND"])
 
 const reasonOf = (failure: Failure): HeldUpReason => {
@@ -27,14 +28,16 @@ const reasonOf = (failure: Failure): HeldUpReason => {
   return failure.codeName === "THROTTLING_QUOTA_EXCEEDED" ? "Throttled" : "Unreachable"
 }
 
+/** A failure that a wait may give as its cause. */
+type WaitFailure = NonNullable<TableParts<never, never>["restartsAfter"]>
+
 interface Hindrance {
   readonly reason: HeldUpReason
+  /** The failure that is behind it, if one is. */
   readonly failure?: WaitFailure | undefined
 }
 
-type WaitFailure = NonNullable<TableParts<never, never>["restartsAfter"]>
-
-/** What holds a partition up, whatever is waited for; `undefined` if nothing is known to. */
+/** What holds a partition up, whatever is waited for; `undefined` if nothing is known to hold it up. */
 const hindranceOf = <K, V>(parts: TableParts<K, V>, partition: number): Hindrance | undefined => {
   if (parts.restartsAfter !== undefined) return { reason: "Restart", failure: parts.restartsAfter }
   const failure = failureOf(parts, partition)
@@ -51,7 +54,7 @@ const hindranceOf = <K, V>(parts: TableParts<K, V>, partition: number): Hindranc
   return isHeldBack && p.visible >= lastStableOffset ? { reason: "Transaction" } : undefined
 }
 
-/** What a wait for `target` is held up by, where nothing holds the partition itself up. */
+/** What holds up a wait for `target`, where nothing holds up the partition itself. */
 const reasonOfWait = <K, V>(
   parts: TableParts<K, V>,
   operation: string,
@@ -68,7 +71,7 @@ const reasonOfWait = <K, V>(
   return { reason: operation === "awaitPosition" && target > source.highWatermark ? "EndOfLog" : "Unknown" }
 }
 
-/** Reasons with their partitions, each once, in the order in which they are met. */
+/** Each reason once, with all of its partitions, in the order in which the reasons come first. */
 const grouped = (all: Iterable<readonly [partition: number, reason: HeldUpReason]>): ReadonlyArray<HeldUp> => {
   const partitions = new Map<HeldUpReason, Array<number>>()
   for (const [partition, reason] of all) {
@@ -82,8 +85,8 @@ const grouped = (all: Iterable<readonly [partition: number, reason: HeldUpReason
 }
 
 /**
- * Why a wait is behind, and the failure among it. `asked` is the failure of what the wait itself asks for, if it has met
- * one: about partitions whose target is not known.
+ * Why a wait is behind, and the first failure among the reasons. `asked` is the failure of what the wait itself has
+ * asked brokers for, if it has met one: it is the reason for partitions whose target is not known.
  */
 export const whyBehind = <K, V>(
   parts: TableParts<K, V>,

@@ -1,4 +1,4 @@
-/** Tells again, from time to time, of an outage that goes on: one line at its begin is soon out of sight. */
+/** Logs again, from time to time, that an outage goes on: the line about its begin is soon out of sight. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -6,15 +6,18 @@ import { annotateLogs } from "../../log.ts"
 import { isDenial } from "../../source/context.ts"
 import type { Failures } from "../../source/failures.ts"
 
-/** Told after this time, after twice as long, and so on. */
+/**
+ * The first line comes after this time, in milliseconds, and each next one when the outage has lasted twice as long.
+ */
 const FIRST_MILLIS = 60_000
-/** The longest time between two lines. */
+/** The longest time between two lines, in milliseconds. */
 const LONGEST_MILLIS = 300_000
 
-/** Never ends. An outage lasts from the first failure that stands until none does. */
+/** Logs outages for ever. An outage lasts from the first failure that stands until none does. */
 export const tellOfOutages = (topic: string, failures: Failures): Effect.Effect<never> => {
   const annotate = annotateLogs("KafkaTable", { topic })
 
+  /** Waits as long as some failure stands, or as long as none does. */
   const whileStanding = (stand: boolean): Effect.Effect<void> =>
     Effect.suspend(() => {
       const seen = failures.changed.version

@@ -1,24 +1,31 @@
-/** Everything that a table knows of one partition of its topic. */
+/** What a table knows of one partition of its topic. Where it is fetched is known by the source's `Cursor`. */
 import type { Rebuild } from "./rebuild.ts"
 
 export interface PartitionState<K, V> {
+  /** The partition's number. */
   readonly partition: number
   /** Offset of the next record to apply to the live content; `undefined` until the partition was opened. */
   position: number | undefined
-  /** The position of what readers see: it follows `position` with each publication. */
+  /** The position of what readers see. It follows `position` with each publication. */
   visible: number | undefined
   /** What the position must reach before the table has caught up; `undefined` until the partition was opened. */
   gate: number | undefined
+  /** The offset from which the partition was read when it was opened. */
   start: number
-  /** Nothing that is below is in the content that its records go to: the log began there, as far as it was told. */
+  /**
+   * Where the log begins, as far as it was told: the content that the records go to holds nothing below this offset.
+   */
   logStart: number
   /** Position of a corrupt batch that was asked for a second time. */
   corruptAt: number | undefined
-  /** Was it replayed, as tombstones may be missing, and its head not reached in time since then? */
+  /** Whether it is replayed because tombstones may be missing, and the head was not reached in time since then. */
   isReplayedForAge: boolean
-  /** What is replayed beside the live content, if it is. */
+  /** The rebuild that its records go to, while it is replayed beside the live content. */
   rebuild: Rebuild<K, V> | undefined
-  /** The offset of the next record of the rebuild, and the one that it has to reach; `undefined` until that was opened. */
+  /**
+   * Offset of the next record of the rebuild, and the offset that it has to reach; `undefined` until it is opened for
+   * that.
+   */
   replay: { position: number; readonly target: number } | undefined
 }
 
@@ -35,6 +42,9 @@ export const makePartitionState = <K, V>(partition: number): PartitionState<K, V
   replay: undefined
 })
 
-/** The offset of the next record to apply to wherever its records go now; `undefined` while it is not open there. */
+/**
+ * Offset of the next record to apply to the live content or the rebuild, wherever its records go; `undefined` before it
+ * is open.
+ */
 export const positionOf = <K, V>(p: PartitionState<K, V>): number | undefined =>
   p.rebuild === undefined ? p.position : p.replay?.position

@@ -1,4 +1,6 @@
-/** What one table consists of: its reader writes it, and what users get reads it. It lives as long as the table. */
+/**
+ * The state of one table: its reader writes it, and the service that users get reads it. It lives as long as the table.
+ */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -16,25 +18,29 @@ import type { TableFailure, TableStatus } from "../../../LiveTable.ts"
 import type { RecordChange } from "../../../TableChange.ts"
 import type { RecordSnapshot } from "../../../TableSnapshot.ts"
 import { currentLabels } from "../../effect/metric.ts"
+import { PublishedRef } from "../../effect/publishedRef.ts"
 import { tellOfWaiting } from "../../log.ts"
 import { makeTableMetrics } from "../../metrics.ts"
+import type { TableConfig } from "../../options/table.ts"
 import { Failures } from "../../source/failures.ts"
 import type { Source } from "../../source/source.ts"
 import { recordStoreOf } from "../content/recordStore.ts"
 import { TableState } from "../content/state.ts"
 import { Publication } from "../publication/publication.ts"
-import { PublishedRef } from "../../effect/publishedRef.ts"
 import { Reports } from "../publication/reports.ts"
 import { Waiters } from "../publication/waiters.ts"
 import { makeCounters, type Counters } from "./counters.ts"
 import type { PartitionState } from "./partition.ts"
 import { MAX_POISON } from "./recordApplier.ts"
-import type { TableConfig } from "../../options/table.ts"
 import { TopicSettings } from "./topicSettings.ts"
+
+/** The error reports that a slow consumer of `truncations` keeps. */
+const MAX_TRUNCATIONS = 64
 
 export interface TableParts<K, V> {
   readonly config: TableConfig<K, V>
   readonly client: KafkaClient
+  /** The live content: what readers see is a snapshot of it. */
   readonly state: TableState<K, V>
   readonly counters: Counters
   readonly metrics: ReturnType<typeof makeTableMetrics>
@@ -44,43 +50,53 @@ export interface TableParts<K, V> {
     TableFailure,
     TableFailure | TableClosedError
   >
-  /** What stands between the table and its brokers. */
+  /** The failures that stand between the table and its brokers. */
   readonly failures: Failures
   readonly poison: Reports<PoisonRecordError, TableFailure>
   readonly truncations: Reports<LogTruncatedError, TableFailure>
   readonly statuses: PublishedRef<TableStatus>
-  /** Done when the table has caught up first, or cannot. */
+  /** Done when the table has caught up for the first time; fails when it cannot any more. */
   readonly ready: Deferred.Deferred<void, TableFailure>
-  /** Done when the reader has ended for good. */
+  /** Fails when the reader has ended for good. */
   readonly failed: Deferred.Deferred<never, TableFailure>
   status: TableStatus
+  /** The partitions that the running reader knows, by number. */
   partitions: Map<number, PartitionState<K, V>>
-  /** Partitions that the live content has rows of. */
+  /** The partitions whose records the live content holds. */
   readonly live: Set<number>
+  /** The source of the running reader, or of the last one; `undefined` before the first one. */
   source: Source | undefined
-  /** Has it ever caught up? */
+  /** Whether the table has ever caught up. */
   latched: boolean
-  /** Does somebody have the table? Before, every failure is the acquisition's. */
+  /** Whether somebody has the table. Before that, the acquisition fails with every failure. */
   acquired: boolean
-  /** The failure of the last run, from then until the replay of a next run is complete. */
+  /** The failure of the reader's last run, until the replay of its next run is complete. */
   restartsAfter: TableFailure | undefined
   /** Id of the topic whose content is live, where brokers have ids. */
   topicId: string | undefined
-  /** Partitions that the topic had in an earlier life, and has not in this one, and the error for who waits for them. */
+  /**
+   * The partitions that only an earlier topic of this name had, and the error for whoever waits for their positions.
+   */
   gone: { readonly partitions: Set<number>; readonly error: TopicError } | undefined
-  /** What others have to do before the reader goes on. */
+  /**
+   * What the reader waits for: a back-pressured subscriber, or a codec's Effect; `undefined` while it waits for
+   * neither.
+   */
   waitsFor: "Subscriber" | "Codec" | undefined
-  /** Why it was acquired incomplete, until it has caught up. */
+  /** Why the table was acquired incomplete, until it has caught up. */
   degradedBy: WaitTimeoutError | undefined
-  /** Tells, while nobody has the table yet, what its start waits for. */
+  /** Logs what the start of the table waits for: once. */
   readonly tellOfWaiting: (error: ClientError | TopicError) => Effect.Effect<void>
+  /** How many records were read until the table caught up for the first time. */
   replayed: number
+  /** How long that took, in milliseconds; `undefined` before. */
   catchUpMillis: number | undefined
+  /** When the acquisition began, in milliseconds of the Clock. */
   startedAt: number
   readonly settings: TopicSettings
 }
 
-/** The content of a table, or of a rebuild of it, before anything was read. */
+/** Makes an empty content, for a table or for a rebuild of some of its partitions. */
 export const newState = <K, V>(config: TableConfig<K, V>): TableState<K, V> =>
   new TableState<K, V>(config.key, recordStoreOf(config.value))
 
@@ -108,7 +124,7 @@ export const makeParts = <K, V>(config: TableConfig<K, V>, client: KafkaClient):
       }),
       failures: new Failures(),
       poison: new Reports(MAX_POISON),
-      truncations: new Reports(64),
+      truncations: new Reports(MAX_TRUNCATIONS),
       statuses: yield* PublishedRef.make<TableStatus>(status, { keepsAll: true }),
       ready: yield* Deferred.make<void, TableFailure>(),
       failed: yield* Deferred.make<never, TableFailure>(),
@@ -132,7 +148,10 @@ export const makeParts = <K, V>(config: TableConfig<K, V>, client: KafkaClient):
     return parts
   })
 
-/** Nothing more will come. Streams end, with the failure if there is one and their types know of any; who waits fails. */
+/**
+ * Ends all streams, with the failure if there is one and their types know of any, and fails whoever waits with
+ * `waiting`.
+ */
 export const endStreams = <K, V>(
   parts: TableParts<K, V>,
   failure: TableFailure | undefined,
@@ -155,8 +174,8 @@ export const setStatus = <K, V>(parts: TableParts<K, V>, status: TableStatus): E
   Effect.sync(() => publishStatus(parts, status))
 
 /**
- * Tells what the start waits for, while nobody has the table yet. Who has it is told of the same by the lines about lost
- * brokers, outages and denials.
+ * Tells what the start waits for, while nobody has the table yet. Who has it is told of the same by the lines about
+ * lost brokers, outages and denials.
  */
 export const tellOfStart = <K, V>(parts: TableParts<K, V>, error: ClientError | TopicError): Effect.Effect<void> =>
   parts.acquired ? Effect.void : parts.tellOfWaiting(error)

@@ -1,8 +1,9 @@
 /**
- * The reader: takes what the source delivers, has it applied, and publishes. It is the only one who writes the content.
+ * The reader of a table: takes what the source delivers, has it applied, and publishes. Nothing else writes the
+ * content.
  *
- * Each run of it has a source of its own; a second run (after a failure, by the restart policy) fills a rebuild of all
- * partitions, and leaves the live content alone until that is complete.
+ * Each run of the reader has a source of its own. A later run, by the restart policy after a failure, fills a rebuild
+ * of all partitions, and leaves the live content alone until that is complete.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -23,10 +24,15 @@ import { RecordReports } from "./recordReports.ts"
 import { startSource } from "./tableSource.ts"
 import { foundStale, type Stale } from "./tombstoneAge.ts"
 
-/** So many times, at most, all partitions are looked at while they are opened first. */
+/**
+ * All partitions are looked at this many times at most while they are opened for the first time: see `isSettlingDue`.
+ */
 const LOOKS_WHILE_OPENING = 16
 
-/** Reads until something ends it. `isRestarted`: there is live content already, which stays until the replay is complete. */
+/**
+ * Runs the reader until something ends it. `isRestarted` says that there is live content, to stay until the replay is
+ * complete.
+ */
 export const runReader = <K, V>(parts: TableParts<K, V>, isRestarted: boolean): Effect.Effect<never, TableFailure> =>
   Effect.scoped(Effect.flatMap(startSource(parts), (source) => new Reader(parts, source, isRestarted).run))
 
@@ -38,8 +44,9 @@ class Reader<K, V> {
   private readonly catchUp: CatchUp<K, V>
   private readonly rebuilds: Rebuilds<K, V>
   private readonly reports: RecordReports<K, V>
-  /** Partitions that were opened at some time, and how often one was since all of them were looked at. */
+  /** Partitions that were opened at some time. */
   private readonly opened = new Set<number>()
+  /** How many openings there were since all partitions were last looked at. */
   private unsettled = 0
 
   constructor(parts: TableParts<K, V>, source: Source, isRestarted: boolean) {
@@ -57,17 +64,18 @@ class Reader<K, V> {
 
   get run(): Effect.Effect<never, TableFailure, Scope.Scope> {
     const next = Effect.flatMap(this.source.take, (event) => this.handle(event))
-    // `Effect.forever` yields after each
+    // This loop is not `Effect.forever`, which yields after each event.
     const reading = Effect.zipRight(
       Effect.whileLoop({ while: constTrue, body: () => next, step: constVoid }),
       Effect.never
     )
-    // A race goes on without a fiber that is interrupted from outside: so it is about the fiber's exit.
+    // The race is about the fiber's exit, as it would go on without a fiber that is interrupted from outside.
     return Effect.flatMap(Effect.forkScoped(reading), (fiber) =>
       Effect.flatten(Effect.raceFirst(Fiber.await(fiber), this.source.broken))
     )
   }
 
+  /** Deals with one event of the source. */
   private handle(event: SourceEvent): Effect.Effect<void, TableFailure> {
     const { parts } = this
     switch (event._tag) {
@@ -135,21 +143,24 @@ class Reader<K, V> {
     p.start = start
     p.gate = end
     if (this.isSettlingDue) return this.settle(false)
+    // An opening changes no row: nothing has to be published for this position to become visible.
     p.visible = p.position
     publication.waiters.check()
     return Effect.void
   }
 
   /**
-   * All partitions are looked at then: not for each one that was opened, while others are to come, as a topic may have many
-   * thousands.
+   * Whether it is time to look at all partitions, which is what `settle` does. It is not done for each opening while
+   * others are still to come, as a topic may have many thousands of partitions.
    */
   private get isSettlingDue(): boolean {
     const { size } = this.parts.partitions
     return this.opened.size === size || LOOKS_WHILE_OPENING * this.unsettled >= size
   }
 
-  /** Offsets from where the log ends now are given out once more: that they were read says nothing any longer. */
+  /**
+   * Takes positions back to the end of a log that has become shorter: its next records get the same offsets once more.
+   */
   private forget({ error, partition }: Truncated): void {
     const p = this.parts.partitions.get(partition)!
     if (error.reason !== "Tail" || p.position === undefined) return
@@ -161,7 +172,7 @@ class Reader<K, V> {
   // answers
   // -------------------------------------------------------------------------------------------------------------------
 
-  /** Partitions that were away for too long are replayed; what came of the others is applied. */
+  /** Replays the partitions that were away for too long, and has what came of the others applied. */
   private onFetched(fetched: Fetched): Effect.Effect<void, TableFailure> {
     const { partitions, settings } = this.parts
     for (const records of fetched.partitions) {
@@ -181,7 +192,7 @@ class Reader<K, V> {
   // publishing
   // -------------------------------------------------------------------------------------------------------------------
 
-  /** Between two answers: completes rebuilds, publishes, wakes who waits. */
+  /** What is done after each answer: completes rebuilds, publishes, and wakes whoever waits. */
   private settle(hasChanged: boolean): Effect.Effect<void> {
     this.unsettled = 0
     return this.rebuilds.hasComplete
@@ -189,12 +200,14 @@ class Reader<K, V> {
       : this.publish(hasChanged)
   }
 
+  /** Publishes, after the views have taken the changes in. */
   private publish(hasChanged: boolean): Effect.Effect<void> {
     const preparing = this.parts.publication.prepare()
     if (preparing === undefined) return this.show(hasChanged)
     return Effect.flatMap(preparing, () => this.show(hasChanged))
   }
 
+  /** Makes the content visible, in the order that `publication.ts` tells, and does what is left to do then. */
   private show(hasChanged: boolean): Effect.Effect<void> {
     const { publication, state } = this.parts
     state.log = undefined
@@ -208,7 +221,7 @@ class Reader<K, V> {
     for (const p of this.parts.partitions.values()) p.visible = p.position
   }
 
-  /** What is left to do after a publication; nothing, mostly. */
+  /** What is left to do after a publication. Mostly that is nothing, which is found out without an Effect. */
   private published(): Effect.Effect<void> {
     const { parts, reports } = this
     const { snapshot, subscriptions } = parts.publication
@@ -217,7 +230,7 @@ class Reader<K, V> {
       return Effect.void
     }
     return Effect.gen(this, function* () {
-      yield* this.catchUp.look
+      yield* this.catchUp.check
       yield* reports.warnOfKeyless
       if (subscriptions.isFull) {
         parts.waitsFor = "Subscriber"
@@ -228,6 +241,7 @@ class Reader<K, V> {
     })
   }
 
+  /** Offsets between the positions and the high watermarks, of all partitions together. */
   private lag(): number {
     let lag = 0
     const cursors = this.source.cursors(this.parts.config.topic)

@@ -2,19 +2,22 @@ import type { TableState } from "../content/state.ts"
 import type { PartitionState } from "./partition.ts"
 
 /**
- * Partitions that are replayed from their beginning beside the live content, to replace theirs at once when all of them
- * have reached their targets.
+ * Partitions that are replayed from their beginning, beside the live content. When all of them have reached their
+ * targets, their rows replace those of the live content at once.
  */
 export class Rebuild<K, V> {
+  /** What was replayed so far. */
   state: TableState<K, V>
-  /** Those that are replayed. */
+  /** The partitions that are replayed. */
   readonly partitions = new Set<PartitionState<K, V>>()
-  /** Whose rows are replaced: more than `partitions` where a topic came back with fewer of them. */
+  /**
+   * The partitions whose rows are replaced. They are more than `partitions` where a topic came back with fewer of them.
+   */
   readonly replaced: Set<number>
-  /** False if the log is another one now: then no record is the same one, whatever its offset. */
+  /** False if the log may be another one now: then a record at the same place as before is not the same record. */
   readonly sameLog: boolean
   private readonly newState: () => TableState<K, V>
-  /** How many of them are open. */
+  /** How many of `partitions` are open. */
   private open = 0
 
   constructor(newState: () => TableState<K, V>, replaced: Iterable<number>, sameLog: boolean) {
@@ -26,7 +29,7 @@ export class Rebuild<K, V> {
 
   private emptyState(): TableState<K, V> {
     const state = this.newState()
-    // tombstones matter here, as they may have to outweigh a record of a partition that is not rebuilt
+    // Tombstones are kept, as they may have to outweigh a record of a partition that is not rebuilt.
     state.multiPartition = true
     return state
   }
@@ -39,6 +42,7 @@ export class Rebuild<K, V> {
     p.replay = undefined
   }
 
+  /** A partition was opened for the rebuild, or opened anew: it is replayed from `start`, at least up to `end`. */
   opened(p: PartitionState<K, V>, start: number, end: number): void {
     if (p.replay === undefined) this.open++
     p.replay = { position: start, target: end }
@@ -52,7 +56,7 @@ export class Rebuild<K, V> {
   }
 
   get isComplete(): boolean {
-    // or each look would go through those that are open, while the others are to come
+    // As long as one is not open, this answers without going through all that are.
     if (this.partitions.size === 0 || this.open < this.partitions.size) return false
     for (const { replay } of this.partitions) {
       if (replay === undefined || replay.position < replay.target) return false

@@ -1,4 +1,4 @@
-/** Partitions that are replayed beside the live content, from the decision to the moment in which they take its place. */
+/** The rebuilds of a table, from the decision to replay a partition to the step in which its rows are replaced. */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -17,8 +17,8 @@ export class Rebuilds<K, V> {
   private readonly annotate: ReturnType<typeof annotateLogs>
   private readonly lines = new LineRate()
   /**
-   * The rebuild of a reader that was restarted, until that is complete: of all partitions, as rows of two lives of a topic
-   * are never mixed.
+   * The rebuild of all partitions by a reader that was restarted, until that is complete. It is one rebuild, as rows of
+   * two topics that had the same name one after the other are never mixed.
    */
   private whole: Rebuild<K, V> | undefined
 
@@ -29,17 +29,17 @@ export class Rebuilds<K, V> {
     this.whole = isRestarted ? new Rebuild(() => newState(parts.config), parts.live, false) : undefined
   }
 
-  /** Is the content that of an earlier run of the reader? */
+  /** Whether the live content is still that of an earlier run of the reader. */
   get replacesAll(): boolean {
     return this.whole !== undefined
   }
 
-  /** A partition is known for the first time in this run. */
+  /** Adds a partition that is known for the first time in this run. */
   join(p: PartitionState<K, V>): void {
     this.whole?.add(p)
   }
 
-  /** Replays a partition, and those that are replayed together with it: what was replayed of them is mixed with it. */
+  /** Replays a partition, and all those that are replayed together with it, as what was replayed of them is mixed. */
   begin(partition: number, why: string): Effect.Effect<void> {
     const { config, counters, partitions } = this.parts
     const p = partitions.get(partition)!
@@ -54,13 +54,13 @@ export class Rebuilds<K, V> {
     })
   }
 
-  /** Is there one that can take its place now? */
+  /** Whether a rebuild is complete, and can take its place. */
   get hasComplete(): boolean {
     for (const { rebuild } of this.parts.partitions.values()) if (rebuild?.isComplete === true) return true
     return false
   }
 
-  /** Puts those that are complete in the place of what they replace. They are to be seen with the next publication. */
+  /** Puts the rows of complete rebuilds in their places. The next publication shows them. */
   get complete(): Effect.Effect<void> {
     const { parts } = this
     return Effect.gen(this, function* () {
@@ -73,7 +73,7 @@ export class Rebuilds<K, V> {
         for (const partition of rebuild.replaced) parts.live.delete(partition)
         for (const p of rebuild.partitions) {
           parts.live.add(p.partition)
-          // it reached the target that was taken for the rebuild; the one from before may be beyond the log's end now
+          // The gate from before may be beyond the log's end now; the rebuild's target was reached.
           p.position = p.gate = p.start = p.replay!.position
           p.rebuild = undefined
           p.replay = undefined
@@ -86,6 +86,7 @@ export class Rebuilds<K, V> {
     })
   }
 
+  /** The rebuild of all partitions is complete: the table is what this run of the reader has read. */
   private completeAll({ replaced }: Rebuild<K, V>): Effect.Effect<void> {
     const { parts } = this
     this.whole = undefined
@@ -94,7 +95,7 @@ export class Rebuilds<K, V> {
     return parts.latched ? setStatus(parts, { _tag: "CaughtUp" }) : Effect.void
   }
 
-  /** Positions in partitions that the topic has not any more are never reached: who waits for them is told why. */
+  /** Fails whoever waits for positions in partitions that the topic does not have any more, now and later. */
   private noteGone(partitions: ReadonlyArray<number>): void {
     const { parts } = this
     const { topic } = parts.config

@@ -1,6 +1,6 @@
 /**
- * From the bytes of one fetched partition to rows: batches, records, keys and values, `put`. Plain synchronous code, in
- * slices: this is the hot path, and the host has other work.
+ * Makes rows of the bytes of one fetched partition: batches, then their records, then keys and values, then `put`. This
+ * is the hot path, so it is plain synchronous code, and it runs in slices, as the host has other work.
  */
 import type * as Effect from "effect/Effect"
 import type * as ParseResult from "effect/ParseResult"
@@ -25,19 +25,19 @@ import type { TableState } from "../content/state.ts"
 /**
  * Why a run has stopped:
  *
- * - `done`: all of it is applied.
+ * - `done`: everything is applied.
  * - `more`: the time was up.
- * - `codec`: the next batch's is to be loaded first; then `codecsAreLoaded`.
- * - `decode`: `suspendedValue` has to be decoded by its Effect, and given to `decoded`.
- * - `key`: a key that only an Effect can decode.
- * - `poison`: a poison record, and the policy is to fail.
+ * - `compression`: the compression of the next batch has to be loaded first; then `compressionIsLoaded` is to be called.
+ * - `decode`: `suspendedValue` has to be decoded by its Effect, and the result given to `decoded`.
+ * - `key`: only an Effect can decode this key, which a table cannot wait for.
+ * - `poison`: a record did not decode, and the policy is to fail.
  */
-export type Stop = "done" | "more" | "codec" | "decode" | "key" | "poison"
+export type Stop = "done" | "more" | "compression" | "decode" | "key" | "poison"
 
-/** How many errors are made of the undecodable records of one answer: no more are kept for a slow consumer, either. */
+/** Errors are made of this many undecodable records of one answer at most, and as many are kept for a slow consumer. */
 export const MAX_POISON = 1024
 
-/** How much of a key and of a value such an error keeps: a topic full of them is not to fill the memory. */
+/** Bytes of a key, and of a value, that such an error keeps at most: a topic full of them is not to fill the memory. */
 const KEPT_POISON_BYTES = 16 * 1024
 
 export interface ApplierSettings<K, V> {
@@ -51,26 +51,27 @@ export interface ApplierSettings<K, V> {
   readonly decode: DecodeOptions
 }
 
-/** What an Effect made of a value. */
+/** What the Effect of a codec made of a value. */
 export type Decoded<V> = { readonly value: V } | { readonly error: ParseResult.ParseError }
 
-/** Column arrays that one reader reuses for each batch. */
+/** The arrays that hold the records' places in the batch that is applied. A reader uses them again for each batch. */
 export type Scratch = RecordRanges
 
 export const makeScratch = (): Scratch => new RecordRanges()
 
+/** Applies what one answer has about one partition. */
 export class RecordApplier<K, V> {
-  /** Offset of the next record to apply: past whole batches, whatever records compaction left in them. */
+  /** Offset of the next record to apply. It goes past whole batches, whatever records compaction left in them. */
   position: number
   /** Offset of the first record without a key, -1 if there was none. */
   keylessAt = -1
   /** Undecodable records, in order, as far as there was room for them. */
   readonly poison: Array<PoisonRecordError> = []
-  /** For how many more undecodable records an error is made; all are counted. */
+  /** For how many more undecodable records an error is made. All of them are counted. */
   private poisonRoom: number
   private readonly partition: number
   private readonly answer: Buffer
-  /** Has the store been told what the answer is like? */
+  /** Whether the store was told what the answer is like. */
   private begun = false
   private readonly batches: FetchedBatches
   private readonly aborted: AbortedTransactions
@@ -80,10 +81,12 @@ export class RecordApplier<K, V> {
   private readonly counters: Counters
   /** Position after the batch that is being applied; `undefined` between two batches. */
   private batchEnd: number | undefined
-  /** The batch whose codec is to be loaded. */
+  /** The batch whose compression has to be loaded. */
   private waiting: BatchHeader | undefined
-  private codecsLoaded = false
+  private isCompressionLoaded = false
+  /** Which record of the batch is the next one. */
   private index = 0
+  /** What the Effect made of the value at which `run` stopped with `decode`. */
   private effectResult: Decoded<V> | undefined
 
   constructor(
@@ -107,7 +110,10 @@ export class RecordApplier<K, V> {
     this.aborted = new AbortedTransactions(settings.committedOnly ? fetched.aborted : [])
   }
 
-  /** Goes on until the time `until` of `performance.now()`. Throws `BatchCorruption`; what came before it is applied. */
+  /**
+   * Goes on until `until`, a time of `performance.now()`. Throws `BatchCorruption`, after what came before it is
+   * applied.
+   */
   run(until: number): Stop {
     const { stackTraceLimit } = Error
     try {
@@ -132,8 +138,11 @@ export class RecordApplier<K, V> {
     }
   }
 
-  /** Goes to the next batch that has records for the table. Others may be any number, too. */
-  private nextBatch(until: number): "batch" | "done" | "codec" | "more" {
+  /**
+   * Goes to the next batch that has records for the table. There may be any number of others before it, so time counts
+   * here, too.
+   */
+  private nextBatch(until: number): "batch" | "done" | "compression" | "more" {
     const { aborted, batches, counters, ranges } = this
     for (let header = this.waiting ?? batches.next(); header !== undefined; header = batches.next()) {
       if (header.isControl) {
@@ -142,8 +151,8 @@ export class RecordApplier<K, V> {
       } else if (aborted.isAborted(header)) {
         counters.aborted += header.recordCount
       } else {
-        this.waiting = this.codecsLoaded || isPrepared(codecs[header.codec]) ? undefined : header
-        if (this.waiting !== undefined) return "codec"
+        this.waiting = this.isCompressionLoaded || isPrepared(codecs[header.codec]) ? undefined : header
+        if (this.waiting !== undefined) return "compression"
         batches.decode(ranges)
         if (!this.begun && ranges.count > 0 && ranges.bytes === this.answer) this.begin(header.end - header.start)
         this.index = ranges.first
@@ -156,12 +165,15 @@ export class RecordApplier<K, V> {
     return "done"
   }
 
-  /** The codecs are loaded, as far as that is possible: `run` goes on with the batch that it stopped at with `codec`. */
-  codecsAreLoaded(): void {
-    this.codecsLoaded = true
+  /**
+   * Notes that the compression is loaded, as far as possible: `run` goes on with the batch at which it stopped for
+   * that.
+   */
+  compressionIsLoaded(): void {
+    this.isCompressionLoaded = true
   }
 
-  /** By the first batch whose values are in the answer itself. */
+  /** Tells the store what the answer is like, by the first batch whose values lie in the answer itself. */
   private begin(bytes: number): void {
     const { count, valueEnd, valueStart } = this.ranges
     let valueBytes = 0
@@ -170,6 +182,7 @@ export class RecordApplier<K, V> {
     this.begun = true
   }
 
+  /** Applies the records of the batch from `index` on. The loop is written out, as it runs for each record. */
   private applyRecords(until: number): Stop {
     const { counters, partition, ranges, state } = this
     const { key: keyCodec, keepHeaders, value: valueCodec } = this.settings
@@ -177,7 +190,7 @@ export class RecordApplier<K, V> {
     const { count } = ranges
     const { decodeSync, stored } = valueCodec
     const isText = (keyCodec as Codec<unknown>) === utf8
-    // values may stay bytes until they are read; one that is news is wanted now
+    // Values may stay bytes until they are read. That of an update is wanted at once, so it is decoded.
     const decode = stored === undefined || (stored.once && !state.replayed) ? decodeSync : stored.check
     const memory = bytes.buffer
     let hashes: Int32Array | undefined
@@ -197,10 +210,10 @@ export class RecordApplier<K, V> {
         if (this.keylessAt < 0) this.keylessAt = ranges.baseOffset + ranges.offsetDelta[i]
         continue
       }
-      // most keys are known, and found by their bytes alone
+      // Most keys are known, and found by their bytes alone.
       let slot = state.find(bytes, start, keyEnd[i], hashes[i - first])
       let key: K | undefined
-      // no text has to be made of it to see that it is one
+      // A key in ASCII is text for certain, without making one of it.
       if (slot === UNKNOWN && !(isText && isAscii(bytes, start, keyEnd[i]))) {
         try {
           const decoded = keyCodec.decodeSync(bytes, start, keyEnd[i])
@@ -215,7 +228,7 @@ export class RecordApplier<K, V> {
       let value: unknown = ABSENT
       if (from < 0) {
         counters.tombstones++
-        // nothing to delete, and no other partition whose record it could have to outweigh
+        // There is nothing to delete, and no other partition with a record that this tombstone may have to outweigh.
         if (slot === UNKNOWN && !state.multiPartition) continue
       } else {
         try {
@@ -246,13 +259,13 @@ export class RecordApplier<K, V> {
     return "done"
   }
 
-  /** The value that `run` stopped at with `decode`, by its Effect. */
+  /** The value at which `run` stopped with `decode`, by its Effect. */
   get suspendedValue(): Effect.Effect<V, ParseResult.ParseError> {
     const { bytes, valueEnd, valueStart } = this.ranges
     return this.settings.value.decode(bytes.subarray(valueStart[this.index], valueEnd[this.index]))
   }
 
-  /** What came of it; `run` goes on with that record. */
+  /** Takes what came of that Effect: `run` goes on with this record. */
   decoded(result: Decoded<V>): void {
     this.effectResult = result
   }
@@ -264,12 +277,14 @@ export class RecordApplier<K, V> {
     return result.value
   }
 
+  /** Notes a record that did not decode. Returns whether the reader has to fail because of it. */
   private isPoison(reason: "Key" | "Value", error: unknown, i: number): boolean {
     const { bytes, keyEnd, keyStart, timestamp, valueEnd, valueStart } = this.ranges
     if (reason === "Key") this.counters.keyErrors++
     else this.counters.valueErrors++
     if (this.poisonRoom === 0) return false
-    // Nobody is going to see where the others were thrown, and finding that out takes most of the time.
+    // No error is made of the others, so nobody sees where they are thrown, and finding that out takes most of the
+    // time.
     if (--this.poisonRoom === 0) Error.stackTraceLimit = 0
     this.poison.push(
       new PoisonRecordError({
@@ -289,16 +304,16 @@ export class RecordApplier<K, V> {
   }
 }
 
-/** A copy of what is at the beginning, as far as it is kept. */
+/** A copy of the first bytes, as many as are kept. */
 const excerpt = (bytes: Buffer, start: number, end: number): Uint8Array =>
   new Uint8Array(bytes.subarray(start, Math.min(end, start + KEPT_POISON_BYTES)))
 
 /**
- * What a codec threw of so many bytes. It may hold all that was made of them, to quote it when it is asked to: of much, only
- * its words are kept.
+ * The cause that a poison error keeps, of what a codec threw about this many bytes. A codec's error may hold all that
+ * was made of the bytes, to quote it when it is asked to: of many bytes, only the error's words are kept.
  */
 const keptCause = (error: unknown, bytes: number): ParseResult.ParseError =>
-  // by its contract, a codec throws nothing but a ParseError; one that was made by hand may throw anything
+  // By its contract a codec throws nothing but a ParseError, but one that was written by hand may throw anything.
   bytes <= KEPT_POISON_BYTES ? parseErrorOf(error) : parseError(String(parseErrorOf(error)))
 
 const isAscii = (bytes: Buffer, start: number, end: number): boolean => {

@@ -9,18 +9,18 @@ import type { Counters } from "./counters.ts"
 import type { TableParts } from "./parts.ts"
 import { MAX_POISON } from "./recordApplier.ts"
 
-/** Records whose key or value did not decode. */
+/** How many records did not decode, by their keys or by their values. */
 const undecodable = ({ keyErrors, valueErrors }: Counters): number => keyErrors + valueErrors
 
 /** The undecodable records of one answer. */
 export interface PoisonFound {
-  /** Those that nobody was told of yet. */
+  /** The errors of those that were not handed to `poison` yet. */
   readonly errors: Array<PoisonRecordError>
-  /** For how many more of them an error is made. */
+  /** For how many more of them errors are made. */
   room: number
   /** The kinds of faults among all of them, each with its first record. */
   readonly kinds: Map<string, { readonly first: PoisonRecordError; count: number }>
-  /** Undecodable records that the table had met before. */
+  /** How many undecodable records the table had met before this answer. */
   readonly before: number
 }
 
@@ -36,15 +36,18 @@ interface Place {
   readonly offset: number
 }
 
+/** Reports those records, in streams and at a bounded rate in the log. */
 export class RecordReports<K, V> {
   private readonly parts: TableParts<K, V>
   private readonly annotate: ReturnType<typeof annotateLogs>
   private readonly lines = new LineRate()
-  /** Undecodable records beyond those that errors are made of, since a line told of them. */
+  /** How many undecodable records there were without an error of their own since a line last told of them. */
   private onlyCounted = 0
-  /** How many records without a key were told of, when, and the first one of the next line. */
+  /** How many records without a key were told of by now. */
   private keylessTold: number
+  /** When they were last told of, in milliseconds of the Clock. */
   private keylessToldAt = Number.NEGATIVE_INFINITY
+  /** The first record without a key that was not told of yet. */
   private keylessAt: Place | undefined
 
   constructor(parts: TableParts<K, V>) {
@@ -57,7 +60,10 @@ export class RecordReports<K, V> {
   // records that do not decode
   // -------------------------------------------------------------------------------------------------------------------
 
-  /** Hands those on that did not decode since the last time, as a fetch may hold many. */
+  /**
+   * Hands the errors that were found since the last time to `poison`. It is called between slices, as an answer may
+   * hold many.
+   */
   publish(found: PoisonFound): void {
     const errors = found.errors.splice(0)
     if (errors.length === 0) return
@@ -70,12 +76,12 @@ export class RecordReports<K, V> {
     this.parts.poison.push(errors)
   }
 
-  /** Did all records of the answer decode? */
+  /** Whether all records of the answer did decode. */
   isSound(found: PoisonFound): boolean {
     return undecodable(this.parts.counters) === found.before
   }
 
-  /** Tells of all that did not decode in an answer: in the log, of one of each kind, at a rate. */
+  /** Tells of all that did not decode in an answer. The log gets one line of each kind of fault, at a bounded rate. */
   report(found: PoisonFound): Effect.Effect<void> {
     return Effect.gen(this, function* () {
       this.publish(found)
@@ -88,7 +94,7 @@ export class RecordReports<K, V> {
     })
   }
 
-  /** `told`: how many of its kind there were since the last line, this one among them. */
+  /** Logs a poison record. `told` is how many of its kind there were since the last line, this one among them. */
   private log(error: PoisonRecordError, told: number): Effect.Effect<void> {
     const like = told === 1 ? [] : [`${told - 1} more of this kind`]
     const others = this.onlyCounted === 0 ? [] : [`${this.onlyCounted} others, which are only counted`]
@@ -104,15 +110,19 @@ export class RecordReports<K, V> {
   // records without a key
   // -------------------------------------------------------------------------------------------------------------------
 
+  /** Notes a record without a key. */
   noteKeyless(partition: number, offset: number): void {
     this.keylessAt ??= { partition, offset }
   }
 
+  /** Whether there are records without a key that were not told of yet. */
   get hasKeyless(): boolean {
     return this.keylessAt !== undefined
   }
 
-  /** Told when there are twice as many, or after a while, with the place of the first one that was not told yet. */
+  /**
+   * Tells of records without a key once there are twice as many, or after a while, with the place of the first new one.
+   */
   get warnOfKeyless(): Effect.Effect<void> {
     const first = this.keylessAt
     if (first === undefined) return Effect.void

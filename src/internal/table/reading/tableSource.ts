@@ -8,14 +8,17 @@ import { makeSource, type Source } from "../../source/source.ts"
 import { tellOfStart, type TableParts } from "./parts.ts"
 import { askForRetention } from "./tombstoneAge.ts"
 
-/** How long a topic may be missing from the metadata: brokers that have just started may not know all topics yet. */
+/**
+ * How long a topic may be missing from the metadata, in milliseconds: brokers that have just started may not know it
+ * yet.
+ */
 const MISSING_GRACE_MILLIS = 3_000
 
-/** Reads all of the table's topic from its beginning. */
+/** Begins to read all of the table's topic from its beginning, until the scope closes. */
 export const startSource = <K, V>(parts: TableParts<K, V>): Effect.Effect<Source, never, Scope.Scope> => {
   const { client, config } = parts
   const { topic } = config
-  // a broker may take a connection and close it as often as it likes
+  // The rate of lines is bounded, as a broker may take a connection and close it as often as it likes.
   const lines = new LineRate()
   const annotate = (broker: string) => annotateLogs("KafkaTable", { topic, broker })
   return makeSource({

@@ -1,7 +1,7 @@
 /**
- * What a table relies on of its topic's settings: how long tombstones last, and whether the topic is compacted. Both may
- * be changed at any time, so they are asked for again and again (`followTopicSettings`), and before an outage counts as
- * short (`tombstoneAge.ts`).
+ * The settings of a topic that its table relies on: how long tombstones last, and whether the topic is compacted. Both
+ * may be changed at any time, so they are asked for again and again (`followTopicSettings`), and once more when a
+ * partition was away from the head of its log (`tombstoneAge.ts`).
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -15,11 +15,12 @@ import { describeCode } from "../../protocol/errorCodes.ts"
 import { isCompacting, POLICY } from "../../topicPolicy.ts"
 
 /** Kafka's default of `delete.retention.ms`, where the topic's own may not be read. */
-export const DEFAULT_TOMBSTONE_RETENTION_MILLIS = 24 * 60 * 60 * 1000
+const DEFAULT_TOMBSTONE_RETENTION_MILLIS = 24 * 60 * 60 * 1000
 
-/** Values of the past that are told apart: a topic's settings are changed by hand. */
+/** This many past values of the retention are told apart: a topic's settings are changed by hand. */
 const MAX_READINGS = 64
 
+/** A value of `delete.retention.ms`, and since when it has been known, in milliseconds of the Clock. */
 interface Reading {
   readonly at: number
   readonly millis: number
@@ -27,18 +28,25 @@ interface Reading {
 
 export class TopicSettings {
   private readonly topic: string
-  /** How long tombstones last, in the order in which that was learned; only what differs from the one before. */
+  /** How long tombstones last, in the order in which that was learned. Each reading differs from the one before. */
   private readonly readings: Array<Reading> = []
+  /** Whether the topic is compacted; `undefined` until that is known. */
   private isCompacted: boolean | undefined
+  /** Whether it was told that the retention may not be read. */
   private isUnreadable = false
-  /** When a broker last said something of them, be it that they may not be read. */
+  /**
+   * When a broker last said something of the settings, if only that they may not be read, in milliseconds of the Clock.
+   */
   askedAt = Number.NEGATIVE_INFINITY
 
   constructor(topic: string) {
     this.topic = topic
   }
 
-  /** How long the topic keeps tombstones: the least of what it has said since this time of the Clock. */
+  /**
+   * How long the topic keeps tombstones, in milliseconds: the least value that was in force since this time of the
+   * Clock.
+   */
   lowestRetentionSince(time: number): number {
     const { readings } = this
     if (readings.length === 0) return DEFAULT_TOMBSTONE_RETENTION_MILLIS
@@ -47,8 +55,8 @@ export class TopicSettings {
   }
 
   /**
-   * Takes over what a broker says. One that says nothing now may do so the next time; who may not read the settings goes by
-   * Kafka's defaults, and is told so.
+   * Takes over what a broker says. One that says nothing may say something the next time. Without the right to read the
+   * settings, Kafka's defaults are assumed, and the log says so.
    */
   learned(answer: DescribeConfigsResponse): Effect.Effect<void> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
@@ -66,7 +74,7 @@ export class TopicSettings {
     })
   }
 
-  /** A broker was asked that cannot be: there is nothing but Kafka's defaults to go by. */
+  /** Notes that a broker does not have the request at all: then Kafka's defaults are assumed. */
   get untold(): Effect.Effect<void> {
     return Effect.map(Clock.currentTimeMillis, (now) => {
       this.askedAt = now
@@ -90,7 +98,7 @@ export class TopicSettings {
     ).pipe(annotateLogs("KafkaTable", { topic: this.topic }))
   }
 
-  /** At the start, it is for `ensureTopic` to tell. */
+  /** Tells when the topic is no longer compacted, or is again. What holds at the start is for `ensureTopic` to tell. */
   private tellOfPolicy(policy: string | undefined): Effect.Effect<void> {
     if (policy === undefined) return Effect.void
     const was = this.isCompacted
