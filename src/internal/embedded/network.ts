@@ -13,6 +13,7 @@ import type { Call, CallName, CallResponse, ConnectionView } from "../../Embedde
 import type { BrokerConnection } from "../../KafkaClient.ts"
 import type { ApiName, Broker, Request, Response } from "../../KafkaProtocol.ts"
 import { ConnectionError } from "../../KafkaError.ts"
+import { addressOf } from "../client/address.ts"
 import { closingWords } from "../client/given.ts"
 import { makeDeferred, settleDeferred } from "../effect/deferred.ts"
 import { interruptSoon } from "../effect/fibers.ts"
@@ -111,7 +112,7 @@ export class Network {
     broker: Pick<Broker, "host" | "port">
   ): Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope> {
     const node = this.cluster.nodeAt(broker)
-    const address = `${broker.host}:${broker.port}`
+    const address = addressOf(broker)
     if (node === undefined) return Effect.fail(unreachable(address))
     return Effect.acquireRelease(
       Effect.suspend(() => Connection.open(this, settings, node, address)),

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { KafkaClientOptions } from "../../KafkaClient.ts"
 import { foreignText } from "../foreignText.ts"
 import { annotateLogs } from "../log.ts"
-import type { Address } from "../client/address.ts"
+import { type Address, addressOf } from "../client/address.ts"
 
 /** Mechanisms that send the secret itself, rather than a proof of it. */
 const DISCLOSING = new Map([
@@ -27,6 +27,6 @@ export const makeDisclosureWarning = ({ sasl, tls }: KafkaClientOptions) => {
       pending = false
       return Effect.logWarning(
         `${sasl?.mechanism} without TLS: ${secret} can be read by whoever is between here and the brokers. Set tls, or use SCRAM`
-      ).pipe(annotateLogs("KafkaClient", { broker: foreignText(`${broker.host}:${broker.port}`) }))
+      ).pipe(annotateLogs("KafkaClient", { broker: foreignText(addressOf(broker)) }))
     })
 }

@@ -1,6 +1,7 @@
 /** The deadlines of a producer's records, and of its own closing. */
 import * as Effect from "effect/Effect"
 import type { ClientError, TopicError, WriteError } from "../../KafkaError.ts"
+import { addressOf } from "../client/address.ts"
 import type { Lane } from "./lane.ts"
 import type { Producer } from "./producer.ts"
 import { giveUp, unknownOutcome } from "./settling.ts"
@@ -38,7 +39,7 @@ const expireTopic = (producer: Producer, topic: TopicLanes, now: number): void =
       const error = batch.maybeAppended
         ? unknownOutcome(
             lane,
-            `sent to ${addressOf(producer, lane.sentTo)}, and not acknowledged within ${deliveryTimeoutMillis} ms`,
+            `sent to ${brokerOf(producer, lane.sentTo)}, and not acknowledged within ${deliveryTimeoutMillis} ms`,
             cause
           )
         : timeout(topic, cause, deliveryTimeoutMillis, lane)
@@ -55,9 +56,9 @@ const expireTopic = (producer: Producer, topic: TopicLanes, now: number): void =
   }
 }
 
-const addressOf = (producer: Producer, nodeId: number): string => {
+const brokerOf = (producer: Producer, nodeId: number): string => {
   const broker = producer.brokers.broker(nodeId)
-  return broker === undefined ? `broker ${nodeId}` : `${broker.host}:${broker.port}`
+  return broker === undefined ? `broker ${nodeId}` : addressOf(broker)
 }
 
 const timeout = (

@@ -6,6 +6,7 @@ import * as Random from "effect/Random"
 import type { BrokerConnection } from "../../KafkaClient.ts"
 import type { Broker, ProducedPartition, ProduceResponse } from "../../KafkaProtocol.ts"
 import type { ConnectionError } from "../../KafkaError.ts"
+import { addressOf } from "../client/address.ts"
 import { finderOf } from "../protocol/api.ts"
 import { UNKNOWN_TOPIC_OR_PARTITION } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
@@ -268,7 +269,7 @@ export const runSender = (producer: Producer, leader: number, sender: Sender): E
     // A broker that has left the cluster is waited for: it may come back, or nothing is to be sent to it any more.
     if (broker === undefined) return sender.wake.after(seen)
     const whole = interruptionAsFailure(session(broker), {
-      broker: `${broker.host}:${broker.port}`,
+      broker: addressOf(broker),
       request: "Produce"
     })
     return Effect.catchAll(whole, failed)

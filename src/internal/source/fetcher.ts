@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type { BrokerConnection } from "../../KafkaClient.ts"
 import type { ClientError } from "../../KafkaError.ts"
 import type { Broker, FetchedPartition, FetchResponse } from "../../KafkaProtocol.ts"
+import { addressOf } from "../client/address.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { millisOf } from "../effect/clock.ts"
 import { ledBy } from "../leaders.ts"
@@ -361,7 +362,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
       context.refresh()
       return context.changed.after(seen, client.backoff.maxMillis)
     }
-    return Effect.catchAll(session(broker), (error) => failed(error, `${broker.host}:${broker.port}`))
+    return Effect.catchAll(session(broker), (error) => failed(error, addressOf(broker)))
   })
 
   return untilEnded(once, () => {
