@@ -1,13 +1,14 @@
-/** Two minutes of it, or as many as `npm run soak` was asked for. */
+/** Two rounds of it, two minutes where more is tried, or as many as `npm run soak` was asked for. */
 import * as Effect from "effect/Effect"
 import { assert } from "vitest"
 import { seeds } from "../faults/settings.ts"
 import { realKafka } from "../kafka/realKafka.ts"
 import { MIB } from "../support/garbage.ts"
 import { test } from "../support/live.ts"
+import { isLongRun } from "../support/rounds.ts"
 import { report, soak } from "./soak.ts"
 
-const MINUTES = Number(process.env["SOAK_MINUTES"] ?? 2)
+const MINUTES = Number(process.env["SOAK_MINUTES"] ?? (isLongRun ? 2 : 0.6))
 if (!(MINUTES > 0)) throw new Error(`minutes must be a number above 0, not ${process.env["SOAK_MINUTES"]}`)
 
 /** From the first round to the last: compiled code, and what lives on, which does not grow. */
