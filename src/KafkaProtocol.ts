@@ -20,33 +20,8 @@
  * @since 0.2.0
  * @module
  */
-import type * as apis from "./internal/protocol/apis.ts"
-
-/**
- * The names of all requests.
- *
- * @since 0.2.0
- * @category models
- */
-export type ApiName = apis.ApiName
-
-/**
- * What is asked by a request of this name.
- *
- * @since 0.2.0
- * @category models
- */
-export type Request<N extends ApiName> = apis.RequestOf<N>
-
-/**
- * What is answered to a request of this name.
- *
- * @since 0.2.0
- * @category models
- */
-export type Response<N extends ApiName> = apis.ResponseOf<N>
-
 export type { AdminResponse, TopicPartition, TopicRef, VersionRange } from "./internal/protocol/api.ts"
+export type { ApiName, Request, Response } from "./internal/protocol/apis.ts"
 export type { CreateTopicsRequest } from "./internal/protocol/createTopics.ts"
 export type {
   ConfigEntry,

@@ -23,14 +23,31 @@ export const apis = {
   Produce: produce
 } as const
 
+/**
+ * The names of all requests.
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export type ApiName = keyof typeof apis
 
-export type RequestOf<N extends ApiName> =
-  (typeof apis)[N] extends Api<infer Request, infer _Response> ? Request : never
+/**
+ * What is asked by a request of this name.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Request<N extends ApiName> = (typeof apis)[N] extends Api<infer Request, infer _Response> ? Request : never
 
-export type ResponseOf<N extends ApiName> =
+/**
+ * What is answered to a request of this name.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Response<N extends ApiName> =
   (typeof apis)[N] extends Api<infer _Request, infer Response> ? Response : never
 
 /** The table's entry, for code that is about any request. */
-export const apiOf = <N extends ApiName>(name: N): Api<RequestOf<N>, ResponseOf<N>> =>
-  apis[name] as unknown as Api<RequestOf<N>, ResponseOf<N>>
+export const apiOf = <N extends ApiName>(name: N): Api<Request<N>, Response<N>> =>
+  apis[name] as unknown as Api<Request<N>, Response<N>>
