@@ -22,16 +22,25 @@ export class Signal {
    * Waits until `notify` was called after `version`, but no longer than `millis`, which is for ever by default. A wait
    * of less than a millisecond is made one: it could be too short to move a clock, and the caller would find the same
    * time again, wait as long again, and never come further.
+   *
+   * An interrupted wait without a time is forgotten at the next `notify` only, as to undo it at once would cost each
+   * wait an `onInterrupt` (docs/performance.md): it is for fibers that live as long as the signal is notified.
    */
   after(version: number, millis = Number.POSITIVE_INFINITY): Effect.Effect<void> {
-    const wait = Effect.async<void>((resume) => {
+    if (!Number.isFinite(millis)) return this.wait(version, () => undefined)
+    const undone = this.wait(version, (resume) => Effect.sync(() => void this.waiting.delete(resume)))
+    return Effect.asVoid(Effect.timeoutOption(undone, Math.max(1, millis)))
+  }
+
+  /** Waits for the next `notify`; `undo` says what is to be done when the wait is interrupted. */
+  private wait(
+    version: number,
+    undo: (resume: (effect: Effect.Effect<void>) => void) => Effect.Effect<void> | undefined
+  ): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
       if (this.version !== version) return resume(Effect.void)
-      const { waiting } = this
-      waiting.add(resume)
-      return Effect.sync(() => {
-        waiting.delete(resume)
-      })
+      this.waiting.add(resume)
+      return undo(resume)
     })
-    return Number.isFinite(millis) ? Effect.asVoid(Effect.timeoutOption(wait, Math.max(1, millis))) : wait
   }
 }

@@ -126,6 +126,7 @@ export interface TopicPartition {
 export const byTopic = <P extends TopicPartition>(
   partitions: ReadonlyArray<P>
 ): ReadonlyArray<{ readonly topic: TopicRef; readonly partitions: ReadonlyArray<P> }> => {
+  if (partitions.length === 1) return [{ topic: partitions[0].topic, partitions }]
   const topics = new Map<string, { readonly topic: TopicRef; readonly partitions: Array<P> }>()
   for (const p of partitions) {
     const found = topics.get(p.topic.name)
@@ -139,6 +140,10 @@ export const byTopic = <P extends TopicPartition>(
 export const finderOf = <P extends TopicPartition>(
   partitions: ReadonlyArray<P>
 ): ((topic: string, partition: number) => P | undefined) => {
+  if (partitions.length === 1) {
+    const [only] = partitions
+    return (topic, partition) => (only.partition === partition && only.topic.name === topic ? only : undefined)
+  }
   const topics = new Map<string, Map<number, P>>()
   for (const found of partitions) {
     const { name } = found.topic
@@ -149,39 +154,41 @@ export const finderOf = <P extends TopicPartition>(
   return (topic, partition) => topics.get(topic)?.get(partition)
 }
 
+/** In place of a topic that was not asked for, while what an answer says of it is read. */
+const NOT_ASKED: TopicRef = { name: "", id: undefined }
+
 /**
  * Gathers the partitions of an answer. Those that were not asked for are dropped, and those that are missing stay so.
  * One that is there twice makes the answer unusable, as nobody can tell which of the two holds.
  */
-export class Partitions<A extends { readonly partition: number }> {
+export class Partitions<P extends TopicPartition> {
+  /** The partitions that were asked for, and are in the answer. */
+  readonly all: Array<P> = []
   private readonly asked: ReadonlyArray<{
     readonly topic: TopicRef
-    readonly partitions: ReadonlySet<number>
-    readonly found: Map<number, A & TopicPartition>
+    /** Whether each of the partitions has been answered. */
+    readonly answered: Map<number, boolean>
   }>
 
   constructor(asked: ReadonlyArray<TopicPartition>) {
     this.asked = byTopic(asked).map(({ partitions, topic }) => ({
       topic,
-      partitions: new Set(partitions.map((p) => p.partition)),
-      found: new Map()
+      answered: new Map(partitions.map(({ partition }) => [partition, false]))
     }))
   }
 
-  /** Adds what an answer says of one topic, which `isTopic` recognises by the name or the id in the answer. */
-  add(isTopic: (topic: TopicRef) => boolean, answers: ReadonlyArray<A>): void {
+  /** Takes what an answer says of one topic, which `isTopic` recognises by the name or the id in the answer. */
+  take(isTopic: (topic: TopicRef) => boolean, read: (topic: TopicRef) => ReadonlyArray<P>): void {
     const asked = this.asked.find(({ topic }) => isTopic(topic))
+    const found = read(asked?.topic ?? NOT_ASKED)
     if (asked === undefined) return
-    const { found, partitions, topic } = asked
-    for (const answer of answers) {
-      if (!partitions.has(answer.partition)) continue
-      if (found.has(answer.partition)) throw new ProtocolViolation(`partition ${answer.partition} answered twice`)
-      found.set(answer.partition, { topic, ...answer })
+    for (const p of found) {
+      const isAnswered = asked.answered.get(p.partition)
+      if (isAnswered === undefined) continue
+      if (isAnswered) throw new ProtocolViolation(`partition ${p.partition} answered twice`)
+      asked.answered.set(p.partition, true)
+      this.all.push(p)
     }
-  }
-
-  get all(): ReadonlyArray<A & TopicPartition> {
-    return this.asked.flatMap(({ found }) => [...found.values()])
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Api, byTopic, MIB, Partitions, type TopicPartition } from "./api.ts"
+import { type Api, byTopic, MIB, Partitions, type TopicPartition, type TopicRef } from "./api.ts"
 import { CONSUMER_REPLICA_ID, type Isolation, isolationLevel } from "./listOffsets.ts"
 import { ofPartitions } from "./parts.ts"
 import type { Reader } from "./wire.ts"
@@ -99,8 +99,6 @@ export interface FetchResponse {
   readonly partitions: ReadonlyArray<FetchedPartition>
 }
 
-type Answer = Omit<FetchedPartition, "topic">
-
 /** From this version on, a topic is asked for by its id, which a caller has to know. */
 export const FETCH_BY_ID = 13
 
@@ -118,7 +116,7 @@ const noRecords = Buffer.alloc(0)
 // aborted_transactions: nullable [producer_id: int64, first_offset: int64], preferred_read_replica: int32 (v11+),
 // records: nullable bytes; tagged (v12+): 0 diverging_epoch: epoch: int32, end_offset: int64; 1 current_leader;
 // 2 snapshot_id
-const readPartition = (version: number, reader: Reader): Answer => {
+const readPartition = (version: number, reader: Reader, topic: TopicRef): FetchedPartition => {
   const partition = reader.int32()
   const errorCode = reader.int16()
   const highWatermark = reader.offset()
@@ -145,6 +143,7 @@ const readPartition = (version: number, reader: Reader): Answer => {
     return true
   })
   return {
+    topic,
     partition,
     errorCode,
     highWatermark,
@@ -209,13 +208,15 @@ export const fetch: Api<FetchRequest, FetchResponse> = {
     const throttleMillis = reader.throttle()
     const errorCode = reader.int16()
     reader.int32()
-    const partitions = new Partitions<Answer>(request.partitions)
+    const partitions = new Partitions<FetchedPartition>(request.partitions)
     reader.array(() => {
       const id = version >= FETCH_BY_ID ? reader.uuid() : undefined
       const name = version >= FETCH_BY_ID ? undefined : reader.string()
-      const answers = reader.array(() => readPartition(version, reader))
+      partitions.take(
+        (topic) => (name === undefined ? topic.id === id : topic.name === name),
+        (topic) => reader.array(() => readPartition(version, reader, topic))
+      )
       reader.tags()
-      partitions.add((topic) => (name === undefined ? topic.id === id : topic.name === name), answers)
     })
     reader.tags()
     return { errorCode, throttleMillis, partitions: partitions.all }

@@ -1,4 +1,4 @@
-import { type Api, byTopic, MIB, Partitions, type TopicPartition } from "./api.ts"
+import { type Api, byTopic, MIB, Partitions, type TopicPartition, type TopicRef } from "./api.ts"
 import { ofPartitions } from "./parts.ts"
 import type { Reader } from "./wire.ts"
 
@@ -64,22 +64,20 @@ export interface ListedPartition extends TopicPartition {
   readonly leaderEpoch: number
 }
 
-type Answer = Omit<ListedPartition, "topic">
-
 /** What a consumer sends in place of a broker's node id. */
 export const CONSUMER_REPLICA_ID = -1
 
 export const isolationLevel = (isolation: Isolation): number => (isolation === "read_committed" ? 1 : 0)
 
 // partition_index: int32, error_code: int16, timestamp: int64, offset: int64, leader_epoch: int32
-const readPartition = (reader: Reader): Answer => {
+const readPartition = (reader: Reader, topic: TopicRef): ListedPartition => {
   const partition = reader.int32()
   const errorCode = reader.int16()
   reader.skip(8)
   const offset = reader.offset()
   const leaderEpoch = reader.int32()
   reader.tags()
-  return { partition, errorCode, offset, leaderEpoch }
+  return { topic, partition, errorCode, offset, leaderEpoch }
 }
 
 /** Asks where logs begin or end. A deposed leader refuses by the leader epoch from version 4 (Kafka 2.1) on. */
@@ -109,12 +107,14 @@ export const listOffsets: Api<ListOffsetsRequest, ListOffsetsResponse> = {
   // throttle_time_ms: int32, topics: [name: string, partitions: [partition]]
   decode: (_version, reader, request) => {
     reader.int32()
-    const partitions = new Partitions<Answer>(request.partitions)
+    const partitions = new Partitions<ListedPartition>(request.partitions)
     reader.array(() => {
       const name = reader.string()
-      const answers = reader.array(() => readPartition(reader))
+      partitions.take(
+        (topic) => topic.name === name,
+        (topic) => reader.array(() => readPartition(reader, topic))
+      )
       reader.tags()
-      partitions.add((topic) => topic.name === name, answers)
     })
     reader.tags()
     return { partitions: partitions.all }

@@ -1,4 +1,4 @@
-import { type Api, byTopic, MIB, Partitions, type TopicPartition } from "./api.ts"
+import { type Api, byTopic, MIB, Partitions, type TopicPartition, type TopicRef } from "./api.ts"
 import { ofPartitions } from "./parts.ts"
 import type { Reader } from "./wire.ts"
 
@@ -72,12 +72,10 @@ export interface RecordError {
   readonly message: string | undefined
 }
 
-type Answer = Omit<ProducedPartition, "topic">
-
 // index: int32, error_code: int16, base_offset: int64, log_append_time_ms: int64, log_start_offset: int64,
 // record_errors (v8+): [batch_index: int32, batch_index_error_message: nullable string],
 // error_message: nullable string (v8+)
-const readPartition = (version: number, reader: Reader): Answer => {
+const readPartition = (version: number, reader: Reader, topic: TopicRef): ProducedPartition => {
   const partition = reader.int32()
   const errorCode = reader.int16()
   const baseOffset = reader.offset()
@@ -95,7 +93,7 @@ const readPartition = (version: number, reader: Reader): Answer => {
     errorMessage = reader.message() ?? recordErrors.find(({ message }) => message !== undefined)?.message
   }
   reader.tags()
-  const answer = { partition, errorCode, baseOffset, errorMessage }
+  const answer = { topic, partition, errorCode, baseOffset, errorMessage }
   return recordErrors.length === 0 ? answer : { ...answer, recordErrors }
 }
 
@@ -127,12 +125,14 @@ export const produce: Api<ProduceRequest, ProduceResponse> = {
   },
   // responses: [name: string, partition_responses: [partition]], throttle_time_ms: int32
   decode: (version, reader, request) => {
-    const partitions = new Partitions<Answer>(request.partitions)
+    const partitions = new Partitions<ProducedPartition>(request.partitions)
     reader.array(() => {
       const name = reader.string()
-      const answers = reader.array(() => readPartition(version, reader))
+      partitions.take(
+        (topic) => topic.name === name,
+        (topic) => reader.array(() => readPartition(version, reader, topic))
+      )
       reader.tags()
-      partitions.add((topic) => topic.name === name, answers)
     })
     const throttleMillis = reader.throttle()
     reader.tags()

@@ -1,7 +1,6 @@
 /** Logs again, from time to time, that an outage goes on: the line about its begin is soon out of sight. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import { annotateLogs } from "../../log.ts"
 import { isDenial } from "../../source/context.ts"
 import type { Failures } from "../../source/failures.ts"
@@ -17,12 +16,12 @@ const LONGEST_MILLIS = 300_000
 export const tellOfOutages = (topic: string, failures: Failures): Effect.Effect<never> => {
   const annotate = annotateLogs("KafkaTable", { topic })
 
-  /** Waits as long as some failure stands, or as long as none does. */
-  const whileStanding = (stand: boolean): Effect.Effect<void> =>
-    Effect.suspend(() => {
+  /** Waits as long as some failure stands, or as long as none does, but not beyond this time of the clock. */
+  const whileStanding = (stand: boolean, until = Number.POSITIVE_INFINITY): Effect.Effect<void> =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const seen = failures.changed.version
-      if (failures.size > 0 !== stand) return Effect.void
-      return Effect.zipRight(failures.changed.after(seen), whileStanding(stand))
+      if (failures.size > 0 !== stand || now >= until) return Effect.void
+      return Effect.zipRight(failures.changed.after(seen, until - now), whileStanding(stand, until))
     })
 
   const outage = Effect.gen(function* () {
@@ -30,7 +29,9 @@ export const tellOfOutages = (topic: string, failures: Failures): Effect.Effect<
     const began = yield* Clock.currentTimeMillis
     let pause = FIRST_MILLIS
     for (let told = 0; ; told++) {
-      const isOver = Option.isSome(yield* Effect.timeoutOption(whileStanding(true), pause))
+      const now = yield* Clock.currentTimeMillis
+      yield* whileStanding(true, now + pause)
+      const isOver = failures.size === 0
       const millis = (yield* Clock.currentTimeMillis) - began
       const seconds = Math.round(millis / 1000)
       if (isOver) {
