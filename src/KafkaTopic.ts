@@ -18,7 +18,7 @@
  * @module
  */
 import type * as Effect from "effect/Effect"
-import * as internal from "./internal/topic.ts"
+import * as internal from "./internal/topic/topic.ts"
 import type { KafkaClient } from "./KafkaClient.ts"
 import type { ClientError, InvalidOptionsError, TopicError } from "./KafkaError.ts"
 

@@ -26,7 +26,7 @@ import {
 } from "../src/index.ts"
 import { captured } from "../src/internal/effect/running.ts"
 import { foreignText } from "../src/internal/foreignText.ts"
-import { nearest } from "../src/internal/nearest.ts"
+import { nearest } from "../src/internal/options/nearest.ts"
 import { clientSpec } from "../src/internal/kafkajs/client.ts"
 import { checkOptions } from "../src/internal/options/check.ts"
 import { TOPIC_CODECS } from "../src/internal/options/producer.ts"

@@ -5,7 +5,7 @@ import type * as Checksum from "../../src/internal/recordBatch/checksum.ts"
 import type * as Compression from "../../src/internal/recordBatch/compression.ts"
 import { builtInZstd } from "../../src/internal/recordBatch/zstdEngine.ts"
 
-const LOAD = "../../src/internal/load.ts"
+const LOAD = "../../src/internal/recordBatch/load.ts"
 
 afterEach(() => {
   vi.doUnmock(LOAD)

@@ -5,7 +5,7 @@ import type * as ParseResult from "effect/ParseResult"
 import { Prototype } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import type { AsBytes, Codec, Suspended, TypeId as CodecTypeId } from "../../Codec.ts"
-import { viewOf } from "../text.ts"
+import { viewOf } from "../bytes.ts"
 import * as issue from "./schema/issue.ts"
 
 /** @internal */

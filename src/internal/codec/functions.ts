@@ -2,7 +2,8 @@
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import type { Codec } from "../../Codec.ts"
-import { copyBytes, expectBytes } from "../text.ts"
+import { copyBytes } from "../bytes.ts"
+import { expectBytes } from "./schema/text.ts"
 import { codec, failureOf, fromSync, rescued, suspended } from "./codec.ts"
 import * as issue from "./schema/issue.ts"
 

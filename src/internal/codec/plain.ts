@@ -1,6 +1,7 @@
 /** Codecs of text, bytes and numbers. */
 import type { Codec } from "../../Codec.ts"
-import { copyBytes, encodeText, expectBytes, readText } from "../text.ts"
+import { copyBytes } from "../bytes.ts"
+import { encodeText, expectBytes, readText } from "./schema/text.ts"
 import { asBytes, codec, fromSync } from "./codec.ts"
 import { kindOfValue } from "./schema/faults.ts"
 import * as issue from "./schema/issue.ts"

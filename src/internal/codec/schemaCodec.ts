@@ -5,7 +5,8 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type { Codec, Suspended } from "../../Codec.ts"
 import { settledOr } from "../effect/settled.ts"
-import { copyBytes, encodeText, readText, viewOf } from "../text.ts"
+import { copyBytes, viewOf } from "../bytes.ts"
+import { encodeText, readText } from "./schema/text.ts"
 import { asBytes, codec, failureOf, fromSync, rescued, suspended } from "./codec.ts"
 import {
   readJson,

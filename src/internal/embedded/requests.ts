@@ -21,7 +21,7 @@ import type {
   TopicRef
 } from "../../KafkaProtocol.ts"
 import { unread } from "../protocol/fetch.ts"
-import { viewOf } from "../text.ts"
+import { viewOf } from "../bytes.ts"
 import { appendProduced } from "./appending.ts"
 import type { Cluster, Partition, Topic } from "./cluster.ts"
 import { topicNameProblem } from "./cluster.ts"

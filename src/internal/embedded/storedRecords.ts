@@ -6,7 +6,7 @@ import { controlType } from "../recordBatch/controlType.ts"
 import { BatchCorruption } from "../recordBatch/corruption.ts"
 import { FetchedBatches, LARGEST_BATCH_BYTES } from "../recordBatch/fetchedBatches.ts"
 import { decodeHeaders, RecordRanges } from "../recordBatch/recordRanges.ts"
-import { copyBytes } from "../text.ts"
+import { copyBytes } from "../bytes.ts"
 import type { PartitionLog, StoredBatch } from "./log.ts"
 
 /** What was checked when it was appended is taken for sound. */

@@ -25,7 +25,7 @@ import {
 import { UNSUPPORTED_VERSION } from "../protocol/codes.ts"
 import { describeCode } from "../protocol/errorCodes.ts"
 import { saslAuthenticate, saslHandshake } from "../protocol/sasl.ts"
-import { VERSION } from "../version.ts"
+import { VERSION } from "./version.ts"
 import { FrameReader, requestFrames } from "./frames.ts"
 import { socketReason, socketWords } from "./socketErrors.ts"
 

@@ -4,7 +4,7 @@ import { InvalidOptionsError, type OptionProblem } from "../../KafkaError.ts"
 import { isCodec } from "../codec/codec.ts"
 import { kindOfThrown } from "../codec/schema/faults.ts"
 import { foreignText } from "../foreignText.ts"
-import { nearest } from "../nearest.ts"
+import { nearest } from "./nearest.ts"
 
 /** The largest number that an int32 of the protocol, and a timer of the host, can hold: in milliseconds, 24 days. */
 const MAX = 2_147_483_647

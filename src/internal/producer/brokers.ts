@@ -1,5 +1,5 @@
 import type { Broker } from "../../KafkaProtocol.ts"
-import { byLeader, ledBy, nodeKey, nodeKeys, type ByLeader } from "../leaders.ts"
+import { byLeader, ledBy, nodeKey, nodeKeys, type ByLeader } from "../client/leaders.ts"
 import type { Lane } from "./lane.ts"
 import type { Signal } from "../signal.ts"
 

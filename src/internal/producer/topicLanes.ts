@@ -1,6 +1,6 @@
 import type { TopicDescription } from "../../KafkaClient.ts"
 import { TopicError, WriteError, type ClientError } from "../../KafkaError.ts"
-import { nodeKey, nodeKeys } from "../leaders.ts"
+import { nodeKey, nodeKeys } from "../client/leaders.ts"
 import { Signal } from "../signal.ts"
 import { Lane, type Batch } from "./lane.ts"
 import { Partitions } from "./partitions.ts"

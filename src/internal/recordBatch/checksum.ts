@@ -3,7 +3,7 @@
  * loaded, else in plain JavaScript, eight bytes a step.
  */
 import type * as Native from "@node-rs/crc32"
-import { loadPackage } from "../load.ts"
+import { loadPackage } from "./load.ts"
 
 /** Table `n` (256 entries at `n * 256`) advances a byte past `n` further ones. */
 const slicingTables = (polynomial: number): Int32Array => {

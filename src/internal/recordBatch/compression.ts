@@ -7,7 +7,7 @@
 import type * as Lz4 from "lz4-napi"
 import * as zlib from "node:zlib"
 import type * as Snappy from "snappy"
-import { loadPackage } from "../load.ts"
+import { loadPackage } from "./load.ts"
 import { Refusal } from "./corruption.ts"
 import { lz4Frames, repairHeaderChecksums } from "./lz4Frames.ts"
 import { frameSnappy, snappyBlocks } from "./snappyBlocks.ts"

@@ -2,7 +2,7 @@
 import type * as ZstdWasm from "@bokuweb/zstd-wasm"
 // Not by name, as a bundler would make it of a namespace: Node refuses to link names that it does not have.
 import zlib from "node:zlib"
-import { loadPackage } from "../load.ts"
+import { loadPackage } from "./load.ts"
 
 export interface ZstdEngine {
   readonly compress: (bytes: Buffer) => Buffer

@@ -17,7 +17,7 @@ import { sendMany } from "../producer/sendingMany.ts"
 import { pendingOf } from "../producer/shared.ts"
 import { startWithin } from "../producer/starting.ts"
 import type { TopicLanes } from "../producer/topicLanes.ts"
-import { ensureTopic } from "../topic.ts"
+import { ensureTopic } from "../topic/topic.ts"
 import { readWriterOptions, type WriterConfig } from "../options/writer.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaTableWriter")

@@ -2,7 +2,7 @@
 import * as issue from "./issue.ts"
 import { kindOfInstance, kindOfValue } from "./faults.ts"
 import { PROTO } from "./decoder.ts"
-import { readText } from "../../text.ts"
+import { readText } from "./text.ts"
 
 const invalid = (thrown: unknown, text: string) => {
   const quoted = issue.excerpt(text)

@@ -1,26 +1,7 @@
+/** Text and bytes as callers give them, and what is told where they are not what they should be. */
 import { isUtf8 } from "node:buffer"
-import { kindOfValue } from "./codec/schema/faults.ts"
-import * as issue from "./codec/schema/issue.ts"
-
-/**
- * The bytes as a buffer that shares their memory.
- *
- * @internal
- */
-export const viewOf = (bytes: Uint8Array): Buffer =>
-  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-
-/**
- * A copy in memory of its own. Not from Node's pool of small buffers: one record that stays in a table would hold all
- * of its 8 KB.
- *
- * @internal
- */
-export const copyBytes = (buffer: Buffer, start: number, end: number): Uint8Array => {
-  const copy = new Uint8Array(end - start)
-  buffer.copy(copy, 0, start, end)
-  return copy
-}
+import { kindOfValue } from "./faults.ts"
+import * as issue from "./issue.ts"
 
 /**
  * What a caller without types may have passed for bytes: refused here, as `new Uint8Array` takes a number for a length.
