@@ -214,7 +214,7 @@ describe("SECURITY.md", () => {
       `maxAnswerBytes: ${bound("frames of any size")[0]} * MIB`
     )
     assert.deepStrictEqual(bound("counts of array elements"), [constant("protocol/wire.ts", "MAX_ELEMENTS")])
-    assert.deepStrictEqual(bound("answers that nobody"), [constant("kafkajs/connection.ts", "MIN_BYTES_PER_MILLI")])
+    assert.deepStrictEqual(bound("answers that nobody"), [constant("kafkajs/deadline.ts", "MIN_BYTES_PER_MILLI")])
     assert.deepStrictEqual(bound('"wait for'), [constant("protocol/wire.ts", "MAX_THROTTLE_MILLIS")])
     const iterations = [constant(scram, "MIN_ITERATIONS"), constant(scram, "MAX_ITERATIONS")]
     assert.deepStrictEqual(bound("iterations of SCRAM"), iterations)

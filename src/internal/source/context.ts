@@ -108,9 +108,12 @@ export const addCursor = (context: SourceContext, topic: SourceTopic, partition:
   return cursor
 }
 
+/** The cursors that a leader leads. */
+export const cursorsOf = (context: SourceContext, leader: number): ReadonlyArray<Cursor> => ledBy(context.led, leader)
+
 /** Whether a broker leads nothing that is read, and is not one of the cluster's brokers any more either. */
 export const hasLeft = (context: SourceContext, leader: number): boolean =>
-  ledBy(context.led, leader).length === 0 && !context.known.has(nodeKey(leader))
+  cursorsOf(context, leader).length === 0 && !context.known.has(nodeKey(leader))
 
 /**
  * Whether a cursor may be asked for now. A wait that seems longer than any wait is, was begun before the clock was set

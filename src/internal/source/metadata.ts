@@ -9,9 +9,9 @@ import { TopicError, type ClientError } from "../../KafkaError.ts"
 import { type AfterFailure, followTopic } from "../client/followTopic.ts"
 import { LEADER_NOT_AVAILABLE } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
-import { byLeader, ledBy, nodeKey, nodeKeys } from "../client/leaders.ts"
+import { byLeader, nodeKey, nodeKeys } from "../client/leaders.ts"
 import type { Signal } from "../signal.ts"
-import { addCursor, allCursors, isDenial, isPassing, type SourceContext } from "./context.ts"
+import { cursorsOf, addCursor, allCursors, isDenial, isPassing, type SourceContext } from "./context.ts"
 import type { SourceTopic } from "./cursor.ts"
 import { ofLeadership, ofMetadata } from "./failures.ts"
 
@@ -134,7 +134,7 @@ const reconcile = (
     }
     yield* Effect.forEach(
       context.brokers.keys(),
-      (leader) => (ledBy(context.led, leader).length === 0 ? Effect.void : ensureLeader(leader)),
+      (leader) => (cursorsOf(context, leader).length === 0 ? Effect.void : ensureLeader(leader)),
       { discard: true }
     )
     context.changed.notify()

@@ -3,9 +3,8 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
-import { ledBy } from "../client/leaders.ts"
 import { untilEnded } from "./untilEnded.ts"
-import { hasLeft, isDenial, isDue, isPassing, truncated, type SourceContext } from "./context.ts"
+import { cursorsOf, hasLeft, isDenial, isDue, isPassing, truncated, type SourceContext } from "./context.ts"
 import type { Cursor, SourceTopic } from "./cursor.ts"
 import { ofPartition } from "./failures.ts"
 
@@ -32,7 +31,7 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
   const once = Effect.gen(function* () {
     const seen = context.changed.version
     const now = yield* Clock.currentTimeMillis
-    const opening = ledBy(context.led, leader).filter((p) => p.phase === "opening")
+    const opening = cursorsOf(context, leader).filter((p) => p.phase === "opening")
     const ready = opening.filter((p) => isDue(context, p, now))
     if (ready.length === 0) {
       const next = Math.min(...opening.map((p) => p.retryAt))

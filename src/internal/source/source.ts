@@ -14,9 +14,9 @@ import type * as Scope from "effect/Scope"
 import type { TopicDescription } from "../../KafkaClient.ts"
 import { delayBy } from "../client/backoff.ts"
 import { millisOf } from "../effect/clock.ts"
-import { byLeader, ledBy } from "../client/leaders.ts"
+import { byLeader } from "../client/leaders.ts"
 import { Signal } from "../signal.ts"
-import { addCursor, allCursors, type SourceContext, type SourceOptions } from "./context.ts"
+import { cursorsOf, addCursor, allCursors, type SourceContext, type SourceOptions } from "./context.ts"
 import type { Cursor, OfCursor, SourceEvent, SourceTopic } from "./cursor.ts"
 import { ofLeadership, ofMetadata, ofPartition } from "./failures.ts"
 import { runFetcher } from "./fetcher.ts"
@@ -155,7 +155,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
       changed.notify()
       const ensureLeaders = Effect.forEach(
         context.brokers.keys(),
-        (leader) => (ledBy(context.led, leader).length === 0 ? Effect.void : ensureLeader(leader)),
+        (leader) => (cursorsOf(context, leader).length === 0 ? Effect.void : ensureLeader(leader)),
         { discard: true }
       )
       if (left.length === 0) return ensureLeaders

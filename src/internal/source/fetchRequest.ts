@@ -1,0 +1,81 @@
+/** What one leader is asked for, and when. */
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { FetchRequest } from "../../KafkaProtocol.ts"
+import { millisOf } from "../effect/clock.ts"
+import { cursorsOf, isDue, type SourceContext } from "./context.ts"
+import type { Cursor } from "./cursor.ts"
+
+/** A cursor that a fetch asks for, and where it was when the fetch was sent. */
+export interface Asked {
+  readonly cursor: Cursor
+  readonly generation: number
+  readonly fetchOffset: number
+}
+
+/** Makes the fetches of one leader. */
+export interface Asking {
+  /** Waits until there is something to ask for, and gives it; nothing if the leader leads nothing any more. */
+  readonly next: (clock: Clock.Clock) => Effect.Effect<ReadonlyArray<Asked>>
+  /** How long the broker may wait for records, in milliseconds. */
+  readonly maxWaitMillis: (asked: ReadonlyArray<Asked>, now: number) => number
+  readonly request: (asked: ReadonlyArray<Asked>, waitMillis: number) => FetchRequest
+}
+
+export const makeAsking = (context: SourceContext, leader: number): Asking => {
+  const { client, fetch, isolation } = context.options
+  /** Which of the cursors that can be asked for is the first in the next fetch, so that each has its turn. */
+  let rotation = 0
+
+  /** What this leader can be asked for now, in the order that gives each partition its turn. */
+  const ready = (now: number): ReadonlyArray<Asked> => {
+    const asked: Array<Asked> = []
+    for (const cursor of cursorsOf(context, leader)) {
+      if (cursor.phase !== "fetching" || !isDue(context, cursor, now)) continue
+      asked.push({ cursor, generation: cursor.generation, fetchOffset: cursor.fetchOffset })
+    }
+    const first = rotation++ % Math.max(1, asked.length)
+    return first === 0 ? asked : [...asked.slice(first), ...asked.slice(0, first)]
+  }
+
+  const next = (clock: Clock.Clock): Effect.Effect<ReadonlyArray<Asked>> =>
+    Effect.suspend(() => {
+      const seen = context.changed.version
+      const now = millisOf(clock)
+      const asked = ready(now)
+      if (asked.length > 0) return Effect.succeed(asked)
+      const all = cursorsOf(context, leader)
+      if (all.length === 0) return Effect.succeed(asked)
+      const wake = Math.min(...all.filter((p) => p.phase === "fetching").map((p) => p.retryAt))
+      const wait = Number.isFinite(wake) ? wake - now : undefined
+      return Effect.zipRight(context.changed.after(seen, wait), next(clock))
+    })
+
+  /** A partition that is left out of this fetch is not to wait for the end of a long poll once it can be asked for. */
+  const maxWaitMillis = (asked: ReadonlyArray<Asked>, now: number): number => {
+    const included = new Set(asked.map((one) => one.cursor))
+    let millis = fetch.maxWaitMillis
+    for (const p of cursorsOf(context, leader)) {
+      if (included.has(p)) continue
+      millis = Math.min(millis, p.phase === "fetching" ? Math.max(1, p.retryAt - now) : client.backoff.initialMillis)
+    }
+    return millis
+  }
+
+  const request = (asked: ReadonlyArray<Asked>, waitMillis: number): FetchRequest => ({
+    isolation,
+    maxWaitMillis: waitMillis,
+    minBytes: fetch.minBytes,
+    maxBytes: fetch.maxBytes,
+    partitions: asked.map(({ cursor: p, fetchOffset }) => ({
+      topic: p.topic.description!.topic,
+      partition: p.partition,
+      leaderEpoch: p.leaderEpoch,
+      fetchOffset,
+      lastFetchedEpoch: p.lastEpoch,
+      maxBytes: p.maxBytes
+    }))
+  })
+
+  return { next, maxWaitMillis, request }
+}
