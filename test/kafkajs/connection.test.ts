@@ -141,7 +141,7 @@ const watchingTimers = <A, E, R>(f: (pending: () => number) => Effect.Effect<A, 
       const { clearTimeout, setTimeout } = globalThis
       const pending = new Set<unknown>()
       const watched = (run: () => void, millis?: number) => {
-        const isTheirs = /\/kafkajs\/(src\/|connection\.ts)/.test(new Error().stack ?? "")
+        const isTheirs = /\/(internal\/kafkajs|kafkajs\/src)\//.test(new Error().stack ?? "")
         const handle: NodeJS.Timeout = setTimeout(() => {
           pending.delete(handle)
           run()
