@@ -25,7 +25,6 @@
  * @module
  */
 import type * as Effect from "effect/Effect"
-import type * as ParseResult from "effect/ParseResult"
 import type { Pipeable } from "effect/Pipeable"
 import type * as Schema from "effect/Schema"
 import type * as Types from "effect/Types"
@@ -102,9 +101,9 @@ export interface Codec<in out A> extends Pipeable {
    */
   readonly secret?: boolean
   /** Fails with what does not fit, and never dies. */
-  readonly decode: (bytes: Uint8Array) => Effect.Effect<A, ParseResult.ParseError>
+  readonly decode: (bytes: Uint8Array) => Effect.Effect<A, Schema.SchemaError>
   /** Fails with what does not fit, and never dies. */
-  readonly encode: (value: A) => Effect.Effect<Uint8Array, ParseResult.ParseError>
+  readonly encode: (value: A) => Effect.Effect<Uint8Array, Schema.SchemaError>
   /**
    * `decode` of `buffer` from `start` up to `end`, for hot loops: a plain function that **throws** a `ParseError`
    * where `decode` fails with one, and returns `suspended` where `decode` has to be run. What it returns otherwise is
@@ -166,7 +165,7 @@ export const isCodec: (u: unknown) => u is Codec<unknown> = internal.isCodec
  * @since 0.2.0
  * @category errors
  */
-export const explain: (error: ParseResult.ParseError) => string = issue.explain
+export const explain: (error: Schema.SchemaError) => string = issue.explain
 
 // ---------------------------------------------------------------------------------------------------------------------
 // text and bytes
@@ -239,11 +238,11 @@ export const uint64: Codec<bigint> = plain.uint64
  * - Where the schema leaves it open (`Schema.Unknown`, `Schema.Object`, a declaration), a value that would not come back
  *   does not encode: `undefined`, a function, a bigint, a cycle, an instance of a class, a symbol as a name. Nor do `NaN`,
  *   an infinity or a hole in an array, which JSON would turn into `null`. A property that is undefined is left out, and
- *   `-0` is `0`. What `Schema.parseJson` makes text of is as open, by `string` and `schema`, too.
- * - `Schema.BigIntFromSelf` is a whole number in JSON, with all its digits, in both directions. `Schema.Number` is what
+ *   `-0` is `0`. What `Schema.fromJsonString` makes text of is as open, by `string` and `schema`, too.
+ * - `Schema.BigInt` is a whole number in JSON, with all its digits, in both directions. `Schema.Number` is what
  *   `JSON.parse` makes of the digits: above 2^53 the nearest number.
  * - Where a schema keeps names that it does not know (a record, `Schema.Unknown`, excess properties), the name `__proto__`
- *   is refused, in both directions. So it is in text that `Schema.parseJson` reads or makes, by any codec of a schema.
+ *   is refused, in both directions. So it is in text that `Schema.fromJsonString` reads or makes, by any codec of a schema.
  * - A schema may do asynchronous work (`Schema.transformOrFail` with an Effect); it then decodes one record at a time,
  *   several times slower even if nothing waits. Services that it needs are to be provided first.
  * - What to do with excess properties, and whether to report all errors, is the schema's `parseOptions` annotation.
@@ -251,7 +250,7 @@ export const uint64: Codec<bigint> = plain.uint64
  * @since 0.1.0
  * @category constructors
  */
-export const json: <A, I>(schema: Schema.Schema<A, I>) => Codec<A> = ofSchema.json
+export const json: <A, I>(schema: Schema.Codec<A, I>) => Codec<A> = ofSchema.json
 
 /**
  * Text in UTF-8 (as strict as `utf8`) of what the schema encodes to. For keys that are more than any string:
@@ -271,7 +270,7 @@ export const json: <A, I>(schema: Schema.Schema<A, I>) => Codec<A> = ofSchema.js
  * @since 0.1.0
  * @category constructors
  */
-export const string: <A, I extends string>(schema: Schema.Schema<A, I>) => Codec<A> = ofSchema.string
+export const string: <A, I extends string>(schema: Schema.Codec<A, I>) => Codec<A> = ofSchema.string
 
 /**
  * The bytes that the schema encodes to.
@@ -279,7 +278,7 @@ export const string: <A, I extends string>(schema: Schema.Schema<A, I>) => Codec
  * @since 0.1.0
  * @category constructors
  */
-export const schema: <A, I extends Uint8Array>(schema: Schema.Schema<A, I>) => Codec<A> = ofSchema.schema
+export const schema: <A, I extends Uint8Array>(schema: Schema.Codec<A, I>) => Codec<A> = ofSchema.schema
 
 // ---------------------------------------------------------------------------------------------------------------------
 // by functions

@@ -99,11 +99,11 @@ export interface ClientOptions {
   /** What `connections` and faults call this client. Default: `effect-ktables`. */
   readonly clientId?: string
   /** As of `KafkaClient.layer`. Default: 10 seconds. */
-  readonly requestTimeout?: Duration.DurationInput
+  readonly requestTimeout?: Duration.Input
   /** As of `KafkaClient.layer`. Default: 100 milliseconds and 1 second. */
   readonly backoff?: {
-    readonly initial?: Duration.DurationInput
-    readonly max?: Duration.DurationInput
+    readonly initial?: Duration.Input
+    readonly max?: Duration.Input
   }
 }
 
@@ -422,7 +422,7 @@ export interface EmbeddedKafka {
  * @since 0.1.0
  * @category tags
  */
-export const EmbeddedKafka: Context.Tag<EmbeddedKafka, EmbeddedKafka> = internal.tag
+export const EmbeddedKafka: Context.Service<EmbeddedKafka, EmbeddedKafka> = internal.tag
 
 /**
  * A cluster of one's own. It holds nothing that needs to be released.

@@ -23,7 +23,6 @@
  * @module
  */
 import * as Config from "effect/Config"
-import type * as ConfigError from "effect/ConfigError"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -176,7 +175,7 @@ export interface KafkaClient {
  * @since 0.1.0
  * @category tags
  */
-export const KafkaClient: Context.Tag<KafkaClient, KafkaClient> = internal.tag
+export const KafkaClient: Context.Service<KafkaClient, KafkaClient> = internal.tag
 
 // ---------------------------------------------------------------------------------------------------------------------
 // layers
@@ -236,16 +235,16 @@ export interface KafkaClientOptions {
   /** Default: none. */
   readonly sasl?: SaslOptions
   /** For each of the steps TCP and TLS, version negotiation, authentication. Default: 10 seconds. */
-  readonly connectTimeout?: Duration.DurationInput
+  readonly connectTimeout?: Duration.Input
   /**
    * How long a broker may take to answer before its connection is given up as dead; on top of what a request itself
    * lets the broker wait. An answer that is arriving by then may take longer. Default: 10 seconds.
    */
-  readonly requestTimeout?: Duration.DurationInput
+  readonly requestTimeout?: Duration.Input
   /** Wait before the first retry, and the longest wait. Default: 100 milliseconds and 1 second. */
   readonly backoff?: {
-    readonly initial?: Duration.DurationInput
-    readonly max?: Duration.DurationInput
+    readonly initial?: Duration.Input
+    readonly max?: Duration.Input
   }
 }
 
@@ -258,7 +257,7 @@ export interface KafkaClientOptions {
  * @category layers
  */
 export const layer = (options: KafkaClientOptions): Layer.Layer<KafkaClient, InvalidOptionsError> =>
-  Layer.scoped(KafkaClient, make(options))
+  Layer.effect(KafkaClient, make(options))
 
 /**
  * The same options, as a `Config` each, or as one `Config` of them all.
@@ -269,10 +268,10 @@ export const layer = (options: KafkaClientOptions): Layer.Layer<KafkaClient, Inv
 export type KafkaClientConfig =
   | Config.Config<KafkaClientOptions>
   | ({
-      readonly [Option in keyof Omit<KafkaClientOptions, "tls">]: Config.Config.Wrap<KafkaClientOptions[Option]>
+      readonly [Option in keyof Omit<KafkaClientOptions, "tls">]: Config.Wrap<KafkaClientOptions[Option]>
     } & {
       // It is wrapped as the object that it may be, as `Wrap` sees no object in a union with a boolean.
-      readonly tls?: Config.Config.Wrap<TlsOptions> | Config.Config<boolean | TlsOptions>
+      readonly tls?: Config.Wrap<TlsOptions> | Config.Config<boolean | TlsOptions>
     })
 
 /**
@@ -299,9 +298,9 @@ export type KafkaClientConfig =
  */
 export const layerConfig = (
   config: KafkaClientConfig
-): Layer.Layer<KafkaClient, InvalidOptionsError | ConfigError.ConfigError> =>
+): Layer.Layer<KafkaClient, InvalidOptionsError | Config.ConfigError> =>
   // At run time `unwrap` goes into every object.
-  Layer.scoped(KafkaClient, Effect.flatMap(Config.unwrap(config as Config.Config.Wrap<KafkaClientOptions>), make))
+  Layer.effect(KafkaClient, Effect.flatMap(Config.unwrap(config as Config.Wrap<KafkaClientOptions>), make))
 
 /**
  * A client of a cluster in memory, together with that cluster's handle: no broker is needed. For several clients on one

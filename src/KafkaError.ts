@@ -20,7 +20,7 @@
  * @module
  */
 import * as Data from "effect/Data"
-import type * as ParseResult from "effect/ParseResult"
+import type * as Schema from "effect/Schema"
 import * as issue from "./internal/codec/schema/issue.ts"
 import { foreignText, quotedForeignText } from "./internal/foreignText.ts"
 import { RELEASED } from "./internal/released.ts"
@@ -419,7 +419,7 @@ export class PoisonRecordError extends Data.TaggedError("KafkaPoisonRecordError"
   readonly key: Uint8Array
   /** The raw value; of a longer one the first 16 KiB; `null` for a tombstone. Not enumerable. */
   readonly value: Uint8Array | null
-  readonly cause: ParseResult.ParseError
+  readonly cause: Schema.SchemaError
   /** Whether `message` quotes the key, and the values that do not fit: the table's `logValues`. Default: it quotes nothing. */
   readonly logValues?: boolean
   /** Whether the key is of a codec that is `secret`: then not even `logValues` quotes it. Default: it is not. */

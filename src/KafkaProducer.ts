@@ -222,9 +222,9 @@ export interface KafkaProducerOptions {
    * How long a record may take from its place in the queue to its acknowledgement, repetitions included; then it fails
    * with `Timeout` or `UnknownOutcome`. Also how long acquiring the producer may take. Default: 30 seconds.
    */
-  readonly deliveryTimeout?: Duration.DurationInput
+  readonly deliveryTimeout?: Duration.Input
   /** How long the leader may wait for its replicas, in one request. Default: 10 seconds. */
-  readonly requestTimeout?: Duration.DurationInput
+  readonly requestTimeout?: Duration.Input
   /**
    * Bytes of a record batch before compression, about; a larger record has a batch of its own. At most what readers take
    * (128 MiB, with `compression` 1 % less). Default: 1,000,000.
@@ -240,9 +240,9 @@ export interface KafkaProducerOptions {
   /** Bytes of records of all topics that may be on their way. Default: 32 MiB. */
   readonly maxQueuedBytes?: number
   /** How long closing waits for what was accepted. Default: 5 seconds. */
-  readonly closeTimeout?: Duration.DurationInput
+  readonly closeTimeout?: Duration.Input
   /** How old the number of a topic's partitions may be when a key is assigned to one. Default: 60 seconds. */
-  readonly metadataMaxAge?: Duration.DurationInput
+  readonly metadataMaxAge?: Duration.Input
   /**
    * Whether messages quote what does not encode, apart from what the schema calls `Redacted`. Default: false; they tell
    * the place in the value, and the kind of the fault.
@@ -278,8 +278,8 @@ export type AcquireError = ClientError | InvalidOptionsError
  */
 export const Tag =
   <const Id extends string>(id: Id) =>
-  <Self>(): Context.TagClass<Self, Id, KafkaProducer> =>
-    Context.Tag(id)<Self, KafkaProducer>()
+  <Self>(): Context.ServiceClass<Self, Id, KafkaProducer> =>
+    Context.Service<Self, KafkaProducer>()(id)
 
 /**
  * A producer for as long as the scope is open.
@@ -305,6 +305,6 @@ export const make: (
  * @category layers
  */
 export const layer = <Self, Id extends string>(
-  tag: Context.TagClass<Self, Id, KafkaProducer>,
+  tag: Context.ServiceClass<Self, Id, KafkaProducer>,
   options?: KafkaProducerOptions
-): Layer.Layer<Self, AcquireError, KafkaClient> => Layer.scoped(tag, make(options))
+): Layer.Layer<Self, AcquireError, KafkaClient> => Layer.effect(tag, make(options))

@@ -167,7 +167,7 @@ export interface TableSettings {
   /** What to create, and what to do about a topic that is not compacted. Only with `ensureTopic`. */
   readonly topicSettings?: TopicSettings
   /** How long acquiring the table may take. Default: 30 seconds. */
-  readonly catchUpTimeout?: Duration.DurationInput
+  readonly catchUpTimeout?: Duration.Input
   /**
    * When that time is over: `degrade` acquires the table as it is, with status `Degraded`, and reads on; `fail` fails
    * the layer. Default: `degrade`.
@@ -191,13 +191,13 @@ export interface TableSettings {
    */
   readonly restart?: Schedule.Schedule<unknown, TableFailure>
   /** Default timeout of `barrier`, `awaitPosition` and `awaitCaughtUp`. Default: 30 seconds. */
-  readonly waitTimeout?: Duration.DurationInput
+  readonly waitTimeout?: Duration.Input
   /** New partitions are found within this time. Default: 30 seconds. */
-  readonly metadataMaxAge?: Duration.DurationInput
+  readonly metadataMaxAge?: Duration.Input
   /** How often a replay logs how far it has come. Default: 5 seconds. */
-  readonly progressInterval?: Duration.DurationInput
+  readonly progressInterval?: Duration.Input
   /** How long missing rights and refused credentials wait for the next attempt. Default: 30 seconds. */
-  readonly deniedRetryInterval?: Duration.DurationInput
+  readonly deniedRetryInterval?: Duration.Input
   /** Verify the checksum of each record batch. Default: true. */
   readonly checkCrcs?: boolean
   /**
@@ -213,7 +213,7 @@ export interface TableSettings {
  */
 export interface FetchSettings {
   /** How long a broker may hold an answer back while there is nothing new. Default: 500 milliseconds. */
-  readonly maxWait?: Duration.DurationInput
+  readonly maxWait?: Duration.Input
   /** Bytes that make an answer worth sending before `maxWait`. Default: 1. */
   readonly minBytes?: number
   /** Bytes of one answer, about; one answer per leader and two more are in memory at most. Default: 8 MiB. */
@@ -252,8 +252,8 @@ export type AcquireError = TableFailure | WaitTimeoutError
  */
 export const Tag =
   <const Id extends string>(id: Id) =>
-  <Self, K, V>(): Context.TagClass<Self, Id, KafkaTable<K, V>> =>
-    Context.Tag(id)<Self, KafkaTable<K, V>>()
+  <Self, K, V>(): Context.ServiceClass<Self, Id, KafkaTable<K, V>> =>
+    Context.Service<Self, KafkaTable<K, V>>()(id)
 
 /**
  * A table for as long as the scope is open. Waits until it has caught up; see `catchUpTimeout`.
@@ -279,6 +279,6 @@ export const make: <K = string, V = never>(
  * @category layers
  */
 export const layer = <Self, Id extends string, K, V>(
-  tag: Context.TagClass<Self, Id, KafkaTable<K, V>>,
+  tag: Context.ServiceClass<Self, Id, KafkaTable<K, V>>,
   options: NoInfer<KafkaTableOptions<K, V>>
-): Layer.Layer<Self, AcquireError, KafkaClient> => Layer.scoped(tag, make(options))
+): Layer.Layer<Self, AcquireError, KafkaClient> => Layer.effect(tag, make(options))

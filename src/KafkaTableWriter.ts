@@ -181,9 +181,9 @@ export interface WriterSettings {
    * How long a write may take from its place in the queue to its acknowledgement, repetitions included; then it fails
    * with `Timeout` or `UnknownOutcome`. Also how long acquiring the writer may take. Default: 30 seconds.
    */
-  readonly deliveryTimeout?: Duration.DurationInput
+  readonly deliveryTimeout?: Duration.Input
   /** How long the leader may wait for its replicas, in one request. Default: 10 seconds. */
-  readonly requestTimeout?: Duration.DurationInput
+  readonly requestTimeout?: Duration.Input
   /**
    * Bytes of a record batch before compression, about; a larger record has a batch of its own. At most what readers take
    * (128 MiB, or `fetch.maxBatchBytes` if a table's options are in the same object; with `compression` 1 % less).
@@ -200,9 +200,9 @@ export interface WriterSettings {
   /** Bytes of writes that may be on their way. Default: 32 MiB. */
   readonly maxQueuedBytes?: number
   /** How long closing waits for what was accepted. Default: 5 seconds. */
-  readonly closeTimeout?: Duration.DurationInput
+  readonly closeTimeout?: Duration.Input
   /** How old the number of partitions may be when a key is assigned to one. Default: 60 seconds. */
-  readonly metadataMaxAge?: Duration.DurationInput
+  readonly metadataMaxAge?: Duration.Input
   /**
    * Whether messages quote what does not encode, apart from what the schema calls `Redacted`. Default: false; they tell
    * the place in the value, and the kind of the fault.
@@ -238,8 +238,8 @@ export type AcquireError = ClientError | TopicError | InvalidOptionsError
  */
 export const Tag =
   <const Id extends string>(id: Id) =>
-  <Self, K, V>(): Context.TagClass<Self, Id, KafkaTableWriter<K, V>> =>
-    Context.Tag(id)<Self, KafkaTableWriter<K, V>>()
+  <Self, K, V>(): Context.ServiceClass<Self, Id, KafkaTableWriter<K, V>> =>
+    Context.Service<Self, KafkaTableWriter<K, V>>()(id)
 
 /**
  * A writer for as long as the scope is open.
@@ -266,6 +266,6 @@ export const make: <K = string, V = never>(
  * @category layers
  */
 export const layer = <Self, Id extends string, K, V>(
-  tag: Context.TagClass<Self, Id, KafkaTableWriter<K, V>>,
+  tag: Context.ServiceClass<Self, Id, KafkaTableWriter<K, V>>,
   options: NoInfer<KafkaTableWriterOptions<K, V>>
-): Layer.Layer<Self, AcquireError, KafkaClient> => Layer.scoped(tag, make(options))
+): Layer.Layer<Self, AcquireError, KafkaClient> => Layer.effect(tag, make(options))

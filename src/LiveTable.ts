@@ -195,7 +195,7 @@ export interface Subscription<
  */
 export interface WaitOptions {
   /** Default: the table's `waitTimeout`. */
-  readonly timeout?: Duration.DurationInput
+  readonly timeout?: Duration.Input
 }
 
 /**

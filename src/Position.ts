@@ -94,7 +94,7 @@ export const latest: (positions: Iterable<Position>) => Array<Position> = intern
  * @since 0.1.0
  * @category schemas
  */
-export const FromString: Schema.Schema<Position, string> = internal.FromString
+export const FromString: Schema.Codec<Position, string> = internal.FromString
 
 /**
  * Any number of positions as one text, separated by commas: what a client hands on after many writes. `latest` makes
@@ -112,4 +112,4 @@ export const FromString: Schema.Schema<Position, string> = internal.FromString
  * @since 0.1.0
  * @category schemas
  */
-export const ManyFromString: Schema.Schema<ReadonlyArray<Position>, string> = internal.ManyFromString
+export const ManyFromString: Schema.Codec<ReadonlyArray<Position>, string> = internal.ManyFromString

@@ -10,7 +10,7 @@ export const annotateLogs =
   (module: string, fields: Readonly<Record<string, string | number>>) =>
   (line: Effect.Effect<void>): Effect.Effect<void> =>
     Effect.annotateLogs(
-      Effect.catchAllDefect(line, () => Effect.void),
+      Effect.catchDefect(line, () => Effect.void),
       { package: "effect-ktables", module, ...escaped(fields) }
     )
 

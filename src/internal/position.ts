@@ -52,9 +52,9 @@ export const make = (options: {
 
 /** @internal */
 export const Order: order.Order<Position> = order.combineAll([
-  order.mapInput(order.string, (self: Position) => self.topic),
-  order.mapInput(order.number, (self: Position) => self.partition),
-  order.mapInput(order.number, (self: Position) => self.offset)
+  order.mapInput(order.String, (self: Position) => self.topic),
+  order.mapInput(order.Number, (self: Position) => self.partition),
+  order.mapInput(order.Number, (self: Position) => self.offset)
 ])
 
 /** @internal */
@@ -91,7 +91,7 @@ const parse = (text: string): Position | undefined => {
 
 const explain = (text: string): string => `Expected a position as topic@partition:offset, actual ${issue.excerpt(text)}`
 
-const FromSelf: Schema.Schema<Position> = Schema.declare(isPosition, {
+const FromSelf: Schema.Codec<Position> = Schema.declare(isPosition, {
   identifier: "Position",
   pretty: () => (position) => position.toString(),
   arbitrary: () => (fc) =>
@@ -105,7 +105,7 @@ const FromSelf: Schema.Schema<Position> = Schema.declare(isPosition, {
 })
 
 /** @internal */
-export const FromString: Schema.Schema<Position, string> = Schema.transformOrFail(
+export const FromString: Schema.Codec<Position, string> = Schema.transformOrFail(
   Schema.String.annotations({ description: "topic@partition:offset" }),
   FromSelf,
   {
@@ -125,7 +125,7 @@ export const FromString: Schema.Schema<Position, string> = Schema.transformOrFai
   }
 ).annotations({ identifier: "PositionFromString" })
 
-const List: Schema.Schema<ReadonlyArray<string>, string> = Schema.transform(
+const List: Schema.Codec<ReadonlyArray<string>, string> = Schema.transform(
   Schema.String.annotations({ description: "topic@partition:offset, separated by commas" }),
   Schema.Array(Schema.String),
   {
@@ -140,7 +140,7 @@ const List: Schema.Schema<ReadonlyArray<string>, string> = Schema.transform(
 )
 
 /** @internal */
-export const ManyFromString: Schema.Schema<ReadonlyArray<Position>, string> = Schema.compose(
+export const ManyFromString: Schema.Codec<ReadonlyArray<Position>, string> = Schema.compose(
   List,
   Schema.Array(FromString)
 ).annotations({ identifier: "PositionsFromString" })

@@ -37,7 +37,7 @@ export class Signal {
     version: number,
     undo: (resume: (effect: Effect.Effect<void>) => void) => Effect.Effect<void> | undefined
   ): Effect.Effect<void> {
-    return Effect.async<void>((resume) => {
+    return Effect.callback<void>((resume) => {
       if (this.version !== version) return resume(Effect.void)
       this.waiting.add(resume)
       return undo(resume)

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
  * Lets the event loop go round once, so that the host's sockets and timers have their turn. `Effect.yieldNow` is only a
  * microtask.
  */
-export const yieldToEventLoop: Effect.Effect<void> = Effect.async((resume) => {
+export const yieldToEventLoop: Effect.Effect<void> = Effect.callback((resume) => {
   setImmediate(() => resume(Effect.void))
 })
 

@@ -88,7 +88,7 @@ export class Asking {
         })
       }
       const all = order ?? this.brokers.candidates()
-      return Effect.catchAll(attempt(all), () => {
+      return Effect.catch(attempt(all), () => {
         // What is final says more than what may pass.
         const refusal = refusals.find((answer) => !describeCode(codeOf(answer)).retriable) ?? refusals.at(-1)
         return refusal === undefined ? Effect.fail(failureOfAll(all, failures)) : Effect.succeed(refusal)

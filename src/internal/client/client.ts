@@ -15,7 +15,7 @@ import { listOffsets } from "./listing.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaClient")
 
-export const tag: Context.Tag<KafkaClient, KafkaClient> = Context.GenericTag<KafkaClient>("effect-ktables/KafkaClient")
+export const tag: Context.Service<KafkaClient, KafkaClient> = Context.Service<KafkaClient>("effect-ktables/KafkaClient")
 
 /** Derives the service from a driver's one primitive. */
 export const make = (driver: {
@@ -28,7 +28,7 @@ export const make = (driver: {
     // Shared connections come from `connect`, too: they are closed like all others, and only then their own scope ends.
     const ownScope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
     const connect = yield* givingOut(driver.connect)
-    const shared = yield* Scope.extend(makeSharedConnections(connect), ownScope)
+    const shared = yield* Scope.provide(makeSharedConnections(connect), ownScope)
     const asking = new Asking(new KnownBrokers(bootstrap, shared.has), shared, backoff)
     return {
       [TypeId]: TypeId,

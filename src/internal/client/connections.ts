@@ -11,7 +11,7 @@ import { releasedError } from "./given.ts"
 /** A connection that is open, or is being opened. */
 interface Entry {
   readonly deferred: Deferred.Deferred<BrokerConnection, ConnectionError>
-  readonly scope: Scope.CloseableScope
+  readonly scope: Scope.Closeable
   /** The connection once it is open; `undefined` before. */
   connection: BrokerConnection | undefined
 }
@@ -61,7 +61,7 @@ export const makeSharedConnections = (
         }
         entries.set(key, entry)
         yield* connect(broker).pipe(
-          Scope.extend(scope),
+          Scope.provide(scope),
           Effect.tap((connection) => {
             entry.connection = connection
           }),

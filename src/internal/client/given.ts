@@ -18,7 +18,7 @@ export const releasedError = (broker: string): ConnectionError =>
 
 /** Why a driver's connection is closed, from the exit that its scope is closed with. */
 export const closingWords = (exit: Exit.Exit<unknown, unknown>): string => {
-  const failure = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+  const failure = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
   return failure instanceof ConnectionError && failure.detail === RELEASED ? RELEASED : "closed by this client"
 }
 
@@ -29,9 +29,9 @@ export const closingWords = (exit: Exit.Exit<unknown, unknown>): string => {
 export const givingOut = <B extends Address>(
   connect: (broker: B) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>
 ): Effect.Effect<(broker: B) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>, never, Scope.Scope> => {
-  const given = new Map<Scope.CloseableScope, string>()
+  const given = new Map<Scope.Closeable, string>()
   let released = false
-  const close = ([scope, address]: readonly [Scope.CloseableScope, string]) =>
+  const close = ([scope, address]: readonly [Scope.Closeable, string]) =>
     Scope.close(scope, Exit.fail(releasedError(address)))
   return Effect.as(
     Effect.addFinalizer(() =>
@@ -50,7 +50,7 @@ export const givingOut = <B extends Address>(
             given.delete(scope)
             return Scope.close(scope, exit)
           })
-          return yield* restore(Scope.extend(connect(broker), scope))
+          return yield* restore(Scope.provide(connect(broker), scope))
         })
       )
   )

@@ -51,7 +51,7 @@ export const listOffsets = (
               : none(partition, brokerError({ code, request: "ListOffsets", broker, topic: name, partition }))
           })
         }),
-        Effect.catchAll((error) => Effect.succeed(partitions.map((p) => none(p.partition, error))))
+        Effect.catch((error) => Effect.succeed(partitions.map((p) => none(p.partition, error))))
       )
   }
 

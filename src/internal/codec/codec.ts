@@ -1,7 +1,7 @@
 /** What all codecs are made of. */
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
-import type * as ParseResult from "effect/ParseResult"
+import type * as Schema from "effect/Schema"
 import { Prototype } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import type { AsBytes, Codec, Suspended, TypeId as CodecTypeId } from "../../Codec.ts"
@@ -33,8 +33,8 @@ export const codec = <A>(implementation: Implementation<A>): Codec<A> => ({
  * Runs what may throw, or end in any way, and fails with a `ParseError` only. An Effect that ends by interruption
  * counts as one that failed. Where the fiber itself is interrupted, the runtime does not come here.
  */
-export const rescued = <A, E>(self: () => Effect.Effect<A, E>): Effect.Effect<A, ParseResult.ParseError> =>
-  Effect.catchAllCause(Effect.suspend(self), (cause) => Effect.fail(issue.parseErrorOfCause(cause)))
+export const rescued = <A, E>(self: () => Effect.Effect<A, E>): Effect.Effect<A, Schema.SchemaError> =>
+  Effect.catchCause(Effect.suspend(self), (cause) => Effect.fail(issue.parseErrorOfCause(cause)))
 
 /** Makes a codec of two functions that may throw a `ParseError`, and nothing else. */
 export const fromSync = <A>(

@@ -41,7 +41,7 @@ const raise = (found: ParseResult.ParseIssue): never => {
  * report a failure in its place, which a union or a fallback further up takes for a mismatch and answers wrongly.
  */
 const fromSchema = <A, I>(
-  schema: Schema.Schema<A, I>,
+  schema: Schema.Codec<A, I>,
   text: boolean,
   read: (buffer: Buffer, start: number, end: number) => unknown,
   write: (encoded: I) => Uint8Array
@@ -112,7 +112,7 @@ const unusable = <A>(problem: string): Codec<A> => {
 }
 
 /** @internal */
-export const json = <A, I>(schema: Schema.Schema<A, I>): Codec<A> => {
+export const json = <A, I>(schema: Schema.Codec<A, I>): Codec<A> => {
   const { hasBigInts, hasOpenNames, isOpen, problem } = jsonFormOf(schema.ast)
   if (problem !== undefined) return unusable(problem)
   const made = hasBigInts
@@ -166,9 +166,9 @@ const withScanner = <A>(self: Codec<A>, ast: SchemaTree): Codec<A> => {
 }
 
 /** @internal */
-export const string = <A, I extends string>(schema: Schema.Schema<A, I>): Codec<A> =>
+export const string = <A, I extends string>(schema: Schema.Codec<A, I>): Codec<A> =>
   refusing(fromSchema(schema, onlyChecks(schema.ast), readText, encodeText), schema.ast, false)
 
 /** @internal */
-export const schema = <A, I extends Uint8Array>(schema: Schema.Schema<A, I>): Codec<A> =>
+export const schema = <A, I extends Uint8Array>(schema: Schema.Codec<A, I>): Codec<A> =>
   refusing(fromSchema(schema, false, copyBytes, identity), schema.ast, false)

@@ -28,8 +28,8 @@ import { recordsOf } from "./storedRecords.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/EmbeddedKafka")
 
-export const tag: Context.Tag<EmbeddedKafka, EmbeddedKafka> =
-  Context.GenericTag<EmbeddedKafka>("effect-ktables/EmbeddedKafka")
+export const tag: Context.Service<EmbeddedKafka, EmbeddedKafka> =
+  Context.Service<EmbeddedKafka>("effect-ktables/EmbeddedKafka")
 
 // ---------------------------------------------------------------------------------------------------------------------
 // the cluster
@@ -53,7 +53,7 @@ export const layer = (options?: EmbeddedKafkaOptions): Layer.Layer<EmbeddedKafka
 export const layerMemory = (
   options: EmbeddedKafkaOptions & ClientOptions = {}
 ): Layer.Layer<KafkaClient | EmbeddedKafka, InvalidOptionsError> =>
-  Layer.scopedContext(
+  Layer.effectContext(
     Effect.gen(function* () {
       const { cluster, settings } = yield* checkOptions("KafkaClient", (check) => {
         const settings = readSpec(check, { ...CLUSTER, ...CLIENT }, options)
@@ -126,7 +126,7 @@ const makeService = (network: Network): EmbeddedKafka => {
   return {
     [TypeId]: TypeId,
     client,
-    layerClient: (options) => Layer.scoped(Client.tag, client(options)),
+    layerClient: (options) => Layer.effect(Client.tag, client(options)),
 
     topics: Effect.sync(() => {
       const byName = [...cluster.topics.values()].sort((a, b) => (a.name < b.name ? -1 : 1))

@@ -70,16 +70,16 @@ export class Faults {
             detail: "closed by the broker"
           })
         )
-        return fault.applied === true ? Effect.zipRight(answer(call.request), lost) : lost
+        return fault.applied === true ? Effect.andThen(answer(call.request), lost) : lost
       }
       case "Hang":
-        return fault.applied === true ? Effect.zipRight(answer(call.request), Effect.never) : Effect.never
+        return fault.applied === true ? Effect.andThen(answer(call.request), Effect.never) : Effect.never
       case "Delay":
-        return Effect.zipLeft(answer(call.request), Effect.sleep(fault.millis))
+        return Effect.tap(answer(call.request), Effect.sleep(fault.millis))
       case "ErrorCode":
         return this.refuse(call, origin, fault.code, target, answer)
       case "Throttle":
-        return Effect.zipLeft(throttled(call, fault.millis, answer), origin.mute(fault.millis))
+        return Effect.tap(throttled(call, fault.millis, answer), origin.mute(fault.millis))
       case "Truncate":
       case "Corrupt":
         return answer(call.request)

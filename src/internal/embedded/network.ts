@@ -155,7 +155,7 @@ export class Connection {
   private readonly calls: Queue.Queue<Pending>
   private readonly unanswered = new Set<Pending>()
   private failure: ConnectionError | undefined
-  private broker: Fiber.RuntimeFiber<never> | undefined
+  private broker: Fiber.Fiber<never> | undefined
   private mutedUntil = 0
   /** The offset that was last asked for, by topic and partition. */
   private readonly fetching = new Map<string, Map<number, number>>()
@@ -180,7 +180,7 @@ export class Connection {
       const connection = new Connection(network, settings, node, address, yield* Queue.unbounded<Pending>())
       network.connections.add(connection)
       // The broker has a fiber of its own, as what it has begun is not undone by a caller who waits no longer.
-      connection.broker = yield* Effect.forkDaemon(Effect.interruptible(connection.serve))
+      connection.broker = yield* Effect.forkDetach(Effect.interruptible(connection.serve))
       return connection
     })
   }
@@ -262,8 +262,8 @@ export class Connection {
           this.noteFetch(pending.call)
           return this.network.answer(pending.call, this)
         })
-        return Effect.exit(Effect.zipRight(this.unmuted, answer)).pipe(
-          Effect.zipLeft(this.network.turn),
+        return Effect.exit(Effect.andThen(this.unmuted, answer)).pipe(
+          Effect.tap(this.network.turn),
           Effect.map((exit) => this.answered(pending, exit))
         )
       })

@@ -118,7 +118,7 @@ class Session {
       }
       const millis = Math.min(MAX_TIMER_MILLIS, this.settings.requestTimeoutMillis + (api.waitMillis?.(request) ?? 0))
       const send = this.socket.send(api, version, request, millis)
-      return this.isAuthenticated ? send : Effect.zipRight(this.authenticateAgain(api.name), send)
+      return this.isAuthenticated ? send : Effect.andThen(this.authenticateAgain(api.name), send)
     })
   }
 

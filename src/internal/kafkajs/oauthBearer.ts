@@ -42,7 +42,7 @@ const nameOf = (cause: Cause.Cause<unknown>): string => {
 }
 
 const unavailable = (cause: Cause.Cause<unknown>) =>
-  Cause.isInterruptedOnly(cause)
+  Cause.hasInterruptsOnly(cause)
     ? interrupted()
     : failed(`the token Effect failed with ${nameOf(cause)}; its words may hold a secret, log them there`)
 
@@ -57,7 +57,7 @@ const identity = (answer: Buffer) => answer
 /** Sends the token. A refusal is acknowledged, as the exchange wants it, and then told. */
 const authenticate = (token: Effect.Effect<Redacted.Redacted<string>, unknown>, exchange: Exchange) =>
   Effect.gen(function* () {
-    const secret = yield* Effect.catchAllCause(Effect.map(token, Redacted.value), (cause) =>
+    const secret = yield* Effect.catchCause(Effect.map(token, Redacted.value), (cause) =>
       Effect.fail(unavailable(cause))
     )
     if (!/^[\x21-\x7e]+$/.test(secret))
@@ -70,7 +70,7 @@ const authenticate = (token: Effect.Effect<Redacted.Redacted<string>, unknown>, 
       })
     const withoutToken = redacted({ secret })
     const refused = (words: string) => Effect.fail(failed(withoutToken(words)))
-    const answer = yield* Effect.catchAll(send(`n,,${END}auth=Bearer ${secret}${END}${END}`), refused)
+    const answer = yield* Effect.catch(send(`n,,${END}auth=Bearer ${secret}${END}${END}`), refused)
     if (answer.length <= SIZE_BYTES) return
     // A refusal comes as an answer that is not empty. The broker fails the exchange once that is acknowledged.
     const words = answer.toString("utf8", SIZE_BYTES)
@@ -87,7 +87,7 @@ export const oauthBearer =
     authenticationProvider: ({ saslAuthenticate }: { readonly saslAuthenticate: Exchange }) => ({
       authenticate: () =>
         running.exitOf(authenticate(token, saslAuthenticate), signal).then((exit) => {
-          if (Exit.isFailure(exit)) throw Option.getOrElse(Cause.failureOption(exit.cause), interrupted)
+          if (Exit.isFailure(exit)) throw Option.getOrElse(Cause.findErrorOption(exit.cause), interrupted)
         })
     })
   })

@@ -232,7 +232,7 @@ export class Socket {
     millis: number,
     start: (done: (result: Effect.Effect<A, ConnectionError>) => void) => Answer | undefined
   ): Effect.Effect<A, ConnectionError> {
-    return Effect.async((resume) => {
+    return Effect.callback((resume) => {
       if (this.failure !== undefined) return resume(Effect.fail(this.failure))
       const done = (result: Effect.Effect<A, ConnectionError>) => {
         this.waiting.remove(waiting)

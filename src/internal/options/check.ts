@@ -69,7 +69,7 @@ export interface OptionCheck {
   /** An option that is an object whose names are the user's own; an empty object if it is something else. */
   readonly object: <A extends object>(option: string, value: A | undefined, problem: string) => Partial<A>
   /** A duration above zero, in milliseconds. */
-  readonly millis: (option: string, value: Duration.DurationInput | undefined, fallback: number) => number
+  readonly millis: (option: string, value: Duration.Input | undefined, fallback: number) => number
   /** `true` or `false`. Text that says so is refused. */
   readonly boolean: (option: string, value: boolean | undefined, fallback: boolean) => boolean
   /** A whole number of at least `min`; `fallback` if it is something else. */
@@ -127,7 +127,7 @@ export const checkOptions = <A>(
       millis: (option, value, fallback) => {
         if (value === undefined) return fallback
         // A negative number decodes to zero, so only a duration above zero is certainly what was meant.
-        const millis = Duration.decodeUnknown(value).pipe((d) => (d._tag === "None" ? 0 : Duration.toMillis(d.value)))
+        const millis = Duration.fromInput(value).pipe((d) => (d._tag === "None" ? 0 : Duration.toMillis(d.value)))
         if (!(millis > 0 && millis <= MAX)) problem(option, "must be a duration above zero, of at most 24 days")
         return millis
       },

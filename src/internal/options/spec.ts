@@ -17,7 +17,7 @@ export interface Option<I, A> {
 }
 
 /** A duration, which is read as milliseconds: the name of the result ends with `Millis`. */
-export interface Millis extends Option<Duration.DurationInput, number> {
+export interface Millis extends Option<Duration.Input, number> {
   readonly isMillis: true
 }
 

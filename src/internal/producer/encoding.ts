@@ -80,7 +80,7 @@ export const byCodecs = <K, V>(key: Codec<K>, value: Codec<V>): Encoder<Write<K,
       // A codec's Effect may not end at all, whether it can be interrupted or not.
       return Effect.disconnect(encoding).pipe(
         Effect.timeoutOption(deliveryTimeoutMillis),
-        Effect.catchAllCause((cause) =>
+        Effect.catchCause((cause) =>
           Effect.fail(encodeError(topic, part, part === "options" ? Cause.squash(cause) : parseErrorOfCause(cause)))
         ),
         Effect.flatMap(

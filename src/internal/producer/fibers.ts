@@ -21,7 +21,7 @@ export const runProducer = (producer: Producer, closeTimeoutMillis: number): Eff
         return untilSettled(producer)
       }).pipe(Effect.ensuring(Scope.close(scope, Exit.void)), Effect.ensuring(Effect.sync(() => producer.reportAll())))
     )
-    yield* Scope.extend(forkFibers(producer), fibers)
+    yield* Scope.provide(forkFibers(producer), fibers)
   })
 
 /** Defects are bugs of this library, or of a driver: they end the producer rather than let it hang. */
@@ -30,7 +30,7 @@ const forkFibers = (producer: Producer): Effect.Effect<void, never, Scope.Scope>
     const { bug, module, topic } = producer.owner
 
     const supervised = <A>(fiber: Effect.Effect<A>): Effect.Effect<A | void> =>
-      Effect.catchAllDefect(fiber, (defect) =>
+      Effect.catchDefect(fiber, (defect) =>
         Effect.sync(() => producer.abandon(bug)).pipe(
           Effect.andThen(Effect.logError(`${bug}: acquire it anew, and please report this with its cause`, defect)),
           annotateLogs(module, topic === undefined ? {} : { topic })
@@ -46,7 +46,7 @@ const forkFibers = (producer: Producer): Effect.Effect<void, never, Scope.Scope>
 
 /** Waits for everything that is on its way at this moment. */
 export const untilSettled = (producer: Producer): Effect.Effect<void> =>
-  Effect.async((resume) => {
+  Effect.callback((resume) => {
     let left = 1
     const done = () => {
       if (--left === 0) resume(Effect.void)

@@ -60,7 +60,7 @@ export const identityLoop = (producer: Producer): Effect.Effect<never> => {
         attempts = 0
         producer.identify(identity)
       }),
-      Effect.catchAll((error) =>
+      Effect.catch((error) =>
         Effect.suspend(() => {
           const waiting = without()
           for (const { topic } of waiting) topic.lastFailure = error

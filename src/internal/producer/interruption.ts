@@ -11,8 +11,8 @@ export const interruptionAsFailure = <A, E, R>(
   self: Effect.Effect<A, E, R>,
   at: { readonly broker: string; readonly request: string }
 ): Effect.Effect<A, E | ConnectionError, R> =>
-  Effect.catchAllCause(self, (cause): Effect.Effect<never, E | ConnectionError> =>
-    Cause.isInterruptedOnly(cause)
+  Effect.catchCause(self, (cause): Effect.Effect<never, E | ConnectionError> =>
+    Cause.hasInterruptsOnly(cause)
       ? Effect.fail(new ConnectionError({ reason: "Closed", ...at, detail: "the client interrupted itself" }))
       : Effect.failCause(cause)
   )

@@ -51,7 +51,7 @@ export const make = (
       },
       settings,
       client,
-      clock: yield* Effect.clock,
+      clock: yield* Clock.Clock,
       random: yield* Random.next
     })
     if (settings.idempotent) yield* start(producer)

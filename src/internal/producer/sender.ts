@@ -272,7 +272,7 @@ export const runSender = (producer: Producer, leader: number, sender: Sender): E
       broker: addressOf(broker),
       request: "Produce"
     })
-    return Effect.catchAll(whole, failed)
+    return Effect.catch(whole, failed)
   })
 
   return Effect.forever(once).pipe(Effect.onInterrupt(() => Effect.sync(() => giveBack(undefined, 0))))

@@ -49,7 +49,7 @@ export const sendOne = <A>(
    * the caller is interrupted later on, which an Effect would pay for each time.
    */
   return (write) =>
-    Effect.async((resume) => {
+    Effect.callback((resume) => {
       const topic = topicOf(write)
       if (!topic.turns.isFree) return resume(later(write))
       const encoded = encodeNow(topic, write)

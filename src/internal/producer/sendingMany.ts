@@ -97,7 +97,7 @@ class Together {
   }
 
   /** When all have ended: their positions, or the error of the first that failed. */
-  readonly results: Effect.Effect<ReadonlyArray<Position>, WriteError> = Effect.async((resume) => {
+  readonly results: Effect.Effect<ReadonlyArray<Position>, WriteError> = Effect.callback((resume) => {
     this.resume = () =>
       resume(this.failure === undefined ? Effect.succeed(this.positions) : Effect.fail(this.failure.error))
     if (this.left === 0) this.resume()

@@ -35,7 +35,7 @@ export const startWithin = <A, E extends StartError>(
   }
 
   const attempt = <B>(self: Effect.Effect<B, E | ConnectionError>, n: number): Effect.Effect<B, E | ConnectionError> =>
-    Effect.catchAll(interruptionAsFailure(self, { broker: client.bootstrap, request: "start" }), (error) => {
+    Effect.catch(interruptionAsFailure(self, { broker: client.bootstrap, request: "start" }), (error) => {
       last = error
       if (!isWorthATry(error)) return Effect.fail(error)
       return tell(error).pipe(

@@ -19,7 +19,7 @@ export class Turns {
     return Effect.uninterruptibleMask((restore) => {
       const turn: Turn = { begin: undefined }
       this.turns.add(turn)
-      const itsTurn = Effect.async<void>((resume) => {
+      const itsTurn = Effect.callback<void>((resume) => {
         if (this.first === turn) resume(Effect.void)
         else turn.begin = () => resume(Effect.void)
       })

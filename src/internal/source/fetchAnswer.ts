@@ -65,9 +65,9 @@ export const takeAnswer = (
   const preparing = prepare(context, received)
   if (preparing === undefined) {
     const taking = handOn(context, received)
-    return waiting === undefined ? taking : Effect.zipRight(taking, waiting)
+    return waiting === undefined ? taking : Effect.andThen(taking, waiting)
   }
-  const prepared = waiting === undefined ? preparing : Effect.zipRight(waiting, preparing)
+  const prepared = waiting === undefined ? preparing : Effect.andThen(waiting, preparing)
   return Effect.flatMap(prepared, () => handOn(context, received))
 }
 

@@ -48,7 +48,7 @@ export const makeAsking = (context: SourceContext, leader: number): Asking => {
       if (all.length === 0) return Effect.succeed(asked)
       const wake = Math.min(...all.filter((p) => p.phase === "fetching").map((p) => p.retryAt))
       const wait = Number.isFinite(wake) ? wake - now : undefined
-      return Effect.zipRight(context.changed.after(seen, wait), next(clock))
+      return Effect.andThen(context.changed.after(seen, wait), next(clock))
     })
 
   /** A partition that is left out of this fetch is not to wait for the end of a long poll once it can be asked for. */

@@ -47,7 +47,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
   const session = (broker: Broker): Effect.Effect<void, ClientError> =>
     Effect.scoped(
       Effect.gen(function* () {
-        const clock = yield* Effect.clock
+        const clock = yield* Clock.Clock
         if ((yield* next(clock)).length === 0) return
         const connection = yield* client.connect(broker)
         context.reconnect.delete(leader)
@@ -104,7 +104,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
     if (cursorsOf(context, leader).length === 0) {
       // Nothing is read from this leader, so no failure of it stands in anybody's way.
       context.failures.delete(ofThrottle(leader))
-      return Effect.zipRight(
+      return Effect.andThen(
         context.granted(ofThis),
         hasLeft(context, leader) ? Effect.void : context.changed.after(seen)
       )
@@ -114,7 +114,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
       context.refresh()
       return context.changed.after(seen, client.backoff.maxMillis)
     }
-    return Effect.catchAll(session(broker), (error) => failed(error, addressOf(broker)))
+    return Effect.catch(session(broker), (error) => failed(error, addressOf(broker)))
   })
 
   return untilEnded(once, () => {

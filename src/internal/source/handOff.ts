@@ -33,7 +33,7 @@ export class HandOff<A extends object> {
       }
       const offer: Offer<A> = { item, isTaken: false, resume: undefined }
       this.offers.push(offer)
-      const taken = Effect.async<void>((resume) => {
+      const taken = Effect.callback<void>((resume) => {
         if (offer.isTaken) resume(Effect.void)
         else offer.resume = () => resume(Effect.void)
       })
@@ -47,7 +47,7 @@ export class HandOff<A extends object> {
   }
 
   /** Takes the next item. It looks and waits in one step, as its fiber could give way in between, and miss an item. */
-  readonly take: Effect.Effect<A> = Effect.async<A>((resume) => {
+  readonly take: Effect.Effect<A> = Effect.callback<A>((resume) => {
     const { item } = this
     if (item === undefined) {
       this.taker = resume

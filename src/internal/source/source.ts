@@ -65,7 +65,7 @@ const NO_CURSORS: ReadonlyMap<number, Cursor> = new Map()
 /** Makes a source, whose fibers end with the scope. It reads nothing until it is told what to read. */
 export const makeSource = (options: SourceOptions): Effect.Effect<Source, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const clock = yield* Effect.clock
+    const clock = yield* Clock.Clock
     const broken = yield* Deferred.make<never>()
     let isClosing = false
     // A driver's Effect may end by interruption, too. The consumer is told of that, but not of what we end ourselves.
@@ -77,7 +77,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
     const fetching = new Set<number>()
     const opening = new Set<number>()
     const topics = new Map<string, SourceTopic>()
-    const describing = new Map<string, Fiber.RuntimeFiber<void>>()
+    const describing = new Map<string, Fiber.Fiber<void>>()
     let generations = 0
     const changed = new Signal()
     const metadataWanted = new Signal()
@@ -130,7 +130,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
       })
 
     const ensureLeader = (leader: number) =>
-      Effect.zipRight(ensure(fetching, leader, runFetcher), ensure(opening, leader, runOpener))
+      Effect.andThen(ensure(fetching, leader, runFetcher), ensure(opening, leader, runOpener))
 
     /** The topic of this name, which is described from now on if nothing of it was read before. */
     const begin = (name: string, isFollowed: boolean): Effect.Effect<SourceTopic> =>
@@ -161,7 +161,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
       if (left.length === 0) return ensureLeaders
       // by a fiber of its own: who takes what it tells may be who waits for this
       const tell = Effect.forEach(left.splice(0), context.granted, { discard: true })
-      return Effect.zipRight(FiberSet.run(fibers, watched(tell)), ensureLeaders)
+      return Effect.andThen(FiberSet.run(fibers, watched(tell)), ensureLeaders)
     })
 
     /** Of a partition that is not read any more, no failure stands. */
@@ -251,7 +251,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
           leave(ofMetadata(name))
           const fiber = describing.get(name)
           describing.delete(name)
-          return Effect.zipRight(fiber === undefined ? Effect.void : Fiber.interruptFork(fiber), relead)
+          return Effect.andThen(fiber === undefined ? Effect.void : Fiber.interruptFork(fiber), relead)
         }),
       refetch: (topic, partition, offset) => {
         const p = cursorOf(topic, partition)

@@ -5,8 +5,8 @@ import * as Effect from "effect/Effect"
  * is done after that, so whoever sees from then on that it has ended may begin it anew.
  */
 export const untilEnded = (once: Effect.Effect<void>, hasEnded: () => boolean): Effect.Effect<void> => {
-  const again = Effect.zipRight(
-    Effect.zipRight(once, Effect.yieldNow()),
+  const again = Effect.andThen(
+    Effect.andThen(once, Effect.yieldNow()),
     Effect.suspend(() => life)
   )
   const life: Effect.Effect<void> = Effect.suspend(() => (hasEnded() ? Effect.void : again))

@@ -48,7 +48,7 @@ export const serviceOf = <K, V>(parts: TableParts<K, V>): KafkaTable<K, V> => {
     ).pipe(
       Effect.flatMap((registered) =>
         registered === undefined
-          ? Effect.zipRight(publication.atRest, register(strategy, id))
+          ? Effect.andThen(publication.atRest, register(strategy, id))
           : Effect.succeed({ snapshot: registered.snapshot, changes: registered.added.changes })
       )
     )
@@ -84,7 +84,7 @@ export const serviceOf = <K, V>(parts: TableParts<K, V>): KafkaTable<K, V> => {
       const id = keyId(config.key, key)
       // A key that cannot be encoded never has a value.
       if (id === undefined) return Stream.succeed(Option.none())
-      return Stream.unwrapScoped(
+      return Stream.unwrap(
         Effect.map(register(CONFLATE, id), ({ changes, snapshot }) =>
           Stream.concat(
             Stream.succeed(snapshot.get(key)),

@@ -17,13 +17,13 @@ import { endStreams, publishStatus, type TableParts } from "./reading/parts.ts"
  * interrupts the fiber that waits here.
  */
 const isolated = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
-  Effect.flatMap(Effect.fork(effect), (fiber) => Effect.onInterrupt(Fiber.await(fiber), () => Fiber.interrupt(fiber)))
+  Effect.flatMap(Effect.forkChild(effect), (fiber) => Effect.onInterrupt(Fiber.await(fiber), () => Fiber.interrupt(fiber)))
 
 /** The error for code, others' or ours, that ended without a typed failure. */
 const defectOf = (topic: string, cause: Cause.Cause<unknown>, origin?: "restart"): DefectError =>
   new DefectError({
     topic,
-    cause: Cause.isInterruptedOnly(cause)
+    cause: Cause.hasInterruptsOnly(cause)
       ? new Error("it was interrupted, though the table is not closed")
       : Cause.squash(cause),
     ...(origin === undefined ? {} : { origin })
@@ -34,8 +34,8 @@ const defectOf = (topic: string, cause: Cause.Cause<unknown>, origin?: "restart"
  * `DefectError`. It does nothing when its own fiber is interrupted.
  */
 export const withTypedDefects = <A, E>(topic: string, effect: Effect.Effect<A, E>): Effect.Effect<A, E | DefectError> =>
-  Effect.catchAllCause(effect, (cause) =>
-    Effect.fail(Option.getOrElse(Cause.failureOption(cause), () => defectOf(topic, cause)))
+  Effect.catchCause(effect, (cause) =>
+    Effect.fail(Option.getOrElse(Cause.findErrorOption(cause), () => defectOf(topic, cause)))
   )
 
 /** Runs the reader until it has ended for good. `life` is one run of it, which reads until something ends it. */
@@ -61,13 +61,13 @@ export const supervise = <K, V>(
       const ended = yield* isolated(life)
       // By its type, a life cannot end with a success.
       if (Exit.isSuccess(ended)) return
-      const failure = Option.getOrElse(Cause.failureOption(ended.cause), () => defectOf(topic, ended.cause))
+      const failure = Option.getOrElse(Cause.findErrorOption(ended.cause), () => defectOf(topic, ended.cause))
       const canRestart = parts.acquired && restart !== undefined
       yield* tellOfFailure(parts, failure, canRestart)
       if (!canRestart) return end(parts, failure)
       const decided = yield* isolated(awaitRestart(restart, failure))
       if (Exit.isSuccess(decided)) return yield* run
-      if (Option.isSome(Cause.failureOption(decided.cause))) return end(parts, failure)
+      if (Option.isSome(Cause.findErrorOption(decided.cause))) return end(parts, failure)
       const broken = defectOf(topic, decided.cause, "restart")
       yield* tellOfFailure(parts, broken, false)
       end(parts, broken)
@@ -75,7 +75,7 @@ export const supervise = <K, V>(
   )
 
   // The handler does not run when our own closing interrupts this fiber.
-  return Effect.catchAllCause(run, (cause) => Effect.sync(() => end(parts, defectOf(topic, cause))))
+  return Effect.catchCause(run, (cause) => Effect.sync(() => end(parts, defectOf(topic, cause))))
 }
 
 /** Shows and logs a failure of the reader. `healing` says whether the reader may be run again. */

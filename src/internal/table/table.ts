@@ -72,7 +72,7 @@ const lifeOf = <K, V>(parts: TableParts<K, V>): Effect.Effect<never, TableFailur
 const prepare = <K, V>(parts: TableParts<K, V>): Effect.Effect<void, TableFailure> => {
   const { config } = parts
   const attempt = (n: number, ensure: CheckedTopic): Effect.Effect<void, TableFailure> =>
-    Effect.catchAll(Effect.asVoid(ensureTopic(parts.client, ensure)), (error) => {
+    Effect.catch(Effect.asVoid(ensureTopic(parts.client, ensure)), (error) => {
       parts.failures.set(OF_START, error)
       const denied = isDenial(error)
       if (denied ? !parts.acquired : !error.retriable) return Effect.fail(error)

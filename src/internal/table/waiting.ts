@@ -101,7 +101,7 @@ const highWatermarks = <K, V>(
   const ask = (description: TopicDescription | undefined): Effect.Effect<ReadonlyArray<Target>, TableFailure> =>
     Effect.gen(function* () {
       // Both are asked for at once, as mostly the description only confirms that the right leaders were asked.
-      const describing = yield* Effect.fork(client.describeTopic(config.topic))
+      const describing = yield* Effect.forkChild(client.describeTopic(config.topic))
       const listed = description === undefined ? undefined : yield* client.listOffsets(description, at)
       const fresh = yield* Effect.flatten(describing.await)
       const reading = parts.source?.description(parts.config.topic)?.topic.id
@@ -128,7 +128,7 @@ const highWatermarks = <K, V>(
     n: number,
     known: TopicDescription | undefined
   ): Effect.Effect<ReadonlyArray<Target>, TableFailure> =>
-    Effect.catchAll(ask(known), (error) =>
+    Effect.catch(ask(known), (error) =>
       error.retriable || error.reason === "NotFound"
         ? Effect.andThen(
             Effect.flatMap(retryDelay(client, n), Effect.sleep),
@@ -148,7 +148,7 @@ const untilCaughtUp = <K, V>(parts: TableParts<K, V>): Effect.Effect<void> =>
     // This looks at the reader's own status, as anybody may set the ref to something else.
     Stream.takeUntil(() => parts.status._tag === "CaughtUp"),
     Stream.runDrain,
-    Effect.zipRight(Effect.suspend(() => (parts.status._tag === "CaughtUp" ? Effect.void : Effect.never)))
+    Effect.andThen(Effect.suspend(() => (parts.status._tag === "CaughtUp" ? Effect.void : Effect.never)))
   )
 
 /** Waits until the table has caught up: see `LiveTable`. */

@@ -71,7 +71,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
       const attempt = (n: number): Effect.Effect<A, EnsureError> =>
         ask.pipe(
           // What is done already is not given up because a broker does not answer now.
-          Effect.catchAll((error) => (error.retriable ? Effect.succeed(undefined) : Effect.fail(error))),
+          Effect.catch((error) => (error.retriable ? Effect.succeed(undefined) : Effect.fail(error))),
           Effect.flatMap((found) =>
             found === undefined
               ? Effect.gen(function* () {

@@ -39,7 +39,7 @@ export const make = <K = string, V = never>(
       },
       settings: config,
       client,
-      clock: yield* Effect.clock,
+      clock: yield* Clock.Clock,
       // Each record of a table has a key.
       random: 0
     })

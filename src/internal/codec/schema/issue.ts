@@ -119,7 +119,7 @@ export const parseErrorOf = (thrown: unknown, how = "a function of the codec thr
  * @internal
  */
 export const parseErrorOfCause = (cause: Cause.Cause<unknown>): ParseResult.ParseError => {
-  const failure = Cause.failureOption(cause)
+  const failure = Cause.findErrorOption(cause)
   if (Option.isSome(failure)) return parseErrorOf(failure.value, "an Effect of the codec failed with")
   const defect = Cause.dieOption(cause)
   if (Option.isSome(defect)) return parseErrorOf(defect.value)

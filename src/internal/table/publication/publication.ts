@@ -182,7 +182,7 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
 
   /** Waits until the content is at rest. While an update is on its way, nobody can be told what the content is. */
   readonly atRest: Effect.Effect<void> = Effect.suspend(() =>
-    this.isSettling ? Effect.zipRight(this.settled.after(this.settled.version), this.atRest) : Effect.void
+    this.isSettling ? Effect.andThen(this.settled.after(this.settled.version), this.atRest) : Effect.void
   )
 
   /** The content, if it is at rest. */
@@ -198,7 +198,7 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
     const building: Building<Snapshot, Change, Failure> = { view, missed: [] }
     const begin: Effect.Effect<Snapshot> = Effect.suspend(() => {
       const snapshot = this.settledSnapshot
-      if (snapshot === undefined) return Effect.zipRight(this.atRest, begin)
+      if (snapshot === undefined) return Effect.andThen(this.atRest, begin)
       this.building.add(building)
       return Effect.succeed(snapshot)
     })
@@ -206,9 +206,9 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
       const { missed } = building
       if (missed.length > 0) {
         building.missed = []
-        return Effect.zipRight(runInSlices(view.apply(missed)), catchUp)
+        return Effect.andThen(runInSlices(view.apply(missed)), catchUp)
       }
-      if (this.isSettling) return Effect.zipRight(this.atRest, catchUp)
+      if (this.isSettling) return Effect.andThen(this.atRest, catchUp)
       this.building.delete(building)
       view.show()
       if (this.ended === undefined) this.views.add(view)
@@ -219,11 +219,11 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
       this.building.delete(building)
       this.views.delete(view)
     })
-    return Effect.zipRight(
+    return Effect.andThen(
       Effect.addFinalizer(() => drop),
       // A view that cannot be built is for who attaches it, and is not kept up with until their scope ends.
       Effect.onError(
-        Effect.flatMap(begin, (snapshot) => Effect.zipRight(runInSlices(view.build(snapshot)), catchUp)),
+        Effect.flatMap(begin, (snapshot) => Effect.andThen(runInSlices(view.build(snapshot)), catchUp)),
         () => drop
       )
     )

@@ -52,7 +52,7 @@ export class Waiters<E> {
       const waiter: Waiter<E> = { at: 0, targets, outcome: undefined, resume: undefined }
       this.waiting.add(waiter)
       // `async` has a way to undo itself, but its fiber may give way, and be interrupted, before that is in place.
-      const settled = Effect.async<void, E>((resume) => {
+      const settled = Effect.callback<void, E>((resume) => {
         if (waiter.outcome === undefined) waiter.resume = resume
         else resume(waiter.outcome)
       })
@@ -85,11 +85,11 @@ export class Waiters<E> {
    */
   unlessEnded<A, E2>(effect: Effect.Effect<A, E2>, millis: number, onTimeout: () => E2): Effect.Effect<A, E | E2> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.gen(this, function* () {
-        const running = yield* Effect.fork(restore(effect))
-        const timer = yield* Effect.fork(Effect.interruptible(Effect.sleep(millis)))
+      Effect.gen({ self: this }, function* () {
+        const running = yield* Effect.forkChild(restore(effect))
+        const timer = yield* Effect.forkChild(Effect.interruptible(Effect.sleep(millis)))
         const watcher: Watcher<E> = { at: 0, ended: constVoid }
-        const first = Effect.async<A, E | E2>((resume) => {
+        const first = Effect.callback<A, E | E2>((resume) => {
           running.addObserver(resume)
           timer.addObserver(() => resume(Effect.failSync(onTimeout)))
           watcher.ended = (cause) => resume(Effect.failCause(cause))

@@ -113,7 +113,7 @@ export class AnswerApplier<K, V> {
       if (current === undefined) {
         const ended = this.end(intake, undefined)
         // The next answer begins with a slice of its own.
-        return intake.isLarge ? Effect.zipLeft(ended, yieldToEventLoop) : ended
+        return intake.isLarge ? Effect.tap(ended, yieldToEventLoop) : ended
       }
       intake.current = current
       const { applier } = current
@@ -223,13 +223,13 @@ export class AnswerApplier<K, V> {
     const ended = this.reports.isSound(intake.poison)
       ? settling()
       : Effect.flatMap(this.reports.report(intake.poison), settling)
-    return failure === undefined ? ended : Effect.zipRight(ended, Effect.fail(failure))
+    return failure === undefined ? ended : Effect.andThen(ended, Effect.fail(failure))
   }
 
   /** Removes what the partitions' logs do not hold any more, and publishes that together with the answer. */
   private evict(intake: Intake<K, V>): Effect.Effect<void> {
     const { counters, state } = this.parts
-    return Effect.gen(this, function* () {
+    return Effect.gen({ self: this }, function* () {
       for (const p of intake.shortened) {
         const isLive = p.rebuild === undefined
         const { gone, replaced } = yield* runInSlices((p.rebuild?.state ?? state).evict(p.partition, p.logStart))

@@ -77,7 +77,7 @@ export class CatchUp<K, V> {
     parts.degradedBy = undefined
     parts.replayed = applied + tombstones
     parts.catchUpMillis = millis
-    return Effect.gen(this, function* () {
+    return Effect.gen({ self: this }, function* () {
       yield* setStatus(parts, { _tag: "CaughtUp" })
       parts.metrics.caughtUp(millis)
       const { size } = parts.publication.snapshot
@@ -100,7 +100,7 @@ export class CatchUp<K, V> {
     if (now - this.loggedAt < config.progressIntervalMillis) return showing
     this.loggedAt = now
     const { done, percent, recordsPerSecond, total } = progress
-    return Effect.zipRight(
+    return Effect.andThen(
       showing,
       Effect.logInfo(`replaying: ${percent} % (${done} of ${total} offsets), ${recordsPerSecond} records/s`).pipe(
         this.annotate

@@ -21,7 +21,7 @@ export const tellOfOutages = (topic: string, failures: Failures): Effect.Effect<
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const seen = failures.changed.version
       if (failures.size > 0 !== stand || now >= until) return Effect.void
-      return Effect.zipRight(failures.changed.after(seen, until - now), whileStanding(stand, until))
+      return Effect.andThen(failures.changed.after(seen, until - now), whileStanding(stand, until))
     })
 
   const outage = Effect.gen(function* () {

@@ -65,7 +65,7 @@ class Reader<K, V> {
   get run(): Effect.Effect<never, TableFailure, Scope.Scope> {
     const next = Effect.flatMap(this.source.take, (event) => this.handle(event))
     // This loop is not `Effect.forever`, which yields after each event.
-    const reading = Effect.zipRight(
+    const reading = Effect.andThen(
       Effect.whileLoop({ while: constTrue, body: () => next, step: constVoid }),
       Effect.never
     )
@@ -180,7 +180,7 @@ class Reader<K, V> {
       const stale = foundStale(partitions.get(partition)!, records, fetched, settings)
       if (stale === undefined) continue
       const others = fetched.partitions.filter((other) => other !== records)
-      return Effect.zipRight(
+      return Effect.andThen(
         this.rebuilds.begin(partition, whyStale(partition, stale)),
         Effect.suspend(() => this.onFetched({ ...fetched, partitions: others }))
       )
@@ -229,7 +229,7 @@ class Reader<K, V> {
     if (parts.latched && !reports.hasKeyless && !subscriptions.isFull && !parts.state.wantsCompaction) {
       return Effect.void
     }
-    return Effect.gen(this, function* () {
+    return Effect.gen({ self: this }, function* () {
       yield* this.catchUp.check
       yield* reports.warnOfKeyless
       if (subscriptions.isFull) {

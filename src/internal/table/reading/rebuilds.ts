@@ -63,7 +63,7 @@ export class Rebuilds<K, V> {
   /** Puts the rows of complete rebuilds in their places. The next publication shows them. */
   get complete(): Effect.Effect<void> {
     const { parts } = this
-    return Effect.gen(this, function* () {
+    return Effect.gen({ self: this }, function* () {
       const running = new Set<Rebuild<K, V>>()
       for (const { rebuild } of parts.partitions.values()) if (rebuild !== undefined) running.add(rebuild)
       for (const rebuild of running) {

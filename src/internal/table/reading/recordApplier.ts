@@ -3,7 +3,7 @@
  * is the hot path, so it is plain synchronous code, and it runs in slices, as the host has other work.
  */
 import type * as Effect from "effect/Effect"
-import type * as ParseResult from "effect/ParseResult"
+import type * as Schema from "effect/Schema"
 import type { Codec } from "../../../Codec.ts"
 import { PoisonRecordError } from "../../../KafkaError.ts"
 import { asBytes, suspended } from "../../codec/codec.ts"
@@ -52,7 +52,7 @@ export interface ApplierSettings<K, V> {
 }
 
 /** What the Effect of a codec made of a value. */
-export type Decoded<V> = { readonly value: V } | { readonly error: ParseResult.ParseError }
+export type Decoded<V> = { readonly value: V } | { readonly error: Schema.SchemaError }
 
 /** The arrays that hold the records' places in the batch that is applied. A reader uses them again for each batch. */
 export type Scratch = RecordRanges
@@ -260,7 +260,7 @@ export class RecordApplier<K, V> {
   }
 
   /** The value at which `run` stopped with `decode`, by its Effect. */
-  get suspendedValue(): Effect.Effect<V, ParseResult.ParseError> {
+  get suspendedValue(): Effect.Effect<V, Schema.SchemaError> {
     const { bytes, valueEnd, valueStart } = this.ranges
     return this.settings.value.decode(bytes.subarray(valueStart[this.index], valueEnd[this.index]))
   }
@@ -312,7 +312,7 @@ const excerpt = (bytes: Buffer, start: number, end: number): Uint8Array =>
  * The cause that a poison error keeps, of what a codec threw about this many bytes. A codec's error may hold all that
  * was made of the bytes, to quote it when it is asked to: of many bytes, only the error's words are kept.
  */
-const keptCause = (error: unknown, bytes: number): ParseResult.ParseError =>
+const keptCause = (error: unknown, bytes: number): Schema.SchemaError =>
   // By its contract a codec throws nothing but a ParseError, but one that was written by hand may throw anything.
   bytes <= KEPT_POISON_BYTES ? parseErrorOf(error) : parseError(String(parseErrorOf(error)))
 

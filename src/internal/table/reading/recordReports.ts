@@ -83,7 +83,7 @@ export class RecordReports<K, V> {
 
   /** Tells of all that did not decode in an answer. The log gets one line of each kind of fault, at a bounded rate. */
   report(found: PoisonFound): Effect.Effect<void> {
-    return Effect.gen(this, function* () {
+    return Effect.gen({ self: this }, function* () {
       this.publish(found)
       this.onlyCounted += undecodable(this.parts.counters) - found.before - (MAX_POISON - found.room)
       const now = yield* Clock.currentTimeMillis

@@ -70,7 +70,7 @@ export class TopicSettings {
       }
       this.askedAt = now
       const tell = isKnown ? Effect.void : this.tellUnreadable
-      return Effect.zipRight(tell, this.tellOfPolicy(valueOf(POLICY)))
+      return Effect.andThen(tell, this.tellOfPolicy(valueOf(POLICY)))
     })
   }
 
@@ -127,6 +127,6 @@ export const followTopicSettings = (
       while: (error: ConnectionError | BrokerError) => error.retriable
     }),
     Effect.ignore,
-    Effect.zipRight(Effect.sleep(maxAgeMillis)),
+    Effect.andThen(Effect.sleep(maxAgeMillis)),
     Effect.forever
   )

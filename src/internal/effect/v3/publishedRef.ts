@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Ref from "effect/Ref"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import { Bag, type Item } from "../bag.ts"
+import { Bag, type Item } from "../../bag.ts"
 import { begun, type End, type Pushed, Run, streamOf } from "./pushed.ts"
 
 /** One run of `changes`. */
