@@ -1,7 +1,6 @@
 /** All metrics of this library, tagged by topic. They are updated once per publication or request, never per record. */
 import * as Metric from "effect/Metric"
-import * as MetricBoundaries from "effect/MetricBoundaries"
-import { label, type Labels, update } from "./effect/metric.ts"
+import { type Counter, type Gauge, type Histogram, histogram, type Labels, update, withLabels } from "./effect/v4/metric.ts"
 
 const applied = Metric.counter("kafka_table_records_applied_total", {
   description: "Records applied to a table",
@@ -34,7 +33,7 @@ const catchUp = Metric.gauge("kafka_table_catch_up_seconds", { description: "Fro
  * between two requests. The tags are made once, as a metric is found by their identity.
  */
 const increments = <Name extends string>(
-  counters: Readonly<Record<Name, readonly [metric: Metric.Metric.Counter<number>, tags: Labels]>>
+  counters: Readonly<Record<Name, readonly [metric: Counter, tags: Labels]>>
 ) => {
   const all = Object.entries(counters) as Array<[Name, (typeof counters)[Name]]>
   const last = new Map<Name, number>()
@@ -56,9 +55,8 @@ type Reported = Readonly<Record<"applied" | "tombstones" | "keyless" | "keyError
  * acquired it.
  */
 export const makeTableMetrics = (topic: string, labels: Labels) => {
-  const ofTopic = label("topic", topic)
-  const tags = [ofTopic, ...labels]
-  const ofKind = (kind: string): Labels => [ofTopic, label("kind", kind), ...labels]
+  const tags = withLabels(labels, { topic })
+  const ofKind = (kind: string): Labels => withLabels(labels, { topic, kind })
   const report = increments<keyof Reported>({
     applied: [applied, tags],
     tombstones: [tombstones, tags],
@@ -83,7 +81,7 @@ export const makeTableMetrics = (topic: string, labels: Labels) => {
 // writers and producers
 // ---------------------------------------------------------------------------------------------------------------------
 
-const latencyBoundaries = MetricBoundaries.exponential({ start: 0.25, factor: 2, count: 18 })
+const latencyBoundaries = { start: 0.25, factor: 2, count: 18 }
 
 const writes = Metric.counter("kafka_writer_writes_total", {
   description: "Writes that ended, by outcome: acknowledged, failed, unknown",
@@ -98,10 +96,10 @@ const sentBytes = Metric.counter("kafka_writer_bytes_total", {
   incremental: true
 })
 const queued = Metric.gauge("kafka_writer_queued", { description: "Writes that are not acknowledged yet" })
-const latency = Metric.histogram(
+const latency = histogram(
   "kafka_writer_latency_millis",
-  latencyBoundaries,
-  "From acceptance to acknowledgement in milliseconds, of the oldest write of each batch"
+  "From acceptance to acknowledgement in milliseconds, of the oldest write of each batch",
+  latencyBoundaries
 )
 
 const producerRecords = Metric.counter("kafka_producer_records_total", {
@@ -119,19 +117,19 @@ const producerBytes = Metric.counter("kafka_producer_bytes_total", {
 const producerQueued = Metric.gauge("kafka_producer_queued", {
   description: "Records of a producer that are not acknowledged yet"
 })
-const producerLatency = Metric.histogram(
+const producerLatency = histogram(
   "kafka_producer_latency_millis",
-  latencyBoundaries,
-  "From acceptance to acknowledgement in milliseconds, of the oldest record of each batch of a producer"
+  "From acceptance to acknowledgement in milliseconds, of the oldest record of each batch of a producer",
+  latencyBoundaries
 )
 
 /** The metrics of a writer or of a producer. */
 interface SendMetrics {
-  readonly ended: Metric.Metric.Counter<number>
-  readonly requests: Metric.Metric.Counter<number>
-  readonly bytes: Metric.Metric.Counter<number>
-  readonly queued: Metric.Metric.Gauge<number>
-  readonly latency: typeof latency
+  readonly ended: Counter
+  readonly requests: Counter
+  readonly bytes: Counter
+  readonly queued: Gauge
+  readonly latency: Histogram
 }
 
 const ofWriters: SendMetrics = { ended: writes, requests, bytes: sentBytes, queued, latency }
@@ -148,9 +146,8 @@ const ofProducers: SendMetrics = {
 type Written = Record<"acknowledged" | "failed" | "unknown" | "requests" | "bytes", number>
 
 const reportTo = (metrics: SendMetrics, topic: string, labels: Labels) => {
-  const ofTopic = label("topic", topic)
-  const tags = [ofTopic, ...labels]
-  const ofOutcome = (outcome: string): Labels => [ofTopic, label("outcome", outcome), ...labels]
+  const tags = withLabels(labels, { topic })
+  const ofOutcome = (outcome: string): Labels => withLabels(labels, { topic, outcome })
   const report = increments<keyof Written>({
     acknowledged: [metrics.ended, ofOutcome("acknowledged")],
     failed: [metrics.ended, ofOutcome("failed")],

@@ -1,10 +1,11 @@
+import { into } from "../effect/v4/deferred.ts"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { BrokerConnection } from "../../KafkaClient.ts"
 import type { ConnectionError } from "../../KafkaError.ts"
-import { settleDeferred } from "../effect/deferred.ts"
+import { settleDeferred } from "../effect/v4/deferred.ts"
 import { type Address, addressOf } from "./address.ts"
 import { releasedError } from "./given.ts"
 
@@ -53,7 +54,7 @@ export const makeSharedConnections = (
     /** Connects in a fiber of the owner, as more than one caller may wait for it and any of them may be interrupted. */
     const open = (key: string, broker: Address) =>
       Effect.gen(function* () {
-        const scope = yield* Scope.fork(owner, owner.strategy)
+        const scope = yield* Scope.fork(owner)
         const entry: Entry = {
           deferred: yield* Deferred.make<BrokerConnection, ConnectionError>(),
           scope,
@@ -66,7 +67,7 @@ export const makeSharedConnections = (
             entry.connection = connection
           }),
           Effect.tapError(() => drop(key, entry)),
-          Effect.intoDeferred(entry.deferred),
+          into(entry.deferred),
           // A fiber inherits from where it is forked that it cannot be interrupted, which this one has to be.
           Effect.interruptible,
           Effect.forkIn(owner)

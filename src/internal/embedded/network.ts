@@ -2,10 +2,12 @@
  * Connections to the brokers of a cluster, which behave as those of a real driver: see
  * `internal/kafkajs/connection.ts`.
  */
+import * as Cause from "effect/Cause"
+import * as Option from "effect/Option"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
@@ -15,9 +17,9 @@ import type { ApiName, Broker, Request, Response } from "../../KafkaProtocol.ts"
 import { ConnectionError } from "../../KafkaError.ts"
 import { addressOf } from "../client/address.ts"
 import { closingWords } from "../client/given.ts"
-import { makeDeferred, settleDeferred } from "../effect/deferred.ts"
-import { interruptSoon } from "../effect/fibers.ts"
-import { offerNow } from "../effect/queues.ts"
+import { makeDeferred, settleDeferred } from "../effect/v4/deferred.ts"
+import { interruptSoon } from "../effect/v4/fibers.ts"
+import { offerNow } from "../effect/v4/queues.ts"
 import { apiOf } from "../protocol/apis.ts"
 import { yieldToEventLoop } from "../yield.ts"
 import type { Cluster, Node } from "./cluster.ts"
@@ -247,9 +249,9 @@ export class Connection {
       this.unanswered.add(pending)
       offerNow(this.calls, pending)
       const millis = this.requestTimeoutMillis + extraMillis
-      return Effect.timeoutFail(Deferred.await(answered), {
+      return Effect.timeoutOrElse(Deferred.await(answered), {
         duration: millis,
-        onTimeout: () => this.down("Timeout", name, `no answer within ${millis} ms`)
+        orElse: () => Effect.fail(this.down("Timeout", name, `no answer within ${millis} ms`))
       })
     })
   }
@@ -290,9 +292,8 @@ export class Connection {
 
   private answered(pending: Pending, exit: Exit.Exit<unknown, ConnectionError>): void {
     // That the broker does not have the request is no fault of the connection.
-    if (exit._tag === "Failure" && exit.cause._tag === "Fail" && exit.cause.error.reason !== "UnsupportedVersion") {
-      this.fail(exit.cause.error)
-    }
+    const failure = Exit.isFailure(exit) ? Cause.findErrorOption(exit.cause) : Option.none()
+    if (Option.isSome(failure) && failure.value.reason !== "UnsupportedVersion") this.fail(failure.value)
     pending.settle(exit)
   }
 }

@@ -7,7 +7,7 @@ import type { KafkaClient, KafkaClientOptions, SaslOptions, TlsOptions } from ".
 import type { InvalidOptionsError } from "../../KafkaError.ts"
 import type { Address } from "../client/address.ts"
 import * as Client from "../client/client.ts"
-import { captured, type Running } from "../effect/running.ts"
+import { captured, type Running } from "../effect/v4/running.ts"
 import { checkOptions } from "../options/check.ts"
 import { CLIENT } from "../options/client.ts"
 import { millis, type Option, readSpec, type Spec } from "../options/spec.ts"

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import loggers from "kafkajs/src/loggers/index.js"
-import { captured } from "../effect/running.ts"
+import { captured } from "../effect/v4/running.ts"
 import { foreignText } from "../foreignText.ts"
 
 /**

@@ -8,7 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import errors from "kafkajs/src/errors.js"
-import type { Running } from "../effect/running.ts"
+import type { Running } from "../effect/v4/running.ts"
 import { redacted } from "./redaction.ts"
 
 /** Sends one message of ours, and gives its answer. Each has its size in front. */
@@ -74,7 +74,7 @@ const authenticate = (token: Effect.Effect<Redacted.Redacted<string>, unknown>, 
     if (answer.length <= SIZE_BYTES) return
     // A refusal comes as an answer that is not empty. The broker fails the exchange once that is acknowledged.
     const words = answer.toString("utf8", SIZE_BYTES)
-    yield* refused(yield* Effect.merge(Effect.as(send(END), words)))
+    yield* refused(yield* Effect.catch(Effect.as(send(END), words), Effect.succeed))
   })
 
 /**

@@ -1,7 +1,7 @@
 /** The options about SASL, checked before anything is connected to. */
 import * as Effect from "effect/Effect"
 import type { SaslOptions } from "../../KafkaClient.ts"
-import type { Running } from "../effect/running.ts"
+import type { Running } from "../effect/v4/running.ts"
 import { isObject, type OptionCheck, UNFIT } from "../options/check.ts"
 import { oauthBearer } from "./oauthBearer.ts"
 import { passwordMechanism } from "./passwordMechanisms.ts"

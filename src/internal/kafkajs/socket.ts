@@ -278,7 +278,7 @@ export class Socket {
     return Effect.suspend(() =>
       this.settled("connect", this.settings.connectTimeoutMillis, () => this.raw.connect(), failed)
     ).pipe(
-      Effect.tap(() => {
+      Effect.map(() => {
         this.connecting = false
       })
     )

@@ -22,7 +22,7 @@ const unusable = (compression: Compression): Effect.Effect<string | undefined> =
   Effect.tryPromise(() => prepareCodecs()).pipe(
     Effect.andThen(Effect.try(() => compress(compression, Buffer.alloc(1)))),
     Effect.match({
-      onFailure: ({ error }) => (error instanceof Error ? error.message : String(error)),
+      onFailure: ({ cause: error }) => (error instanceof Error ? error.message : String(error)),
       onSuccess: () => undefined
     })
   )

@@ -1,4 +1,5 @@
 /** From what users give to the bytes of a record. */
+import { disconnected } from "../effect/v4/fibers.ts"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -78,7 +79,7 @@ export const byCodecs = <K, V>(key: Codec<K>, value: Codec<V>): Encoder<Write<K,
         )
       )
       // A codec's Effect may not end at all, whether it can be interrupted or not.
-      return Effect.disconnect(encoding).pipe(
+      return disconnected(encoding).pipe(
         Effect.timeoutOption(deliveryTimeoutMillis),
         Effect.catchCause((cause) =>
           Effect.fail(encodeError(topic, part, part === "options" ? Cause.squash(cause) : parseErrorOfCause(cause)))

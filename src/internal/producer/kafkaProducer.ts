@@ -1,4 +1,5 @@
 /** What users get: a producer for the topics that they name. */
+import { currentClock } from "../effect/v4/clock.ts"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
@@ -13,7 +14,7 @@ import type {
   TopicProducer
 } from "../../KafkaProducer.ts"
 import type { Position } from "../../Position.ts"
-import { currentLabels } from "../effect/metric.ts"
+import { currentLabels } from "../effect/v4/metric.ts"
 import * as Client from "../client/client.ts"
 import { bytes } from "../codec/plain.ts"
 import { makeProducerMetrics } from "../metrics.ts"
@@ -51,7 +52,7 @@ export const make = (
       },
       settings,
       client,
-      clock: yield* Clock.Clock,
+      clock: yield* currentClock,
       random: yield* Random.next
     })
     if (settings.idempotent) yield* start(producer)

@@ -1,5 +1,5 @@
 import type * as Clock from "effect/Clock"
-import { evenMillisOf, millisOf } from "../effect/clock.ts"
+import { evenMillisOf, millisOf } from "../effect/v4/clock.ts"
 
 /** The two times that a producer needs: one for deadlines, one for records. */
 export class SendingClock {

@@ -44,9 +44,9 @@ export const startWithin = <A, E extends StartError>(
       )
     })
 
-  return Effect.timeoutFail(
+  return Effect.timeoutOrElse(
     steps((self) => attempt(self, 0)),
-    { duration: millis, onTimeout: () => last ?? noAnswer(client, request, millis) }
+    { duration: millis, orElse: () => Effect.fail(last ?? noAnswer(client, request, millis)) }
   )
 }
 

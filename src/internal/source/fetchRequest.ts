@@ -2,7 +2,7 @@
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { FetchRequest } from "../../KafkaProtocol.ts"
-import { millisOf } from "../effect/clock.ts"
+import { millisOf } from "../effect/v4/clock.ts"
 import { cursorsOf, isDue, type SourceContext } from "./context.ts"
 import type { Cursor } from "./cursor.ts"
 

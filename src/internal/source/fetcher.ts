@@ -7,7 +7,7 @@ import type { ClientError } from "../../KafkaError.ts"
 import type { Broker, FetchResponse } from "../../KafkaProtocol.ts"
 import { addressOf } from "../client/address.ts"
 import { retryDelay } from "../client/backoff.ts"
-import { millisOf } from "../effect/clock.ts"
+import { currentClock, millisOf } from "../effect/v4/clock.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { cursorsOf, hasLeft, isDenial, type SourceContext } from "./context.ts"
 import { receive, takeAnswer } from "./fetchAnswer.ts"
@@ -47,7 +47,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
   const session = (broker: Broker): Effect.Effect<void, ClientError> =>
     Effect.scoped(
       Effect.gen(function* () {
-        const clock = yield* Clock.Clock
+        const clock = yield* currentClock
         if ((yield* next(clock)).length === 0) return
         const connection = yield* client.connect(broker)
         context.reconnect.delete(leader)

@@ -6,6 +6,8 @@
  * one asks where partitions begin and end (`opening.ts`), one fetches on a connection of its own (`fetcher.ts`). They
  * share the cursors' state, which is changed in synchronous steps only, and wake each other by one signal.
  */
+import { currentClock } from "../effect/v4/clock.ts"
+import { interruptSoon } from "../effect/v4/fibers.ts"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -13,7 +15,7 @@ import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import type { TopicDescription } from "../../KafkaClient.ts"
 import { delayBy } from "../client/backoff.ts"
-import { millisOf } from "../effect/clock.ts"
+import { millisOf } from "../effect/v4/clock.ts"
 import { byLeader } from "../client/leaders.ts"
 import { Signal } from "../signal.ts"
 import { cursorsOf, addCursor, allCursors, type SourceContext, type SourceOptions } from "./context.ts"
@@ -65,7 +67,7 @@ const NO_CURSORS: ReadonlyMap<number, Cursor> = new Map()
 /** Makes a source, whose fibers end with the scope. It reads nothing until it is told what to read. */
 export const makeSource = (options: SourceOptions): Effect.Effect<Source, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const clock = yield* Clock.Clock
+    const clock = yield* currentClock
     const broken = yield* Deferred.make<never>()
     let isClosing = false
     // A driver's Effect may end by interruption, too. The consumer is told of that, but not of what we end ourselves.
@@ -251,7 +253,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
           leave(ofMetadata(name))
           const fiber = describing.get(name)
           describing.delete(name)
-          return Effect.andThen(fiber === undefined ? Effect.void : Fiber.interruptFork(fiber), relead)
+          return Effect.andThen(fiber === undefined ? Effect.void : Effect.sync(() => interruptSoon(fiber)), relead)
         }),
       refetch: (topic, partition, offset) => {
         const p = cursorOf(topic, partition)

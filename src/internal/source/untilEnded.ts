@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
  */
 export const untilEnded = (once: Effect.Effect<void>, hasEnded: () => boolean): Effect.Effect<void> => {
   const again = Effect.andThen(
-    Effect.andThen(once, Effect.yieldNow()),
+    Effect.andThen(once, Effect.yieldNow),
     Effect.suspend(() => life)
   )
   const life: Effect.Effect<void> = Effect.suspend(() => (hasEnded() ? Effect.void : again))

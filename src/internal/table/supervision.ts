@@ -4,10 +4,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
+import type * as Schedule from "effect/Schedule"
 import { DefectError } from "../../KafkaError.ts"
 import type { TableFailure } from "../../LiveTable.ts"
-import { settleDeferred } from "../effect/deferred.ts"
+import { settleDeferred } from "../effect/v4/deferred.ts"
+import { begin, type Step } from "../effect/v4/schedule.ts"
 import { annotateLogs } from "../log.ts"
 import { endStreams, publishStatus, type TableParts } from "./reading/parts.ts"
 
@@ -44,15 +45,15 @@ export const supervise = <K, V>(
   life: Effect.Effect<never, TableFailure>
 ): Effect.Effect<void> => {
   const { restart, topic } = parts.config
-  let policy: Schedule.ScheduleDriver<unknown, TableFailure> | undefined
+  let policy: Step<TableFailure> | undefined
 
   /** Waits as long as the restart policy says. Fails when the policy gives up. */
   const awaitRestart = (schedule: Schedule.Schedule<unknown, TableFailure>, failure: TableFailure) =>
     Effect.suspend(() => {
-      if (policy !== undefined) return policy.next(failure)
-      return Effect.flatMap(Schedule.driver(schedule), (driver) => {
-        policy = driver
-        return driver.next(failure)
+      if (policy !== undefined) return policy(failure)
+      return Effect.flatMap(begin(schedule), (step) => {
+        policy = step
+        return step(failure)
       })
     })
 

@@ -84,7 +84,7 @@ const prepare = <K, V>(parts: TableParts<K, V>): Effect.Effect<void, TableFailur
       )
     })
   const { ensure } = config
-  return Effect.andThen(ensure === undefined ? Effect.void : attempt(0, ensure), () => {
+  return Effect.map(ensure === undefined ? Effect.void : attempt(0, ensure), () => {
     parts.failures.delete(OF_START)
   })
 }

@@ -1,6 +1,7 @@
 /** The waits for a table: until it has caught up, until it has what brokers have now, until it has a position. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { ListedOffset, TopicDescription } from "../../KafkaClient.ts"
 import {
@@ -72,11 +73,12 @@ const bounded = <K, V>(
       waitTimeout(parts, operation, millis, targets, asked)
     )
   }).pipe(
-    Effect.withSpan(`KafkaTable.${operation}`, {
+    Effect.withSpan(
+      `KafkaTable.${operation}`,
+      { attributes: { "messaging.destination.name": parts.config.topic } },
       // The captured stack would only point here.
-      captureStackTrace: false,
-      attributes: { "messaging.destination.name": parts.config.topic }
-    })
+      { captureStackTrace: false }
+    )
   )
 
 /**
@@ -103,7 +105,7 @@ const highWatermarks = <K, V>(
       // Both are asked for at once, as mostly the description only confirms that the right leaders were asked.
       const describing = yield* Effect.forkChild(client.describeTopic(config.topic))
       const listed = description === undefined ? undefined : yield* client.listOffsets(description, at)
-      const fresh = yield* Effect.flatten(describing.await)
+      const fresh = yield* Effect.flatten(Fiber.await(describing))
       const reading = parts.source?.description(parts.config.topic)?.topic.id
       if (reading !== undefined && fresh.topic.id !== undefined && reading !== fresh.topic.id) {
         // Offsets of a topic that was created again say nothing about positions until the reader reads it, too.
@@ -144,7 +146,7 @@ const highWatermarks = <K, V>(
  * not end then.
  */
 const untilCaughtUp = <K, V>(parts: TableParts<K, V>): Effect.Effect<void> =>
-  parts.statuses.ref.changes.pipe(
+  parts.statuses.changes.pipe(
     // This looks at the reader's own status, as anybody may set the ref to something else.
     Stream.takeUntil(() => parts.status._tag === "CaughtUp"),
     Stream.runDrain,

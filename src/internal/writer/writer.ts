@@ -1,10 +1,11 @@
 /** The writer of a table's topic: a producer that knows one topic, its codecs and tombstones. */
+import { currentClock } from "../effect/v4/clock.ts"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { KafkaClient } from "../../KafkaClient.ts"
 import type { ClientError, TopicError } from "../../KafkaError.ts"
 import type { AcquireError, KafkaTableWriter, KafkaTableWriterOptions } from "../../KafkaTableWriter.ts"
-import { currentLabels } from "../effect/metric.ts"
+import { currentLabels } from "../effect/v4/metric.ts"
 import * as Client from "../client/client.ts"
 import { makeWriterMetrics } from "../metrics.ts"
 import { topicOf } from "../options/check.ts"
@@ -39,7 +40,7 @@ export const make = <K = string, V = never>(
       },
       settings: config,
       client,
-      clock: yield* Clock.Clock,
+      clock: yield* currentClock,
       // Each record of a table has a key.
       random: 0
     })

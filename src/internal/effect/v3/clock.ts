@@ -1,5 +1,9 @@
 /** Reading a clock in plain synchronous code. */
 import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+
+/** The clock of the present fiber. */
+export const currentClock: Effect.Effect<Clock.Clock> = Effect.clock
 
 /** Milliseconds of the wall clock, since the epoch. */
 export const millisOf = (clock: Clock.Clock): number => clock.unsafeCurrentTimeMillis()

@@ -1,5 +1,6 @@
 /** A Deferred that plain synchronous code can make and settle. */
 import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 
@@ -8,3 +9,9 @@ export const makeDeferred = <A, E = never>(): Deferred.Deferred<A, E> => Deferre
 /** Settles a Deferred. The first exit counts. */
 export const settleDeferred = <A, E>(deferred: Deferred.Deferred<A, E>, exit: Exit.Exit<A, E>): void =>
   Deferred.unsafeDone(deferred, exit)
+
+/** Runs an Effect, and settles a Deferred with how it ended, whatever that is. */
+export const into =
+  <A, E>(deferred: Deferred.Deferred<A, E>) =>
+  <R>(self: Effect.Effect<A, E, R>): Effect.Effect<boolean, never, R> =>
+    Effect.intoDeferred(self, deferred)

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Ref from "effect/Ref"
+import type * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { Bag, type Item } from "../../bag.ts"
 import { begun, type End, type Pushed, Run, streamOf } from "./pushed.ts"
@@ -89,6 +90,10 @@ export class PublishedRef<A> {
   end(): void {
     this.isEnded = true
     this.runs.forEach((run) => run.wake())
+  }
+
+  get changes(): Stream.Stream<A> {
+    return this.ref.changes
   }
 
   /** A stream of the present value and those that follow until the end: none is missed, and none comes twice. */

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Stream from "effect/Stream"
-import { begun, type End, streamOf } from "../../effect/pushed.ts"
+import { begun, type End, streamOf } from "../../effect/v4/pushed.ts"
 import { sliding } from "./buffers.ts"
 import { Subscriber } from "./subscriber.ts"
 

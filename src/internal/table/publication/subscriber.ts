@@ -2,8 +2,8 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { makeDeferred, settleDeferred } from "../../effect/deferred.ts"
-import { begun, type End, type Pushed, Run } from "../../effect/pushed.ts"
+import { makeDeferred, settleDeferred } from "../../effect/v4/deferred.ts"
+import { begun, type End, type Pushed, Run } from "../../effect/v4/pushed.ts"
 import type { Buffer } from "./buffers.ts"
 
 /** One run of a subscriber's stream. All runs of one subscriber share its buffer. */

@@ -5,7 +5,7 @@ import * as Fiber from "effect/Fiber"
 import { constVoid } from "effect/Function"
 import type { PartitionLag } from "../../../KafkaError.ts"
 import { Bag, type Item } from "../../bag.ts"
-import { hasEnded, interruptSoon } from "../../effect/fibers.ts"
+import { hasEnded, interruptSoon } from "../../effect/v4/fibers.ts"
 
 /** A position that a partition has to reach: `target` is the offset behind the record that is waited for. */
 export interface Target {
