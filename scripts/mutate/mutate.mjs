@@ -31,6 +31,8 @@ const reports = join(root, ".cache", "mutation")
 const TESTS = {
   // `java` needs a JVM, `randomBytes` and `mutations` try a million inputs.
   recordBatch: ["test/recordBatch/!(java|randomBytes|mutations).test.ts"],
+  // The table's writer is a producer of one topic.
+  producer: ["test/{producer,writer}/*.test.ts"],
   // `randomFaults` takes as long as most of the others together.
   table: ["test/table/!(randomFaults).test.ts"],
   codec: ["test/{Codec,codecFaults,codecJson,jsonScanner,schemaDecoder}.test.ts"]
@@ -83,7 +85,7 @@ const target = (what) => {
   return { name: file.replaceAll("/", "-").replace(/\.ts$/, ""), mutate: [file], tests }
 }
 
-const testsOf = (folder) => TESTS[folder] ?? [`test/${folder}/**/*.test.ts`]
+const testsOf = (folder) => TESTS[folder.split("/")[0]] ?? [`test/${folder}/**/*.test.ts`]
 
 const install = () => {
   const lock = join(here, "package-lock.json")

@@ -27,20 +27,12 @@ export class Signal {
    * wait an `onInterrupt` (docs/performance.md): it is for fibers that live as long as the signal is notified.
    */
   after(version: number, millis = Number.POSITIVE_INFINITY): Effect.Effect<void> {
-    if (!Number.isFinite(millis)) return this.wait(version, () => undefined)
-    const undone = this.wait(version, (resume) => Effect.sync(() => void this.waiting.delete(resume)))
-    return Effect.asVoid(Effect.timeoutOption(undone, Math.max(1, millis)))
-  }
-
-  /** Waits for the next `notify`; `undo` says what is to be done when the wait is interrupted. */
-  private wait(
-    version: number,
-    undo: (resume: (effect: Effect.Effect<void>) => void) => Effect.Effect<void> | undefined
-  ): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
+    const isTimed = Number.isFinite(millis)
+    const wait = Effect.callback<void>((resume) => {
       if (this.version !== version) return resume(Effect.void)
       this.waiting.add(resume)
-      return undo(resume)
+      return isTimed ? Effect.sync(() => void this.waiting.delete(resume)) : undefined
     })
+    return isTimed ? Effect.asVoid(Effect.timeoutOption(wait, Math.max(1, millis))) : wait
   }
 }

@@ -1,7 +1,7 @@
 /** A source reads any partitions of any topics, from given offsets, and cursors come and go while it runs. */
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type { FetchedPartition } from "../../src/KafkaProtocol.ts"
+import type { FetchedPartition, FetchRequest } from "../../src/KafkaProtocol.ts"
 import { isRunning, nothingNew, settle, topic, withTopic } from "../support/answers.ts"
 import type { FakeCluster } from "../support/FakeCluster.ts"
 import { BACKOFF, DENIED_RETRY, it, MAX_WAIT, METADATA_AGE, pass, watch, type Watched } from "./support.ts"
@@ -117,6 +117,22 @@ describe("given offsets", () => {
       assert.deepStrictEqual([...watched.all.cursors(OTHER).keys()], [0, 2])
       const first = watched.fetches().flatMap(({ partitions }) => partitions.filter((p) => p.topic.name === OTHER))
       assert.strictEqual(first.find(({ partition }) => partition === 0)?.fetchOffset, 3)
+    })
+  )
+
+  it.scoped("each at its own leader, of a topic that is described already", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2, 2)
+      cluster.moveLeader(topic, 1, 1)
+      const watched = yield* watch(cluster)
+      yield* watched.all.remove(topic, [0, 1])
+      yield* pass(MAX_WAIT)
+      watched.forget()
+      yield* watched.all.add(topic, new Map([[1, 0]]))
+      assert.strictEqual(watched.partition(1).leader, 1)
+      yield* pass(MAX_WAIT)
+      assert.lengthOf(watched.requests("Metadata"), 0)
+      assert.deepStrictEqual([...new Set(watched.requests("Fetch").map(({ node }) => node))], [1])
     })
   )
 
@@ -242,6 +258,34 @@ describe("a cursor that is taken away", () => {
       yield* pass(2 * MAX_WAIT)
       assert.isNotEmpty(told(watched))
       for (const line of told(watched)) assert.notInclude(line, OTHER)
+    })
+  )
+
+  it.scoped("while it waits to be told that its log is no continuation: that is not told of the next one", () =>
+    Effect.gen(function* () {
+      const cluster = withOther()
+      append(cluster, OTHER, 5)
+      let first = true
+      cluster.before = (request, _, detail) => {
+        if (request !== "Fetch" || !first) return undefined
+        if (!(detail as FetchRequest).partitions.some((p) => p.topic.name === OTHER)) return undefined
+        first = false
+        cluster.truncateHead(OTHER, 3)
+        return undefined
+      }
+      const watched = yield* watch(cluster, {}, false)
+      yield* watched.all.add(OTHER, new Map([[0, 1]]))
+      const next = Effect.map(watched.all.take, (event) => watched.events.push(event))
+      for (let i = 0; i < 3; i++) yield* Effect.zipRight(next, settle)
+      yield* pass(MAX_WAIT)
+      watched.forget()
+      assert.isFalse(first)
+      assert.strictEqual(watched.all.cursors(OTHER).get(0)?.phase, "held")
+      yield* watched.all.add(OTHER, new Map([[0, 4]]))
+      yield* Effect.forkScoped(Effect.forever(next))
+      yield* pass(MAX_WAIT)
+      const ofOther = told(watched).filter((line) => line.includes(OTHER))
+      assert.deepStrictEqual(ofOther, [`${OTHER}/0 from 4 to 5`, `${OTHER}/0: records`])
     })
   )
 

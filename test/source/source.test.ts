@@ -9,7 +9,7 @@ import * as Supervisor from "effect/Supervisor"
 import type { MetadataResponse } from "../../src/KafkaProtocol.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import { described, fetched, fetchOf, settle, topic, topicRefused, withTopic } from "../support/answers.ts"
-import { BACKOFF, DENIED_RETRY, it, MAX_BACKOFF, MAX_WAIT, pass, shown, watch } from "./support.ts"
+import { BACKOFF, BEGIN, DENIED_RETRY, it, MAX_BACKOFF, MAX_WAIT, pass, shown, watch } from "./support.ts"
 
 const TOPIC_AUTHORIZATION_FAILED = 29
 
@@ -131,6 +131,21 @@ describe("what is asked of it", () => {
       yield* pass(MAX_WAIT)
       assert.deepStrictEqual(shown(watched.events), ["Opened 0: 2 to 4", "Fetched 0"])
       assert.strictEqual(watched.fetches().at(-1)?.partitions[0].fetchOffset, 4)
+    })
+  )
+
+  it.scoped("a partition that begins anew again and again waits before each time but the first, twice as long", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const watched = yield* watch(cluster)
+      // Nothing is settled in between, so each moment is seen as it was set.
+      const due = [1, 2, 3, 4].map(() => {
+        watched.source.reopen(0)
+        return watched.partition().retryAt
+      })
+      assert.deepStrictEqual(due, [0, BEGIN + BACKOFF, BEGIN + 2 * BACKOFF, BEGIN + 4 * BACKOFF])
+      yield* pass(4 * BACKOFF)
+      assert.strictEqual(watched.partition().phase, "fetching")
     })
   )
 

@@ -34,7 +34,7 @@ const MAX_TIMER_MILLIS = 2_147_483_647
 const SOFTWARE: ApiVersionsRequest = { software: { name: "effect-ktables", version: VERSION } }
 
 /** What goes over one socket: requests, once its versions are known and it is authenticated. */
-class Session {
+class Connection {
   readonly socket: Socket
   private versions: ReadonlyMap<number, VersionRange> = new Map()
   /** The cluster's features, as the broker told them when it was connected to. */
@@ -155,14 +155,14 @@ export const connect = (
   broker: Address
 ): Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => new Session(settings, broker)),
+    Effect.sync(() => new Connection(settings, broker)),
     ({ socket }, exit) => Effect.sync(() => socket.down("Closed", "connection", closingWords(exit)))
   ).pipe(
-    Effect.tap((session) => session.handshake),
-    Effect.map((session): BrokerConnection => ({
-      address: session.socket.address,
-      features: session.features,
-      isOpen: () => session.socket.isOpen,
-      request: (name, request) => session.call(apiOf(name), request)
+    Effect.tap((connection) => connection.handshake),
+    Effect.map((connection): BrokerConnection => ({
+      address: connection.socket.address,
+      features: connection.features,
+      isOpen: () => connection.socket.isOpen,
+      request: (name, request) => connection.call(apiOf(name), request)
     }))
   )

@@ -126,6 +126,7 @@ export interface TopicPartition {
 export const byTopic = <P extends TopicPartition>(
   partitions: ReadonlyArray<P>
 ): ReadonlyArray<{ readonly topic: TopicRef; readonly partitions: ReadonlyArray<P> }> => {
+  // A lone write has one partition, and needs no map to be grouped by.
   if (partitions.length === 1) return [{ topic: partitions[0].topic, partitions }]
   const topics = new Map<string, { readonly topic: TopicRef; readonly partitions: Array<P> }>()
   for (const p of partitions) {
@@ -140,6 +141,7 @@ export const byTopic = <P extends TopicPartition>(
 export const finderOf = <P extends TopicPartition>(
   partitions: ReadonlyArray<P>
 ): ((topic: string, partition: number) => P | undefined) => {
+  // The answer to a lone write needs no map to be looked up in, either.
   if (partitions.length === 1) {
     const [only] = partitions
     return (topic, partition) => (only.partition === partition && only.topic.name === topic ? only : undefined)

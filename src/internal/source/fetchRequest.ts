@@ -14,7 +14,7 @@ export interface Asked {
 }
 
 /** Makes the fetches of one leader. */
-export interface Asking {
+export interface FetchRequests {
   /** Waits until there is something to ask for, and gives it; nothing if the leader leads nothing any more. */
   readonly next: (clock: Clock.Clock) => Effect.Effect<ReadonlyArray<Asked>>
   /** How long the broker may wait for records, in milliseconds. */
@@ -22,7 +22,7 @@ export interface Asking {
   readonly request: (asked: ReadonlyArray<Asked>, waitMillis: number) => FetchRequest
 }
 
-export const makeAsking = (context: SourceContext, leader: number): Asking => {
+export const makeFetchRequests = (context: SourceContext, leader: number): FetchRequests => {
   const { client, fetch, isolation } = context.options
   /** Which of the cursors that can be asked for is the first in the next fetch, so that each has its turn. */
   let rotation = 0

@@ -11,7 +11,7 @@ import { currentClock, millisOf } from "../effect/v4/clock.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { cursorsOf, hasLeft, isDenial, type SourceContext } from "./context.ts"
 import { receive, takeAnswer } from "./fetchAnswer.ts"
-import { makeAsking } from "./fetchRequest.ts"
+import { makeFetchRequests } from "./fetchRequest.ts"
 import { ofLeader, ofThrottle } from "./failures.ts"
 import { makeThrottling } from "./throttling.ts"
 import { untilEnded } from "./untilEnded.ts"
@@ -40,7 +40,7 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
   let lost = false
   /** Hasty answers in a row: see `MANY_HASTY_ANSWERS`. */
   let hasty = 0
-  const { maxWaitMillis, next, request } = makeAsking(context, leader)
+  const { maxWaitMillis, next, request } = makeFetchRequests(context, leader)
   const throttled = makeThrottling(context, leader)
 
   /** Fetches on one connection until that fails, a fresh one is wanted (`reconnect`), or there is nothing to fetch. */

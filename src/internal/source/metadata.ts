@@ -11,7 +11,7 @@ import { LEADER_NOT_AVAILABLE } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { byLeader, nodeKey, nodeKeys } from "../client/leaders.ts"
 import type { Signal } from "../signal.ts"
-import { cursorsOf, addCursor, allCursors, isDenial, isPassing, type SourceContext } from "./context.ts"
+import { addCursor, allCursors, cursorsOf, isDenial, isPassing, type SourceContext } from "./context.ts"
 import type { SourceTopic } from "./cursor.ts"
 import { ofLeadership, ofMetadata } from "./failures.ts"
 
