@@ -1,9 +1,21 @@
-import { configDefaults, defineConfig, type TestProjectInlineConfiguration } from "vitest/config"
 import { fileURLToPath } from "node:url"
+import { configDefaults, defineConfig, type TestProjectInlineConfiguration } from "./effect4/node_modules/vitest/dist/config.js"
 
 const src = fileURLToPath(new URL("./src", import.meta.url))
+const effect4 = fileURLToPath(new URL("./effect4/package.json", import.meta.url))
+
+/** What lies outside of `effect4` has Effect 4 from there, as the tree above holds Effect 3. */
+const fromEffect4: NonNullable<TestProjectInlineConfiguration["plugins"]>[number] = {
+  name: "effect-4",
+  enforce: "pre",
+  resolveId(source, importer) {
+    if (!/^(effect|@effect\/[^/]+|vitest)(\/|$)/.test(source)) return null
+    return importer?.includes("node_modules") === true ? null : this.resolve(source, effect4, { skipSelf: true })
+  }
+}
 
 const project = (test: TestProjectInlineConfiguration["test"]): TestProjectInlineConfiguration => ({
+  plugins: [fromEffect4],
   resolve: {
     alias: [
       { find: /^effect-ktables$/, replacement: `${src}/index.ts` },
@@ -33,13 +45,13 @@ const faults = ["test/faults/**/*.test.ts", "test/soak/**/*.test.ts"]
 export default defineConfig({
   test: {
     globalSetup: ["test/kafka/globalSetup.ts"],
-    poolOptions: { threads: { isolate: false } },
     projects: [
       project({
         name: "units",
         include: units,
         exclude: [...configDefaults.exclude, ...isolated],
-        pool: "threads"
+        pool: "threads",
+        isolate: false
       }),
       project({
         name: "isolated",
@@ -54,7 +66,8 @@ export default defineConfig({
         name: "faults",
         include: faults,
         sequence: { groupOrder: 1 },
-        poolOptions: { forks: { singleFork: true, isolate: false } }
+        maxWorkers: 1,
+        isolate: false
       })
     ]
   }
