@@ -25,18 +25,6 @@ const EXCERPT_LENGTH = 64
  */
 const MESSAGE_LENGTH = 4_096
 
-const ANYTHING = Schema.Unknown.ast
-
-/** An issue that says the same as the faults, and holds no value: formatters of others print what an issue holds. */
-const issueOf = ({ first }: Faults): ParseResult.ParseIssue => {
-  const issues = first.map(({ figures = "", path: [head, ...tail], says }) => {
-    const type = new ParseResult.Type(ANYTHING, undefined, `${says}${figures}`)
-    return head === undefined ? type : new ParseResult.Pointer([head, ...tail], undefined, type)
-  })
-  const [one, ...others] = issues
-  return others.length === 0 ? one : new ParseResult.Composite(ANYTHING, undefined, [one, ...others])
-}
-
 /**
  * Every `ParseError` of this library's codecs. Nothing of the record stands in anything that is printed of it, nor in
  * its issue; who asks for that gets it from `explain`. It can always be printed, however deep the value nests.

@@ -10,7 +10,7 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
-import { settledOr } from "../../effect/v4/settled.ts"
+import { settledOr } from "../../../effect/settled.ts"
 
 /** Schema has to decide. */
 export const UNDECIDED: unique symbol = Symbol.for("effect-ktables/undecided")

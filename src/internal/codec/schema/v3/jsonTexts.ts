@@ -1,5 +1,5 @@
 /**
- * Schemas of text that is JSON itself (`Schema.fromJsonString`): what would not come back from it is refused at the write, and
+ * Schemas of text that is JSON itself (`Schema.parseJson`): what would not come back from it is refused at the write, and
  * in both directions the name `__proto__`, which would become the prototype of what is made of it.
  */
 import * as Option from "effect/Option"
@@ -7,11 +7,11 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import { isDeepStrictEqual } from "node:util"
-import { isProtoNamed, isWritable } from "./jsonText.ts"
+import { isProtoNamed, isWritable } from "../jsonText.ts"
 import { PROTO } from "./decoder.ts"
 import { mapParts, somePart } from "./parts.ts"
 
-/** The step of `Schema.fromJsonString` between text and what it parses to. */
+/** The step of `Schema.parseJson` between text and what it parses to. */
 const isJsonStep = (ast: AST.AST): ast is AST.Transformation =>
   AST.isTransformation(ast) &&
   AST.isFinalTransformation(ast.transformation) &&

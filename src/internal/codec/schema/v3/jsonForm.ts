@@ -6,8 +6,8 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
-import { HIDDEN, kindOfType } from "./faults.ts"
-import { foreignText } from "../../foreignText.ts"
+import { HIDDEN, kindOfType } from "../faults.ts"
+import { foreignText } from "../../../foreignText.ts"
 import { PROTO } from "./decoder.ts"
 import { mapParts, SeenParts, suspended } from "./parts.ts"
 
@@ -72,7 +72,7 @@ export const jsonFormOf = (schema: AST.AST): JsonForm => {
   for (const { ast, isExact: isExactAbove, path } of visits) {
     const options = AST.getParseOptionsAnnotation(ast)
     const isExact = Option.getOrElse(
-      Option.flatMapNullishOr(options, ({ exact }) => exact),
+      Option.flatMapNullable(options, ({ exact }) => exact),
       () => isExactAbove
     )
     if (!seen[`${isExact}`].add(ast)) continue
@@ -235,9 +235,9 @@ const isNumber = (ast: AST.AST): boolean =>
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** What `jsonText.ts` reads: a whole number that a JavaScript number does not hold is a bigint, others are numbers. */
-const WholeNumber = Schema.Union(Schema.Number, Schema.BigInt)
+const WholeNumber = Schema.Union(Schema.Number, Schema.BigIntFromSelf)
 
-const exactBigInt = Schema.transformOrFail(WholeNumber, Schema.BigInt, {
+const exactBigInt = Schema.transformOrFail(WholeNumber, Schema.BigIntFromSelf, {
   strict: true,
   decode: (read, _, ast) =>
     typeof read === "bigint"
@@ -301,7 +301,7 @@ export const compileProtoFinder = (schema: AST.AST): ProtoFinder | undefined => 
   // by whether names that the schema does not know are kept
   const known = { true: new Map<AST.AST, ProtoFinder>(), false: new Map<AST.AST, ProtoFinder>() }
   const find = (ast: AST.AST, keptAbove: boolean): ProtoFinder => {
-    const option = Option.flatMapNullishOr(
+    const option = Option.flatMapNullable(
       AST.getParseOptionsAnnotation(ast),
       ({ onExcessProperty }) => onExcessProperty
     )
