@@ -1,12 +1,10 @@
 import * as Cause from "effect/Cause"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
-import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import { isUtf8 } from "node:buffer"
 import {
-  faultsOfIssue,
   formatFaults,
   kindOfThrown,
   patternOfFaults,
@@ -14,6 +12,7 @@ import {
   type Fault,
   type Faults
 } from "./faults.ts"
+import { faultsOfIssue, FaultsError, type Issue, issueOfError } from "./v4/issues.ts"
 import { foreignText, quotedForeignText } from "../../foreignText.ts"
 
 /** At most this many characters of a text, or this many bytes, are quoted where somebody asked for it. */
@@ -29,12 +28,12 @@ const MESSAGE_LENGTH = 4_096
  * Every `ParseError` of this library's codecs. Nothing of the record stands in anything that is printed of it, nor in
  * its issue; who asks for that gets it from `explain`. It can always be printed, however deep the value nests.
  */
-class CodecError extends ParseResult.ParseError {
+class CodecError extends FaultsError {
   readonly #faults: Faults
   readonly #isOfSchema: boolean
 
   constructor(faults: Faults, isOfSchema: boolean) {
-    super({ issue: issueOf(faults) })
+    super(faults)
     this.#faults = faults
     this.#isOfSchema = isOfSchema
   }
@@ -61,7 +60,7 @@ class CodecError extends ParseResult.ParseError {
 }
 
 /** @internal */
-export const parseErrorOfIssue = (issue: ParseResult.ParseIssue): ParseResult.ParseError =>
+export const parseErrorOfIssue = (issue: Issue): Schema.SchemaError =>
   new CodecError(faultsOfIssue(issue), true)
 
 /**
@@ -73,7 +72,7 @@ export const parseErrorOfIssue = (issue: ParseResult.ParseIssue): ParseResult.Pa
 export const parseError = (
   says: string,
   { figures, quoting }: Pick<Fault, "figures" | "quoting"> = {}
-): ParseResult.ParseError =>
+): Schema.SchemaError =>
   new CodecError(
     {
       first: [
@@ -90,10 +89,11 @@ export const parseError = (
  *
  * @internal
  */
-export const parseErrorOf = (thrown: unknown, how = "a function of the codec threw"): ParseResult.ParseError => {
+export const parseErrorOf = (thrown: unknown, how = "a function of the codec threw"): Schema.SchemaError => {
   try {
     if (thrown instanceof CodecError) return thrown
-    if (ParseResult.isParseError(thrown)) return parseErrorOfIssue(thrown.issue)
+    const found = issueOfError(thrown)
+    if (found !== undefined) return parseErrorOfIssue(found)
   } catch {
     // a proxy that throws when it is looked at
   }
@@ -106,11 +106,11 @@ export const parseErrorOf = (thrown: unknown, how = "a function of the codec thr
  *
  * @internal
  */
-export const parseErrorOfCause = (cause: Cause.Cause<unknown>): ParseResult.ParseError => {
+export const parseErrorOfCause = (cause: Cause.Cause<unknown>): Schema.SchemaError => {
   const failure = Cause.findErrorOption(cause)
   if (Option.isSome(failure)) return parseErrorOf(failure.value, "an Effect of the codec failed with")
-  const defect = Cause.dieOption(cause)
-  if (Option.isSome(defect)) return parseErrorOf(defect.value)
+  const defect = cause.reasons.find(Cause.isDieReason)
+  if (defect !== undefined) return parseErrorOf(defect.defect)
   return parseError("an Effect of the codec was interrupted")
 }
 
@@ -119,7 +119,7 @@ export const parseErrorOfCause = (cause: Cause.Cause<unknown>): ParseResult.Pars
  *
  * @internal
  */
-export const withoutValues = (error: ParseResult.ParseError): ParseResult.ParseError =>
+export const withoutValues = (error: Schema.SchemaError): Schema.SchemaError =>
   error instanceof CodecError ? error.withoutValues : error
 
 /**
@@ -155,7 +155,7 @@ export const kindOfPoison = (reason: "Key" | "Value", cause: unknown): string =>
  */
 export const inOneLine = (thrown: unknown): string => {
   try {
-    if (ParseResult.isParseError(thrown)) return parseErrorOf(thrown).message
+    if (issueOfError(thrown) !== undefined) return parseErrorOf(thrown).message
   } catch {
     // a proxy that throws when it is looked at
   }

@@ -1,7 +1,7 @@
 /** Between bytes and what a schema encodes to, as JSON: what would not come back is refused, in both directions. */
 import * as issue from "./issue.ts"
 import { kindOfInstance, kindOfValue } from "./faults.ts"
-import { PROTO } from "./decoder.ts"
+import { PROTO } from "./proto.ts"
 import { readText } from "./text.ts"
 
 const invalid = (thrown: unknown, text: string) => {
