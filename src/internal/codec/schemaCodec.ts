@@ -90,7 +90,7 @@ const fromParsers = <A>(
         Effect.mapError(failure)
       ),
     encode: (value) =>
-      rescued(() => Effect.map(Effect.mapError(print(value), issue.errorOfIssue), write as never)).pipe(
+      rescued(() => Effect.map(Effect.mapError(print(value), issue.errorOfIssue), (encoded) => write(encoded as never))).pipe(
         Effect.mapError(failure)
       )
   })
@@ -100,7 +100,7 @@ const fromParsers = <A>(
 /** A codec that refuses everything, as its schema has no JSON that comes back. */
 const unusable = <A>(problem: string): Codec<A> => {
   const refuse = (): never => {
-    throw issue.parseError(problem)
+    throw issue.codecError(problem)
   }
   return codec({ ...fromSync<A>(false, refuse, refuse), problem })
 }
@@ -119,7 +119,7 @@ export const json = <A, I>(schema: Schema.Codec<A, I>): Codec<A> => {
 /** Refuses values of which a schema's own encoder would leave out a name, in JSON or in text that is JSON. */
 const refusing = <A>(self: Codec<A>, findsProto: (value: unknown) => boolean): Codec<A> => {
   const check = (value: A): void => {
-    if (findsProto(value)) throw issue.parseError(`Not representable as JSON: the name ${PROTO}`)
+    if (findsProto(value)) throw issue.codecError(`Not representable as JSON: the name ${PROTO}`)
   }
   return {
     ...self,
@@ -127,7 +127,7 @@ const refusing = <A>(self: Codec<A>, findsProto: (value: unknown) => boolean): C
       try {
         check(value)
       } catch (thrown) {
-        throw issue.parseErrorOf(thrown)
+        throw issue.errorOf(thrown)
       }
       return self.encodeSync(value)
     },

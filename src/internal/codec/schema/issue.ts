@@ -25,7 +25,7 @@ const EXCERPT_LENGTH = 64
 const MESSAGE_LENGTH = 4_096
 
 /**
- * Every `ParseError` of this library's codecs. Nothing of the record stands in anything that is printed of it, nor in
+ * Every `SchemaError` of this library's codecs. Nothing of the record stands in anything that is printed of it, nor in
  * its issue; who asks for that gets it from `explain`. It can always be printed, however deep the value nests.
  */
 class CodecError extends FaultsError {
@@ -60,16 +60,16 @@ class CodecError extends FaultsError {
 }
 
 /** @internal */
-export const parseErrorOfIssue = (issue: Issue): Schema.SchemaError =>
+export const errorOfIssue = (issue: Issue): Schema.SchemaError =>
   new CodecError(faultsOfIssue(issue), true)
 
 /**
- * A `ParseError` that says what it is told to, which must not quote the record; nor may `figures`, which differ from
+ * A `SchemaError` that says what it is told to, which must not quote the record; nor may `figures`, which differ from
  * record to record. `quoting` may.
  *
  * @internal
  */
-export const parseError = (
+export const codecError = (
   says: string,
   { figures, quoting }: Pick<Fault, "figures" | "quoting"> = {}
 ): Schema.SchemaError =>
@@ -84,34 +84,34 @@ export const parseError = (
   )
 
 /**
- * What somebody threw, or failed with, as a `ParseError`: this never throws, whatever it is. `how` says by whom, and
+ * What somebody threw, or failed with, as a `SchemaError`: this never throws, whatever it is. `how` says by whom, and
  * how it came.
  *
  * @internal
  */
-export const parseErrorOf = (thrown: unknown, how = "a function of the codec threw"): Schema.SchemaError => {
+export const errorOf = (thrown: unknown, how = "a function of the codec threw"): Schema.SchemaError => {
   try {
     if (thrown instanceof CodecError) return thrown
     const found = issueOfError(thrown)
-    if (found !== undefined) return parseErrorOfIssue(found)
+    if (found !== undefined) return errorOfIssue(found)
   } catch {
     // a proxy that throws when it is looked at
   }
-  return parseError(`${how} ${kindOfThrown(thrown)}`, { quoting: () => messageOf(thrown) })
+  return codecError(`${how} ${kindOfThrown(thrown)}`, { quoting: () => messageOf(thrown) })
 }
 
 /**
- * How an Effect of a codec ended, as a `ParseError`: by a failure, by a defect, or by an interruption that was not
+ * How an Effect of a codec ended, as a `SchemaError`: by a failure, by a defect, or by an interruption that was not
  * ours.
  *
  * @internal
  */
-export const parseErrorOfCause = (cause: Cause.Cause<unknown>): Schema.SchemaError => {
+export const errorOfCause = (cause: Cause.Cause<unknown>): Schema.SchemaError => {
   const failure = Cause.findErrorOption(cause)
-  if (Option.isSome(failure)) return parseErrorOf(failure.value, "an Effect of the codec failed with")
+  if (Option.isSome(failure)) return errorOf(failure.value, "an Effect of the codec failed with")
   const defect = cause.reasons.find(Cause.isDieReason)
-  if (defect !== undefined) return parseErrorOf(defect.defect)
-  return parseError("an Effect of the codec was interrupted")
+  if (defect !== undefined) return errorOf(defect.defect)
+  return codecError("an Effect of the codec was interrupted")
 }
 
 /**
@@ -129,7 +129,7 @@ export const withoutValues = (error: Schema.SchemaError): Schema.SchemaError =>
  */
 export const explain = (error: unknown): string => {
   try {
-    const codecError = parseErrorOf(error)
+    const codecError = errorOf(error)
     return codecError instanceof CodecError ? foreignText(codecError.explanation, MESSAGE_LENGTH) : ""
   } catch (thrown) {
     return `cannot be shown: ${foreignText(messageOf(thrown))}`
@@ -143,7 +143,7 @@ export const explain = (error: unknown): string => {
  * @internal
  */
 export const kindOfPoison = (reason: "Key" | "Value", cause: unknown): string => {
-  const error = parseErrorOf(cause)
+  const error = errorOf(cause)
   return `${reason}: ${error instanceof CodecError ? error.pattern : ""}`
 }
 
@@ -155,7 +155,7 @@ export const kindOfPoison = (reason: "Key" | "Value", cause: unknown): string =>
  */
 export const inOneLine = (thrown: unknown): string => {
   try {
-    if (issueOfError(thrown) !== undefined) return parseErrorOf(thrown).message
+    if (issueOfError(thrown) !== undefined) return errorOf(thrown).message
   } catch {
     // a proxy that throws when it is looked at
   }

@@ -6,7 +6,7 @@ import { readText } from "./text.ts"
 
 const invalid = (thrown: unknown, text: string) => {
   const quoted = issue.excerpt(text)
-  return issue.parseError(text === "" ? "Invalid JSON, it is empty" : "Invalid JSON", {
+  return issue.codecError(text === "" ? "Invalid JSON, it is empty" : "Invalid JSON", {
     quoting: () => `Invalid JSON: ${issue.messageOf(thrown)}, in ${quoted}`
   })
 }
@@ -39,7 +39,7 @@ export const readJsonWithBigInts =
   }
 
 const refuseProto = (value: unknown, text: string): unknown => {
-  if (mayNameProto(text) && namesProto(value)) throw issue.parseError(`The name ${PROTO} is refused`)
+  if (mayNameProto(text) && namesProto(value)) throw issue.codecError(`The name ${PROTO} is refused`)
   return value
 }
 
@@ -135,7 +135,7 @@ class ExactReader {
 // ---------------------------------------------------------------------------------------------------------------------
 
 const unwritable = (what: string, value: unknown) =>
-  issue.parseError(`Not representable as JSON: ${what}`, {
+  issue.codecError(`Not representable as JSON: ${what}`, {
     quoting: () => `Not representable as JSON: ${what}: ${issue.format(value)}`
   })
 

@@ -267,9 +267,12 @@ const kindOfCheck = ({ annotations }: AST.Filter<unknown>): string => {
 const expectation = (ast: AST.AST): string =>
   AST.isUnknown(ast) || AST.isAny(ast) ? "does not fit" : `Expected ${kindOfType(ast)}`
 
+const representationOf = ({ annotations }: AST.Declaration): string | undefined =>
+  (annotations?.representation as { readonly id?: string } | undefined)?.id
+
 /** Is it something that the schema calls secret, or becomes it? */
 const isSecretPart = (ast: AST.AST): boolean =>
-  (AST.isDeclaration(ast) && ast.annotations?.representation?.id === "effect/schema/Redacted") ||
+  (AST.isDeclaration(ast) && representationOf(ast) === "effect/schema/Redacted") ||
   (ast.encoding ?? []).some(({ to }) => isSecretPart(to))
 
 /**

@@ -17,8 +17,8 @@ import { changed, rebuilt, somePart } from "./parts.ts"
 const CONTENT = Symbol.for("~effect/Schema/content")
 
 interface JsonStep {
-  readonly decode: SchemaGetter.TransformEffect<unknown, string>
-  readonly encode: SchemaGetter.TransformEffect<string, unknown>
+  readonly decode: SchemaGetter.TransformEffect<unknown, string, never>
+  readonly encode: SchemaGetter.TransformEffect<string, unknown, never>
 }
 
 /** The step of `Schema.fromJsonString` between text and what it parses to. */
@@ -27,7 +27,7 @@ const jsonStepOf = ({ transformation }: AST.Link): JsonStep | undefined => {
   const { decode, encode } = transformation
   const content = (encode as { readonly [CONTENT]?: { readonly mediaType: string } })[CONTENT]
   return content?.mediaType === "application/json" && decode._tag === "TransformEffect"
-    ? { decode, encode: encode as JsonStep["encode"] }
+    ? { decode: decode as JsonStep["decode"], encode: encode as JsonStep["encode"] }
     : undefined
 }
 
@@ -42,17 +42,17 @@ const COMES_BACK = new AST.Unknown({ description: "what comes back from JSON" })
 /** Its own functions are kept: a replacer and a reviver may bring back what JSON does not have. They run at once. */
 const checked = (step: JsonStep): AST.Link["transformation"] => {
   const decode = (text: string, options: AST.ParseOptions): Exit.Exit<unknown, SchemaIssue.Issue> => {
-    const read = Effect.runSyncExit(step.decode.transform(text, options) as Effect.Effect<unknown, SchemaIssue.Issue>)
+    const read = Effect.runSyncExit(step.decode.transform(text, options))
     // the text is looked at, as a reviver may have made anything of it
     return Exit.isSuccess(read) && isProtoNamed(text)
       ? Exit.fail(new SchemaIssue.InvalidType(WITHOUT_PROTO, text, options))
       : read
   }
   const encode = (value: unknown, options: AST.ParseOptions): Exit.Exit<string, SchemaIssue.Issue> => {
-    const text = Effect.runSyncExit(step.encode.transform(value, options) as Effect.Effect<string, SchemaIssue.Issue>)
+    const text = Effect.runSyncExit(step.encode.transform(value, options))
     if (!Exit.isSuccess(text) || isWritable(value)) return text
     const read = decode(text.value, options)
-    if (!Exit.isSuccess(read)) return read
+    if (Exit.isFailure(read)) return Exit.failCause(read.cause)
     return isDeepStrictEqual(read.value, value)
       ? text
       : Exit.fail(new SchemaIssue.InvalidType(COMES_BACK, value, options))
