@@ -13,6 +13,7 @@ import {
   type Faults
 } from "./faults.ts"
 import { faultsOfIssue, FaultsError, type Issue, issueOfError } from "./v4/issues.ts"
+import { defectOf } from "../../effect/v4/causes.ts"
 import { foreignText, quotedForeignText } from "../../foreignText.ts"
 
 /** At most this many characters of a text, or this many bytes, are quoted where somebody asked for it. */
@@ -109,8 +110,8 @@ export const errorOf = (thrown: unknown, how = "a function of the codec threw"):
 export const errorOfCause = (cause: Cause.Cause<unknown>): Schema.SchemaError => {
   const failure = Cause.findErrorOption(cause)
   if (Option.isSome(failure)) return errorOf(failure.value, "an Effect of the codec failed with")
-  const defect = cause.reasons.find(Cause.isDieReason)
-  if (defect !== undefined) return errorOf(defect.defect)
+  const died = defectOf(cause)
+  if (died !== undefined) return errorOf(died.defect)
   return codecError("an Effect of the codec was interrupted")
 }
 

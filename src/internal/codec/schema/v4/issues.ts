@@ -37,8 +37,8 @@ interface Visit {
   readonly issue: Issue
   /** The part of the schema that the issue is about, where it is known. */
   readonly ast: AST.AST | undefined
-  /** What is expected, by the innermost check that failed, if one did. */
-  readonly expected: string | undefined
+  /** The check that failed, if one did: the issue within says what it found. */
+  readonly check: SchemaIssue.Filter | undefined
   readonly path: ReadonlyArray<string | number>
   /** `path`, with those names, too, that are content of the record. */
   readonly names: ReadonlyArray<PropertyKey>
@@ -58,7 +58,7 @@ export const faultsOfIssue = (issue: Issue): Faults => {
     {
       issue,
       ast: undefined,
-      expected: undefined,
+      check: undefined,
       path: [],
       names: [],
       input: undefined,
@@ -66,19 +66,18 @@ export const faultsOfIssue = (issue: Issue): Faults => {
       isSecret: false
     }
   ]
-  const tell = ({ issue, names, path, ...visit }: Visit, says: string) => {
+  const tell = ({ check, issue, names, path, ...visit }: Visit, says: string) => {
     count++
     if (first.length === LISTED) return
-    first.push(
-      visit.holdsSecret || visit.isSecret ? { path, says } : { path, says, quoting: () => wordsOf(issue, names) }
-    )
+    const isQuoted = !visit.holdsSecret && !visit.isSecret
+    first.push(isQuoted ? { path, says, quoting: () => wordsOf(check ?? issue, names) } : { path, says })
   }
   for (let next = visits.pop(); next !== undefined; next = visits.pop()) {
     const { issue } = next
     const visit = seen(next)
     switch (issue._tag) {
       case "Pointer":
-        visits.push({ ...visit, issue: issue.issue, expected: undefined, ...step(visit, issue.path) })
+        visits.push({ ...visit, issue: issue.issue, check: undefined, ...step(visit, issue.path) })
         break
       case "Encoding":
         // A function of the schema's saw all of the value, and may speak of any part of it wherever it points to.
@@ -88,7 +87,7 @@ export const faultsOfIssue = (issue: Issue): Faults => {
         visits.push({
           ...visit,
           issue: issue.issue,
-          expected: kindOfCheck(issue.filter),
+          check: issue,
           isSecret: visit.isSecret || visit.holdsSecret
         })
         break
@@ -113,15 +112,15 @@ export const faultsOfIssue = (issue: Issue): Faults => {
         tell(visit, `${expectation(issue.ast)}${actual(visit)}`)
         break
       case "InvalidValue":
-        tell(
-          visit,
-          `${visit.expected ?? (visit.ast === undefined ? "does not fit" : expectation(visit.ast))}${actual(visit)}`
-        )
+        tell(visit, `${expectedOf(visit)}${actual(visit)}`)
         break
     }
   }
   return { first, count }
 }
+
+const expectedOf = ({ ast, check }: Visit): string =>
+  check !== undefined ? kindOfCheck(check.filter) : ast === undefined ? "does not fit" : expectation(ast)
 
 const actual = ({ input }: Visit): string => (input === undefined ? "" : `, actual ${kindOfValue(input.value)}`)
 
