@@ -57,6 +57,7 @@ export const makeEffect3 = () => {
   for (const name of ["docs", "README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "package.json"]) {
     cpSync(join(root, name), join(effect3, name), { recursive: true })
   }
+  cpSync(join(root, "vitest.choices.ts"), join(effect3, "vitest.choices.ts"))
   cpSync(join(root, "vitest.effect3.config.ts"), join(effect3, "vitest.config.ts"))
   const tsconfig = JSON.parse(readFileSync(join(root, "tsconfig.json"), "utf8"))
   for (const name of Object.keys(tsconfig.compilerOptions.paths)) {
