@@ -29,21 +29,22 @@ export const tables = (compression: Compression) =>
   )
 
 /** The number of the codec in the topic's first record batch: the lowest bits of its attributes. */
-export const codecInLog = Effect.fn("codecInLog")(function* (name: string) {
-  const client = yield* KafkaClient.KafkaClient
-  const { brokers, partitions, topic } = yield* client.describeTopic(name)
-  const leader = yield* Option.fromNullishOr(brokers.get(partitions[0]?.leader ?? -1))
-  const connection = yield* client.connect(leader)
-  const answer = yield* connection.request("Fetch", {
-    isolation: "read_uncommitted",
-    maxWaitMillis: 100,
-    minBytes: 1,
-    maxBytes: 1_000_000,
-    partitions: [{ topic, partition: 0, leaderEpoch: -1, fetchOffset: 0, lastFetchedEpoch: -1, maxBytes: 1_000_000 }]
-  })
-  const fetched = yield* Option.fromNullishOr(answer.partitions[0])
-  return fetched.records.readInt16BE(21) & 7
-}, Effect.scoped)
+export const codecInLog = (name: string) =>
+  Effect.gen(function* () {
+    const client = yield* KafkaClient.KafkaClient
+    const { brokers, partitions, topic } = yield* client.describeTopic(name)
+    const leader = yield* Effect.fromNullishOr(brokers.get(partitions[0]?.leader ?? -1))
+    const connection = yield* client.connect(leader)
+    const answer = yield* connection.request("Fetch", {
+      isolation: "read_uncommitted",
+      maxWaitMillis: 100,
+      minBytes: 1,
+      maxBytes: 1_000_000,
+      partitions: [{ topic, partition: 0, leaderEpoch: -1, fetchOffset: 0, lastFetchedEpoch: -1, maxBytes: 1_000_000 }]
+    })
+    const fetched = yield* Effect.fromNullishOr(answer.partitions[0])
+    return fetched.records.readInt16BE(21) & 7
+  }).pipe(Effect.scoped)
 
 /** What was read, and how it is in the log. */
 export const roundTrip = (compression: Compression) =>
