@@ -8,7 +8,7 @@ import { TestKafkaError } from "../test/kafka/TestKafkaError.ts"
 import type { Workload } from "./workloads.ts"
 
 /** What a topic holds, and what a right table on it does. */
-export const Loaded = Schema.parseJson(
+export const Loaded = Schema.fromJsonString(
   Schema.Struct({
     records: Schema.Number,
     logChecksum: Schema.Number,
@@ -48,7 +48,7 @@ export const load = (
 /** All that are in a topic's log. */
 export const recordsIn = (brokers: string, topic: string) =>
   Effect.map(
-    loader(Schema.parseJson(Schema.Struct({ records: Schema.Number })), { op: "end", brokers, topic }),
+    loader(Schema.fromJsonString(Schema.Struct({ records: Schema.Number })), { op: "end", brokers, topic }),
     ({ records }) => records
   )
 
@@ -57,4 +57,4 @@ export const recordsIn = (brokers: string, topic: string) =>
  * a reader counts.
  */
 export const writeLive = (job: Readonly<Record<string, string | number>>) =>
-  loader(Schema.parseJson(Schema.Struct({ written: Schema.Number, counted: Schema.Number })), { op: "live", ...job })
+  loader(Schema.fromJsonString(Schema.Struct({ written: Schema.Number, counted: Schema.Number })), { op: "live", ...job })

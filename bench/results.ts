@@ -38,7 +38,7 @@ export type Figure = keyof typeof figureNames
 const Figures = Schema.Record({ key: Schema.String, value: Schema.Finite })
 
 /** The line that a runner prints. */
-export const Answer = Schema.parseJson(
+export const Answer = Schema.fromJsonString(
   Schema.Struct({
     /** What measured itself, with versions. */
     runtime: Schema.String,

@@ -5,7 +5,8 @@ import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
-import * as TestClock from "effect/TestClock"
+import * as TestClock from "effect/testing/TestClock"
+import { hasEnded } from "../src/internal/effect/v4/fibers.ts"
 import { KafkaClient, KafkaTopic } from "../src/index.ts"
 import { connectionError, FakeCluster, type Request } from "./support/FakeCluster.ts"
 
@@ -29,9 +30,9 @@ const ensure = (cluster: FakeCluster, settings: KafkaTopic.TopicSettings = {}) =
       })
     })
     const result = yield* KafkaTopic.ensure({ topic, ...settings }).pipe(
-      Effect.provide(Layer.scoped(KafkaClient.KafkaClient, cluster.client)),
+      Effect.provide(Layer.effect(KafkaClient.KafkaClient, cluster.client)),
       Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
-      Effect.either
+      Effect.exit
     )
     return { result, lines }
   })
@@ -130,9 +131,9 @@ describe("a missing topic", () => {
               return { errorCode: 0, errorMessage: undefined }
             })
           : undefined
-      const fiber = yield* Effect.fork(outcome(cluster))
+      const fiber = yield* Effect.forkChild(outcome(cluster))
       yield* TestClock.adjust(3_000)
-      assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
+      assert.isFalse(hasEnded(fiber))
       cluster.moveLeader(topic, 0)
       yield* TestClock.adjust(1_000)
       assert.strictEqual((yield* Fiber.join(fiber)).outcome, "created")
@@ -142,10 +143,10 @@ describe("a missing topic", () => {
   it.effect("that never shows is a retriable error after 10 seconds", () =>
     Effect.gen(function* () {
       const cluster = answering(new FakeCluster(), "CreateTopics", { errorCode: 0, errorMessage: undefined })
-      const fiber = yield* Effect.fork(Effect.flip(outcome(cluster)))
+      const fiber = yield* Effect.forkChild(Effect.flip(outcome(cluster)))
       // it asks as long as there is time for one more try
       yield* TestClock.adjust(9_800)
-      assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
+      assert.isFalse(hasEnded(fiber))
       yield* TestClock.adjust(200)
       const error = yield* Fiber.join(fiber)
       assert.strictEqual(error.reason, "Incomplete")
@@ -165,7 +166,7 @@ describe("a missing topic", () => {
     it.effect(`creation refused with error code ${code}: ${reason}, in the broker's words`, () =>
       Effect.gen(function* () {
         const cluster = answering(new FakeCluster(), "CreateTopics", refusal(code, "since I say so"))
-        const fiber = yield* Effect.fork(Effect.flip(outcome(cluster)))
+        const fiber = yield* Effect.forkChild(Effect.flip(outcome(cluster)))
         yield* TestClock.adjust("1 second")
         const error = yield* Fiber.join(fiber)
         assert.strictEqual(error._tag, tag)
@@ -232,9 +233,9 @@ describe("a topic that exists", () => {
       assert.strictEqual(error.reason, "Unauthorized")
       assert.include(error.message, "no ALTER_CONFIGS")
       const ignored = answering(existing("delete"), "IncrementalAlterConfigs", refusal(0))
-      const fiber = yield* Effect.fork(Effect.flip(outcome(ignored, { onPolicyMismatch: "reconcile" })))
+      const fiber = yield* Effect.forkChild(Effect.flip(outcome(ignored, { onPolicyMismatch: "reconcile" })))
       yield* TestClock.adjust(9_800)
-      assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
+      assert.isFalse(hasEnded(fiber))
       yield* TestClock.adjust(200)
       assert.deepInclude(yield* Fiber.join(fiber), { reason: "PolicyMismatch", expected: "compact", actual: "delete" })
     })

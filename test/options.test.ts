@@ -192,7 +192,7 @@ describe("values that would be ignored in silence", () => {
     path.split(".").reduceRight<unknown>((inner, name) => ({ [name]: inner }), value) as Options
 
   describe.each(modules)("of %s", (_, make, cases) => {
-    it.scoped.each(cases)("%s", ([option, values, problem]) =>
+    it.effect.each(cases)("%s", ([option, values, problem]) =>
       Effect.gen(function* () {
         for (const value of values) {
           const message = yield* problemsOf(
@@ -208,7 +208,7 @@ describe("values that would be ignored in silence", () => {
     )
   })
 
-  it.scoped("what they are, is taken", () =>
+  it.effect("what they are, is taken", () =>
     Effect.gen(function* () {
       const options = {
         topic: "t",
@@ -256,7 +256,7 @@ describe("layerConfig", () => {
       const { address } = yield* listening(() =>
         createServer((socket) =>
           socket.once("data", (bytes) => {
-            Deferred.unsafeDone(first, Effect.succeed(bytes[0]))
+            Deferred.doneUnsafe(first, Effect.succeed(bytes[0]))
             socket.destroy()
           })
         )
@@ -272,7 +272,7 @@ describe("layerConfig", () => {
           ["TLS", tls]
         ])
       )
-      return yield* Effect.raceFirst(Deferred.await(first), Effect.zipRight(Effect.ignore(asking), Effect.never))
+      return yield* Effect.raceFirst(Deferred.await(first), Effect.andThen(Effect.ignore(asking), Effect.never))
     }).pipe(Effect.scoped)
 
   it.live("tls as one value, which may be a boolean: with it comes a handshake, without it a request in plain", () =>
@@ -375,7 +375,7 @@ describe("options that no type has seen", () => {
   const fits = (what: string, made: Effect.Effect<unknown, unknown>): Effect.Effect<void> =>
     Effect.map(Logger.withMinimumLogLevel(Effect.exit(made), LogLevel.None), (exit) => {
       if (Exit.isSuccess(exit)) return
-      const error = Option.getOrElse(Cause.failureOption(exit.cause), () =>
+      const error = Option.getOrElse(Cause.findErrorOption(exit.cause), () =>
         assert.fail(`${what}: ${Cause.pretty(exit.cause)}`)
       ) as { readonly _tag: string; readonly message: string }
       // "false" is a topic's name as others are

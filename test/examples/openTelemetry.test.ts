@@ -32,14 +32,14 @@ test("examples/open-telemetry.ts prints its spans and metrics", () =>
 // ---------------------------------------------------------------------------------------------------------------------
 
 const Named = Schema.Struct({ name: Schema.String })
-const Traces = Schema.parseJson(
+const Traces = Schema.fromJsonString(
   Schema.Struct({
     resourceSpans: Schema.Array(
       Schema.Struct({ scopeSpans: Schema.Array(Schema.Struct({ spans: Schema.Array(Named) })) })
     )
   })
 )
-const Metrics = Schema.parseJson(
+const Metrics = Schema.fromJsonString(
   Schema.Struct({
     resourceMetrics: Schema.Array(
       Schema.Struct({ scopeMetrics: Schema.Array(Schema.Struct({ metrics: Schema.Array(Named) })) })

@@ -145,7 +145,7 @@ export const start = (
       })
 
     const scope = yield* Effect.scope
-    let fibers: ReadonlyArray<Fiber.RuntimeFiber<void>> = []
+    let fibers: ReadonlyArray<Fiber.Fiber<void>> = []
     const resume = Effect.gen(function* () {
       stopped = false
       const all = [...writers].flatMap(([name, writer]) =>

@@ -8,6 +8,7 @@ import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import { randomOf } from "../support/random.ts"
 import { complaints } from "./complaints.ts"
 import { proberSettings, start as startLoad, writerSettings, type Writer } from "./load.ts"
@@ -63,7 +64,7 @@ const main = Effect.gen(function* () {
     const table = yield* witness.watch("reader", new Map(), openTable(plan, "reader", topic))
     const statuses: Array<string> = []
     yield* Effect.forkScoped(
-      Stream.runForEach(table.status.changes, ({ _tag }) => Effect.sync(() => statuses.push(_tag)))
+      Stream.runForEach(SubscriptionRef.changes(table.status), ({ _tag }) => Effect.sync(() => statuses.push(_tag)))
     )
     const writers = new Map<string, Writer>()
     for (const [name, settings] of Object.entries(settingsOf)) {
@@ -73,7 +74,7 @@ const main = Effect.gen(function* () {
     const load = yield* startLoad(writers, randomOf(seed))
     yield* witness.watchBarriers("reader", table, load.ends)
     return { table, statuses, prober, load }
-  }).pipe(Scope.extend(scope))
+  }).pipe(Scope.provide(scope))
   yield* answer({ _tag: "Ready" })
 
   while (true) {

@@ -39,7 +39,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
           const armed = yield* proxy.rule({ api, fate: { _tag: "Truncate", bytes }, times: 2 })
           // metadata is asked for when something has failed
           const failing =
-            api === Api.Metadata ? Effect.zipRight(proxy.reset(), Effect.sleep("200 millis")) : Effect.never
+            api === Api.Metadata ? Effect.andThen(proxy.reset(), Effect.sleep("200 millis")) : Effect.never
           yield* Effect.raceFirst(armed.happened, Effect.forever(failing))
           yield* Effect.sleep(random() * 200)
         }

@@ -204,9 +204,9 @@ export interface Service {
   readonly partitionFor: (key: Bytes, partitions: number) => Call<number>
 }
 
-export class JavaClient extends Context.Tag("test/JavaClient")<JavaClient, Service>() {}
+export class JavaClient extends Context.Service<JavaClient, Service>()("test/JavaClient") {}
 
-const Line = Schema.parseJson(
+const Line = Schema.fromJsonString(
   Schema.Struct({
     id: Schema.Number,
     ok: Schema.optional(Schema.Unknown),
@@ -231,7 +231,7 @@ export interface Options {
   /** Settings of all clients, such as `security.protocol`. */
   readonly config?: Readonly<Record<string, string>>
   /** Of one call; 60 s by default. */
-  readonly timeout?: Duration.DurationInput
+  readonly timeout?: Duration.Input
 }
 
 /** Starts the JVM; it ends with the scope, or with this process. */
@@ -301,9 +301,9 @@ export const make = (
       op: string,
       request: object,
       part: Pending["part"] = () => {},
-      timeout: Duration.DurationInput = options.timeout ?? "60 seconds"
+      timeout: Duration.Input = options.timeout ?? "60 seconds"
     ): Call<unknown> =>
-      Effect.async<unknown, JavaError | TestKafkaError>((resume) => {
+      Effect.callback<unknown, JavaError | TestKafkaError>((resume) => {
         if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) {
           return resume(
             new TestKafkaError({ reason: "process", message: `the Java client is gone\n${lastLines(errors, 30)}` })
@@ -439,4 +439,4 @@ export const make = (
 
 /** Use the addresses of the admin listener, `adminBrokers`, where there is one. */
 export const layer = (brokers: ReadonlyArray<string>, options?: Options): Layer.Layer<JavaClient, TestKafkaError> =>
-  Layer.scoped(JavaClient, make(brokers, options))
+  Layer.effect(JavaClient, make(brokers, options))

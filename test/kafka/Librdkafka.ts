@@ -40,9 +40,9 @@ export const packages: Effect.Effect<string, TestKafkaError> = Effect.gen(functi
   )
 })
 
-const Positions = Schema.parseJson(Schema.Array(Schema.Struct({ partition: Schema.Number, offset: Schema.Number })))
+const Positions = Schema.fromJsonString(Schema.Array(Schema.Struct({ partition: Schema.Number, offset: Schema.Number })))
 
-const Records = Schema.parseJson(Schema.Array(Wire))
+const Records = Schema.fromJsonString(Schema.Array(Wire))
 
 const work = <A>(schema: Schema.Schema<A, string>, job: object): Effect.Effect<A, TestKafkaError> =>
   Effect.gen(function* () {

@@ -34,7 +34,7 @@ const sendAnything = (producer: KafkaProducer.KafkaProducer, record: object) =>
   producer.send(record as KafkaProducer.ProducerRecord)
 
 describe("a record of bytes", () => {
-  it.scoped("has headers, a time and a partition, and a key or value that is null", () =>
+  it.effect("has headers, a time and a partition, and a key or value that is null", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.cluster.createTopic("events", 2, { "cleanup.policy": "delete" })
@@ -65,7 +65,7 @@ describe("a record of bytes", () => {
     })
   )
 
-  it.scoped("is as it was at the call", () =>
+  it.effect("is as it was at the call", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers)
@@ -79,7 +79,7 @@ describe("a record of bytes", () => {
     })
   )
 
-  it.scoped("without a key goes to each partition that has a leader in turn, and joins what waits for one", () =>
+  it.effect("without a key goes to each partition that has a leader in turn, and joins what waits for one", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.cluster.createTopic("events", 4, { "cleanup.policy": "delete" })
@@ -125,7 +125,7 @@ describe("a record of bytes", () => {
       "options: headers"
     ]
   ] as const) {
-    it.scoped(`with ${name}: Encode, nothing is sent, and the producer goes on`, () =>
+    it.effect(`with ${name}: Encode, nothing is sent, and the producer goes on`, () =>
       Effect.gen(function* () {
         const brokers = twoTopics()
         const producer = yield* openProducer(brokers)
@@ -139,7 +139,7 @@ describe("a record of bytes", () => {
     )
   }
 
-  it.scoped("above maxRecordBytes: TooLarge, and nothing is sent", () =>
+  it.effect("above maxRecordBytes: TooLarge, and nothing is sent", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers, { maxRecordBytes: 200 })
@@ -149,7 +149,7 @@ describe("a record of bytes", () => {
     })
   )
 
-  it.scoped("whose caller is interrupted while it waits for room is never written", () =>
+  it.effect("whose caller is interrupted while it waits for room is never written", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers, { maxQueued: 1 })
@@ -169,7 +169,7 @@ describe("a record of bytes", () => {
 describe("a topic with codecs", () => {
   class Order extends Schema.Class<Order>("Order")({ item: Schema.String, count: Schema.Int }) {}
 
-  it.scoped("is written by them, with tombstones, and with records without a key", () =>
+  it.effect("is written by them, with tombstones, and with records without a key", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.cluster.createTopic("orders", 1, { "cleanup.policy": "delete" })
@@ -200,7 +200,7 @@ describe("a topic with codecs", () => {
     })
   )
 
-  it.scoped("that do not encode: Encode, which quotes the value only where logValues says so", () =>
+  it.effect("that do not encode: Encode, which quotes the value only where logValues says so", () =>
     Effect.gen(function* () {
       for (const logValues of [false, true]) {
         const brokers = twoTopics()
@@ -216,7 +216,7 @@ describe("a topic with codecs", () => {
     })
   )
 
-  it.scoped("that are Effects which fail, die, or never end: typed, and the producer goes on", () =>
+  it.effect("that are Effects which fail, die, or never end: typed, and the producer goes on", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers, { deliveryTimeout: "2 seconds" })
@@ -226,7 +226,7 @@ describe("a topic with codecs", () => {
             text === "fails"
               ? Effect.fail("no")
               : text === "dies"
-                ? Effect.dieMessage("no")
+                ? Effect.die(new Error("no"))
                 : text === "hangs"
                   ? Effect.never
                   : Effect.succeed(bytes(text)),
@@ -252,7 +252,7 @@ describe("a topic with codecs", () => {
     })
   )
 
-  it.scoped("that cannot work at all, or for a name that no topic has: InvalidOptions, before anything is asked", () =>
+  it.effect("that cannot work at all, or for a name that no topic has: InvalidOptions, before anything is asked", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers)
@@ -272,7 +272,7 @@ describe("a topic with codecs", () => {
 })
 
 describe("acquiring a producer", () => {
-  it.scoped("all problems of its options are named at once", () =>
+  it.effect("all problems of its options are named at once", () =>
     Effect.gen(function* () {
       const options: object = { topic: "orders", acks: "none", maxQueued: 0, closeTimeout: "never", compression: "br" }
       const error = yield* Effect.flip(openProducer(new Brokers(), options as KafkaProducer.KafkaProducerOptions))
@@ -285,7 +285,7 @@ describe("acquiring a producer", () => {
     })
   )
 
-  it.scoped("with brokers that answer nothing: a typed timeout, and one line of the log while it waits", () => {
+  it.effect("with brokers that answer nothing: a typed timeout, and one line of the log while it waits", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const brokers = twoTopics()
@@ -301,11 +301,11 @@ describe("acquiring a producer", () => {
 })
 
 describe("closing", () => {
-  it.scoped("waits for what was accepted, of all topics, and refuses what comes then", () =>
+  it.effect("waits for what was accepted, of all topics, and refuses what comes then", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const scope = yield* Scope.make()
-      const producer = yield* Scope.extend(openProducer(brokers), scope)
+      const producer = yield* Scope.provide(openProducer(brokers), scope)
       const orders = yield* textsTo(producer, "orders")
       const audit = yield* textsTo(producer, "audit")
       brokers.otherwise = slow(200)
@@ -323,11 +323,11 @@ describe("closing", () => {
     })
   )
 
-  it.scoped("no longer than closeTimeout: what may be in the log is unknown, what is not is Closed", () =>
+  it.effect("no longer than closeTimeout: what may be in the log is unknown, what is not is Closed", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const scope = yield* Scope.make()
-      const producer = yield* Scope.extend(openProducer(brokers, { closeTimeout: "1 second" }), scope)
+      const producer = yield* Scope.provide(openProducer(brokers, { closeTimeout: "1 second" }), scope)
       const orders = yield* textsTo(producer, "orders")
       yield* orders.send("k", "0")
       brokers.otherwise = slow(60_000)
@@ -347,7 +347,7 @@ describe("closing", () => {
     })
   )
 
-  it.scoped("one that was closed refuses all records, those of new topics, too, and asks for nothing", () =>
+  it.effect("one that was closed refuses all records, those of new topics, too, and asks for nothing", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* Effect.scoped(openProducer(brokers))
@@ -369,7 +369,7 @@ describe("closing", () => {
     })
   )
 
-  it.scoped("a driver that dies: told in the log, and by every record", () => {
+  it.effect("a driver that dies: told in the log, and by every record", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const brokers = twoTopics()
@@ -377,7 +377,7 @@ describe("closing", () => {
       const producer = yield* KafkaProducer.make().pipe(
         Effect.provideService(KafkaClient.KafkaClient, {
           ...client,
-          connect: () => Effect.dieMessage("a driver's bug")
+          connect: () => Effect.die(new Error("a driver's bug"))
         })
       )
       const error = yield* within(
@@ -393,7 +393,7 @@ describe("closing", () => {
   })
 })
 
-it.scoped("metrics are counted by topic and outcome", () =>
+it.effect("metrics are counted by topic and outcome", () =>
   Effect.gen(function* () {
     const brokers = new Brokers()
     for (const topic of ["counted-a", "counted-b"]) brokers.cluster.createTopic(topic)

@@ -39,7 +39,7 @@ const use = Effect.gen(function* () {
   if (how === "waiting") yield* Effect.forkScoped(table.awaitPosition(far))
 })
 
-const acquire = Effect.zipRight(openTable(lab, "leaving", topic, {}, options()), Effect.never)
+const acquire = Effect.andThen(openTable(lab, "leaving", topic, {}, options()), Effect.never)
 
 const program = how === "early" ? Effect.timeoutOption(Effect.scoped(acquire), "300 millis") : Effect.scoped(use)
 

@@ -8,7 +8,7 @@ import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as TestClock from "effect/TestClock"
+import type * as TestClock from "effect/testing/TestClock"
 import { turns } from "./turns.ts"
 
 interface Sleep {
@@ -36,11 +36,11 @@ export class ManualClock implements TestClock.TestClock {
     return BigInt(this.time.now) * 1_000_000n
   }
   readonly currentTimeMillis = Effect.sync(() => this.time.now)
-  readonly currentTimeNanos = Effect.sync(() => this.unsafeCurrentTimeNanos())
+  readonly currentTimeNanos = Effect.sync(() => this.currentTimeNanosUnsafe())
 
   sleep(duration: Duration.Duration): Effect.Effect<void> {
     if (Duration.toMillis(duration) <= 0) return Effect.void
-    return Effect.async((resume) => {
+    return Effect.callback((resume) => {
       const sleep: Sleep = { until: this.time.now + Duration.toMillis(duration), wake: () => resume(Effect.void) }
       this.asleep.add(sleep)
       return Effect.sync(() => this.asleep.delete(sleep))
@@ -64,7 +64,7 @@ export class ManualClock implements TestClock.TestClock {
 
   /** Wakes those whose time comes until then one after the other, each after all that the one before it leads to. */
   setTime(now: number): Effect.Effect<void> {
-    return Effect.gen(this, function* () {
+    return Effect.gen({ self: this }, function* () {
       yield* quiet
       for (let next = this.first; next !== undefined && next.until <= now; next = this.first) {
         this.time.now = Math.max(this.time.now, next.until)
@@ -86,13 +86,13 @@ export class ManualClock implements TestClock.TestClock {
     sleep.wake()
   }
 
-  adjust(duration: Duration.DurationInput): Effect.Effect<void> {
+  adjust(duration: Duration.Input): Effect.Effect<void> {
     return Effect.suspend(() => this.setTime(this.time.now + Duration.toMillis(duration)))
   }
 
-  adjustWith(duration: Duration.DurationInput) {
+  adjustWith(duration: Duration.Input) {
     return <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-      Effect.zipLeft(effect, this.adjust(duration), { concurrent: true })
+      Effect.tap(effect, this.adjust(duration), { concurrent: true })
   }
 
   get save(): Effect.Effect<Effect.Effect<void>> {

@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Supervisor from "effect/Supervisor"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { until } from "../kafka/process.ts"
 import { eventually } from "./live.ts"
 import { stopwatch } from "./ownTime.ts"
@@ -29,7 +30,7 @@ export interface Leftovers {
 export const leftovers = <A, E>(
   body: Effect.Effect<A, E, Scope.Scope>,
   options: {
-    readonly interruptAfter?: Duration.DurationInput
+    readonly interruptAfter?: Duration.Input
     /** How many there are; those over TCP, by default. */
     readonly connections?: Effect.Effect<number>
   } = {}
@@ -40,7 +41,7 @@ export const leftovers = <A, E>(
     const supervisor = yield* Supervisor.track
     const timersBefore = timers()
     const scope = yield* Scope.make()
-    const fiber = yield* Effect.fork(Effect.supervised(Effect.exit(Scope.extend(body, scope)), supervisor))
+    const fiber = yield* Effect.forkChild(Effect.supervised(Effect.exit(Scope.provide(body, scope)), supervisor))
     let passed: () => number
     let exit: Exit.Exit<A, E>
     if (options.interruptAfter === undefined) {
@@ -56,7 +57,7 @@ export const leftovers = <A, E>(
     // handles go a turn of the event loop later, the other ends of a proxy some more; the runner has timers, too
     const look = Effect.map(Effect.zip(connections, supervisor.value), ([connections, fibers]) => ({
       connections,
-      fibers: fibers.filter((one) => one.unsafePoll() === null).length,
+      fibers: fibers.filter((one) => !hasEnded(one)).length,
       timers: Math.max(0, timers() - timersBefore)
     }))
     yield* until(

@@ -21,7 +21,7 @@ import { until } from "../kafka/process.ts"
 
 /** A test with a scope of its own, by the real clock, without log lines. */
 export const test = <A, E>(name: string, body: () => Effect.Effect<A, E, Scope.Scope>, timeoutMillis?: number): void =>
-  it.scopedLive(
+  it.live(
     name,
     () => Effect.provide(body(), Logger.replace(Logger.defaultLogger, Logger.none)),
     timeoutMillis ?? 60_000
@@ -30,7 +30,7 @@ export const test = <A, E>(name: string, body: () => Effect.Effect<A, E, Scope.S
 /** What the tests of a group share: made before the first one, released after the last one. */
 export const shared = <A, E>(make: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E> => {
   const scope = Effect.runSync(Scope.make())
-  const made = Effect.runSync(Effect.cached(Scope.extend(make, scope)))
+  const made = Effect.runSync(Effect.cached(Scope.provide(make, scope)))
   beforeAll(() => Effect.runPromise(Effect.asVoid(made)), 120_000)
   afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)), 60_000)
   return made
@@ -63,7 +63,7 @@ export const numbers = (count: number, from = 0): ReadonlyArray<number> =>
 export const eventually = <A, E, R>(
   look: Effect.Effect<A, E, R>,
   holds: (seen: A) => boolean,
-  within: Duration.DurationInput = "15 seconds"
+  within: Duration.Input = "15 seconds"
 ): Effect.Effect<A, E, R> =>
   Effect.gen(function* () {
     let seen: A | undefined
@@ -75,7 +75,7 @@ export const eventually = <A, E, R>(
       { within, every: "20 millis" }
     )
     if (!held) {
-      assert.fail(`not within ${Duration.format(Duration.decode(within))}: ${String(holds)}; seen: ${show(seen)}`)
+      assert.fail(`not within ${Duration.format(Duration.fromInputUnsafe(within))}: ${String(holds)}; seen: ${show(seen)}`)
     }
     return seen as A
   })
@@ -90,7 +90,7 @@ const show = (value: unknown): string => {
 
 export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
   if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
-  const failure = Cause.failureOption(exit.cause)
+  const failure = Cause.findErrorOption(exit.cause)
   if (failure._tag === "None") return assert.fail(Cause.pretty(exit.cause))
   return failure.value
 }
@@ -124,7 +124,7 @@ export const statusOf = <K, V>(table: KafkaTable.KafkaTable<K, V>): Effect.Effec
 export const statuses = <K, V>(
   table: KafkaTable.KafkaTable<K, V>
 ): Effect.Effect<ReadonlyArray<LiveTable.TableStatus["_tag"]>, never, Scope.Scope> =>
-  collect(Stream.map(table.status.changes, (status) => status._tag))
+  collect(Stream.map(SubscriptionRef.changes(table.status), (status) => status._tag))
 
 /** Runs a stream beside the test; what it gives is added to the result. */
 export const collect = <A, E>(stream: Stream.Stream<A, E>): Effect.Effect<ReadonlyArray<A>, never, Scope.Scope> =>
@@ -132,7 +132,7 @@ export const collect = <A, E>(stream: Stream.Stream<A, E>): Effect.Effect<Readon
     const seen: Array<A> = []
     yield* Effect.forkScoped(Stream.runForEach(stream, (one) => Effect.sync(() => seen.push(one))))
     // it is subscribed once it ran
-    yield* Effect.yieldNow()
+    yield* Effect.yieldNow
     return seen
   })
 

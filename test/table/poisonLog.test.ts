@@ -34,7 +34,7 @@ const bad = [
 ]
 
 describe("a record that does not decode", () => {
-  it.scoped("is told by its place and its fault: in the log, and by the error", () =>
+  it.effect("is told by its place and its fault: in the log, and by the error", () =>
     logged((lines) =>
       Effect.gen(function* () {
         const kafka = yield* EmbeddedKafka.EmbeddedKafka
@@ -68,7 +68,7 @@ describe("a record that does not decode", () => {
     ).pipe(Effect.provide(KafkaClient.layerMemory()))
   )
 
-  it.scoped("is quoted with logValues, escaped, and without what its schema calls secret", () =>
+  it.effect("is quoted with logValues, escaped, and without what its schema calls secret", () =>
     logged((lines) =>
       Effect.gen(function* () {
         const kafka = yield* EmbeddedKafka.EmbeddedKafka
@@ -90,7 +90,7 @@ describe("a record that does not decode", () => {
     ).pipe(Effect.provide(KafkaClient.layerMemory()))
   )
 
-  it.scoped("not even with logValues by the key, where that is of a secret", () =>
+  it.effect("not even with logValues by the key, where that is of a secret", () =>
     logged((lines) =>
       Effect.gen(function* () {
         const kafka = yield* EmbeddedKafka.EmbeddedKafka
@@ -121,7 +121,7 @@ describe("a record that does not decode", () => {
     ).pipe(Effect.provide(KafkaClient.layerMemory()))
   )
 
-  it.scoped("by a codec whose Effect is interrupted: the table tells of it, and follows", () =>
+  it.effect("by a codec whose Effect is interrupted: the table tells of it, and follows", () =>
     Effect.gen(function* () {
       const kafka = yield* EmbeddedKafka.EmbeddedKafka
       const value = Codec.makeEffect<string, never, never>({
@@ -162,7 +162,7 @@ describe("a write that does not encode", () => {
       return yield* Effect.flip(writer.set("hunter2", { n: 1.5 }))
     })
 
-  it.scoped("is told by its place and its fault", () =>
+  it.effect("is told by its place and its fault", () =>
     Effect.gen(function* () {
       const error = yield* write(false)
       assert.strictEqual(error.reason, "Encode")
@@ -170,14 +170,14 @@ describe("a write that does not encode", () => {
     }).pipe(Effect.provide(KafkaClient.layerMemory()))
   )
 
-  it.scoped("is quoted with logValues", () =>
+  it.effect("is quoted with logValues", () =>
     Effect.gen(function* () {
       const error = yield* write(true)
       assert.include(error.message, "(value: n: Expected an integer, actual 1.5)")
     }).pipe(Effect.provide(KafkaClient.layerMemory()))
   )
 
-  it.scoped("a partitioner that throws quotes no key", () =>
+  it.effect("a partitioner that throws quotes no key", () =>
     Effect.gen(function* () {
       for (const logValues of [false, true]) {
         const writer = yield* KafkaTableWriter.make({

@@ -3,7 +3,8 @@
  * one run.
  */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Exit, Logger, Random, Schedule, SubscriptionRef, TestClock } from "effect"
+import { Effect, Exit, Logger, Random, Schedule, SubscriptionRef } from "effect"
+import * as TestClock from "effect/testing/TestClock"
 import type { KafkaTable } from "../../src/index.ts"
 import type { Partition } from "../../src/internal/embedded/cluster.ts"
 import { connectionError, FakeCluster } from "../support/FakeCluster.ts"
@@ -24,7 +25,7 @@ interface WrittenBatch {
 /** `flaky`: every other request fails. `down`: all do, at once. `frozen`: all do, after a while. */
 const illnesses = ["flaky", "down", "frozen"] as const
 
-const pass = (millis: number) => Effect.zipRight(TestClock.adjust(millis), settleBriefly)
+const pass = (millis: number) => Effect.andThen(TestClock.adjust(millis), settleBriefly)
 
 /** A cluster that goes wrong at random, and knows what a table must hold in the end. */
 class Chaos {
@@ -62,7 +63,7 @@ class Chaos {
 
   /** Something happens, and then some time passes. */
   get step(): Effect.Effect<void> {
-    return Effect.zipRight(
+    return Effect.andThen(
       Effect.suspend(() => this.something()),
       Effect.suspend(() => pass(this.below(700)))
     )
@@ -169,7 +170,7 @@ class Chaos {
       bytes[bytes.length - 2] ^= 1
     })
     this.trace.push("corrupt")
-    return Effect.zipRight(Effect.zipRight(flip, pass(50 + this.below(300))), flip)
+    return Effect.andThen(Effect.andThen(flip, pass(50 + this.below(300))), flip)
   }
 
   /** What the log says. */

@@ -1,6 +1,7 @@
 /** However a reader ends, and whatever others' code does to it: typed, told to everybody, and never in silence. */
 import { assert, describe } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, FiberId, Logger, Schedule, Scope } from "effect"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import type { LiveTable } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable, Position, type KafkaError } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
@@ -15,7 +16,7 @@ const closed = connectionError("Closed")
 const never = Position.make({ topic, partition: 0, offset: 1_000 })
 
 /** Interrupts the fiber that runs it, as a library does that has got hold of the wrong one. */
-const interruptMyself = Effect.withFiberRuntime<never>((fiber) => {
+const interruptMyself = Effect.withFiber<never>((fiber) => {
   fiber.unsafeInterruptAsFork(FiberId.none)
   return Effect.never
 })
@@ -70,7 +71,7 @@ describe("a value codec's Effect", () => {
   ]
 
   for (const [how, value] of codecs) {
-    it.scoped(`that ${how}: this record is poison, and the table follows`, () =>
+    it.effect(`that ${how}: this record is poison, and the table follows`, () =>
       Effect.gen(function* () {
         const cluster = withTopic()
         const table = yield* KafkaTable.make<string, string>({ topic, value, ensureTopic: false }).pipe(on(cluster))
@@ -93,7 +94,7 @@ describe("a value codec's Effect", () => {
     )
   }
 
-  it.scoped("that throws from decodeSync what is no ParseError: poison, with a cause that can be shown", () =>
+  it.effect("that throws from decodeSync what is no ParseError: poison, with a cause that can be shown", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const value = {
@@ -121,7 +122,7 @@ describe("a value codec's Effect", () => {
     })
   )
 
-  it.scoped("that interrupts the fiber that runs it: typed, and told to everybody", () =>
+  it.effect("that interrupts the fiber that runs it: typed, and told to everybody", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* KafkaTable.make<string, string>({
@@ -129,7 +130,7 @@ describe("a value codec's Effect", () => {
         value: byHand(() => interruptMyself),
         ensureTopic: false
       }).pipe(on(cluster))
-      const waiting = yield* Effect.fork(Effect.flip(table.awaitPosition(never)))
+      const waiting = yield* Effect.forkChild(Effect.flip(table.awaitPosition(never)))
       cluster.append(topic, [{ key: "b", value: "bad" }])
       const error = yield* Effect.flip(table.failure)
       assert.strictEqual(error._tag, "KafkaDefectError")
@@ -139,7 +140,7 @@ describe("a value codec's Effect", () => {
     })
   )
 
-  it.scoped("that interrupts the fiber that runs it: a restart policy reads on", () =>
+  it.effect("that interrupts the fiber that runs it: a restart policy reads on", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       let left = 1
@@ -155,7 +156,7 @@ describe("a value codec's Effect", () => {
     })
   )
 
-  it.scoped("that does not end: closing the table does not wait for it, and is no failure", () =>
+  it.effect("that does not end: closing the table does not wait for it, and is no failure", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       const cluster = withTopic()
@@ -166,14 +167,14 @@ describe("a value codec's Effect", () => {
         ensureTopic: false
       })
         .pipe(on(cluster))
-        .pipe(Scope.extend(scope), Effect.provide(capturing(lines)))
+        .pipe(Scope.provide(scope), Effect.provide(capturing(lines)))
       cluster.append(topic, [{ key: "b", value: "bad" }])
-      const failure = yield* Effect.fork(table.failure)
+      const failure = yield* Effect.forkChild(table.failure)
       yield* settle
       yield* Scope.close(scope, Exit.void)
       yield* settle
       assert.strictEqual((yield* table.status)._tag, "CaughtUp")
-      assert.isNull(failure.unsafePoll())
+      assert.isFalse(hasEnded(failure))
       assert.deepStrictEqual(
         lines.filter((line) => line.includes("failed")),
         []
@@ -188,9 +189,9 @@ describe("a restart policy", () => {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
       const table = yield* open(cluster, { restart })
-      const waiting = yield* Effect.fork(Effect.exit(table.awaitPosition(never, { timeout: "1 hour" })))
+      const waiting = yield* Effect.forkChild(Effect.exit(table.awaitPosition(never, { timeout: "1 hour" })))
       cluster.deleteTopic(topic)
-      yield* until(() => waiting.unsafePoll() !== null)
+      yield* until(() => hasEnded(waiting))
       const error = yield* assertEnded(table, failureOf(yield* Fiber.join(waiting)).reason)
       assert.deepStrictEqual([...table.unsafeSnapshot()], [["a", "1"]])
       return error
@@ -199,7 +200,7 @@ describe("a restart policy", () => {
   const stepped = (effect: Effect.Effect<never>) => Schedule.mapEffect(Schedule.forever, () => effect)
 
   for (const [how, effect] of ends) {
-    it.scoped(`whose step ${how}: typed, and told to everybody`, () => {
+    it.effect(`whose step ${how}: typed, and told to everybody`, () => {
       const lines: Array<string> = []
       return Effect.gen(function* () {
         const error = yield* deletedUnder(stepped(effect))
@@ -214,11 +215,11 @@ describe("a restart policy", () => {
     })
   }
 
-  it.scoped("that interrupts the fiber that runs it: typed, and told to everybody", () =>
+  it.effect("that interrupts the fiber that runs it: typed, and told to everybody", () =>
     Effect.map(deletedUnder(stepped(interruptMyself)), (error) => assert.strictEqual(error._tag, "KafkaDefectError"))
   )
 
-  it.scoped("that throws while it is asked: typed, and told to everybody", () =>
+  it.effect("that throws while it is asked: typed, and told to everybody", () =>
     Effect.map(
       deletedUnder(
         Schedule.whileInput(Schedule.forever, (): boolean => {
@@ -232,14 +233,14 @@ describe("a restart policy", () => {
     )
   )
 
-  it.scoped("that gives up at once: the failure that it was asked about", () =>
+  it.effect("that gives up at once: the failure that it was asked about", () =>
     Effect.map(deletedUnder(Schedule.stop), (error) => {
       assert.strictEqual(error._tag, "KafkaTopicError")
       assert.strictEqual(error.reason, "Deleted")
     })
   )
 
-  it.scoped("that gives up after two more: given each failure in turn, the last one is told", () => {
+  it.effect("that gives up after two more: given each failure in turn, the last one is told", () => {
     const asked: Array<string> = []
     return Effect.gen(function* () {
       const policy = Schedule.recurs(2).pipe(
@@ -252,37 +253,37 @@ describe("a restart policy", () => {
     })
   })
 
-  it.scoped("while it waits: healing, failure is silent and waits wait", () =>
+  it.effect("while it waits: healing, failure is silent and waits wait", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster, { restart: Schedule.spaced("1 hour") })
-      const failure = yield* Effect.fork(table.failure)
-      const waiting = yield* Effect.fork(table.awaitPosition(never, { timeout: "1 hour" }))
+      const failure = yield* Effect.forkChild(table.failure)
+      const waiting = yield* Effect.forkChild(table.awaitPosition(never, { timeout: "1 hour" }))
       cluster.deleteTopic(topic)
       yield* advance(10_000)
       const status = yield* table.status
       assert.isTrue(status._tag === "Failed" && status.healing && status.error.reason === "Deleted")
-      assert.isNull(failure.unsafePoll())
-      assert.isNull(waiting.unsafePoll())
+      assert.isFalse(hasEnded(failure))
+      assert.isFalse(hasEnded(waiting))
     })
   )
 
-  it.scoped("is closed while it waits: no failure", () =>
+  it.effect("is closed while it waits: no failure", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const scope = yield* Scope.make()
-      const table = yield* Scope.extend(open(cluster, { restart: Schedule.spaced("1 hour") }), scope)
-      const failure = yield* Effect.fork(table.failure)
-      const waiting = yield* Effect.fork(Effect.flip(table.awaitPosition(never, { timeout: "1 hour" })))
+      const table = yield* Scope.provide(open(cluster, { restart: Schedule.spaced("1 hour") }), scope)
+      const failure = yield* Effect.forkChild(table.failure)
+      const waiting = yield* Effect.forkChild(Effect.flip(table.awaitPosition(never, { timeout: "1 hour" })))
       cluster.deleteTopic(topic)
       yield* advance(10_000)
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual((yield* Fiber.join(waiting))._tag, "KafkaTableClosedError")
-      assert.isNull(failure.unsafePoll())
+      assert.isFalse(hasEnded(failure))
     })
   )
 
-  it.scoped("does not decide about what the acquisition fails with", () =>
+  it.effect("does not decide about what the acquisition fails with", () =>
     Effect.gen(function* () {
       let asked = 0
       const cluster = withTopic()
@@ -294,7 +295,7 @@ describe("a restart policy", () => {
     })
   )
 
-  it.scoped("that is none is refused with the options", () =>
+  it.effect("that is none is refused with the options", () =>
     Effect.gen(function* () {
       const error = failureOf(yield* Effect.exit(open(withTopic(), { restart: {} as never })))
       assert.strictEqual(error._tag, "KafkaInvalidOptionsError")
@@ -343,7 +344,7 @@ describe("a driver's Effect", () => {
 
   for (const call of calls) {
     for (const [how, effect] of [...ends, ["interrupts the fiber that runs it", interruptMyself] as const]) {
-      it.scoped(`${call} that ${how}: the reader ends typed, and never in silence`, () =>
+      it.effect(`${call} that ${how}: the reader ends typed, and never in silence`, () =>
         Effect.gen(function* () {
           const cluster = withTopic()
           cluster.append(topic, [{ key: "a", value: "1" }])
@@ -369,8 +370,8 @@ describe("a driver's Effect", () => {
             return Effect.fail(closed)
           }
           cluster.truncateTail(topic, 1)
-          const failure = yield* Effect.fork(Effect.flip(table.failure))
-          yield* until(() => failure.unsafePoll() !== null)
+          const failure = yield* Effect.forkChild(Effect.flip(table.failure))
+          yield* until(() => hasEnded(failure))
           assert.isTrue(isBroken())
           assert.strictEqual((yield* Fiber.join(failure))._tag, "KafkaDefectError")
           yield* assertEnded(table, "Defect")
@@ -383,7 +384,7 @@ describe("a driver's Effect", () => {
 
 describe("a driver's Effect that a wait runs", () => {
   for (const [how, effect] of ends) {
-    it.scoped(`${how}: the wait fails typed, and the table goes on`, () =>
+    it.effect(`${how}: the wait fails typed, and the table goes on`, () =>
       Effect.gen(function* () {
         const cluster = withTopic()
         const client = yield* cluster.client
@@ -416,7 +417,7 @@ describe("a logger of the user", () => {
     })
   )
 
-  it.scoped("that throws ends no reader: what happens is told by other means", () =>
+  it.effect("that throws ends no reader: what happens is told by other means", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
@@ -428,8 +429,8 @@ describe("a logger of the user", () => {
       yield* until(() => table.unsafeSnapshot().has("b"))
       assert.strictEqual((yield* table.status)._tag, "CaughtUp")
       cluster.deleteTopic(topic)
-      const failure = yield* Effect.fork(Effect.flip(table.failure))
-      yield* until(() => failure.unsafePoll() !== null)
+      const failure = yield* Effect.forkChild(Effect.flip(table.failure))
+      yield* until(() => hasEnded(failure))
       assert.strictEqual((yield* Fiber.join(failure)).reason, "Deleted")
       yield* assertEnded(table, "Deleted")
     }).pipe(Effect.provide(throwing))

@@ -1,6 +1,8 @@
 /** A table on a cluster in memory, in the test's own time. */
 import { assert } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Logger, Option, Stream, TestClock, type Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Logger, Option, Stream, type Scope } from "effect"
+import * as TestClock from "effect/testing/TestClock"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { LiveTable } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable } from "../../src/index.ts"
 import { settle, topic } from "../support/answers.ts"
@@ -16,7 +18,7 @@ export const on =
 export const open = (cluster: FakeCluster, settings: KafkaTable.TableSettings = {}) =>
   KafkaTable.make<string, string>({ topic, value: Codec.utf8, ensureTopic: false, ...settings }).pipe(on(cluster))
 
-export const advance = (millis: number) => Effect.zipRight(TestClock.adjust(millis), settle)
+export const advance = (millis: number) => Effect.andThen(TestClock.adjust(millis), settle)
 
 /** Goes on in steps until it holds: bounded, in the test's own time. */
 export const until = (what: () => boolean) =>
@@ -32,7 +34,7 @@ export const until = (what: () => boolean) =>
 /** Acquires while the clock is driven on: for acquisitions that wait. */
 export const acquiring = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>, millis: number) =>
   Effect.gen(function* () {
-    const fiber = yield* Effect.fork(Effect.exit(effect))
+    const fiber = yield* Effect.forkChild(Effect.exit(effect))
     for (let passed = 0; passed < millis; passed += 100) {
       yield* advance(100)
       const done = yield* Fiber.poll(fiber)
@@ -44,7 +46,7 @@ export const acquiring = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>, millis
 
 export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
   if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
-  return Option.getOrThrow(Cause.failureOption(exit.cause))
+  return Option.getOrThrow(Cause.findErrorOption(exit.cause))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -55,9 +57,9 @@ export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
 export const statusesOf = <K, V>(table: KafkaTable.KafkaTable<K, V>) =>
   Effect.gen(function* () {
     const seen: Array<LiveTable.TableStatus["_tag"]> = []
-    yield* Effect.fork(
+    yield* Effect.forkChild(
       Stream.runForEach(
-        Stream.changesWith(table.status.changes, (a, b) => a._tag === b._tag),
+        Stream.changesWith(SubscriptionRef.changes(table.status), (a, b) => a._tag === b._tag),
         (status) => Effect.sync(() => seen.push(status._tag))
       )
     )

@@ -1,6 +1,8 @@
 /** What a table tells while something holds it up: the reason is the reason, and an outage is not told once only. */
 import { assert, describe } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Schedule, TestClock } from "effect"
+import { Deferred, Effect, Exit, Fiber, Schedule } from "effect"
+import * as TestClock from "effect/testing/TestClock"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import type { KafkaProtocol } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable, LiveTable, Position, type KafkaError } from "../../src/index.ts"
 import { Failures } from "../../src/internal/source/failures.ts"
@@ -39,7 +41,7 @@ const utf8 = (decode: (value: string) => Effect.Effect<string>) =>
 /** The timeout of a wait, in the test's own time. */
 const timeoutOf = (wait: Effect.Effect<void, LiveTable.WaitError>, millis: number) =>
   Effect.gen(function* () {
-    const waiting = yield* Effect.fork(Effect.exit(wait))
+    const waiting = yield* Effect.forkChild(Effect.exit(wait))
     yield* advance(millis)
     const error = failureOf(yield* Fiber.join(waiting))
     if (error._tag !== "KafkaWaitTimeoutError") return assert.fail(`it is a ${error._tag}: ${error.message}`)
@@ -65,7 +67,7 @@ const assertHeldUp = <K, V>(
   })
 
 describe("a wait that times out says what held it up", () => {
-  it.scoped("a subscriber that does not take", () =>
+  it.effect("a subscriber that does not take", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       const table = yield* open(cluster)
@@ -92,7 +94,7 @@ describe("a wait that times out says what held it up", () => {
     })
   )
 
-  it.scoped("an open transaction, of its partition", () =>
+  it.effect("an open transaction, of its partition", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       const table = yield* open(cluster)
@@ -110,7 +112,7 @@ describe("a wait that times out says what held it up", () => {
     })
   )
 
-  it.scoped("no transaction, where the table reads what is not committed", () =>
+  it.effect("no transaction, where the table reads what is not committed", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster, { isolation: "read_uncommitted" })
@@ -122,7 +124,7 @@ describe("a wait that times out says what held it up", () => {
     })
   )
 
-  it.scoped("nothing was written there yet, and no such partition", () =>
+  it.effect("nothing was written there yet, and no such partition", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
@@ -135,7 +137,7 @@ describe("a wait that times out says what held it up", () => {
     })
   )
 
-  it.scoped("no leader: the one partition, everywhere, and it is over when there is one", () => {
+  it.effect("no leader: the one partition, everywhere, and it is over when there is one", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic(2, 2)
@@ -176,7 +178,7 @@ describe("a wait that times out says what held it up", () => {
     }).pipe(Effect.provide(capturing(lines)))
   })
 
-  it.scoped("a leader that cannot be reached, with the failure", () =>
+  it.effect("a leader that cannot be reached, with the failure", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       cluster.moveLeader(topic, 1, 1)
@@ -194,7 +196,7 @@ describe("a wait that times out says what held it up", () => {
     })
   )
 
-  it.scoped("a right that is missing", () =>
+  it.effect("a right that is missing", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
@@ -214,7 +216,7 @@ describe("a wait that times out says what held it up", () => {
     })
   )
 
-  it.scoped("a codec's Effect that does not end", () =>
+  it.effect("a codec's Effect that does not end", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const goOn = yield* Deferred.make<string>()
@@ -228,7 +230,7 @@ describe("a wait that times out says what held it up", () => {
     })
   )
 
-  it.scoped("a rebuild that is under way", () =>
+  it.effect("a rebuild that is under way", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       for (let i = 0; i < 10; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }])
@@ -243,7 +245,7 @@ describe("a wait that times out says what held it up", () => {
     })
   )
 
-  it.scoped("a restart policy that waits, with what it was asked about", () =>
+  it.effect("a restart policy that waits, with what it was asked about", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster, { restart: Schedule.spaced("1 hour") })
@@ -263,7 +265,7 @@ describe("a wait that times out says what held it up", () => {
     })
   )
 
-  it.scoped("records that are still read, at the start", () =>
+  it.effect("records that are still read, at the start", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       for (let i = 0; i < 10; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }])
@@ -292,23 +294,23 @@ describe("a topic that was created again with fewer partitions", () => {
     return error
   }
 
-  it.scoped("waits for partitions that are gone are told so, at once, and the others are not", () =>
+  it.effect("waits for partitions that are gone are told so, at once, and the others are not", () =>
     Effect.gen(function* () {
       const cluster = withTopic(3)
       const before = cluster.topic(topic).id
       const table = yield* open(cluster, { restart: Schedule.spaced("1 second") })
       const waitFor = (partition: number, offset: number) =>
-        Effect.fork(Effect.exit(table.awaitPosition(at(partition, offset), { timeout: "1 hour" })))
+        Effect.forkChild(Effect.exit(table.awaitPosition(at(partition, offset), { timeout: "1 hour" })))
       const [kept, gone] = [yield* waitFor(0, 1), yield* waitFor(2, 1)]
-      const both = yield* Effect.fork(Effect.exit(table.awaitPosition([at(0, 0), at(1, 1)], { timeout: "1 hour" })))
+      const both = yield* Effect.forkChild(Effect.exit(table.awaitPosition([at(0, 0), at(1, 1)], { timeout: "1 hour" })))
       yield* settle
       cluster.createTopic(topic, 1)
-      yield* until(() => gone.unsafePoll() !== null)
+      yield* until(() => hasEnded(gone))
       const error = isRecreated(failureOf(yield* Fiber.join(gone)))
       assert.deepInclude({ ...error }, { expected: before, actual: cluster.topic(topic).id, topic })
       assert.match(error.message, /1 partition\(s\) now, and had 3/)
       assert.strictEqual(isRecreated(failureOf(yield* Fiber.join(both))).message, error.message)
-      assert.isNull(kept.unsafePoll())
+      assert.isFalse(hasEnded(kept))
       assert.strictEqual(
         isRecreated(failureOf(yield* Effect.exit(table.awaitPosition(at(2, 0))))).message,
         error.message
@@ -318,7 +320,7 @@ describe("a topic that was created again with fewer partitions", () => {
       assert.deepStrictEqual((yield* awaiting(table, 7, 0)).heldUpBy, [{ reason: "NoPartition", partitions: [7] }])
       cluster.append(topic, [{ key: "a", value: "1" }])
       cluster.append(topic, [{ key: "b", value: "1" }])
-      yield* until(() => kept.unsafePoll() !== null)
+      yield* until(() => hasEnded(kept))
       yield* Fiber.join(kept)
       // one that is there again can be waited for again
       cluster.addPartition(topic)
@@ -329,24 +331,24 @@ describe("a topic that was created again with fewer partitions", () => {
     })
   )
 
-  it.scoped("without a restart policy, all waits are told so; and one that times out before that, too", () =>
+  it.effect("without a restart policy, all waits are told so; and one that times out before that, too", () =>
     Effect.gen(function* () {
       const cluster = withTopic(3)
       const table = yield* open(cluster, { metadataMaxAge: "500 millis" })
-      const waiting = yield* Effect.fork(Effect.exit(table.awaitPosition(at(2, 1), { timeout: "1 hour" })))
+      const waiting = yield* Effect.forkChild(Effect.exit(table.awaitPosition(at(2, 1), { timeout: "1 hour" })))
       yield* settle
       cluster.createTopic(topic, 1)
       yield* advance(1_000)
       const early = yield* timeoutOf(table.awaitPosition(at(2, 1), { timeout: 500 }), 500)
       assert.match(early.message, /Recreated|UNKNOWN_TOPIC_ID/)
-      yield* until(() => waiting.unsafePoll() !== null)
+      yield* until(() => hasEnded(waiting))
       isRecreated(failureOf(yield* Fiber.join(waiting)))
     })
   )
 })
 
 describe("records without a key", () => {
-  it.scoped("are told with the place of the first one, at a rate, and counted in the next line", () => {
+  it.effect("are told with the place of the first one, at a rate, and counted in the next line", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic(2)
@@ -389,7 +391,7 @@ describe("a leader that goes on saying that its log is another one", () => {
     ["that it diverged", diverging, false],
     ["that it begins later each time", outOfRange, true]
   ] as const) {
-    it.scoped(`${name}: asked with longer and longer waits, and told at a rate`, () => {
+    it.effect(`${name}: asked with longer and longer waits, and told at a rate`, () => {
       const lines: Array<string> = []
       return Effect.gen(function* () {
         const cluster = withTopic()
@@ -435,7 +437,7 @@ describe("a broker that tells this client to wait", () => {
       ? Effect.succeed<KafkaProtocol.FetchResponse>({ errorCode: 0, throttleMillis: millis, partitions: [] })
       : undefined
 
-  it.scoped("long: not connected, until when, told once an episode, and over with the next answer", () => {
+  it.effect("long: not connected, until when, told once an episode, and over with the next answer", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic()
@@ -472,7 +474,7 @@ describe("a broker that tells this client to wait", () => {
     }).pipe(Effect.provide(capturing(lines)))
   })
 
-  it.scoped("short: nothing to tell", () => {
+  it.effect("short: nothing to tell", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic()
@@ -486,7 +488,7 @@ describe("a broker that tells this client to wait", () => {
     }).pipe(Effect.provide(capturing(lines)))
   })
 
-  it.scoped("at the start: that is what its timeout says", () =>
+  it.effect("at the start: that is what its timeout says", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
@@ -499,7 +501,7 @@ describe("a broker that tells this client to wait", () => {
     })
   )
 
-  it.scoped("and loses its partitions meanwhile: they are read elsewhere, and it is over", () =>
+  it.effect("and loses its partitions meanwhile: they are read elsewhere, and it is over", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       const table = yield* open(cluster, { metadataMaxAge: "1 second" })
@@ -541,7 +543,7 @@ describe("an outage that goes on", () => {
       )
     )
 
-  it.scoped("is told after 1, 2, 4 and 8 minutes, then every five; and once that it is over", () => {
+  it.effect("is told after 1, 2, 4 and 8 minutes, then every five; and once that it is over", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const failures = new Failures()
@@ -580,7 +582,7 @@ describe("an outage that goes on", () => {
     }).pipe(Effect.provide(capturing(lines)))
   })
 
-  it.scoped("of a table: told again, and over when it is read again; status and freshness stay right", () => {
+  it.effect("of a table: told again, and over when it is read again; status and freshness stay right", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic()
@@ -603,7 +605,7 @@ describe("an outage that goes on", () => {
     }).pipe(Effect.provide(capturing(lines)))
   })
 
-  it.scoped("a short one is told by its own lines only", () => {
+  it.effect("a short one is told by its own lines only", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic()
@@ -621,7 +623,7 @@ describe("an outage that goes on", () => {
     }).pipe(Effect.provide(capturing(lines)))
   })
 
-  it.scoped("a broker that takes each connection and closes it is told of at a rate, with a count", () => {
+  it.effect("a broker that takes each connection and closes it is told of at a rate, with a count", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic()
@@ -646,7 +648,7 @@ describe("an outage that goes on", () => {
     }).pipe(Effect.provide(capturing(lines)))
   })
 
-  it.scoped("rights that stay missing: told again, as an error", () => {
+  it.effect("rights that stay missing: told again, as an error", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic()
@@ -665,7 +667,7 @@ describe("an outage that goes on", () => {
   })
 
   for (const ensureTopic of [true, false]) {
-    it.scoped(`no broker since the start, ensureTopic ${ensureTopic}: told again after the degradation`, () => {
+    it.effect(`no broker since the start, ensureTopic ${ensureTopic}: told again after the degradation`, () => {
       const lines: Array<string> = []
       return Effect.gen(function* () {
         const cluster = withTopic()
@@ -679,7 +681,7 @@ describe("an outage that goes on", () => {
     })
   }
 
-  it.scoped("a partition without a leader: told again, though its brokers answer", () => {
+  it.effect("a partition without a leader: told again, though its brokers answer", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic(2, 2)

@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import * as MetricState from "effect/MetricState"
 import * as Scope from "effect/Scope"
-import * as TestClock from "effect/TestClock"
+import * as TestClock from "effect/testing/TestClock"
 import { Codec, KafkaTableWriter } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
 import { recordLogs } from "../support/live.ts"
@@ -14,7 +14,7 @@ import { tracing } from "../support/tracing.ts"
 import { advance, Brokers, on, open, openOtherwise, refuse, settle, slow, start, topic, within } from "./support.ts"
 
 describe("spans", () => {
-  it.scoped("one for acquiring and one for each call of many, named, with the topic; none for each write", () => {
+  it.effect("one for acquiring and one for each call of many, named, with the topic; none for each write", () => {
     const { spans, tracer } = tracing()
     return Effect.gen(function* () {
       const writer = yield* open(new Brokers())
@@ -37,7 +37,7 @@ describe("spans", () => {
     }).pipe(Effect.withTracer(tracer))
   })
 
-  it.scoped(
+  it.effect(
     "of a call of many cost no look at the stack: what failed in one shows no line of this library for it",
     () =>
       Effect.gen(function* () {
@@ -53,10 +53,10 @@ describe("spans", () => {
 })
 
 describe("the log", () => {
-  it.scoped("a line about a bug says that it is of a writer, and of which topic", () => {
+  it.effect("a line about a bug says that it is of a writer, and of which topic", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
-      const writer = yield* openOtherwise(new Brokers(), () => ({ connect: () => Effect.dieMessage("a driver's bug") }))
+      const writer = yield* openOtherwise(new Brokers(), () => ({ connect: () => Effect.die(new Error("a driver's bug")) }))
       yield* within(1_000, Effect.flip(writer.set("a", "1")))
       assert.lengthOf(lines, 1)
       for (const part of ["level=ERROR", "package=effect-ktables", "module=KafkaTableWriter", `topic=${topic}`]) {
@@ -94,7 +94,7 @@ describe("metrics", () => {
     }).pipe(on(brokers))
   }
 
-  it.scoped("the time to the acknowledgement, once for each batch, from when its oldest write was accepted", () =>
+  it.effect("the time to the acknowledgement, once for each batch, from when its oldest write was accepted", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("20 minutes")
       const brokers = new Brokers()
@@ -117,7 +117,7 @@ describe("metrics", () => {
     })
   )
 
-  it.scoped("what ended before it was sent counts as failed", () =>
+  it.effect("what ended before it was sent counts as failed", () =>
     Effect.gen(function* () {
       const writer = yield* openNamed(new Brokers(), "refusing", { maxRecordBytes: 200 })
       yield* Effect.flip(writer.set("a", "x".repeat(200)))
@@ -128,7 +128,7 @@ describe("metrics", () => {
     })
   )
 
-  it.scoped("nothing is counted twice: of what was told at its deadline, a late answer changes no number", () =>
+  it.effect("nothing is counted twice: of what was told at its deadline, a late answer changes no number", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(slow(8_000))
@@ -146,15 +146,15 @@ describe("metrics", () => {
     })
   )
 
-  it.scoped("nor of what was told when the writer died of a bug, while a request was under way", () =>
+  it.effect("nor of what was told when the writer died of a bug, while a request was under way", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2, 2)
       brokers.cluster.moveLeader(topic, 1, 1)
       brokers.script.push(slow(2_000))
       const scope = yield* Scope.make()
-      const writer = yield* Scope.extend(
+      const writer = yield* Scope.provide(
         openOtherwise(brokers, (client) => ({
-          connect: (broker) => (broker.nodeId === 1 ? Effect.dieMessage("a driver's bug") : client.connect(broker))
+          connect: (broker) => (broker.nodeId === 1 ? Effect.die(new Error("a driver's bug")) : client.connect(broker))
         })),
         scope
       )

@@ -35,7 +35,7 @@ const opened = (
     ...settings
   }).pipe(on(brokers))
 
-const interruptsItself = Effect.withFiberRuntime<never>((fiber) => {
+const interruptsItself = Effect.withFiber<never>((fiber) => {
   fiber.unsafeInterruptAsFork(fiber.id())
   return Effect.never
 })
@@ -65,7 +65,7 @@ describe("a codec", () => {
 
   for (const [name, ending, words] of endings) {
     for (const part of ["key", "value"] as const) {
-      it.scoped(`of the ${part} that ${name}: Encode, and the writer goes on`, () =>
+      it.effect(`of the ${part} that ${name}: Encode, and the writer goes on`, () =>
         Effect.gen(function* () {
           const brokers = new Brokers()
           const codec = byHand({ encode: (text) => (text === "bad" ? ending() : Effect.succeed(bytes(text))) })
@@ -104,7 +104,7 @@ describe("a codec", () => {
     ["makes a promise", () => Promise.resolve(bytes("x"))],
     ["makes other numbers than bytes", () => new Float64Array(2)]
   ] as const) {
-    it.scoped(`of plain functions that ${name}: Encode, and the writer goes on`, () =>
+    it.effect(`of plain functions that ${name}: Encode, and the writer goes on`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers()
         const codec = byHand({
@@ -131,7 +131,7 @@ describe("a codec", () => {
     ["hangs", Effect.never],
     ["hangs, and cannot be interrupted", Effect.uninterruptible(Effect.never)]
   ] as const) {
-    it.scoped(
+    it.effect(
       `that ${name}: Timeout at deliveryTimeout, and what was called after it goes on, all at the same time`,
       () =>
         Effect.gen(function* () {
@@ -158,7 +158,7 @@ describe("a codec", () => {
     )
   }
 
-  it.scoped("that is slow for one value: the order is that of the calls all the same", () =>
+  it.effect("that is slow for one value: the order is that of the calls all the same", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const value = byHand({ encode: (text) => Effect.delay(Effect.succeed(bytes(text)), text === "1" ? 2_000 : 10) })
@@ -175,7 +175,7 @@ describe("a codec", () => {
     })
   )
 
-  it.scoped("what is interrupted by its caller is no failure", () =>
+  it.effect("what is interrupted by its caller is no failure", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       let interrupted = 0
@@ -214,7 +214,7 @@ describe("a partitioner", () => {
   ]
 
   for (const [name, partition, words] of bad) {
-    it.scoped(`that returns ${name}: InvalidPartition, and others' writes go on`, () =>
+    it.effect(`that returns ${name}: InvalidPartition, and others' writes go on`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers(2)
         const partitioner = ((key) => (key[0] === 98 ? partition() : 1)) as Partitioner.Partitioner
@@ -232,7 +232,7 @@ describe("a partitioner", () => {
     )
   }
 
-  it.scoped("that throws, in the middle of many: each is told, and the others are written", () =>
+  it.effect("that throws, in the middle of many: each is told, and the others are written", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const partitioner: Partitioner.Partitioner = (key) => {
@@ -256,7 +256,7 @@ describe("a partitioner", () => {
 
 describe("a client that interrupts itself", () => {
   for (const request of ["connect", "Produce", "Metadata", "InitProducerId"] as const) {
-    it.scoped(`at ${request}: a failure that passes`, () =>
+    it.effect(`at ${request}: a failure that passes`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers()
         let left = 0
@@ -294,7 +294,7 @@ describe("a client that interrupts itself", () => {
     )
   }
 
-  it.scoped("for ever: writes fail typed at their deadline, and the writer closes", () =>
+  it.effect("for ever: writes fail typed at their deadline, and the writer closes", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const client = yield* brokers.client
@@ -311,7 +311,7 @@ describe("a client that interrupts itself", () => {
   )
 })
 
-it.scoped("a write whose caller goes while another's codec is slow takes nobody along", () =>
+it.effect("a write whose caller goes while another's codec is slow takes nobody along", () =>
   Effect.gen(function* () {
     const brokers = new Brokers()
     brokers.otherwise = slow(10)
