@@ -1,49 +1,34 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
+import { loggingTo, type LogLine } from "./support/effect/v4/logs.ts"
 import { hasEnded } from "../src/internal/effect/v4/fibers.ts"
 import { KafkaClient, KafkaTopic } from "../src/index.ts"
 import { connectionError, FakeCluster, type Request } from "./support/FakeCluster.ts"
 
 const topic = "registry"
 
-interface Line {
-  readonly level: string
-  readonly message: string
-  readonly annotations: Record<string, unknown>
-}
-
 /** `ensure`, and what it logged. */
 const ensure = (cluster: FakeCluster, settings: KafkaTopic.TopicSettings = {}) =>
   Effect.gen(function* () {
-    const lines: Array<Line> = []
-    const logger = Logger.make(({ annotations, logLevel, message }) => {
-      lines.push({
-        level: logLevel._tag,
-        message: String(Array.isArray(message) ? message[0] : message),
-        annotations: Object.fromEntries(HashMap.toEntries(annotations))
-      })
-    })
-    const result = yield* KafkaTopic.ensure({ topic, ...settings }).pipe(
+    const lines: Array<LogLine> = []
+    const exit = yield* KafkaTopic.ensure({ topic, ...settings }).pipe(
       Effect.provide(Layer.effect(KafkaClient.KafkaClient, cluster.client)),
-      Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+      loggingTo((line) => lines.push(line)),
       Effect.exit
     )
-    return { result, lines }
+    return { exit, lines }
   })
 
 const outcome = (cluster: FakeCluster, settings: KafkaTopic.TopicSettings = {}) =>
-  Effect.flatMap(ensure(cluster, settings), ({ lines, result }) =>
-    result._tag === "Right" ? Effect.succeed({ ...result.right, lines }) : Effect.fail(result.left)
+  Effect.flatMap(ensure(cluster, settings), ({ exit, lines }) => Effect.map(exit, (result) => ({ ...result, lines }))
   )
 
 /** Level and words of log lines. */
-const said = (lines: ReadonlyArray<Line>) => lines.map(({ level, message }) => [level, message])
+const said = (lines: ReadonlyArray<LogLine>) => lines.map(({ level, message }) => [level, message])
 
 const existing = (policy: string): FakeCluster => {
   const cluster = new FakeCluster()
@@ -83,7 +68,7 @@ describe("a missing topic", () => {
       ])
       assert.deepStrictEqual(
         lines.map(({ annotations, level }) => ({ annotations, level })),
-        [{ level: "Info", annotations: { package: "effect-ktables", module: "KafkaTopic", topic } }]
+        [{ level: "INFO", annotations: { package: "effect-ktables", module: "KafkaTopic", topic } }]
       )
     })
   )
@@ -189,7 +174,7 @@ describe("a topic that exists", () => {
         const evicts =
           `cleanup.policy is "${policy}": compacted, but keys that are not written for retention.ms ` +
           "are still evicted"
-        assert.deepStrictEqual(said(lines), policy === "compact" ? [] : [["Info", evicts]])
+        assert.deepStrictEqual(said(lines), policy === "compact" ? [] : [["INFO", evicts]])
         const declared = yield* outcome(cluster, { configs: { "cleanup.policy": "compact,delete" } })
         assert.deepStrictEqual(said(declared.lines), [])
         assert.strictEqual(asked(cluster, "CreateTopics"), 0)
@@ -203,7 +188,7 @@ describe("a topic that exists", () => {
       assert.deepStrictEqual(result, { topic, outcome: "mismatch", policy: "delete" })
       assert.deepStrictEqual(
         lines.map(({ level }) => level),
-        ["Warning"]
+        ["WARN"]
       )
       assert.include(lines[0].message, `cleanup.policy is "delete", not "compact": keys will be EVICTED by retention`)
     })
@@ -222,7 +207,7 @@ describe("a topic that exists", () => {
       const { lines, ...result } = yield* outcome(cluster, { onPolicyMismatch: "reconcile" })
       assert.deepStrictEqual(result, { topic, outcome: "reconciled", policy: "compact" })
       assert.deepStrictEqual(cluster.topics.get(topic)!.configs, { "cleanup.policy": "compact", "segment.ms": "1000" })
-      assert.deepStrictEqual(said(lines), [["Info", `cleanup.policy was "delete", and is "compact" now`]])
+      assert.deepStrictEqual(said(lines), [["INFO", `cleanup.policy was "delete", and is "compact" now`]])
     })
   )
 
@@ -263,7 +248,7 @@ describe("a topic that exists", () => {
       assert.deepStrictEqual(result, { topic, outcome: "unreadable", policy: undefined })
       assert.deepStrictEqual(
         lines.map(({ level }) => level),
-        ["Info"]
+        ["INFO"]
       )
       for (const onPolicyMismatch of ["fail", "reconcile"] as const) {
         const error = yield* Effect.flip(outcome(cluster, { onPolicyMismatch }))

@@ -8,8 +8,6 @@ import {
   Effect,
   Exit,
   Layer,
-  Logger,
-  LogLevel,
   Option,
   Redacted,
   type Scope
@@ -24,6 +22,7 @@ import {
   KafkaTableWriter,
   KafkaTopic
 } from "../src/index.ts"
+import { withoutLogs } from "./support/effect/v4/logs.ts"
 import { captured } from "../src/internal/effect/running.ts"
 import { foreignText } from "../src/internal/foreignText.ts"
 import { nearest } from "../src/internal/options/nearest.ts"
@@ -373,7 +372,7 @@ describe("options that no type has seen", () => {
 
   /** Accepted, or refused as options are: in one line that can be printed, and is not endless. */
   const fits = (what: string, made: Effect.Effect<unknown, unknown>): Effect.Effect<void> =>
-    Effect.map(Logger.withMinimumLogLevel(Effect.exit(made), LogLevel.None), (exit) => {
+    Effect.map(withoutLogs(Effect.exit(made)), (exit) => {
       if (Exit.isSuccess(exit)) return
       const error = Option.getOrElse(Cause.findErrorOption(exit.cause), () =>
         assert.fail(`${what}: ${Cause.pretty(exit.cause)}`)

@@ -1,7 +1,8 @@
 /** The handle on a cluster: what its owner does with it, and what tables make of that. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, Option, Schema } from "effect"
+import { Effect, Layer, Option, Schema } from "effect"
 import * as TestClock from "effect/testing/TestClock"
+import { withoutLogs } from "../support/effect/v4/logs.ts"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter, type KafkaError } from "../../src/index.ts"
 import { settle } from "../table/support.ts"
 import { sent, topic, withTopic } from "./support.ts"
@@ -343,7 +344,7 @@ describe("tables and writers", () => {
           if (snapshot.getOrUndefined(`key-${n}`) !== `${n} ${pad}`) assert.fail(`the value of key-${n} is wrong`)
         }
         assert.strictEqual((yield* table.stats).applied, COUNT)
-      }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger))),
+      }).pipe(withoutLogs),
     180_000
   )
 })

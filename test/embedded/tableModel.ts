@@ -8,9 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
@@ -27,6 +25,9 @@ import {
   type Position,
   type TableChange
 } from "../../src/index.ts"
+import { withSeed } from "../support/effect/v4/random.ts"
+import { withClock } from "../support/effect/v4/clock.ts"
+import { withoutLogs } from "../support/effect/v4/logs.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { ManualClock } from "../support/ManualClock.ts"
 import { settleBriefly } from "../table/support.ts"
@@ -695,8 +696,8 @@ export const carryOut = (steps: ReadonlyArray<Step>, variant: Variant = {}): Pro
     yield* run.finish
   }).pipe(
     Effect.scoped,
-    Effect.withRandom(Random.make(1)),
-    Effect.provide(Logger.remove(Logger.defaultLogger)),
-    Effect.withClock(new ManualClock()),
+    withSeed(1),
+    withoutLogs,
+    withClock(new ManualClock()),
     Effect.runPromise
   )

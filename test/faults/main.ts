@@ -4,11 +4,11 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { withoutLogs } from "../support/effect/v4/logs.ts"
 import { randomOf } from "../support/random.ts"
 import { complaints } from "./complaints.ts"
 import { proberSettings, start as startLoad, writerSettings, type Writer } from "./load.ts"
@@ -116,7 +116,7 @@ const main = Effect.gen(function* () {
         return
     }
   }
-}).pipe(Effect.scoped, Effect.provide(Logger.remove(Logger.defaultLogger)))
+}).pipe(Effect.scoped, withoutLogs)
 
 Effect.runFork(main).addObserver((exit) => {
   if (Exit.isFailure(exit)) {

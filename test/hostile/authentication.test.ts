@@ -1,9 +1,11 @@
 /** What a broker says while somebody authenticates is not obeyed beyond measure, and quoted without the credentials. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Duration, Effect, Exit, Inspectable, Logger, LogLevel, Option, Redacted } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Inspectable, Option, Redacted } from "effect"
 import Crypto from "node:crypto"
 import { inspect } from "node:util"
 import { vi } from "vitest"
+import { interruptAtOnce } from "../support/effect/v4/fibers.ts"
+import { loggingTo, ofAllLevels } from "../support/effect/v4/logs.ts"
 import { KafkaClient, type KafkaError } from "../../src/index.ts"
 import * as FakeBroker from "../support/FakeBroker.ts"
 import { eventually } from "../support/live.ts"
@@ -222,15 +224,10 @@ const recordLines =
   (lines: Array<string>) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     effect.pipe(
-      Effect.provide(
-        Logger.replace(
-          Logger.defaultLogger,
-          Logger.make(({ annotations, cause, message }) => {
-            lines.push([Inspectable.toStringUnknown(message), inspect([...annotations]), Cause.pretty(cause)].join(" "))
-          })
-        )
-      ),
-      Logger.withMinimumLogLevel(LogLevel.All)
+      loggingTo(({ annotations, cause, message }) => {
+        lines.push([message, inspect(annotations), Cause.pretty(cause)].join(" "))
+      }),
+      ofAllLevels
     )
 
 describe("a broker that quotes the credentials", () => {
@@ -418,10 +415,10 @@ describe("the Effect of a token", () => {
     }),
     "is interrupted": Effect.interrupt,
     "interrupts its own fiber": Effect.withFiber((fiber) => {
-      fiber.unsafeInterruptAsFork(fiber.id())
+      interruptAtOnce(fiber)
       return Effect.never
     }),
-    "joins a fiber that is interrupted": Effect.flatMap(Effect.forkChild(Effect.interrupt), (fiber) => fiber.await).pipe(
+    "joins a fiber that is interrupted": Effect.flatMap(Effect.forkChild(Effect.interrupt), Fiber.await).pipe(
       Effect.flatten
     ),
     "gives what is no secret": Effect.succeed("s3cret" as never)

@@ -3,16 +3,14 @@
  *
  * Everything here goes by the real clock, under a test clock too: what happens in other processes knows no other.
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { spawn, type ChildProcess } from "node:child_process"
+import { onRealTime } from "../support/effect/v4/clock.ts"
 import { TestKafkaError } from "./TestKafkaError.ts"
 
-export const realTime: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Effect.withClock(
-  Clock.make()
-)
+export const realTime: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = onRealTime
 
 export const lastLines = (text: string, count: number): string => text.trimEnd().split("\n").slice(-count).join("\n")
 

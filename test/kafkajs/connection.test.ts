@@ -1,9 +1,10 @@
 /** The guards around kafkajs's connection (docs/kafkajs.md), against a server that misbehaves on purpose. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Duration, Effect, Exit, Fiber, Inspectable, Logger, Option, Redacted, Schema, type Scope } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Inspectable, Option, Redacted, Schema, type Scope } from "effect"
 import { spawn } from "node:child_process"
 import Dns from "node:dns"
 import * as Net from "node:net"
+import { loggingTo } from "../support/effect/v4/logs.ts"
 import { KafkaClient, KafkaError } from "../../src/index.ts"
 import * as FakeBroker from "../support/FakeBroker.ts"
 
@@ -694,9 +695,6 @@ describe("options", () => {
     Effect.gen(function* () {
       const secret = "hunter2-very-secret"
       const lines: Array<string> = []
-      const capture = Logger.make(({ annotations, message }) => {
-        lines.push(Inspectable.toStringUnknown([message, [...annotations]]))
-      })
       const server = yield* serve(
         () => {},
         (socket) => {
@@ -709,7 +707,7 @@ describe("options", () => {
         sasl: { mechanism: "PLAIN", username: "user", password: Redacted.make(secret) }
       })
       const exit = yield* Effect.exit(client.describeTopic("t")).pipe(
-        Effect.provide(Logger.replace(Logger.defaultLogger, capture))
+        loggingTo(({ annotations, message }) => lines.push(Inspectable.toStringUnknown([message, annotations])))
       )
       const seen = [
         Inspectable.toStringUnknown(client),

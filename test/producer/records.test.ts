@@ -3,10 +3,9 @@ import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Metric from "effect/Metric"
-import * as MetricState from "effect/MetricState"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import { allSeries, withLabel } from "../support/effect/v4/metrics.ts"
 import type { KafkaError } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaProducer } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
@@ -397,7 +396,7 @@ it.effect("metrics are counted by topic and outcome", () =>
   Effect.gen(function* () {
     const brokers = new Brokers()
     for (const topic of ["counted-a", "counted-b"]) brokers.cluster.createTopic(topic)
-    const producer = yield* KafkaProducer.make().pipe(on(brokers), Effect.tagMetrics("service", "test"))
+    const producer = yield* KafkaProducer.make().pipe(on(brokers), withLabel("service", "test"))
     const record = { key: bytes("k"), value: bytes("1") }
     brokers.script.push(slow(100))
     yield* within(
@@ -409,12 +408,11 @@ it.effect("metrics are counted by topic and outcome", () =>
     )
     yield* within(3_000, Effect.flip(producer.send({ topic: "counted-missing", ...record })))
     const counts = new Map<string, number>()
-    for (const { metricKey, metricState } of yield* Metric.snapshot) {
-      const tags = new Map(metricKey.tags.map(({ key, value }) => [key, value]))
-      const topic = tags.get("topic") ?? ""
-      if (!topic.startsWith("counted-") || !MetricState.isCounterState(metricState)) continue
-      assert.strictEqual(tags.get("service"), "test")
-      counts.set(`${topic} ${tags.get("outcome") ?? metricKey.name}`, Number(metricState.count))
+    for (const { kind, labels, name, value } of yield* allSeries) {
+      const topic = labels.get("topic") ?? ""
+      if (!topic.startsWith("counted-") || kind !== "Counter") continue
+      assert.strictEqual(labels.get("service"), "test")
+      counts.set(`${topic} ${labels.get("outcome") ?? name}`, value)
     }
     const { requests } = yield* producer.stats
     assert.strictEqual(counts.get("counted-a acknowledged"), 2)

@@ -2,7 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Supervisor from "effect/Supervisor"
+import { census } from "../support/effect/v4/fibers.ts"
 import type { KafkaError, KafkaProtocol } from "../../src/index.ts"
 import { Codec, KafkaProducer } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
@@ -247,22 +247,22 @@ describe("a topic that does not exist", () => {
 it.effect("names that are no topics leave nothing behind, and what was counted of them stays counted", () =>
   Effect.gen(function* () {
     const brokers = twoTopics()
-    const supervisor = yield* Supervisor.track
-    const producer = yield* openProducer(brokers).pipe(Effect.supervised(supervisor))
+    const fibers = yield* census
+    const producer = yield* openProducer(brokers).pipe(fibers.of)
     yield* within(100, producer.send({ topic: "orders", key: bytes("k"), value: bytes("1") }))
-    const begun = (yield* supervisor.value).length
+    const begun = yield* fibers.count
     for (let round = 0; round < 3; round++) {
       const failing = yield* Effect.forEach(
         Array.from({ length: 6 }, (_, i) => `missing-${round}-${i}`),
         (topic) => start(Effect.flip(producer.send({ topic, value: bytes("1") })))
       )
       yield* settle
-      assert.isAbove((yield* supervisor.value).length, begun)
+      assert.isAbove(yield* fibers.count, begun)
       const errors = yield* within(4_000, Fiber.joinAll(failing))
       assert.isTrue(errors.every(({ reason }) => reason === "TopicNotFound"))
     }
     yield* settle
-    assert.strictEqual((yield* supervisor.value).length, begun)
+    assert.strictEqual(yield* fibers.count, begun)
     assert.deepInclude(yield* producer.stats, { records: 19, acknowledged: 1, failed: 18, queued: 0 })
   })
 )

@@ -8,10 +8,10 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Logger from "effect/Logger"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Semaphore from "effect/Semaphore"
+import { withoutLogs } from "../support/effect/v4/logs.ts"
 import { LiveTable } from "../../src/index.ts"
 import { complaints } from "../faults/complaints.ts"
 import * as Lab from "../faults/lab.ts"
@@ -253,7 +253,7 @@ export const soak = ({ minutes, print, seed }: Options): Effect.Effect<Result, u
       slope: slope(later.map(({ bytes, minutes }) => ({ x: minutes, y: bytes }))),
       residentSlope: slope(later.map(({ minutes, residentBytes }) => ({ x: minutes, y: residentBytes })))
     }
-  }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
+  }).pipe(withoutLogs)
 
 /** The result as text. */
 export const report = (result: Result, seed: number): string =>

@@ -2,7 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import { currentClock } from "../../src/internal/effect/v4/clock.ts"
+import { currentClock, millisOf } from "../../src/internal/effect/v4/clock.ts"
 import type { FetchedPartition } from "../../src/KafkaProtocol.ts"
 import { CorruptBatchError } from "../../src/KafkaError.ts"
 import { batch, record } from "../recordBatch/support.ts"
@@ -553,7 +553,7 @@ describe("a partition that its leader refuses", () => {
   it.effect("for what passes is asked again after longer and longer waits, with fresh metadata; others go on", () =>
     Effect.gen(function* () {
       for (const code of [NOT_LEADER_OR_FOLLOWER, UNKNOWN_SERVER_ERROR, KAFKA_STORAGE_ERROR]) {
-        const before = yield* Effect.map(currentClock, (clock) => clock.currentTimeMillisUnsafe() - BEGIN)
+        const before = yield* Effect.map(currentClock, (clock) => millisOf(clock) - BEGIN)
         const { cluster, watched } = yield* refusing(code, 4)
         yield* pass(100)
         assert.deepStrictEqual(
@@ -732,7 +732,7 @@ describe("a connection", () => {
   it.effect("that is denied is told, opened anew slowly, and told when it is granted", () =>
     Effect.gen(function* () {
       for (const reason of ["Authentication", "Tls"] as const) {
-        const start = yield* Effect.map(currentClock, (clock) => clock.currentTimeMillisUnsafe() - BEGIN)
+        const start = yield* Effect.map(currentClock, (clock) => millisOf(clock) - BEGIN)
         const cluster = withTopic()
         failing(cluster, reason)
         const watched = yield* watch(cluster)
@@ -887,7 +887,7 @@ describe("the head", () => {
           return Effect.delay(nothingNew(detail, 0), late)
         }
         yield* pass(MAX_WAIT)
-        const askedAt = yield* Effect.map(currentClock, (clock) => clock.currentTimeMillisUnsafe())
+        const askedAt = yield* Effect.map(currentClock, (clock) => millisOf(clock))
         yield* pass(late)
         assert.strictEqual(watched.partition().headAt, fromAsking ? askedAt : askedAt + late)
         assert.strictEqual(watched.partition().lastFetchAt, askedAt + late)

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import { withStepsBeforeYield } from "../support/effect/v4/fibers.ts"
 import { HandOff } from "../../src/internal/source/handOff.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
 
@@ -74,7 +75,7 @@ describe("HandOff", () => {
         let offering = handOff.offer(item("b"))
         // so that it comes at another of its steps each time
         for (let i = 0; i < before; i++) offering = Effect.andThen(Effect.void, offering)
-        const fiber = yield* Effect.forkChild(Effect.withMaxOpsBeforeYield(offering, 40))
+        const fiber = yield* Effect.forkChild(withStepsBeforeYield(40)(offering))
         yield* Effect.yieldNow
         yield* Fiber.interrupt(fiber)
         assert.strictEqual((yield* handOff.take).name, "a")
@@ -94,7 +95,7 @@ describe("HandOff", () => {
         let offering = handOff.offer(item("b"))
         // so that it comes at another of its steps each time
         for (let i = 0; i < before; i++) offering = Effect.andThen(Effect.void, offering)
-        const fiber = yield* Effect.forkChild(Effect.withMaxOpsBeforeYield(offering, 40))
+        const fiber = yield* Effect.forkChild(withStepsBeforeYield(40)(offering))
         yield* Effect.yieldNow
         assert.strictEqual((yield* handOff.take).name, "a")
         assert.strictEqual((yield* handOff.take).name, "b")
@@ -153,7 +154,7 @@ describe("HandOff", () => {
           let taking = handOff.take
           // so that it comes at another of its steps each time
           for (let i = 0; i < before; i++) taking = Effect.andThen(Effect.void, taking)
-          const fiber = yield* Effect.forkChild(Effect.withMaxOpsBeforeYield(taking, ops))
+          const fiber = yield* Effect.forkChild(withStepsBeforeYield(ops)(taking))
           yield* Effect.yieldNow
           yield* handOff.offer(item("a"))
           yield* settled

@@ -2,7 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import { currentClock } from "../../src/internal/effect/v4/clock.ts"
+import { currentClock, millisOf } from "../../src/internal/effect/v4/clock.ts"
 import type { ListOffsetsResponse } from "../../src/KafkaProtocol.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import { fetched, refused, settle, topic, withTopic } from "../support/answers.ts"
@@ -153,7 +153,7 @@ describe("a partition that could not be opened", () => {
   it.effect("is tried again with longer and longer waits, with fresh metadata, whichever of the two failed", () =>
     Effect.gen(function* () {
       for (const which of ["earliest", "latest"] as const) {
-        const start = yield* Effect.map(currentClock, (clock) => clock.currentTimeMillisUnsafe() - BEGIN)
+        const start = yield* Effect.map(currentClock, (clock) => millisOf(clock) - BEGIN)
         const cluster = withRecords(1)
         cluster.before = (request, _, detail) =>
           request === "ListOffsets" && asksFor(detail) === which

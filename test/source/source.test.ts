@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import * as Supervisor from "effect/Supervisor"
+import { census } from "../support/effect/v4/fibers.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import type { MetadataResponse } from "../../src/KafkaProtocol.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
@@ -252,20 +252,19 @@ describe("a cluster of many brokers", () => {
   it.effect("that leave it leave no fiber behind", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
-      const supervisor = yield* Supervisor.track
+      const fibers = yield* census
       let life = 0
       cluster.before = (request) => (request === "Metadata" ? ledByMany(cluster, 20, 1 + 20 * life) : undefined)
-      const watched = yield* Effect.supervised(watch(cluster), supervisor)
-      const fibers = Effect.map(supervisor.value, (all) => all.length)
+      const watched = yield* fibers.of(watch(cluster))
       yield* pass(2 * MAX_BACKOFF)
-      const before = yield* fibers
+      const before = yield* fibers.count
       for (life = 1; life <= 10; life++) {
         watched.source.refresh()
         yield* pass(MAX_BACKOFF)
       }
       assert.strictEqual(watched.partition(19).leader, 220)
       yield* pass(2 * MAX_BACKOFF)
-      assert.isAtMost(yield* fibers, 2 * before)
+      assert.isAtMost(yield* fibers.count, 2 * before)
     })
   )
 })

@@ -2,7 +2,9 @@
 import { assert, it as effectIt } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { currentClock } from "../../src/internal/effect/v4/clock.ts"
+import { withoutChance } from "../support/effect/v4/random.ts"
+import { withClock } from "../support/effect/v4/clock.ts"
+import { currentClock, millisOf } from "../../src/internal/effect/v4/clock.ts"
 import type { FetchRequest, ListOffsetsRequest } from "../../src/KafkaProtocol.ts"
 import type { SourceOptions } from "../../src/internal/source/context.ts"
 import { Failures } from "../../src/internal/source/failures.ts"
@@ -60,8 +62,8 @@ export interface Watched {
 
 /** Random numbers are 0 in these tests, so that each wait is exactly as long as the backoff says. */
 export const it = {
-  scoped: <E>(name: string, test: () => Effect.Effect<void, E, Scope.Scope>) =>
-    effectIt.effect(name, () => test().pipe(Effect.withRandomFixed([0]), Effect.withClock(new ManualClock(BEGIN))))
+  effect: <E>(name: string, test: () => Effect.Effect<void, E, Scope.Scope>) =>
+    effectIt.effect(name, () => test().pipe(withoutChance, withClock(new ManualClock(BEGIN))))
 }
 
 const manualClock = Effect.map(currentClock, (clock) =>
@@ -81,7 +83,7 @@ export const watch = (cluster: FakeCluster, options: OptionsOfTest = {}, takes =
     const connections: Array<Watched["connections"][number]> = []
     const waits: Array<string> = []
     cluster.listener = (request, node, detail) => {
-      asked.push({ request, node, detail, at: clock.currentTimeMillisUnsafe() - BEGIN })
+      asked.push({ request, node, detail, at: millisOf(clock) - BEGIN })
     }
     const failures = options.failures ?? new Failures()
     const made = yield* makeSource({
@@ -144,7 +146,7 @@ export const watch = (cluster: FakeCluster, options: OptionsOfTest = {}, takes =
 export const pass = (millis: number): Effect.Effect<void> =>
   Effect.gen(function* () {
     const clock = yield* manualClock
-    const end = clock.currentTimeMillisUnsafe() + millis
+    const end = millisOf(clock) + millis
     yield* settle
     for (let next = clock.next; next <= end; next = clock.next) {
       clock.unsafeSetTime(next)

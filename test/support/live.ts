@@ -4,12 +4,12 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Logger from "effect/Logger"
-import * as LogLevel from "effect/LogLevel"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { flow } from "effect/Function"
 import { afterAll, assert, beforeAll } from "vitest"
+import { loggingTo, ofAllLevels, withoutLogs } from "./effect/v4/logs.ts"
 import type { KafkaTable } from "../../src/index.ts"
 import { LiveTable, type TableSnapshot } from "../../src/index.ts"
 import type { ReadRecord } from "../kafka/records.ts"
@@ -23,7 +23,7 @@ import { until } from "../kafka/process.ts"
 export const test = <A, E>(name: string, body: () => Effect.Effect<A, E, Scope.Scope>, timeoutMillis?: number): void =>
   it.live(
     name,
-    () => Effect.provide(body(), Logger.replace(Logger.defaultLogger, Logger.none)),
+    () => withoutLogs(body()),
     timeoutMillis ?? 60_000
   )
 
@@ -102,16 +102,11 @@ export const facts = (error: object): Readonly<Record<string, unknown>> =>
 /** Log lines of an effect, as they would be printed, of all levels. */
 export const recordLogs = (
   lines: Array<string>
-): (<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) => {
-  const logger = Logger.make((options) => {
-    lines.push(Logger.logfmtLogger.log(options))
-  })
-  return (effect) =>
-    effect.pipe(
-      Effect.provide(Logger.replace(Logger.none, logger)),
-      Effect.provide(Logger.minimumLogLevel(LogLevel.All))
-    )
-}
+): (<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) =>
+  flow(
+    loggingTo(({ printed }) => lines.push(printed)),
+    ofAllLevels
+  )
 
 // ---------------------------------------------------------------------------------------------------------------------
 // what is seen of a table

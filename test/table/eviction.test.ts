@@ -273,7 +273,7 @@ describe("a log that begins later", () => {
             `evicted ${[1, 8][i]} entries: the log of partition 0 begins at ${start} now (retention, or DeleteRecords)`
         )
       )
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 })
 

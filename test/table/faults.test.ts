@@ -1,7 +1,7 @@
 /** What brokers do wrong, one by one: what a table shows meanwhile, and how it goes on. */
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Stream, SubscriptionRef, type Clock } from "effect"
-import { currentClock } from "../../src/internal/effect/v4/clock.ts"
+import { currentClock, millisOf } from "../../src/internal/effect/v4/clock.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, Position, type KafkaProtocol, type KafkaError } from "../../src/index.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
@@ -88,7 +88,7 @@ describe("leaders", () => {
         logs.filter((line) => line.includes("corrupt")),
         []
       )
-    }).pipe(Effect.provide(capturing(logs)))
+    }).pipe(capturing(logs))
   })
 
   it.effect("a broker that is cut off from the others and still thinks that it leads is not believed for ever", () =>
@@ -533,7 +533,7 @@ describe("rights", () => {
       cluster.append(topic, [{ key: "a", value: "1" }], 1)
       yield* until(() => table.unsafeSnapshot().has("a"))
       assert.deepStrictEqual(statuses, ["CaughtUp", "Failed", "CaughtUp"])
-    }).pipe(Effect.provide(capturing(logs)))
+    }).pipe(capturing(logs))
   })
 })
 

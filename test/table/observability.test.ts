@@ -1,7 +1,9 @@
 /** What an operator sees of a table: metrics, spans, and how far a long replay has come. */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Fiber, Logger, Metric, MetricState, Stream } from "effect"
+import { Effect, Fiber, Stream } from "effect"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { allSeries } from "../support/effect/v4/metrics.ts"
+import { loggingTo } from "../support/effect/v4/logs.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { LiveTable } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
@@ -10,17 +12,12 @@ import { tracing } from "../support/tracing.ts"
 import { advance, capturing, open, settle, topic, until, withTopic } from "./support.ts"
 
 /** The metrics of the topic, by name and kind. */
-const metrics = Effect.map(Metric.snapshot, (pairs) => {
+const metrics = Effect.map(allSeries, (series) => {
   const found = new Map<string, number>()
-  for (const { metricKey, metricState } of pairs) {
-    const tags = new Map(metricKey.tags.map((tag) => [tag.key, tag.value]))
-    if (tags.get("topic") !== topic) continue
-    const kind = tags.get("kind")
-    if (MetricState.isCounterState(metricState)) {
-      found.set(metricKey.name + (kind === undefined ? "" : `/${kind}`), Number(metricState.count))
-    } else if (MetricState.isGaugeState(metricState)) {
-      found.set(metricKey.name, Number(metricState.value))
-    }
+  for (const { kind, labels, name, value } of series) {
+    if (labels.get("topic") !== topic || kind === "Histogram") continue
+    const of = labels.get("kind")
+    found.set(name + (of === undefined ? "" : `/${of}`), value)
   }
   return (name: string): number => found.get(name) ?? 0
 })
@@ -83,9 +80,6 @@ describe("what an operator sees", () => {
 
   it.effect("log lines with the module, the topic, and the broker or partition that they are about", () => {
     const lines: Array<readonly [message: string, annotations: Readonly<Record<string, unknown>>]> = []
-    const logger = Logger.make(({ annotations, message }) => {
-      lines.push([String(message), Object.fromEntries(annotations)])
-    })
     return Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
@@ -117,7 +111,7 @@ describe("what an operator sees", () => {
         assert.isAtLeast(found.length, 1, `${begins} of ${lines.map(([message]) => message).join("; ")}`)
         for (const [, has] of found) assert.deepInclude(has, annotations)
       }
-    }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+    }).pipe(loggingTo(({ annotations, message }) => lines.push([message, annotations])))
   })
 
   it.effect("spans at the doors, named and with the topic", () =>
@@ -172,7 +166,7 @@ describe("what an operator sees", () => {
       assert.isAtLeast(progress.length, 2)
       for (const line of progress) assert.match(line, /^replaying: \d+ % \(\d+ of 10 offsets\), \d+ records\/s$/)
       assert.strictEqual(lines.filter((line) => line.startsWith("caught up: 10 entries of 10 records")).length, 1)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
   for (const ensureTopic of [true, false]) {
@@ -199,7 +193,7 @@ describe("what an operator sees", () => {
           lines.filter((line) => line.startsWith("cannot begin")),
           1
         )
-      }).pipe(Effect.provide(capturing(lines)))
+      }).pipe(capturing(lines))
     })
   }
 })

@@ -87,6 +87,6 @@ describe("poison", () => {
       yield* append("no json")
       assert.deepStrictEqual(told().slice(6), [["Value", 2_010, undefined]])
       assert.strictEqual((yield* table.stats).valueErrors, 2_011)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 })

@@ -1,6 +1,8 @@
 /** What a table and a writer say of records that do not fit: the place and the kind, and what they hold only if asked. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, HashMap, Logger, Schema } from "effect"
+import { Effect, Schema } from "effect"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import { loggingTo } from "../support/effect/v4/logs.ts"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter } from "../../src/index.ts"
 
 interface Line {
@@ -12,10 +14,9 @@ interface Line {
 const logged = <A, E, R>(run: (lines: ReadonlyArray<Line>) => Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
     const lines: Array<Line> = []
-    const logger = Logger.make(({ annotations, message }) => {
-      lines.push({ message: String(message), annotations: JSON.stringify(HashMap.toEntries(annotations)) })
-    })
-    return run(lines).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+    return loggingTo(({ annotations, message }) =>
+      lines.push({ message, annotations: JSON.stringify(annotations) })
+    )(run(lines))
   })
 
 const poisonLines = (lines: ReadonlyArray<Line>) => lines.filter(({ message }) => message.includes("not decodable"))
@@ -146,7 +147,7 @@ describe("a record that does not decode", () => {
         ]
       )
       assert.strictEqual((yield* table.stats).valueErrors, 1)
-      assert.strictEqual((yield* table.status)._tag, "CaughtUp")
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
     }).pipe(Effect.provide(KafkaClient.layerMemory()))
   )
 })

@@ -3,8 +3,10 @@
  * one run.
  */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Exit, Logger, Random, Schedule, SubscriptionRef } from "effect"
+import { Effect, Exit, Schedule, SubscriptionRef } from "effect"
 import * as TestClock from "effect/testing/TestClock"
+import { withSeed } from "../support/effect/v4/random.ts"
+import { withoutLogs } from "../support/effect/v4/logs.ts"
 import type { KafkaTable } from "../../src/index.ts"
 import type { Partition } from "../../src/internal/embedded/cluster.ts"
 import { connectionError, FakeCluster } from "../support/FakeCluster.ts"
@@ -223,7 +225,7 @@ const run = (seed: number) =>
       stats: yield* table.stats
     }
     assert.fail(`SEED=${seed} does not find its way back: ${JSON.stringify(report, undefined, 2)}`)
-  }).pipe(Effect.scoped, Effect.withRandom(Random.make(seed)), Effect.provide(Logger.remove(Logger.defaultLogger)))
+  }).pipe(Effect.scoped, withSeed(seed), withoutLogs)
 
 const given = process.env["SEED"]
 const seeds = given === undefined ? Array.from({ length: SEEDS }, (_, i) => i + 1) : [Number(given)]

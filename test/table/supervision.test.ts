@@ -1,6 +1,9 @@
 /** However a reader ends, and whatever others' code does to it: typed, told to everybody, and never in silence. */
 import { assert, describe } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, FiberId, Logger, Schedule, Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Schedule, Scope } from "effect"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import { loggingTo } from "../support/effect/v4/logs.ts"
+import { interruptAtOnce } from "../support/effect/v4/fibers.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import type { LiveTable } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable, Position, type KafkaError } from "../../src/index.ts"
@@ -17,7 +20,7 @@ const never = Position.make({ topic, partition: 0, offset: 1_000 })
 
 /** Interrupts the fiber that runs it, as a library does that has got hold of the wrong one. */
 const interruptMyself = Effect.withFiber<never>((fiber) => {
-  fiber.unsafeInterruptAsFork(FiberId.none)
+  interruptAtOnce(fiber)
   return Effect.never
 })
 
@@ -26,14 +29,14 @@ const ends: ReadonlyArray<readonly [how: string, effect: Effect.Effect<never>]> 
   ["dies", Effect.die(new Error("boom"))],
   ["ends by interruption", Effect.interrupt],
   ["throws", Effect.sync(() => assert.fail("boom"))],
-  ["dies and is interrupted", Effect.failCause(Cause.parallel(Cause.die("boom"), Cause.interrupt(FiberId.none)))],
+  ["dies and is interrupted", Effect.failCause(Cause.combine(Cause.die("boom"), Cause.interrupt(FiberId.none)))],
   ["is a cause without anything in it", Effect.failCause(Cause.empty)]
 ]
 
 /** The table has ended for good, and everybody is told so by the same typed error. */
 const assertEnded = <K, V>(table: KafkaTable.KafkaTable<K, V>, reason: string) =>
   Effect.gen(function* () {
-    const status = yield* table.status
+    const status = yield* SubscriptionRef.get(table.status)
     assert.strictEqual(status._tag, "Failed")
     if (status._tag !== "Failed") return assert.fail()
     assert.isFalse(status.healing)
@@ -89,7 +92,7 @@ describe("a value codec's Effect", () => {
           ]
         )
         assert.strictEqual((yield* table.stats).valueErrors, 1)
-        assert.strictEqual((yield* table.status)._tag, "CaughtUp")
+        assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
       })
     )
   }
@@ -152,7 +155,7 @@ describe("a value codec's Effect", () => {
       }).pipe(on(cluster))
       cluster.append(topic, [{ key: "b", value: "bad" }])
       yield* until(() => table.unsafeSnapshot().getOrUndefined("b") === "good now")
-      assert.strictEqual((yield* table.status)._tag, "CaughtUp")
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
     })
   )
 
@@ -167,13 +170,13 @@ describe("a value codec's Effect", () => {
         ensureTopic: false
       })
         .pipe(on(cluster))
-        .pipe(Scope.provide(scope), Effect.provide(capturing(lines)))
+        .pipe(Scope.provide(scope), capturing(lines))
       cluster.append(topic, [{ key: "b", value: "bad" }])
       const failure = yield* Effect.forkChild(table.failure)
       yield* settle
       yield* Scope.close(scope, Exit.void)
       yield* settle
-      assert.strictEqual((yield* table.status)._tag, "CaughtUp")
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
       assert.isFalse(hasEnded(failure))
       assert.deepStrictEqual(
         lines.filter((line) => line.includes("failed")),
@@ -211,7 +214,7 @@ describe("a restart policy", () => {
         assert.lengthOf(failures, 2)
         assert.match(failures[0], /restart policy decides.*Deleted/)
         assert.notMatch(failures[1], /restart policy decides/)
-      }).pipe(Effect.provide(capturing(lines)))
+      }).pipe(capturing(lines))
     })
   }
 
@@ -261,7 +264,7 @@ describe("a restart policy", () => {
       const waiting = yield* Effect.forkChild(table.awaitPosition(never, { timeout: "1 hour" }))
       cluster.deleteTopic(topic)
       yield* advance(10_000)
-      const status = yield* table.status
+      const status = yield* SubscriptionRef.get(table.status)
       assert.isTrue(status._tag === "Failed" && status.healing && status.error.reason === "Deleted")
       assert.isFalse(hasEnded(failure))
       assert.isFalse(hasEnded(waiting))
@@ -410,12 +413,9 @@ describe("a driver's Effect that a wait runs", () => {
 })
 
 describe("a logger of the user", () => {
-  const throwing = Logger.replace(
-    Logger.defaultLogger,
-    Logger.make(() => {
-      throw new Error("the disk is full")
-    })
-  )
+  const throwing = loggingTo(() => {
+    throw new Error("the disk is full")
+  })
 
   it.effect("that throws ends no reader: what happens is told by other means", () =>
     Effect.gen(function* () {
@@ -427,12 +427,12 @@ describe("a logger of the user", () => {
       cluster.before = () => undefined
       cluster.append(topic, [{ key: "b", value: "1" }])
       yield* until(() => table.unsafeSnapshot().has("b"))
-      assert.strictEqual((yield* table.status)._tag, "CaughtUp")
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
       cluster.deleteTopic(topic)
       const failure = yield* Effect.forkChild(Effect.flip(table.failure))
       yield* until(() => hasEnded(failure))
       assert.strictEqual((yield* Fiber.join(failure)).reason, "Deleted")
       yield* assertEnded(table, "Deleted")
-    }).pipe(Effect.provide(throwing))
+    }).pipe(throwing)
   )
 })

@@ -1,8 +1,9 @@
 /** A table on a cluster in memory, in the test's own time. */
 import { assert } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Logger, Option, Stream, type Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Option, Stream, type Scope } from "effect"
 import * as TestClock from "effect/testing/TestClock"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { loggingTo } from "../support/effect/v4/logs.ts"
 import type { LiveTable } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable } from "../../src/index.ts"
 import { settle, topic } from "../support/answers.ts"
@@ -67,11 +68,5 @@ export const statusesOf = <K, V>(table: KafkaTable.KafkaTable<K, V>) =>
     return seen
   })
 
-/** A logger that keeps what is logged, for `Effect.provide`. */
-export const capturing = (lines: Array<string>) =>
-  Logger.replace(
-    Logger.defaultLogger,
-    Logger.make(({ message }) => {
-      lines.push(String(message))
-    })
-  )
+/** Keeps what an Effect logs. */
+export const capturing = (lines: Array<string>) => loggingTo(({ message }) => lines.push(message))

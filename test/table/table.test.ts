@@ -160,7 +160,7 @@ describe("acquiring", () => {
       const [first, second] = lines
       assert.match(first, /^cannot begin yet, tried again for 5000 ms: .*Unreachable/)
       assert.match(second, /^DEGRADED/)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
   it.effect("no broker, onCatchUpTimeout fail: a typed error, on time, and nothing left open", () =>

@@ -2,6 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Schedule } from "effect"
 import * as TestClock from "effect/testing/TestClock"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import type { KafkaProtocol } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable, LiveTable, Position, type KafkaError } from "../../src/index.ts"
@@ -175,7 +176,7 @@ describe("a wait that times out says what held it up", () => {
       yield* until(() => table.unsafeSnapshot().has("a"))
       yield* advance(1_000)
       assert.deepInclude(yield* table.freshness, { connected: true, lastFailure: undefined, heldUpBy: [] })
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
   it.effect("a leader that cannot be reached, with the failure", () =>
@@ -260,7 +261,7 @@ describe("a wait that times out says what held it up", () => {
       yield* advance(3_600_000)
       yield* until(() => cluster.open > 0)
       yield* advance(2_000)
-      assert.strictEqual((yield* table.status)._tag, "CaughtUp")
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
       assert.deepStrictEqual((yield* table.freshness).heldUpBy, [])
     })
   )
@@ -315,7 +316,7 @@ describe("a topic that was created again with fewer partitions", () => {
         isRecreated(failureOf(yield* Effect.exit(table.awaitPosition(at(2, 0))))).message,
         error.message
       )
-      assert.strictEqual((yield* table.status)._tag, "CaughtUp")
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
       // what the topic never had is another matter
       assert.deepStrictEqual((yield* awaiting(table, 7, 0)).heldUpBy, [{ reason: "NoPartition", partitions: [7] }])
       cluster.append(topic, [{ key: "a", value: "1" }])
@@ -379,7 +380,7 @@ describe("records without a key", () => {
       cluster.append(topic, [{ key: "d", value: "1" }], 1)
       yield* advance(1_000)
       assert.lengthOf(told(), 3)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 })
 
@@ -425,7 +426,7 @@ describe("a leader that goes on saying that its log is another one", () => {
         assert.lengthOf(told, 2)
         assert.match(told[1], / \(and [1-9]\d* times more since that was told\)$/)
         assert.isTrue(yield* table.has("a"))
-      }).pipe(Effect.provide(capturing(lines)))
+      }).pipe(capturing(lines))
     })
   }
 })
@@ -471,7 +472,7 @@ describe("a broker that tells this client to wait", () => {
       cluster.before = throttling(5_000)
       yield* advance(3_000)
       assert.lengthOf(throttled(), 2)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
   it.effect("short: nothing to tell", () => {
@@ -485,7 +486,7 @@ describe("a broker that tells this client to wait", () => {
       yield* advance(5_000)
       assert.deepInclude(yield* table.freshness, { connected: true, throttledUntil: undefined, lastFailure: undefined })
       assert.lengthOf(lines, before)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
   it.effect("at the start: that is what its timeout says", () =>
@@ -579,7 +580,7 @@ describe("an outage that goes on", () => {
       yield* settleBriefly
       assert.deepStrictEqual(yield* minutes(3), [1, 2])
       assert.match(lines[9], /^still not allowed to read, 60 s by now: .*Authentication/)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
   it.effect("of a table: told again, and over when it is read again; status and freshness stay right", () => {
@@ -592,7 +593,7 @@ describe("an outage that goes on", () => {
       for (let i = 0; i < 5; i++) yield* advance(minute)
       assert.lengthOf(told(lines, "outage goes on"), 3)
       assert.lengthOf(told(lines, "lost broker"), 1)
-      assert.strictEqual((yield* table.status)._tag, "CaughtUp")
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
       const { connected, lastFailure, staleMillis } = yield* table.freshness
       assert.deepStrictEqual([connected, lastFailure?.reason], [false, "Closed"])
       assert.isAtLeast(staleMillis!, 4 * minute)
@@ -602,7 +603,7 @@ describe("an outage that goes on", () => {
       yield* advance(5 * minute)
       assert.lengthOf(told(lines, "outage goes on"), 3)
       assert.isTrue(table.unsafeSnapshot().has("a"))
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
   it.effect("a short one is told by its own lines only", () => {
@@ -620,7 +621,7 @@ describe("an outage that goes on", () => {
       }
       assert.deepStrictEqual(told(lines, "outage"), [])
       assert.lengthOf(told(lines, "lost broker"), 3)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
   it.effect("a broker that takes each connection and closes it is told of at a rate, with a count", () => {
@@ -645,7 +646,7 @@ describe("an outage that goes on", () => {
         assert.isAbove(counted, told.length)
         assert.isAtMost(counted, reconnects + 1)
       }
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
   it.effect("rights that stay missing: told again, as an error", () => {
@@ -661,9 +662,9 @@ describe("an outage that goes on", () => {
       const again = told(lines, "still not allowed to read")
       assert.lengthOf(again, 3)
       for (const line of again) assert.include(line, "TOPIC_AUTHORIZATION_FAILED")
-      const status = yield* table.status
+      const status = yield* SubscriptionRef.get(table.status)
       assert.isTrue(status._tag === "Failed" && status.healing)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
   for (const ensureTopic of [true, false]) {
@@ -677,7 +678,7 @@ describe("an outage that goes on", () => {
         for (let i = 0; i < 5; i++) yield* advance(minute)
         assert.lengthOf(told(lines, "outage goes on"), 3)
         for (const line of told(lines, "outage goes on")) assert.include(line, "Unreachable")
-      }).pipe(Effect.provide(capturing(lines)))
+      }).pipe(capturing(lines))
     })
   }
 
@@ -693,6 +694,6 @@ describe("an outage that goes on", () => {
       const again = told(lines, "outage goes on")
       assert.lengthOf(again, 2)
       for (const line of again) assert.match(line, /partition 1.*no leader/)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 })

@@ -139,7 +139,7 @@ describe("how long tombstones last", () => {
             " left no trace, so partition 0 is replayed."
         ]
       )
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
   it.effect("is not known to a broker that has just started: the same", () =>
@@ -175,7 +175,7 @@ describe("how long tombstones last", () => {
           lines.filter((line) => line.startsWith("the topic's delete.retention.ms may not be read")).length,
           what.startsWith("is nothing") ? 0 : 1
         )
-      }).pipe(Effect.provide(capturing(lines)))
+      }).pipe(capturing(lines))
     })
   }
 
@@ -249,7 +249,7 @@ describe("a policy that changes", () => {
       cluster.alterConfigs(topic, { "cleanup.policy": "delete" })
       yield* advance(2_000)
       assert.strictEqual(told().length, 3)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
   it.effect("was none from the beginning: no change to tell of", () => {
@@ -263,7 +263,7 @@ describe("a policy that changes", () => {
         lines.filter((line) => line.startsWith("cleanup.policy")),
         []
       )
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 })
 

@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
 import * as fc from "fast-check"
+import { withStepsBeforeYield } from "../support/effect/v4/fibers.ts"
 import type { Target } from "../../src/internal/table/publication/waiters.ts"
 import { Waiters } from "../../src/internal/table/publication/waiters.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
@@ -289,7 +290,7 @@ describe("Waiters", () => {
           let wait = waiters.await([{ partition: 0, target: 1 }])
           // so that it comes at another of its steps each time
           for (let i = 0; i < before; i++) wait = Effect.andThen(Effect.void, wait)
-          const fiber = yield* Effect.forkChild(Effect.withMaxOpsBeforeYield(wait, 40))
+          const fiber = yield* Effect.forkChild(withStepsBeforeYield(40)(wait))
           for (let i = 0; i < turns; i++) yield* Effect.yieldNow
           yield* Fiber.interrupt(fiber)
           assert.isTrue(isAbandoned(), `with ${before} steps before, after ${turns} turns`)

@@ -4,9 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
-import * as Supervisor from "effect/Supervisor"
 import * as TestClock from "effect/testing/TestClock"
 import * as Latch from "effect/Latch"
+import { census } from "../support/effect/v4/fibers.ts"
 import type { KafkaClient, KafkaProtocol, KafkaTableWriter } from "../../src/index.ts"
 import { type KafkaError } from "../../src/index.ts"
 import { TopicError } from "../../src/KafkaError.ts"
@@ -108,7 +108,7 @@ describe("news from a broker that lags behind", () => {
   it.effect("brokers that leave the cluster leave no fiber behind, and those that nobody knows get none", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(20)
-      const supervisor = yield* Supervisor.track
+      const fibers = yield* census
       let life = 0
       const writer = yield* openDescribed(
         brokers,
@@ -124,14 +124,14 @@ describe("news from a broker that lags behind", () => {
           return { ...found, partitions, brokers: new Map([...found.brokers, ...known]) }
         },
         { metadataMaxAge: "1 second", partitioner: () => 0 }
-      ).pipe(Effect.supervised(supervisor))
-      const begun = (yield* supervisor.value).length
+      ).pipe(fibers.of)
+      const begun = yield* fibers.count
       for (let i = 0; i < 10; i++) {
         yield* advance(1_100)
         yield* within(2_000, writer.set("a", `${i}`))
       }
       assert.isAbove(life, 10 * 19)
-      assert.isAtMost((yield* supervisor.value).length, begun + 2)
+      assert.isAtMost(yield* fibers.count, begun + 2)
     })
   )
 

@@ -3,10 +3,9 @@ import { assert, describe } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Metric from "effect/Metric"
-import * as MetricState from "effect/MetricState"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
+import { allSeries } from "../support/effect/v4/metrics.ts"
 import { Codec, KafkaTableWriter } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
 import { recordLogs } from "../support/live.ts"
@@ -69,17 +68,13 @@ describe("the log", () => {
 describe("metrics", () => {
   /** Of one topic: each test has its own, as metrics outlive their writers. */
   const metricsOf = (named: string) =>
-    Effect.map(Metric.snapshot, (pairs) => {
+    Effect.map(allSeries, (series) => {
       const counts: Record<string, number> = {}
       const latencies: Array<readonly [count: number, sum: number]> = []
-      for (const { metricKey, metricState } of pairs) {
-        const tags = new Map(metricKey.tags.map(({ key, value }) => [key, value]))
-        if (tags.get("topic") !== named) continue
-        if (MetricState.isCounterState(metricState)) {
-          counts[tags.get("outcome") ?? metricKey.name] = Number(metricState.count)
-        } else if (MetricState.isHistogramState(metricState)) {
-          latencies.push([metricState.count, metricState.sum])
-        }
+      for (const { kind, labels, name, sum, value } of series) {
+        if (labels.get("topic") !== named) continue
+        if (kind === "Counter") counts[labels.get("outcome") ?? name] = value
+        else if (kind === "Histogram") latencies.push([value, sum])
       }
       return { counts, latencies }
     })

@@ -1,12 +1,12 @@
 import { assert, describe } from "@effect/vitest"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
-import { currentClock } from "../../src/internal/effect/v4/clock.ts"
+import { clockOf, withClock } from "../support/effect/v4/clock.ts"
+import { currentClock, millisOf } from "../../src/internal/effect/v4/clock.ts"
 import type { KafkaError } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
 import {
@@ -286,14 +286,11 @@ describe("time", () => {
       // wakes its sleepers late, once: as if the process had been stopped for a minute
       const clock = yield* currentClock
       let stoppedMillis = 0
-      const stopped: Clock.Clock = {
-        ...clock,
-        [Clock.ClockTypeId]: Clock.ClockTypeId,
-        unsafeCurrentTimeMillis: () => clock.currentTimeMillisUnsafe() + stoppedMillis,
-        unsafeCurrentTimeNanos: () => clock.currentTimeNanosUnsafe() + BigInt(stoppedMillis) * 1_000_000n,
+      const stopped = clockOf({
+        millis: () => millisOf(clock) + stoppedMillis,
         sleep: (duration) => clock.sleep(duration)
-      }
-      const writer = yield* Effect.withClock(open(brokers, { deliveryTimeout: "5 seconds" }), stopped)
+      })
+      const writer = yield* withClock(stopped)(open(brokers, { deliveryTimeout: "5 seconds" }))
       const write = yield* start(writer.set("a", "1"))
       yield* advance(500)
       stoppedMillis = 60_000
@@ -315,14 +312,11 @@ describe("the watch over deadlines", () => {
         const brokers = new Brokers()
         brokers.otherwise = frozen
         const clock = yield* currentClock
-        const sluggish: Clock.Clock = {
-          ...clock,
-          [Clock.ClockTypeId]: Clock.ClockTypeId,
-          unsafeCurrentTimeMillis: () => clock.currentTimeMillisUnsafe(),
-          unsafeCurrentTimeNanos: () => clock.currentTimeNanosUnsafe(),
+        const sluggish = clockOf({
+          millis: () => millisOf(clock),
           sleep: (duration) => clock.sleep(Duration.sum(duration, Duration.millis(late)))
-        }
-        const writer = yield* Effect.withClock(open(brokers, { deliveryTimeout: "5 seconds" }), sluggish)
+        })
+        const writer = yield* withClock(sluggish)(open(brokers, { deliveryTimeout: "5 seconds" }))
         const write = yield* start(Effect.flip(writer.set("a", "1")))
         // it looks once a second, and so three times until then
         yield* advance(3 * (1_000 + late), 500)

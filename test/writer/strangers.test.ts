@@ -3,6 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { interruptAtOnce } from "../support/effect/v4/fibers.ts"
 import { Codec, KafkaClient, KafkaTableWriter, type Partitioner } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
 import { answering } from "../support/answering.ts"
@@ -36,7 +37,7 @@ const opened = (
   }).pipe(on(brokers))
 
 const interruptsItself = Effect.withFiber<never>((fiber) => {
-  fiber.unsafeInterruptAsFork(fiber.id())
+  interruptAtOnce(fiber)
   return Effect.never
 })
 
@@ -49,7 +50,7 @@ describe("a codec", () => {
     ["interrupts its own fiber", () => interruptsItself, /interrupt/i],
     [
       "fails and dies",
-      () => Effect.failCause(Cause.parallel(Cause.fail("one"), Cause.die("two"))),
+      () => Effect.failCause(Cause.combine(Cause.fail("one"), Cause.die("two"))),
       /an Effect of the codec failed with/
     ],
     ["throws before it is an Effect", () => thrown(), /the codec threw Error/],
