@@ -2,7 +2,7 @@
  * How a key or a value is bytes.
  *
  * A table needs one codec for its keys (`utf8` by default) and one for its values. Whatever goes wrong in a codec is a
- * `ParseError`, also when a function of the user's throws, or its Effect is interrupted: bytes that do not decode make a
+ * `SchemaError`, also when a function of the user's throws, or its Effect is interrupted: bytes that do not decode make a
  * poison record, and a value that does not encode makes a failed write, never a defect. The error says where in the
  * value, what is expected there and what kind of thing is there, and quotes nothing of it: `explain` does.
  *
@@ -105,7 +105,7 @@ export interface Codec<in out A> extends Pipeable {
   /** Fails with what does not fit, and never dies. */
   readonly encode: (value: A) => Effect.Effect<Uint8Array, Schema.SchemaError>
   /**
-   * `decode` of `buffer` from `start` up to `end`, for hot loops: a plain function that **throws** a `ParseError`
+   * `decode` of `buffer` from `start` up to `end`, for hot loops: a plain function that **throws** a `SchemaError`
    * where `decode` fails with one, and returns `suspended` where `decode` has to be run. What it returns otherwise is
    * what `decode` succeeds with.
    */
@@ -123,7 +123,7 @@ export interface Codec<in out A> extends Pipeable {
     readonly once: boolean
   }
   /**
-   * `encode` for hot loops: a plain function that **throws** a `ParseError` where `encode` fails with one, and returns
+   * `encode` for hot loops: a plain function that **throws** a `SchemaError` where `encode` fails with one, and returns
    * `suspended` where `encode` has to be run.
    */
   readonly encodeSync: (value: A) => Uint8Array | Suspended
@@ -285,7 +285,7 @@ export const schema: <A, I extends Uint8Array>(schema: Schema.Codec<A, I>) => Co
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * A codec from two plain functions. What they throw becomes a `ParseError`, which tells its tag or name and its code;
+ * A codec from two plain functions. What they throw becomes a `SchemaError`, which tells its tag or name and its code;
  * its message may quote the record, so only `explain` has that. `decode` gets a copy, which it may keep.
  *
  * ```ts
@@ -308,7 +308,7 @@ export const make: <A>(options: {
 
 /**
  * A codec from two functions that return Effects, such as one that asks a schema registry. What they fail with, any
- * defect, and an interruption that comes from within become a `ParseError`, as with `make`. `decode` gets a copy, which
+ * defect, and an interruption that comes from within become a `SchemaError`, as with `make`. `decode` gets a copy, which
  * it may keep.
  *
  * Its `decodeSync` and `encodeSync` always return `suspended`: records are decoded one at a time.
@@ -323,7 +323,7 @@ export const makeEffect: <A, E, E2>(options: {
 
 /**
  * A codec for something that is one to one with what another codec decodes. What the functions throw becomes a
- * `ParseError`.
+ * `SchemaError`.
  *
  * ```ts
  * import { Codec } from "effect-ktables"

@@ -87,7 +87,7 @@ export const Order: order.Order<Position> = internal.Order
 export const latest: (positions: Iterable<Position>) => Array<Position> = internal.latest
 
 /**
- * A position as the text `topic@partition:offset`. There is one text for each position; fails with a `ParseError` on
+ * A position as the text `topic@partition:offset`. There is one text for each position; fails with a `SchemaError` on
  * any other, and on a position that cannot be (a topic that Kafka does not allow, a number that is negative or no
  * integer).
  *

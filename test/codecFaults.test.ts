@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Data, Effect, type Option, ParseResult, Redacted, Schema } from "effect"
 import * as Codec from "effect-ktables/Codec"
-import { explain, kindOfPoison, parseErrorOf } from "../src/internal/codec/schema/issue.ts"
+import { explain, kindOfPoison, errorOf } from "../src/internal/codec/schema/issue.ts"
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 
@@ -203,8 +203,8 @@ describe("what nobody can look at", () => {
       }
     }
     for (const thrown of [proxy, getter]) {
-      assert.strictEqual(parseErrorOf(thrown).message, "a function of the codec threw an object")
-      assert.notInclude(explain(parseErrorOf(thrown)), "\n")
+      assert.strictEqual(errorOf(thrown).message, "a function of the codec threw an object")
+      assert.notInclude(explain(errorOf(thrown)), "\n")
     }
   })
 })

@@ -2,10 +2,10 @@ import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 import { NodeInspectSymbol } from "effect/Inspectable"
 import * as order from "effect/Order"
-import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import type { Position, TypeId as PositionTypeId } from "../Position.ts"
+import { listSchema, textSchema } from "./effect/v4/textSchema.ts"
 import * as issue from "./codec/schema/issue.ts"
 
 /** @internal */
@@ -91,56 +91,21 @@ const parse = (text: string): Position | undefined => {
 
 const explain = (text: string): string => `Expected a position as topic@partition:offset, actual ${issue.excerpt(text)}`
 
-const FromSelf: Schema.Codec<Position> = Schema.declare(isPosition, {
-  identifier: "Position",
-  pretty: () => (position) => position.toString(),
-  arbitrary: () => (fc) =>
-    fc
-      .record({
-        topic: fc.stringMatching(/^[a-zA-Z0-9_-][a-zA-Z0-9._-]{0,20}$/),
-        partition: fc.nat(maxPartition),
-        offset: fc.maxSafeNat()
-      })
-      .map(make)
+const FORM = "topic@partition:offset"
+
+/** @internal */
+export const FromString: Schema.Codec<Position, string> = textSchema({
+  name: "Position",
+  form: FORM,
+  is: isPosition,
+  parse,
+  print: ({ offset, partition, topic }) => `${topic}@${partition}:${offset}`,
+  explain
 })
 
 /** @internal */
-export const FromString: Schema.Codec<Position, string> = Schema.transformOrFail(
-  Schema.String.annotations({ description: "topic@partition:offset" }),
-  FromSelf,
-  {
-    strict: true,
-    decode: (text, _, ast) => {
-      const position = parse(text)
-      return position === undefined
-        ? ParseResult.fail(new ParseResult.Type(ast, text, explain(text)))
-        : ParseResult.succeed(position)
-    },
-    encode: (position, _, ast) => {
-      const text = `${position.topic}@${position.partition}:${position.offset}`
-      return parse(text) === undefined
-        ? ParseResult.fail(new ParseResult.Type(ast, position, explain(text)))
-        : ParseResult.succeed(text)
-    }
-  }
-).annotations({ identifier: "PositionFromString" })
-
-const List: Schema.Codec<ReadonlyArray<string>, string> = Schema.transform(
-  Schema.String.annotations({ description: "topic@partition:offset, separated by commas" }),
-  Schema.Array(Schema.String),
-  {
-    strict: true,
-    decode: (text) =>
-      text
-        .split(",")
-        .map((item) => item.trim())
-        .filter((item) => item !== ""),
-    encode: (items) => items.join(",")
-  }
+export const ManyFromString: Schema.Codec<ReadonlyArray<Position>, string> = listSchema(
+  FromString,
+  "PositionsFromString",
+  FORM
 )
-
-/** @internal */
-export const ManyFromString: Schema.Codec<ReadonlyArray<Position>, string> = Schema.compose(
-  List,
-  Schema.Array(FromString)
-).annotations({ identifier: "PositionsFromString" })

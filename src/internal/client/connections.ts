@@ -1,11 +1,11 @@
-import { into } from "../effect/v4/deferred.ts"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { BrokerConnection } from "../../KafkaClient.ts"
 import type { ConnectionError } from "../../KafkaError.ts"
-import { settleDeferred } from "../effect/v4/deferred.ts"
+import { into, settleDeferred } from "../effect/v4/deferred.ts"
+import { forkedScope } from "../effect/v4/scopes.ts"
 import { type Address, addressOf } from "./address.ts"
 import { releasedError } from "./given.ts"
 
@@ -54,7 +54,7 @@ export const makeSharedConnections = (
     /** Connects in a fiber of the owner, as more than one caller may wait for it and any of them may be interrupted. */
     const open = (key: string, broker: Address) =>
       Effect.gen(function* () {
-        const scope = yield* Scope.fork(owner)
+        const scope = yield* forkedScope(owner)
         const entry: Entry = {
           deferred: yield* Deferred.make<BrokerConnection, ConnectionError>(),
           scope,
@@ -63,9 +63,11 @@ export const makeSharedConnections = (
         entries.set(key, entry)
         yield* connect(broker).pipe(
           Scope.provide(scope),
-          Effect.tap((connection) => {
-            entry.connection = connection
-          }),
+          Effect.tap((connection) =>
+            Effect.sync(() => {
+              entry.connection = connection
+            })
+          ),
           Effect.tapError(() => drop(key, entry)),
           into(entry.deferred),
           // A fiber inherits from where it is forked that it cannot be interrupted, which this one has to be.

@@ -30,13 +30,13 @@ export const codec = <A>(implementation: Implementation<A>): Codec<A> => ({
 })
 
 /**
- * Runs what may throw, or end in any way, and fails with a `ParseError` only. An Effect that ends by interruption
+ * Runs what may throw, or end in any way, and fails with a `SchemaError` only. An Effect that ends by interruption
  * counts as one that failed. Where the fiber itself is interrupted, the runtime does not come here.
  */
 export const rescued = <A, E>(self: () => Effect.Effect<A, E>): Effect.Effect<A, Schema.SchemaError> =>
-  Effect.catchCause(Effect.suspend(self), (cause) => Effect.fail(issue.parseErrorOfCause(cause)))
+  Effect.catchCause(Effect.suspend(self), (cause) => Effect.fail(issue.errorOfCause(cause)))
 
-/** Makes a codec of two functions that may throw a `ParseError`, and nothing else. */
+/** Makes a codec of two functions that may throw a `SchemaError`, and nothing else. */
 export const fromSync = <A>(
   text: boolean,
   decodeSync: (buffer: Buffer, start: number, end: number) => A,
@@ -49,14 +49,14 @@ export const fromSync = <A>(
     decode: (bytes) =>
       Effect.try({
         try: () => decodeSync(viewOf(bytes), 0, bytes.length),
-        catch: (thrown) => issue.parseErrorOf(thrown)
+        catch: (thrown) => issue.errorOf(thrown)
       }),
-    encode: (value) => Effect.try({ try: () => encodeSync(value), catch: (thrown) => issue.parseErrorOf(thrown) })
+    encode: (value) => Effect.try({ try: () => encodeSync(value), catch: (thrown) => issue.errorOf(thrown) })
   })
 
 /**
- * Makes a `ParseError` of what somebody threw, without values if they may be secret, as it may quote all that it was
+ * Makes a `SchemaError` of what somebody threw, without values if they may be secret, as it may quote all that it was
  * given.
  */
 export const failureOf = (isSecret: () => boolean) => (thrown: unknown) =>
-  isSecret() ? issue.withoutValues(issue.parseErrorOf(thrown)) : issue.parseErrorOf(thrown)
+  isSecret() ? issue.withoutValues(issue.errorOf(thrown)) : issue.errorOf(thrown)

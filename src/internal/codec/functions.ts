@@ -18,14 +18,14 @@ export const make = <A>(options: {
       try {
         return options.decode(copyBytes(buffer, start, end))
       } catch (thrown) {
-        throw issue.parseErrorOf(thrown)
+        throw issue.errorOf(thrown)
       }
     },
     (value) => {
       try {
         return expectBytes(options.encode(value))
       } catch (thrown) {
-        throw issue.parseErrorOf(thrown)
+        throw issue.errorOf(thrown)
       }
     }
   )

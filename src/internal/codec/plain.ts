@@ -31,7 +31,7 @@ const fixed = <A>(
     (buffer, start, end) => {
       if (end - start !== size) {
         const actual = issue.hex(buffer, start, end)
-        throw issue.parseError(`Expected ${size} bytes (${name})`, {
+        throw issue.codecError(`Expected ${size} bytes (${name})`, {
           figures: `, actual ${end - start}`,
           quoting: () => `Expected ${size} bytes (${name}), actual ${actual}`
         })
@@ -40,7 +40,7 @@ const fixed = <A>(
     },
     (value) => {
       if (!fits(value)) {
-        throw issue.parseError(`Expected an integer that fits ${name}, actual ${kindOfValue(value)}`, {
+        throw issue.codecError(`Expected an integer that fits ${name}, actual ${kindOfValue(value)}`, {
           quoting: () => `Expected an integer that fits ${name}, actual ${issue.format(value)}`
         })
       }

@@ -1,8 +1,7 @@
 /** Codecs of a Schema, between bytes and what it encodes to. */
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
-import * as ParseResult from "effect/ParseResult"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import type { Codec, Suspended } from "../../Codec.ts"
 import { settledOr } from "../effect/v4/settled.ts"
 import { copyBytes, viewOf } from "../bytes.ts"
@@ -16,49 +15,43 @@ import {
   writeJsonWithBigInts,
   writeOpenJson
 } from "./schema/jsonText.ts"
-import { compileDecoder, PROTO, UNDECIDED } from "./schema/decoder.ts"
-import { holdsSecretPart, mayHoldSecret } from "./schema/faults.ts"
 import * as issue from "./schema/issue.ts"
-import { compileProtoFinder, jsonFormOf, withExactIntegers } from "./schema/jsonForm.ts"
 import { compileScanner } from "./schema/jsonScanner.ts"
-import { hasJsonTexts, withCheckedTexts } from "./schema/jsonTexts.ts"
-import { onlyChecks, type SchemaTree, transforms } from "./schema/parts.ts"
+import { type Parsers, UNDECIDED } from "./schema/parsers.ts"
+import { PROTO } from "./schema/proto.ts"
+import type { Shape } from "./schema/shape.ts"
+import type { Issue } from "./schema/v4/issues.ts"
+import { jsonParsersOf, parsersOf } from "./schema/v4/parsers.ts"
 
-/** What a parser gave, if it gave that at once; `suspended` otherwise. Throws a `ParseError`. */
-const valueOf = <A>(result: Effect.Effect<A, ParseResult.ParseIssue>): A | Suspended =>
-  settledOr<A, ParseResult.ParseIssue, Suspended, never>(result, suspended, raise)
+/** What a parser gave, if it gave that at once; `suspended` otherwise. Throws a `SchemaError`. */
+const valueOf = <A>(result: Effect.Effect<A, Issue>): A | Suspended =>
+  settledOr<A, Issue, Suspended, never>(result, suspended, raise)
 
-const raise = (found: ParseResult.ParseIssue): never => {
-  throw issue.parseErrorOfIssue(found)
+const raise = (found: Issue): never => {
+  throw issue.errorOfIssue(found)
 }
 
 /**
- * Makes a codec of a schema, and of two functions between bytes and what the schema encodes to. Nobody else may have
- * what `read` returns, as it may become the value.
- *
- * The schema's parser is used in the mode that lets Effects through, also synchronously: it returns an Either unless
- * it came upon an Effect. The other mode would run that Effect, leave its fiber behind if it is asynchronous, and
- * report a failure in its place, which a union or a fallback further up takes for a mismatch and answers wrongly.
+ * Makes a codec of a schema's parsers, and of two functions between bytes and what the schema encodes to. Nobody else may
+ * have what `read` returns, as it may become the value.
  */
-const fromSchema = <A, I>(
-  schema: Schema.Codec<A, I>,
+const fromParsers = <A>(
+  { findsProto, holdsSecret, isPlain, mayHoldSecret, parse, parseFast, print, transforms }: Parsers<A>,
   text: boolean,
   read: (buffer: Buffer, start: number, end: number) => unknown,
-  write: (encoded: I) => Uint8Array
+  write: (encoded: never) => Uint8Array
 ): Codec<A> => {
-  const checked = Schema.make<A, I>(withCheckedTexts(schema.ast))
-  const parse = ParseResult.decodeUnknown(checked)
-  const decodeFast = compileDecoder(checked.ast)
-  const print = ParseResult.encode(checked)
-  const secret = mayHoldSecret(schema.ast)
-  const failure = failureOf(() => holdsSecretPart(schema.ast))
+  const failure = failureOf(holdsSecret)
   const decodeRead = (encoded: unknown): A | Suspended => {
-    const decoded = decodeFast(encoded)
+    const decoded = parseFast(encoded)
     return decoded === UNDECIDED ? valueOf(parse(encoded)) : (decoded as A)
   }
-  return codec({
+  const isUnchanged = (encoded: unknown, value: unknown): boolean =>
+    // If decoding gives what was read, a read from the bytes gives the same value again.
+    value === encoded && typeof value === "object" && value !== null
+  const made = codec<A>({
     text,
-    ...(secret ? { secret } : {}),
+    ...(mayHoldSecret ? { secret: mayHoldSecret } : {}),
     decodeSync: (buffer, start, end) => {
       try {
         return decodeRead(read(buffer, start, end))
@@ -66,16 +59,16 @@ const fromSchema = <A, I>(
         throw failure(thrown)
       }
     },
-    ...(transforms(schema.ast)
+    ...(transforms
       ? {}
       : {
           stored: {
             check: (buffer, start, end) => {
               try {
                 const encoded = read(buffer, start, end)
+                if (isPlain?.(encoded) === true) return typeof encoded === "object" ? asBytes : (encoded as A)
                 const value = decodeRead(encoded)
-                // If decoding gives the very object that was read, a read from the bytes gives the same value again.
-                return value === encoded && typeof value === "object" && value !== null ? asBytes : value
+                return isUnchanged(encoded, value) ? asBytes : value
               } catch (thrown) {
                 throw failure(thrown)
               }
@@ -87,51 +80,46 @@ const fromSchema = <A, I>(
     encodeSync: (value) => {
       try {
         const encoded = valueOf(print(value))
-        return encoded === suspended ? suspended : write(encoded)
+        return encoded === suspended ? suspended : write(encoded as never)
       } catch (thrown) {
         throw failure(thrown)
       }
     },
     decode: (bytes) =>
-      rescued(() => Effect.mapError(parse(read(viewOf(bytes), 0, bytes.length)), issue.parseErrorOfIssue)).pipe(
+      rescued(() => Effect.mapError(parse(read(viewOf(bytes), 0, bytes.length)), issue.errorOfIssue)).pipe(
         Effect.mapError(failure)
       ),
     encode: (value) =>
-      rescued(() => Effect.map(Effect.mapError(print(value), issue.parseErrorOfIssue), write)).pipe(
+      rescued(() => Effect.map(Effect.mapError(print(value), issue.errorOfIssue), (encoded) => write(encoded as never))).pipe(
         Effect.mapError(failure)
       )
   })
+  return findsProto === undefined ? made : refusing(made, findsProto)
 }
 
 /** A codec that refuses everything, as its schema has no JSON that comes back. */
 const unusable = <A>(problem: string): Codec<A> => {
   const refuse = (): never => {
-    throw issue.parseError(problem)
+    throw issue.codecError(problem)
   }
   return codec({ ...fromSync<A>(false, refuse, refuse), problem })
 }
 
 /** @internal */
 export const json = <A, I>(schema: Schema.Codec<A, I>): Codec<A> => {
-  const { hasBigInts, hasOpenNames, isOpen, problem } = jsonFormOf(schema.ast)
+  const parsers = jsonParsersOf(schema)
+  const { hasBigInts, hasOpenNames, isOpen, problem } = parsers.form
   if (problem !== undefined) return unusable(problem)
   const made = hasBigInts
-    ? fromSchema(
-        Schema.make<A, unknown>(withExactIntegers(schema.ast)),
-        false,
-        readJsonWithBigInts(hasOpenNames),
-        writeJsonWithBigInts
-      )
-    : fromSchema(schema, false, hasOpenNames ? readJsonWithNames : readJson, isOpen ? writeOpenJson : writeJson)
-  return withScanner(refusing(made, schema.ast, hasOpenNames), schema.ast)
+    ? fromParsers(parsers, false, readJsonWithBigInts(hasOpenNames), writeJsonWithBigInts)
+    : fromParsers(parsers, false, hasOpenNames ? readJsonWithNames : readJson, isOpen ? writeOpenJson : writeJson)
+  return parsers.shape === undefined ? made : withScanner(made, parsers.shape)
 }
 
 /** Refuses values of which a schema's own encoder would leave out a name, in JSON or in text that is JSON. */
-const refusing = <A>(self: Codec<A>, ast: SchemaTree, isOpenJson: boolean): Codec<A> => {
-  const findsProto = isOpenJson || hasJsonTexts(ast) ? compileProtoFinder(ast) : undefined
-  if (findsProto === undefined) return self
+const refusing = <A>(self: Codec<A>, findsProto: (value: unknown) => boolean): Codec<A> => {
   const check = (value: A): void => {
-    if (findsProto(value)) throw issue.parseError(`Not representable as JSON: the name ${PROTO}`)
+    if (findsProto(value)) throw issue.codecError(`Not representable as JSON: the name ${PROTO}`)
   }
   return {
     ...self,
@@ -139,7 +127,7 @@ const refusing = <A>(self: Codec<A>, ast: SchemaTree, isOpenJson: boolean): Code
       try {
         check(value)
       } catch (thrown) {
-        throw issue.parseErrorOf(thrown)
+        throw issue.errorOf(thrown)
       }
       return self.encodeSync(value)
     },
@@ -152,9 +140,9 @@ const refusing = <A>(self: Codec<A>, ast: SchemaTree, isOpenJson: boolean): Code
 }
 
 /** Lets a scanner look at the bytes first: mostly it sees that a value may stay bytes without making the value. */
-const withScanner = <A>(self: Codec<A>, ast: SchemaTree): Codec<A> => {
+const withScanner = <A>(self: Codec<A>, shape: Shape): Codec<A> => {
   const { stored } = self
-  const scan = stored === undefined ? undefined : compileScanner(ast)
+  const scan = stored === undefined ? undefined : compileScanner(shape)
   if (stored === undefined || scan === undefined) return self
   return {
     ...self,
@@ -166,9 +154,11 @@ const withScanner = <A>(self: Codec<A>, ast: SchemaTree): Codec<A> => {
 }
 
 /** @internal */
-export const string = <A, I extends string>(schema: Schema.Codec<A, I>): Codec<A> =>
-  refusing(fromSchema(schema, onlyChecks(schema.ast), readText, encodeText), schema.ast, false)
+export const string = <A, I extends string>(schema: Schema.Codec<A, I>): Codec<A> => {
+  const parsers = parsersOf(schema)
+  return fromParsers(parsers, parsers.onlyChecks, readText, encodeText)
+}
 
 /** @internal */
 export const schema = <A, I extends Uint8Array>(schema: Schema.Codec<A, I>): Codec<A> =>
-  refusing(fromSchema(schema, false, copyBytes, identity), schema.ast, false)
+  fromParsers(parsersOf(schema), false, copyBytes, identity)

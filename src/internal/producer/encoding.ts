@@ -7,7 +7,7 @@ import { isUint8Array } from "node:util/types"
 import { suspended } from "../codec/codec.ts"
 import type { Codec, Suspended } from "../../Codec.ts"
 import type { WriteError } from "../../KafkaError.ts"
-import { explain, inOneLine, parseError, parseErrorOf, parseErrorOfCause } from "../codec/schema/issue.ts"
+import { explain, inOneLine, codecError, errorOf, errorOfCause } from "../codec/schema/issue.ts"
 import type { EncodedRecord, Headers } from "./record.ts"
 import type { TopicLanes } from "./topicLanes.ts"
 
@@ -82,7 +82,7 @@ export const byCodecs = <K, V>(key: Codec<K>, value: Codec<V>): Encoder<Write<K,
       return disconnected(encoding).pipe(
         Effect.timeoutOption(deliveryTimeoutMillis),
         Effect.catchCause((cause) =>
-          Effect.fail(encodeError(topic, part, part === "options" ? Cause.squash(cause) : parseErrorOfCause(cause)))
+          Effect.fail(encodeError(topic, part, part === "options" ? Cause.squash(cause) : errorOfCause(cause)))
         ),
         Effect.flatMap(
           Option.match({
@@ -99,7 +99,7 @@ export const byCodecs = <K, V>(key: Codec<K>, value: Codec<V>): Encoder<Write<K,
 
 /** What a codec says may quote the value. What is wrong with the options is told in this library's words. */
 const encodeError = (topic: TopicLanes, part: Part, thrown: unknown): WriteError => {
-  const cause = part === "options" ? thrown : parseErrorOf(thrown)
+  const cause = part === "options" ? thrown : errorOf(thrown)
   const words = topic.shared.settings.logValues && part !== "options" ? explain(cause) : inOneLine(cause)
   return topic.error("Encode", { detail: `${part}: ${words}`, cause })
 }
@@ -122,7 +122,7 @@ const assemble = (
 
 /** Throws if a codec made something else than bytes: without types, it may return anything. */
 const checked = <A extends Uint8Array | Suspended>(encoded: A): A => {
-  if (encoded !== suspended && !isUint8Array(encoded)) throw parseError("the codec must make bytes, a Uint8Array")
+  if (encoded !== suspended && !isUint8Array(encoded)) throw codecError("the codec must make bytes, a Uint8Array")
   return encoded
 }
 

@@ -1,6 +1,6 @@
 import type { TopicError, WriteError } from "../../KafkaError.ts"
 import { isPromise } from "node:util/types"
-import { explain, parseErrorOf } from "../codec/schema/issue.ts"
+import { explain, errorOf } from "../codec/schema/issue.ts"
 import { KeylessTurn } from "./keylessTurn.ts"
 import type { PendingRecord } from "./record.ts"
 import type { SendSettings } from "../options/sending.ts"
@@ -33,7 +33,7 @@ export class Partitions {
           : partitioner(record.key, this.count))
     } catch (thrown) {
       // What the partitioner throws may quote the key that it was given.
-      const cause = parseErrorOf(thrown, "the partitioner threw")
+      const cause = errorOf(thrown, "the partitioner threw")
       const detail = logValues ? `the partitioner threw: ${explain(cause)}` : cause.message
       return topic.error("InvalidPartition", { detail, cause })
     }

@@ -1,12 +1,10 @@
 import * as Cause from "effect/Cause"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
-import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import { isUtf8 } from "node:buffer"
 import {
-  faultsOfIssue,
   formatFaults,
   kindOfThrown,
   patternOfFaults,
@@ -14,6 +12,8 @@ import {
   type Fault,
   type Faults
 } from "./faults.ts"
+import { faultsOfIssue, FaultsError, type Issue, issueOfError } from "./v4/issues.ts"
+import { defectOf } from "../../effect/v4/causes.ts"
 import { foreignText, quotedForeignText } from "../../foreignText.ts"
 
 /** At most this many characters of a text, or this many bytes, are quoted where somebody asked for it. */
@@ -26,15 +26,15 @@ const EXCERPT_LENGTH = 64
 const MESSAGE_LENGTH = 4_096
 
 /**
- * Every `ParseError` of this library's codecs. Nothing of the record stands in anything that is printed of it, nor in
+ * Every `SchemaError` of this library's codecs. Nothing of the record stands in anything that is printed of it, nor in
  * its issue; who asks for that gets it from `explain`. It can always be printed, however deep the value nests.
  */
-class CodecError extends ParseResult.ParseError {
+class CodecError extends FaultsError {
   readonly #faults: Faults
   readonly #isOfSchema: boolean
 
   constructor(faults: Faults, isOfSchema: boolean) {
-    super({ issue: issueOf(faults) })
+    super(faults)
     this.#faults = faults
     this.#isOfSchema = isOfSchema
   }
@@ -61,19 +61,19 @@ class CodecError extends ParseResult.ParseError {
 }
 
 /** @internal */
-export const parseErrorOfIssue = (issue: ParseResult.ParseIssue): ParseResult.ParseError =>
+export const errorOfIssue = (issue: Issue): Schema.SchemaError =>
   new CodecError(faultsOfIssue(issue), true)
 
 /**
- * A `ParseError` that says what it is told to, which must not quote the record; nor may `figures`, which differ from
+ * A `SchemaError` that says what it is told to, which must not quote the record; nor may `figures`, which differ from
  * record to record. `quoting` may.
  *
  * @internal
  */
-export const parseError = (
+export const codecError = (
   says: string,
   { figures, quoting }: Pick<Fault, "figures" | "quoting"> = {}
-): ParseResult.ParseError =>
+): Schema.SchemaError =>
   new CodecError(
     {
       first: [
@@ -85,33 +85,34 @@ export const parseError = (
   )
 
 /**
- * What somebody threw, or failed with, as a `ParseError`: this never throws, whatever it is. `how` says by whom, and
+ * What somebody threw, or failed with, as a `SchemaError`: this never throws, whatever it is. `how` says by whom, and
  * how it came.
  *
  * @internal
  */
-export const parseErrorOf = (thrown: unknown, how = "a function of the codec threw"): ParseResult.ParseError => {
+export const errorOf = (thrown: unknown, how = "a function of the codec threw"): Schema.SchemaError => {
   try {
     if (thrown instanceof CodecError) return thrown
-    if (ParseResult.isParseError(thrown)) return parseErrorOfIssue(thrown.issue)
+    const found = issueOfError(thrown)
+    if (found !== undefined) return errorOfIssue(found)
   } catch {
     // a proxy that throws when it is looked at
   }
-  return parseError(`${how} ${kindOfThrown(thrown)}`, { quoting: () => messageOf(thrown) })
+  return codecError(`${how} ${kindOfThrown(thrown)}`, { quoting: () => messageOf(thrown) })
 }
 
 /**
- * How an Effect of a codec ended, as a `ParseError`: by a failure, by a defect, or by an interruption that was not
+ * How an Effect of a codec ended, as a `SchemaError`: by a failure, by a defect, or by an interruption that was not
  * ours.
  *
  * @internal
  */
-export const parseErrorOfCause = (cause: Cause.Cause<unknown>): ParseResult.ParseError => {
+export const errorOfCause = (cause: Cause.Cause<unknown>): Schema.SchemaError => {
   const failure = Cause.findErrorOption(cause)
-  if (Option.isSome(failure)) return parseErrorOf(failure.value, "an Effect of the codec failed with")
-  const defect = Cause.dieOption(cause)
-  if (Option.isSome(defect)) return parseErrorOf(defect.value)
-  return parseError("an Effect of the codec was interrupted")
+  if (Option.isSome(failure)) return errorOf(failure.value, "an Effect of the codec failed with")
+  const died = defectOf(cause)
+  if (died !== undefined) return errorOf(died.defect)
+  return codecError("an Effect of the codec was interrupted")
 }
 
 /**
@@ -119,7 +120,7 @@ export const parseErrorOfCause = (cause: Cause.Cause<unknown>): ParseResult.Pars
  *
  * @internal
  */
-export const withoutValues = (error: ParseResult.ParseError): ParseResult.ParseError =>
+export const withoutValues = (error: Schema.SchemaError): Schema.SchemaError =>
   error instanceof CodecError ? error.withoutValues : error
 
 /**
@@ -129,7 +130,7 @@ export const withoutValues = (error: ParseResult.ParseError): ParseResult.ParseE
  */
 export const explain = (error: unknown): string => {
   try {
-    const codecError = parseErrorOf(error)
+    const codecError = errorOf(error)
     return codecError instanceof CodecError ? foreignText(codecError.explanation, MESSAGE_LENGTH) : ""
   } catch (thrown) {
     return `cannot be shown: ${foreignText(messageOf(thrown))}`
@@ -143,7 +144,7 @@ export const explain = (error: unknown): string => {
  * @internal
  */
 export const kindOfPoison = (reason: "Key" | "Value", cause: unknown): string => {
-  const error = parseErrorOf(cause)
+  const error = errorOf(cause)
   return `${reason}: ${error instanceof CodecError ? error.pattern : ""}`
 }
 
@@ -155,7 +156,7 @@ export const kindOfPoison = (reason: "Key" | "Value", cause: unknown): string =>
  */
 export const inOneLine = (thrown: unknown): string => {
   try {
-    if (ParseResult.isParseError(thrown)) return parseErrorOf(thrown).message
+    if (issueOfError(thrown) !== undefined) return errorOf(thrown).message
   } catch {
     // a proxy that throws when it is looked at
   }

@@ -1,12 +1,12 @@
 /** Between bytes and what a schema encodes to, as JSON: what would not come back is refused, in both directions. */
 import * as issue from "./issue.ts"
 import { kindOfInstance, kindOfValue } from "./faults.ts"
-import { PROTO } from "./decoder.ts"
+import { PROTO } from "./proto.ts"
 import { readText } from "./text.ts"
 
 const invalid = (thrown: unknown, text: string) => {
   const quoted = issue.excerpt(text)
-  return issue.parseError(text === "" ? "Invalid JSON, it is empty" : "Invalid JSON", {
+  return issue.codecError(text === "" ? "Invalid JSON, it is empty" : "Invalid JSON", {
     quoting: () => `Invalid JSON: ${issue.messageOf(thrown)}, in ${quoted}`
   })
 }
@@ -39,7 +39,7 @@ export const readJsonWithBigInts =
   }
 
 const refuseProto = (value: unknown, text: string): unknown => {
-  if (mayNameProto(text) && namesProto(value)) throw issue.parseError(`The name ${PROTO} is refused`)
+  if (mayNameProto(text) && namesProto(value)) throw issue.codecError(`The name ${PROTO} is refused`)
   return value
 }
 
@@ -135,7 +135,7 @@ class ExactReader {
 // ---------------------------------------------------------------------------------------------------------------------
 
 const unwritable = (what: string, value: unknown) =>
-  issue.parseError(`Not representable as JSON: ${what}`, {
+  issue.codecError(`Not representable as JSON: ${what}`, {
     quoting: () => `Not representable as JSON: ${what}: ${issue.format(value)}`
   })
 

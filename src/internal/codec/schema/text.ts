@@ -6,12 +6,12 @@ import * as issue from "./issue.ts"
 /**
  * What a caller without types may have passed for bytes: refused here, as `new Uint8Array` takes a number for a length.
  *
- * @throws `ParseError`
+ * @throws `SchemaError`
  * @internal
  */
 export const expectBytes = (bytes: Uint8Array): Uint8Array => {
   if (!(bytes instanceof Uint8Array)) {
-    throw issue.parseError(`Expected a Uint8Array, actual ${kindOfValue(bytes)}`, {
+    throw issue.codecError(`Expected a Uint8Array, actual ${kindOfValue(bytes)}`, {
       quoting: () => `Expected a Uint8Array, actual ${issue.format(bytes)}`
     })
   }
@@ -21,7 +21,7 @@ export const expectBytes = (bytes: Uint8Array): Uint8Array => {
 /**
  * Strict UTF-8.
  *
- * @throws `ParseError`
+ * @throws `SchemaError`
  * @internal
  */
 export const readText = (buffer: Buffer, start: number, end: number): string => {
@@ -29,7 +29,7 @@ export const readText = (buffer: Buffer, start: number, end: number): string => 
   // Malformed bytes are read as U+FFFD. So is the character itself, which is rare: only then is it worth another look.
   if (text.includes("\uFFFD") && !isUtf8(buffer.subarray(start, end))) {
     const actual = issue.hex(buffer, start, end)
-    throw issue.parseError("Expected UTF-8", {
+    throw issue.codecError("Expected UTF-8", {
       figures: `, actual other bytes (${end - start} in all)`,
       quoting: () => `Expected UTF-8, actual ${actual}`
     })
@@ -40,19 +40,19 @@ export const readText = (buffer: Buffer, start: number, end: number): string => 
 /**
  * Strict UTF-8.
  *
- * @throws `ParseError`
+ * @throws `SchemaError`
  * @internal
  */
 export const encodeText = (text: string): Uint8Array => {
   if (typeof text !== "string") {
-    throw issue.parseError(`Expected a string, actual ${kindOfValue(text)}`, {
+    throw issue.codecError(`Expected a string, actual ${kindOfValue(text)}`, {
       quoting: () => `Expected a string, actual ${issue.format(text)}`
     })
   }
   const bytes = Buffer.from(text, "utf8")
   // As many bytes as UTF-16 units: ASCII only.
   if (bytes.length !== text.length && /\p{Surrogate}/u.test(text)) {
-    throw issue.parseError("Expected well-formed text, actual a string with a lone surrogate", {
+    throw issue.codecError("Expected well-formed text, actual a string with a lone surrogate", {
       quoting: () => `Expected well-formed text, actual ${issue.excerpt(text)} with a lone surrogate`
     })
   }

@@ -6,7 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { CorruptBatchError, InvalidOptionsError } from "../../../KafkaError.ts"
 import type { TableFailure } from "../../../LiveTable.ts"
-import { parseErrorOfCause } from "../../codec/schema/issue.ts"
+import { errorOfCause } from "../../codec/schema/issue.ts"
 import { LineRate, moreOf } from "./lineRate.ts"
 import { annotateLogs } from "../../log.ts"
 import { prepareCodecs } from "../../recordBatch/compression.ts"
@@ -286,6 +286,6 @@ const decodedBy = <K, V>(applier: RecordApplier<K, V>): Effect.Effect<Decoded<V>
     Effect.suspend(() => applier.suspendedValue),
     {
       onSuccess: (value) => ({ value }),
-      onFailure: (cause) => ({ error: parseErrorOfCause(cause) })
+      onFailure: (cause) => ({ error: errorOfCause(cause) })
     }
   )

@@ -8,7 +8,7 @@ import type { Codec } from "../../../Codec.ts"
 import { PoisonRecordError } from "../../../KafkaError.ts"
 import { asBytes, suspended } from "../../codec/codec.ts"
 import { utf8 } from "../../codec/plain.ts"
-import { parseError, parseErrorOf } from "../../codec/schema/issue.ts"
+import { codecError, errorOf } from "../../codec/schema/issue.ts"
 import { AbortedTransactions } from "../../recordBatch/abortedTransactions.ts"
 import type { BatchHeader } from "../../recordBatch/batchHeader.ts"
 import { codecs, isPrepared } from "../../recordBatch/compression.ts"
@@ -313,8 +313,8 @@ const excerpt = (bytes: Buffer, start: number, end: number): Uint8Array =>
  * was made of the bytes, to quote it when it is asked to: of many bytes, only the error's words are kept.
  */
 const keptCause = (error: unknown, bytes: number): Schema.SchemaError =>
-  // By its contract a codec throws nothing but a ParseError, but one that was written by hand may throw anything.
-  bytes <= KEPT_POISON_BYTES ? parseErrorOf(error) : parseError(String(parseErrorOf(error)))
+  // By its contract a codec throws nothing but a SchemaError, but one that was written by hand may throw anything.
+  bytes <= KEPT_POISON_BYTES ? errorOf(error) : codecError(String(errorOf(error)))
 
 const isAscii = (bytes: Buffer, start: number, end: number): boolean => {
   let all = 0

@@ -10,10 +10,9 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
-import { settledOr } from "../../../effect/settled.ts"
-
-/** Schema has to decide. */
-export const UNDECIDED: unique symbol = Symbol.for("effect-ktables/undecided")
+import { settledOr } from "../../../effect/v3/settled.ts"
+import { UNDECIDED } from "../parsers.ts"
+import { PROTO } from "../proto.ts"
 
 type Decoder = (input: unknown) => unknown
 
@@ -134,9 +133,6 @@ interface Fields {
 
 const isObject = (input: unknown): input is Record<string, unknown> =>
   typeof input === "object" && input !== null && !Array.isArray(input)
-
-/** Set as a property it is the prototype, in an object that was parsed it is a property like others. */
-export const PROTO = "__proto__"
 
 const object = (ast: AST.TypeLiteral, known: Known): Decoder => {
   const { indexSignatures, propertySignatures } = ast

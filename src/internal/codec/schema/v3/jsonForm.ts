@@ -6,21 +6,12 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
-import { HIDDEN, kindOfType } from "../faults.ts"
+import { HIDDEN } from "../faults.ts"
+import type { JsonForm } from "../parsers.ts"
 import { foreignText } from "../../../foreignText.ts"
-import { PROTO } from "./decoder.ts"
+import { PROTO } from "../proto.ts"
+import { kindOfType } from "./issues.ts"
 import { mapParts, SeenParts, suspended } from "./parts.ts"
-
-export interface JsonForm {
-  /** What does not come back, and what to use instead: nothing can be written then. */
-  readonly problem: string | undefined
-  /** Whether the schema leaves open what it encodes to, so that each value has to be looked at. */
-  readonly isOpen: boolean
-  /** Whether names that the schema does not know become names of a value's own. */
-  readonly hasOpenNames: boolean
-  /** Whether there are bigints, which are whole numbers in JSON. */
-  readonly hasBigInts: boolean
-}
 
 /** What to use instead, by the name that Effect has for a type. */
 const INSTEAD = new Map([
@@ -281,85 +272,3 @@ export const withExactIntegers = (schema: AST.AST): AST.AST =>
         return undefined
     }
   })
-
-// ---------------------------------------------------------------------------------------------------------------------
-// names
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** Whether a value has an own property that an encoder would take for its prototype, and leave out. */
-export type ProtoFinder = (value: unknown) => boolean
-
-const never: ProtoFinder = () => false
-
-const any = (finders: ReadonlyArray<ProtoFinder>): ProtoFinder => {
-  const some = finders.filter((finder) => finder !== never)
-  return some.length === 0 ? never : (value) => some.some((finder) => finder(value))
-}
-
-/** Looks where a schema leaves names open, and only there; none if it does so nowhere. */
-export const compileProtoFinder = (schema: AST.AST): ProtoFinder | undefined => {
-  // by whether names that the schema does not know are kept
-  const known = { true: new Map<AST.AST, ProtoFinder>(), false: new Map<AST.AST, ProtoFinder>() }
-  const find = (ast: AST.AST, keptAbove: boolean): ProtoFinder => {
-    const option = Option.flatMapNullable(
-      AST.getParseOptionsAnnotation(ast),
-      ({ onExcessProperty }) => onExcessProperty
-    )
-    const kept = Option.match(option, { onNone: () => keptAbove, onSome: (what) => what === "preserve" })
-    const finders = known[`${kept}`]
-    const found = finders.get(ast)
-    if (found !== undefined) return found
-    // a schema that refers to itself asks for it while it is made
-    let made = never
-    finders.set(ast, (value) => made(value))
-    made = make(ast, (part) => find(part, kept), kept)
-    finders.set(ast, made)
-    return made
-  }
-  const finder = find(schema, false)
-  return finder === never ? undefined : finder
-}
-
-const make = (ast: AST.AST, find: (part: AST.AST) => ProtoFinder, isKept: boolean): ProtoFinder => {
-  switch (ast._tag) {
-    case "Refinement":
-      return find(ast.from)
-    case "Transformation":
-      // its names may be a map's keys
-      return ast.to._tag === "Declaration" && ast.from._tag === "TypeLiteral" && ast.from.indexSignatures.length > 0
-        ? hasProtoKey
-        : find(ast.to)
-    case "Declaration":
-      return Option.match(AST.getSurrogateAnnotation(ast), { onNone: () => never, onSome: find })
-    case "Suspend":
-      return (value) => find(ast.f())(value)
-    case "Union":
-      return any(ast.types.map(find))
-    case "TupleType": {
-      const parts = any([...ast.elements, ...ast.rest].map(({ type }) => find(type)))
-      return parts === never ? never : (value) => Array.isArray(value) && value.some(parts)
-    }
-    case "TypeLiteral": {
-      const fields = ast.propertySignatures.flatMap(({ name, type }) => {
-        const finder = find(type)
-        return finder === never ? [] : [[name, finder] as const]
-      })
-      const isOpen = isKept || ast.indexSignatures.length > 0
-      const values = any(ast.indexSignatures.map(({ type }) => find(type)))
-      if (fields.length === 0 && !isOpen) return never
-      return (value) => {
-        if (typeof value !== "object" || value === null) return false
-        const object = value as Record<PropertyKey, unknown>
-        return (
-          (isOpen && Object.hasOwn(object, PROTO)) ||
-          fields.some(([name, finder]) => finder(object[name])) ||
-          (values !== never && Object.values(object).some(values))
-        )
-      }
-    }
-    default:
-      return never
-  }
-}
-
-const hasProtoKey: ProtoFinder = (value) => value instanceof Map && value.has(PROTO)

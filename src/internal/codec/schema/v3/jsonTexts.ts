@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import { isDeepStrictEqual } from "node:util"
 import { isProtoNamed, isWritable } from "../jsonText.ts"
-import { PROTO } from "./decoder.ts"
+import { PROTO } from "../proto.ts"
 import { mapParts, somePart } from "./parts.ts"
 
 /** The step of `Schema.parseJson` between text and what it parses to. */

@@ -3,11 +3,9 @@
  * time.
  *
  * Only a yes is an answer. It is given for JSON in ASCII, without escapes, whose objects have the schema's fields in the
- * schema's order, and no others: as an encoder writes them. All else is left to `JSON.parse` and `schemaDecoder.ts`.
+ * schema's order, and no others: as an encoder writes them. All else is left to `JSON.parse` and what looks at values.
  */
-import * as Option from "effect/Option"
-import * as AST from "effect/SchemaAST"
-import { canCompile, isSimple, PROTO } from "./decoder.ts"
+import type { Field, Passes, Shape } from "./shape.ts"
 
 /** The end of the value that begins at `at`, or `NO`. */
 type Scan = (bytes: Buffer, at: number, end: number) => number
@@ -31,9 +29,9 @@ const OPENING_BRACE = 0x7b
 const CLOSING_BRACE = 0x7d
 const MAX_ASCII = 0x7f
 
-/** For objects and arrays; none if there are parts in the schema that are not known here. */
-export const compileScanner = (ast: AST.AST): ((bytes: Buffer, start: number, end: number) => boolean) | undefined => {
-  const scan = ast._tag === "TypeLiteral" || ast._tag === "TupleType" ? compile(ast) : undefined
+/** For objects and arrays. */
+export const compileScanner = (shape: Shape): ((bytes: Buffer, start: number, end: number) => boolean) | undefined => {
+  const scan = shape.tag === "object" || shape.tag === "array" ? compile(shape) : undefined
   if (scan === undefined) return undefined
   return (bytes, start, end) => {
     try {
@@ -46,35 +44,34 @@ export const compileScanner = (ast: AST.AST): ((bytes: Buffer, start: number, en
   }
 }
 
-const compile = (ast: AST.AST): Scan | undefined => {
-  if (!canCompile(ast)) return undefined
-  switch (ast._tag) {
-    case "StringKeyword":
-      return string
-    case "NumberKeyword":
-      return number
-    case "BooleanKeyword":
+const compile = (shape: Shape): Scan | undefined => {
+  switch (shape.tag) {
+    case "string":
+      return shape.checks.length === 0 ? string : checked(string, 1, String, shape.checks)
+    case "number":
+      return shape.checks.length === 0 ? number : checked(number, 0, Number, shape.checks)
+    case "boolean":
       return either([exactly("true"), exactly("false")])
-    case "UndefinedKeyword":
+    case "null":
+      return exactly("null")
+    case "nothing":
       // there is none in JSON
       return () => NO
-    case "Literal":
-      return literal(ast.literal)
-    case "Refinement":
-      return refinement(ast)
-    case "TypeLiteral":
-      return object(ast)
-    case "TupleType":
-      return array(ast)
-    case "Union":
-      return union(ast)
-    default:
-      return undefined
+    case "literal":
+      return literal(shape.value)
+    case "object":
+      return object(shape.fields)
+    case "array":
+      return array(shape.elements, shape.rest)
+    case "union": {
+      const scans = compileAll(shape.members)
+      return scans === undefined ? undefined : either(scans)
+    }
   }
 }
 
-const compileAll = (asts: ReadonlyArray<AST.AST>): ReadonlyArray<Scan> | undefined => {
-  const scans = asts.map(compile)
+const compileAll = (shapes: ReadonlyArray<Shape>): ReadonlyArray<Scan> | undefined => {
+  const scans = shapes.map(compile)
   return scans.every((scan) => scan !== undefined) ? scans : undefined
 }
 
@@ -142,50 +139,28 @@ const plainText = (text: string): string | undefined => {
   return json === `"${text}"` && Buffer.byteLength(text) === text.length ? json : undefined
 }
 
-const literal = (value: AST.LiteralValue): Scan | undefined => {
-  switch (typeof value) {
-    case "string": {
-      const text = plainText(value)
-      return text === undefined ? undefined : exactly(text)
-    }
-    case "number":
-      // 1 is 1.0, too
-      return (bytes, at, end) => {
-        const after = number(bytes, at, end)
-        return after !== NO && Number(bytes.toString("latin1", at, after)) === value ? after : NO
-      }
-    case "bigint":
-      return undefined
-    default:
-      return exactly(String(value))
+const literal = (value: string | number | boolean): Scan | undefined => {
+  if (typeof value === "boolean") return exactly(String(value))
+  if (typeof value === "string") {
+    const text = plainText(value)
+    return text === undefined ? undefined : exactly(text)
+  }
+  // 1 is 1.0, too
+  return (bytes, at, end) => {
+    const after = number(bytes, at, end)
+    return after !== NO && Number(bytes.toString("latin1", at, after)) === value ? after : NO
   }
 }
 
-/** Checks filters of numbers and strings, for which the value itself is made. */
-const refinement = (ast: AST.Refinement): Scan | undefined => {
-  const filters: Array<AST.Refinement> = []
-  let from: AST.AST = ast
-  for (; from._tag === "Refinement"; from = from.from) {
-    if (!canCompile(from)) return undefined
-    filters.unshift(from)
+/** Checks numbers and strings, for which the value itself is made, from between so many bytes of quotes. */
+const checked =
+  (scan: Scan, quotes: 0 | 1, valueOf: (text: string) => unknown, checks: ReadonlyArray<Passes>): Scan =>
+  (bytes, at, end) => {
+    const after = scan(bytes, at, end)
+    if (after === NO) return NO
+    const value = valueOf(bytes.toString("latin1", at + quotes, after - quotes))
+    return checks.every((passes) => passes(value)) ? after : NO
   }
-  const passes = (value: unknown): boolean =>
-    filters.every((filter) => Option.isNone(filter.filter(value, AST.defaultParseOption, filter)))
-  const scan = compile(from)
-  if (scan === number) {
-    return (bytes, at, end) => {
-      const after = number(bytes, at, end)
-      return after !== NO && passes(Number(bytes.toString("latin1", at, after))) ? after : NO
-    }
-  }
-  if (scan === string) {
-    return (bytes, at, end) => {
-      const after = string(bytes, at, end)
-      return after !== NO && passes(bytes.toString("latin1", at + 1, after - 1)) ? after : NO
-    }
-  }
-  return undefined
-}
 
 const either =
   (scans: ReadonlyArray<Scan>): Scan =>
@@ -197,33 +172,20 @@ const either =
     return NO
   }
 
-/** With one object at most: of two, the first might take the other's values, and leave out fields that it does not know. */
-const union = (ast: AST.Union): Scan | undefined => {
-  if (ast.types.filter((type) => !isSimple(type)).length > 1) return undefined
-  const scans = compileAll(ast.types)
-  return scans === undefined ? undefined : either(scans)
-}
-
 // ---------------------------------------------------------------------------------------------------------------------
 // objects and arrays
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A name that is an index comes before others in an object, wherever the text has it. */
-const isIndex = (name: string): boolean => /^\d+$/.test(name)
-
-const object = (ast: AST.TypeLiteral): Scan | undefined => {
-  const { indexSignatures, propertySignatures } = ast
-  if (indexSignatures.length > 0 || propertySignatures.length === 0) return undefined
+const object = (fields: ReadonlyArray<Field>): Scan | undefined => {
   const names: Array<Scan> = []
-  for (const { name } of propertySignatures) {
-    if (typeof name !== "string" || name === PROTO || isIndex(name)) return undefined
+  for (const { name } of fields) {
     const text = plainText(name)
     if (text === undefined) return undefined
     names.push(exactly(text))
   }
-  const values = compileAll(propertySignatures.map((property) => property.type))
+  const values = compileAll(fields.map(({ shape }) => shape))
   if (values === undefined) return undefined
-  const optional = propertySignatures.map((property) => property.isOptional)
+  const optional = fields.map(({ isOptional }) => isOptional)
   const count = names.length
   return (bytes, from, end) => {
     if (bytes[from] !== OPENING_BRACE) return NO
@@ -254,10 +216,9 @@ const object = (ast: AST.TypeLiteral): Scan | undefined => {
   }
 }
 
-const array = (ast: AST.TupleType): Scan | undefined => {
-  if (ast.rest.length > 1 || ast.elements.some((element) => element.isOptional)) return undefined
-  const elements = compileAll(ast.elements.map((element) => element.type))
-  const rest = compileAll(ast.rest.map((element) => element.type))
+const array = (shapes: ReadonlyArray<Shape>, restShape: Shape | undefined): Scan | undefined => {
+  const elements = compileAll(shapes)
+  const rest = compileAll(restShape === undefined ? [] : [restShape])
   if (elements === undefined || rest === undefined) return undefined
   const least = elements.length
   const most = rest.length === 0 ? least : Number.POSITIVE_INFINITY

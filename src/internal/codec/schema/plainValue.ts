@@ -1,0 +1,65 @@
+/** Looks through a value that was read from JSON: does a schema leave it as it is? */
+import type { Field, Passes, Shape } from "./shape.ts"
+
+/**
+ * Whether a value has the shape: objects have its fields, in their order and no others. A no may be wrong where the order
+ * is another one.
+ */
+export const compileCheck = (shape: Shape): Passes => {
+  switch (shape.tag) {
+    case "string":
+    case "number":
+      return primitive(shape.tag, shape.checks)
+    case "boolean":
+      return (value) => typeof value === "boolean"
+    case "null":
+      return (value) => value === null
+    case "nothing":
+      return (value) => value === undefined
+    case "literal":
+      return (value) => value === shape.value
+    case "object":
+      return object(shape.fields)
+    case "array":
+      return array(shape.elements.map(compileCheck), shape.rest === undefined ? undefined : compileCheck(shape.rest))
+    case "union": {
+      const checks = shape.members.map(compileCheck)
+      return (value) => checks.some((check) => check(value))
+    }
+  }
+}
+
+const primitive = (type: "string" | "number", checks: ReadonlyArray<Passes>): Passes =>
+  checks.length === 0
+    ? (value) => typeof value === type
+    : (value) => typeof value === type && checks.every((passes) => passes(value))
+
+/** The loop over an object's own keys is the fastest way that there is to read it, and tells order and excess at once. */
+const object = (fields: ReadonlyArray<Field>): Passes => {
+  const names = fields.map(({ name }) => name)
+  const optional = fields.map(({ isOptional }) => isOptional)
+  const checks = fields.map(({ shape }) => compileCheck(shape))
+  const count = names.length
+  return (value) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return false
+    const object = value as Record<string, unknown>
+    let i = 0
+    for (const name in object) {
+      while (i < count && names[i] !== name && optional[i]) i++
+      if (i === count || names[i] !== name || !checks[i++](object[name])) return false
+    }
+    while (i < count && optional[i]) i++
+    return i === count
+  }
+}
+
+const array = (elements: ReadonlyArray<Passes>, rest: Passes | undefined): Passes => {
+  const least = elements.length
+  return (value) => {
+    if (!Array.isArray(value) || value.length < least || (rest === undefined && value.length > least)) return false
+    for (let i = 0; i < value.length; i++) {
+      if (!(i < least ? elements[i] : rest!)(value[i])) return false
+    }
+    return true
+  }
+}

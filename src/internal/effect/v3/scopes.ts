@@ -1,0 +1,7 @@
+import type * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Scope from "effect/Scope"
+
+/** A scope that is closed with its parent, or before. */
+export const forkedScope = (parent: Scope.Scope): Effect.Effect<Scope.CloseableScope> =>
+  Scope.fork(parent, ExecutionStrategy.sequential)
