@@ -21,7 +21,7 @@ export type Loaded = typeof Loaded.Type
 const program = fileURLToPath(new URL("loader.py", import.meta.url))
 
 const loader = <A>(
-  answer: Schema.Schema<A, string>,
+  answer: Schema.Codec<A, string>,
   job: Readonly<Record<string, string | number>>
 ): Effect.Effect<A, TestKafkaError> =>
   Effect.gen(function* () {
@@ -33,7 +33,7 @@ const loader = <A>(
       install: Librdkafka.installPython
     })
     return yield* Effect.mapError(
-      Schema.decode(answer)(stdout.toString()),
+      Schema.decodeEffect(answer)(stdout.toString()),
       (cause) => new TestKafkaError({ reason: "process", message: "odd answer of loader.py", cause })
     )
   })

@@ -11,6 +11,7 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import { failureOf } from "../test/support/exits.ts"
 import { classPath, hasJava, installJava } from "../test/kafka/java.ts"
 import * as KafkaCluster from "../test/kafka/KafkaCluster.ts"
 import * as Librdkafka from "../test/kafka/Librdkafka.ts"
@@ -113,10 +114,10 @@ const install = (wanted: ReadonlyArray<Runner>) =>
     const absent: Array<Results["absent"][number]> = []
     for (const runner of wanted) {
       const command = yield* Effect.exit(runner.install)
-      if (Exit.isSuccess(command)) present.push({ ...runner, command: command.right })
+      if (Exit.isSuccess(command)) present.push({ ...runner, command: command.value })
       else {
-        absent.push({ title: runner.title, reason: inShort(command.left.message) })
-        yield* Console.error(`\n!! ABSENT: ${runner.title}: ${command.left.message}\n`)
+        absent.push({ title: runner.title, reason: inShort(failureOf(command).message) })
+        yield* Console.error(`\n!! ABSENT: ${runner.title}: ${failureOf(command).message}\n`)
       }
     }
     return { present, absent }
@@ -212,13 +213,13 @@ const runInTurn = (
           const of = { workload: workload.id, runner: runner.id, round }
           const title = prepared.length === 1 ? runner.title : `${runner.title}, ${workload.id}`
           if (Exit.isSuccess(outcome)) {
-            const { figures, runtime } = outcome.right
+            const { figures, runtime } = outcome.value
             runs.push({ ...of, runtime, figures })
             const shown = Object.entries(figures).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`)
             yield* Console.log(`  ${round} ${title}: ${shown.join(", ")}`)
           } else {
-            runs.push({ ...of, figures: {}, error: inShort(outcome.left.message) })
-            yield* Console.error(`\n!! FAILED: ${title}: ${outcome.left.message}\n`)
+            runs.push({ ...of, figures: {}, error: inShort(failureOf(outcome).message) })
+            yield* Console.error(`\n!! FAILED: ${title}: ${failureOf(outcome).message}\n`)
           }
         }
       }

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
+import { failureOf } from "./support/exits.ts"
 import { loggingTo, type LogLine } from "./support/effect/v4/logs.ts"
 import { hasEnded } from "../src/internal/effect/v4/fibers.ts"
 import { KafkaClient, KafkaTopic } from "../src/index.ts"
@@ -298,10 +298,10 @@ describe("options", () => {
         onPolicyMismatch: "shrug",
         policy: "compact"
       }
-      const { result } = yield* ensure(cluster, bad)
-      assert.strictEqual(result._tag, "Left")
-      if (result._tag !== "Left" || result.left._tag !== "KafkaInvalidOptionsError") return assert.fail()
-      assert.deepStrictEqual(result.left.problems.map(({ option }) => option).sort(), [
+      const { exit } = yield* ensure(cluster, bad)
+      const error = failureOf(exit)
+      if (error._tag !== "KafkaInvalidOptionsError") return assert.fail(error._tag)
+      assert.deepStrictEqual(error.problems.map(({ option }) => option).sort(), [
         "configs.cleanup.policy",
         "configs.segment.ms",
         "onPolicyMismatch",

@@ -22,8 +22,9 @@ import {
   KafkaTableWriter,
   KafkaTopic
 } from "../src/index.ts"
+import { flag, text, texts, withVariables } from "./support/effect/v4/config.ts"
 import { withoutLogs } from "./support/effect/v4/logs.ts"
-import { captured } from "../src/internal/effect/running.ts"
+import { captured } from "../src/internal/effect/v4/running.ts"
 import { foreignText } from "../src/internal/foreignText.ts"
 import { nearest } from "../src/internal/options/nearest.ts"
 import { clientSpec } from "../src/internal/kafkajs/client.ts"
@@ -226,22 +227,19 @@ describe("values that would be ignored in silence", () => {
 })
 
 describe("layerConfig", () => {
-  const from = (entries: ReadonlyArray<readonly [string, string]>) =>
-    Effect.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(entries))))
-
   it.effect("reaches into tls", () =>
     Effect.gen(function* () {
       const layer = KafkaClient.layerConfig({
-        brokers: Config.array(Config.string(), "BROKERS"),
-        tls: { ca: Config.string("CA"), serverName: Config.string("NAME") }
+        brokers: texts("BROKERS"),
+        tls: { ca: text("CA"), serverName: text("NAME") }
       })
       const message = yield* problemsOf(
         Effect.scoped(Layer.build(layer)).pipe(
-          from([
-            ["BROKERS", "a:1,b:2"],
-            ["CA", "/etc/ca.pem"],
-            ["NAME", "kafka"]
-          ])
+          withVariables({
+            BROKERS: "a:1,b:2",
+            CA: "/etc/ca.pem",
+            NAME: "kafka"
+          })
         )
       )
       assert.include(message, "tls.ca: must be PEM text")
@@ -261,15 +259,15 @@ describe("layerConfig", () => {
         )
       )
       const layer = KafkaClient.layerConfig({
-        brokers: Config.array(Config.string(), "BROKERS"),
-        tls: Config.boolean("TLS")
+        brokers: texts("BROKERS"),
+        tls: flag("TLS")
       })
       const asking = Effect.flatMap(KafkaClient.KafkaClient, (client) => client.describeTopic("topic")).pipe(
         Effect.provide(layer),
-        from([
-          ["BROKERS", address],
-          ["TLS", tls]
-        ])
+        withVariables({
+          BROKERS: address,
+          TLS: tls
+        })
       )
       return yield* Effect.raceFirst(Deferred.await(first), Effect.andThen(Effect.ignore(asking), Effect.never))
     }).pipe(Effect.scoped)

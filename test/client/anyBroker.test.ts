@@ -1,7 +1,8 @@
 /** Which brokers are asked, and what is told if none of them can answer: on a driver that is made up. */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Either, Fiber, type Scope } from "effect"
+import { Effect, Exit, Fiber, type Scope } from "effect"
 import * as TestClock from "effect/testing/TestClock"
+import { failureOf } from "../support/exits.ts"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaError, type KafkaProtocol, KafkaTableWriter } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
 import { answering, type Answers } from "../support/answering.ts"
@@ -173,7 +174,7 @@ describe("a request that any broker answers", () => {
       Effect.gen(function* () {
         for (const code of [29, -1, 5, 13, 56, 12_345]) {
           const { answer, asked } = yield* described({ a: says(code), b: { connect: fails("Closed") }, c: says(0) })
-          assert.deepStrictEqual(Exit.isSuccess(answer) && answer.right.partitions, [partition], String(code))
+          assert.deepStrictEqual(Exit.isSuccess(answer) && answer.value.partitions, [partition], String(code))
           assert.deepStrictEqual(asked, ["a", "b", "c"])
         }
       })
@@ -182,7 +183,7 @@ describe("a request that any broker answers", () => {
     it.effect("if all refuse, what is final is told before what may pass, with the broker that said it", () =>
       Effect.gen(function* () {
         const { answer } = yield* described({ a: says(5), b: says(29), c: { connect: fails("Tls") } })
-        const error = Exit.isFailure(answer) ? answer.left : assert.fail("it was answered")
+        const error = failureOf(answer)
         assert.deepInclude(error, { _tag: "KafkaTopicError", reason: "Unauthorized", broker: "b:9092" })
       })
     )
@@ -190,7 +191,7 @@ describe("a request that any broker answers", () => {
     it.effect("that it does not exist is an answer", () =>
       Effect.gen(function* () {
         const { answer, asked } = yield* described({ a: says(3), b: says(0) })
-        assert.deepInclude(Exit.isFailure(answer) && answer.left, { reason: "NotFound", broker: "a:9092" })
+        assert.deepInclude(failureOf(answer), { reason: "NotFound", broker: "a:9092" })
         assert.deepStrictEqual(asked, ["a"])
       })
     )
@@ -302,7 +303,7 @@ describe("a request for the controller", () => {
         }
       })
       const made = yield* Effect.exit(Effect.flatMap(client, changes.CreateTopics))
-      assert.deepStrictEqual(Exit.isFailure(made) && made.left.reason, "Timeout")
+      assert.deepStrictEqual(failureOf(made).reason, "Timeout")
     })
   )
 })

@@ -7,9 +7,10 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { assert } from "vitest"
+import { failureOf } from "../support/exits.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, LiveTable, TableChange } from "../../src/index.ts"
-import { collect, eventually, failureOf, numbers } from "../support/live.ts"
+import { collect, eventually, numbers } from "../support/live.ts"
 import { batchAnAnswer, type Suite } from "./suite.ts"
 
 type Change = TableChange.RecordChange<string, string>

@@ -2,12 +2,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import * as TestClock from "effect/testing/TestClock"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { EmbeddedKafka, KafkaClient, type KafkaError } from "../../src/index.ts"
 import { settle } from "../table/support.ts"
 import { connected, fetchOf, produceOf, seen, sent, topic, withTopic } from "./support.ts"
 
-const isDone = <A, E>(fiber: Fiber.Fiber<A, E>) =>
-  Effect.map(Effect.andThen(settle, Fiber.poll(fiber)), Option.isSome)
+const isDone = <A, E>(fiber: Fiber.Fiber<A, E>) =>Effect.map(settle, () => hasEnded(fiber))
 
 /** Runs it, and how long it took by the test's clock. */
 const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>

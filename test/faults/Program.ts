@@ -103,9 +103,9 @@ export const start = (plan: Plan): Effect.Effect<Program, TestKafkaError, Scope.
         if (hasExited(child)) onExit()
         return Effect.sync(() => child.off("message", onMessage).off("exit", onExit))
       }).pipe(
-        Effect.timeoutFail({
+        Effect.timeoutOrElse({
           duration: "60 seconds",
-          onTimeout: () => failed(`no "${tag}" from the program: ${lastLines(errors, 30)}`)
+          orElse: () => Effect.fail(failed(`no "${tag}" from the program: ${lastLines(errors, 30)}`))
         })
       )
     const ask = <Tag extends Answer["_tag"]>(command: Command, tag: Tag) =>

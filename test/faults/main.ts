@@ -8,6 +8,7 @@ import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { offerNow } from "../../src/internal/effect/v4/queues.ts"
 import { withoutLogs } from "../support/effect/v4/logs.ts"
 import { randomOf } from "../support/random.ts"
 import { complaints } from "./complaints.ts"
@@ -47,7 +48,7 @@ const answer = (message: Answer): Effect.Effect<void> =>
 const commands = Effect.gen(function* () {
   const queue = yield* Queue.unbounded<Command>()
   const onMessage = (command: Command) => {
-    queue.unsafeOffer(command)
+    offerNow(queue, command)
   }
   process.on("message", onMessage)
   return queue

@@ -1,8 +1,9 @@
 /** The broker dies, freezes or is not there; the network in front of it does what it wants. */
 import * as Effect from "effect/Effect"
 import { assert } from "vitest"
+import { failureOf } from "../support/exits.ts"
 import { topicName } from "../kafka/realKafka.ts"
-import { eventually, failureOf, statusOf } from "../support/live.ts"
+import { eventually, statusOf } from "../support/live.ts"
 import { saysThatItIsLost, staysCaughtUp } from "./expectations.ts"
 import { compacted, openTable, openWriter } from "./openings.ts"
 import { Api } from "./Proxy.ts"

@@ -1,6 +1,7 @@
 /** What a broker says while somebody authenticates is not obeyed beyond measure, and quoted without the credentials. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Duration, Effect, Exit, Inspectable, Option, Redacted } from "effect"
+import * as Fiber from "effect/Fiber"
 import Crypto from "node:crypto"
 import { inspect } from "node:util"
 import { vi } from "vitest"
@@ -185,7 +186,7 @@ describe("the answers of an authentication", () => {
         [Key.SaslAuthenticate]: ({ answer }) => answer(FakeBroker.authenticated("", 1))
       })
       const connection = yield* connect(broker, withPassword("PLAIN"))
-      const [took] = yield* Effect.timed(Effect.repeatN(connection.request("Metadata", { topics: [] }), 49))
+      const [took] = yield* Effect.timed(Effect.repeat(connection.request("Metadata", { topics: [] }), { times: 49 }))
       assert.strictEqual(broker.of(Key.Metadata).length, 50)
       // at most one in each three quarters of a second
       assert.isAtMost(broker.of(Key.SaslAuthenticate).length, 2 + Duration.toMillis(took) / 750)
@@ -199,7 +200,7 @@ describe("the answers of an authentication", () => {
           [Key.SaslAuthenticate]: ({ answer }) => answer(FakeBroker.authenticated("", millis))
         })
         const connection = yield* connect(broker, withPassword("PLAIN"))
-        yield* Effect.repeatN(connection.request("Metadata", { topics: [] }), 4)
+        yield* Effect.repeat(connection.request("Metadata", { topics: [] }), { times: 4 })
         assert.strictEqual(broker.of(Key.SaslAuthenticate).length, 1)
       })
     )
@@ -213,7 +214,7 @@ const everythingOf = (exit: Exit.Exit<unknown, KafkaError.KafkaError>, lines: Re
   return [
     error.message,
     String(error),
-    Cause.pretty(exit.cause, { renderErrorCause: true }),
+    Cause.pretty(exit.cause),
     Inspectable.toStringUnknown(exit),
     inspect(exit, { depth: 20, showHidden: true }),
     ...lines
@@ -418,9 +419,7 @@ describe("the Effect of a token", () => {
       interruptAtOnce(fiber)
       return Effect.never
     }),
-    "joins a fiber that is interrupted": Effect.flatMap(Effect.forkChild(Effect.interrupt), Fiber.await).pipe(
-      Effect.flatten
-    ),
+    "joins a fiber that is interrupted": Effect.flatMap(Effect.forkChild(Effect.interrupt), Fiber.join),
     "gives what is no secret": Effect.succeed("s3cret" as never)
   }
   for (const [name, token] of Object.entries(ends)) {
@@ -428,7 +427,7 @@ describe("the Effect of a token", () => {
       Effect.gen(function* () {
         const broker = yield* FakeBroker.make()
         const exit = yield* Effect.exit(
-          Effect.timeoutFail(connect(broker, with_(token)), { duration: "8 seconds", onTimeout: () => "it hangs" })
+          Effect.timeoutOrElse(connect(broker, with_(token)), { duration: "8 seconds", orElse: () => Effect.fail("it hangs") })
         )
         if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
         const error = Option.getOrThrow(Cause.findErrorOption(exit.cause))
@@ -481,7 +480,7 @@ describe("the Effect of a token", () => {
       yield* begun
       for (const socket of broker.sockets) socket.destroy()
       yield* ended
-      assert.strictEqual((yield* fiber).reason, "Closed")
+      assert.strictEqual((yield* Fiber.join(fiber)).reason, "Closed")
     })
   )
 

@@ -337,10 +337,10 @@ export const make = (
         })
       })
 
-    const ask = <A, I>(schema: Schema.Schema<A, I>, op: string, request: object): Call<A> =>
+    const ask = <A, I>(schema: Schema.Codec<A, I>, op: string, request: object): Call<A> =>
       Effect.flatMap(call(op, request), (answer) =>
         Effect.mapError(
-          Schema.decodeUnknown(schema)(answer),
+          Schema.decodeUnknownEffect(schema)(answer),
           (cause) => new TestKafkaError({ reason: "process", message: `Java client: odd answer to ${op}`, cause })
         )
       )
@@ -362,7 +362,7 @@ export const make = (
       alterTopicConfigs: alterConfigs("TOPIC"),
       alterBrokerConfigs: alterConfigs("BROKER"),
       topicConfigs: (topic) =>
-        ask(Schema.Record({ key: Schema.String, value: Schema.NullOr(Schema.String) }), "describeConfigs", {
+        ask(Schema.Record(Schema.String, Schema.NullOr(Schema.String)), "describeConfigs", {
           type: "TOPIC",
           name: topic
         }),

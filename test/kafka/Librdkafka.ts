@@ -44,7 +44,7 @@ const Positions = Schema.fromJsonString(Schema.Array(Schema.Struct({ partition: 
 
 const Records = Schema.fromJsonString(Schema.Array(Wire))
 
-const work = <A>(schema: Schema.Schema<A, string>, job: object): Effect.Effect<A, TestKafkaError> =>
+const work = <A>(schema: Schema.Codec<A, string>, job: object): Effect.Effect<A, TestKafkaError> =>
   Effect.gen(function* () {
     const directory = yield* packages
     const { stdout } = yield* run("python3", [ownFile("librdkafka.py")], {
@@ -53,7 +53,7 @@ const work = <A>(schema: Schema.Schema<A, string>, job: object): Effect.Effect<A
       install: installPython
     })
     return yield* Effect.mapError(
-      Schema.decode(schema)(stdout.toString()),
+      Schema.decodeEffect(schema)(stdout.toString()),
       (cause) => new TestKafkaError({ reason: "process", message: "odd answer of librdkafka.py", cause })
     )
   })

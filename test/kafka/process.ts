@@ -6,6 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Clock from "effect/Clock"
 import { spawn, type ChildProcess } from "node:child_process"
 import { onRealTime } from "../support/effect/v4/clock.ts"
 import { TestKafkaError } from "./TestKafkaError.ts"

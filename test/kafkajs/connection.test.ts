@@ -4,6 +4,7 @@ import { Cause, Duration, Effect, Exit, Fiber, Inspectable, Option, Redacted, Sc
 import { spawn } from "node:child_process"
 import Dns from "node:dns"
 import * as Net from "node:net"
+import { failureOf } from "../support/exits.ts"
 import { loggingTo } from "../support/effect/v4/logs.ts"
 import { KafkaClient, KafkaError } from "../../src/index.ts"
 import * as FakeBroker from "../support/FakeBroker.ts"
@@ -129,11 +130,6 @@ const broker = (port: number) => ({ nodeId: 0, host: "127.0.0.1", port })
 
 const connect = (port: number, more: Partial<KafkaClient.KafkaClientOptions> = {}) =>
   Effect.flatMap(KafkaClient.make({ ...options(port), ...more }), (client) => client.connect(broker(port)))
-
-const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
-  if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
-  return Option.getOrThrow(Cause.findErrorOption(exit.cause))
-}
 
 /** Timers that kafkajs or a connection armed and that neither fired nor were cleared: the effect runs with their count. */
 const watchingTimers = <A, E, R>(f: (pending: () => number) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

@@ -92,7 +92,7 @@ export const make = (target: Address): Effect.Effect<Relay, never, Scope.Scope> 
         Effect.acquireRelease(
           Effect.map(Latch.make(), (held) => {
             limit = bytes
-            onHeld = () => held.unsafeOpen()
+            onHeld = () => held.openUnsafe()
             return held.await
           }),
           () =>

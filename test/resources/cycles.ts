@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { census } from "../support/effect/v4/fibers.ts"
-import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { bytesInUse } from "../support/garbage.ts"
 import { eventually } from "../support/live.ts"
 

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import { hasEnded, interruptSoon } from "../../src/internal/effect/v4/fibers.ts"
 import { withStepsBeforeYield } from "../support/effect/v4/fibers.ts"
 import { HandOff } from "../../src/internal/source/handOff.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
@@ -12,13 +13,10 @@ interface Item {
 
 const item = (name: string): Item => ({ name })
 
-const settled = Effect.repeatN(yieldToEventLoop, 3)
+const settled = Effect.repeat(yieldToEventLoop, { times: 3 })
 
 const isPending = <A, E>(fiber: Fiber.Fiber<A, E>) =>
-  Effect.andThen(
-    settled,
-    Effect.map(fiber.poll, (exit) => Option.isNone(exit))
-  )
+  Effect.map(settled, () => !hasEnded(fiber))
 
 describe("HandOff", () => {
   it.effect("has room for one, and who offers another one waits until that is taken", () =>
@@ -82,7 +80,7 @@ describe("HandOff", () => {
         const waiting = yield* Effect.forkChild(handOff.take)
         yield* Effect.yieldNow
         yield* Effect.yieldNow
-        assert.isTrue(Option.isNone(yield* waiting.poll), `with ${before} steps before`)
+        assert.isFalse(hasEnded(waiting), `with ${before} steps before`)
       }
     })
   )
@@ -100,7 +98,7 @@ describe("HandOff", () => {
         assert.strictEqual((yield* handOff.take).name, "a")
         assert.strictEqual((yield* handOff.take).name, "b")
         yield* settled
-        assert.isTrue(Option.isSome(yield* fiber.poll), `with ${before} steps before`)
+        assert.isTrue(hasEnded(fiber), `with ${before} steps before`)
       }
     })
   )
@@ -116,10 +114,10 @@ describe("HandOff", () => {
       // in one step: its place is there, and its fiber has not heard of it yet
       yield* Effect.sync(() => {
         Effect.runSync(handOff.take)
-        second.unsafeInterruptAsFork(second.id())
+        interruptSoon(second)
       })
       yield* settled
-      assert.isTrue(Option.isSome(yield* second.poll))
+      assert.isTrue(hasEnded(second))
       assert.strictEqual((yield* handOff.take).name, "b")
       assert.strictEqual((yield* handOff.take).name, "c")
       yield* Fiber.join(third)
@@ -158,7 +156,7 @@ describe("HandOff", () => {
           yield* Effect.yieldNow
           yield* handOff.offer(item("a"))
           yield* settled
-          assert.isTrue(Option.isSome(yield* fiber.poll), `with ${before} steps before, ${ops} at a time`)
+          assert.isTrue(hasEnded(fiber), `with ${before} steps before, ${ops} at a time`)
         }
       }
     })

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import { defectsOf } from "../support/effect/v4/causes.ts"
 import { census } from "../support/effect/v4/fibers.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import type { MetadataResponse } from "../../src/KafkaProtocol.ts"
@@ -92,7 +93,7 @@ describe("a defect", () => {
         const watched = yield* watch(cluster)
         const exit = yield* Effect.exit(watched.source.broken)
         if (!Exit.isFailure(exit)) return assert.fail(where)
-        assert.deepStrictEqual([...Cause.defects(exit.cause)], [`a bug in ${where}`])
+        assert.deepStrictEqual(defectsOf(exit.cause), [`a bug in ${where}`])
       }
     })
   )

@@ -119,7 +119,7 @@ export const watch = (cluster: FakeCluster, options: OptionsOfTest = {}, takes =
       lastFailure: () => failures.last
     }
     yield* made.follow(topic)
-    if (takes) yield* Effect.forkScoped(Effect.forever(Effect.tap(source.take, (event) => events.push(event))))
+    if (takes) yield* Effect.forkScoped(Effect.forever(Effect.map(source.take, (event) => events.push(event))))
     yield* settle
     const requests: Watched["requests"] = (request) => asked.filter((one) => one.request === request)
     const watched: Watched = {

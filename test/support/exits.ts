@@ -1,5 +1,4 @@
 /** What is in an exit, for assertions. */
-import { assert } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -10,7 +9,8 @@ export const errorOf = <A, E>(exit: Exit.Exit<A, E>): E | undefined =>
 
 /** The error of an exit that has to have one. */
 export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
-  if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
+  if (Exit.isSuccess(exit)) throw new Error("it succeeded")
   const failure = Cause.findErrorOption(exit.cause)
-  return Option.isSome(failure) ? failure.value : assert.fail(Cause.pretty(exit.cause))
+  if (Option.isNone(failure)) throw new Error(Cause.pretty(exit.cause))
+  return failure.value
 }

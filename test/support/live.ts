@@ -88,13 +88,6 @@ const show = (value: unknown): string => {
   }
 }
 
-export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
-  if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
-  const failure = Cause.findErrorOption(exit.cause)
-  if (failure._tag === "None") return assert.fail(Cause.pretty(exit.cause))
-  return failure.value
-}
-
 /** What an error says by its fields, for assertions to print: printing the error itself, they run in circles. */
 export const facts = (error: object): Readonly<Record<string, unknown>> =>
   Object.fromEntries(Object.entries(error).filter(([name]) => name !== "cause"))

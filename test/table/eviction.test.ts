@@ -97,7 +97,7 @@ describe("a log that begins later", () => {
       cluster.truncateHead(topic, 4)
       yield* goOn
       yield* advance(1_000)
-      const opened = yield* table
+      const opened = yield* Fiber.join(table)
       assert.deepStrictEqual(keysOf(opened), keysFrom(4, 10))
       assert.deepInclude(yield* opened.stats, { rebuilds: 0, evicted: 4 })
     })
@@ -113,7 +113,7 @@ describe("a log that begins later", () => {
       cluster.truncateHead(topic, 8)
       yield* goOn
       yield* advance(1_000)
-      const opened = yield* table
+      const opened = yield* Fiber.join(table)
       assert.deepStrictEqual(keysOf(opened), keysFrom(8, 10))
       assert.deepInclude(yield* opened.stats, { rebuilds: 1, evicted: 0 })
     })

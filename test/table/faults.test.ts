@@ -1,6 +1,7 @@
 /** What brokers do wrong, one by one: what a table shows meanwhile, and how it goes on. */
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Stream, SubscriptionRef, type Clock } from "effect"
+import { clockOf, withClock } from "../support/effect/v4/clock.ts"
 import { currentClock, millisOf } from "../../src/internal/effect/v4/clock.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, Position, type KafkaProtocol, type KafkaError } from "../../src/index.ts"
@@ -482,12 +483,9 @@ describe("answers that do not help", () => {
     Effect.gen(function* () {
       const testClock = yield* currentClock
       let ahead = 0
-      const now = () => testClock.currentTimeMillisUnsafe() + ahead
+      const now = () => millisOf(testClock) + ahead
       // wall time jumps, timers do not
-      const clock = Object.create(testClock, {
-        unsafeCurrentTimeMillis: { value: now },
-        currentTimeMillis: { value: Effect.sync(now) }
-      }) as Clock.Clock
+      const clock = clockOf({ millis: now, sleep: (duration) => testClock.sleep(duration) })
       yield* Effect.gen(function* () {
         const cluster = withTopic()
         ahead = 3_600_000
@@ -502,7 +500,7 @@ describe("answers that do not help", () => {
         cluster.append(topic, [{ key: "a", value: "1" }])
         yield* advance(2_000)
         assert.isTrue(table.unsafeSnapshot().has("a"))
-      }).pipe(Effect.withClock(clock))
+      }).pipe(withClock(clock))
     })
   )
 })

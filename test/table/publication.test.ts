@@ -1,6 +1,6 @@
 /** What a table and all that is made of it show, and when: with a view that mirrors the table. */
 import { assert, describe } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Exit, Fiber, Option, Schedule, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Schedule, Scope, Stream } from "effect"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import type { KafkaTable, TableChange, TableSnapshot } from "../../src/index.ts"
@@ -417,7 +417,7 @@ describe("a view of a table", () => {
       yield* Effect.forkChild(Effect.exit(table.failure))
       const ended = yield* Effect.forkChild(Stream.runCollect(SubscriptionRef.changes(table.ref)))
       yield* until(() => hasEnded(ended))
-      assert.strictEqual(Chunk.size(yield* Fiber.join(ended)), 1)
+      assert.strictEqual(Array.from(yield* Fiber.join(ended)).length, 1)
       const mirror = yield* mirrored(table)
       same(table, mirror)
     })

@@ -7,10 +7,10 @@ import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import type { Bag, Item } from "../../src/internal/bag.ts"
-import { PublishedRef } from "../../src/internal/effect/publishedRef.ts"
+import { PublishedRef } from "../../src/internal/effect/v4/publishedRef.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
 
-const settled = Effect.repeatN(yieldToEventLoop, 3)
+const settled = Effect.repeat(yieldToEventLoop, { times: 3 })
 
 /** What a stream of changes gives, as it comes. */
 const collect = <A, E>(changes: Stream.Stream<A, E>) =>

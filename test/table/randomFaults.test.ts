@@ -143,7 +143,7 @@ class Chaos {
     const offset = first.baseOffset
     this.cluster.truncateTail(topic, offset, cut.partition)
     this.trace.push(`tail of ${cut.partition}: ${offset}`)
-    return Effect.repeatN(pass(200), 19)
+    return Effect.repeat(pass(200), { times: 19 })
   }
 
   private addPartition(): void {
@@ -210,7 +210,7 @@ const run = (seed: number) =>
     )
     if (Exit.isFailure(exit)) return assert.fail(`SEED=${seed}: ${String(exit.cause)}`)
     const table = exit.value
-    yield* Effect.repeatN(chaos.step, STEPS - 1)
+    yield* Effect.repeat(chaos.step, { times: STEPS - 1 })
     chaos.recover()
     for (let passed = 0; passed < 15_000; passed += 250) {
       yield* pass(250)

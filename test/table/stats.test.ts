@@ -1,10 +1,11 @@
 /** The numbers of a table: what it has read, how far it is, and how fresh that is. */
 import { assert, describe } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
+import { failureOf } from "../support/exits.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, type KafkaProtocol } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
-import { acquiring, advance, failureOf, on, open, topic, until, withTopic } from "./support.ts"
+import { acquiring, advance, on, open, topic, until, withTopic } from "./support.ts"
 
 describe("stats", () => {
   it.effect("count records as they are read, and keep the number of those of the replay", () =>

@@ -2,6 +2,9 @@
 import { assert, describe } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Schedule, Scope } from "effect"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { failureOf } from "../support/exits.ts"
+import { both, interrupted } from "../support/effect/v4/causes.ts"
+import { recurs, tapInput, tapStep, whileInput } from "../support/effect/v4/schedules.ts"
 import { loggingTo } from "../support/effect/v4/logs.ts"
 import { interruptAtOnce } from "../support/effect/v4/fibers.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
@@ -10,7 +13,7 @@ import { Codec, KafkaClient, KafkaTable, Position, type KafkaError } from "../..
 import { connectionError } from "../support/FakeCluster.ts"
 import { it } from "../support/ManualClock.ts"
 import { answering } from "../support/answering.ts"
-import { acquiring, advance, capturing, failureOf, on, open, settle, topic, until, withTopic } from "./support.ts"
+import { acquiring, advance, capturing, on, open, settle, topic, until, withTopic } from "./support.ts"
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString()
 
@@ -29,7 +32,7 @@ const ends: ReadonlyArray<readonly [how: string, effect: Effect.Effect<never>]> 
   ["dies", Effect.die(new Error("boom"))],
   ["ends by interruption", Effect.interrupt],
   ["throws", Effect.sync(() => assert.fail("boom"))],
-  ["dies and is interrupted", Effect.failCause(Cause.combine(Cause.die("boom"), Cause.interrupt(FiberId.none)))],
+  ["dies and is interrupted", Effect.failCause(both(Cause.die("boom"), interrupted))],
   ["is a cause without anything in it", Effect.failCause(Cause.empty)]
 ]
 
@@ -200,7 +203,7 @@ describe("a restart policy", () => {
       return error
     })
 
-  const stepped = (effect: Effect.Effect<never>) => Schedule.mapEffect(Schedule.forever, () => effect)
+  const stepped = (effect: Effect.Effect<never>) => tapStep(Schedule.forever, effect)
 
   for (const [how, effect] of ends) {
     it.effect(`whose step ${how}: typed, and told to everybody`, () => {
@@ -225,7 +228,7 @@ describe("a restart policy", () => {
   it.effect("that throws while it is asked: typed, and told to everybody", () =>
     Effect.map(
       deletedUnder(
-        Schedule.whileInput(Schedule.forever, (): boolean => {
+        whileInput(Schedule.forever, (): boolean => {
           throw new Error("boom")
         })
       ),
@@ -237,7 +240,7 @@ describe("a restart policy", () => {
   )
 
   it.effect("that gives up at once: the failure that it was asked about", () =>
-    Effect.map(deletedUnder(Schedule.stop), (error) => {
+    Effect.map(deletedUnder(Schedule.recurs(0)), (error) => {
       assert.strictEqual(error._tag, "KafkaTopicError")
       assert.strictEqual(error.reason, "Deleted")
     })
@@ -246,9 +249,8 @@ describe("a restart policy", () => {
   it.effect("that gives up after two more: given each failure in turn, the last one is told", () => {
     const asked: Array<string> = []
     return Effect.gen(function* () {
-      const policy = Schedule.recurs(2).pipe(
-        Schedule.addDelay(() => "1 second"),
-        Schedule.tapInput((error: LiveTable.TableFailure) => Effect.sync(() => asked.push(error.reason)))
+      const policy = tapInput(recurs(2, "1 second"), (error: LiveTable.TableFailure) =>
+        Effect.sync(() => asked.push(error.reason))
       )
       const error = yield* deletedUnder(policy)
       assert.strictEqual(error.reason, "NotFound")
@@ -291,7 +293,7 @@ describe("a restart policy", () => {
       let asked = 0
       const cluster = withTopic()
       cluster.deleteTopic(topic)
-      const restart = Schedule.tapInput(Schedule.forever, () => Effect.sync(() => asked++))
+      const restart = tapInput(Schedule.forever, () => Effect.sync(() => asked++))
       const error = failureOf(yield* acquiring(open(cluster, { restart }), 10_000))
       assert.strictEqual(error.reason, "NotFound")
       assert.strictEqual(asked, 0)

@@ -3,6 +3,7 @@ import { assert } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Option, Stream, type Scope } from "effect"
 import * as TestClock from "effect/testing/TestClock"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { loggingTo } from "../support/effect/v4/logs.ts"
 import type { LiveTable } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable } from "../../src/index.ts"
@@ -38,17 +39,12 @@ export const acquiring = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>, millis
     const fiber = yield* Effect.forkChild(Effect.exit(effect))
     for (let passed = 0; passed < millis; passed += 100) {
       yield* advance(100)
-      const done = yield* Fiber.poll(fiber)
-      if (Option.isSome(done)) break
+      if (hasEnded(fiber)) break
     }
     const exit = yield* Fiber.join(fiber)
     return exit
   })
 
-export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
-  if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
-  return Option.getOrThrow(Cause.findErrorOption(exit.cause))
-}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // what is seen of a table

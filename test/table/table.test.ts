@@ -1,5 +1,5 @@
 import { assert, describe } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Scope, Stream, SubscriptionRef } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Scope, Stream, SubscriptionRef } from "effect"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, Position, type KafkaError, type KafkaProtocol } from "../../src/index.ts"
 import { connectionError, FakeCluster } from "../support/FakeCluster.ts"

@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
 import * as fc from "fast-check"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { withStepsBeforeYield } from "../support/effect/v4/fibers.ts"
 import type { Target } from "../../src/internal/table/publication/waiters.ts"
 import { Waiters } from "../../src/internal/table/publication/waiters.ts"
@@ -37,16 +38,13 @@ const make = () => {
   }
 }
 
-const settled = Effect.repeatN(yieldToEventLoop, 3)
+const settled = Effect.repeat(yieldToEventLoop, { times: 3 })
 
 /** Waits for the end alone. */
 const untilEnd = (waiters: Waiters<string>) => waiters.unlessEnded(Effect.never, 60_000, () => "late")
 
 const isPending = <A, E>(fiber: Fiber.Fiber<A, E>) =>
-  Effect.andThen(
-    settled,
-    Effect.map(fiber.poll, (exit) => Option.isNone(exit))
-  )
+  Effect.map(settled, () => !hasEnded(fiber))
 
 describe("Waiters", () => {
   it.effect("wait for all of their targets, and for nothing that is reached", () =>
@@ -119,7 +117,7 @@ describe("Waiters", () => {
               move(partition, (positions.get(partition) ?? 0) + by)
               yield* yieldToEventLoop
               for (const [i, fiber] of fibers.entries()) {
-                const done = Option.isSome(yield* fiber.poll)
+                const done = hasEnded(fiber)
                 assert.strictEqual(done, waiters.behind(all[i]).length === 0)
               }
             }

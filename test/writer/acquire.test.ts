@@ -188,7 +188,7 @@ describe("acquiring", () => {
       const acquiring = yield* start(Effect.flip(open(brokers, { deliveryTimeout: "10 seconds" })))
       yield* advance(9_900)
       assert.isTrue(yield* isRunning(acquiring))
-      const error = yield* within(200, acquiring)
+      const error = yield* within(200, Fiber.join(acquiring))
       assert.strictEqual(error._tag, "KafkaConnectionError")
       assert.strictEqual(error.reason, "Unreachable")
       assert.strictEqual(brokers.cluster.open, 0)
@@ -208,7 +208,7 @@ describe("acquiring", () => {
           lines[0],
           /level=WARN .*"cannot begin yet, tried again for 10000 ms: .*Unreachable.*KafkaTableWriter/
         )
-        yield* within(10_000, acquiring)
+        yield* within(10_000, Fiber.join(acquiring))
         assert.lengthOf(lines, 1)
       }).pipe(recordLogs(lines))
     })

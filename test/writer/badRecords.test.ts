@@ -3,6 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { failureOf } from "../support/exits.ts"
 import { type KafkaProtocol, type KafkaError, type KafkaTableWriter, type Position } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
 import {
@@ -56,8 +57,8 @@ const together = (brokers: Brokers, writer: Writer, keys: ReadonlyArray<string>)
 const told = (exit: Exit.Exit<Position.Position, KafkaError.WriteError>): string =>
   Exit.match(exit, {
     onSuccess: ({ offset }) => `${offset}`,
-    onFailure: (cause) => {
-      const error = cause._tag === "Fail" ? cause.error : assert.fail(String(cause))
+    onFailure: () => {
+      const error = failureOf(exit)
       return `${error.reason}: ${(error.cause as KafkaError.BrokerError).detail}`
     }
   })

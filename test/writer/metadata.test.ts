@@ -6,6 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import * as TestClock from "effect/testing/TestClock"
 import * as Latch from "effect/Latch"
+import { errorOf } from "../support/exits.ts"
 import { census } from "../support/effect/v4/fibers.ts"
 import type { KafkaClient, KafkaProtocol, KafkaTableWriter } from "../../src/index.ts"
 import { type KafkaError } from "../../src/index.ts"
@@ -49,7 +50,7 @@ const openDescribed = (
 const reasonOf = (exit: Exit.Exit<unknown, KafkaError.WriteError>): string =>
   Exit.match(exit, {
     onSuccess: () => "acknowledged",
-    onFailure: (cause) => (cause._tag === "Fail" ? cause.error.reason : cause._tag)
+    onFailure: (cause) => errorOf(exit)?.reason ?? String(cause)
   })
 
 describe("news from a broker that lags behind", () => {
@@ -293,9 +294,7 @@ describe("the age of what is known", () => {
             latch.await,
             Effect.suspend(() => client.describeTopic(name))
           ).pipe(
-            Effect.tap(() => {
-              asked.times++
-            })
+            Effect.tap(() => Effect.sync(() => asked.times++))
           )
       }),
       { metadataMaxAge: "10 seconds" }

@@ -106,7 +106,7 @@ describe("metrics", () => {
           ["b", "3"]
         ])
       )
-      yield* first
+      yield* Fiber.join(first)
       // waited for the one before, too
       assert.deepStrictEqual((yield* metricsOf("timed")).latencies, [[3, 200 + 200 + 300]])
     })
@@ -158,8 +158,8 @@ describe("metrics", () => {
       const behind = yield* start(Effect.flip(writer.set("a", "2", { partition: 0 })))
       const other = yield* within(1_000, Effect.flip(writer.set("a", "3", { partition: 1 })))
       assert.deepInclude(other, { reason: "Closed", partition: 1, detail: "the writer died of a bug" })
-      assert.strictEqual((yield* sent).reason, "UnknownOutcome")
-      assert.strictEqual((yield* behind).reason, "Closed")
+      assert.strictEqual((yield* Fiber.join(sent)).reason, "UnknownOutcome")
+      assert.strictEqual((yield* Fiber.join(behind)).reason, "Closed")
       yield* advance(3_000)
       assert.deepStrictEqual(brokers.written(), ["a=1"])
       assert.deepInclude(yield* writer.stats, { writes: 3, acknowledged: 0, failed: 2, unknown: 1, queued: 0 })

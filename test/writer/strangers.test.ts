@@ -3,6 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { both } from "../support/effect/v4/causes.ts"
 import { interruptAtOnce } from "../support/effect/v4/fibers.ts"
 import { Codec, KafkaClient, KafkaTableWriter, type Partitioner } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
@@ -50,7 +51,7 @@ describe("a codec", () => {
     ["interrupts its own fiber", () => interruptsItself, /interrupt/i],
     [
       "fails and dies",
-      () => Effect.failCause(Cause.combine(Cause.fail("one"), Cause.die("two"))),
+      () => Effect.failCause(both(Cause.fail("one"), Cause.die("two"))),
       /an Effect of the codec failed with/
     ],
     ["throws before it is an Effect", () => thrown(), /the codec threw Error/],

@@ -241,7 +241,7 @@ describe("encoding", () => {
         encode: (text) =>
           text === "bad"
             ? Effect.fail("no such schema")
-            : Effect.as(Effect.repeatN(Effect.yieldNow, 20 - 2 * calls++), bytes(text)),
+            : Effect.as(Effect.repeat(Effect.yieldNow, { times: 20 - 2 * calls++ }), bytes(text)),
         decode: (encoded) => Effect.succeed(Buffer.from(encoded).toString())
       })
       const writer = yield* KafkaTableWriter.make<string, string>({ topic, value, ensureTopic: false }).pipe(
