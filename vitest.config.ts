@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url"
+import { faults, isolated, units } from "./vitest.choices.ts"
 import { configDefaults, defineConfig, type TestProjectInlineConfiguration } from "./effect4/node_modules/vitest/dist/config.js"
 
 const src = fileURLToPath(new URL("./src", import.meta.url))
@@ -24,23 +25,6 @@ const project = (test: TestProjectInlineConfiguration["test"]): TestProjectInlin
   },
   test: { testTimeout: 60_000, hookTimeout: 120_000, ...test }
 })
-
-// without a broker: a thread for each core, which loads the modules once for all of its files
-const units = [
-  "test/*.test.ts",
-  "test/contract/embedded.test.ts",
-  "test/{client,embedded,hostile,kafkajs,producer,protocol,recordBatch,source,table,writer}/**/*.test.ts"
-]
-
-// of these, what is about the loading of modules, and what measures a process of its own: its memory, its time
-const isolated = [
-  "test/table/unloadedCodec.test.ts",
-  "test/recordBatch/{loading,compression,randomBytes}.test.ts",
-  "test/kafkajs/frames.test.ts"
-]
-
-// on clusters of their own that are killed and frozen, with promises about time: after all others, one at a time
-const faults = ["test/faults/**/*.test.ts", "test/soak/**/*.test.ts"]
 
 export default defineConfig({
   test: {

@@ -4,6 +4,7 @@ import { spawn, spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { effect3, layOutPackages, makeEffect3 } from "./majors.mjs"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const [command, ...args] = process.argv.slice(2)
@@ -59,16 +60,26 @@ const mustAll = async (rows) => {
   if (failed !== undefined) process.exit(failed)
 }
 
-const install = () => {
-  const lock = join(root, "package-lock.json")
-  const installed = join(root, "node_modules", ".package-lock.json")
+const installIn = (directory, title) => {
+  const lock = join(directory, "package-lock.json")
+  const installed = join(directory, "node_modules", ".package-lock.json")
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return
-  must("npm ci (only the first time)", "npm", ["ci", "--no-audit", "--no-fund", "--prefer-offline"])
+  // Effect 4's test tools want a newer Node than this may be: they are run by the one that is installed with them.
+  must(title, "npm", ["ci", "--prefix", directory, "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"])
 }
 
+const effect4 = join(root, "effect4")
+
+const install = () => {
+  installIn(root, "npm ci (only the first time)")
+  installIn(effect4, "npm ci for Effect 4 (only the first time)")
+}
+
+/** Both packages: `dist` for Effect 3, `effect4/dist` for Effect 4. */
 const build = () => {
-  rmSync(join(root, "dist"), { recursive: true, force: true })
-  must("build", bin("tsc"), ["-p", "tsconfig.build.json"])
+  layOutPackages()
+  must("build for Effect 4", bin("tsc"), ["-p", "effect4/tsconfig.build.json"])
+  must("build for Effect 3", bin("tsc"), ["-p", "tsconfig.build.json"])
 }
 
 /** Everything that can be checked without running it. */
@@ -88,15 +99,32 @@ const check = async () => {
   must("are the types wrong?", bin("attw"), ["--pack", ".", "--profile", "esm-only"])
 }
 
-/** Runs the tests, one choice of them after the other, and ends with the runner's own counts on a line of their own. */
+/** The Node that Effect 4's test tools run on: 22.12, or later. */
+const newNode = () => {
+  const [major, minor] = process.versions.node.split(".").map(Number)
+  return major > 22 || (major === 22 && minor >= 12) ? process.execPath : join(effect4, "node_modules", ".bin", "node")
+}
+
+/** On which major of Effect tests are run, and by what. */
+const majors = {
+  4: { run: () => [newNode(), join(effect4, "node_modules", "vitest", "vitest.mjs")] },
+  3: { run: () => [process.execPath, join(root, "node_modules", "vitest", "vitest.mjs"), "--root", effect3] }
+}
+
+/**
+ * Runs the tests, one choice of them after the other, and ends with the runner's own counts on a line of their own.
+ * A choice is a major of Effect, and arguments of its runner.
+ */
 const test = (choices, env) => {
   const report = join(root, ".cache", "test-report.json")
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
   mkdirSync(dirname(report), { recursive: true })
+  makeEffect3()
   let [failure, passed, failed, skipped] = [0, 0, 0, 0]
-  for (const which of choices) {
+  for (const [major, ...which] of choices) {
     rmSync(report, { force: true })
-    const status = run(`tests ${which.join(" ")}`, bin("vitest"), ["run", ...reporters, ...which], env)
+    const [program, ...runner] = majors[major].run()
+    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
+    const status = run(`tests on Effect ${major}: ${which.join(" ")}`, program, [...runner, "run", ...reporters, ...which], env)
     if (!existsSync(report)) process.exit(status === 0 ? 1 : status)
     const counts = JSON.parse(readFileSync(report, "utf8"))
     failure ||= status
@@ -110,8 +138,21 @@ const test = (choices, env) => {
 
 // What needs no broker first, and quickly. Of what needs one, most of the time is spent on waiting: two files at a time,
 // however many cores there are, as they share the broker. Faults have promises about time, and the machine to themselves.
+// Effect 3 has all that needs no broker, and of the rest what the two majors could differ in.
 const withoutBroker = ["--project", "units", "--project", "isolated", "--maxWorkers=100%"]
-const allTests = [withoutBroker, ["--project", "systems", "--maxWorkers=2"], ["--project", "faults"]]
+const systems = ["--project", "systems", "--maxWorkers=2"]
+const faults = ["--project", "faults"]
+const allTests = [
+  [4, ...withoutBroker],
+  [3, ...withoutBroker],
+  [4, ...systems],
+  [3, ...systems, "test/contract", "test/examples", "test/package", "test/real/table"],
+  [4, ...faults],
+  [3, ...faults, "test/faults/smoke"]
+]
+
+/** Arguments of which the first may say on which major: 4, if it does not. */
+const chosen = ([first, ...rest]) => (first === "--effect-3" ? [3, ...rest] : [4, first, ...rest])
 
 const commands = {
   install: () => {},
@@ -122,10 +163,14 @@ const commands = {
   kafka: () => process.exit(run(undefined, bin("tsx"), ["scripts/kafka.ts", ...args])),
   bench: () => process.exit(run(undefined, bin("tsx"), ["bench/run.ts", ...args])),
   // what needs no broker; with --changed, what a change touches
-  quick: () => test([[...withoutBroker, ...args]]),
-  // with arguments: only the tests that they name
+  quick: () =>
+    test([
+      [4, ...withoutBroker, ...args],
+      [3, ...withoutBroker, ...args]
+    ]),
+  // with arguments: only the tests that they name; on Effect 3 after --effect-3
   test: async () => {
-    if (args.length > 0) test([args])
+    if (args.length > 0) test([chosen(args)])
     await check()
     test(allTests)
   },
@@ -140,14 +185,14 @@ const commands = {
       "table/randomFaults",
       "table/state"
     ]
-    test([["test/faults", "test/soak", ...random.map((name) => `test/${name}`), ...args]], { ...more, ...process.env })
+    test([[4, "test/faults", "test/soak", ...random.map((name) => `test/${name}`), ...args]], { ...more, ...process.env })
   },
   // small bugs put into a folder of src/internal, one at a time: does a test notice?
   mutate: () => process.exit(run(undefined, process.execPath, ["scripts/mutate/mutate.mjs", ...args])),
   // faults at random for so many minutes
   soak: () => {
     const [minutes = "10", ...rest] = args
-    test([["test/soak", ...rest]], { SOAK_MINUTES: minutes })
+    test([[4, "test/soak", ...rest]], { SOAK_MINUTES: minutes })
   }
 }
 

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Data, Effect, type Option, ParseResult, Redacted, Schema } from "effect"
 import * as Codec from "effect-ktables/Codec"
-import { explain, kindOfPoison, errorOf } from "../src/internal/codec/schema/issue.ts"
+import { explain, kindOfPoison, errorOf } from "../../../src/internal/codec/schema/issue.ts"
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 

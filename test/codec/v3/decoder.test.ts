@@ -2,7 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either, ParseResult, Schema, type SchemaAST as AST } from "effect"
 import * as FastCheck from "fast-check"
-import { compileDecoder, UNDECIDED } from "../src/internal/codec/schema/decoder.ts"
+import { UNDECIDED } from "../../../src/internal/codec/schema/parsers.ts"
+import { compileDecoder } from "../../../src/internal/codec/schema/v3/decoder.ts"
 
 class Point extends Schema.Class<Point>("Point")({ x: Schema.Number, y: Schema.Number }) {
   get sum(): number {

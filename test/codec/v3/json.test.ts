@@ -18,7 +18,7 @@ import {
 import * as Codec from "effect-ktables/Codec"
 import { inspect, isDeepStrictEqual } from "node:util"
 import { runInNewContext } from "node:vm"
-import { KafkaClient, KafkaTable, KafkaTableWriter } from "../src/index.ts"
+import { KafkaClient, KafkaTable, KafkaTableWriter } from "../../../src/index.ts"
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 const textOf = (encoded: Uint8Array): string => Buffer.from(encoded).toString("utf8")

@@ -1,0 +1,82 @@
+// The same sources for both majors of Effect. They are written for Effect 4. What Effect 3 has under another name comes
+// from src/internal/effect/v3/shims, what is different from a folder `v3` beside the `v4` that stands in the sources.
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { dirname, join, relative } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+/** Where all of the project is for Effect 3, its tests included. */
+export const effect3 = join(root, "build", "effect-3")
+
+const shims = "src/internal/effect/v3/shims"
+
+/** The shim of a module of Effect. */
+const shimOf = new Map(
+  readdirSync(join(root, shims), { recursive: true })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => [name === "index.ts" ? "effect" : `effect/${name.slice(0, -".ts".length)}`, `${shims}/${name}`])
+)
+
+const pathTo = (file, other) => {
+  const path = relative(dirname(file), other)
+  return path.startsWith(".") ? path : `./${path}`
+}
+
+/** A file's text with its imports as they are for Effect 3. */
+export const forEffect3 = (file, text) =>
+  text.replaceAll(/(\bfrom |\bimport\(|\bimport )"([^"]+)"/g, (_, before, source) => {
+    const shim = shimOf.get(source)
+    const other = shim === undefined ? source.replaceAll(/^(\..*)\/v4\//g, "$1/v3/") : pathTo(file, shim)
+    return `${before}"${other}"`
+  })
+
+const isOf = (major, file) => file.split("/").includes(major)
+
+/** Copies a folder of the project but for what is of the other major. */
+const copy = (folder, target, other, text) => {
+  for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
+    const file = join(relative(root, entry.parentPath), entry.name)
+    if (!entry.isFile() || isOf(other, file)) continue
+    const copied = join(target, file)
+    mkdirSync(dirname(copied), { recursive: true })
+    if (/\.m?ts$/.test(file)) writeFileSync(copied, text(file, readFileSync(join(root, file), "utf8")))
+    else cpSync(join(root, file), copied)
+  }
+}
+
+const copyForEffect3 = (folder, target) =>
+  copy(folder, target, "v4", (file, text) => (isOf("v3", file) ? text : forEffect3(file, text)))
+
+/** Makes build/effect-3: sources, tests, examples and bench. */
+export const makeEffect3 = () => {
+  rmSync(effect3, { recursive: true, force: true })
+  for (const folder of ["src", "test", "examples", "bench", "scripts"]) copyForEffect3(folder, effect3)
+  mkdirSync(join(root, ".cache"), { recursive: true })
+  for (const shared of ["node_modules", ".cache"]) symlinkSync(join(root, shared), join(effect3, shared))
+  for (const name of ["docs", "README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "package.json"]) {
+    cpSync(join(root, name), join(effect3, name), { recursive: true })
+  }
+  cpSync(join(root, "vitest.choices.ts"), join(effect3, "vitest.choices.ts"))
+  cpSync(join(root, "vitest.effect3.config.ts"), join(effect3, "vitest.config.ts"))
+  const tsconfig = JSON.parse(readFileSync(join(root, "tsconfig.json"), "utf8"))
+  for (const name of Object.keys(tsconfig.compilerOptions.paths)) {
+    if (!name.startsWith("effect-ktables")) delete tsconfig.compilerOptions.paths[name]
+  }
+  writeFileSync(join(effect3, "tsconfig.json"), JSON.stringify(tsconfig, undefined, 2))
+}
+
+/**
+ * Puts the sources of both packages where they are built, and what else is packed with them: that of Effect 3 is made of
+ * the project's own package.json, that of Effect 4 of the one in effect4.
+ */
+export const layOutPackages = () => {
+  const effect4 = join(root, "effect4")
+  for (const directory of [root, effect4]) rmSync(join(directory, "dist"), { recursive: true, force: true })
+  copyForEffect3("src", join(root, "dist"))
+  copy("src", join(effect4, "dist"), "v3", (_, text) => text)
+  for (const name of ["docs", "README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"]) {
+    rmSync(join(effect4, name), { recursive: true, force: true })
+    cpSync(join(root, name), join(effect4, name), { recursive: true })
+  }
+}
