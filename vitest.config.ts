@@ -27,6 +27,8 @@ const project = (test: TestProjectInlineConfiguration["test"]): TestProjectInlin
 })
 
 export default defineConfig({
+  // for what is set up before all tests
+  plugins: [fromEffect4],
   test: {
     globalSetup: ["test/kafka/globalSetup.ts"],
     projects: [

@@ -6,7 +6,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { blocksOf } from "../../scripts/docs-blocks.mjs"
 import { Consumer, consumer, doors, installedVersion, root, setUp, tools } from "./consumer.ts"
-import { platform, program } from "./v4/major.ts"
+import { libraries, platform, program } from "./v4/major.ts"
 
 /** The oldest whose own types are enough for those of Effect, the oldest that checks them too, the newest there is. */
 const oldest = "5.4.5"
@@ -34,7 +34,7 @@ const compile = (version: string, options: Readonly<Record<string, unknown>>, te
     write("program.ts", text)
     const compilerOptions = {
       target: "ES2022",
-      lib: ["ES2022"],
+      lib: libraries,
       module: "NodeNext",
       types: ["node"],
       strict: true,

@@ -21,3 +21,6 @@ export { NodeHttpServer, NodeRuntime } from "@effect/platform-node"`,
 
 /** A program as a user writes one. */
 export const program = fs.readFileSync(new URL("program.ts", import.meta.url), "utf8")
+
+/** The libraries of TypeScript that its types need. */
+export const libraries = ["ES2022"]

@@ -23,3 +23,6 @@ export const platform = {
 
 /** A program as a user writes one. */
 export const program = fs.readFileSync(new URL("program.ts", import.meta.url), "utf8")
+
+/** The libraries of TypeScript that its types need, those of browsers among them, as Effect itself names some of theirs. */
+export const libraries = ["ES2022", "DOM"]
