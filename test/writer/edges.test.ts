@@ -841,7 +841,10 @@ describe("the end", () => {
       brokers.script.push(appendThen("Closed"))
       brokers.otherwise = refuse(19)
       const scope = yield* Scope.make()
-      const writer = yield* Scope.provide(open(brokers, { closeTimeout: "1 second", metadataMaxAge: "1 second" }), scope)
+      const writer = yield* Scope.provide(
+        open(brokers, { closeTimeout: "1 second", metadataMaxAge: "1 second" }),
+        scope
+      )
       const sent = yield* start(Effect.flip(writer.set("a", "1")))
       yield* settle
       const { before } = brokers.cluster
