@@ -27,6 +27,8 @@ const project = (test: TestProjectInlineConfiguration["test"]): TestProjectInlin
 })
 
 export default defineConfig({
+  // for the global setup: each project has its own
+  plugins: [fromEffect4],
   test: {
     globalSetup: ["test/kafka/globalSetup.ts"],
     projects: [
