@@ -24,8 +24,7 @@ const ensure = (cluster: FakeCluster, settings: KafkaTopic.TopicSettings = {}) =
   })
 
 const outcome = (cluster: FakeCluster, settings: KafkaTopic.TopicSettings = {}) =>
-  Effect.flatMap(ensure(cluster, settings), ({ exit, lines }) => Effect.map(exit, (result) => ({ ...result, lines }))
-  )
+  Effect.flatMap(ensure(cluster, settings), ({ exit, lines }) => Effect.map(exit, (result) => ({ ...result, lines })))
 
 /** Level and words of log lines. */
 const said = (lines: ReadonlyArray<LogLine>) => lines.map(({ level, message }) => [level, message])

@@ -9,13 +9,18 @@ export class Signal {
   /** How often `notify` was called. */
   version = 0
 
-  /** Wakes everybody who waits. */
+  /**
+   * Wakes everybody who waits, once the code that runs now has come to its end: it may have more to change first, and
+   * where Effect wakes a fiber at once, that fiber would see half of it.
+   */
   notify(): void {
     this.version++
     if (this.waiting.size === 0) return
     const { waiting } = this
     this.waiting = new Set()
-    for (const resume of waiting) resume(Effect.void)
+    queueMicrotask(() => {
+      for (const resume of waiting) resume(Effect.void)
+    })
   }
 
   /**

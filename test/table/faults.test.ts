@@ -1,6 +1,7 @@
 /** What brokers do wrong, one by one: what a table shows meanwhile, and how it goes on. */
 import { assert, describe } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Stream, SubscriptionRef, type Clock } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Stream, SubscriptionRef } from "effect"
+import { failureOf } from "../support/exits.ts"
 import { clockOf, withClock } from "../support/effect/v4/clock.ts"
 import { currentClock, millisOf } from "../../src/internal/effect/v4/clock.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
@@ -12,7 +13,6 @@ import {
   advance,
   capturing,
   described,
-  failureOf,
   fetched,
   fetchOf,
   nothingNew,
@@ -342,7 +342,9 @@ describe("data loss", () => {
       const offset = cluster.append(topic, [{ key: "acknowledged", value: "1" }])
       assert.strictEqual(offset, 4)
       const barrier = yield* Effect.forkChild(Effect.exit(table.barrier({ timeout: "5 seconds" })))
-      const position = yield* Effect.forkChild(Effect.exit(table.awaitPosition(at(0, offset), { timeout: "5 seconds" })))
+      const position = yield* Effect.forkChild(
+        Effect.exit(table.awaitPosition(at(0, offset), { timeout: "5 seconds" }))
+      )
       yield* advance(5_000)
       assert.strictEqual(failureOf(yield* Fiber.join(barrier))._tag, "KafkaWaitTimeoutError")
       assert.strictEqual(failureOf(yield* Fiber.join(position))._tag, "KafkaWaitTimeoutError")
@@ -362,7 +364,9 @@ describe("data loss", () => {
       for (let i = 0; i < 20; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }])
       const table = yield* open(cluster, { fetch: { maxPartitionBytes: 1 } })
       const sizes: Array<number> = []
-      yield* Effect.forkChild(SubscriptionRef.changes(table.ref).pipe(Stream.runForEach((s) => Effect.sync(() => sizes.push(s.size)))))
+      yield* Effect.forkChild(
+        SubscriptionRef.changes(table.ref).pipe(Stream.runForEach((s) => Effect.sync(() => sizes.push(s.size))))
+      )
       yield* settle
       const { version } = table.unsafeSnapshot()
       truncateTail(cluster, 15)

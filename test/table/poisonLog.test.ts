@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { secretText } from "../support/effect/v4/schemas.ts"
 import { loggingTo } from "../support/effect/v4/logs.ts"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter } from "../../src/index.ts"
 
@@ -14,9 +15,9 @@ interface Line {
 const logged = <A, E, R>(run: (lines: ReadonlyArray<Line>) => Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
     const lines: Array<Line> = []
-    return loggingTo(({ annotations, message }) =>
-      lines.push({ message, annotations: JSON.stringify(annotations) })
-    )(run(lines))
+    return loggingTo(({ annotations, message }) => lines.push({ message, annotations: JSON.stringify(annotations) }))(
+      run(lines)
+    )
   })
 
 const poisonLines = (lines: ReadonlyArray<Line>) => lines.filter(({ message }) => message.includes("not decodable"))
@@ -24,7 +25,7 @@ const poisonLines = (lines: ReadonlyArray<Line>) => lines.filter(({ message }) =
 const Credentials = Schema.Struct({
   user: Schema.String,
   age: Schema.NumberFromString,
-  password: Schema.Redacted(Schema.String.pipe(Schema.minLength(12)))
+  password: secretText(12)
 })
 
 const bad = [
@@ -95,7 +96,7 @@ describe("a record that does not decode", () => {
     logged((lines) =>
       Effect.gen(function* () {
         const kafka = yield* EmbeddedKafka.EmbeddedKafka
-        const token = Codec.string(Schema.Redacted(Schema.String))
+        const token = Codec.string(secretText())
         const keys = [
           token,
           Codec.imap(
