@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
 
 export interface Latch extends Effect.Latch {
-  readonly openUnsafe: () => boolean
-  readonly closeUnsafe: () => boolean
+  readonly openUnsafe: () => boolean | void
+  readonly closeUnsafe: () => boolean | void
 }
 
 const withUnsafe = (latch: Effect.Latch): Latch =>
