@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import { secretText } from "../support/effect/v4/schemas.ts"
+import { numberFromText, secretText } from "../support/effect/v4/schemas.ts"
 import { loggingTo } from "../support/effect/v4/logs.ts"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter } from "../../src/index.ts"
 
@@ -24,7 +24,7 @@ const poisonLines = (lines: ReadonlyArray<Line>) => lines.filter(({ message }) =
 
 const Credentials = Schema.Struct({
   user: Schema.String,
-  age: Schema.NumberFromString,
+  age: numberFromText,
   password: secretText(12)
 })
 

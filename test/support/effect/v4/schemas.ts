@@ -22,3 +22,6 @@ export const numberBy = (how: {
 
 /** Whether it is what Schema fails with. */
 export const isSchemaError: (error: unknown) => error is Schema.SchemaError = Schema.isSchemaError
+
+/** Numbers as text; what is no number does not decode. */
+export const numberFromText: Schema.Codec<number, string> = Schema.FiniteFromString
