@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import { soon } from "./soon.ts"
 
 /**
  * Tells those who wait that something has changed. Read `version` before checking a condition and pass it to `after`:
@@ -9,16 +10,13 @@ export class Signal {
   /** How often `notify` was called. */
   version = 0
 
-  /**
-   * Wakes everybody who waits, once the code that runs now has come to its end: it may have more to change first, and
-   * where Effect wakes a fiber at once, that fiber would see half of it.
-   */
+  /** Wakes everybody who waits. */
   notify(): void {
     this.version++
     if (this.waiting.size === 0) return
     const { waiting } = this
     this.waiting = new Set()
-    queueMicrotask(() => {
+    soon(() => {
       for (const resume of waiting) resume(Effect.void)
     })
   }

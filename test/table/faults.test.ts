@@ -1,6 +1,7 @@
 /** What brokers do wrong, one by one: what a table shows meanwhile, and how it goes on. */
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Stream, SubscriptionRef } from "effect"
+import * as TestClock from "effect/testing/TestClock"
 import { failureOf } from "../support/exits.ts"
 import { clockOf, withClock } from "../support/effect/v4/clock.ts"
 import { currentClock, millisOf } from "../../src/internal/effect/v4/clock.ts"
@@ -489,7 +490,11 @@ describe("answers that do not help", () => {
       let ahead = 0
       const now = () => millisOf(testClock) + ahead
       // wall time jumps, timers do not
-      const clock = clockOf({ millis: now, sleep: (duration) => testClock.sleep(duration) })
+      const clock = clockOf({
+        millis: now,
+        sleep: (duration) => testClock.sleep(duration),
+        adjust: (duration) => withClock(testClock)(TestClock.adjust(duration))
+      })
       yield* Effect.gen(function* () {
         const cluster = withTopic()
         ahead = 3_600_000

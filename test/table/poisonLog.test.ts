@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import { secretText } from "../support/effect/v4/schemas.ts"
+import { numberFromText, secretText, words } from "../support/effect/v4/schemas.ts"
 import { loggingTo } from "../support/effect/v4/logs.ts"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter } from "../../src/index.ts"
 
@@ -24,7 +24,7 @@ const poisonLines = (lines: ReadonlyArray<Line>) => lines.filter(({ message }) =
 
 const Credentials = Schema.Struct({
   user: Schema.String,
-  age: Schema.NumberFromString,
+  age: numberFromText,
   password: secretText(12)
 })
 
@@ -49,9 +49,9 @@ describe("a record that does not decode", () => {
         assert.deepStrictEqual(
           poisonLines(lines).map(({ message }) => /offset (\d+): (.*)\. The key keeps/.exec(message)?.slice(1)),
           [
-            ["0", "password: Expected a string at least 12 character(s) long, actual a string"],
+            ["0", `password: ${words.shorterThan12}`],
             ["1", "Invalid JSON"],
-            ["2", "age: Expected NumberFromString, actual a string"],
+            ["2", `age: ${words.notANumberAsText}`],
             [
               "3",
               poisonLines(lines)[3]
@@ -80,10 +80,7 @@ describe("a record that does not decode", () => {
           yield* table.barrier()
         }
         const [first, second, third, fourth] = poisonLines(lines).map(({ message }) => message)
-        assert.include(
-          first,
-          'key "hunter2-1": password: Expected a string at least 12 character(s) long, actual a string.'
-        )
+        assert.include(first, `key "hunter2-1": password: ${words.shorterThan12}.`)
         assert.include(second, 'key "hunter2-2": Invalid JSON.')
         assert.include(third, 'key "hunter2-3": age: Unable to decode "hunter2" into a number.')
         assert.include(fourth, 'key "hunter2\\n\\u001b[2J\\u2028\\u202e": Expected')

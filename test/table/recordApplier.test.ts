@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as fc from "fast-check"
-import { isSchemaError, numberBy } from "../support/effect/v4/schemas.ts"
+import { isSchemaError, numberBy, numberFromText } from "../support/effect/v4/schemas.ts"
 import { encodeControlBatch, stampBatch } from "../../src/internal/recordBatch/encode.ts"
 import type { EncodableBatch, EncodableRecord } from "../../src/internal/recordBatch/encode.ts"
 import { defaultDecodeOptions } from "../../src/internal/recordBatch/fetchedBatches.ts"
@@ -336,7 +336,7 @@ describe("RecordApplier", () => {
 
     it("keeps 16 KiB of a key and a value at most, and nothing that was made of more", () => {
       const length = 16 * 1024
-      const json = new Table(Codec.utf8, Codec.json(Schema.Struct({ text: Schema.NumberFromString })))
+      const json = new Table(Codec.utf8, Codec.json(Schema.Struct({ text: numberFromText })))
       const text = (size: number) => JSON.stringify({ text: "x".repeat(size) })
       const { poison } = json.apply([
         batch(0, [

@@ -22,3 +22,12 @@ export const numberBy = (how: {
 
 /** Whether it is what Schema fails with. */
 export const isSchemaError: (error: unknown) => error is Schema.SchemaError = Schema.isSchemaError
+
+/** Numbers as text; what is no number does not decode. */
+export const numberFromText: Schema.Codec<number, string> = Schema.FiniteFromString
+
+/** What Schema says of values that do not fit. */
+export const words = {
+  shorterThan12: "Expected a value with a length of at least 12, actual a string",
+  notANumberAsText: "Expected a finite number, actual a number"
+}
