@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { soon } from "./soon.ts"
+import { soon } from "./effect/v4/soon.ts"
 
 /**
  * Tells those who wait that something has changed. Read `version` before checking a condition and pass it to `after`:

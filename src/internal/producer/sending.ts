@@ -1,5 +1,5 @@
 /** From a call to a record's place in the queue, in the order of the calls, and to its acknowledgement. */
-import { soon } from "../soon.ts"
+import { soon } from "../effect/v4/soon.ts"
 import { makeDeferred, settleDeferred } from "../effect/v4/deferred.ts"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"

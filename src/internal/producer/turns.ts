@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { soon } from "../soon.ts"
+import { soon } from "../effect/v4/soon.ts"
 
 interface Turn {
   /** Set while somebody waits for the turn to come. */

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { soon } from "../../soon.ts"
+import { soon } from "./soon.ts"
 
 /** How a stream ends: with nothing, or with the failure that ended what it tells of. */
 export type End<E> = Exit.Exit<void, E>
