@@ -16,3 +16,11 @@ export const numberBy = (how: {
 
 /** Whether it is what Schema fails with. */
 export const isSchemaError: (error: unknown) => error is ParseResult.ParseError = ParseResult.isParseError
+
+export const numberFromText: Schema.Schema<number, string> = Schema.NumberFromString
+
+/** What Schema says of values that do not fit. */
+export const words = {
+  shorterThan12: "Expected a string at least 12 character(s) long, actual a string",
+  notANumberAsText: "Expected NumberFromString, actual a string"
+}
