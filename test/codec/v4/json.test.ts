@@ -286,7 +286,7 @@ describe("schemas of effect/Schema", () => {
       { _tag: "SOA", primary: "a.example", admin: "b.example", serial: 1, refresh: 2, retry: 3, expire: 4, minimum: 5 }
     ],
     DnsSrvRecord: [{ _tag: "SRV", target: "a.example", port: 1, priority: 2, weight: 3 }],
-    DnsTlsaRecord: [{ _tag: "TLSA", certUsage: 1, selector: 1, matchingType: 1, data: "AQI=" }],
+    DnsTlsaRecord: [{ _tag: "TLSA", certUsage: 1, selector: 1, matchingType: 1, data: "0102" }],
     DnsTxtRecord: [{ _tag: "TXT", chunks: ["a", "b"] }]
   }
 
@@ -506,7 +506,9 @@ describe("schemas of effect/Schema", () => {
           }
           if (Exit.isFailure(written)) return
           // some schemas lose something by themselves, such as digits of a number
-          const own = Exit.flatMap(Schema.encodeExit(whole)(value), (one) => Schema.decodeUnknownExit(whole)(one))
+          const own = Effect.runSyncExit(
+            Effect.flatMap(Schema.encodeEffect(whole)(value), Schema.decodeUnknownEffect(whole))
+          )
           if (Exit.isFailure(own) || !isSame(whole, own.value, value)) {
             lost.add(name)
             return

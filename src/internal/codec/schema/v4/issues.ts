@@ -4,7 +4,7 @@ import * as AST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { foreignText } from "../../../foreignText.ts"
 import { EXPECTED_LENGTH, type Fault, type Faults, HIDDEN, kindOfValue, LISTED, MAX_WRAPPED, NAME_LENGTH } from "../faults.ts"
-import { somePart } from "./parts.ts"
+import { representationOf, somePart } from "./parts.ts"
 
 export type Issue = SchemaIssue.Issue
 
@@ -265,9 +265,6 @@ const kindOfCheck = ({ annotations }: AST.Filter<unknown>): string => {
 /** An issue that was made by hand may name no schema. */
 const expectation = (ast: AST.AST): string =>
   AST.isUnknown(ast) || AST.isAny(ast) ? "does not fit" : `Expected ${kindOfType(ast)}`
-
-const representationOf = ({ annotations }: AST.Declaration): string | undefined =>
-  (annotations?.representation as { readonly id?: string } | undefined)?.id
 
 /** Is it something that the schema calls secret, or becomes it? */
 const isSecretPart = (ast: AST.AST): boolean =>

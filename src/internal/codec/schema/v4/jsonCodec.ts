@@ -163,6 +163,9 @@ export const withExactIntegers = (json: AST.AST): AST.AST =>
         return exactly(ast, bigIntFromWhole)
       case "Number":
         return exactly(ast, numberFromWhole)
+      case "Declaration":
+        // nor is what it is declared of
+        return ast
       default:
         return undefined
     }

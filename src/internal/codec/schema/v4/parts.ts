@@ -112,10 +112,27 @@ export const rebuilt = (ast: AST.AST, f: (part: AST.AST) => AST.AST): AST.AST =>
       )
     case "Suspend":
       return new AST.Suspend(() => f(ast.thunk()), ast.annotations, undefined, undefined, ast.context)
+    case "Declaration":
+      return ast.typeParameters.length === 0
+        ? ast
+        : new AST.Declaration(
+            ast.typeParameters.map(f),
+            ast.run,
+            ast.annotations,
+            ast.checks,
+            undefined,
+            ast.context,
+            ast.encodingChecks,
+            ast.encodingRun
+          )
     default:
       return ast
   }
 }
+
+/** The name of what Effect itself declares. */
+export const representationOf = ({ annotations }: AST.Declaration): string | undefined =>
+  (annotations?.representation as { readonly id?: string } | undefined)?.id
 
 /** The schema with other parts: those for which `replace` has none are made anew of parts that were replaced. */
 export const mapParts = (
