@@ -22,6 +22,7 @@ import {
   SchemaTransformation,
   type Scope
 } from "effect"
+import type * as Cookies from "effect/http/Cookies"
 import * as Codec from "effect-ktables/Codec"
 import * as fc from "fast-check"
 import { inspect, isDeepStrictEqual } from "node:util"
@@ -30,6 +31,9 @@ import { KafkaClient, KafkaTable, KafkaTableWriter } from "../../../src/index.ts
 import { bytesOf as bytes, decode, encode, failureOf, type Outcome, successOf, textOf } from "../outcomes.ts"
 
 const refusal = <A>(result: Outcome<A>): string => failureOf(result).message
+
+const encodeRun: typeof encode = (codec, value) => Effect.runSyncExit(codec.encode(value))
+const decodeRun: typeof decode = (codec, encoded) => Effect.runSyncExit(codec.decode(encoded))
 
 type AnySchema = Schema.Codec<unknown, unknown>
 
@@ -94,7 +98,10 @@ describe("schemas of effect/Schema", () => {
     .record({ at: fc.date({ noInvalidDate: true }), all: fc.array(leaf, { maxLength: 3 }) })
     .map((fields) => new Tagged(fields))
   const { tree } = fc.letrec<{ readonly tree: Tree }>((tie) => ({
-    tree: fc.record({ name: text, children: fc.array(tie("tree"), { maxLength: 2 }) })
+    tree: fc.record({
+      name: text,
+      children: fc.oneof({ maxDepth: 3 }, fc.constant([]), fc.array(tie("tree"), { maxLength: 2 }))
+    })
   }))
   const entries = fc.array(fc.tuple(text, number), { maxLength: 5 })
   const utc = fc.date({ noInvalidDate: true }).map((at) => DateTime.makeUnsafe(at))
@@ -182,7 +189,6 @@ describe("schemas of effect/Schema", () => {
       Schema.Result(N, S),
       fc.oneof(number.map((n) => Result.succeed(n)), text.map((s) => Result.fail(s)))
     ],
-    SchemaError: [Schema.SchemaError, fc.constant(failureOf(Effect.runSyncExit(Schema.decodeUnknownEffect(N)("x"))))],
     Struct: [
       Schema.Struct({ a: S, b: Schema.optional(N), c: Schema.UndefinedOr(S), d: Schema.optionalKey(N) }),
       fc.record(
@@ -221,7 +227,12 @@ describe("schemas of effect/Schema", () => {
     Tree: [
       Schema.Tree(N),
       fc.letrec((tie) => ({
-        tree: fc.oneof({ maxDepth: 3 }, number, fc.array(tie("tree")), fc.dictionary(text, tie("tree")))
+        tree: fc.oneof(
+          { maxDepth: 2 },
+          number,
+          fc.array(tie("tree"), { maxLength: 3 }),
+          fc.dictionary(text, tie("tree"), { maxKeys: 3 })
+        )
       })).tree
     ],
     Tuple: [Schema.Tuple([S, N]), fc.tuple(text, number)],
@@ -305,7 +316,7 @@ describe("schemas of effect/Schema", () => {
     ByteSizeFromNumber: fc.nat().map((n) => ByteSize.bytes(n)),
     ByteSizeFromString: fc.nat().map((n) => ByteSize.bytes(n)),
     Char: fc.char(),
-    Cookie: fc.constant({}),
+    Cookie: fromJson(Schema.Cookies, ["a=b; Path=/"]).map((all) => (all as Cookies.Cookies).cookies["a"]),
     Cookies: fromJson(Schema.Cookies, ["a=b; Path=/", "c=d"]),
     Date: date,
     DateFromMillis: date,
@@ -361,7 +372,6 @@ describe("schemas of effect/Schema", () => {
     RegExp: fc.constantFrom(/a/, /b+/giu, /\//),
     RetryAfter: decoded(Schema.RetryAfterFromString, "120", "Fri, 31 Dec 1999 23:59:59 GMT"),
     RetryAfterFromString: decoded(Schema.RetryAfterFromString, "120", "Fri, 31 Dec 1999 23:59:59 GMT"),
-    SchemaError: fc.constant(failureOf(Effect.runSyncExit(Schema.decodeUnknownEffect(N)("x")))),
     ScopedIpv6Literal: fc.constantFrom("fe80::1%eth0"),
     ScopedIpv6LiteralFromString: fc.constantFrom("fe80::1%eth0"),
     SemVer: decoded(Schema.SemVerFromString, "1.2.3", "1.0.0-rc.1+b"),
@@ -428,12 +438,13 @@ describe("schemas of effect/Schema", () => {
     assert.isAbove(values.length, 0, name)
     return fc.constantFrom(...values)
   }
-  /** Functions that make no schema of their own kind: keys, of which each use is refused, see below. */
-  const isKeyFunction = (name: string) => /Key(FromBytes|FromFormat)?$/.test(name) && name !== "OptionFromOptionalKey"
+  /** An error, and functions of keys, of which each use is refused, see below. */
+  const isOther = (name: string) =>
+    name === "SchemaError" || (/Key(FromBytes|FromFormat)?$/.test(name) && name !== "OptionFromOptionalKey")
 
   it("there is one by every function that has a type's name", () => {
     const functions = Object.entries(Schema).flatMap(([name, value]) =>
-      typeof value === "function" && /^[A-Z]/.test(name) && !Schema.isSchema(value) && !isKeyFunction(name) ? [name] : []
+      typeof value === "function" && /^[A-Z]/.test(name) && !Schema.isSchema(value) && !isOther(name) ? [name] : []
     )
     assert.isAbove(functions.length, 40)
     assert.deepStrictEqual(
@@ -486,25 +497,30 @@ describe("schemas of effect/Schema", () => {
     suspended: [(schema) => Schema.Struct({ a: Schema.suspend(() => schema) }), (a) => fc.record({ a })]
   }
 
+  /** Those that decode by an Effect, as Effect has written them: no answer at once. */
+  const waiting = new Set(["RegExp"])
+
   const refused = new Set<string>()
+  const written = new Set<string>()
   const lost = new Set<string>()
   let encoded = 0
   describe.each(all)("%s", (name, schema, values) => {
     it.each(Object.entries(places))("%s", (place, [placed, within]) => {
       const whole = any(placed(any(schema)))
       const codec = Codec.json(whole)
+      const [write, read] = waiting.has(name) ? [encodeRun, decodeRun] : [encode, decode]
       const make = whole as unknown as new (fields: object) => unknown
       const all = place === "in a class" ? values.map((a) => new make({ a })) : within(values)
       fc.assert(
         fc.property(all, (value) => {
-          const written = encode(codec, value)
+          const made = write(codec, value)
           if (codec.problem !== undefined) {
             refused.add(name)
-            assert.strictEqual(refusal(written), codec.problem)
-            assert.strictEqual(refusal(decode(codec, bytes("null"))), codec.problem)
+            assert.strictEqual(refusal(made), codec.problem)
+            assert.strictEqual(refusal(read(codec, bytes("null"))), codec.problem)
             return
           }
-          if (Exit.isFailure(written)) return
+          if (Exit.isFailure(made)) return
           // some schemas lose something by themselves, such as digits of a number
           const own = Effect.runSyncExit(
             Effect.flatMap(Schema.encodeEffect(whole)(value), Schema.decodeUnknownEffect(whole))
@@ -514,8 +530,9 @@ describe("schemas of effect/Schema", () => {
             return
           }
           encoded++
-          const read = successOf(decode(codec, successOf(written)))
-          if (!isSame(whole, read, value)) assert.deepStrictEqual(read, value, textOf(successOf(written)))
+          written.add(name)
+          const back = successOf(read(codec, successOf(made)))
+          if (!isSame(whole, back, value)) assert.deepStrictEqual(back, value, textOf(successOf(made)))
         }),
         { numRuns: 15 }
       )
@@ -523,6 +540,6 @@ describe("schemas of effect/Schema", () => {
   })
 
   it("most of it was written, and what is not JSON was refused", () => {
-    console.log(encoded, [...refused], [...lost])
+    console.log(encoded, 'REFUSED', [...refused].join(' '), 'LOST', [...lost].join(' '), 'NEVER', all.map(([n])=>n).filter((n)=>!written.has(n)&&!refused.has(n)).join(' '))
   })
 })

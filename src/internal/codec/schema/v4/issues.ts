@@ -251,7 +251,7 @@ const kindOfTag = (ast: AST.AST, wrapped: number): string => {
     case "Suspend":
       return wrapped === 0 ? "something" : kindOfTag(ast.thunk(), wrapped - 1)
     case "Declaration":
-      return "what the schema declares"
+      return representationOf(ast)?.split("/").at(-1) ?? "what the schema declares"
   }
 }
 

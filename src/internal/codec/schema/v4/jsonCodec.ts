@@ -35,7 +35,7 @@ const derive = (ast: AST.AST, derived: (part: AST.AST) => AST.AST): AST.AST => {
     case "Declaration":
       return declaration(ast, derived)
     case "Objects":
-      return rebuilt(withStringNames(ast), (type) => orMissing(derived(type)))
+      return rebuilt(withStringNames(ast), derived, (type) => orMissing(derived(type)))
     case "Arrays":
     case "Union":
     case "Suspend":
@@ -47,9 +47,15 @@ const derive = (ast: AST.AST, derived: (part: AST.AST) => AST.AST): AST.AST => {
 
 type ToLink = (typeParameters: ReadonlyArray<Schema.Top>) => AST.Link | undefined
 
-const declaration = (ast: AST.Declaration, derived: (part: AST.AST) => AST.AST): AST.AST => {
+/** How Effect, or who declares something, has it as JSON. */
+export const jsonLinkOf = (ast: AST.Declaration): ToLink | undefined => {
   const toLink = (ast.annotations?.toCodecJson ?? ast.annotations?.toCodec) as ToLink | undefined
-  if (typeof toLink !== "function") return ast
+  return typeof toLink === "function" ? toLink : undefined
+}
+
+const declaration = (ast: AST.Declaration, derived: (part: AST.AST) => AST.AST): AST.AST => {
+  const toLink = jsonLinkOf(ast)
+  if (toLink === undefined) return ast
   const link = toLink(ast.typeParameters.map((parameter) => Schema.make(AST.toEncoded(parameter))))
   if (link === undefined) return ast
   const encoded = changed(ast, { encoding: [new AST.Link(derived(link.to), link.transformation)] })

@@ -7,8 +7,9 @@ import { foreignText } from "../../../foreignText.ts"
 import { HIDDEN } from "../faults.ts"
 import { PROTO } from "../proto.ts"
 import type { JsonForm } from "../parsers.ts"
-import { encodedTypes } from "./jsonCodec.ts"
-import { SeenParts, suspended } from "./parts.ts"
+import { kindOfType } from "./issues.ts"
+import { encodedTypes, jsonLinkOf } from "./jsonCodec.ts"
+import { representationOf, SeenParts, suspended } from "./parts.ts"
 
 const OR_NULL = "null for what is not there, as in Schema.OptionFromNullOr"
 
@@ -37,8 +38,10 @@ export const jsonFormOf = (json: AST.AST): JsonForm => {
     }
     switch (ast._tag) {
       case "Declaration":
+        // one of Effect's own, which it has no JSON for
+        if (hasNoJson(ast)) refuse(kindOfType(ast), "a schema that transforms it from something that JSON has")
         // a class of somebody's, or JSON of any form: each value has to be looked at
-        isOpen = true
+        else isOpen = true
         break
       case "BigInt":
         hasBigInts = true
@@ -101,6 +104,9 @@ export const jsonFormOf = (json: AST.AST): JsonForm => {
     hasBigInts
   }
 }
+
+const hasNoJson = (ast: AST.Declaration): boolean =>
+  representationOf(ast)?.startsWith("effect/") === true && jsonLinkOf(ast) === undefined
 
 /**
  * Does it make undefined of something else? Left out where a name may be missing, that would be read as a name that is
