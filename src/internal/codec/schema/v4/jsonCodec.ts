@@ -99,9 +99,16 @@ const missingAsUndefined = new SchemaTransformation.Transformation<unknown, unkn
   SchemaGetter.transformOptional(Option.filter((value) => value !== undefined))
 )
 
+/** Whether it is decoded from what may be missing. */
+const isOptionalFrom = (ast: AST.AST): boolean =>
+  ast.encoding === undefined ? AST.isOptional(ast) : isOptionalFrom(ast.encoding[ast.encoding.length - 1].to)
+
+/** Reads what is missing as undefined, which is left out. */
+export const isMissingAsUndefined = ({ transformation }: AST.Link): boolean => transformation === missingAsUndefined
+
 /** A field that may be undefined is read as that where it is missing, as JSON has no other way to say so. */
 const orMissing = (ast: AST.AST): AST.AST => {
-  if (AST.isOptional(ast) || !encodesTo(ast, (part) => AST.isUndefined(part) || AST.isVoid(part))) return ast
+  if (isOptionalFrom(ast) || !encodesTo(ast, (part) => AST.isUndefined(part) || AST.isVoid(part))) return ast
   const from = changed(AST.toEncoded(ast), { context: new AST.Context(true, false) })
   return changed(ast, { encoding: [...(ast.encoding ?? []), new AST.Link(from, missingAsUndefined)] as never })
 }
