@@ -264,7 +264,9 @@ const kindOfCheck = ({ annotations }: AST.Filter<unknown>): string => {
 
 /** An issue that was made by hand may name no schema. */
 const expectation = (ast: AST.AST): string =>
-  AST.isUnknown(ast) || AST.isAny(ast) ? "does not fit" : `Expected ${kindOfType(ast)}`
+  (AST.isUnknown(ast) || AST.isAny(ast)) && said(ast.annotations) === undefined
+    ? "does not fit"
+    : `Expected ${kindOfType(ast)}`
 
 /** Is it something that the schema calls secret, or becomes it? */
 const isSecretPart = (ast: AST.AST): boolean =>

@@ -57,8 +57,6 @@ export const jsonFormOf = (json: AST.AST): JsonForm => {
       case "Unknown":
       case "Any":
       case "ObjectKeyword":
-      // nobody looks at what is there in its place: it may be anything
-      case "Void":
         isOpen = true
         break
       case "Suspend": {
