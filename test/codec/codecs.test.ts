@@ -351,7 +351,7 @@ describe("make", () => {
     ["just text", "a string", "just text"],
     [undefined, "undefined", "undefined"],
     [null, "null", "null"],
-    [12n, "a bigint", "12"],
+    [12n, "a bigint", "12n"],
     [Object.freeze(new TypeError("frozen")), "TypeError", "frozen"],
     [{ code: 7 }, "an object", `{"code":7}`],
     [Object.create(null), "an object", "{}"]
@@ -449,7 +449,9 @@ describe("makeEffect", () => {
       ]) {
         const fiber = yield* Effect.forkChild<unknown, unknown, never>(effect)
         yield* Effect.yieldNow
-        expect(isInterrupted(yield* interrupted(fiber))).toBe(true)
+        yield* Fiber.interrupt(fiber)
+        const exit = yield* Fiber.await(fiber)
+        expect(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)).toBe(true)
       }
     })
   )

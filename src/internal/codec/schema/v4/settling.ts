@@ -30,7 +30,12 @@ const waits: Exit.Exit<never> = Exit.die(WAITS)
 const orWaits = <A>(
   answer: Effect.Effect<A, Issue, never>,
   options: Options
-): Effect.Effect<A, Issue, never> => (options[AT_ONCE] === true && !Exit.isExit(answer) ? waits : answer)
+): Effect.Effect<A, Issue, never> => {
+  if (Exit.isExit(answer)) return answer
+  // where there is none, a fiber dies of it, whoever would catch that
+  if (!Effect.isEffect(answer)) throw new TypeError("a function of the schema returned no Effect")
+  return options[AT_ONCE] === true ? waits : answer
+}
 
 /** The answer of a parser that was asked at once; none if it has to wait. */
 export const settledAtOnce = <A>(answer: Effect.Effect<A, Issue>): Exit.Exit<A, Issue> | undefined => {
