@@ -45,7 +45,7 @@ const copy = (folder, target, other, text) => {
   }
 }
 
-const copyForEffect3 = (folder, target) =>
+export const copyForEffect3 = (folder, target) =>
   copy(folder, target, "v4", (file, text) => (isOf("v3", file) ? text : forEffect3(file, text)))
 
 /** Makes build/effect-3: sources, tests, examples and bench. */
