@@ -53,7 +53,13 @@ const majors = [
     vitest: () => [process.execPath, join(root, "node_modules", "vitest", "vitest.mjs")],
     plugins: "[]"
   }
-].map((one) => ({ ...one, config: join(one.directory, "tsconfig.json"), files: new Map(), programs: [], tested: false }))
+].map((one) => ({
+  ...one,
+  config: join(one.directory, "tsconfig.json"),
+  files: new Map(),
+  programs: [],
+  tested: false
+}))
 const [effect4, effect3] = majors
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -84,7 +90,7 @@ const isOfEffect4 = (name, text) =>
   [...text.matchAll(/from "(\.[^"]+)"/g)]
     .map(([, path]) => join(dirname(name), path))
     .some((imported) => effect4.files.has(imported) && !effect3.files.has(imported))
-for (let before = Infinity; before > effect3.files.size; ) {
+for (let before = Infinity; before > effect3.files.size;) {
   before = effect3.files.size
   for (const [name, text] of effect3.files) if (isOfEffect4(name, text)) effect3.files.delete(name)
 }
