@@ -16,7 +16,6 @@ const fromEffect4: NonNullable<TestProjectInlineConfiguration["plugins"]>[number
 }
 
 const project = (test: TestProjectInlineConfiguration["test"]): TestProjectInlineConfiguration => ({
-  plugins: [fromEffect4],
   resolve: {
     alias: [
       { find: /^effect-ktables$/, replacement: `${src}/index.ts` },
@@ -27,6 +26,7 @@ const project = (test: TestProjectInlineConfiguration["test"]): TestProjectInlin
 })
 
 export default defineConfig({
+  plugins: [fromEffect4],
   test: {
     globalSetup: ["test/kafka/globalSetup.ts"],
     projects: [

@@ -8,7 +8,7 @@ import { TestKafkaError } from "../test/kafka/TestKafkaError.ts"
 import type { Workload } from "./workloads.ts"
 
 /** What a topic holds, and what a right table on it does. */
-export const Loaded = Schema.parseJson(
+export const Loaded = Schema.fromJsonString(
   Schema.Struct({
     records: Schema.Number,
     logChecksum: Schema.Number,
@@ -21,7 +21,7 @@ export type Loaded = typeof Loaded.Type
 const program = fileURLToPath(new URL("loader.py", import.meta.url))
 
 const loader = <A>(
-  answer: Schema.Schema<A, string>,
+  answer: Schema.Codec<A, string>,
   job: Readonly<Record<string, string | number>>
 ): Effect.Effect<A, TestKafkaError> =>
   Effect.gen(function* () {
@@ -33,7 +33,7 @@ const loader = <A>(
       install: Librdkafka.installPython
     })
     return yield* Effect.mapError(
-      Schema.decode(answer)(stdout.toString()),
+      Schema.decodeEffect(answer)(stdout.toString()),
       (cause) => new TestKafkaError({ reason: "process", message: "odd answer of loader.py", cause })
     )
   })
@@ -48,7 +48,7 @@ export const load = (
 /** All that are in a topic's log. */
 export const recordsIn = (brokers: string, topic: string) =>
   Effect.map(
-    loader(Schema.parseJson(Schema.Struct({ records: Schema.Number })), { op: "end", brokers, topic }),
+    loader(Schema.fromJsonString(Schema.Struct({ records: Schema.Number })), { op: "end", brokers, topic }),
     ({ records }) => records
   )
 
@@ -57,4 +57,4 @@ export const recordsIn = (brokers: string, topic: string) =>
  * a reader counts.
  */
 export const writeLive = (job: Readonly<Record<string, string | number>>) =>
-  loader(Schema.parseJson(Schema.Struct({ written: Schema.Number, counted: Schema.Number })), { op: "live", ...job })
+  loader(Schema.fromJsonString(Schema.Struct({ written: Schema.Number, counted: Schema.Number })), { op: "live", ...job })

@@ -75,7 +75,7 @@ export const measure = (
       { concurrency: "unbounded" }
     )
     const line = output.stdout.toString().trimEnd().split("\n").at(-1) ?? ""
-    const answer = yield* Effect.mapError(Schema.decode(Answer)(line), (cause) =>
+    const answer = yield* Effect.mapError(Schema.decodeEffect(Answer)(line), (cause) =>
       wrong(`odd answer: ${cause.message}\n${output.stderr.slice(-2000)}`)
     )
 

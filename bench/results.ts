@@ -35,10 +35,10 @@ export const figureNames = {
 
 export type Figure = keyof typeof figureNames
 
-const Figures = Schema.Record({ key: Schema.String, value: Schema.Finite })
+const Figures = Schema.Record(Schema.String, Schema.Finite)
 
 /** The line that a runner prints. */
-export const Answer = Schema.parseJson(
+export const Answer = Schema.fromJsonString(
   Schema.Struct({
     /** What measured itself, with versions. */
     runtime: Schema.String,
@@ -82,7 +82,7 @@ export const Results = Schema.Struct({
     system: Schema.String
   }),
   broker: Schema.String,
-  fetchSizes: Schema.NullOr(Schema.Record({ key: Schema.String, value: Schema.Number })),
+  fetchSizes: Schema.NullOr(Schema.Record(Schema.String, Schema.Number)),
   workloads: Schema.Array(
     Schema.Struct({
       id: Schema.String,

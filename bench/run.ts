@@ -5,12 +5,13 @@ import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import { failureOf } from "../test/support/exits.ts"
 import { classPath, hasJava, installJava } from "../test/kafka/java.ts"
 import * as KafkaCluster from "../test/kafka/KafkaCluster.ts"
 import * as Librdkafka from "../test/kafka/Librdkafka.ts"
@@ -112,11 +113,11 @@ const install = (wanted: ReadonlyArray<Runner>) =>
     const present: Array<Installed> = []
     const absent: Array<Results["absent"][number]> = []
     for (const runner of wanted) {
-      const command = yield* Effect.either(runner.install)
-      if (Either.isRight(command)) present.push({ ...runner, command: command.right })
+      const command = yield* Effect.exit(runner.install)
+      if (Exit.isSuccess(command)) present.push({ ...runner, command: command.value })
       else {
-        absent.push({ title: runner.title, reason: inShort(command.left.message) })
-        yield* Console.error(`\n!! ABSENT: ${runner.title}: ${command.left.message}\n`)
+        absent.push({ title: runner.title, reason: inShort(failureOf(command).message) })
+        yield* Console.error(`\n!! ABSENT: ${runner.title}: ${failureOf(command).message}\n`)
       }
     }
     return { present, absent }
@@ -208,17 +209,17 @@ const runInTurn = (
       const from = (round - 1) % Math.max(1, turns.length)
       for (const { mine, runner } of [...turns.slice(from), ...turns.slice(0, from)]) {
         for (const { shared, workload } of mine) {
-          const outcome = yield* Effect.either(once(workload, shared, runner, round))
+          const outcome = yield* Effect.exit(once(workload, shared, runner, round))
           const of = { workload: workload.id, runner: runner.id, round }
           const title = prepared.length === 1 ? runner.title : `${runner.title}, ${workload.id}`
-          if (Either.isRight(outcome)) {
-            const { figures, runtime } = outcome.right
+          if (Exit.isSuccess(outcome)) {
+            const { figures, runtime } = outcome.value
             runs.push({ ...of, runtime, figures })
             const shown = Object.entries(figures).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`)
             yield* Console.log(`  ${round} ${title}: ${shown.join(", ")}`)
           } else {
-            runs.push({ ...of, figures: {}, error: inShort(outcome.left.message) })
-            yield* Console.error(`\n!! FAILED: ${title}: ${outcome.left.message}\n`)
+            runs.push({ ...of, figures: {}, error: inShort(failureOf(outcome).message) })
+            yield* Console.error(`\n!! FAILED: ${title}: ${failureOf(outcome).message}\n`)
           }
         }
       }

@@ -143,7 +143,7 @@ const platformatic = Effect.gen(function* () {
   const npm = "install npm"
   const install = (packages: ReadonlyArray<string>) => (directory: string) =>
     attempt("copy package.json", () => fs.copyFileSync(definition, path.join(directory, "package.json"))).pipe(
-      Effect.zipRight(
+      Effect.andThen(
         tool("npm", ["install", "--prefix", directory, "--no-audit", "--no-fund", "--no-save", ...packages], npm)
       )
     )

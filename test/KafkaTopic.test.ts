@@ -1,48 +1,34 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
-import * as Option from "effect/Option"
-import * as TestClock from "effect/TestClock"
+import * as TestClock from "effect/testing/TestClock"
+import { failureOf } from "./support/exits.ts"
+import { loggingTo, type LogLine } from "./support/effect/v4/logs.ts"
+import { hasEnded } from "../src/internal/effect/v4/fibers.ts"
 import { KafkaClient, KafkaTopic } from "../src/index.ts"
 import { connectionError, FakeCluster, type Request } from "./support/FakeCluster.ts"
 
 const topic = "registry"
 
-interface Line {
-  readonly level: string
-  readonly message: string
-  readonly annotations: Record<string, unknown>
-}
-
 /** `ensure`, and what it logged. */
 const ensure = (cluster: FakeCluster, settings: KafkaTopic.TopicSettings = {}) =>
   Effect.gen(function* () {
-    const lines: Array<Line> = []
-    const logger = Logger.make(({ annotations, logLevel, message }) => {
-      lines.push({
-        level: logLevel._tag,
-        message: String(Array.isArray(message) ? message[0] : message),
-        annotations: Object.fromEntries(HashMap.toEntries(annotations))
-      })
-    })
-    const result = yield* KafkaTopic.ensure({ topic, ...settings }).pipe(
-      Effect.provide(Layer.scoped(KafkaClient.KafkaClient, cluster.client)),
-      Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
-      Effect.either
+    const lines: Array<LogLine> = []
+    const exit = yield* KafkaTopic.ensure({ topic, ...settings }).pipe(
+      Effect.provide(Layer.effect(KafkaClient.KafkaClient, cluster.client)),
+      loggingTo((line) => lines.push(line)),
+      Effect.exit
     )
-    return { result, lines }
+    return { exit, lines }
   })
 
 const outcome = (cluster: FakeCluster, settings: KafkaTopic.TopicSettings = {}) =>
-  Effect.flatMap(ensure(cluster, settings), ({ lines, result }) =>
-    result._tag === "Right" ? Effect.succeed({ ...result.right, lines }) : Effect.fail(result.left)
+  Effect.flatMap(ensure(cluster, settings), ({ exit, lines }) => Effect.map(exit, (result) => ({ ...result, lines }))
   )
 
 /** Level and words of log lines. */
-const said = (lines: ReadonlyArray<Line>) => lines.map(({ level, message }) => [level, message])
+const said = (lines: ReadonlyArray<LogLine>) => lines.map(({ level, message }) => [level, message])
 
 const existing = (policy: string): FakeCluster => {
   const cluster = new FakeCluster()
@@ -82,7 +68,7 @@ describe("a missing topic", () => {
       ])
       assert.deepStrictEqual(
         lines.map(({ annotations, level }) => ({ annotations, level })),
-        [{ level: "Info", annotations: { package: "effect-ktables", module: "KafkaTopic", topic } }]
+        [{ level: "INFO", annotations: { package: "effect-ktables", module: "KafkaTopic", topic } }]
       )
     })
   )
@@ -130,9 +116,9 @@ describe("a missing topic", () => {
               return { errorCode: 0, errorMessage: undefined }
             })
           : undefined
-      const fiber = yield* Effect.fork(outcome(cluster))
+      const fiber = yield* Effect.forkChild(outcome(cluster))
       yield* TestClock.adjust(3_000)
-      assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
+      assert.isFalse(hasEnded(fiber))
       cluster.moveLeader(topic, 0)
       yield* TestClock.adjust(1_000)
       assert.strictEqual((yield* Fiber.join(fiber)).outcome, "created")
@@ -142,10 +128,10 @@ describe("a missing topic", () => {
   it.effect("that never shows is a retriable error after 10 seconds", () =>
     Effect.gen(function* () {
       const cluster = answering(new FakeCluster(), "CreateTopics", { errorCode: 0, errorMessage: undefined })
-      const fiber = yield* Effect.fork(Effect.flip(outcome(cluster)))
+      const fiber = yield* Effect.forkChild(Effect.flip(outcome(cluster)))
       // it asks as long as there is time for one more try
       yield* TestClock.adjust(9_800)
-      assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
+      assert.isFalse(hasEnded(fiber))
       yield* TestClock.adjust(200)
       const error = yield* Fiber.join(fiber)
       assert.strictEqual(error.reason, "Incomplete")
@@ -165,7 +151,7 @@ describe("a missing topic", () => {
     it.effect(`creation refused with error code ${code}: ${reason}, in the broker's words`, () =>
       Effect.gen(function* () {
         const cluster = answering(new FakeCluster(), "CreateTopics", refusal(code, "since I say so"))
-        const fiber = yield* Effect.fork(Effect.flip(outcome(cluster)))
+        const fiber = yield* Effect.forkChild(Effect.flip(outcome(cluster)))
         yield* TestClock.adjust("1 second")
         const error = yield* Fiber.join(fiber)
         assert.strictEqual(error._tag, tag)
@@ -188,7 +174,7 @@ describe("a topic that exists", () => {
         const evicts =
           `cleanup.policy is "${policy}": compacted, but keys that are not written for retention.ms ` +
           "are still evicted"
-        assert.deepStrictEqual(said(lines), policy === "compact" ? [] : [["Info", evicts]])
+        assert.deepStrictEqual(said(lines), policy === "compact" ? [] : [["INFO", evicts]])
         const declared = yield* outcome(cluster, { configs: { "cleanup.policy": "compact,delete" } })
         assert.deepStrictEqual(said(declared.lines), [])
         assert.strictEqual(asked(cluster, "CreateTopics"), 0)
@@ -202,7 +188,7 @@ describe("a topic that exists", () => {
       assert.deepStrictEqual(result, { topic, outcome: "mismatch", policy: "delete" })
       assert.deepStrictEqual(
         lines.map(({ level }) => level),
-        ["Warning"]
+        ["WARN"]
       )
       assert.include(lines[0].message, `cleanup.policy is "delete", not "compact": keys will be EVICTED by retention`)
     })
@@ -221,7 +207,7 @@ describe("a topic that exists", () => {
       const { lines, ...result } = yield* outcome(cluster, { onPolicyMismatch: "reconcile" })
       assert.deepStrictEqual(result, { topic, outcome: "reconciled", policy: "compact" })
       assert.deepStrictEqual(cluster.topics.get(topic)!.configs, { "cleanup.policy": "compact", "segment.ms": "1000" })
-      assert.deepStrictEqual(said(lines), [["Info", `cleanup.policy was "delete", and is "compact" now`]])
+      assert.deepStrictEqual(said(lines), [["INFO", `cleanup.policy was "delete", and is "compact" now`]])
     })
   )
 
@@ -232,9 +218,9 @@ describe("a topic that exists", () => {
       assert.strictEqual(error.reason, "Unauthorized")
       assert.include(error.message, "no ALTER_CONFIGS")
       const ignored = answering(existing("delete"), "IncrementalAlterConfigs", refusal(0))
-      const fiber = yield* Effect.fork(Effect.flip(outcome(ignored, { onPolicyMismatch: "reconcile" })))
+      const fiber = yield* Effect.forkChild(Effect.flip(outcome(ignored, { onPolicyMismatch: "reconcile" })))
       yield* TestClock.adjust(9_800)
-      assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
+      assert.isFalse(hasEnded(fiber))
       yield* TestClock.adjust(200)
       assert.deepInclude(yield* Fiber.join(fiber), { reason: "PolicyMismatch", expected: "compact", actual: "delete" })
     })
@@ -262,7 +248,7 @@ describe("a topic that exists", () => {
       assert.deepStrictEqual(result, { topic, outcome: "unreadable", policy: undefined })
       assert.deepStrictEqual(
         lines.map(({ level }) => level),
-        ["Info"]
+        ["INFO"]
       )
       for (const onPolicyMismatch of ["fail", "reconcile"] as const) {
         const error = yield* Effect.flip(outcome(cluster, { onPolicyMismatch }))
@@ -312,10 +298,10 @@ describe("options", () => {
         onPolicyMismatch: "shrug",
         policy: "compact"
       }
-      const { result } = yield* ensure(cluster, bad)
-      assert.strictEqual(result._tag, "Left")
-      if (result._tag !== "Left" || result.left._tag !== "KafkaInvalidOptionsError") return assert.fail()
-      assert.deepStrictEqual(result.left.problems.map(({ option }) => option).sort(), [
+      const { exit } = yield* ensure(cluster, bad)
+      const error = failureOf(exit)
+      if (error._tag !== "KafkaInvalidOptionsError") return assert.fail(error._tag)
+      assert.deepStrictEqual(error.problems.map(({ option }) => option).sort(), [
         "configs.cleanup.policy",
         "configs.segment.ms",
         "onPolicyMismatch",

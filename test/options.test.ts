@@ -8,8 +8,6 @@ import {
   Effect,
   Exit,
   Layer,
-  Logger,
-  LogLevel,
   Option,
   Redacted,
   type Scope
@@ -24,7 +22,9 @@ import {
   KafkaTableWriter,
   KafkaTopic
 } from "../src/index.ts"
-import { captured } from "../src/internal/effect/running.ts"
+import { flag, text, texts, withVariables } from "./support/effect/v4/config.ts"
+import { withoutLogs } from "./support/effect/v4/logs.ts"
+import { captured } from "../src/internal/effect/v4/running.ts"
 import { foreignText } from "../src/internal/foreignText.ts"
 import { nearest } from "../src/internal/options/nearest.ts"
 import { clientSpec } from "../src/internal/kafkajs/client.ts"
@@ -192,7 +192,7 @@ describe("values that would be ignored in silence", () => {
     path.split(".").reduceRight<unknown>((inner, name) => ({ [name]: inner }), value) as Options
 
   describe.each(modules)("of %s", (_, make, cases) => {
-    it.scoped.each(cases)("%s", ([option, values, problem]) =>
+    it.effect.each(cases)("%s", ([option, values, problem]) =>
       Effect.gen(function* () {
         for (const value of values) {
           const message = yield* problemsOf(
@@ -208,7 +208,7 @@ describe("values that would be ignored in silence", () => {
     )
   })
 
-  it.scoped("what they are, is taken", () =>
+  it.effect("what they are, is taken", () =>
     Effect.gen(function* () {
       const options = {
         topic: "t",
@@ -227,22 +227,19 @@ describe("values that would be ignored in silence", () => {
 })
 
 describe("layerConfig", () => {
-  const from = (entries: ReadonlyArray<readonly [string, string]>) =>
-    Effect.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(entries))))
-
   it.effect("reaches into tls", () =>
     Effect.gen(function* () {
       const layer = KafkaClient.layerConfig({
-        brokers: Config.array(Config.string(), "BROKERS"),
-        tls: { ca: Config.string("CA"), serverName: Config.string("NAME") }
+        brokers: texts("BROKERS"),
+        tls: { ca: text("CA"), serverName: text("NAME") }
       })
       const message = yield* problemsOf(
         Effect.scoped(Layer.build(layer)).pipe(
-          from([
-            ["BROKERS", "a:1,b:2"],
-            ["CA", "/etc/ca.pem"],
-            ["NAME", "kafka"]
-          ])
+          withVariables({
+            BROKERS: "a:1,b:2",
+            CA: "/etc/ca.pem",
+            NAME: "kafka"
+          })
         )
       )
       assert.include(message, "tls.ca: must be PEM text")
@@ -256,23 +253,23 @@ describe("layerConfig", () => {
       const { address } = yield* listening(() =>
         createServer((socket) =>
           socket.once("data", (bytes) => {
-            Deferred.unsafeDone(first, Effect.succeed(bytes[0]))
+            Deferred.doneUnsafe(first, Effect.succeed(bytes[0]))
             socket.destroy()
           })
         )
       )
       const layer = KafkaClient.layerConfig({
-        brokers: Config.array(Config.string(), "BROKERS"),
-        tls: Config.boolean("TLS")
+        brokers: texts("BROKERS"),
+        tls: flag("TLS")
       })
       const asking = Effect.flatMap(KafkaClient.KafkaClient, (client) => client.describeTopic("topic")).pipe(
         Effect.provide(layer),
-        from([
-          ["BROKERS", address],
-          ["TLS", tls]
-        ])
+        withVariables({
+          BROKERS: address,
+          TLS: tls
+        })
       )
-      return yield* Effect.raceFirst(Deferred.await(first), Effect.zipRight(Effect.ignore(asking), Effect.never))
+      return yield* Effect.raceFirst(Deferred.await(first), Effect.andThen(Effect.ignore(asking), Effect.never))
     }).pipe(Effect.scoped)
 
   it.live("tls as one value, which may be a boolean: with it comes a handshake, without it a request in plain", () =>
@@ -373,9 +370,9 @@ describe("options that no type has seen", () => {
 
   /** Accepted, or refused as options are: in one line that can be printed, and is not endless. */
   const fits = (what: string, made: Effect.Effect<unknown, unknown>): Effect.Effect<void> =>
-    Effect.map(Logger.withMinimumLogLevel(Effect.exit(made), LogLevel.None), (exit) => {
+    Effect.map(withoutLogs(Effect.exit(made)), (exit) => {
       if (Exit.isSuccess(exit)) return
-      const error = Option.getOrElse(Cause.failureOption(exit.cause), () =>
+      const error = Option.getOrElse(Cause.findErrorOption(exit.cause), () =>
         assert.fail(`${what}: ${Cause.pretty(exit.cause)}`)
       ) as { readonly _tag: string; readonly message: string }
       // "false" is a topic's name as others are

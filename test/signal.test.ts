@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, TestClock } from "effect"
+import { Effect, Fiber } from "effect"
+import * as TestClock from "effect/testing/TestClock"
 import { Signal } from "../src/internal/signal.ts"
 import { isRunning } from "./support/answers.ts"
 
@@ -8,7 +9,7 @@ describe("Signal", () => {
     Effect.gen(function* () {
       const signal = new Signal()
       const fibers = yield* Effect.forEach([undefined, 1_000], (millis) =>
-        Effect.fork(signal.after(signal.version, millis))
+        Effect.forkChild(signal.after(signal.version, millis))
       )
       for (const fiber of fibers) assert.isTrue(yield* isRunning(fiber))
       signal.notify()
@@ -29,7 +30,7 @@ describe("Signal", () => {
     Effect.gen(function* () {
       const signal = new Signal()
       const fibers = yield* Effect.forEach([undefined, 1_000, undefined], (millis) =>
-        Effect.fork(signal.after(signal.version, millis))
+        Effect.forkChild(signal.after(signal.version, millis))
       )
       for (const fiber of fibers) assert.isTrue(yield* isRunning(fiber))
       yield* Fiber.interruptAll(fibers.slice(0, 2))
@@ -43,7 +44,7 @@ describe("Signal", () => {
   it.effect("waits no longer than it is told", () =>
     Effect.gen(function* () {
       const signal = new Signal()
-      const fiber = yield* Effect.fork(signal.after(signal.version, 100))
+      const fiber = yield* Effect.forkChild(signal.after(signal.version, 100))
       yield* TestClock.adjust(99)
       assert.isTrue(yield* isRunning(fiber))
       yield* TestClock.adjust(1)
@@ -55,7 +56,7 @@ describe("Signal", () => {
     Effect.gen(function* () {
       for (const millis of [1e-9, 0.3, 0, -1]) {
         const signal = new Signal()
-        const fiber = yield* Effect.fork(signal.after(signal.version, millis))
+        const fiber = yield* Effect.forkChild(signal.after(signal.version, millis))
         assert.isTrue(yield* isRunning(fiber), String(millis))
         yield* TestClock.adjust(1)
         yield* Fiber.join(fiber)

@@ -18,7 +18,7 @@ const temporaryDirectory = Effect.acquireRelease(
 )
 
 realKafka("npm run bench", { java: true, python: true }, () => {
-  it.scopedLive(
+  it.live(
     "measures effect-ktables, librdkafka and kafkajs, and finds all of them right",
     () =>
       Effect.gen(function* () {
@@ -42,7 +42,7 @@ realKafka("npm run bench", { java: true, python: true }, () => {
         const { stdout } = yield* run(process.execPath, args, { cwd: root, timeout: "8 minutes" })
 
         const read = (name: string) => fs.readFileSync(path.join(out, name), "utf8")
-        const results = yield* Schema.decode(Schema.parseJson(Results))(read("results.json"))
+        const results = yield* Schema.decodeEffect(Schema.fromJsonString(Results))(read("results.json"))
         expect(results.quick).toBe(true)
         expect(results.rounds).toBe(1)
         expect(results.absent).toEqual([])

@@ -1,6 +1,8 @@
 /** Which brokers are asked, and what is told if none of them can answer: on a driver that is made up. */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Either, Fiber, type Scope, TestClock } from "effect"
+import { Effect, Exit, Fiber, type Scope } from "effect"
+import * as TestClock from "effect/testing/TestClock"
+import { failureOf } from "../support/exits.ts"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaError, type KafkaProtocol, KafkaTableWriter } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
 import { answering, type Answers } from "../support/answering.ts"
@@ -59,7 +61,7 @@ const PASSING = ["Unreachable", "Timeout", "Closed", "Protocol"] as const
 
 describe("a request that any broker answers", () => {
   for (const reason of [...DENIALS, ...PASSING]) {
-    it.scoped(`${reason} at one broker does not keep the others from being asked`, () =>
+    it.effect(`${reason} at one broker does not keep the others from being asked`, () =>
       Effect.gen(function* () {
         const { asked, client } = brokers({ a: { connect: fails(reason) }, b: { connect: fails(reason) }, c: {} })
         assert.deepStrictEqual(yield* Effect.flatMap(client, (it) => it.initProducerId), ids)
@@ -69,7 +71,7 @@ describe("a request that any broker answers", () => {
   }
 
   for (const denial of DENIALS) {
-    it.scoped(`${denial} at one and others down: the denial is told, of the broker that said so`, () =>
+    it.effect(`${denial} at one and others down: the denial is told, of the broker that said so`, () =>
       Effect.gen(function* () {
         for (const [a, b] of [
           [fails(denial, "a"), fails("Unreachable", "b")],
@@ -84,7 +86,7 @@ describe("a request that any broker answers", () => {
     )
   }
 
-  it.scoped("all down: the last failure, of all of them", () =>
+  it.effect("all down: the last failure, of all of them", () =>
     Effect.gen(function* () {
       const { client } = brokers({ a: { connect: fails("Timeout", "a") }, b: { connect: fails("Unreachable", "b") } })
       const error = yield* Effect.flip(Effect.flatMap(client, (it) => it.initProducerId))
@@ -92,13 +94,13 @@ describe("a request that any broker answers", () => {
     })
   )
 
-  it.scoped("one that is slow still answers after another one has failed", () =>
+  it.effect("one that is slow still answers after another one has failed", () =>
     Effect.gen(function* () {
       const { asked, client } = brokers({
         a: { InitProducerId: () => Effect.delay(Effect.succeed(ids), "3 seconds") },
         b: { connect: fails("Unreachable") }
       })
-      const fiber = yield* Effect.fork(Effect.flatMap(client, (it) => it.initProducerId))
+      const fiber = yield* Effect.forkChild(Effect.flatMap(client, (it) => it.initProducerId))
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(asked, ["a", "b"])
       yield* TestClock.adjust("2 seconds")
@@ -125,7 +127,7 @@ describe("a request that any broker answers", () => {
         return { asked, errorCode }
       })
 
-    it.scoped(`${request}: an error code is no answer while another broker has one`, () =>
+    it.effect(`${request}: an error code is no answer while another broker has one`, () =>
       Effect.gen(function* () {
         for (const code of [14, 15, 41, 7, 29, -1, 12_345]) {
           const a = refusing[request](code)
@@ -137,7 +139,7 @@ describe("a request that any broker answers", () => {
       })
     )
 
-    it.scoped(
+    it.effect(
       `${request}: if all refuse, what is final is told before what may pass, and a refusal before a failure`,
       () =>
         Effect.gen(function* () {
@@ -164,38 +166,38 @@ describe("a request that any broker answers", () => {
     const described = (behaviours: Readonly<Record<string, Behaviour>>) =>
       Effect.gen(function* () {
         const { asked, client } = brokers(behaviours)
-        const answer = yield* Effect.either(Effect.flatMap(client, (it) => it.describeTopic("t")))
+        const answer = yield* Effect.exit(Effect.flatMap(client, (it) => it.describeTopic("t")))
         return { asked, answer }
       })
 
-    it.scoped("an error code is no answer while another broker has one", () =>
+    it.effect("an error code is no answer while another broker has one", () =>
       Effect.gen(function* () {
         for (const code of [29, -1, 5, 13, 56, 12_345]) {
           const { answer, asked } = yield* described({ a: says(code), b: { connect: fails("Closed") }, c: says(0) })
-          assert.deepStrictEqual(Either.isRight(answer) && answer.right.partitions, [partition], String(code))
+          assert.deepStrictEqual(Exit.isSuccess(answer) && answer.value.partitions, [partition], String(code))
           assert.deepStrictEqual(asked, ["a", "b", "c"])
         }
       })
     )
 
-    it.scoped("if all refuse, what is final is told before what may pass, with the broker that said it", () =>
+    it.effect("if all refuse, what is final is told before what may pass, with the broker that said it", () =>
       Effect.gen(function* () {
         const { answer } = yield* described({ a: says(5), b: says(29), c: { connect: fails("Tls") } })
-        const error = Either.isLeft(answer) ? answer.left : assert.fail("it was answered")
+        const error = failureOf(answer)
         assert.deepInclude(error, { _tag: "KafkaTopicError", reason: "Unauthorized", broker: "b:9092" })
       })
     )
 
-    it.scoped("that it does not exist is an answer", () =>
+    it.effect("that it does not exist is an answer", () =>
       Effect.gen(function* () {
         const { answer, asked } = yield* described({ a: says(3), b: says(0) })
-        assert.deepInclude(Either.isLeft(answer) && answer.left, { reason: "NotFound", broker: "a:9092" })
+        assert.deepInclude(failureOf(answer), { reason: "NotFound", broker: "a:9092" })
         assert.deepStrictEqual(asked, ["a"])
       })
     )
   })
 
-  it.scoped("a refusal keeps the connection", () =>
+  it.effect("a refusal keeps the connection", () =>
     Effect.gen(function* () {
       const { asked, client } = brokers({ a: { InitProducerId: () => noIds(14) } })
       const made = yield* client
@@ -204,7 +206,7 @@ describe("a request that any broker answers", () => {
     })
   )
 
-  it.scoped("metadata of thousands of brokers: the given ones are still asked, and not all of the others", () =>
+  it.effect("metadata of thousands of brokers: the given ones are still asked, and not all of the others", () =>
     Effect.gen(function* () {
       const told = Array.from({ length: 5_000 }, (_, nodeId) => ({ nodeId, host: `made-up-${nodeId}`, port: 1 }))
       let up = true
@@ -265,7 +267,7 @@ describe("a request for the controller", () => {
     const run = (client: Effect.Effect<KafkaClient.KafkaClient, never, Scope.Scope>) =>
       Effect.flatMap(client, changes[name])
 
-    it.scopedLive(`${name}: NOT_CONTROLLER has another broker asked who it is`, () =>
+    it.live(`${name}: NOT_CONTROLLER has another broker asked who it is`, () =>
       Effect.gen(function* () {
         // a is cut off from the others, and takes itself for the controller
         const { asked, client } = cluster("c", (host) => (host === "a" ? 0 : 2))
@@ -274,7 +276,7 @@ describe("a request for the controller", () => {
       })
     )
 
-    it.scopedLive(`${name}: nobody knows the controller: all are asked`, () =>
+    it.live(`${name}: nobody knows the controller: all are asked`, () =>
       Effect.gen(function* () {
         const { asked, client } = cluster("c", () => -1)
         assert.strictEqual((yield* run(client)).errorCode, 0)
@@ -282,7 +284,7 @@ describe("a request for the controller", () => {
       })
     )
 
-    it.scopedLive(`${name}: no controller at all is told, after some attempts`, () =>
+    it.live(`${name}: no controller at all is told, after some attempts`, () =>
       Effect.gen(function* () {
         const { asked, client } = cluster("none", () => 1)
         assert.strictEqual((yield* run(client)).errorCode, 41)
@@ -292,7 +294,7 @@ describe("a request for the controller", () => {
     )
   }
 
-  it.scoped("a failure of the controller is the caller's to try again", () =>
+  it.effect("a failure of the controller is the caller's to try again", () =>
     Effect.gen(function* () {
       const { client } = brokers({
         a: {
@@ -300,15 +302,15 @@ describe("a request for the controller", () => {
           CreateTopics: () => Effect.fail(fails("Timeout", "a", "CreateTopics"))
         }
       })
-      const made = yield* Effect.either(Effect.flatMap(client, changes.CreateTopics))
-      assert.deepStrictEqual(Either.isLeft(made) && made.left.reason, "Timeout")
+      const made = yield* Effect.exit(Effect.flatMap(client, changes.CreateTopics))
+      assert.deepStrictEqual(failureOf(made).reason, "Timeout")
     })
   )
 })
 
 describe("a writer on a cluster of which one broker has no producer ids to give", () => {
   for (const node of [0, 1, 2]) {
-    it.scopedLive(`broker ${node}: it is acquired, and writes`, () =>
+    it.live(`broker ${node}: it is acquired, and writes`, () =>
       Effect.gen(function* () {
         const kafka = yield* EmbeddedKafka.EmbeddedKafka
         yield* kafka.inject({ _tag: "ErrorCode", code: 14 }, { request: "InitProducerId", node })

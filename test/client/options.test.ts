@@ -1,7 +1,8 @@
 /** Options that cannot work are refused at construction, by name: whatever Node or a broker would ignore in silence. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Logger, Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import { createPrivateKey } from "node:crypto"
+import { loggingTo } from "../support/effect/v4/logs.ts"
 import { KafkaClient } from "../../src/index.ts"
 import { makeAuthority } from "../kafka/certificates.ts"
 
@@ -199,16 +200,15 @@ describe("credentials without TLS", () => {
   /** The warnings of a client: when it is made, and when it connects to some host. */
   const warnings = (options: Partial<KafkaClient.KafkaClientOptions>, ...hosts: ReadonlyArray<string>) => {
     const lines: Array<string> = []
-    const logger = Logger.make(({ annotations, logLevel, message }) => {
-      lines.push(`${logLevel.label} ${[message].flat().join(" ")} ${JSON.stringify([...annotations])}`)
-    })
     return Effect.gen(function* () {
       const client = yield* KafkaClient.make({ brokers: BROKERS, connectTimeout: "50 millis", ...options })
       for (const host of hosts) {
         yield* Effect.exit(Effect.scoped(client.connect({ nodeId: 0, host, port: 1 })))
       }
       return lines
-    }).pipe(Effect.scoped, Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+    }).pipe(Effect.scoped,
+      loggingTo(({ annotations, level, message }) => lines.push(`${level} ${message} ${JSON.stringify(annotations)}`))
+    )
   }
   const remote = { brokers: ["kafka-1.invalid:9092", "kafka-2.invalid:9092"] }
 

@@ -5,9 +5,12 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import { assert } from "vitest"
+import { failureOf } from "../support/exits.ts"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, LiveTable, TableChange } from "../../src/index.ts"
-import { collect, eventually, failureOf, numbers } from "../support/live.ts"
+import { collect, eventually, numbers } from "../support/live.ts"
 import { batchAnAnswer, type Suite } from "./suite.ts"
 
 type Change = TableChange.RecordChange<string, string>
@@ -96,14 +99,14 @@ export const changes = (test: Suite): void => {
       yield* append(0)
       yield* table.barrier()
       const load = yield* Effect.forkScoped(
-        Effect.forEach(numbers(150, 1), (i) => Effect.zipRight(Effect.sleep(1), append(i)))
+        Effect.forEach(numbers(150, 1), (i) => Effect.andThen(Effect.sleep(1), append(i)))
       )
       const all: Array<{
         readonly snapshot: ReadonlyMap<string, string>
         readonly from: ReadonlyArray<number>
         readonly seen: ReadonlyArray<Change>
       }> = []
-      while (load.unsafePoll() === null && all.length < 60) {
+      while (!hasEnded(load) && all.length < 60) {
         const { changes, snapshot } = yield* table.subscribe({ strategy: LiveTable.backPressure(1_000_000) })
         all.push({
           snapshot: snapshot.toMap(),
@@ -311,9 +314,9 @@ export const changes = (test: Suite): void => {
     Effect.gen(function* () {
       const topic = yield* kafka.topic()
       const scope = yield* Scope.make()
-      const table = yield* Scope.extend(kafka.table(topic), scope)
+      const table = yield* Scope.provide(kafka.table(topic), scope)
       const begun = yield* Deferred.make<void>()
-      const { changes } = yield* Scope.extend(table.subscribe(), scope)
+      const { changes } = yield* Scope.provide(table.subscribe(), scope)
       const streams: ReadonlyArray<Stream.Stream<unknown, LiveTable.TableFailure>> = [
         table.changes,
         table.changesWith(LiveTable.backPressure(1)),
@@ -321,8 +324,8 @@ export const changes = (test: Suite): void => {
         table.watch("a"),
         table.poison,
         table.truncations,
-        table.ref.changes,
-        table.status.changes
+        SubscriptionRef.changes(table.ref),
+        SubscriptionRef.changes(table.status)
       ]
       const fibers = yield* Effect.forEach(streams, (stream) => Effect.forkScoped(Stream.runDrain(stream)))
       const last = yield* Effect.forkScoped(
@@ -337,7 +340,7 @@ export const changes = (test: Suite): void => {
       assert.deepStrictEqual([...(yield* Stream.runCollect(table.changes))], [])
       assert.deepStrictEqual([...(yield* Stream.runCollect(table.watch("a")))], [Option.some("1")])
       assert.deepStrictEqual(
-        [...(yield* Stream.runCollect(table.ref.changes))].map((snapshot) => [...snapshot]),
+        [...(yield* Stream.runCollect(SubscriptionRef.changes(table.ref)))].map((snapshot) => [...snapshot]),
         [[["a", "1"]]]
       )
     }))

@@ -1,5 +1,6 @@
 /** Clients between a table and its cluster, that do what a cluster does at times, when the test wants it. */
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import { KafkaError, type KafkaClient } from "../../src/index.ts"
 import { answering } from "../support/answering.ts"
 
@@ -18,7 +19,7 @@ export interface Held {
 
 /** Holds answers back. */
 export const held = (client: KafkaClient.KafkaClient, steps: ReadonlyArray<Step>): Effect.Effect<Held> =>
-  Effect.map(Effect.makeLatch(false), (latch) => {
+  Effect.map(Latch.make(false), (latch) => {
     let waiting = 0
     const wait = Effect.acquireUseRelease(
       Effect.sync(() => waiting++),
@@ -28,7 +29,7 @@ export const held = (client: KafkaClient.KafkaClient, steps: ReadonlyArray<Step>
     const at =
       (step: Step) =>
       <A, E, R>(answer: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-        steps.includes(step) ? Effect.zipLeft(answer, wait) : answer
+        steps.includes(step) ? Effect.tap(answer, wait) : answer
     return {
       client: {
         ...client,

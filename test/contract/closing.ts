@@ -4,9 +4,10 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type { Duration } from "effect"
 import { assert } from "vitest"
+import { failureOf } from "../support/exits.ts"
 import type { KafkaClient, KafkaProtocol } from "../../src/index.ts"
 import { leftovers } from "../support/leftovers.ts"
-import { eventually, facts, failureOf, numbers } from "../support/live.ts"
+import { eventually, facts, numbers } from "../support/live.ts"
 import { held, type Step } from "./clients.ts"
 import { tableOn, writerOn, type Kafka, type Suite } from "./suite.ts"
 
@@ -15,7 +16,7 @@ const leavesNothing = <A, E>(
   kafka: Kafka,
   what: string,
   body: Effect.Effect<A, E, Scope.Scope>,
-  interruptAfter?: Duration.DurationInput
+  interruptAfter?: Duration.Input
 ) =>
   Effect.map(
     leftovers(body, {
@@ -77,7 +78,7 @@ export const closing = (test: Suite): void => {
         "with waiters",
         Effect.gen(function* () {
           const table = yield* kafka.table(topic)
-          const waiting = yield* Effect.forkDaemon(Effect.exit(table.barrier()))
+          const waiting = yield* Effect.forkDetach(Effect.exit(table.barrier()))
           yield* table.subscribe()
           yield* eventually(table.stats, ({ subscribers }) => subscribers === 1)
           return waiting
@@ -175,8 +176,8 @@ export const closing = (test: Suite): void => {
       const before = yield* kafka.connections
       assert.strictEqual(before, 0)
       const scope = yield* Scope.make()
-      const tables = yield* Effect.forEach(topics, (topic) => Scope.extend(tableOn(client, topic), scope))
-      const writers = yield* Effect.forEach(topics, (topic) => Scope.extend(writerOn(client, topic), scope))
+      const tables = yield* Effect.forEach(topics, (topic) => Scope.provide(tableOn(client, topic), scope))
+      const writers = yield* Effect.forEach(topics, (topic) => Scope.provide(writerOn(client, topic), scope))
       for (const [i, writer] of writers.entries()) {
         yield* tables[i].awaitPosition(yield* writer.set("a", "1"))
         yield* tables[i].barrier()
@@ -194,7 +195,7 @@ export const closing = (test: Suite): void => {
       const topic = yield* filled(kafka)
       yield* eventually(kafka.connections, (count) => count === 0)
       const scope = yield* Scope.make()
-      const client = yield* Scope.extend(kafka.client, scope)
+      const client = yield* Scope.provide(kafka.client, scope)
       const table = yield* tableOn(client, topic)
       const writer = yield* writerOn(client, topic, { deliveryTimeout: "1 second", closeTimeout: "100 millis" })
       const description = yield* client.describeTopic(topic)
@@ -203,7 +204,7 @@ export const closing = (test: Suite): void => {
       yield* table.awaitPosition(yield* writer.set("a", "1"))
       assert.isAtLeast(yield* kafka.connections, 4)
       // a long poll that is under way
-      const polling = yield* Effect.fork(Effect.flip(own.request("Fetch", longPoll(description))))
+      const polling = yield* Effect.forkChild(Effect.flip(own.request("Fetch", longPoll(description))))
       yield* Effect.sleep("100 millis")
 
       yield* Scope.close(scope, Exit.void)

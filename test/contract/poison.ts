@@ -3,8 +3,9 @@ import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { assert } from "vitest"
+import { failureOf } from "../support/exits.ts"
 import { Codec, KafkaTable, Position } from "../../src/index.ts"
-import { facts, collect, eventually, failureOf, numbers, recordLogs, statusOf } from "../support/live.ts"
+import { facts, collect, eventually, numbers, recordLogs, statusOf } from "../support/live.ts"
 import type { Kafka, Suite } from "./suite.ts"
 
 /** A table of JSON numbers. */

@@ -118,7 +118,7 @@ export const producing = (test: Suite): void => {
     Effect.gen(function* () {
       const [there, missing] = [yield* kafka.topic(), newName()]
       const producer = yield* producerOn(kafka)
-      const failing = yield* Effect.fork(
+      const failing = yield* Effect.forkChild(
         Effect.flip(producer.send({ topic: missing, key: bytes("a"), value: bytes("1") }))
       )
       const passed = stopwatch()
@@ -154,14 +154,14 @@ export const producing = (test: Suite): void => {
       const { client, release, waiting } = yield* held(yield* kafka.client, ["Produce"])
       const scope = yield* Scope.make()
       const producer = yield* KafkaProducer.make().pipe(
-        Scope.extend(scope),
+        Scope.provide(scope),
         Effect.provideService(KafkaClient.KafkaClient, client)
       )
       const sent = yield* Effect.forEach(topics, (topic) =>
-        Effect.fork(producer.send({ topic, key: bytes("a"), value: bytes("1") }))
+        Effect.forkChild(producer.send({ topic, key: bytes("a"), value: bytes("1") }))
       )
       yield* eventually(waiting, (n) => n > 0)
-      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
       yield* release
       yield* Fiber.join(closing)
       yield* Fiber.joinAll(sent)

@@ -32,7 +32,7 @@ export const reading = (test: Suite): void => {
         KafkaTableWriter.layer(ServicesWriter, registry)
       )
       const context = yield* Layer.build(
-        tables.pipe(Layer.provide(Layer.scoped(KafkaClient.KafkaClient, kafka.client)))
+        tables.pipe(Layer.provide(Layer.effect(KafkaClient.KafkaClient, kafka.client)))
       )
       const services = Context.get(context, Services)
       const writer = Context.get(context, ServicesWriter)
@@ -124,10 +124,10 @@ export const reading = (test: Suite): void => {
     Effect.gen(function* () {
       const topic = yield* kafka.topic()
       const table = yield* kafka.table(topic)
-      const published = yield* collect(table.ref.changes)
+      const published = yield* collect(SubscriptionRef.changes(table.ref))
       yield* Effect.forkScoped(
         Effect.forEach(numbers(150), (i) =>
-          Effect.zipRight(
+          Effect.andThen(
             Effect.sleep(1),
             kafka.append(
               topic,
@@ -167,9 +167,9 @@ export const reading = (test: Suite): void => {
     Effect.gen(function* () {
       const topic = yield* kafka.topic()
       const table = yield* kafka.table(topic)
-      yield* Effect.fork(SubscriptionRef.updateEffect(table.ref, () => Effect.never))
-      yield* Effect.fork(SubscriptionRef.updateEffect(table.status, () => Effect.never))
-      yield* Effect.yieldNow()
+      yield* Effect.forkChild(SubscriptionRef.updateEffect(table.ref, () => Effect.never))
+      yield* Effect.forkChild(SubscriptionRef.updateEffect(table.status, () => Effect.never))
+      yield* Effect.yieldNow
       yield* table.awaitPosition(yield* kafka.append(topic, [{ key: "a", value: "1" }]))
       assert.deepStrictEqual([...(yield* SubscriptionRef.get(table.ref))], [["a", "1"]])
     }))
@@ -184,7 +184,7 @@ export const reading = (test: Suite): void => {
       assert.deepStrictEqual([...table.unsafeSnapshot()], [["a", "1"]])
       assert.deepStrictEqual(yield* table.get("a"), Option.some("1"))
       yield* table.awaitPosition(yield* kafka.append(topic, [{ key: "b", value: "2" }]))
-      const [seen] = [...(yield* Stream.runCollect(Stream.take(table.ref.changes, 1)))]
+      const [seen] = [...(yield* Stream.runCollect(Stream.take(SubscriptionRef.changes(table.ref), 1)))]
       assert.deepStrictEqual(
         [...seen],
         [

@@ -41,7 +41,7 @@ export const realBackend: Effect.Effect<Backend, TestKafkaError, Scope.Scope> = 
   const idle = new Map<Compression, Array<JavaClient.Transaction>>()
   const begin = (compression: Compression): Effect.Effect<Transaction, Refused> =>
     Effect.gen(function* () {
-      const producer = idle.get(compression)?.pop() ?? (yield* Scope.extend(java.transaction({ compression }), scope))
+      const producer = idle.get(compression)?.pop() ?? (yield* Scope.provide(java.transaction({ compression }), scope))
       yield* producer.begin
       let isOpen = true
       const end = (how: JavaClient.Call<void>) =>

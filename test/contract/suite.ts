@@ -76,7 +76,7 @@ export const kafkaOn = (backend: Backend): Kafka => ({
     }),
   idOf: (topic) =>
     Effect.flatMap(backend.describeTopic(topic), (found) =>
-      found === undefined ? Effect.dieMessage(`no topic ${topic}`) : Effect.succeed(found.id)
+      found === undefined ? Effect.die(new Error(`no topic ${topic}`)) : Effect.succeed(found.id)
     ),
   appendInBatches: (topic, records, size) =>
     Effect.suspend(() => {

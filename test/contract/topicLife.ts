@@ -1,13 +1,17 @@
-import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import { assert } from "vitest"
+import { failureOf } from "../support/exits.ts"
+import { whileInput } from "../support/effect/v4/schedules.ts"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { LiveTable, Partitioner, Position } from "../../src/index.ts"
 import type { ReadRecord } from "../kafka/records.ts"
-import { facts, collect, differences, eventually, failureOf, fold, numbers, statusOf } from "../support/live.ts"
+import { facts, collect, differences, eventually, fold, numbers, statusOf } from "../support/live.ts"
 import { stopwatch } from "../support/ownTime.ts"
 import { held } from "./clients.ts"
 import { newName, openers, tableOn, type Kafka, type Suite } from "./suite.ts"
@@ -22,7 +26,7 @@ const followed = <A, E>(stream: Stream.Stream<A, E>) =>
     const seen: Array<A> = []
     const fiber = yield* Effect.forkScoped(Stream.runForEach(stream, (one) => Effect.sync(() => seen.push(one))))
     // it is subscribed once it ran
-    yield* Effect.yieldNow()
+    yield* Effect.yieldNow
     return { seen: seen, fiber }
   })
 
@@ -90,8 +94,8 @@ export const topicLife = (test: Suite): void => {
       ]
       const running = yield* Effect.forEach(all, ([, stream]) => followed(stream))
       const [snapshots, statuses] = [
-        yield* followed(Stream.map(table.ref.changes, ({ size }) => size)),
-        yield* followed(Stream.map(table.status.changes, ({ _tag }) => _tag))
+        yield* followed(Stream.map(SubscriptionRef.changes(table.ref), ({ size }) => size)),
+        yield* followed(Stream.map(SubscriptionRef.changes(table.status), ({ _tag }) => _tag))
       ]
       yield* write(kafka, topic, "b")
       yield* eventually(table.size, (size) => size === 2)
@@ -129,7 +133,7 @@ export const topicLife = (test: Suite): void => {
         assert.deepStrictEqual(seen, before)
       }
       assert.strictEqual((yield* table.stats).subscribers, 0)
-      assert.deepStrictEqual([...(yield* Stream.runCollect(table.ref.changes))].length, 1)
+      assert.deepStrictEqual([...(yield* Stream.runCollect(SubscriptionRef.changes(table.ref)))].length, 1)
     }))
 
   test("deleted under streams, with a restart policy: they go on, and fail when it gives up", (kafka) =>
@@ -138,7 +142,7 @@ export const topicLife = (test: Suite): void => {
       yield* write(kafka, topic, "a")
       let givesUp = false
       const table = yield* kafka.table(topic, {
-        restart: Schedule.whileInput(Schedule.spaced("200 millis"), () => !givesUp)
+        restart: whileInput(Schedule.spaced("200 millis"), () => !givesUp)
       })
       const changes = yield* followed(
         Stream.map(table.changes, ({ _tag, key }) => `${_tag === "Delete" ? "-" : "+"}${key}`)
@@ -146,7 +150,7 @@ export const topicLife = (test: Suite): void => {
       const watched = yield* followed(Stream.map(table.watch("b"), Option.isSome))
       yield* kafka.deleteTopic(topic)
       yield* eventually(statusOf(table), (one) => one._tag === "Failed")
-      assert.isNull(changes.fiber.unsafePoll())
+      assert.isFalse(hasEnded(changes.fiber))
       yield* kafka.createTopic(topic)
       yield* write(kafka, topic, "b")
       yield* eventually(
@@ -155,7 +159,7 @@ export const topicLife = (test: Suite): void => {
       )
       yield* eventually(statusOf(table), (one) => one._tag === "CaughtUp")
       assert.sameMembers([...changes.seen], ["-a", "+b"])
-      assert.deepStrictEqual([changes.fiber.unsafePoll(), watched.fiber.unsafePoll()], [null, null])
+      assert.deepStrictEqual([hasEnded(changes.fiber), hasEnded(watched.fiber)], [false, false])
       givesUp = true
       yield* kafka.deleteTopic(topic)
       const error = yield* Effect.flip(table.failure)
@@ -178,7 +182,7 @@ export const topicLife = (test: Suite): void => {
         fetch: { maxPartitionBytes: 2_000, maxBytes: 2_000 }
       })
       const contents = yield* collect(
-        Stream.map(restarting.ref.changes, (snapshot) => {
+        Stream.map(SubscriptionRef.changes(restarting.ref), (snapshot) => {
           const old = [...snapshot.keys()].filter((key) => key.startsWith("old-")).length
           return `${old} + ${snapshot.size - old}`
         })
@@ -226,7 +230,7 @@ export const topicLife = (test: Suite): void => {
       const counting: typeof client = {
         ...client,
         describeTopic: (name) =>
-          Effect.zipRight(
+          Effect.andThen(
             Effect.sync(() => asked++),
             client.describeTopic(name)
           )
@@ -278,18 +282,18 @@ export const topicLife = (test: Suite): void => {
         yield* kafka.deleteTopic(topic)
         yield* kafka.createTopic(topic, { partitions: after })
         // the writer knows nothing of it yet: what is under way to a partition that is gone may be told so, nothing is lost
-        const exits = yield* Effect.forEach(keys, (key) => Effect.either(writer.set(key, "3")), {
+        const exits = yield* Effect.forEach(keys, (key) => Effect.exit(writer.set(key, "3")), {
           concurrency: "unbounded"
         })
         const log = yield* kafka.log(topic)
         const expectedLog: Array<string> = []
         for (const [i, exit] of exits.entries()) {
-          if (Either.isLeft(exit)) {
-            const { partition, reason } = exit.left
-            assert.deepInclude(facts(exit.left.cause as object), { _tag: "KafkaTopicError", reason: "Recreated" })
+          if (Exit.isFailure(exit)) {
+            const { cause, partition, reason } = failureOf(exit)
+            assert.deepInclude(facts(cause as object), { _tag: "KafkaTopicError", reason: "Recreated" })
             assert.deepStrictEqual([reason, (partition ?? 0) >= after], ["InvalidPartition", true])
           } else {
-            const { offset, partition } = exit.right
+            const { offset, partition } = exit.value
             const found = log.filter((record) => record.partition === partition && record.offset === offset)
             assert.deepStrictEqual(found.map(text), [`${keys[i]}=3`])
             expectedLog.push(`${keys[i]}=3`)

@@ -1,7 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { assert } from "vitest"
-import { facts, changesOf, differences, eventually, failureOf, fold, numbers, statusOf } from "../support/live.ts"
+import { failureOf } from "../support/exits.ts"
+import { facts, changesOf, differences, eventually, fold, numbers, statusOf } from "../support/live.ts"
 import { stopwatch } from "../support/ownTime.ts"
 import type { Suite } from "./suite.ts"
 

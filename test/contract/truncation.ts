@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import { assert } from "vitest"
 import { LiveTable } from "../../src/index.ts"
 import { collect, differences, eventually, fold, numbers, statusOf } from "../support/live.ts"
@@ -18,7 +19,7 @@ export const truncation = (test: Suite): void => {
       const table = yield* kafka.table(topic, batchAnAnswer)
       const truncations = yield* collect(table.truncations)
       const contents = yield* collect(
-        Stream.map(table.ref.changes, (snapshot) => [...snapshot.keys()].filter((key) => key.startsWith("new-")).length)
+        Stream.map(SubscriptionRef.changes(table.ref), (snapshot) => [...snapshot.keys()].filter((key) => key.startsWith("new-")).length)
       )
       // a subscriber that insists on every change, and takes none, holds the reader
       const holder = yield* table.subscribe({ strategy: LiveTable.backPressure(1) })
@@ -68,7 +69,7 @@ export const truncation = (test: Suite): void => {
       )
       const table = yield* kafka.table(topic)
       const truncations = yield* collect(table.truncations)
-      const sizes = yield* collect(Stream.map(table.ref.changes, (snapshot) => snapshot.size))
+      const sizes = yield* collect(Stream.map(SubscriptionRef.changes(table.ref), (snapshot) => snapshot.size))
       const { changes, snapshot } = yield* table.subscribe({ strategy: LiveTable.backPressure(1_000) })
       const seen = yield* collect(changes)
       // nothing is written meanwhile

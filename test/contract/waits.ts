@@ -3,8 +3,10 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { assert } from "vitest"
+import { failureOf } from "../support/exits.ts"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, Position } from "../../src/index.ts"
-import { facts, changesOf, eventually, failureOf, numbers, seenBy } from "../support/live.ts"
+import { facts, changesOf, eventually, numbers, seenBy } from "../support/live.ts"
 import { stopwatch } from "../support/ownTime.ts"
 import { held, late } from "./clients.ts"
 import { tableOn, type Suite } from "./suite.ts"
@@ -86,7 +88,7 @@ export const waits = (test: Suite): void => {
       })
       assert.isBelow(Math.max(...together), 4_000)
       // interrupted ones take nobody with them
-      const some = yield* Effect.forEach(numbers(10), () => Effect.fork(table.barrier()))
+      const some = yield* Effect.forEach(numbers(10), () => Effect.forkChild(table.barrier()))
       yield* Fiber.interruptAll(some.slice(1))
       yield* Fiber.join(some[0])
     }))
@@ -109,7 +111,7 @@ export const waits = (test: Suite): void => {
       yield* kafka.append(topic, [{ key: "a", value: "1", partition: 0 }])
       yield* kafka.append(topic, [{ key: "b", value: "1", partition: 1 }])
       yield* table.awaitPosition([at(0, 0), at(1, 0)])
-      assert.isNull(waiting.unsafePoll())
+      assert.isFalse(hasEnded(waiting))
       yield* kafka.append(topic, [{ key: "c", value: "1", partition: 1 }])
       yield* Fiber.join(waiting)
       assert.isTrue(table.unsafeSnapshot().has("c"))
@@ -138,10 +140,10 @@ export const waits = (test: Suite): void => {
       const topic = yield* kafka.topic()
       yield* kafka.append(topic, [{ key: "a", value: "1" }])
       const scope = yield* Scope.make()
-      const table = yield* Scope.extend(kafka.table(topic), scope)
+      const table = yield* Scope.provide(kafka.table(topic), scope)
       const never = Position.make({ topic, partition: 0, offset: 1_000 })
       const waiting = yield* Effect.forkScoped(Effect.exit(table.awaitPosition(never, { timeout: "1 minute" })))
-      yield* Effect.yieldNow()
+      yield* Effect.yieldNow
       yield* Scope.close(scope, Exit.void)
       for (const exit of [
         yield* Fiber.join(waiting),

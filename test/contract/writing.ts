@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { assert } from "vitest"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTableWriter, Partitioner, type KafkaError, type Position } from "../../src/index.ts"
 import type { Compression, ReadRecord } from "../kafka/records.ts"
 import { codecsIn } from "../support/codecsIn.ts"
@@ -274,10 +275,10 @@ export const writing = (test: Suite): void => {
         const slow = yield* held(client, ["Produce"])
         const writer = yield* writerOn(slow.client, topic, { compression })
         const now = Math.floor(yield* Clock.currentTimeMillis)
-        const first = yield* Effect.fork(writer.set("first", "0"))
+        const first = yield* Effect.forkChild(writer.set("first", "0"))
         yield* eventually(slow.waiting, (count) => count === 1)
         // all of these share the next batch
-        const writes = yield* Effect.fork(
+        const writes = yield* Effect.forkChild(
           Effect.forEach(
             [
               writer.set("a", "1"),
@@ -377,7 +378,7 @@ export const writing = (test: Suite): void => {
       const topic = yield* kafka.topic()
       const slow = yield* held(yield* kafka.client, ["Produce"])
       const writer = yield* writerOn(slow.client, topic)
-      const write = (i: number) => Effect.fork(writer.set(`k${i}`, "1"))
+      const write = (i: number) => Effect.forkChild(writer.set(`k${i}`, "1"))
       const first = yield* write(0)
       yield* eventually(slow.waiting, (count) => count === 1)
       // one is on its way, and these are behind it
@@ -385,8 +386,8 @@ export const writing = (test: Suite): void => {
       yield* eventually(writer.stats, ({ writes }) => writes === 50)
       yield* Fiber.interruptAll([first, ...others])
       const flushing = yield* Effect.forkScoped(writer.flush)
-      yield* Effect.yieldNow()
-      assert.isNull(flushing.unsafePoll())
+      yield* Effect.yieldNow
+      assert.isFalse(hasEnded(flushing))
       yield* slow.release
       yield* Fiber.join(flushing)
       assert.deepStrictEqual(
@@ -401,7 +402,7 @@ export const writing = (test: Suite): void => {
       const topic = yield* kafka.topic({ partitions: 2 })
       const slow = yield* held(yield* kafka.client, ["Produce"])
       const scope = yield* Scope.make()
-      const writer = yield* Scope.extend(writerOn(slow.client, topic, { maxBatchBytes: 10_000 }), scope)
+      const writer = yield* Scope.provide(writerOn(slow.client, topic, { maxBatchBytes: 10_000 }), scope)
       const writes = yield* Effect.forkScoped(
         Effect.all(
           numbers(3_000).map((i) => writer.set(`k${i}`, "1")),
@@ -411,12 +412,12 @@ export const writing = (test: Suite): void => {
       yield* eventually(slow.waiting, (count) => count > 0)
       const closing = yield* Effect.forkScoped(Scope.close(scope, Exit.void))
       // it has begun to close
-      yield* Effect.yieldNow()
+      yield* Effect.yieldNow
       assert.deepInclude(facts(yield* Effect.flip(writer.set("late", "1"))), {
         _tag: "KafkaWriteError",
         reason: "Closed"
       })
-      assert.isNull(closing.unsafePoll())
+      assert.isFalse(hasEnded(closing))
       const passed = stopwatch()
       yield* slow.release
       yield* Fiber.join(closing)

@@ -1,12 +1,13 @@
 /** Connections: order, waiting, timeouts, and what is left of them. In the test's own time. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Scope, TestClock } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
+import * as TestClock from "effect/testing/TestClock"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { EmbeddedKafka, KafkaClient, type KafkaError } from "../../src/index.ts"
 import { settle } from "../table/support.ts"
 import { connected, fetchOf, produceOf, seen, sent, topic, withTopic } from "./support.ts"
 
-const isDone = <A, E>(fiber: Fiber.RuntimeFiber<A, E>) =>
-  Effect.map(Effect.zipRight(settle, Fiber.poll(fiber)), Option.isSome)
+const isDone = <A, E>(fiber: Fiber.Fiber<A, E>) =>Effect.map(settle, () => hasEnded(fiber))
 
 /** Runs it, and how long it took by the test's clock. */
 const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
@@ -18,11 +19,11 @@ const reasonOf = (error: KafkaError.ConnectionError | KafkaError.InvalidOptionsE
 type Call = (connection: KafkaClient.BrokerConnection) => Effect.Effect<unknown, KafkaError.ConnectionError>
 
 describe("a fetch that waits", () => {
-  it.scoped("is answered by a write, without any time", () =>
+  it.effect("is answered by a write, without any time", () =>
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka)
-      const fetch = yield* Effect.fork(timed(connection.request("Fetch", fetchOf())))
+      const fetch = yield* Effect.forkChild(timed(connection.request("Fetch", fetchOf())))
       assert.isFalse(yield* isDone(fetch))
       yield* kafka.append(topic, [{ key: "a", value: "1" }])
       const { millis, value } = yield* Fiber.join(fetch)
@@ -31,10 +32,10 @@ describe("a fetch that waits", () => {
     })
   )
 
-  it.scoped("is answered when its time is up, and not before", () =>
+  it.effect("is answered when its time is up, and not before", () =>
     Effect.gen(function* () {
       const connection = yield* connected(yield* withTopic())
-      const fetch = yield* Effect.fork(timed(connection.request("Fetch", fetchOf({}, { maxWaitMillis: 700 }))))
+      const fetch = yield* Effect.forkChild(timed(connection.request("Fetch", fetchOf({}, { maxWaitMillis: 700 }))))
       yield* TestClock.adjust(699)
       assert.isFalse(yield* isDone(fetch))
       yield* TestClock.adjust(1)
@@ -44,29 +45,29 @@ describe("a fetch that waits", () => {
     })
   )
 
-  it.scoped("waits on for as many bytes as it wants, and gets what there is in the end", () =>
+  it.effect("waits on for as many bytes as it wants, and gets what there is in the end", () =>
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka)
-      const fetch = yield* Effect.fork(connection.request("Fetch", fetchOf({}, { minBytes: 100 })))
+      const fetch = yield* Effect.forkChild(connection.request("Fetch", fetchOf({}, { minBytes: 100 })))
       yield* kafka.append(topic, [{ key: "a", value: "1" }])
       assert.isFalse(yield* isDone(fetch))
       yield* kafka.append(topic, [{ key: "b", value: "1" }])
       assert.deepStrictEqual(seen((yield* Fiber.join(fetch)).partitions[0].records), ["0:a=1", "1:b=1"])
-      const more = yield* Effect.fork(connection.request("Fetch", fetchOf({}, { minBytes: 1_000 })))
+      const more = yield* Effect.forkChild(connection.request("Fetch", fetchOf({}, { minBytes: 1_000 })))
       assert.isFalse(yield* isDone(more))
       yield* TestClock.adjust(500)
       assert.deepStrictEqual(seen((yield* Fiber.join(more)).partitions[0].records), ["0:a=1", "1:b=1"])
     })
   )
 
-  it.scoped("of committed records is answered when a transaction ends, and not before", () =>
+  it.effect("of committed records is answered when a transaction ends, and not before", () =>
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const committed = yield* connected(kafka)
       const uncommitted = yield* connected(kafka)
-      const fetch = yield* Effect.fork(committed.request("Fetch", fetchOf()))
-      const dirty = yield* Effect.fork(uncommitted.request("Fetch", fetchOf({}, { isolation: "read_uncommitted" })))
+      const fetch = yield* Effect.forkChild(committed.request("Fetch", fetchOf()))
+      const dirty = yield* Effect.forkChild(uncommitted.request("Fetch", fetchOf({}, { isolation: "read_uncommitted" })))
       const transaction = yield* kafka.transaction
       yield* transaction.append(topic, [{ key: "a", value: "1" }])
       assert.deepStrictEqual(seen((yield* Fiber.join(dirty)).partitions[0].records), ["0:a=1"])
@@ -85,13 +86,13 @@ describe("a fetch that waits", () => {
     ["the topic is deleted", 100, (kafka) => kafka.deleteTopic(topic)]
   ]
   for (const [what, code, change] of changes) {
-    it.scoped(`is answered when ${what}`, () =>
+    it.effect(`is answered when ${what}`, () =>
       Effect.gen(function* () {
         const kafka = yield* withTopic({ replicationFactor: 2 }, 2)
         const connection = yield* connected(kafka)
         const { id } = (yield* kafka.topics).get(topic)!
         const request = fetchOf({ leaderEpoch: 0, topic: { name: topic, id } })
-        const fetch = yield* Effect.fork(timed(connection.request("Fetch", request)))
+        const fetch = yield* Effect.forkChild(timed(connection.request("Fetch", request)))
         assert.isFalse(yield* isDone(fetch))
         yield* change(kafka)
         const { millis, value } = yield* Fiber.join(fetch)
@@ -100,7 +101,7 @@ describe("a fetch that waits", () => {
     )
   }
 
-  it.scoped("is not woken by another topic: a thousand of them", () =>
+  it.effect("is not woken by another topic: a thousand of them", () =>
     Effect.gen(function* () {
       const names = Array.from({ length: 1_000 }, (_, i) => `topic-${i}`)
       const kafka = yield* EmbeddedKafka.make({ topics: Object.fromEntries(names.map((name) => [name, {}])) })
@@ -108,7 +109,7 @@ describe("a fetch that waits", () => {
       const { brokers } = yield* client.describeTopic(names[0])
       const fetches = yield* Effect.forEach(names, (name) =>
         Effect.flatMap(client.connect(brokers.get(0)!), (connection) =>
-          Effect.fork(connection.request("Fetch", fetchOf({ topic: { name, id: undefined } })))
+          Effect.forkChild(connection.request("Fetch", fetchOf({ topic: { name, id: undefined } })))
         )
       )
       yield* settle
@@ -129,14 +130,14 @@ describe("a fetch that waits", () => {
 })
 
 describe("a connection", () => {
-  it.scoped("answers in order: what is asked behind a long poll waits for it", () =>
+  it.effect("answers in order: what is asked behind a long poll waits for it", () =>
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka)
       const other = yield* connected(kafka)
-      const fetch = yield* Effect.fork(connection.request("Fetch", fetchOf()))
+      const fetch = yield* Effect.forkChild(connection.request("Fetch", fetchOf()))
       yield* settle
-      const metadata = yield* Effect.fork(connection.request("Metadata", { topics: [topic] }))
+      const metadata = yield* Effect.forkChild(connection.request("Metadata", { topics: [topic] }))
       assert.isFalse(yield* isDone(metadata))
       assert.deepStrictEqual(
         (yield* kafka.connections).map(({ pending }) => pending),
@@ -149,13 +150,13 @@ describe("a connection", () => {
     })
   )
 
-  it.scoped("carries out what it was asked, though nobody waits for the answer any more", () =>
+  it.effect("carries out what it was asked, though nobody waits for the answer any more", () =>
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka)
-      const fetch = yield* Effect.fork(connection.request("Fetch", fetchOf()))
+      const fetch = yield* Effect.forkChild(connection.request("Fetch", fetchOf()))
       yield* settle
-      const produce = yield* Effect.fork(connection.request("Produce", produceOf(sent(["a=1"]))))
+      const produce = yield* Effect.forkChild(connection.request("Produce", produceOf(sent(["a=1"]))))
       yield* settle
       yield* Fiber.interrupt(produce)
       yield* TestClock.adjust(500)
@@ -178,12 +179,12 @@ describe("a connection", () => {
     ]
   ]
   for (const [name, call, millis] of calls) {
-    it.scoped(`gives up ${name} after requestTimeout, on top of what the request lets the broker wait`, () =>
+    it.effect(`gives up ${name} after requestTimeout, on top of what the request lets the broker wait`, () =>
       Effect.gen(function* () {
         const kafka = yield* withTopic()
         const connection = yield* connected(kafka, { requestTimeout: "2 seconds" })
         yield* kafka.inject({ _tag: "Hang" })
-        const waiting = yield* Effect.fork(timed(Effect.flip(call(connection))))
+        const waiting = yield* Effect.forkChild(timed(Effect.flip(call(connection))))
         yield* TestClock.adjust(millis - 1)
         assert.isFalse(yield* isDone(waiting))
         yield* TestClock.adjust(1)
@@ -195,13 +196,13 @@ describe("a connection", () => {
     )
   }
 
-  it.scoped("that failed once fails for ever, and with it all that waits on it", () =>
+  it.effect("that failed once fails for ever, and with it all that waits on it", () =>
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const connection = yield* connected(kafka, { requestTimeout: "2 seconds" })
       yield* kafka.inject({ _tag: "Hang" }, { request: "Metadata", times: 1 })
-      const first = yield* Effect.fork(Effect.flip(connection.request("Metadata", { topics: [] })))
-      const behind = yield* Effect.fork(Effect.flip(connection.request("Fetch", fetchOf())))
+      const first = yield* Effect.forkChild(Effect.flip(connection.request("Metadata", { topics: [] })))
+      const behind = yield* Effect.forkChild(Effect.flip(connection.request("Fetch", fetchOf())))
       yield* settle
       yield* TestClock.adjust(2_000)
       const error = yield* Fiber.join(first)
@@ -216,12 +217,12 @@ describe("a connection", () => {
       const kafka = yield* withTopic()
       const stopped = yield* Deferred.make<void>()
       const scope = yield* Scope.make()
-      yield* Scope.extend(
+      yield* Scope.provide(
         kafka.intercept("Fetch", (_, answer) => Effect.onInterrupt(answer, () => Deferred.succeed(stopped, void 0))),
         scope
       )
-      const connection = yield* Scope.extend(connected(kafka), scope)
-      const fetch = yield* Effect.fork(Effect.flip(connection.request("Fetch", fetchOf())))
+      const connection = yield* Scope.provide(connected(kafka), scope)
+      const fetch = yield* Effect.forkChild(Effect.flip(connection.request("Fetch", fetchOf())))
       yield* settle
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual(reasonOf(yield* Fiber.join(fetch)), ["Closed", "connection"])
@@ -246,7 +247,7 @@ describe("a connection", () => {
           const at = (offset: number) => fetchOf({}, { partitions: [{ ...one, partition: 1, fetchOffset: offset }] })
           yield* kafka.append(topic, [{ key: "a", value: "1" }], { partition: 1 })
           yield* connection.request("Fetch", at(0))
-          const waiting = yield* Effect.fork(connection.request("Fetch", at(1)))
+          const waiting = yield* Effect.forkChild(connection.request("Fetch", at(1)))
           yield* settle
           assert.deepStrictEqual(yield* kafka.connections, [
             { clientId: "reader", node: 1, pending: "Fetch", fetching: [{ topic, partition: 1, offset: 1 }] }
@@ -264,12 +265,12 @@ describe("a connection", () => {
       yield* Effect.scoped(
         Effect.gen(function* () {
           yield* kafka.inject({ _tag: "Hang" }, { request: "connect" })
-          const opening = yield* Effect.fork(Effect.scoped(Effect.flip(connected(kafka))))
+          const opening = yield* Effect.forkChild(Effect.scoped(Effect.flip(connected(kafka))))
           yield* settle
           assert.strictEqual((yield* kafka.connections)[0].pending, "connect")
           yield* TestClock.adjust("10 seconds")
           assert.deepStrictEqual(reasonOf(yield* Fiber.join(opening)), ["Timeout", "connect"])
-          const other = yield* Effect.fork(Effect.scoped(connected(kafka)))
+          const other = yield* Effect.forkChild(Effect.scoped(connected(kafka)))
           yield* settle
           yield* Fiber.interrupt(other)
         })
@@ -280,12 +281,12 @@ describe("a connection", () => {
 })
 
 describe("a node", () => {
-  it.scoped("that stops resets its connections and takes no others, until it starts again", () =>
+  it.effect("that stops resets its connections and takes no others, until it starts again", () =>
     Effect.gen(function* () {
       const kafka = yield* withTopic({}, 2)
       const connection = yield* connected(kafka)
       const elsewhere = yield* connected(kafka, { node: 1 })
-      const fetch = yield* Effect.fork(Effect.flip(connection.request("Fetch", fetchOf())))
+      const fetch = yield* Effect.forkChild(Effect.flip(connection.request("Fetch", fetchOf())))
       yield* settle
       yield* kafka.stopNode(0)
       assert.deepStrictEqual(reasonOf(yield* Fiber.join(fetch)), ["Closed", "connection"])
@@ -302,7 +303,7 @@ describe("a node", () => {
     })
   )
 
-  it.scoped("that stops is not asked by those who intercept, nor is one that there is not", () =>
+  it.effect("that stops is not asked by those who intercept, nor is one that there is not", () =>
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       yield* kafka.stopNode(0)
@@ -314,7 +315,7 @@ describe("a node", () => {
 })
 
 describe("disconnect", () => {
-  it.scoped("resets all connections, or those of a client or a node", () =>
+  it.effect("resets all connections, or those of a client or a node", () =>
     Effect.gen(function* () {
       const kafka = yield* withTopic({}, 2)
       const open = Effect.map(kafka.connections, (all) => all.map(({ clientId, node }) => `${clientId}@${node}`))
@@ -358,7 +359,7 @@ describe("clients", () => {
     })
   )
 
-  it.scoped("with options that cannot be are refused", () =>
+  it.effect("with options that cannot be are refused", () =>
     Effect.gen(function* () {
       const problems = <A, R>(effect: Effect.Effect<A, KafkaError.InvalidOptionsError, R>) =>
         Effect.map(Effect.flip(effect), (error) => error.problems.map(({ option }) => option))

@@ -1,6 +1,8 @@
 /** The handle on a cluster: what its owner does with it, and what tables make of that. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, Option, Schema, TestClock } from "effect"
+import { Effect, Layer, Option, Schema } from "effect"
+import * as TestClock from "effect/testing/TestClock"
+import { withoutLogs } from "../support/effect/v4/logs.ts"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter, type KafkaError } from "../../src/index.ts"
 import { settle } from "../table/support.ts"
 import { sent, topic, withTopic } from "./support.ts"
@@ -22,7 +24,7 @@ const onClientOf =
     )
 
 describe("topics", () => {
-  it.scoped("are shown by name, with their partitions", () =>
+  it.effect("are shown by name, with their partitions", () =>
     Effect.gen(function* () {
       const kafka = yield* EmbeddedKafka.make({ nodes: 2, topics: { b: { partitions: 2 }, a: {} } })
       yield* kafka.createTopic("c", { replicationFactor: 2, configs: { "segment.ms": "5" } })
@@ -45,7 +47,7 @@ describe("topics", () => {
     })
   )
 
-  it.scoped("what Kafka refuses, fails with Kafka's code, under the name of the request", () =>
+  it.effect("what Kafka refuses, fails with Kafka's code, under the name of the request", () =>
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const record = { key: "a", value: "1" }
@@ -93,7 +95,7 @@ describe("topics", () => {
 })
 
 describe("append", () => {
-  it.scoped("puts keys where Kafka's own clients would, and gives positions in the order of the records", () =>
+  it.effect("puts keys where Kafka's own clients would, and gives positions in the order of the records", () =>
     Effect.gen(function* () {
       const kafka = yield* withTopic({ partitions: 4 })
       yield* TestClock.adjust(5_000)
@@ -117,7 +119,7 @@ describe("append", () => {
   )
 
   for (const compression of ["none", "gzip", "snappy", "lz4", "zstd"] as const) {
-    it.scoped(`takes text and bytes, headers and times: compressed with ${compression}`, () =>
+    it.effect(`takes text and bytes, headers and times: compressed with ${compression}`, () =>
       Effect.gen(function* () {
         const kafka = yield* withTopic()
         const records: ReadonlyArray<EmbeddedKafka.EmbeddedRecord> = [
@@ -174,7 +176,7 @@ describe("append", () => {
     )
   }
 
-  it.scoped("of nothing does nothing", () =>
+  it.effect("of nothing does nothing", () =>
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       assert.deepStrictEqual(yield* kafka.append(topic, []), [])
@@ -182,7 +184,7 @@ describe("append", () => {
     })
   )
 
-  it.scoped("raw: as it is, wherever it is read", () =>
+  it.effect("raw: as it is, wherever it is read", () =>
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const batch = sent(["a=1", "b=2"])
@@ -200,7 +202,7 @@ describe("append", () => {
 })
 
 describe("a transaction", () => {
-  it.scoped("is open, and then committed or aborted: in all partitions that it wrote to", () =>
+  it.effect("is open, and then committed or aborted: in all partitions that it wrote to", () =>
     Effect.gen(function* () {
       const kafka = yield* withTopic({ partitions: 2 })
       yield* kafka.createTopic("other")
@@ -226,7 +228,7 @@ describe("a transaction", () => {
     })
   )
 
-  it.scoped("outlives a topic that is deleted", () =>
+  it.effect("outlives a topic that is deleted", () =>
     Effect.gen(function* () {
       const kafka = yield* withTopic()
       const transaction = yield* kafka.transaction
@@ -244,7 +246,7 @@ describe("a transaction", () => {
 })
 
 describe("clean", () => {
-  it.scoped("goes by the test's time", () =>
+  it.effect("goes by the test's time", () =>
     Effect.gen(function* () {
       const kafka = yield* withTopic({ configs: { "delete.retention.ms": "60000" } })
       const keys = Effect.map(kafka.log(topic), (records) => records.map(({ key }) => text(key)))
@@ -295,7 +297,7 @@ describe("tables and writers", () => {
     )
   )
 
-  it.scoped("of several clients on one cluster see the same", () =>
+  it.effect("of several clients on one cluster see the same", () =>
     Effect.gen(function* () {
       const kafka = yield* EmbeddedKafka.make()
       const open = KafkaTable.make<string, boolean>(flags)
@@ -316,7 +318,7 @@ describe("tables and writers", () => {
     })
   )
 
-  it.scopedLive(
+  it.live(
     "catch up on a million records",
     () =>
       Effect.gen(function* () {
@@ -342,7 +344,7 @@ describe("tables and writers", () => {
           if (snapshot.getOrUndefined(`key-${n}`) !== `${n} ${pad}`) assert.fail(`the value of key-${n} is wrong`)
         }
         assert.strictEqual((yield* table.stats).applied, COUNT)
-      }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger))),
+      }).pipe(withoutLogs),
     180_000
   )
 })

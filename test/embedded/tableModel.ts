@@ -8,12 +8,11 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as TestClock from "effect/TestClock"
+import * as TestClock from "effect/testing/TestClock"
+import * as Latch from "effect/Latch"
 import * as fc from "fast-check"
 import { assert } from "vitest"
 import {
@@ -26,6 +25,10 @@ import {
   type Position,
   type TableChange
 } from "../../src/index.ts"
+import { withSeed } from "../support/effect/v4/random.ts"
+import { withClock } from "../support/effect/v4/clock.ts"
+import { withoutLogs } from "../support/effect/v4/logs.ts"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { ManualClock } from "../support/ManualClock.ts"
 import { settleBriefly } from "../table/support.ts"
 
@@ -266,7 +269,7 @@ interface Follower {
   readonly taken: Array<Change>
   /** What it knows, by the snapshot and the changes. */
   readonly known: Map<string, string>
-  readonly gate: Effect.Latch
+  readonly gate: Latch.Latch
   held: boolean
   /** Why it does not follow any longer. */
   failure: Error | undefined
@@ -274,7 +277,7 @@ interface Follower {
 
 interface Open {
   readonly table: Table
-  readonly scope: Scope.CloseableScope
+  readonly scope: Scope.Closeable
   readonly followers: Array<Follower>
 }
 
@@ -347,9 +350,9 @@ class Run {
   }
 
   private get openTable(): Effect.Effect<Open, unknown> {
-    return Effect.gen(this, function* () {
+    return Effect.gen({ self: this }, function* () {
       const scope = yield* Scope.make()
-      const make = Effect.gen(this, function* () {
+      const make = Effect.gen({ self: this }, function* () {
         const client = yield* this.kafka.client({ clientId: "table", requestTimeout: "1 second" })
         return yield* KafkaTable.make<string, string>({
           ...{ topic, value: Codec.utf8, ensureTopic: false, metadataMaxAge: "1 second", catchUpTimeout: "1 minute" },
@@ -358,7 +361,7 @@ class Run {
           ...this.variant.settings
         }).pipe(Effect.provideService(KafkaClient.KafkaClient, client))
       })
-      const table = yield* finished(Scope.extend(make, scope))
+      const table = yield* finished(Scope.provide(make, scope))
       return { table, scope, followers: [] }
     })
   }
@@ -372,9 +375,9 @@ class Run {
   }
 
   step(step: Step): Effect.Effect<void, unknown, Scope.Scope> {
-    return Effect.zipRight(
+    return Effect.andThen(
       this.carryOut(step),
-      Effect.zipRight(
+      Effect.andThen(
         settleBriefly,
         Effect.suspend(() => this.look)
       )
@@ -385,7 +388,7 @@ class Run {
     const { kafka, model } = this
     switch (step.do) {
       case "write":
-        return Effect.gen(this, function* () {
+        return Effect.gen({ self: this }, function* () {
           const writer = this.writers[step.writer]
           const timestamp = yield* Clock.currentTimeMillis
           const value = step.deleted ? null : model.newValue()
@@ -393,7 +396,7 @@ class Run {
           const scope = yield* Scope.make()
           if (step.lost) {
             const target = { request: "Produce", times: 1 } as const
-            yield* Scope.extend(kafka.inject({ _tag: "Disconnect", applied: true }, target), scope)
+            yield* Scope.provide(kafka.inject({ _tag: "Disconnect", applied: true }, target), scope)
           }
           const write =
             value === null ? writer.delete(step.key, { timestamp }) : writer.set(step.key, value, { timestamp })
@@ -402,7 +405,7 @@ class Run {
           model.add(position, { key: step.key, value, timestamp, transaction: undefined })
         })
       case "writeMany":
-        return Effect.gen(this, function* () {
+        return Effect.gen({ self: this }, function* () {
           const writer = this.writers[step.writer]
           const timestamp = yield* Clock.currentTimeMillis
           const entries = step.keys.map((key) => [key, model.newValue()] as const)
@@ -410,7 +413,7 @@ class Run {
           this.added(positions, step.keys, (i) => (step.deleted ? null : entries[i][1]), timestamp, undefined)
         })
       case "append":
-        return Effect.gen(this, function* () {
+        return Effect.gen({ self: this }, function* () {
           const timestamp = yield* Clock.currentTimeMillis
           const records = this.records(step.writes)
           const positions = yield* kafka.append(topic, records, { compression: step.compression })
@@ -423,7 +426,7 @@ class Run {
           )
         })
       case "transact":
-        return Effect.gen(this, function* () {
+        return Effect.gen({ self: this }, function* () {
           const { handle, partitions, state } = this.transactions[step.transaction]
           const timestamp = yield* Clock.currentTimeMillis
           const records = this.records(step.writes)
@@ -481,7 +484,7 @@ class Run {
       case "wait":
         return pass(step.millis)
       case "reopen":
-        return Effect.gen(this, function* () {
+        return Effect.gen({ self: this }, function* () {
           const { followers, scope, table } = this.tables[step.table]
           const last = contentOf(table)
           yield* finished(Scope.close(scope, Exit.void))
@@ -520,7 +523,7 @@ class Run {
   }
 
   private end(index: number, commit: boolean): Effect.Effect<void> {
-    return Effect.gen(this, function* () {
+    return Effect.gen({ self: this }, function* () {
       const { handle, partitions, state } = this.transactions[index]
       yield* commit ? handle.commit : handle.abort
       state.outcome = commit ? "commit" : "abort"
@@ -531,27 +534,27 @@ class Run {
   }
 
   private subscribe({ followers, scope, table }: Open, strategy: StrategyName): Effect.Effect<void> {
-    return Effect.gen(this, function* () {
+    return Effect.gen({ self: this }, function* () {
       const { subscribe = (table: Table, strategy: LiveTable.Strategy) => table.subscribe({ strategy }) } = this.variant
       const { changes, snapshot } = yield* subscribe(table, strategies[strategy])
       const follower: Follower = {
         strategy,
         taken: [],
         known: new Map(Array.from(snapshot.entries(), (entry) => [entry.key, shown(entry)])),
-        gate: yield* Effect.makeLatch(true),
+        gate: yield* Latch.make(true),
         held: false,
         failure: undefined
       }
       followers.push(follower)
       const take = (change: Change) => follower.gate.whenOpen(Effect.sync(() => follow(follower, change)))
       // what does not fit ends the follower, and is told when all is compared
-      const following = Effect.catchAllDefect(Stream.runForEach(changes, take), (defect) =>
+      const following = Effect.catchDefect(Stream.runForEach(changes, take), (defect) =>
         Effect.sync(() => {
           follower.failure = defect instanceof Error ? defect : new Error(String(defect))
         })
       )
       yield* Effect.forkIn(following, scope)
-    }).pipe(Scope.extend(scope))
+    }).pipe(Scope.provide(scope))
   }
 
   /** Everything that is read fits to the positions that the tables name. */
@@ -585,7 +588,7 @@ class Run {
 
   /** All that was written before is there, and all who follow know it. */
   private barrier(open: Open): Effect.Effect<void, unknown> {
-    return Effect.gen(this, function* () {
+    return Effect.gen({ self: this }, function* () {
       // it would wait for the end of transactions
       if (!this.model.isStable) return
       const { barrier = (table: Table) => table.barrier({ timeout: "2 minutes" }) } = this.variant
@@ -621,7 +624,7 @@ class Run {
 
   /** When all is well, everything comes right. */
   get finish(): Effect.Effect<void, unknown> {
-    return Effect.gen(this, function* () {
+    return Effect.gen({ self: this }, function* () {
       for (const index of this.transactions.keys()) yield* this.end(index, index % 2 === 0)
       for (const { followers } of this.tables) for (const one of followers) yield* hold(one, false)
       yield* settleBriefly
@@ -668,18 +671,18 @@ const faultOf = (fault: (typeof faults)[number]): EmbeddedKafka.Fault => {
   }
 }
 
-const pass = (millis: number) => Effect.zipRight(TestClock.adjust(millis), settleBriefly)
+const pass = (millis: number) => Effect.andThen(TestClock.adjust(millis), settleBriefly)
 
 /** Lets time pass until it is done. */
 const finished = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.gen(function* () {
-    const fiber = yield* Effect.fork(effect)
+    const fiber = yield* Effect.forkChild(effect)
     for (let passed = 0; passed < PATIENCE_MILLIS; passed += 100) {
       yield* settleBriefly
-      if (Option.isSome(yield* Fiber.poll(fiber))) break
+      if (hasEnded(fiber)) break
       yield* TestClock.adjust(100)
     }
-    if (Option.isNone(yield* Fiber.poll(fiber))) assert.fail(`not within ${PATIENCE_MILLIS} ms`)
+    if (!hasEnded(fiber)) assert.fail(`not within ${PATIENCE_MILLIS} ms`)
     return yield* Fiber.join(fiber)
   })
 
@@ -693,8 +696,8 @@ export const carryOut = (steps: ReadonlyArray<Step>, variant: Variant = {}): Pro
     yield* run.finish
   }).pipe(
     Effect.scoped,
-    Effect.withRandom(Random.make(1)),
-    Effect.provide(Logger.remove(Logger.defaultLogger)),
-    Effect.withClock(new ManualClock()),
+    withSeed(1),
+    withoutLogs,
+    withClock(new ManualClock()),
     Effect.runPromise
   )

@@ -243,7 +243,7 @@ interface Running {
   /** Waits until that is in the output. */
   readonly says: (text: string) => Effect.Effect<void>
   /** Waits for the end, and gives the exit code. */
-  readonly ends: (within: Duration.DurationInput) => Effect.Effect<number | null>
+  readonly ends: (within: Duration.Input) => Effect.Effect<number | null>
 }
 
 const quoted = (command: ReadonlyArray<string>): string => command.map((arg) => `'${arg}'`).join(" ")
@@ -286,7 +286,7 @@ const start = (command: ReadonlyArray<string>, env: Readonly<Record<string, stri
       }
     }),
     ({ child }) =>
-      Effect.zipRight(
+      Effect.andThen(
         Effect.sync(() => child.kill("SIGKILL")),
         awaitExit(child, "5 seconds")
       )
@@ -351,7 +351,7 @@ const inOrder = (lines: ReadonlyArray<string>, facts: ReadonlyArray<RegExp>): vo
 const millis = (text: string, unit: string): number => Number(text) * (unit === "s" ? 1_000 : 1)
 
 describe("npm run demo", () => {
-  it.scopedLive(
+  it.live(
     "tells its story on the embedded Kafka as plain lines, within a minute",
     () =>
       Effect.gen(function* () {
@@ -378,7 +378,7 @@ describe("npm run demo", () => {
     90_000
   )
 
-  it.scopedLive("ends at once by an interrupt in the middle of the outage", () =>
+  it.live("ends at once by an interrupt in the middle of the outage", () =>
     Effect.gen(function* () {
       const demo = yield* start([...program, "--fast"])
       yield* demo.says("the broker is stopped")
@@ -389,7 +389,7 @@ describe("npm run demo", () => {
     })
   )
 
-  it.scopedLive("ends quietly when nobody reads it any more", () =>
+  it.live("ends quietly when nobody reads it any more", () =>
     Effect.gen(function* () {
       const demo = yield* start(["sh", "-c", `${quoted([...program, "--fast"])} | head -n 1`])
       expect(yield* demo.ends("30 seconds")).toBe(0)
@@ -400,7 +400,7 @@ describe("npm run demo", () => {
     })
   )
 
-  it.scopedLive("says what can be asked of it", () =>
+  it.live("says what can be asked of it", () =>
     Effect.gen(function* () {
       const help = yield* start([...program, "--help"])
       expect(yield* help.ends("20 seconds")).toBe(0)
@@ -411,7 +411,7 @@ describe("npm run demo", () => {
     })
   )
 
-  it.scopedLive("says why it cannot use a cluster", () =>
+  it.live("says why it cannot use a cluster", () =>
     Effect.gen(function* () {
       const [port] = yield* freePorts(1)
       const demo = yield* start([...program, "--brokers", `127.0.0.1:${port}`])
@@ -443,7 +443,7 @@ const entered = "\x1b[?1049h\x1b[?25l"
 const restored = "\x1b[?25h\x1b[?1049l"
 
 describe.skipIf(!hasTerminals)("npm run demo on a terminal", () => {
-  it.scopedLive("draws frames over each other, and leaves what was told", () =>
+  it.live("draws frames over each other, and leaves what was told", () =>
     Effect.gen(function* () {
       const begun = yield* Clock.currentTimeMillis
       const demo = yield* start(onTerminal)
@@ -462,7 +462,7 @@ describe.skipIf(!hasTerminals)("npm run demo on a terminal", () => {
     })
   )
 
-  it.scopedLive("does without colours where NO_COLOR is set, and gives the terminal back at Ctrl-C", () =>
+  it.live("does without colours where NO_COLOR is set, and gives the terminal back at Ctrl-C", () =>
     Effect.gen(function* () {
       const demo = yield* start(onTerminal, { NO_COLOR: "1" })
       yield* demo.says("broker gone")
@@ -483,7 +483,7 @@ describe.skipIf(!hasTerminals)("npm run demo on a terminal", () => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 realKafka("npm run demo -- --brokers", () => {
-  it.scopedLive(
+  it.live(
     "tells the story on a topic of its own, and deletes that",
     () =>
       Effect.gen(function* () {

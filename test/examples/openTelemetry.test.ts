@@ -32,14 +32,14 @@ test("examples/open-telemetry.ts prints its spans and metrics", () =>
 // ---------------------------------------------------------------------------------------------------------------------
 
 const Named = Schema.Struct({ name: Schema.String })
-const Traces = Schema.parseJson(
+const Traces = Schema.fromJsonString(
   Schema.Struct({
     resourceSpans: Schema.Array(
       Schema.Struct({ scopeSpans: Schema.Array(Schema.Struct({ spans: Schema.Array(Named) })) })
     )
   })
 )
-const Metrics = Schema.parseJson(
+const Metrics = Schema.fromJsonString(
   Schema.Struct({
     resourceMetrics: Schema.Array(
       Schema.Struct({ scopeMetrics: Schema.Array(Schema.Struct({ metrics: Schema.Array(Named) })) })
@@ -65,7 +65,7 @@ test("examples/open-telemetry.ts --otlp sends them to a collector", () =>
     assert.strictEqual(program.output(), "")
 
     const bodies = (path: string) => requests.filter((one) => one.path === path).map(({ body }) => body)
-    const sentSpans = (yield* Effect.forEach(bodies("/v1/traces"), (body) => Schema.decode(Traces)(body)))
+    const sentSpans = (yield* Effect.forEach(bodies("/v1/traces"), (body) => Schema.decodeEffect(Traces)(body)))
       .flatMap((_) => _.resourceSpans)
       .flatMap((_) => _.scopeSpans)
       .flatMap((_) => _.spans.map(({ name }) => name))
@@ -74,7 +74,7 @@ test("examples/open-telemetry.ts --otlp sends them to a collector", () =>
       sentSpans.filter((name) => name === "KafkaTable.awaitPosition"),
       3
     )
-    const sentMetrics = (yield* Effect.forEach(bodies("/v1/metrics"), (body) => Schema.decode(Metrics)(body)))
+    const sentMetrics = (yield* Effect.forEach(bodies("/v1/metrics"), (body) => Schema.decodeEffect(Metrics)(body)))
       .flatMap((_) => _.resourceMetrics)
       .flatMap((_) => _.scopeMetrics)
       .flatMap((_) => _.metrics.map(({ name }) => name))

@@ -50,14 +50,14 @@ export const start = (
         return started
       }),
       (running) =>
-        Effect.zipRight(
+        Effect.andThen(
           Effect.sync(() => running.kill("SIGKILL")),
           awaitExit(running, "5 seconds")
         )
     )
     const { pid } = child
     if (pid === undefined) return assert.fail(`${file} could not be started`)
-    yield* Effect.zipRight(
+    yield* Effect.andThen(
       guard.add(pid),
       Effect.addFinalizer(() => guard.remove(pid))
     )

@@ -79,7 +79,7 @@ export const start = (plan: Plan): Effect.Effect<Program, TestKafkaError, Scope.
         return started
       }),
       (child) =>
-        Effect.zipRight(
+        Effect.andThen(
           Effect.sync(() => child.kill("SIGKILL")),
           awaitExit(child, "5 seconds")
         )
@@ -89,7 +89,7 @@ export const start = (plan: Plan): Effect.Effect<Program, TestKafkaError, Scope.
     const next = <Tag extends Answer["_tag"]>(
       tag: Tag
     ): Effect.Effect<Extract<Answer, { readonly _tag: Tag }>, TestKafkaError> =>
-      Effect.async<Extract<Answer, { readonly _tag: Tag }>, TestKafkaError>((resume) => {
+      Effect.callback<Extract<Answer, { readonly _tag: Tag }>, TestKafkaError>((resume) => {
         const onMessage = (message: Answer) => {
           if (message._tag === tag) end(Effect.succeed(message as Extract<Answer, { readonly _tag: Tag }>))
         }
@@ -103,13 +103,13 @@ export const start = (plan: Plan): Effect.Effect<Program, TestKafkaError, Scope.
         if (hasExited(child)) onExit()
         return Effect.sync(() => child.off("message", onMessage).off("exit", onExit))
       }).pipe(
-        Effect.timeoutFail({
+        Effect.timeoutOrElse({
           duration: "60 seconds",
-          onTimeout: () => failed(`no "${tag}" from the program: ${lastLines(errors, 30)}`)
+          orElse: () => Effect.fail(failed(`no "${tag}" from the program: ${lastLines(errors, 30)}`))
         })
       )
     const ask = <Tag extends Answer["_tag"]>(command: Command, tag: Tag) =>
-      Effect.zipRight(
+      Effect.andThen(
         Effect.sync(() => child.send(command)),
         next(tag)
       )

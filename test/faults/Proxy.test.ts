@@ -25,7 +25,7 @@ const answer = (correlationId: number): Buffer => {
 
 /** Answers each request, and remembers what it was asked. */
 const broker = Effect.acquireRelease(
-  Effect.async<{ readonly port: number; readonly asked: Array<number>; readonly open: Set<Net.Socket>; end(): void }>(
+  Effect.callback<{ readonly port: number; readonly asked: Array<number>; readonly open: Set<Net.Socket>; end(): void }>(
     (resume) => {
       const asked: Array<number> = []
       const open = new Set<Net.Socket>()
@@ -65,7 +65,7 @@ interface Peer {
 
 /** Returns when it is connected, or was refused. */
 const connect = (proxy: Proxy): Effect.Effect<Peer> =>
-  Effect.async<Peer>((resume) => {
+  Effect.callback<Peer>((resume) => {
     const socket = Net.connect(proxy.address)
     let received = Buffer.alloc(0)
     let ended: "no" | "end" | "reset" = "no"
@@ -347,7 +347,7 @@ describe("the proxy", () => {
   test("a broker that dies in the middle of an answer: what it had said is passed on", () =>
     Effect.gen(function* () {
       const target = yield* Effect.acquireRelease(
-        Effect.async<Net.Server>((resume) => {
+        Effect.callback<Net.Server>((resume) => {
           const server = Net.createServer((socket) => {
             socket.once("data", () => socket.end(answer(1).subarray(0, 10)))
           })

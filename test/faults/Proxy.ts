@@ -8,6 +8,7 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import * as Net from "node:net"
 import { freePorts, type Address } from "../kafka/ports.ts"
 import type { TestKafkaError } from "../kafka/TestKafkaError.ts"
@@ -290,7 +291,7 @@ class Link {
     const changed = fate._tag !== "Corrupt" || fate.edit(frame)
     if (changed) {
       armed.hits++
-      Deferred.unsafeDone(armed.happened, Effect.void)
+      Deferred.doneUnsafe(armed.happened, Effect.void)
     }
     switch (fate._tag) {
       case "Swallow":
@@ -379,7 +380,7 @@ class State {
 }
 
 const listen = (server: Net.Server, address: Address): Effect.Effect<void> =>
-  Effect.async<void>((resume) => {
+  Effect.callback<void>((resume) => {
     const onError = (cause: Error) => resume(Effect.die(cause))
     server.once("error", onError)
     server.listen(address, () => {
@@ -409,7 +410,7 @@ export const make = (target: Address): Effect.Effect<Proxy, TestKafkaError, Scop
         })
     )
     yield* listen(server, address)
-    const turn = yield* Effect.makeSemaphore(1)
+    const turn = yield* Semaphore.make(1)
     let refusals = 0
 
     return {
@@ -425,7 +426,7 @@ export const make = (target: Address): Effect.Effect<Proxy, TestKafkaError, Scop
           Effect.suspend(() =>
             refusals++ > 0
               ? Effect.void
-              : Effect.zipRight(
+              : Effect.andThen(
                   unlisten(server),
                   state.each(undefined, (link) => link.reset())
                 )
@@ -435,7 +436,7 @@ export const make = (target: Address): Effect.Effect<Proxy, TestKafkaError, Scop
       ),
       banish: ({ clientId }) =>
         Effect.acquireRelease(
-          Effect.zipRight(
+          Effect.andThen(
             Effect.sync(() => state.banished.add(clientId)),
             state.each({ clientId }, (link) => link.reset())
           ),

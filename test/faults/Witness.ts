@@ -51,7 +51,7 @@ export class Witness {
     targets: ReadonlyMap<number, number>,
     acquire: Effect.Effect<Table, E, R>
   ): Effect.Effect<Table, E, R | Scope.Scope> {
-    return Effect.gen(this, function* () {
+    return Effect.gen({ self: this }, function* () {
       const table = yield* acquire
       yield* this.watchStart(name, targets, table)
       yield* this.watchChanges(name, table)
@@ -69,13 +69,13 @@ export class Witness {
     return Effect.gen(function* () {
       const { _tag } = yield* SubscriptionRef.get(table.status)
       if (_tag === "CaughtUp") return yield* note
-      const caughtUp = Stream.filter(table.status.changes, (status) => status._tag === "CaughtUp")
+      const caughtUp = Stream.filter(SubscriptionRef.changes(table.status), (status) => status._tag === "CaughtUp")
       yield* Effect.forkScoped(Stream.runForEach(Stream.take(caughtUp, 1), () => note))
     })
   }
 
   private watchChanges(name: string, table: Table) {
-    return Effect.gen(this, function* () {
+    return Effect.gen({ self: this }, function* () {
       const { changes, snapshot } = yield* table.subscribe({ strategy: LiveTable.backPressure(1_000_000) })
       const seen: Array<Sighting> = [...snapshot.entries()]
       this.sightings.set(name, seen)
@@ -108,7 +108,7 @@ export class Witness {
 
   /** Asks a table for barriers, one after the other. `targets`: what has been acknowledged. */
   watchBarriers(name: string, table: Table, targets: () => ReadonlyMap<number, number>) {
-    const once = Effect.gen(this, function* () {
+    const once = Effect.gen({ self: this }, function* () {
       const before = targets()
       const exit = yield* Effect.exit(table.barrier({ timeout: BARRIER_TIMEOUT }))
       const { positions } = yield* read(name, table)

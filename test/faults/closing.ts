@@ -4,10 +4,10 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { assert } from "vitest"
+import { failureOf } from "../support/exits.ts"
 import { Position } from "../../src/index.ts"
 import { topicName } from "../kafka/realKafka.ts"
 import { leftovers } from "../support/leftovers.ts"
-import { failureOf } from "../support/live.ts"
 import { compacted, openTable, openWriter } from "./openings.ts"
 import { CLOSE_LIMIT_MILLIS } from "./oracle.ts"
 import type { Proxy } from "./Proxy.ts"
@@ -39,12 +39,12 @@ export const scenario: Scenario = {
             const table = yield* openTable(lab, "reader", topic)
             const writer = yield* openWriter(lab, "writer", topic, { closeTimeout: "2 seconds" })
             yield* table.awaitPosition(yield* writer.set("a", "1"))
-            yield* Scope.extend(begin(proxies[0]), network)
+            yield* Scope.provide(begin(proxies[0]), network)
             const far = Position.make({ topic, partition: 0, offset: 1_000_000 })
             return yield* Effect.all({
-              write: Effect.forkDaemon(Effect.exit(writer.set("b", "1"))),
-              wait: Effect.forkDaemon(Effect.exit(table.awaitPosition(far)))
-            }).pipe(Effect.zipLeft(Effect.sleep("200 millis")))
+              write: Effect.forkDetach(Effect.exit(writer.set("b", "1"))),
+              wait: Effect.forkDetach(Effect.exit(table.awaitPosition(far)))
+            }).pipe(Effect.tap(Effect.sleep("200 millis")))
           }),
           { connections }
         )

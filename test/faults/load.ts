@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
+import { errorOf } from "../support/exits.ts"
 import type { KafkaTableWriter, Position } from "../../src/index.ts"
 import { ID_HEADER, type Operation, type Outcome } from "./history.ts"
 
@@ -56,8 +57,9 @@ const outcomeOf = (exit: Exit.Exit<Position.Position, Failure>): Outcome | undef
   if (exit._tag === "Success") {
     return { _tag: "Acknowledged", partition: exit.value.partition, offset: exit.value.offset }
   }
-  if (exit.cause._tag !== "Fail") return undefined
-  const { reason } = exit.cause.error
+  const error = errorOf(exit)
+  if (error === undefined) return undefined
+  const { reason } = error
   return reason === "UnknownOutcome" ? { _tag: "Unknown" } : { _tag: "Failed", reason }
 }
 
@@ -126,7 +128,7 @@ export const start = (
         return Effect.map(Effect.exit(writer.setMany(list.map(({ key, value }) => [key, value!] as const))), (exit) => {
           if (exit._tag === "Failure") {
             // of the others nobody knows
-            const outcome = exit.cause._tag === "Fail" ? ({ _tag: "Unknown" } as const) : undefined
+            const outcome = errorOf(exit) !== undefined ? ({ _tag: "Unknown" } as const) : undefined
             for (const operation of list) end(operation, outcome)
             return
           }
@@ -145,7 +147,7 @@ export const start = (
       })
 
     const scope = yield* Effect.scope
-    let fibers: ReadonlyArray<Fiber.RuntimeFiber<void>> = []
+    let fibers: ReadonlyArray<Fiber.Fiber<void>> = []
     const resume = Effect.gen(function* () {
       stopped = false
       const all = [...writers].flatMap(([name, writer]) =>

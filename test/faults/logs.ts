@@ -6,9 +6,10 @@ import * as Scope from "effect/Scope"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert } from "vitest"
+import { failureOf } from "../support/exits.ts"
 import type { Node } from "../kafka/KafkaCluster.ts"
 import { topicName } from "../kafka/realKafka.ts"
-import { collect, eventually, failureOf, numbers, statusOf } from "../support/live.ts"
+import { collect, eventually, numbers, statusOf } from "../support/live.ts"
 import { staysCaughtUp } from "./expectations.ts"
 import { compacted, openTable, openWriter } from "./openings.ts"
 import { differences, lastWriteWins } from "./oracle.ts"
@@ -101,9 +102,9 @@ export const scenarios: ReadonlyArray<Scenario> = [
         for (const i of numbers(5)) yield* put(`k${i}`, null)
         const slow = { clientId: "slow" }
         const network = yield* forAWhile
-        yield* Scope.extend(proxy.delay(100, slow), network)
+        yield* Scope.provide(proxy.delay(100, slow), network)
         const batchAnAnswer = { fetch: { maxBytes: 10, maxPartitionBytes: 10 } }
-        const opening = yield* Effect.fork(
+        const opening = yield* Effect.forkChild(
           Effect.map(openTable({ brokers }, slow.clientId, topic, batchAnAnswer), (table) => ({
             table,
             content: contentOf(table)
@@ -114,7 +115,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
           Effect.sync(() => proxy.requests(Api.Fetch, slow)),
           (requests) => requests >= 8
         )
-        yield* Scope.extend(proxy.stall(slow), network)
+        yield* Scope.provide(proxy.stall(slow), network)
         yield* java.compact(topic, { dropTombstones: true })
         yield* Scope.close(network, Exit.void)
         // at the moment when it calls itself caught up
@@ -165,7 +166,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
         yield* java.createTopic(topic, { configs: compacted })
         yield* Effect.forEach(numbers(20), (i) => java.produce(topic, [{ key: `k${i}`, value: `${i}` }]))
         const network = yield* forAWhile
-        yield* Scope.extend(
+        yield* Scope.provide(
           proxy.rule({ api: Api.Fetch, fate: { _tag: "Swallow" }, clientId: "reader", times: 1_000 }),
           network
         )

@@ -4,10 +4,12 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import { offerNow } from "../../src/internal/effect/v4/queues.ts"
+import { withoutLogs } from "../support/effect/v4/logs.ts"
 import { randomOf } from "../support/random.ts"
 import { complaints } from "./complaints.ts"
 import { proberSettings, start as startLoad, writerSettings, type Writer } from "./load.ts"
@@ -46,7 +48,7 @@ const answer = (message: Answer): Effect.Effect<void> =>
 const commands = Effect.gen(function* () {
   const queue = yield* Queue.unbounded<Command>()
   const onMessage = (command: Command) => {
-    queue.unsafeOffer(command)
+    offerNow(queue, command)
   }
   process.on("message", onMessage)
   return queue
@@ -63,7 +65,7 @@ const main = Effect.gen(function* () {
     const table = yield* witness.watch("reader", new Map(), openTable(plan, "reader", topic))
     const statuses: Array<string> = []
     yield* Effect.forkScoped(
-      Stream.runForEach(table.status.changes, ({ _tag }) => Effect.sync(() => statuses.push(_tag)))
+      Stream.runForEach(SubscriptionRef.changes(table.status), ({ _tag }) => Effect.sync(() => statuses.push(_tag)))
     )
     const writers = new Map<string, Writer>()
     for (const [name, settings] of Object.entries(settingsOf)) {
@@ -73,7 +75,7 @@ const main = Effect.gen(function* () {
     const load = yield* startLoad(writers, randomOf(seed))
     yield* witness.watchBarriers("reader", table, load.ends)
     return { table, statuses, prober, load }
-  }).pipe(Scope.extend(scope))
+  }).pipe(Scope.provide(scope))
   yield* answer({ _tag: "Ready" })
 
   while (true) {
@@ -115,7 +117,7 @@ const main = Effect.gen(function* () {
         return
     }
   }
-}).pipe(Effect.scoped, Effect.provide(Logger.remove(Logger.defaultLogger)))
+}).pipe(Effect.scoped, withoutLogs)
 
 Effect.runFork(main).addObserver((exit) => {
   if (Exit.isFailure(exit)) {

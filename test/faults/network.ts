@@ -1,8 +1,9 @@
 /** The broker dies, freezes or is not there; the network in front of it does what it wants. */
 import * as Effect from "effect/Effect"
 import { assert } from "vitest"
+import { failureOf } from "../support/exits.ts"
 import { topicName } from "../kafka/realKafka.ts"
-import { eventually, failureOf, statusOf } from "../support/live.ts"
+import { eventually, statusOf } from "../support/live.ts"
 import { saysThatItIsLost, staysCaughtUp } from "./expectations.ts"
 import { compacted, openTable, openWriter } from "./openings.ts"
 import { Api } from "./Proxy.ts"
@@ -39,7 +40,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
           const armed = yield* proxy.rule({ api, fate: { _tag: "Truncate", bytes }, times: 2 })
           // metadata is asked for when something has failed
           const failing =
-            api === Api.Metadata ? Effect.zipRight(proxy.reset(), Effect.sleep("200 millis")) : Effect.never
+            api === Api.Metadata ? Effect.andThen(proxy.reset(), Effect.sleep("200 millis")) : Effect.never
           yield* Effect.raceFirst(armed.happened, Effect.forever(failing))
           yield* Effect.sleep(random() * 200)
         }

@@ -25,8 +25,8 @@ export const probe = (
       }),
     { concurrency: "unbounded", discard: true }
   ).pipe(
-    Effect.timeoutFail({
+    Effect.timeoutOrElse({
       duration: LIMIT,
-      onTimeout: () => new Error(`a write after the healing was not visible within ${LIMIT}`)
+      orElse: () => Effect.fail(new Error(`a write after the healing was not visible within ${LIMIT}`))
     })
   )

@@ -48,7 +48,7 @@ export class Chaos {
       const [name, begin] = this.something()
       const millis = 100 + this.below(2_500)
       this.trace.push(`${name} for ${millis} ms`)
-      return Effect.scoped(Effect.zipRight(begin, Effect.sleep(millis)))
+      return Effect.scoped(Effect.andThen(begin, Effect.sleep(millis)))
     })
   }
 
@@ -127,7 +127,7 @@ export class Chaos {
     const { java } = this.lab
     const { topic } = this.world
     return Effect.ignore(
-      Effect.gen(this, function* () {
+      Effect.gen({ self: this }, function* () {
         const partition = this.below(4)
         const first = this.below(3)
         yield* java.reassign(topic, [{ partition, replicas: [0, 1, 2].map((i) => ((first + i) % 3) + 1) }])
@@ -168,9 +168,9 @@ export const scenario: Scenario = {
         Effect.gen(function* () {
           const chaos = new Chaos(lab, world)
           trace = chaos.trace
-          const running: Array<Fiber.RuntimeFiber<void, unknown>> = []
+          const running: Array<Fiber.Fiber<void, unknown>> = []
           for (let i = 0; i < STEPS; i++) {
-            const step = yield* Effect.fork(chaos.step)
+            const step = yield* Effect.forkChild(chaos.step)
             running.push(step)
             // every other one overlaps with the next
             if (world.random() < 0.5) yield* Effect.sleep(world.random() * 1_000)
@@ -178,6 +178,6 @@ export const scenario: Scenario = {
           }
           yield* Effect.forEach(yield* Fiber.awaitAll(running), (exit) => exit, { discard: true })
         })
-    }).pipe(Effect.tapErrorCause(() => Effect.sync(() => process.stderr.write(`seed ${seed}: ${trace.join("; ")}\n`))))
+    }).pipe(Effect.tapCause(() => Effect.sync(() => process.stderr.write(`seed ${seed}: ${trace.join("; ")}\n`))))
   }
 }

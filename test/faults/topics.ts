@@ -3,9 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import { assert } from "vitest"
+import { failureOf } from "../support/exits.ts"
 import { Partitioner } from "../../src/index.ts"
 import { topicName } from "../kafka/realKafka.ts"
-import { eventually, failureOf, numbers } from "../support/live.ts"
+import { eventually, numbers } from "../support/live.ts"
 import { compacted, openTable, openWriter } from "./openings.ts"
 import { differences, lastWriteWins } from "./oracle.ts"
 import { bothSides, type Scenario } from "./rows.ts"
@@ -24,7 +25,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
       const writer = yield* openWriter(lab, "writer", topic)
       yield* table.awaitPosition(yield* writer.setMany(numbers(50).map((i) => [`k${i}`, "1"] as const)))
       const before = contentOf(table)
-      const failed = yield* Effect.fork(Effect.exit(table.failure))
+      const failed = yield* Effect.forkChild(Effect.exit(table.failure))
       yield* java.deleteTopic(topic)
       const begin = performance.now()
       const unwritten = yield* Effect.flip(writer.set("k1", "2"))
@@ -63,7 +64,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
         const old = keys.filter((key) => key.startsWith("old")).length
         if (old !== 0 && (old !== 200 || keys.length > old)) mixed.push(`${old} of ${keys.length}`)
       })
-      yield* Effect.forkScoped(Effect.forever(Effect.zipRight(look, Effect.sleep(2))))
+      yield* Effect.forkScoped(Effect.forever(Effect.andThen(look, Effect.sleep(2))))
       yield* java.deleteTopic(topic)
       const after = yield* java.createTopic(topic, { partitions: 4, configs: compacted })
       // beyond the old positions

@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import { assert } from "vitest"
 import type { KafkaTable, LiveTable, KafkaTableWriter } from "../../src/index.ts"
 import type * as JavaClient from "../kafka/JavaClient.ts"
@@ -128,9 +129,9 @@ const live = (trial: Trial, witness: Witness, lines: ReadonlyArray<string>) =>
         const targets = known ?? (yield* ends)
         const acquire = openTable(lab, name, topic, { ...trial.table, ...settings }, trial.client)
         return yield* witness.watch(name, targets, acquire)
-      }).pipe(Scope.extend(scope))
+      }).pipe(Scope.provide(scope))
     const table = yield* open("reader")
-    const statuses = yield* collect(Stream.map(table.status.changes, ({ _tag }) => _tag))
+    const statuses = yield* collect(Stream.map(SubscriptionRef.changes(table.status), ({ _tag }) => _tag))
 
     const makeWriter = (name: string, settings: KafkaTableWriter.WriterSettings) =>
       openWriter(lab, name, topic, { ...settings, ...trial.writer }, trial.client)
@@ -195,7 +196,7 @@ const judged = <A>(
     const all = [...found, ...processViolations({ complaints: complained, left, idleCpu: rest.idleCpu ?? 0 })]
     report.add({ name, seed, closedMillis: left.millisToClose, ...rest })
     assert.deepStrictEqual([...all.map(shown), ...gaps], [])
-  }).pipe(Effect.tapErrorCause(() => Effect.sync(() => process.stderr.write(`\n"${name}" failed with SEED=${seed}\n`))))
+  }).pipe(Effect.tapCause(() => Effect.sync(() => process.stderr.write(`\n"${name}" failed with SEED=${seed}\n`))))
 
 interface Judgement {
   readonly found: ReadonlyArray<Violation>

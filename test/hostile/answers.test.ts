@@ -13,10 +13,10 @@ import { eventually } from "../support/live.ts"
 
 const { bytesOf, frame, Key } = FakeBroker
 
-const clientOf = (broker: FakeBroker.FakeBroker, requestTimeout: Duration.DurationInput = "20 seconds") =>
+const clientOf = (broker: FakeBroker.FakeBroker, requestTimeout: Duration.Input = "20 seconds") =>
   KafkaClient.make({ brokers: [`127.0.0.1:${broker.port}`], connectTimeout: "20 seconds", requestTimeout })
 
-const connect = (broker: FakeBroker.FakeBroker, requestTimeout?: Duration.DurationInput) =>
+const connect = (broker: FakeBroker.FakeBroker, requestTimeout?: Duration.Input) =>
   Effect.flatMap(clientOf(broker, requestTimeout), (client) =>
     client.connect({ nodeId: 0, host: "127.0.0.1", port: broker.port })
   )
@@ -58,7 +58,7 @@ describe("the negotiation of versions", () => {
       "UnsupportedVersion"
     ]
   ] as const) {
-    it.scopedLive(`${name}: ${reason}, at once`, () =>
+    it.live(`${name}: ${reason}, at once`, () =>
       Effect.gen(function* () {
         const broker = yield* FakeBroker.make({ [Key.ApiVersions]: ({ answer }) => answer(body) })
         const [took, error] = yield* Effect.timed(Effect.flip(connect(broker)))
@@ -69,7 +69,7 @@ describe("the negotiation of versions", () => {
     )
   }
 
-  it.scopedLive("with a broker that knows no newer version than 2: in that version, as it asks for", () =>
+  it.live("with a broker that knows no newer version than 2: in that version, as it asks for", () =>
     Effect.gen(function* () {
       const broker = yield* FakeBroker.make({
         [Key.ApiVersions]: ({ answer, version }) =>
@@ -94,7 +94,7 @@ describe("an answer that nobody waits for", () => {
     ["of one far off", () => 0x7fff_ffff]
   ]
   for (const [name, id] of nobody) {
-    it.scopedLive(`${name}: Protocol, and the connection is gone, at once`, () =>
+    it.live(`${name}: Protocol, and the connection is gone, at once`, () =>
       Effect.gen(function* () {
         const broker = yield* FakeBroker.make({
           [Key.Metadata]: (asked) => asked.socket.write(frame(id(asked), FakeBroker.metadata([])))
@@ -116,7 +116,7 @@ describe("an answer that nobody waits for", () => {
     )
   }
 
-  it.scopedLive("a second answer to one request, and one without any: the same", () =>
+  it.live("a second answer to one request, and one without any: the same", () =>
     Effect.gen(function* () {
       const broker = yield* FakeBroker.make({
         [Key.Metadata]: ({ answer }) => {
@@ -137,7 +137,7 @@ describe("an answer that nobody waits for", () => {
     })
   )
 
-  it.scopedLive("its size is not waited for", () =>
+  it.live("its size is not waited for", () =>
     Effect.gen(function* () {
       const broker = yield* FakeBroker.make({
         [Key.Metadata]: ({ correlationId, socket }) => socket.write(head(200_000_000, correlationId + 1))
@@ -147,7 +147,7 @@ describe("an answer that nobody waits for", () => {
     })
   )
 
-  it.scopedLive("answers that come in another order are each one's own", () =>
+  it.live("answers that come in another order are each one's own", () =>
     Effect.gen(function* () {
       const held: Array<FakeBroker.Asked> = []
       const broker = yield* FakeBroker.make({
@@ -172,11 +172,11 @@ describe("an answer that nobody waits for", () => {
 })
 
 describe("the deadline of a request", () => {
-  it.scopedLive("is its own, whatever else arrives on the connection", () =>
+  it.live("is its own, whatever else arrives on the connection", () =>
     Effect.gen(function* () {
       const broker = yield* FakeBroker.make({ [Key.DescribeConfigs]: () => {} })
       const connection = yield* connect(broker, "500 millis")
-      const others = yield* Effect.fork(
+      const others = yield* Effect.forkChild(
         Effect.forever(Effect.delay(connection.request("Metadata", { topics: [] }), "20 millis"))
       )
       const [took, error] = yield* Effect.timed(Effect.flip(connection.request("DescribeConfigs", { topic: "t" })))
@@ -188,7 +188,7 @@ describe("the deadline of a request", () => {
     })
   )
 
-  it.scopedLive("is its own, while a large answer to another one arrives", () =>
+  it.live("is its own, while a large answer to another one arrives", () =>
     Effect.gen(function* () {
       const broker = yield* FakeBroker.make({
         [Key.DescribeConfigs]: () => {},
@@ -199,7 +199,7 @@ describe("the deadline of a request", () => {
         }
       })
       const connection = yield* connect(broker, "500 millis")
-      const large = yield* Effect.fork(Effect.flip(connection.request("Metadata", { topics: [] })))
+      const large = yield* Effect.forkChild(Effect.flip(connection.request("Metadata", { topics: [] })))
       const [took, error] = yield* Effect.timed(Effect.flip(connection.request("DescribeConfigs", { topic: "t" })))
       assert.deepStrictEqual([error.reason, error.request], ["Timeout", "DescribeConfigs"])
       assert.isBelow(Duration.toMillis(took), 5_000)
@@ -211,7 +211,7 @@ describe("the deadline of a request", () => {
     ["a byte at a time", 1, 20],
     ["a kilobyte now and then", 1_000, 400]
   ] as const) {
-    it.scopedLive(`is not put off by an answer that drips: ${name}`, () =>
+    it.live(`is not put off by an answer that drips: ${name}`, () =>
       Effect.gen(function* () {
         const broker = yield* FakeBroker.make({
           [Key.Metadata]: ({ correlationId, socket }) => {
@@ -229,7 +229,7 @@ describe("the deadline of a request", () => {
     )
   }
 
-  it.scopedLive("is put off by an answer that takes several times as long, at the rate of a slow network", () =>
+  it.live("is put off by an answer that takes several times as long, at the rate of a slow network", () =>
     Effect.gen(function* () {
       const brokers = Array.from({ length: 10_000 }, () => ({ host: "a".repeat(100), port: 9092 }))
       const broker = yield* FakeBroker.make({
@@ -299,7 +299,7 @@ describe("the size of an answer", () => {
     ]
   ]
   for (const [name, most, key, ask] of requests) {
-    it.scopedLive(`${name}: more than ${most} bytes are not taken`, () =>
+    it.live(`${name}: more than ${most} bytes are not taken`, () =>
       Effect.gen(function* () {
         const broker = yield* FakeBroker.make({
           [key]: ({ correlationId, socket }) => socket.write(head(most + 1, correlationId))
@@ -317,7 +317,7 @@ describe("the size of an answer", () => {
     )
   }
 
-  it.scopedLive("metadata of more than ten thousand brokers: Protocol, not objects", () =>
+  it.live("metadata of more than ten thousand brokers: Protocol, not objects", () =>
     Effect.gen(function* () {
       const one = FakeBroker.metadata([{ host: "a", port: 1 }]).subarray(8, 8 + 13)
       const count = 1_200_000
@@ -348,7 +348,7 @@ describe("hosts that brokers advertise", () => {
     ["with a port in it", "kafka:9092"],
     ["that is an address in brackets", "[::1]"]
   ] as const) {
-    it.scopedLive(`${name}: Protocol, in one short line`, () =>
+    it.live(`${name}: Protocol, in one short line`, () =>
       Effect.gen(function* () {
         const broker = yield* FakeBroker.make({
           [Key.Metadata]: ({ answer, port }) =>
@@ -367,7 +367,7 @@ describe("hosts that brokers advertise", () => {
   }
 
   for (const port of [0, -1, 65_536, 0x7fff_ffff]) {
-    it.scopedLive(`with port ${port}: Protocol`, () =>
+    it.live(`with port ${port}: Protocol`, () =>
       Effect.gen(function* () {
         const broker = yield* FakeBroker.make({
           [Key.Metadata]: ({ answer }) => answer(FakeBroker.metadata([{ host: "kafka", port }]))
@@ -378,7 +378,7 @@ describe("hosts that brokers advertise", () => {
     )
   }
 
-  it.scopedLive("names with underscores, hyphens and a dot at the end, and addresses: as they are", () =>
+  it.live("names with underscores, hyphens and a dot at the end, and addresses: as they are", () =>
     Effect.gen(function* () {
       const hosts = [
         "kafka_1.my_network",
@@ -406,7 +406,7 @@ describe("hosts that brokers advertise", () => {
 })
 
 describe("what brokers say in their answers", () => {
-  it.scopedLive("is one short line", () =>
+  it.live("is one short line", () =>
     Effect.gen(function* () {
       const words = `no\u001b[2J\r\nERROR ${"x".repeat(30_000)}`
       const broker = yield* FakeBroker.make({
@@ -437,7 +437,7 @@ describe("what brokers say in their answers", () => {
 })
 
 describe("a certificate with a name of 30,000 characters", () => {
-  it.scopedLive("is refused in one short line, and its words are not in the cause", () =>
+  it.live("is refused in one short line, and its words are not in the cause", () =>
     Effect.gen(function* () {
       const authority = makeAuthority("ours", Date.now())
       const certificate = authority.issue({ name: "broker", hosts: [`${"a".repeat(30_000)}\u202e.example`] })

@@ -1,9 +1,12 @@
 /** What a broker says while somebody authenticates is not obeyed beyond measure, and quoted without the credentials. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Duration, Effect, Exit, Inspectable, Logger, LogLevel, Option, Redacted } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Inspectable, Option, Redacted } from "effect"
+import * as Fiber from "effect/Fiber"
 import Crypto from "node:crypto"
 import { inspect } from "node:util"
 import { vi } from "vitest"
+import { interruptAtOnce } from "../support/effect/v4/fibers.ts"
+import { loggingTo, ofAllLevels } from "../support/effect/v4/logs.ts"
 import { KafkaClient, type KafkaError } from "../../src/index.ts"
 import * as FakeBroker from "../support/FakeBroker.ts"
 import { eventually } from "../support/live.ts"
@@ -25,13 +28,13 @@ const withPassword = (mechanism: Mechanism): KafkaClient.SaslOptions => ({
 const clientOf = (
   broker: FakeBroker.FakeBroker,
   sasl: KafkaClient.SaslOptions,
-  connectTimeout = "10 seconds" as Duration.DurationInput
+  connectTimeout = "10 seconds" as Duration.Input
 ) => KafkaClient.make({ brokers: [`127.0.0.1:${broker.port}`], connectTimeout, requestTimeout: "10 seconds", sasl })
 
 const connect = (
   broker: FakeBroker.FakeBroker,
   sasl: KafkaClient.SaslOptions,
-  connectTimeout?: Duration.DurationInput
+  connectTimeout?: Duration.Input
 ) =>
   Effect.flatMap(clientOf(broker, sasl, connectTimeout), (client) =>
     client.connect({ nodeId: 0, host: "127.0.0.1", port: broker.port })
@@ -94,7 +97,7 @@ describe("SCRAM", () => {
   }
   for (const mechanism of SCRAMS) {
     for (const [name, first] of Object.entries(whatIs)) {
-      it.scopedLive(`${mechanism}, ${name}: Authentication, and nothing is computed`, () =>
+      it.live(`${mechanism}, ${name}: Authentication, and nothing is computed`, () =>
         Effect.gen(function* () {
           const spy = yield* countingIterations
           const broker = yield* scramBroker(first)
@@ -108,7 +111,7 @@ describe("SCRAM", () => {
     }
 
     for (const iterations of [4_096, 100_000]) {
-      it.scopedLive(`${mechanism}, ${iterations} iterations are computed, and the proof is sent`, () =>
+      it.live(`${mechanism}, ${iterations} iterations are computed, and the proof is sent`, () =>
         Effect.gen(function* () {
           const spy = yield* countingIterations
           const broker = yield* scramBroker(`r=NONCEx,s=${SALT},i=${iterations}`, "v=AAAA")
@@ -122,7 +125,7 @@ describe("SCRAM", () => {
       )
     }
 
-    it.scopedLive(`${mechanism}, a last message that is none: Authentication`, () =>
+    it.live(`${mechanism}, a last message that is none: Authentication`, () =>
       Effect.gen(function* () {
         for (const final of ["", "hello", "v=a,e=b", "e=no\u001b[2J", "x=1"]) {
           const broker = yield* scramBroker(`r=NONCEx,s=${SALT},i=4096`, final)
@@ -167,7 +170,7 @@ describe("the answers of an authentication", () => {
     ["a session of -1 ms", Key.SaslAuthenticate, FakeBroker.authenticated("", -1)],
     ["a session of -2^63 ms", Key.SaslAuthenticate, FakeBroker.authenticated("", -(2n ** 63n))]
   ] as const) {
-    it.scopedLive(`${name}: Protocol, and the connection is gone`, () =>
+    it.live(`${name}: Protocol, and the connection is gone`, () =>
       Effect.gen(function* () {
         const broker = yield* FakeBroker.make({ [key]: ({ answer }) => answer(body) })
         const error = yield* Effect.flip(connect(broker, withPassword("PLAIN")))
@@ -177,13 +180,13 @@ describe("the answers of an authentication", () => {
     )
   }
 
-  it.scopedLive("a session of a millisecond does not have each request authenticate", () =>
+  it.live("a session of a millisecond does not have each request authenticate", () =>
     Effect.gen(function* () {
       const broker = yield* FakeBroker.make({
         [Key.SaslAuthenticate]: ({ answer }) => answer(FakeBroker.authenticated("", 1))
       })
       const connection = yield* connect(broker, withPassword("PLAIN"))
-      const [took] = yield* Effect.timed(Effect.repeatN(connection.request("Metadata", { topics: [] }), 49))
+      const [took] = yield* Effect.timed(Effect.repeat(connection.request("Metadata", { topics: [] }), { times: 49 }))
       assert.strictEqual(broker.of(Key.Metadata).length, 50)
       // at most one in each three quarters of a second
       assert.isAtMost(broker.of(Key.SaslAuthenticate).length, 2 + Duration.toMillis(took) / 750)
@@ -191,13 +194,13 @@ describe("the answers of an authentication", () => {
   )
 
   for (const millis of [0n, 2n ** 53n + 1n, 2n ** 63n - 1n]) {
-    it.scopedLive(`a session of ${millis} ms is one without an end`, () =>
+    it.live(`a session of ${millis} ms is one without an end`, () =>
       Effect.gen(function* () {
         const broker = yield* FakeBroker.make({
           [Key.SaslAuthenticate]: ({ answer }) => answer(FakeBroker.authenticated("", millis))
         })
         const connection = yield* connect(broker, withPassword("PLAIN"))
-        yield* Effect.repeatN(connection.request("Metadata", { topics: [] }), 4)
+        yield* Effect.repeat(connection.request("Metadata", { topics: [] }), { times: 4 })
         assert.strictEqual(broker.of(Key.SaslAuthenticate).length, 1)
       })
     )
@@ -207,11 +210,11 @@ describe("the answers of an authentication", () => {
 /** All that anybody may write to a log of it. */
 const everythingOf = (exit: Exit.Exit<unknown, KafkaError.KafkaError>, lines: ReadonlyArray<string>): string => {
   if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
-  const error = Option.getOrThrow(Cause.failureOption(exit.cause))
+  const error = Option.getOrThrow(Cause.findErrorOption(exit.cause))
   return [
     error.message,
     String(error),
-    Cause.pretty(exit.cause, { renderErrorCause: true }),
+    Cause.pretty(exit.cause),
     Inspectable.toStringUnknown(exit),
     inspect(exit, { depth: 20, showHidden: true }),
     ...lines
@@ -222,15 +225,10 @@ const recordLines =
   (lines: Array<string>) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     effect.pipe(
-      Effect.provide(
-        Logger.replace(
-          Logger.defaultLogger,
-          Logger.make(({ annotations, cause, message }) => {
-            lines.push([Inspectable.toStringUnknown(message), inspect([...annotations]), Cause.pretty(cause)].join(" "))
-          })
-        )
-      ),
-      Logger.withMinimumLogLevel(LogLevel.All)
+      loggingTo(({ annotations, cause, message }) => {
+        lines.push([message, inspect(annotations), Cause.pretty(cause)].join(" "))
+      }),
+      ofAllLevels
     )
 
 describe("a broker that quotes the credentials", () => {
@@ -291,7 +289,7 @@ describe("a broker that quotes the credentials", () => {
 
   for (const mechanism of ["PLAIN", ...SCRAMS] as const) {
     for (const [name, words] of Object.entries(forms)) {
-      it.scopedLive(`${mechanism}, ${name}: not quoted, in the error and in the log`, () =>
+      it.live(`${mechanism}, ${name}: not quoted, in the error and in the log`, () =>
         Effect.gen(function* () {
           const lines: Array<string> = []
           const broker = yield* FakeBroker.make({
@@ -307,7 +305,7 @@ describe("a broker that quotes the credentials", () => {
     }
   }
 
-  it.scopedLive("when a session is renewed: not quoted either", () =>
+  it.live("when a session is renewed: not quoted either", () =>
     Effect.gen(function* () {
       let refusing = false
       const broker = yield* FakeBroker.make({
@@ -335,7 +333,7 @@ describe("a broker that quotes the credentials", () => {
     ["a part of it", "no such token: ...iJSUzI1NiJ9eyJhbGciOiJSUzI1..."],
     ["base64 of a part of it, cut off", Buffer.from("Bearer eyJhbGciOiJSUzI1NiJ9eyJh").toString("base64").slice(3, 37)]
   ] as const) {
-    it.scopedLive(`a long token, ${name}: not quoted`, () =>
+    it.live(`a long token, ${name}: not quoted`, () =>
       Effect.gen(function* () {
         const token = Effect.succeed(Redacted.make("eyJhbGciOiJSUzI1NiJ9".repeat(100)))
         const broker = yield* FakeBroker.make({
@@ -349,7 +347,7 @@ describe("a broker that quotes the credentials", () => {
     )
   }
 
-  it.scopedLive("what it says otherwise is told", () =>
+  it.live("what it says otherwise is told", () =>
     Effect.gen(function* () {
       const words = "Authentication failed: Invalid username or password (user-id alice2)"
       const broker = yield* FakeBroker.make({
@@ -359,7 +357,7 @@ describe("a broker that quotes the credentials", () => {
     })
   )
 
-  it.scopedLive("thirty thousand characters and control characters come as one short line", () =>
+  it.live("thirty thousand characters and control characters come as one short line", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       const broker = yield* FakeBroker.make({
@@ -367,7 +365,7 @@ describe("a broker that quotes the credentials", () => {
           answer(FakeBroker.refusedLogin(`\u001b[2J\r\nINFO ${"\u202e".repeat(9_000)}`))
       })
       const exit = yield* Effect.exit(connect(broker, withPassword("PLAIN"))).pipe(recordLines(lines))
-      const error = Option.getOrThrow(Cause.failureOption(Exit.isFailure(exit) ? exit.cause : Cause.empty))
+      const error = Option.getOrThrow(Cause.findErrorOption(Exit.isFailure(exit) ? exit.cause : Cause.empty))
       for (const text of [error.message, (error.cause as Error).message, ...lines]) {
         assert.notMatch(text, /[\u001b\r\u202e]/)
         assert.isBelow(text.length, 20_000)
@@ -379,7 +377,7 @@ describe("a broker that quotes the credentials", () => {
 })
 
 describe("a broker that lets nobody in", () => {
-  it.scopedLive("does not keep another one from being asked, and is told if there is none", () =>
+  it.live("does not keep another one from being asked, and is told if there is none", () =>
     Effect.gen(function* () {
       const refusing = yield* FakeBroker.make({
         [Key.SaslAuthenticate]: ({ answer }) => answer(FakeBroker.refusedLogin("no"))
@@ -417,24 +415,22 @@ describe("the Effect of a token", () => {
       throw new Error("s3cret")
     }),
     "is interrupted": Effect.interrupt,
-    "interrupts its own fiber": Effect.withFiberRuntime((fiber) => {
-      fiber.unsafeInterruptAsFork(fiber.id())
+    "interrupts its own fiber": Effect.withFiber((fiber) => {
+      interruptAtOnce(fiber)
       return Effect.never
     }),
-    "joins a fiber that is interrupted": Effect.flatMap(Effect.fork(Effect.interrupt), (fiber) => fiber.await).pipe(
-      Effect.flatten
-    ),
+    "joins a fiber that is interrupted": Effect.flatMap(Effect.forkChild(Effect.interrupt), Fiber.join),
     "gives what is no secret": Effect.succeed("s3cret" as never)
   }
   for (const [name, token] of Object.entries(ends)) {
-    it.scopedLive(`${name}: Authentication, at once`, () =>
+    it.live(`${name}: Authentication, at once`, () =>
       Effect.gen(function* () {
         const broker = yield* FakeBroker.make()
         const exit = yield* Effect.exit(
-          Effect.timeoutFail(connect(broker, with_(token)), { duration: "8 seconds", onTimeout: () => "it hangs" })
+          Effect.timeoutOrElse(connect(broker, with_(token)), { duration: "8 seconds", orElse: () => Effect.fail("it hangs") })
         )
         if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
-        const error = Option.getOrThrow(Cause.failureOption(exit.cause))
+        const error = Option.getOrThrow(Cause.findErrorOption(exit.cause))
         if (typeof error === "string") return assert.fail(error)
         assert.strictEqual(error.reason, "Authentication")
         assert.notInclude(error.message, "s3cret")
@@ -445,9 +441,9 @@ describe("the Effect of a token", () => {
 
   for (const [name, wait] of [
     ["hangs", Effect.never],
-    ["hangs, and may not be interrupted", Effect.uninterruptible(Effect.async<never>(() => {}))]
+    ["hangs, and may not be interrupted", Effect.uninterruptible(Effect.callback<never>(() => {}))]
   ] as const) {
-    it.scopedLive(`${name}: Timeout`, () =>
+    it.live(`${name}: Timeout`, () =>
       Effect.gen(function* () {
         const broker = yield* FakeBroker.make()
         const error = yield* Effect.flip(connect(broker, with_(wait), "200 millis"))
@@ -461,13 +457,13 @@ describe("the Effect of a token", () => {
   const pending = Effect.gen(function* () {
     const begun = yield* Deferred.make<void>()
     const ended = yield* Deferred.make<void>()
-    const token = Effect.zipRight(Deferred.succeed(begun, void 0), Effect.never).pipe(
+    const token = Effect.andThen(Deferred.succeed(begun, void 0), Effect.never).pipe(
       Effect.onInterrupt(() => Deferred.succeed(ended, void 0))
     )
     return { begun: Deferred.await(begun), ended: Effect.timeout(Deferred.await(ended), "10 seconds"), token }
   })
 
-  it.scopedLive("ends with its connection: the scope is closed", () =>
+  it.live("ends with its connection: the scope is closed", () =>
     Effect.gen(function* () {
       const { begun, ended, token } = yield* pending
       const broker = yield* FakeBroker.make()
@@ -476,19 +472,19 @@ describe("the Effect of a token", () => {
     })
   )
 
-  it.scopedLive("ends with its connection: the broker closes it", () =>
+  it.live("ends with its connection: the broker closes it", () =>
     Effect.gen(function* () {
       const { begun, ended, token } = yield* pending
       const broker = yield* FakeBroker.make()
-      const fiber = yield* Effect.fork(Effect.flip(connect(broker, with_(token), "1 minute")))
+      const fiber = yield* Effect.forkChild(Effect.flip(connect(broker, with_(token), "1 minute")))
       yield* begun
       for (const socket of broker.sockets) socket.destroy()
       yield* ended
-      assert.strictEqual((yield* fiber).reason, "Closed")
+      assert.strictEqual((yield* Fiber.join(fiber)).reason, "Closed")
     })
   )
 
-  it.scopedLive("ends with its connection: its time is over", () =>
+  it.live("ends with its connection: its time is over", () =>
     Effect.gen(function* () {
       const { ended, token } = yield* pending
       const broker = yield* FakeBroker.make()
@@ -497,7 +493,7 @@ describe("the Effect of a token", () => {
     })
   )
 
-  it.scopedLive("a broker that quotes the token in base64 is not quoted", () =>
+  it.live("a broker that quotes the token in base64 is not quoted", () =>
     Effect.gen(function* () {
       const token = "header.payload.signature-of-it"
       const lines: Array<string> = []

@@ -204,9 +204,9 @@ export interface Service {
   readonly partitionFor: (key: Bytes, partitions: number) => Call<number>
 }
 
-export class JavaClient extends Context.Tag("test/JavaClient")<JavaClient, Service>() {}
+export class JavaClient extends Context.Service<JavaClient, Service>()("test/JavaClient") {}
 
-const Line = Schema.parseJson(
+const Line = Schema.fromJsonString(
   Schema.Struct({
     id: Schema.Number,
     ok: Schema.optional(Schema.Unknown),
@@ -231,7 +231,7 @@ export interface Options {
   /** Settings of all clients, such as `security.protocol`. */
   readonly config?: Readonly<Record<string, string>>
   /** Of one call; 60 s by default. */
-  readonly timeout?: Duration.DurationInput
+  readonly timeout?: Duration.Input
 }
 
 /** Starts the JVM; it ends with the scope, or with this process. */
@@ -301,9 +301,9 @@ export const make = (
       op: string,
       request: object,
       part: Pending["part"] = () => {},
-      timeout: Duration.DurationInput = options.timeout ?? "60 seconds"
+      timeout: Duration.Input = options.timeout ?? "60 seconds"
     ): Call<unknown> =>
-      Effect.async<unknown, JavaError | TestKafkaError>((resume) => {
+      Effect.callback<unknown, JavaError | TestKafkaError>((resume) => {
         if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) {
           return resume(
             new TestKafkaError({ reason: "process", message: `the Java client is gone\n${lastLines(errors, 30)}` })
@@ -337,10 +337,10 @@ export const make = (
         })
       })
 
-    const ask = <A, I>(schema: Schema.Schema<A, I>, op: string, request: object): Call<A> =>
+    const ask = <A, I>(schema: Schema.Codec<A, I>, op: string, request: object): Call<A> =>
       Effect.flatMap(call(op, request), (answer) =>
         Effect.mapError(
-          Schema.decodeUnknown(schema)(answer),
+          Schema.decodeUnknownEffect(schema)(answer),
           (cause) => new TestKafkaError({ reason: "process", message: `Java client: odd answer to ${op}`, cause })
         )
       )
@@ -362,7 +362,7 @@ export const make = (
       alterTopicConfigs: alterConfigs("TOPIC"),
       alterBrokerConfigs: alterConfigs("BROKER"),
       topicConfigs: (topic) =>
-        ask(Schema.Record({ key: Schema.String, value: Schema.NullOr(Schema.String) }), "describeConfigs", {
+        ask(Schema.Record(Schema.String, Schema.NullOr(Schema.String)), "describeConfigs", {
           type: "TOPIC",
           name: topic
         }),
@@ -439,4 +439,4 @@ export const make = (
 
 /** Use the addresses of the admin listener, `adminBrokers`, where there is one. */
 export const layer = (brokers: ReadonlyArray<string>, options?: Options): Layer.Layer<JavaClient, TestKafkaError> =>
-  Layer.scoped(JavaClient, make(brokers, options))
+  Layer.effect(JavaClient, make(brokers, options))

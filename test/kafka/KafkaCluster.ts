@@ -192,7 +192,7 @@ const bootstrapRecords = (
       })
     )
   ).pipe(
-    Effect.zipRight(kafkaTool("storage", ["format", "-t", uuid(), "-c", config, ...scram])),
+    Effect.andThen(kafkaTool("storage", ["format", "-t", uuid(), "-c", config, ...scram])),
     Effect.as(path.join(log, "bootstrap.checkpoint"))
   )
 }
@@ -287,7 +287,7 @@ const makeNode = (
           target.kill("SIGKILL")
           return awaitExit(target, "10 seconds")
         }),
-        Effect.zipRight(target.pid === undefined ? Effect.void : java.guard.remove(target.pid))
+        Effect.andThen(target.pid === undefined ? Effect.void : java.guard.remove(target.pid))
       )
     })
 
@@ -300,7 +300,7 @@ const makeNode = (
   const signal = (name: "SIGSTOP" | "SIGCONT") =>
     Effect.flatMap(pid, (running) => attempt(`send ${name}`, () => process.kill(running, name))).pipe(Effect.asVoid)
 
-  const start = Effect.zipRight(launch, awaitReady(1))
+  const start = Effect.andThen(launch, awaitReady(1))
   const shutdown = end("SIGTERM")
 
   return {
@@ -316,7 +316,7 @@ const makeNode = (
     stop: signal("SIGSTOP"),
     continue: signal("SIGCONT"),
     start,
-    restart: Effect.zipRight(shutdown, start),
+    restart: Effect.andThen(shutdown, start),
     launch,
     awaitReady,
     log

@@ -40,11 +40,11 @@ export const packages: Effect.Effect<string, TestKafkaError> = Effect.gen(functi
   )
 })
 
-const Positions = Schema.parseJson(Schema.Array(Schema.Struct({ partition: Schema.Number, offset: Schema.Number })))
+const Positions = Schema.fromJsonString(Schema.Array(Schema.Struct({ partition: Schema.Number, offset: Schema.Number })))
 
-const Records = Schema.parseJson(Schema.Array(Wire))
+const Records = Schema.fromJsonString(Schema.Array(Wire))
 
-const work = <A>(schema: Schema.Schema<A, string>, job: object): Effect.Effect<A, TestKafkaError> =>
+const work = <A>(schema: Schema.Codec<A, string>, job: object): Effect.Effect<A, TestKafkaError> =>
   Effect.gen(function* () {
     const directory = yield* packages
     const { stdout } = yield* run("python3", [ownFile("librdkafka.py")], {
@@ -53,7 +53,7 @@ const work = <A>(schema: Schema.Schema<A, string>, job: object): Effect.Effect<A
       install: installPython
     })
     return yield* Effect.mapError(
-      Schema.decode(schema)(stdout.toString()),
+      Schema.decodeEffect(schema)(stdout.toString()),
       (cause) => new TestKafkaError({ reason: "process", message: "odd answer of librdkafka.py", cause })
     )
   })

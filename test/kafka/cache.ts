@@ -77,7 +77,7 @@ export const cached = (
       return fs.mkdtempSync(`${directory}.tmp-`)
     }),
     (fresh) =>
-      Effect.zipRight(
+      Effect.andThen(
         build(fresh),
         attempt(`move ${fresh} to ${directory}`, () => {
           if (!exists()) fs.renameSync(fresh, directory)
@@ -94,7 +94,7 @@ export const cached = (
         (ours) => ours,
         () => new TestKafkaError({ reason: "timeout", message: `another process holds ${lock} for 5 minutes` })
       ),
-      Effect.zipRight(Effect.suspend(() => (exists() ? Effect.void : make))),
+      Effect.andThen(Effect.suspend(() => (exists() ? Effect.void : make))),
       Effect.ensuring(Effect.sync(() => (held ? fs.rmSync(lock, { force: true }) : undefined)))
     )
   })
@@ -103,7 +103,7 @@ export const cached = (
     exists()
       ? Effect.succeed(directory)
       : attempt(`make ${cacheDirectory}`, () => fs.mkdirSync(cacheDirectory, { recursive: true })).pipe(
-          Effect.zipRight(locked),
+          Effect.andThen(locked),
           Effect.as(directory)
         )
   )

@@ -28,7 +28,7 @@ const isAlive = (pid: number): boolean => {
 
 /** "connected", or why a TLS connection to that address is refused. */
 const tlsOutcome = (address: string, ca: string): Effect.Effect<string> =>
-  Effect.async<string>((resume) => {
+  Effect.callback<string>((resume) => {
     const [host = "", port = ""] = address.split(":")
     const socket = connectTls({ host, port: Number(port), ca })
     const end = (outcome: string) => {
@@ -272,7 +272,7 @@ realKafka("clusters", { java: true, python: true }, () => {
   it.live("what was started is gone with the scope, frozen or not", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const cluster = yield* Scope.extend(KafkaCluster.make(), scope)
+      const cluster = yield* Scope.provide(KafkaCluster.make(), scope)
       const pid = yield* cluster.nodes[0].pid
       yield* cluster.nodes[0].stop
       yield* Scope.close(scope, Exit.void)

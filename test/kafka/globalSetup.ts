@@ -56,12 +56,12 @@ const setup = async (project: TestProject): Promise<() => Promise<void>> => {
     Effect.cached(
       external.length > 0
         ? Effect.succeed<Shared>({ brokers: external, adminBrokers: external })
-        : Scope.extend(KafkaCluster.make({ heapMb: 1024 }), scope).pipe(
+        : Scope.provide(KafkaCluster.make({ heapMb: 1024 }), scope).pipe(
             Effect.map(({ brokers, adminBrokers }): Shared => ({ brokers, adminBrokers }))
           )
     )
   )
-  const starts: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
+  const starts: Array<Fiber.Fiber<unknown, unknown>> = []
   const server = createServer((_request, response) => {
     starts.push(
       Effect.runFork(
@@ -82,7 +82,7 @@ const setup = async (project: TestProject): Promise<() => Promise<void>> => {
   return async () => {
     server.close()
     server.closeAllConnections()
-    await Effect.runPromise(Effect.zipRight(Fiber.interruptAll(starts), Scope.close(scope, Exit.void)))
+    await Effect.runPromise(Effect.andThen(Fiber.interruptAll(starts), Scope.close(scope, Exit.void)))
   }
 }
 

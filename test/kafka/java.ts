@@ -79,7 +79,7 @@ export const compiled = (source: string): Effect.Effect<string, TestKafkaError> 
 
 export interface JavaOptions {
   readonly stdin?: string | Uint8Array
-  readonly timeout?: Duration.DurationInput
+  readonly timeout?: Duration.Input
   readonly jvm?: ReadonlyArray<string>
 }
 

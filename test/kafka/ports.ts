@@ -10,7 +10,7 @@ export interface Address {
 
 /** Whether a port of the loopback can be listened on. */
 export const isFree = (port: number): Effect.Effect<boolean> =>
-  Effect.async<boolean>((resume) => {
+  Effect.callback<boolean>((resume) => {
     const server = createServer()
     server.once("error", () => resume(Effect.succeed(false)))
     server.listen({ host: "127.0.0.1", port, exclusive: true }, () => server.close(() => resume(Effect.succeed(true))))
@@ -37,7 +37,7 @@ export const freePorts = (count: number): Effect.Effect<ReadonlyArray<number>, T
 
 /** Whether something accepts connections there. */
 export const accepts = ({ host, port }: Address): Effect.Effect<boolean> =>
-  Effect.async<boolean>((resume) => {
+  Effect.callback<boolean>((resume) => {
     const socket = connect({ host, port, timeout: 1000 })
     const end = (open: boolean) => () => {
       socket.destroy()
@@ -51,7 +51,7 @@ export const accepts = ({ host, port }: Address): Effect.Effect<boolean> =>
  * request, about no topic, on a plain listener.
  */
 export const liveBrokers = ({ host, port }: Address): Effect.Effect<ReadonlyArray<number>> =>
-  Effect.async<ReadonlyArray<number>>((resume) => {
+  Effect.callback<ReadonlyArray<number>>((resume) => {
     const socket = connect({ host, port, timeout: 1000 })
     const end = (ids: ReadonlyArray<number>) => {
       socket.destroy()

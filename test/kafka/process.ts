@@ -3,24 +3,23 @@
  *
  * Everything here goes by the real clock, under a test clock too: what happens in other processes knows no other.
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Clock from "effect/Clock"
 import { spawn, type ChildProcess } from "node:child_process"
+import { onRealTime } from "../support/effect/v4/clock.ts"
 import { TestKafkaError } from "./TestKafkaError.ts"
 
-export const realTime: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Effect.withClock(
-  Clock.make()
-)
+export const realTime: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = onRealTime
 
 export const lastLines = (text: string, count: number): string => text.trimEnd().split("\n").slice(-count).join("\n")
 
 export const hasExited = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null
 
 /** Whether the process was gone within the time. */
-export const awaitExit = (child: ChildProcess, within: Duration.DurationInput): Effect.Effect<boolean> =>
-  Effect.async<boolean>((resume) => {
+export const awaitExit = (child: ChildProcess, within: Duration.Input): Effect.Effect<boolean> =>
+  Effect.callback<boolean>((resume) => {
     if (hasExited(child)) return resume(Effect.succeed(true))
     const end = (gone: boolean) => () => {
       clearTimeout(timer)
@@ -36,7 +35,7 @@ export const awaitExit = (child: ChildProcess, within: Duration.DurationInput): 
 /** Repeats a check until it is true; false if it is not within the time. It needs no interruption: finalizers may use it. */
 export const until = <E, R>(
   check: Effect.Effect<boolean, E, R>,
-  options: { readonly within: Duration.DurationInput; readonly every?: Duration.DurationInput }
+  options: { readonly within: Duration.Input; readonly every?: Duration.Input }
 ): Effect.Effect<boolean, E, R> =>
   Effect.gen(function* () {
     const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(options.within)
@@ -95,7 +94,7 @@ export const watchdog = (directory: string): Effect.Effect<Watchdog, never, Scop
     Effect.acquireRelease(
       Effect.sync(() => startWatchdog(directory)),
       (child) =>
-        Effect.zipRight(
+        Effect.andThen(
           Effect.sync(() => child.stdin.end(".\n")),
           awaitExit(child, "2 seconds")
         )
@@ -121,7 +120,7 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly stdin?: string | Uint8Array
   /** 120 s by default. */
-  readonly timeout?: Duration.DurationInput
+  readonly timeout?: Duration.Input
   /** What to say when there is no such program. */
   readonly install?: string
 }
@@ -138,7 +137,7 @@ export const run = (
   options: RunOptions = {}
 ): Effect.Effect<Output, TestKafkaError> => {
   const title = [command, ...args].join(" ").slice(-300)
-  return Effect.async<Output, TestKafkaError>((resume) => {
+  return Effect.callback<Output, TestKafkaError>((resume) => {
     const child = spawn(command, args, {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },

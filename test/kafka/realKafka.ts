@@ -51,7 +51,7 @@ export const realKafka: {
   }
 }
 
-const Shared = Schema.parseJson(
+const Shared = Schema.fromJsonString(
   Schema.Struct({ brokers: Schema.Array(Schema.String), adminBrokers: Schema.Array(Schema.String) })
 )
 

@@ -1,9 +1,11 @@
 /** The guards around kafkajs's connection (docs/kafkajs.md), against a server that misbehaves on purpose. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Duration, Effect, Exit, Fiber, Inspectable, Logger, Option, Redacted, Schema, type Scope } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Inspectable, Option, Redacted, Schema, type Scope } from "effect"
 import { spawn } from "node:child_process"
 import Dns from "node:dns"
 import * as Net from "node:net"
+import { failureOf } from "../support/exits.ts"
+import { loggingTo } from "../support/effect/v4/logs.ts"
 import { KafkaClient, KafkaError } from "../../src/index.ts"
 import * as FakeBroker from "../support/FakeBroker.ts"
 
@@ -74,7 +76,7 @@ const serve = (
   onConnection: (socket: Net.Socket) => boolean = () => true
 ): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.async<Server & { readonly close: () => void }>((resume) => {
+    Effect.callback<Server & { readonly close: () => void }>((resume) => {
       const sockets = new Set<Net.Socket>()
       let opened = 0
       let port = 0
@@ -129,11 +131,6 @@ const broker = (port: number) => ({ nodeId: 0, host: "127.0.0.1", port })
 const connect = (port: number, more: Partial<KafkaClient.KafkaClientOptions> = {}) =>
   Effect.flatMap(KafkaClient.make({ ...options(port), ...more }), (client) => client.connect(broker(port)))
 
-const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
-  if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
-  return Option.getOrThrow(Cause.failureOption(exit.cause))
-}
-
 /** Timers that kafkajs or a connection armed and that neither fired nor were cleared: the effect runs with their count. */
 const watchingTimers = <A, E, R>(f: (pending: () => number) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.acquireUseRelease(
@@ -175,7 +172,7 @@ const answerMetadata = ({ apiKey, correlationId, socket }: Request, port: number
 }
 
 describe("connecting", () => {
-  it.scopedLive("negotiates, answers, and closes its socket at once with the scope", () =>
+  it.live("negotiates, answers, and closes its socket at once with the scope", () =>
     Effect.gen(function* () {
       const server = yield* serve(answerMetadata)
       const answer = yield* Effect.scoped(
@@ -186,7 +183,7 @@ describe("connecting", () => {
     })
   )
 
-  it.scopedLive("nobody listens: Unreachable", () =>
+  it.live("nobody listens: Unreachable", () =>
     Effect.gen(function* () {
       const { port } = yield* Effect.scoped(serve(() => {}))
       const error = failureOf(yield* Effect.exit(connect(port)))
@@ -215,7 +212,7 @@ describe("connecting", () => {
     )
 
   for (const tls of [false, true]) {
-    it.scopedLive(`nobody listens at any of the addresses of a name${tls ? ", with TLS" : ""}: as with one`, () =>
+    it.live(`nobody listens at any of the addresses of a name${tls ? ", with TLS" : ""}: as with one`, () =>
       Effect.gen(function* () {
         const { port } = yield* Effect.scoped(serve(() => {}))
         yield* naming("kafka.test", "127.0.0.2", "127.0.0.3")
@@ -229,7 +226,7 @@ describe("connecting", () => {
     )
   }
 
-  it.scopedLive("somebody listens at the second address of a name: it is connected to", () =>
+  it.live("somebody listens at the second address of a name: it is connected to", () =>
     Effect.gen(function* () {
       const server = yield* serve(answerMetadata)
       yield* naming("kafka.test", "127.0.0.2", "127.0.0.1")
@@ -238,7 +235,7 @@ describe("connecting", () => {
     })
   )
 
-  it.scopedLive("a peer that accepts and says nothing: Timeout, and the socket is gone", () =>
+  it.live("a peer that accepts and says nothing: Timeout, and the socket is gone", () =>
     Effect.gen(function* () {
       const server = yield* serve(
         () => {},
@@ -249,7 +246,7 @@ describe("connecting", () => {
     })
   )
 
-  it.scopedLive("a peer that closes while we connect: Closed, long before the timeout", () =>
+  it.live("a peer that closes while we connect: Closed, long before the timeout", () =>
     Effect.gen(function* () {
       const server = yield* serve(
         () => {},
@@ -271,7 +268,7 @@ describe("connecting", () => {
     ["a frame of size 3", Buffer.from([0, 0, 0, 3, 1, 2, 3])],
     ["a frame of negative size", Buffer.from([0xff, 0xff, 0xff, 0xff])]
   ] as const) {
-    it.scopedLive(`a peer that answers with ${name}: Protocol, and the process lives (K3)`, () =>
+    it.live(`a peer that answers with ${name}: Protocol, and the process lives (K3)`, () =>
       Effect.gen(function* () {
         const server = yield* serve(
           () => {},
@@ -286,14 +283,14 @@ describe("connecting", () => {
     )
   }
 
-  it.scopedLive("interrupted while it connects: nothing is left, no timer either", () =>
+  it.live("interrupted while it connects: nothing is left, no timer either", () =>
     watchingTimers((pending) =>
       Effect.gen(function* () {
         const server = yield* serve(
           () => {},
           () => false
         )
-        const fiber = yield* Effect.fork(Effect.scoped(connect(server.port, { connectTimeout: "1 minute" })))
+        const fiber = yield* Effect.forkChild(Effect.scoped(connect(server.port, { connectTimeout: "1 minute" })))
         while (server.connections() === 0) yield* Effect.sleep("5 millis")
         yield* Fiber.interrupt(fiber)
         yield* goneSoon(server)
@@ -302,12 +299,12 @@ describe("connecting", () => {
     )
   )
 
-  it.scopedLive("interrupted before there is a connection: kafkajs's own timer is not left either", () =>
+  it.live("interrupted before there is a connection: kafkajs's own timer is not left either", () =>
     watchingTimers((pending) =>
       Effect.gen(function* () {
         const server = yield* serve(answerMetadata)
-        const fiber = yield* Effect.fork(Effect.scoped(connect(server.port, { connectTimeout: "1 minute" })))
-        for (let i = 0; i < 100 && pending() === 0; i++) yield* Effect.yieldNow()
+        const fiber = yield* Effect.forkChild(Effect.scoped(connect(server.port, { connectTimeout: "1 minute" })))
+        for (let i = 0; i < 100 && pending() === 0; i++) yield* Effect.yieldNow
         yield* Fiber.interrupt(fiber)
         yield* goneSoon(server)
         // its socket's error event comes a moment later, a minute before the timer would
@@ -319,7 +316,7 @@ describe("connecting", () => {
 })
 
 describe("requests", () => {
-  it.scopedLive("no answer: Timeout, and the connection is given up (K4)", () =>
+  it.live("no answer: Timeout, and the connection is given up (K4)", () =>
     Effect.gen(function* () {
       const server = yield* serve(() => {})
       const connection = yield* connect(server.port)
@@ -333,7 +330,7 @@ describe("requests", () => {
     })
   )
 
-  it.scopedLive("an answer that takes longer than the timeout to arrive is waited for, as long as it does arrive", () =>
+  it.live("an answer that takes longer than the timeout to arrive is waited for, as long as it does arrive", () =>
     Effect.gen(function* () {
       // a piece every 100 ms, for longer than the timeout
       const pieces = 15
@@ -355,7 +352,7 @@ describe("requests", () => {
   /** A server of another process, which answers while the event loop of this one is held up. */
   const elsewhere = (millis: number) =>
     Effect.acquireRelease(
-      Effect.async<{ readonly port: number; readonly end: () => void }>((resume) => {
+      Effect.callback<{ readonly port: number; readonly end: () => void }>((resume) => {
         const child = spawn(process.execPath, ["-e", answering(millis)], { stdio: ["ignore", "pipe", "inherit"] })
         child.stdout.once("data", (port: Buffer) => {
           resume(Effect.succeed({ port: Number(port.toString()), end: () => child.kill("SIGKILL") }))
@@ -366,7 +363,7 @@ describe("requests", () => {
 
   /** In an immediate: timers are looked at before sockets then. */
   const holdUp = (millis: number) =>
-    Effect.async<void>((resume) => {
+    Effect.callback<void>((resume) => {
       setImmediate(() => {
         const until = performance.now() + millis
         while (performance.now() < until);
@@ -378,11 +375,11 @@ describe("requests", () => {
     ["is there when the event loop was held up for longer than the timeout", 300, 200, 1_000],
     ["comes soon after the event loop was held up for longer than the timeout", 2_000, 3_300, 3_000]
   ] as const) {
-    it.scopedLive(`an answer that ${name} is taken`, () =>
+    it.live(`an answer that ${name} is taken`, () =>
       Effect.gen(function* () {
         const server = yield* elsewhere(answeredAfter)
         const connection = yield* connect(server.port, { requestTimeout, connectTimeout: "20 seconds" })
-        const answer = yield* Effect.fork(connection.request("Metadata", { topics: ["t"] }))
+        const answer = yield* Effect.forkChild(connection.request("Metadata", { topics: ["t"] }))
         yield* Effect.sleep("50 millis")
         yield* holdUp(heldUpFor)
         assert.strictEqual((yield* Fiber.join(answer)).brokers.length, 1)
@@ -391,7 +388,7 @@ describe("requests", () => {
     )
   }
 
-  it.scopedLive("an answer that stops in the middle: Timeout", () =>
+  it.live("an answer that stops in the middle: Timeout", () =>
     Effect.gen(function* () {
       const server = yield* serve((request, port) => {
         request.socket.write(frame(request.correlationId, metadata(port)).subarray(0, 20))
@@ -403,7 +400,7 @@ describe("requests", () => {
     })
   )
 
-  it.scopedLive("the answer to a request that was interrupted is dropped, and the next one gets its own", () =>
+  it.live("the answer to a request that was interrupted is dropped, and the next one gets its own", () =>
     Effect.gen(function* () {
       const asked: Array<Request> = []
       const server = yield* serve((request, port) => {
@@ -414,7 +411,7 @@ describe("requests", () => {
         answerMetadata(request, port)
       })
       const connection = yield* connect(server.port, { requestTimeout: "10 seconds" })
-      const first = yield* Effect.fork(connection.request("Metadata", { topics: ["t"] }))
+      const first = yield* Effect.forkChild(connection.request("Metadata", { topics: ["t"] }))
       while (asked.length === 0) yield* Effect.sleep("5 millis")
       yield* Fiber.interrupt(first)
       assert.strictEqual((yield* connection.request("Metadata", { topics: ["t"] })).brokers.length, 1)
@@ -423,12 +420,12 @@ describe("requests", () => {
   )
 
   /** A connection with one request that the server has, and whose fiber was interrupted. */
-  const interruptedOn = (requestTimeout: Duration.DurationInput) =>
+  const interruptedOn = (requestTimeout: Duration.Input) =>
     Effect.gen(function* () {
       const asked: Array<Request> = []
       const server = yield* serve((request) => asked.push(request))
       const connection = yield* connect(server.port, { requestTimeout })
-      const fiber = yield* Effect.fork(connection.request("Metadata", { topics: ["t"] }))
+      const fiber = yield* Effect.forkChild(connection.request("Metadata", { topics: ["t"] }))
       while (asked.length === 0) yield* Effect.sleep("5 millis")
       yield* Fiber.interrupt(fiber)
       return { connection, request: asked[0] }
@@ -440,7 +437,7 @@ describe("requests", () => {
       assert.isFalse(connection.isOpen())
     })
 
-  it.scopedLive("interrupted, and the connection closed: no timer is left", () =>
+  it.live("interrupted, and the connection closed: no timer is left", () =>
     watchingTimers((pending) =>
       Effect.gen(function* () {
         const armed = yield* Effect.scoped(
@@ -455,7 +452,7 @@ describe("requests", () => {
     )
   )
 
-  it.scopedLive("interrupted, and never answered: the silence takes the connection down all the same", () =>
+  it.live("interrupted, and never answered: the silence takes the connection down all the same", () =>
     Effect.gen(function* () {
       const { connection } = yield* interruptedOn("300 millis")
       yield* downSoon(connection)
@@ -463,7 +460,7 @@ describe("requests", () => {
     })
   )
 
-  it.scopedLive("interrupted, and answered with garbage: Protocol all the same", () =>
+  it.live("interrupted, and answered with garbage: Protocol all the same", () =>
     Effect.gen(function* () {
       const { connection, request } = yield* interruptedOn("1 minute")
       request.socket.write(frame(request.correlationId, Buffer.from([1, 2, 3])))
@@ -472,7 +469,7 @@ describe("requests", () => {
     })
   )
 
-  it.scopedLive("half an answer, then a disconnect: Closed, and the next connection is not out of step (K1)", () =>
+  it.live("half an answer, then a disconnect: Closed, and the next connection is not out of step (K1)", () =>
     Effect.gen(function* () {
       let first = true
       const server = yield* serve((request, port) => {
@@ -488,7 +485,7 @@ describe("requests", () => {
     })
   )
 
-  it.scopedLive("an answer in single bytes is an answer", () =>
+  it.live("an answer in single bytes is an answer", () =>
     Effect.gen(function* () {
       const server = yield* serve((request, port) => {
         const bytes = frame(request.correlationId, metadata(port))
@@ -504,7 +501,7 @@ describe("requests", () => {
     })
   )
 
-  it.scopedLive("large answers are read whole, whatever pieces they come in, with others right behind them", () =>
+  it.live("large answers are read whole, whatever pieces they come in, with others right behind them", () =>
     Effect.gen(function* () {
       const sizes = [4_000, 1, 320, 1, 6_000]
       const name = Array.from({ length: 4 }, () => "a".repeat(50)).join(".")
@@ -536,7 +533,7 @@ describe("requests", () => {
     })
   )
 
-  it.scopedLive("a disconnect in the middle of a large answer: Closed, and the next connection has its own", () =>
+  it.live("a disconnect in the middle of a large answer: Closed, and the next connection has its own", () =>
     Effect.gen(function* () {
       let first = true
       const server = yield* serve((request, port) => {
@@ -553,7 +550,7 @@ describe("requests", () => {
     })
   )
 
-  it.scopedLive("an answer that is cut short inside its frame: Protocol, typed", () =>
+  it.live("an answer that is cut short inside its frame: Protocol, typed", () =>
     Effect.gen(function* () {
       const server = yield* serve((request, port) => {
         request.socket.write(frame(request.correlationId, metadata(port).subarray(0, 9)))
@@ -563,7 +560,7 @@ describe("requests", () => {
     })
   )
 
-  it.scopedLive("a request that the broker does not have: UnsupportedVersion, and the connection stays", () =>
+  it.live("a request that the broker does not have: UnsupportedVersion, and the connection stays", () =>
     Effect.gen(function* () {
       const server = yield* serve(answerMetadata)
       const connection = yield* connect(server.port)
@@ -576,13 +573,13 @@ describe("requests", () => {
     })
   )
 
-  it.scopedLive("closing does not wait for what is in flight (K20), which fails", () =>
+  it.live("closing does not wait for what is in flight (K20), which fails", () =>
     Effect.gen(function* () {
       const server = yield* serve(() => {})
       const pending = yield* Effect.scoped(
         Effect.gen(function* () {
           const connection = yield* connect(server.port, { requestTimeout: "1 minute" })
-          const fiber = yield* Effect.forkDaemon(Effect.flip(connection.request("Metadata", { topics: [] })))
+          const fiber = yield* Effect.forkDetach(Effect.flip(connection.request("Metadata", { topics: [] })))
           yield* Effect.sleep("50 millis")
           return fiber
         })
@@ -592,7 +589,7 @@ describe("requests", () => {
     })
   )
 
-  it.scopedLive("an idle connection does not wake the process (K19)", () =>
+  it.live("an idle connection does not wake the process (K19)", () =>
     watchingTimers((pending) =>
       Effect.gen(function* () {
         const server = yield* serve(answerMetadata)
@@ -603,7 +600,7 @@ describe("requests", () => {
     )
   )
 
-  it.scopedLive("a frozen first broker is passed over, and asked last from then on (K6)", () =>
+  it.live("a frozen first broker is passed over, and asked last from then on (K6)", () =>
     Effect.gen(function* () {
       const frozen = yield* serve(
         () => {},
@@ -620,7 +617,7 @@ describe("requests", () => {
     })
   )
 
-  it.scopedLive("many callers share one connection", () =>
+  it.live("many callers share one connection", () =>
     Effect.gen(function* () {
       const server = yield* serve(answerMetadata)
       const client = yield* KafkaClient.make(options(server.port))
@@ -632,7 +629,7 @@ describe("requests", () => {
     })
   )
 
-  it.scopedLive("a connection that the broker closed while it was idle is replaced without an error", () =>
+  it.live("a connection that the broker closed while it was idle is replaced without an error", () =>
     Effect.gen(function* () {
       const server = yield* serve(answerMetadata)
       const client = yield* KafkaClient.make(options(server.port))
@@ -650,7 +647,7 @@ describe("options", () => {
       error.problems.map((p) => p.option)
     )
 
-  it.scoped("all problems are named at once, without values", () =>
+  it.effect("all problems are named at once, without values", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* problemsOf({ brokers: [] }), ["brokers"])
       assert.deepStrictEqual(
@@ -682,7 +679,7 @@ describe("options", () => {
     })
   )
 
-  it.scoped("certificates and keys that are none are named before anything is sent", () =>
+  it.effect("certificates and keys that are none are named before anything is sent", () =>
     Effect.gen(function* () {
       const tlsProblems = (tls: KafkaClient.TlsOptions) => problemsOf({ brokers: ["127.0.0.1:1"], tls })
       assert.include(yield* tlsProblems({ ca: "garbage" }), "tls.ca")
@@ -690,13 +687,10 @@ describe("options", () => {
     })
   )
 
-  it.scopedLive("secrets are in no error, log or inspected client", () =>
+  it.live("secrets are in no error, log or inspected client", () =>
     Effect.gen(function* () {
       const secret = "hunter2-very-secret"
       const lines: Array<string> = []
-      const capture = Logger.make(({ annotations, message }) => {
-        lines.push(Inspectable.toStringUnknown([message, [...annotations]]))
-      })
       const server = yield* serve(
         () => {},
         (socket) => {
@@ -709,7 +703,7 @@ describe("options", () => {
         sasl: { mechanism: "PLAIN", username: "user", password: Redacted.make(secret) }
       })
       const exit = yield* Effect.exit(client.describeTopic("t")).pipe(
-        Effect.provide(Logger.replace(Logger.defaultLogger, capture))
+        loggingTo(({ annotations, message }) => lines.push(Inspectable.toStringUnknown([message, annotations])))
       )
       const seen = [
         Inspectable.toStringUnknown(client),

@@ -1,6 +1,7 @@
 /** kafkajs's log lines, in which others have written. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Logger, LogLevel } from "effect"
+import { Effect } from "effect"
+import { loggingTo, ofAllLevels } from "../support/effect/v4/logs.ts"
 import { makeLogger } from "../../src/internal/kafkajs/logger.ts"
 
 interface KafkajsLogger {
@@ -13,9 +14,6 @@ interface KafkajsLogger {
 describe("kafkajs's log", () => {
   it.effect("is of short lines without control characters, at debug level", () => {
     const lines: Array<readonly [level: string, message: string, broker: unknown]> = []
-    const logger = Logger.make(({ annotations, logLevel, message }) => {
-      lines.push([logLevel.label, [message].flat().join(" "), Object.fromEntries(annotations).broker])
-    })
     return Effect.gen(function* () {
       const { error, info } = ((yield* makeLogger) as KafkajsLogger).namespace("Connection")
       error("refused\r\nINFO all is well\u001b[2J", { broker: "kafka\n:9092" })
@@ -25,6 +23,9 @@ describe("kafkajs's log", () => {
         ["DEBUG", "kafkajs: refused\\r\\nINFO all is well\\u001b[2J", "kafka\\n:9092"],
         ["DEBUG", `kafkajs: ${"x".repeat(256)}…`, `${"y".repeat(256)}…`]
       ])
-    }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)), Logger.withMinimumLogLevel(LogLevel.Debug))
+    }).pipe(
+      loggingTo(({ annotations, level, message }) => lines.push([level, message, annotations.broker])),
+      ofAllLevels
+    )
   })
 })

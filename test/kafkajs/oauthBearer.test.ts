@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { captured } from "../../src/internal/effect/running.ts"
+import { captured } from "../../src/internal/effect/v4/running.ts"
 import { oauthBearer } from "../../src/internal/kafkajs/oauthBearer.ts"
 
 const TOKEN = "header.payload.signature"

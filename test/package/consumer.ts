@@ -10,6 +10,7 @@ import ts from "typescript"
 import { cached, fingerprint } from "../kafka/cache.ts"
 import { run, type Output } from "../kafka/process.ts"
 import { TestKafkaError } from "../kafka/TestKafkaError.ts"
+import { otherMajor, packed, program } from "./v4/major.ts"
 
 export const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -33,7 +34,10 @@ export interface Manifest {
 export const readJson = <A>(...at: ReadonlyArray<string>): A =>
   JSON.parse(fs.readFileSync(path.join(...at), "utf8")) as A
 
-export const manifest = readJson<Manifest>(root, "package.json")
+export const manifest = readJson<Manifest>(packed, "package.json")
+
+/** The sources of the package, relative to `src`. */
+export const sources = filesIn(path.join(root, "src")).filter((file) => !file.split("/").includes(otherMajor))
 
 /** What can be imported that holds code: `effect-ktables`, `effect-ktables/Codec` and so on. */
 export const doors: ReadonlyArray<string> = Object.entries(manifest.exports)
@@ -61,17 +65,11 @@ const npmInstall = (directory: string, args: ReadonlyArray<string>): Effect.Effe
 
 /** What the package is made of. */
 const ingredients = (): ReadonlyArray<string> => [
-  ...["src", "docs"].flatMap((directory) => filesIn(path.join(root, directory)).map((file) => `${directory}/${file}`)),
-  ...[
-    "README.md",
-    "CHANGELOG.md",
-    "SECURITY.md",
-    "LICENSE",
-    "package.json",
-    "package-lock.json",
-    "tsconfig.json",
-    "tsconfig.build.json"
-  ]
+  ...["src", "docs"].flatMap((directory) =>
+    filesIn(path.join(root, directory)).map((file) => path.join(root, directory, file))
+  ),
+  ...["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"].map((file) => path.join(root, file)),
+  ...["package.json", "package-lock.json", "tsconfig.build.json"].map((file) => path.join(packed, file))
 ]
 
 const TARBALL = "tarball-"
@@ -90,14 +88,14 @@ const removeOldTarballs = (cache: string): void => {
 
 /** The package, built and packed from the sources as they are now. */
 export const tarball: Effect.Effect<string, TestKafkaError> = Effect.suspend(() => {
-  const name = TARBALL + fingerprint(...ingredients().flatMap((file) => [file, fs.readFileSync(path.join(root, file))]))
+  const name = TARBALL + fingerprint(...ingredients().flatMap((file) => [file, fs.readFileSync(file)]))
   return cached(
     name,
     (fresh) =>
       Effect.gen(function* () {
         removeOldTarballs(path.dirname(fresh))
         // which builds it
-        yield* run("npm", ["pack", "--pack-destination", fresh], { cwd: root })
+        yield* run("npm", ["pack", "--pack-destination", fresh], { cwd: packed })
       }),
     "package"
   ).pipe(Effect.map((directory) => path.join(directory, `effect-ktables-${manifest.version}.tgz`)))
@@ -137,7 +135,7 @@ export interface ConsumerOptions {
   readonly args?: ReadonlyArray<string>
 }
 
-export class Consumer extends Context.Tag("test/Consumer")<
+export class Consumer extends Context.Service<
   Consumer,
   {
     readonly directory: string
@@ -149,14 +147,14 @@ export class Consumer extends Context.Tag("test/Consumer")<
     /** Runs a program in it, by default with this Node. */
     readonly node: (args: ReadonlyArray<string>, binary?: string) => Effect.Effect<Output, TestKafkaError>
   }
->() {}
+>()("test/Consumer") {}
 
 /** The oldest version that the range of the peer dependency has. */
 export const oldestEffect = manifest.peerDependencies["effect"].replace("^", "")
 
 /** The version of a package that is installed here. */
 export const installedVersion = (name: string): string =>
-  readJson<Manifest>(root, "node_modules", name, "package.json").version
+  readJson<Manifest>(packed, "node_modules", name, "package.json").version
 
 const temporaryDirectory = Effect.acquireRelease(
   // with its real path, as bundlers and compilers report it
@@ -166,10 +164,10 @@ const temporaryDirectory = Effect.acquireRelease(
 
 /** An empty project in which the package and Effect were installed, and nothing else. */
 export const consumer = (options: ConsumerOptions = {}): Layer.Layer<Consumer, TestKafkaError> =>
-  Layer.scoped(
+  Layer.effect(
     Consumer,
     Effect.gen(function* () {
-      const packed = yield* tarball
+      const archive = yield* tarball
       const directory = yield* temporaryDirectory
       const write = (file: string, text: string) => {
         const at = path.join(directory, file)
@@ -178,7 +176,7 @@ export const consumer = (options: ConsumerOptions = {}): Layer.Layer<Consumer, T
       }
       write("package.json", JSON.stringify({ name: "consumer", private: true, type: "module" }))
       const effect = `effect@${options.effect ?? installedVersion("effect")}`
-      const installSeconds = yield* npmInstall(directory, [packed, effect, ...(options.args ?? [])])
+      const installSeconds = yield* npmInstall(directory, [archive, effect, ...(options.args ?? [])])
       return {
         directory,
         installed: path.join(directory, "node_modules", "effect-ktables"),
@@ -196,9 +194,9 @@ export const setUp = { timeout: "15 minutes", excludeTestServices: true } as con
 export const fixture = (name: string): string =>
   fs.readFileSync(fileURLToPath(new URL(`consumer/${name}`, import.meta.url)), "utf8")
 
-/** The program of `consumer/program.ts` in JavaScript. */
+/** The program in JavaScript. */
 export const programAs = (module: "ESNext" | "CommonJS"): string =>
-  ts.transpileModule(fixture("program.ts"), {
+  ts.transpileModule(program, {
     compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind[module] }
   }).outputText
 

@@ -16,8 +16,10 @@ import {
   programAs,
   readJson,
   root,
-  setUp
+  setUp,
+  sources
 } from "./consumer.ts"
+import { withEffect } from "./v4/major.ts"
 
 interface Lock {
   readonly packages: Readonly<Record<string, { readonly hasInstallScript?: boolean }>>
@@ -31,8 +33,6 @@ const packagesOf = (directory: string): ReadonlyArray<string> =>
 /** What is compiled for a platform: one of each, or two where npm cannot tell the C libraries apart. */
 const native = /^(@node-rs\/crc32|@napi-rs\/snappy|@antoniomuso\/lz4-napi)-[a-z0-9-]+$/
 
-const sources = filesIn(path.join(root, "src"))
-
 /** Each module is there in JavaScript, as types and as its source, with maps that lead to the source. */
 const compiled = sources
   .filter((file) => !file.endsWith(".d.ts"))
@@ -41,7 +41,7 @@ const compiled = sources
 const wanted = [
   ...["package.json", "README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"],
   ...filesIn(path.join(root, "docs")).map((file) => `docs/${file}`),
-  ...sources.map((file) => `src/${file}`),
+  ...sources.map((file) => `dist/src/${file}`),
   ...compiled.map((file) => `dist/${file}`)
 ]
 
@@ -91,7 +91,7 @@ layer(consumer(), setUp)("the packed package", (it) => {
         const at = path.join(installed, "dist", file)
         const { sourceRoot, sources: from } = readJson<{ sourceRoot: string; sources: ReadonlyArray<string> }>(at)
         const found = from.map((source) => path.resolve(path.dirname(at), sourceRoot, source))
-        expect(found, file).toEqual([path.join(installed, "src", file.replace(/\.(d\.ts|js)\.map$/, ".ts"))])
+        expect(found, file).toEqual([path.join(installed, "dist", "src", file.replace(/\.(d\.ts|js)\.map$/, ".ts"))])
         expect(fs.readFileSync(at.slice(0, -".map".length), "utf8")).toMatch(
           new RegExp(`//# sourceMappingURL=${path.basename(file).replaceAll(".", "\\.")}$`)
         )
@@ -145,7 +145,7 @@ layer(consumer(), setUp)("the packed package", (it) => {
         [
           ...["effect-ktables", ...Object.keys(manifest.dependencies)],
           // Effect and its own
-          ...["effect", "@standard-schema/spec", "fast-check", "pure-rand"]
+          ...["effect", ...withEffect]
         ].sort()
       )
       const prebuilt = names.filter((name) => native.test(name))

@@ -5,7 +5,8 @@ import * as Layer from "effect/Layer"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { blocksOf } from "../../scripts/docs-blocks.mjs"
-import { Consumer, consumer, doors, fixture, installedVersion, root, setUp, tools } from "./consumer.ts"
+import { Consumer, consumer, doors, installedVersion, root, setUp, tools } from "./consumer.ts"
+import { libraries, platform, program } from "./v4/major.ts"
 
 /** The oldest whose own types are enough for those of Effect, the oldest that checks them too, the newest there is. */
 const oldest = "5.4.5"
@@ -26,14 +27,14 @@ const project = Layer.effectDiscard(
 ).pipe(Layer.provideMerge(consumer({ args: ["@types/node@20"] })))
 
 /** Compiles, with declarations: what users export has to have types that they can name. */
-const compile = (version: string, options: Readonly<Record<string, unknown>>, program = fixture("program.ts")) =>
+const compile = (version: string, options: Readonly<Record<string, unknown>>, text = program) =>
   Effect.gen(function* () {
     const { directory, node, write } = yield* Consumer
     fs.rmSync(path.join(directory, "out"), { recursive: true, force: true })
-    write("program.ts", program)
+    write("program.ts", text)
     const compilerOptions = {
       target: "ES2022",
-      lib: ["ES2022"],
+      lib: libraries,
       module: "NodeNext",
       types: ["node"],
       strict: true,
@@ -68,9 +69,8 @@ layer(project, setUp)("types", (it) => {
 
   it.effect("a program that is wrong does not compile", () =>
     Effect.gen(function* () {
-      const right = fixture("program.ts")
-      const wrong = right.replace("port: 8080", 'port: "8080"')
-      expect(wrong).not.toBe(right)
+      const wrong = program.replace("port: 8080", 'port: "8080"')
+      expect(wrong).not.toBe(program)
       const { message } = yield* Effect.flip(compile(newest, nodeNext, wrong))
       expect(message).toMatch(/program\.ts\(\d+,\d+\): error TS2322: Type 'string' is not assignable to type 'number'/)
     })
@@ -86,9 +86,8 @@ const started = Layer.effectDiscard(
     write("tsconfig.json", config!.lines.join("\n"))
     write(
       "program.ts",
-      `export { HttpApi, HttpServer, KeyValueStore } from "@effect/platform"
-export { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
-${fixture("program.ts")}`
+      `${platform.imports}
+${program}`
     )
   })
 ).pipe(
@@ -96,21 +95,18 @@ ${fixture("program.ts")}`
     consumer({
       args: [
         ...["typescript@5", "@types/node@20", "@types/ws"],
-        ...["@effect/platform", "@effect/platform-node"].map((name) => `${name}@${installedVersion(name)}`)
+        ...platform.packages.map((name) => `${name}@${installedVersion(name)}`)
       ]
     })
   )
 )
 
 layer(started, setUp)("the tsconfig.json of docs/getting-started.md", (it) => {
-  it.effect("compiles a program with @effect/platform and @effect/platform-node, libraries checked", () =>
+  it.effect("compiles a program with packages of Effect for Node, libraries checked", () =>
     Effect.gen(function* () {
       const { directory, node, write } = yield* Consumer
       // one error of our own, to see that the compiler looked at all
-      write(
-        "wrong.ts",
-        'import { HttpServer } from "@effect/platform"\nexport const wrong: number = HttpServer.serve\n'
-      )
+      write("wrong.ts", platform.wrong)
       const tsc = path.join(directory, "node_modules", "typescript", "bin", "tsc")
       const { message } = yield* Effect.flip(node([tsc, "-p", ".", "--pretty", "false"]))
       expect(message.match(/^.*error TS\d+/gm)).toEqual(["wrong.ts(2,14): error TS2322"])

@@ -3,10 +3,9 @@ import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Metric from "effect/Metric"
-import * as MetricState from "effect/MetricState"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import { allSeries, withLabel } from "../support/effect/v4/metrics.ts"
 import type { KafkaError } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaProducer } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
@@ -34,7 +33,7 @@ const sendAnything = (producer: KafkaProducer.KafkaProducer, record: object) =>
   producer.send(record as KafkaProducer.ProducerRecord)
 
 describe("a record of bytes", () => {
-  it.scoped("has headers, a time and a partition, and a key or value that is null", () =>
+  it.effect("has headers, a time and a partition, and a key or value that is null", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.cluster.createTopic("events", 2, { "cleanup.policy": "delete" })
@@ -65,7 +64,7 @@ describe("a record of bytes", () => {
     })
   )
 
-  it.scoped("is as it was at the call", () =>
+  it.effect("is as it was at the call", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers)
@@ -79,7 +78,7 @@ describe("a record of bytes", () => {
     })
   )
 
-  it.scoped("without a key goes to each partition that has a leader in turn, and joins what waits for one", () =>
+  it.effect("without a key goes to each partition that has a leader in turn, and joins what waits for one", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.cluster.createTopic("events", 4, { "cleanup.policy": "delete" })
@@ -125,7 +124,7 @@ describe("a record of bytes", () => {
       "options: headers"
     ]
   ] as const) {
-    it.scoped(`with ${name}: Encode, nothing is sent, and the producer goes on`, () =>
+    it.effect(`with ${name}: Encode, nothing is sent, and the producer goes on`, () =>
       Effect.gen(function* () {
         const brokers = twoTopics()
         const producer = yield* openProducer(brokers)
@@ -139,7 +138,7 @@ describe("a record of bytes", () => {
     )
   }
 
-  it.scoped("above maxRecordBytes: TooLarge, and nothing is sent", () =>
+  it.effect("above maxRecordBytes: TooLarge, and nothing is sent", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers, { maxRecordBytes: 200 })
@@ -149,7 +148,7 @@ describe("a record of bytes", () => {
     })
   )
 
-  it.scoped("whose caller is interrupted while it waits for room is never written", () =>
+  it.effect("whose caller is interrupted while it waits for room is never written", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers, { maxQueued: 1 })
@@ -169,7 +168,7 @@ describe("a record of bytes", () => {
 describe("a topic with codecs", () => {
   class Order extends Schema.Class<Order>("Order")({ item: Schema.String, count: Schema.Int }) {}
 
-  it.scoped("is written by them, with tombstones, and with records without a key", () =>
+  it.effect("is written by them, with tombstones, and with records without a key", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.cluster.createTopic("orders", 1, { "cleanup.policy": "delete" })
@@ -200,7 +199,7 @@ describe("a topic with codecs", () => {
     })
   )
 
-  it.scoped("that do not encode: Encode, which quotes the value only where logValues says so", () =>
+  it.effect("that do not encode: Encode, which quotes the value only where logValues says so", () =>
     Effect.gen(function* () {
       for (const logValues of [false, true]) {
         const brokers = twoTopics()
@@ -216,7 +215,7 @@ describe("a topic with codecs", () => {
     })
   )
 
-  it.scoped("that are Effects which fail, die, or never end: typed, and the producer goes on", () =>
+  it.effect("that are Effects which fail, die, or never end: typed, and the producer goes on", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers, { deliveryTimeout: "2 seconds" })
@@ -226,7 +225,7 @@ describe("a topic with codecs", () => {
             text === "fails"
               ? Effect.fail("no")
               : text === "dies"
-                ? Effect.dieMessage("no")
+                ? Effect.die(new Error("no"))
                 : text === "hangs"
                   ? Effect.never
                   : Effect.succeed(bytes(text)),
@@ -252,7 +251,7 @@ describe("a topic with codecs", () => {
     })
   )
 
-  it.scoped("that cannot work at all, or for a name that no topic has: InvalidOptions, before anything is asked", () =>
+  it.effect("that cannot work at all, or for a name that no topic has: InvalidOptions, before anything is asked", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers)
@@ -263,7 +262,7 @@ describe("a topic with codecs", () => {
         })
       assert.deepStrictEqual(yield* problems("or ders", { value: Codec.utf8 }), ["topic"])
       assert.deepStrictEqual(yield* problems("orders", { value: "utf8", key: "utf8" }), ["key", "value"])
-      assert.deepStrictEqual(yield* problems("orders", { value: Codec.json(Schema.DateFromSelf) }), ["value"])
+      assert.deepStrictEqual(yield* problems("orders", { value: Codec.json(Schema.Date) }), ["value"])
       assert.deepStrictEqual(yield* problems("orders", { value: Codec.utf8, values: Codec.utf8 }), ["values"])
       yield* settle
       assert.isFalse(brokers.cluster.requests.some(({ request }) => request === "Metadata"))
@@ -272,7 +271,7 @@ describe("a topic with codecs", () => {
 })
 
 describe("acquiring a producer", () => {
-  it.scoped("all problems of its options are named at once", () =>
+  it.effect("all problems of its options are named at once", () =>
     Effect.gen(function* () {
       const options: object = { topic: "orders", acks: "none", maxQueued: 0, closeTimeout: "never", compression: "br" }
       const error = yield* Effect.flip(openProducer(new Brokers(), options as KafkaProducer.KafkaProducerOptions))
@@ -285,7 +284,7 @@ describe("acquiring a producer", () => {
     })
   )
 
-  it.scoped("with brokers that answer nothing: a typed timeout, and one line of the log while it waits", () => {
+  it.effect("with brokers that answer nothing: a typed timeout, and one line of the log while it waits", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const brokers = twoTopics()
@@ -301,11 +300,11 @@ describe("acquiring a producer", () => {
 })
 
 describe("closing", () => {
-  it.scoped("waits for what was accepted, of all topics, and refuses what comes then", () =>
+  it.effect("waits for what was accepted, of all topics, and refuses what comes then", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const scope = yield* Scope.make()
-      const producer = yield* Scope.extend(openProducer(brokers), scope)
+      const producer = yield* Scope.provide(openProducer(brokers), scope)
       const orders = yield* textsTo(producer, "orders")
       const audit = yield* textsTo(producer, "audit")
       brokers.otherwise = slow(200)
@@ -323,11 +322,11 @@ describe("closing", () => {
     })
   )
 
-  it.scoped("no longer than closeTimeout: what may be in the log is unknown, what is not is Closed", () =>
+  it.effect("no longer than closeTimeout: what may be in the log is unknown, what is not is Closed", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const scope = yield* Scope.make()
-      const producer = yield* Scope.extend(openProducer(brokers, { closeTimeout: "1 second" }), scope)
+      const producer = yield* Scope.provide(openProducer(brokers, { closeTimeout: "1 second" }), scope)
       const orders = yield* textsTo(producer, "orders")
       yield* orders.send("k", "0")
       brokers.otherwise = slow(60_000)
@@ -347,7 +346,7 @@ describe("closing", () => {
     })
   )
 
-  it.scoped("one that was closed refuses all records, those of new topics, too, and asks for nothing", () =>
+  it.effect("one that was closed refuses all records, those of new topics, too, and asks for nothing", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* Effect.scoped(openProducer(brokers))
@@ -369,7 +368,7 @@ describe("closing", () => {
     })
   )
 
-  it.scoped("a driver that dies: told in the log, and by every record", () => {
+  it.effect("a driver that dies: told in the log, and by every record", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const brokers = twoTopics()
@@ -377,7 +376,7 @@ describe("closing", () => {
       const producer = yield* KafkaProducer.make().pipe(
         Effect.provideService(KafkaClient.KafkaClient, {
           ...client,
-          connect: () => Effect.dieMessage("a driver's bug")
+          connect: () => Effect.die(new Error("a driver's bug"))
         })
       )
       const error = yield* within(
@@ -393,11 +392,11 @@ describe("closing", () => {
   })
 })
 
-it.scoped("metrics are counted by topic and outcome", () =>
+it.effect("metrics are counted by topic and outcome", () =>
   Effect.gen(function* () {
     const brokers = new Brokers()
     for (const topic of ["counted-a", "counted-b"]) brokers.cluster.createTopic(topic)
-    const producer = yield* KafkaProducer.make().pipe(on(brokers), Effect.tagMetrics("service", "test"))
+    const producer = yield* KafkaProducer.make().pipe(on(brokers), withLabel("service", "test"))
     const record = { key: bytes("k"), value: bytes("1") }
     brokers.script.push(slow(100))
     yield* within(
@@ -409,12 +408,11 @@ it.scoped("metrics are counted by topic and outcome", () =>
     )
     yield* within(3_000, Effect.flip(producer.send({ topic: "counted-missing", ...record })))
     const counts = new Map<string, number>()
-    for (const { metricKey, metricState } of yield* Metric.snapshot) {
-      const tags = new Map(metricKey.tags.map(({ key, value }) => [key, value]))
-      const topic = tags.get("topic") ?? ""
-      if (!topic.startsWith("counted-") || !MetricState.isCounterState(metricState)) continue
-      assert.strictEqual(tags.get("service"), "test")
-      counts.set(`${topic} ${tags.get("outcome") ?? metricKey.name}`, Number(metricState.count))
+    for (const { kind, labels, name, value } of yield* allSeries) {
+      const topic = labels.get("topic") ?? ""
+      if (!topic.startsWith("counted-") || kind !== "Counter") continue
+      assert.strictEqual(labels.get("service"), "test")
+      counts.set(`${topic} ${labels.get("outcome") ?? name}`, value)
     }
     const { requests } = yield* producer.stats
     assert.strictEqual(counts.get("counted-a acknowledged"), 2)

@@ -2,7 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Supervisor from "effect/Supervisor"
+import { census } from "../support/effect/v4/fibers.ts"
 import type { KafkaError, KafkaProtocol } from "../../src/index.ts"
 import { Codec, KafkaProducer } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
@@ -43,7 +43,7 @@ const refuseTopic =
     }))
 
 describe("one leader", () => {
-  it.scoped("gets the batches of all its topics in one request, what comes meanwhile in the next", () =>
+  it.effect("gets the batches of all its topics in one request, what comes meanwhile in the next", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers)
@@ -67,7 +67,7 @@ describe("one leader", () => {
     })
   )
 
-  it.scoped("answers of one topic are not taken for those of another with the same partition", () =>
+  it.effect("answers of one topic are not taken for those of another with the same partition", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers)
@@ -85,7 +85,7 @@ describe("one leader", () => {
     })
   )
 
-  it.scoped("a request has no more than 8 MiB of all topics together, and each has its turn", () =>
+  it.effect("a request has no more than 8 MiB of all topics together, and each has its turn", () =>
     Effect.gen(function* () {
       const MiB = 1024 * 1024
       const brokers = twoTopics()
@@ -113,7 +113,7 @@ describe("one leader", () => {
 })
 
 describe("order", () => {
-  it.scoped("of each key of each topic is that of the calls, by bytes and by codecs alike", () =>
+  it.effect("of each key of each topic is that of the calls, by bytes and by codecs alike", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(1, 2)
       brokers.cluster.createTopic("orders", 3)
@@ -151,7 +151,7 @@ describe("order", () => {
     })
   )
 
-  it.scoped(
+  it.effect(
     "a codec of Effects that is slow keeps the calls about its topic in order, and holds up no other topic",
     () =>
       Effect.gen(function* () {
@@ -180,7 +180,7 @@ describe("order", () => {
 })
 
 describe("room in the queue", () => {
-  it.scoped("is for all topics together: records wait in the order of their calls, whatever their topics", () =>
+  it.effect("is for all topics together: records wait in the order of their calls, whatever their topics", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers, { maxQueued: 2 })
@@ -205,7 +205,7 @@ describe("room in the queue", () => {
 })
 
 describe("a topic that does not exist", () => {
-  it.scoped("fails its own records, and those of others go on; it is written once it is there", () =>
+  it.effect("fails its own records, and those of others go on; it is written once it is there", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers)
@@ -229,7 +229,7 @@ describe("a topic that does not exist", () => {
     })
   )
 
-  it.scoped("is not asked for any more once its records have failed", () =>
+  it.effect("is not asked for any more once its records have failed", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const asked = countDescriptions(brokers)
@@ -244,31 +244,31 @@ describe("a topic that does not exist", () => {
   )
 })
 
-it.scoped("names that are no topics leave nothing behind, and what was counted of them stays counted", () =>
+it.effect("names that are no topics leave nothing behind, and what was counted of them stays counted", () =>
   Effect.gen(function* () {
     const brokers = twoTopics()
-    const supervisor = yield* Supervisor.track
-    const producer = yield* openProducer(brokers).pipe(Effect.supervised(supervisor))
+    const fibers = yield* census
+    const producer = yield* openProducer(brokers).pipe(fibers.of)
     yield* within(100, producer.send({ topic: "orders", key: bytes("k"), value: bytes("1") }))
-    const begun = (yield* supervisor.value).length
+    const begun = yield* fibers.count
     for (let round = 0; round < 3; round++) {
       const failing = yield* Effect.forEach(
         Array.from({ length: 6 }, (_, i) => `missing-${round}-${i}`),
         (topic) => start(Effect.flip(producer.send({ topic, value: bytes("1") })))
       )
       yield* settle
-      assert.isAbove((yield* supervisor.value).length, begun)
+      assert.isAbove(yield* fibers.count, begun)
       const errors = yield* within(4_000, Fiber.joinAll(failing))
       assert.isTrue(errors.every(({ reason }) => reason === "TopicNotFound"))
     }
     yield* settle
-    assert.strictEqual((yield* supervisor.value).length, begun)
+    assert.strictEqual(yield* fibers.count, begun)
     assert.deepInclude(yield* producer.stats, { records: 19, acknowledged: 1, failed: 18, queued: 0 })
   })
 )
 
 describe("what is asked about topics", () => {
-  it.scoped("each is described when it is named first, and not again while nothing is sent to it", () =>
+  it.effect("each is described when it is named first, and not again while nothing is sent to it", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const asked = countDescriptions(brokers)
@@ -292,7 +292,7 @@ describe("what is asked about topics", () => {
     })
   )
 
-  it.scoped("a lost leader is asked about by the topics that have records for it only", () =>
+  it.effect("a lost leader is asked about by the topics that have records for it only", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const asked = countDescriptions(brokers)
@@ -307,7 +307,7 @@ describe("what is asked about topics", () => {
     })
   )
 
-  it.scoped("a leader that moves is followed for each topic by itself", () =>
+  it.effect("a leader that moves is followed for each topic by itself", () =>
     Effect.gen(function* () {
       const brokers = twoTopics(2)
       const producer = yield* openProducer(brokers)
@@ -324,7 +324,7 @@ describe("what is asked about topics", () => {
 })
 
 describe("a topic that was created again", () => {
-  it.scoped(
+  it.effect(
     "with fewer partitions: its records are assigned anew, or told; those of another topic are left alone",
     () =>
       Effect.gen(function* () {
@@ -354,7 +354,7 @@ describe("a topic that was created again", () => {
       })
   )
 
-  it.scoped("gone for a while: its records fail, and those of another topic go on", () =>
+  it.effect("gone for a while: its records fail, and those of another topic go on", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers)
@@ -374,7 +374,7 @@ describe("a topic that was created again", () => {
 })
 
 describe("the producer id", () => {
-  it.scoped("is one for all topics, with sequences for each partition of each of them", () =>
+  it.effect("is one for all topics, with sequences for each partition of each of them", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers)
@@ -386,7 +386,7 @@ describe("the producer id", () => {
     })
   )
 
-  it.scoped("has its next epoch in the partition whose outcome is not known, and nowhere else", () =>
+  it.effect("has its next epoch in the partition whose outcome is not known, and nowhere else", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers, { deliveryTimeout: "2 seconds" })
@@ -405,7 +405,7 @@ describe("the producer id", () => {
     })
   )
 
-  it.scoped("is not asked for without idempotence: then acquiring asks for nothing", () =>
+  it.effect("is not asked for without idempotence: then acquiring asks for nothing", () =>
     Effect.gen(function* () {
       const brokers = twoTopics()
       const producer = yield* openProducer(brokers, { acks: "leader" })
@@ -416,7 +416,7 @@ describe("the producer id", () => {
   )
 })
 
-it.scoped("by a tag and a layer", () => {
+it.effect("by a tag and a layer", () => {
   class Producer extends KafkaProducer.Tag("test/Producer")<Producer>() {}
   return Effect.gen(function* () {
     const brokers = twoTopics()

@@ -11,6 +11,8 @@ import { createPrivateKey } from "node:crypto"
 import * as Tls from "node:tls"
 import { inspect } from "node:util"
 import { assert, vi } from "vitest"
+import { errorsOf } from "../support/effect/v4/causes.ts"
+import { tracerOf } from "../support/effect/v4/tracer.ts"
 import { Codec, KafkaClient, KafkaTableWriter } from "../../src/index.ts"
 import { makeAuthority, type Certificate } from "../kafka/certificates.ts"
 import * as JavaClient from "../kafka/JavaClient.ts"
@@ -78,19 +80,7 @@ const environment = (variables: Readonly<Record<string, string>>) =>
 const recordSpans =
   (spans: Array<unknown>) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.flatMap(Effect.tracer, (native) =>
-      Effect.withTracer(
-        effect,
-        Tracer.make({
-          span: (...args) => {
-            const span = native.span(...args)
-            spans.push(span)
-            return span
-          },
-          context: (f, fiber) => native.context(f, fiber)
-        })
-      )
-    )
+    Effect.withTracer(effect, tracerOf({ begun: (span) => spans.push(span) }))
 
 const openWriter = (
   client: KafkaClient.KafkaClientOptions,
@@ -434,8 +424,8 @@ realKafka("a table on a Kafka with TLS, credentials and rights", { java: true },
       const noteExit = <A, E>(exit: Exit.Exit<A, E>) => {
         note(exit)
         if (Exit.isSuccess(exit)) return
-        shown.push(Cause.pretty(exit.cause, { renderErrorCause: true }))
-        for (const failure of Cause.failures(exit.cause)) {
+        shown.push(Cause.pretty(exit.cause))
+        for (const failure of errorsOf(exit.cause)) {
           note(failure)
           if (failure instanceof Error) note([failure.message, failure.stack, failure.cause])
         }

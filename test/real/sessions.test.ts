@@ -106,7 +106,7 @@ realKafka("sessions that end, and credentials that are refused", { java: true },
         assert.strictEqual(authentications, connections)
 
         const until = (yield* Clock.currentTimeMillis) + SESSIONS * sessionMillis
-        while ((yield* Clock.currentTimeMillis) < until) yield* Effect.zipRight(write, Effect.sleep("20 millis"))
+        while ((yield* Clock.currentTimeMillis) < until) yield* Effect.andThen(write, Effect.sleep("20 millis"))
 
         assert.strictEqual(asked(API_VERSIONS), connections, "connections")
         const again = asked(SASL_HANDSHAKE) - authentications

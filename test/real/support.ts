@@ -28,7 +28,7 @@ export const open = (
 /** A server on a port of its own, closed with the scope. */
 export const listening = <S extends Net.Server>(make: () => S) =>
   Effect.acquireRelease(
-    Effect.async<{ readonly address: string; readonly sockets: Set<Net.Socket>; readonly server: S }>((resume) => {
+    Effect.callback<{ readonly address: string; readonly sockets: Set<Net.Socket>; readonly server: S }>((resume) => {
       const server = make()
       const sockets = new Set<Net.Socket>()
       server.on("connection", (socket) => {
@@ -43,7 +43,7 @@ export const listening = <S extends Net.Server>(make: () => S) =>
       })
     }),
     ({ server, sockets }) =>
-      Effect.async<void>((resume) => {
+      Effect.callback<void>((resume) => {
         for (const socket of sockets) socket.destroy()
         server.close(() => resume(Effect.void))
       })

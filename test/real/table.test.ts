@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import { createServer as createHttpServer } from "node:http"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
@@ -157,14 +158,14 @@ realKafka("a table whose broker fails", { java: true }, () => {
         yield* java.seed(large, { count: 3_000, valueBytes: 100, config: { "batch.size": "1000" } })
         // one that still replays, in small answers, and is in the middle of it when the broker goes
         let fetches = 0
-        const isDown = yield* Effect.makeLatch(false)
+        const isDown = yield* Latch.make(false)
         const client = yield* KafkaClient.make({ brokers, ...impatient })
         const slow: KafkaClient.KafkaClient = {
           ...client,
           connect: (broker) =>
             Effect.map(client.connect(broker), (connection) =>
               answering(connection, {
-                Fetch: (request, ask) => Effect.zipRight(++fetches > 20 ? isDown.await : Effect.void, ask(request))
+                Fetch: (request, ask) => Effect.andThen(++fetches > 20 ? isDown.await : Effect.void, ask(request))
               })
             )
         }
@@ -335,9 +336,9 @@ realKafka("a table whose broker fails", { java: true }, () => {
       const frozen = yield* leftovers(
         Effect.gen(function* () {
           const table = yield* use
-          const waiting = yield* Effect.forkDaemon(Effect.exit(table.barrier()))
+          const waiting = yield* Effect.forkDetach(Effect.exit(table.barrier()))
           yield* node.stop
-          const barrier = yield* Effect.forkDaemon(Effect.exit(table.barrier()))
+          const barrier = yield* Effect.forkDetach(Effect.exit(table.barrier()))
           // in the middle of everything: requests unanswered, and new connections
           yield* Effect.sleep("700 millis")
           return { waiting, barrier }

@@ -80,10 +80,10 @@ realKafka("writing while brokers fail", { java: true }, () => {
       const one = Effect.suspend(() => {
         const expected = `k${n % 5}=${n}`
         const begin = performance.now()
-        return Effect.map(Effect.either(writer.set(`k${n % 5}`, `${n++}`)), (result) => {
+        return Effect.map(Effect.exit(writer.set(`k${n % 5}`, `${n++}`)), (result) => {
           longest = Math.max(longest, performance.now() - begin)
-          if (result._tag === "Right") acknowledged.push({ expected, position: result.right })
-          else failures.push({ expected, error: result.left })
+          if (Exit.isSuccess(result)) acknowledged.push({ expected, position: result.value })
+          else failures.push({ expected, error: failureOf(result) })
         })
       })
       const worker = Effect.forever(Effect.andThen(one, Effect.sleep(2)))
@@ -96,7 +96,7 @@ realKafka("writing while brokers fail", { java: true }, () => {
       }
     })
 
-  type Load = Effect.Effect.Success<ReturnType<typeof load>>
+  type Load = Effect.Success<ReturnType<typeof load>>
 
   /** Acknowledged: at its position, and once. Failed: not there. Each key in order. */
   const verify = (log: ReadonlyArray<ReadRecord>, { acknowledged, failures }: Load) => {
@@ -213,7 +213,7 @@ realKafka("writing while brokers fail", { java: true }, () => {
             yield* cluster.nodes[2].stop
             // some of its threads may run on for a moment
             yield* Effect.sleep(300)
-            const write = yield* Effect.forkDaemon(Effect.flip(writer.set("a", "2")))
+            const write = yield* Effect.forkDetach(Effect.flip(writer.set("a", "2")))
             yield* Effect.sleep(200)
             return write
           })

@@ -1,6 +1,7 @@
 /** A TCP relay in front of a broker. It is blind, so that what passes may be TLS, and can hold back what the broker says. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Latch from "effect/Latch"
 import { once } from "node:events"
 import * as Net from "node:net"
 import type { Address } from "../kafka/ports.ts"
@@ -89,9 +90,9 @@ export const make = (target: Address): Effect.Effect<Relay, never, Scope.Scope> 
       open: () => links.size,
       hold: (bytes) =>
         Effect.acquireRelease(
-          Effect.map(Effect.makeLatch(), (held) => {
+          Effect.map(Latch.make(), (held) => {
             limit = bytes
-            onHeld = () => held.unsafeOpen()
+            onHeld = () => held.openUnsafe()
             return held.await
           }),
           () =>

@@ -77,7 +77,7 @@ test(
       const renewed = Effect.gen(function* () {
         if (++count % 50 === 0) kafka = yield* cluster
       })
-      judge(yield* cycles(1_000, 100, Effect.zipLeft(cycle(topic, client), renewed)))
+      judge(yield* cycles(1_000, 100, Effect.tap(cycle(topic, client), renewed)))
     }),
   TEST_TIMEOUT_MILLIS
 )

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import * as Supervisor from "effect/Supervisor"
+import { census } from "../support/effect/v4/fibers.ts"
 import { bytesInUse } from "../support/garbage.ts"
 import { eventually } from "../support/live.ts"
 
@@ -34,16 +34,15 @@ export const cycles = (
   cycle: Effect.Effect<void, unknown, Scope.Scope>
 ): Effect.Effect<ReadonlyArray<Look>, unknown> =>
   Effect.gen(function* () {
-    const supervisor = yield* Supervisor.track
+    const started = yield* census
     const before = ours(handles())
     const looks: Array<Look> = []
     for (let done = 1; done <= count; done++) {
-      const fiber = yield* Effect.supervised(Effect.fork(Effect.scoped(cycle)), supervisor)
+      const fiber = yield* started.of(Effect.forkChild(Effect.scoped(cycle)))
       yield* Fiber.join(fiber)
       if (done % every !== 0) continue
       // handles and what waits for them go a turn of the event loop later
-      const alive = Effect.map(supervisor.value, (all) => all.filter((one) => one.unsafePoll() === null).length)
-      const fibers = yield* eventually(alive, (count) => count === 0 && ours(handles()) <= before, "1 minute")
+      const fibers = yield* eventually(started.count, (count) => count === 0 && ours(handles()) <= before, "1 minute")
       looks.push({ cycles: done, bytes: yield* bytesInUse, handles: handles(), fibers })
     }
     return looks

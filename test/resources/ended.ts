@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import * as Latch from "effect/Latch"
 import { assert } from "vitest"
 import { CLOSE_LIMIT_MILLIS } from "../faults/oracle.ts"
 import type * as KafkaCluster from "../kafka/KafkaCluster.ts"
@@ -40,17 +41,17 @@ const ended = <W extends World>(world: W, state: State<W>, way: Way, frozen: boo
     const { exit, left } = yield* leftovers(
       Effect.gen(function* () {
         const own = yield* Effect.scope
-        const use = Effect.flatMap(state.open(world), Scope.extend(around))
+        const use = Effect.flatMap(state.open(world), Scope.provide(around))
         if (way === "closed") yield* use
         else if (state.acquired) {
-          const reached = yield* Effect.makeLatch()
-          const whole = Effect.scoped(Effect.zipRight(Effect.zipRight(use, reached.open), Effect.never))
+          const reached = yield* Latch.make()
+          const whole = Effect.scoped(Effect.andThen(Effect.andThen(use, reached.open), Effect.never))
           const fiber = yield* Effect.forkIn(whole, own)
           yield* Effect.raceFirst(reached.await, Fiber.join(fiber))
         } else yield* Effect.forkIn(Effect.scoped(use), own)
         yield* hindered
         if (frozen) {
-          yield* Scope.extend(
+          yield* Scope.provide(
             Effect.acquireRelease(world.node.stop, () => Effect.orDie(world.node.continue)),
             around
           )
@@ -65,7 +66,7 @@ const ended = <W extends World>(world: W, state: State<W>, way: Way, frozen: boo
   }).pipe(
     Effect.scoped,
     // the sockets of both ends, of the relay and its way to the broker too, are of this process
-    Effect.zipLeft(eventually(Effect.sync(sockets), (count) => count === 0))
+    Effect.tap(eventually(Effect.sync(sockets), (count) => count === 0))
   )
 
 /** A test for each state and way to end, with a broker that runs and with one that is frozen. */

@@ -43,7 +43,7 @@ const left = (brokers: ReadonlyArray<string>, topic: string, how: How, secured?:
 /** Takes connections, and never says a word. */
 const silentBroker = Effect.map(
   Effect.acquireRelease(
-    Effect.async<{ readonly port: number; readonly close: () => void }>((resume) => {
+    Effect.callback<{ readonly port: number; readonly close: () => void }>((resume) => {
       const sockets = new Set<Socket>()
       const server = createServer((socket) => sockets.add(socket.on("error", () => {})))
       const close = () => {

@@ -3,8 +3,8 @@
  * clock of its own it took to end then, see exit.test.ts: one that gets no time on a busy machine does not tick.
  */
 import * as Effect from "effect/Effect"
-import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
+import { withoutLogs } from "../support/effect/v4/logs.ts"
 import { Position } from "../../src/index.ts"
 import type { ClientOptions } from "../faults/lab.ts"
 import { openTable, openWriter } from "../faults/openings.ts"
@@ -39,11 +39,11 @@ const use = Effect.gen(function* () {
   if (how === "waiting") yield* Effect.forkScoped(table.awaitPosition(far))
 })
 
-const acquire = Effect.zipRight(openTable(lab, "leaving", topic, {}, options()), Effect.never)
+const acquire = Effect.andThen(openTable(lab, "leaving", topic, {}, options()), Effect.never)
 
 const program = how === "early" ? Effect.timeoutOption(Effect.scoped(acquire), "300 millis") : Effect.scoped(use)
 
-Effect.runPromise(Effect.provide(program, Logger.remove(Logger.defaultLogger))).then(
+Effect.runPromise(withoutLogs(program)).then(
   () => {
     let ticks = 0
     setInterval(() => ticks++, TICK_MILLIS).unref()

@@ -22,7 +22,7 @@ test("a connection, a fiber and a timer", () =>
         yield* Effect.promise(() => once(socket, "connect"))
         const timer = setTimeout(() => {}, 60_000)
         undo.push(() => clearTimeout(timer))
-        return yield* Effect.forkDaemon(Effect.never)
+        return yield* Effect.forkDetach(Effect.never)
       })
     )
     if (exit._tag === "Failure") return yield* Effect.failCause(exit.cause)
@@ -34,7 +34,7 @@ test("a connection, a fiber and a timer", () =>
 
 test("how long it took to close: not what came before, nor what it was for", () =>
   Effect.gen(function* () {
-    const slow = Effect.zipRight(
+    const slow = Effect.andThen(
       Effect.addFinalizer(() => Effect.sleep("150 millis")),
       Effect.sleep("300 millis")
     )
@@ -44,8 +44,8 @@ test("how long it took to close: not what came before, nor what it was for", () 
     // a machine that is busy may take longer, but a time that is not closing's would be in each of several tries
     const closing = Effect.map(leftovers(Effect.sleep("300 millis")), ({ left }) => left.millisToClose)
     assert.isBelow(Math.min(...(yield* Effect.all([closing, closing, closing]))), 250)
-    const interrupted = yield* leftovers(Effect.zipRight(slow, Effect.never), { interruptAfter: "20 millis" })
-    assert.isTrue(interrupted.exit._tag === "Failure" && Cause.isInterruptedOnly(interrupted.exit.cause))
+    const interrupted = yield* leftovers(Effect.andThen(slow, Effect.never), { interruptAfter: "20 millis" })
+    assert.isTrue(interrupted.exit._tag === "Failure" && Cause.hasInterruptsOnly(interrupted.exit.cause))
     assert.isAtLeast(interrupted.left.millisToClose, 145)
   }))
 

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import * as Latch from "effect/Latch"
 import type { KafkaTable, KafkaTableWriter } from "../../src/index.ts"
 import type * as Lab from "../faults/lab.ts"
 import { openTable, openWriter } from "../faults/openings.ts"
@@ -31,9 +32,9 @@ const withPassword: Lab.ClientOptions = {
 /** Tokens, until they are withheld: from then on, who asks for one waits for ever. `withheld` waits until somebody does. */
 const tokens = () => {
   let given = true
-  const waiting = Effect.unsafeMakeLatch()
+  const waiting = Latch.makeUnsafe()
   const token = Effect.suspend(() =>
-    given ? Effect.map(unsecuredToken(user), Redacted.make) : Effect.zipRight(waiting.open, Effect.never)
+    given ? Effect.map(unsecuredToken(user), Redacted.make) : Effect.andThen(waiting.open, Effect.never)
   )
   const options: Lab.ClientOptions = { sasl: { mechanism: "OAUTHBEARER", token } }
   const withheld = Effect.suspend(() => {
@@ -95,7 +96,7 @@ const early = { catchUpTimeout: "200 millis", fetch: { maxPartitionBytes: 30_000
 
 /** The network is gone, and it knows. */
 const cutOff = ({ proxies: [proxy] }: Lab.Lab, connected: Effect.Effect<boolean>) =>
-  Effect.zipRight(proxy.refuse, Effect.asVoid(eventually(connected, (is) => !is)))
+  Effect.andThen(proxy.refuse, Effect.asVoid(eventually(connected, (is) => !is)))
 
 /** Its sessions end, and the broker says nothing to who comes again. */
 const unheard = (lab: Lab.Lab) => Effect.flatten(armed(lab, Api.SaslAuthenticate))
@@ -103,7 +104,7 @@ const unheard = (lab: Lab.Lab) => Effect.flatten(armed(lab, Api.SaslAuthenticate
 /** Until it is closed; the first one is acknowledged. */
 const writing = (writer: KafkaTableWriter.KafkaTableWriter<string, string>) => {
   const write = writer.set("a", "1")
-  return Effect.zipRight(write, Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep("20 millis"), write))))
+  return Effect.andThen(write, Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep("20 millis"), write))))
 }
 
 export const tableStates: ReadonlyArray<SaslState> = [
@@ -171,7 +172,7 @@ export const writerStates: ReadonlyArray<SaslState> = [
     name: "authenticating again",
     acquired: true,
     hinder: nothing,
-    open: writer((writer, lab) => Effect.zipRight(writing(writer), unheard(lab)))
+    open: writer((writer, lab) => Effect.andThen(writing(writer), unheard(lab)))
   },
   {
     name: "waiting for a token to authenticate again",
@@ -179,7 +180,7 @@ export const writerStates: ReadonlyArray<SaslState> = [
     hinder: nothing,
     open: (world) => {
       const { options, withheld } = tokens()
-      return writer((writer) => Effect.zipRight(writing(writer), withheld), options)(world)
+      return writer((writer) => Effect.andThen(writing(writer), withheld), options)(world)
     }
   },
   {

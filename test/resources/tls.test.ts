@@ -38,10 +38,10 @@ const silenced = ({ relay }: TlsWorld) => Effect.flatten(relay.hold(0))
 /** Connections are gone, and new ones do not get through their handshake. */
 const inHandshakeAgain = ({ relay }: TlsWorld) =>
   Effect.flatMap(relay.hold(HALF_A_HANDSHAKE), (held) =>
-    Effect.zipRight(
+    Effect.andThen(
       relay.reset,
       // what was on its way may have been held before
-      Effect.zipRight(
+      Effect.andThen(
         held,
         Effect.asVoid(
           eventually(

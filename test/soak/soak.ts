@@ -8,9 +8,10 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Logger from "effect/Logger"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Semaphore from "effect/Semaphore"
+import { withoutLogs } from "../support/effect/v4/logs.ts"
 import { LiveTable } from "../../src/index.ts"
 import { complaints } from "../faults/complaints.ts"
 import * as Lab from "../faults/lab.ts"
@@ -112,7 +113,7 @@ const residents = (lab: Lab.Lab, random: () => number): Effect.Effect<Residents,
         })
       )
     )
-    const turn = yield* Effect.makeSemaphore(1)
+    const turn = yield* Semaphore.make(1)
     let written = 0
     const write = Effect.suspend(() => {
       const key = `k${Math.floor(random() * KEYS)}`
@@ -160,9 +161,9 @@ const round = (lab: Lab.Lab, random: () => number, counts: Counts) =>
     const barriers = yield* witness.watchBarriers("reader", table, load.ends)
 
     const chaos = new Chaos(lab, { topic, random })
-    const running: Array<Fiber.RuntimeFiber<void, unknown>> = []
+    const running: Array<Fiber.Fiber<void, unknown>> = []
     for (let i = 0; i < FAULTS; i++) {
-      const step = yield* Effect.fork(chaos.step)
+      const step = yield* Effect.forkChild(chaos.step)
       running.push(step)
       if (random() < 0.5) yield* Effect.sleep(random() * 1_000)
       else yield* Fiber.await(step)
@@ -252,7 +253,7 @@ export const soak = ({ minutes, print, seed }: Options): Effect.Effect<Result, u
       slope: slope(later.map(({ bytes, minutes }) => ({ x: minutes, y: bytes }))),
       residentSlope: slope(later.map(({ minutes, residentBytes }) => ({ x: minutes, y: residentBytes })))
     }
-  }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
+  }).pipe(withoutLogs)
 
 /** The result as text. */
 export const report = (result: Result, seed: number): string =>

@@ -47,7 +47,7 @@ const lastAsked = (watched: Watched): ReadonlyArray<string> =>
     .sort()
 
 describe("several topics", () => {
-  it.scoped("of one leader are in one request, and in one answer", () =>
+  it.effect("of one leader are in one request, and in one answer", () =>
     Effect.gen(function* () {
       const cluster = withOther(2)
       const watched = yield* watch(cluster)
@@ -63,7 +63,7 @@ describe("several topics", () => {
     })
   )
 
-  it.scoped("are followed each by its own metadata: partitions that one gets later are its own", () =>
+  it.effect("are followed each by its own metadata: partitions that one gets later are its own", () =>
     Effect.gen(function* () {
       const cluster = withOther()
       const watched = yield* watch(cluster)
@@ -77,7 +77,7 @@ describe("several topics", () => {
     })
   )
 
-  it.scoped("one that is deleted says so of itself, and the other one is read on", () =>
+  it.effect("one that is deleted says so of itself, and the other one is read on", () =>
     Effect.gen(function* () {
       const cluster = withOther()
       const watched = yield* watch(cluster)
@@ -96,7 +96,7 @@ describe("several topics", () => {
 })
 
 describe("given offsets", () => {
-  it.scoped("are where partitions are read from, and no other partitions of the topic are", () =>
+  it.effect("are where partitions are read from, and no other partitions of the topic are", () =>
     Effect.gen(function* () {
       const cluster = withOther(3, 2)
       for (const partition of [0, 1, 2]) append(cluster, OTHER, 5, partition)
@@ -120,7 +120,7 @@ describe("given offsets", () => {
     })
   )
 
-  it.scoped("each at its own leader, of a topic that is described already", () =>
+  it.effect("each at its own leader, of a topic that is described already", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       cluster.moveLeader(topic, 1, 1)
@@ -136,7 +136,7 @@ describe("given offsets", () => {
     })
   )
 
-  it.scoped("may be none: then a partition is read from where its log begins", () =>
+  it.effect("may be none: then a partition is read from where its log begins", () =>
     Effect.gen(function* () {
       const cluster = withOther(2)
       append(cluster, OTHER, 5)
@@ -158,7 +158,7 @@ describe("given offsets", () => {
     })
   )
 
-  it.scoped(
+  it.effect(
     "that the log does not hold any more, or not yet, are told; the partition is held until it is decided",
     () =>
       Effect.gen(function* () {
@@ -193,7 +193,7 @@ describe("given offsets", () => {
 })
 
 describe("a cursor that is taken away", () => {
-  it.scoped("in the middle of a fetch delivers nothing more; the others of the answer do", () =>
+  it.effect("in the middle of a fetch delivers nothing more; the others of the answer do", () =>
     Effect.gen(function* () {
       const cluster = withOther(2)
       const watched = yield* watch(cluster)
@@ -212,7 +212,7 @@ describe("a cursor that is taken away", () => {
     })
   )
 
-  it.scoped("of a topic that is followed does not come back, while partitions that it gets later come", () =>
+  it.effect("of a topic that is followed does not come back, while partitions that it gets later come", () =>
     Effect.gen(function* () {
       const cluster = withOther(2)
       const watched = yield* watch(cluster)
@@ -240,7 +240,7 @@ describe("a cursor that is taken away", () => {
     })
   )
 
-  it.scoped("while its records wait to be taken: they are not taken, and the others are", () =>
+  it.effect("while its records wait to be taken: they are not taken, and the others are", () =>
     Effect.gen(function* () {
       const cluster = withOther()
       append(cluster, topic, 1)
@@ -248,7 +248,7 @@ describe("a cursor that is taken away", () => {
       const watched = yield* watch(cluster, {}, false)
       yield* watched.all.add(OTHER, new Map([[0, 0]]))
       const next = Effect.map(watched.all.take, (event) => watched.events.push(event))
-      for (let i = 0; i < 3; i++) yield* Effect.zipRight(next, settle)
+      for (let i = 0; i < 3; i++) yield* Effect.andThen(next, settle)
       assert.lengthOf(watched.events, 3)
       watched.forget()
       yield* pass(MAX_WAIT)
@@ -261,7 +261,7 @@ describe("a cursor that is taken away", () => {
     })
   )
 
-  it.scoped("while it waits to be told that its log is no continuation: that is not told of the next one", () =>
+  it.effect("while it waits to be told that its log is no continuation: that is not told of the next one", () =>
     Effect.gen(function* () {
       const cluster = withOther()
       append(cluster, OTHER, 5)
@@ -276,7 +276,7 @@ describe("a cursor that is taken away", () => {
       const watched = yield* watch(cluster, {}, false)
       yield* watched.all.add(OTHER, new Map([[0, 1]]))
       const next = Effect.map(watched.all.take, (event) => watched.events.push(event))
-      for (let i = 0; i < 3; i++) yield* Effect.zipRight(next, settle)
+      for (let i = 0; i < 3; i++) yield* Effect.andThen(next, settle)
       yield* pass(MAX_WAIT)
       watched.forget()
       assert.isFalse(first)
@@ -289,7 +289,7 @@ describe("a cursor that is taken away", () => {
     })
   )
 
-  it.scoped("and given again, elsewhere, is read from there: nothing of before comes in between", () =>
+  it.effect("and given again, elsewhere, is read from there: nothing of before comes in between", () =>
     Effect.gen(function* () {
       const cluster = withOther()
       append(cluster, OTHER, 8)
@@ -305,11 +305,11 @@ describe("a cursor that is taken away", () => {
     })
   )
 
-  it.scoped("as the last one of its topic: the source goes on, with the same topic once more as well", () =>
+  it.effect("as the last one of its topic: the source goes on, with the same topic once more as well", () =>
     Effect.gen(function* () {
       const cluster = withOther()
       const watched = yield* watch(cluster)
-      const broken = yield* Effect.fork(watched.all.broken)
+      const broken = yield* Effect.forkChild(watched.all.broken)
       for (let i = 0; i < 2; i++) {
         yield* watched.all.add(OTHER, new Map([[0, 0]]))
         yield* pass(MAX_WAIT)
@@ -326,7 +326,7 @@ describe("a cursor that is taken away", () => {
     })
   )
 
-  it.scoped("and could not be read for want of rights: that is over, and what is denied next is told", () =>
+  it.effect("and could not be read for want of rights: that is over, and what is denied next is told", () =>
     Effect.gen(function* () {
       const cluster = withOther(2)
       let denied = -1
@@ -360,7 +360,7 @@ describe("a cursor that is taken away", () => {
     })
   )
 
-  it.scoped("as the last one of its topic: nobody asks for that topic any more, and no failure of it stands", () =>
+  it.effect("as the last one of its topic: nobody asks for that topic any more, and no failure of it stands", () =>
     Effect.gen(function* () {
       const cluster = withOther()
       const watched = yield* watch(cluster)

@@ -2,6 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import { currentClock, millisOf } from "../../src/internal/effect/v4/clock.ts"
 import type { FetchedPartition } from "../../src/KafkaProtocol.ts"
 import { CorruptBatchError } from "../../src/KafkaError.ts"
 import { batch, record } from "../recordBatch/support.ts"
@@ -51,7 +52,7 @@ const timesOf = (watched: Watched): ReadonlyArray<number> => watched.requests("F
 // ---------------------------------------------------------------------------------------------------------------------
 
 describe("what a fetch asks for", () => {
-  it.scoped("the topic by its id, as much as the options say, each partition from its position", () =>
+  it.effect("the topic by its id, as much as the options say, each partition from its position", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       append(cluster, 3)
@@ -79,7 +80,7 @@ describe("what a fetch asks for", () => {
     })
   )
 
-  it.scoped("each partition in its turn first", () =>
+  it.effect("each partition in its turn first", () =>
     Effect.gen(function* () {
       const cluster = withTopic(3)
       cluster.before = (request, _, detail) =>
@@ -97,7 +98,7 @@ describe("what a fetch asks for", () => {
     })
   )
 
-  it.scoped("only what is due: a partition that was refused waits for its time, and no long poll outlasts that", () =>
+  it.effect("only what is due: a partition that was refused waits for its time, and no long poll outlasts that", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       let refusals = 1
@@ -122,7 +123,7 @@ describe("what a fetch asks for", () => {
     })
   )
 
-  it.scoped("nothing, until the first of those that wait for their time may be asked", () =>
+  it.effect("nothing, until the first of those that wait for their time may be asked", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       cluster.before = (request, _, detail) => {
@@ -147,7 +148,7 @@ describe("what a fetch asks for", () => {
     })
   )
 
-  it.scoped("with a short wait while another partition of this leader is held or not open yet", () =>
+  it.effect("with a short wait while another partition of this leader is held or not open yet", () =>
     Effect.gen(function* () {
       for (const why of ["opening", "held"] as const) {
         const cluster = withTopic(2)
@@ -179,7 +180,7 @@ describe("what a fetch asks for", () => {
     })
   )
 
-  it.scoped("with the whole wait whatever another leader's partitions do", () =>
+  it.effect("with the whole wait whatever another leader's partitions do", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       cluster.moveLeader(topic, 1, 1)
@@ -190,7 +191,7 @@ describe("what a fetch asks for", () => {
     })
   )
 
-  it.scoped("a partition whose time was set before the clock went back, at once", () =>
+  it.effect("a partition whose time was set before the clock went back, at once", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request, _, detail) =>
@@ -210,7 +211,7 @@ describe("what a fetch asks for", () => {
 })
 
 describe("a broker that answers at once, and has nothing", () => {
-  it.scoped("is asked after longer and longer pauses, none of which is longer than it was to wait", () =>
+  it.effect("is asked after longer and longer pauses, none of which is longer than it was to wait", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       let isHasty = true
@@ -235,7 +236,7 @@ describe("a broker that answers at once, and has nothing", () => {
     })
   )
 
-  it.scoped("is not taken for one by an answer that had to come soon, as something else is due then", () =>
+  it.effect("is not taken for one by an answer that had to come soon, as something else is due then", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       // one partition is refused again and again, and the long poll of the other one ends when that is to be asked again
@@ -258,7 +259,7 @@ describe("a broker that answers at once, and has nothing", () => {
 })
 
 describe("records", () => {
-  it.scoped("are handed over as they came, and the next fetch goes out behind them before they are taken", () =>
+  it.effect("are handed over as they came, and the next fetch goes out behind them before they are taken", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       append(cluster, 2)
@@ -276,7 +277,7 @@ describe("records", () => {
     })
   )
 
-  it.scoped("come with the list of aborted transactions that the broker gave", () =>
+  it.effect("come with the list of aborted transactions that the broker gave", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.appendOpen(topic, [{ key: "a", value: "1" }])("abort")
@@ -288,7 +289,7 @@ describe("records", () => {
     })
   )
 
-  it.scoped("of all partitions of an answer are one event, without those that have none", () =>
+  it.effect("of all partitions of an answer are one event, without those that have none", () =>
     Effect.gen(function* () {
       const cluster = withTopic(3)
       append(cluster, 1, 0)
@@ -300,7 +301,7 @@ describe("records", () => {
     })
   )
 
-  it.scoped("that make no sense are handed over to whoever says what is wrong, and their partition is held", () =>
+  it.effect("that make no sense are handed over to whoever says what is wrong, and their partition is held", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       append(cluster, 1)
@@ -323,7 +324,7 @@ describe("records", () => {
     })
   )
 
-  it.scoped("move its position to the last of them, and its epoch to theirs", () =>
+  it.effect("move its position to the last of them, and its epoch to theirs", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       append(cluster, 1)
@@ -337,7 +338,7 @@ describe("records", () => {
     })
   )
 
-  it.scoped("say how far the log is committed; where a broker does not say it, all of it is", () =>
+  it.effect("say how far the log is committed; where a broker does not say it, all of it is", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       let answer: Partial<FetchedPartition> = { highWatermark: 9, lastStableOffset: 4 }
@@ -364,7 +365,7 @@ describe("an answer about another place", () => {
       cluster.before = (request, _, detail) => {
         if (request !== "Fetch" || !first) return request === "Fetch" ? Effect.never : undefined
         first = false
-        return Effect.zipRight(Deferred.await(arrives), fetched(detail, { ...empty(1), records }))
+        return Effect.andThen(Deferred.await(arrives), fetched(detail, { ...empty(1), records }))
       }
       yield* pass(MAX_WAIT)
       watched.forget()
@@ -374,7 +375,7 @@ describe("an answer about another place", () => {
       return watched
     })
 
-  it.scoped("counts as it is, if nothing changed meanwhile", () =>
+  it.effect("counts as it is, if nothing changed meanwhile", () =>
     Effect.gen(function* () {
       const watched = yield* late(() => {})
       assert.deepStrictEqual(shown(watched.events), ["Fetched 0"])
@@ -382,7 +383,7 @@ describe("an answer about another place", () => {
     })
   )
 
-  it.scoped("is dropped after a jump to another position, or to the same", () =>
+  it.effect("is dropped after a jump to another position, or to the same", () =>
     Effect.gen(function* () {
       for (const offset of [0, 5]) {
         const watched = yield* late(({ source }) => {
@@ -394,7 +395,7 @@ describe("an answer about another place", () => {
     })
   )
 
-  it.scoped("is dropped while it begins anew, when it is held, and when another broker leads it", () =>
+  it.effect("is dropped while it begins anew, when it is held, and when another broker leads it", () =>
     Effect.gen(function* () {
       const reopened = yield* late(({ source }) => source.reopen(0))
       assert.deepStrictEqual(
@@ -410,7 +411,7 @@ describe("an answer about another place", () => {
 })
 
 describe("a partition that is missing from an answer", () => {
-  it.scoped("is asked for again after a wait, longer each time, and has made no progress", () =>
+  it.effect("is asked for again after a wait, longer each time, and has made no progress", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       cluster.before = (request, _, detail) =>
@@ -432,7 +433,7 @@ describe("a partition that is missing from an answer", () => {
     })
   )
 
-  it.scoped("waits as long as the broker says, if that holds answers back", () =>
+  it.effect("waits as long as the broker says, if that holds answers back", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request, _, detail) =>
@@ -457,7 +458,7 @@ describe("a batch that is larger than what was asked for", () => {
 
   const sizes = (watched: Watched) => watched.fetches().map(({ partitions }) => partitions[0].maxBytes)
 
-  it.scoped("is asked for with the size that it needs, and the next one with the usual size", () =>
+  it.effect("is asked for with the size that it needs, and the next one with the usual size", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       append(cluster, 1)
@@ -469,7 +470,7 @@ describe("a batch that is larger than what was asked for", () => {
     })
   )
 
-  it.scoped("is asked for with twice the size, as long as the broker gives too little to know it", () =>
+  it.effect("is asked for with twice the size, as long as the broker gives too little to know it", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       append(cluster, 1)
@@ -484,7 +485,7 @@ describe("a batch that is larger than what was asked for", () => {
     })
   )
 
-  it.scoped("is the end, when the cap was asked for in vain: with what it is about", () =>
+  it.effect("is the end, when the cap was asked for in vain: with what it is about", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       append(cluster, 1)
@@ -499,7 +500,7 @@ describe("a batch that is larger than what was asked for", () => {
     })
   )
 
-  it.scoped("is the end at once, if it says itself that it is larger than the cap, and is none exactly at it", () =>
+  it.effect("is the end at once, if it says itself that it is larger than the cap, and is none exactly at it", () =>
     Effect.gen(function* () {
       for (const [size, fatal] of [
         [5_001, true],
@@ -549,10 +550,10 @@ describe("a partition that its leader refuses", () => {
       .filter(({ detail }) => fetchOf(detail).partitions.some((p) => p.partition === 1))
       .map(({ at }) => at)
 
-  it.scoped("for what passes is asked again after longer and longer waits, with fresh metadata; others go on", () =>
+  it.effect("for what passes is asked again after longer and longer waits, with fresh metadata; others go on", () =>
     Effect.gen(function* () {
       for (const code of [NOT_LEADER_OR_FOLLOWER, UNKNOWN_SERVER_ERROR, KAFKA_STORAGE_ERROR]) {
-        const before = yield* Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis() - BEGIN)
+        const before = yield* Effect.map(currentClock, (clock) => millisOf(clock) - BEGIN)
         const { cluster, watched } = yield* refusing(code, 4)
         yield* pass(100)
         assert.deepStrictEqual(
@@ -579,7 +580,7 @@ describe("a partition that its leader refuses", () => {
     })
   )
 
-  it.scoped("for a corrupt log, five times in a row, is asked again, and then it is the end", () =>
+  it.effect("for a corrupt log, five times in a row, is asked again, and then it is the end", () =>
     Effect.gen(function* () {
       const { watched } = yield* refusing(CORRUPT_MESSAGE, 5)
       yield* pass(1_000 + MAX_WAIT)
@@ -595,7 +596,7 @@ describe("a partition that its leader refuses", () => {
     })
   )
 
-  it.scoped("for something else than a corrupt log may be so for as long as it takes", () =>
+  it.effect("for something else than a corrupt log may be so for as long as it takes", () =>
     Effect.gen(function* () {
       const { watched } = yield* refusing(KAFKA_STORAGE_ERROR, 12)
       yield* pass(1_500 + MAX_WAIT)
@@ -607,7 +608,7 @@ describe("a partition that its leader refuses", () => {
     })
   )
 
-  it.scoped("for want of rights is told, asked again slowly, and told when there is an answer", () =>
+  it.effect("for want of rights is told, asked again slowly, and told when there is an answer", () =>
     Effect.gen(function* () {
       const { cluster, watched } = yield* refusing(TOPIC_AUTHORIZATION_FAILED, 2)
       assert.deepStrictEqual(shown(watched.events).at(-1), "Denied KafkaBrokerError Unauthorized")
@@ -628,7 +629,7 @@ describe("a partition that its leader refuses", () => {
     })
   )
 
-  it.scoped("for what does not pass is the end", () =>
+  it.effect("for what does not pass is the end", () =>
     Effect.gen(function* () {
       const { watched } = yield* refusing(INVALID_TOPIC)
       yield* pass(200)
@@ -639,7 +640,7 @@ describe("a partition that its leader refuses", () => {
 })
 
 describe("a log that parted from what was read", () => {
-  it.scoped("is told with where both agree, and the partition is held", () =>
+  it.effect("is told with where both agree, and the partition is held", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       append(cluster, 5)
@@ -659,7 +660,7 @@ describe("a connection", () => {
     cluster.before = (asked) => (asked === request ? Effect.fail(connectionError(reason)) : undefined)
   }
 
-  it.scoped("that is lost is told once, opened anew with longer and longer waits, and told when it is back", () =>
+  it.effect("that is lost is told once, opened anew with longer and longer waits, and told when it is back", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       const watched = yield* watch(cluster)
@@ -692,7 +693,7 @@ describe("a connection", () => {
     })
   )
 
-  it.scoped("that is lost is told with its broker and its reason", () =>
+  it.effect("that is lost is told with its broker and its reason", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       cluster.moveLeader(topic, 1, 1)
@@ -710,7 +711,7 @@ describe("a connection", () => {
     })
   )
 
-  it.scoped("whose broker answers with an error is as one that is lost", () =>
+  it.effect("whose broker answers with an error is as one that is lost", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       let answers = 2
@@ -728,10 +729,10 @@ describe("a connection", () => {
     })
   )
 
-  it.scoped("that is denied is told, opened anew slowly, and told when it is granted", () =>
+  it.effect("that is denied is told, opened anew slowly, and told when it is granted", () =>
     Effect.gen(function* () {
       for (const reason of ["Authentication", "Tls"] as const) {
-        const start = yield* Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis() - BEGIN)
+        const start = yield* Effect.map(currentClock, (clock) => millisOf(clock) - BEGIN)
         const cluster = withTopic()
         failing(cluster, reason)
         const watched = yield* watch(cluster)
@@ -749,7 +750,7 @@ describe("a connection", () => {
     })
   )
 
-  it.scoped("to a broker that is too old is the end", () =>
+  it.effect("to a broker that is too old is the end", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       failing(cluster, "UnsupportedVersion")
@@ -760,7 +761,7 @@ describe("a connection", () => {
     })
   )
 
-  it.scoped("is one for all fetches, and a fresh one for what is to be read again", () =>
+  it.effect("is one for all fetches, and a fresh one for what is to be read again", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       append(cluster, 3)
@@ -784,7 +785,7 @@ describe("a connection", () => {
     })
   )
 
-  it.scoped("is not opened to a leader of which nothing can be read yet", () =>
+  it.effect("is not opened to a leader of which nothing can be read yet", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request) => (request === "ListOffsets" ? Effect.never : undefined)
@@ -798,7 +799,7 @@ describe("a connection", () => {
 })
 
 describe("a leader", () => {
-  it.scoped("that leads nothing any more is asked for nothing, and again when it leads", () =>
+  it.effect("that leads nothing any more is asked for nothing, and again when it leads", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       const watched = yield* watch(cluster)
@@ -821,7 +822,7 @@ describe("a leader", () => {
     })
   )
 
-  it.scoped("whose failure stands is forgiven when it leads nothing any more", () =>
+  it.effect("whose failure stands is forgiven when it leads nothing any more", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       cluster.before = (request, node) =>
@@ -836,7 +837,7 @@ describe("a leader", () => {
     })
   )
 
-  it.scoped("whose address nobody knows is asked for, until it is known", () =>
+  it.effect("whose address nobody knows is asked for, until it is known", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       cluster.moveLeader(topic, 1)
@@ -870,7 +871,7 @@ describe("a leader", () => {
 })
 
 describe("the head", () => {
-  it.scoped("was reached when it was asked, if the answer took longer than a broker may hold it back", () =>
+  it.effect("was reached when it was asked, if the answer took longer than a broker may hold it back", () =>
     Effect.gen(function* () {
       for (const [late, fromAsking] of [
         [MAX_WAIT + 1_000, false],
@@ -886,7 +887,7 @@ describe("the head", () => {
           return Effect.delay(nothingNew(detail, 0), late)
         }
         yield* pass(MAX_WAIT)
-        const askedAt = yield* Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis())
+        const askedAt = yield* Effect.map(currentClock, (clock) => millisOf(clock))
         yield* pass(late)
         assert.strictEqual(watched.partition().headAt, fromAsking ? askedAt : askedAt + late)
         assert.strictEqual(watched.partition().lastFetchAt, askedAt + late)
@@ -894,7 +895,7 @@ describe("the head", () => {
     })
   )
 
-  it.scoped("is where all is read that may be: up to the last stable offset, or to the high watermark", () =>
+  it.effect("is where all is read that may be: up to the last stable offset, or to the high watermark", () =>
     Effect.gen(function* () {
       for (const [isolation, head] of [
         ["read_committed", true],

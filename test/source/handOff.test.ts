@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import { hasEnded, interruptSoon } from "../../src/internal/effect/v4/fibers.ts"
+import { withStepsBeforeYield } from "../support/effect/v4/fibers.ts"
 import { HandOff } from "../../src/internal/source/handOff.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
 
@@ -11,21 +13,18 @@ interface Item {
 
 const item = (name: string): Item => ({ name })
 
-const settled = Effect.repeatN(yieldToEventLoop, 3)
+const settled = Effect.repeat(yieldToEventLoop, { times: 3 })
 
-const isPending = <A, E>(fiber: Fiber.RuntimeFiber<A, E>) =>
-  Effect.andThen(
-    settled,
-    Effect.map(fiber.poll, (exit) => Option.isNone(exit))
-  )
+const isPending = <A, E>(fiber: Fiber.Fiber<A, E>) =>
+  Effect.map(settled, () => !hasEnded(fiber))
 
 describe("HandOff", () => {
   it.effect("has room for one, and who offers another one waits until that is taken", () =>
     Effect.gen(function* () {
       const handOff = new HandOff<Item>()
       yield* handOff.offer(item("a"))
-      const second = yield* Effect.fork(handOff.offer(item("b")))
-      const third = yield* Effect.fork(handOff.offer(item("c")))
+      const second = yield* Effect.forkChild(handOff.offer(item("b")))
+      const third = yield* Effect.forkChild(handOff.offer(item("c")))
       assert.isTrue(yield* isPending(second))
       assert.strictEqual((yield* handOff.take).name, "a")
       yield* Fiber.join(second)
@@ -39,7 +38,7 @@ describe("HandOff", () => {
   it.effect("gives to the one that waits, and has room again at once", () =>
     Effect.gen(function* () {
       const handOff = new HandOff<Item>()
-      const taking = yield* Effect.fork(handOff.take)
+      const taking = yield* Effect.forkChild(handOff.take)
       assert.isTrue(yield* isPending(taking))
       yield* handOff.offer(item("a"))
       yield* handOff.offer(item("b"))
@@ -53,15 +52,15 @@ describe("HandOff", () => {
       const handOff = new HandOff<Item>()
       yield* handOff.offer(item("a"))
       const [second, third] = [
-        yield* Effect.fork(handOff.offer(item("b"))),
-        yield* Effect.fork(handOff.offer(item("c")))
+        yield* Effect.forkChild(handOff.offer(item("b"))),
+        yield* Effect.forkChild(handOff.offer(item("c")))
       ]
       yield* settled
       yield* Fiber.interrupt(second)
       assert.strictEqual((yield* handOff.take).name, "a")
       yield* Fiber.join(third)
       assert.strictEqual((yield* handOff.take).name, "c")
-      const waiting = yield* Effect.fork(handOff.take)
+      const waiting = yield* Effect.forkChild(handOff.take)
       assert.isTrue(yield* isPending(waiting))
     })
   )
@@ -74,14 +73,14 @@ describe("HandOff", () => {
         let offering = handOff.offer(item("b"))
         // so that it comes at another of its steps each time
         for (let i = 0; i < before; i++) offering = Effect.andThen(Effect.void, offering)
-        const fiber = yield* Effect.fork(Effect.withMaxOpsBeforeYield(offering, 40))
-        yield* Effect.yieldNow()
+        const fiber = yield* Effect.forkChild(withStepsBeforeYield(40)(offering))
+        yield* Effect.yieldNow
         yield* Fiber.interrupt(fiber)
         assert.strictEqual((yield* handOff.take).name, "a")
-        const waiting = yield* Effect.fork(handOff.take)
-        yield* Effect.yieldNow()
-        yield* Effect.yieldNow()
-        assert.isTrue(Option.isNone(yield* waiting.poll), `with ${before} steps before`)
+        const waiting = yield* Effect.forkChild(handOff.take)
+        yield* Effect.yieldNow
+        yield* Effect.yieldNow
+        assert.isFalse(hasEnded(waiting), `with ${before} steps before`)
       }
     })
   )
@@ -94,12 +93,12 @@ describe("HandOff", () => {
         let offering = handOff.offer(item("b"))
         // so that it comes at another of its steps each time
         for (let i = 0; i < before; i++) offering = Effect.andThen(Effect.void, offering)
-        const fiber = yield* Effect.fork(Effect.withMaxOpsBeforeYield(offering, 40))
-        yield* Effect.yieldNow()
+        const fiber = yield* Effect.forkChild(withStepsBeforeYield(40)(offering))
+        yield* Effect.yieldNow
         assert.strictEqual((yield* handOff.take).name, "a")
         assert.strictEqual((yield* handOff.take).name, "b")
         yield* settled
-        assert.isTrue(Option.isSome(yield* fiber.poll), `with ${before} steps before`)
+        assert.isTrue(hasEnded(fiber), `with ${before} steps before`)
       }
     })
   )
@@ -108,17 +107,17 @@ describe("HandOff", () => {
     Effect.gen(function* () {
       const handOff = new HandOff<Item>()
       yield* handOff.offer(item("a"))
-      const second = yield* Effect.fork(handOff.offer(item("b")))
+      const second = yield* Effect.forkChild(handOff.offer(item("b")))
       yield* settled
-      const third = yield* Effect.fork(handOff.offer(item("c")))
+      const third = yield* Effect.forkChild(handOff.offer(item("c")))
       yield* settled
       // in one step: its place is there, and its fiber has not heard of it yet
       yield* Effect.sync(() => {
         Effect.runSync(handOff.take)
-        second.unsafeInterruptAsFork(second.id())
+        interruptSoon(second)
       })
       yield* settled
-      assert.isTrue(Option.isSome(yield* second.poll))
+      assert.isTrue(hasEnded(second))
       assert.strictEqual((yield* handOff.take).name, "b")
       assert.strictEqual((yield* handOff.take).name, "c")
       yield* Fiber.join(third)
@@ -130,15 +129,15 @@ describe("HandOff", () => {
       for (const interrupted of [0, 1, 2]) {
         const handOff = new HandOff<Item>()
         yield* handOff.offer(item("first"))
-        const fibers: Array<Fiber.RuntimeFiber<void>> = []
+        const fibers: Array<Fiber.Fiber<void>> = []
         for (const name of ["a", "b", "c"]) {
-          fibers.push(yield* Effect.fork(handOff.offer(item(name))))
+          fibers.push(yield* Effect.forkChild(handOff.offer(item(name))))
           yield* settled
         }
         yield* Fiber.interrupt(fibers[interrupted])
         const left = ["a", "b", "c"].filter((_, i) => i !== interrupted)
         for (const name of ["first", ...left]) assert.strictEqual((yield* handOff.take).name, name)
-        const waiting = yield* Effect.fork(handOff.take)
+        const waiting = yield* Effect.forkChild(handOff.take)
         assert.isTrue(yield* isPending(waiting))
         yield* Fiber.interrupt(waiting)
       }
@@ -153,11 +152,11 @@ describe("HandOff", () => {
           let taking = handOff.take
           // so that it comes at another of its steps each time
           for (let i = 0; i < before; i++) taking = Effect.andThen(Effect.void, taking)
-          const fiber = yield* Effect.fork(Effect.withMaxOpsBeforeYield(taking, ops))
-          yield* Effect.yieldNow()
+          const fiber = yield* Effect.forkChild(withStepsBeforeYield(ops)(taking))
+          yield* Effect.yieldNow
           yield* handOff.offer(item("a"))
           yield* settled
-          assert.isTrue(Option.isSome(yield* fiber.poll), `with ${before} steps before, ${ops} at a time`)
+          assert.isTrue(hasEnded(fiber), `with ${before} steps before, ${ops} at a time`)
         }
       }
     })
@@ -166,7 +165,7 @@ describe("HandOff", () => {
   it.effect("keeps the order of thousands, from many fibers, through a slow taker", () =>
     Effect.gen(function* () {
       const handOff = new HandOff<{ readonly of: number; readonly n: number }>()
-      const senders = yield* Effect.fork(
+      const senders = yield* Effect.forkChild(
         Effect.forEach(
           [0, 1, 2],
           (of) => Effect.forEach(Array.from({ length: 1000 }), (_, n) => handOff.offer({ of, n }), { discard: true }),

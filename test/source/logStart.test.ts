@@ -12,7 +12,7 @@ describe("where the log begins", () => {
         : []
     )
 
-  it.scoped("is told with the records, and by itself when it has moved, and never goes back", () =>
+  it.effect("is told with the records, and by itself when it has moved, and never goes back", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       for (const key of ["a", "b", "c"]) cluster.append(topic, [{ key, value: "1" }])

@@ -16,7 +16,7 @@ const times = (watched: { requests: (kind: "Metadata") => ReadonlyArray<{ readon
   watched.requests("Metadata").map(({ at }) => at)
 
 describe("when it asks", () => {
-  it.scoped("at the start, and whenever the last answer is as old as it may be", () =>
+  it.effect("at the start, and whenever the last answer is as old as it may be", () =>
     Effect.gen(function* () {
       const watched = yield* watch(withTopic())
       assert.deepStrictEqual(times(watched), [0])
@@ -32,7 +32,7 @@ describe("when it asks", () => {
     })
   )
 
-  it.scoped("at once when somebody wants to know, and once for all who do within a backoff after it", () =>
+  it.effect("at once when somebody wants to know, and once for all who do within a backoff after it", () =>
     Effect.gen(function* () {
       const watched = yield* watch(withTopic())
       yield* pass(1_000)
@@ -49,7 +49,7 @@ describe("when it asks", () => {
     })
   )
 
-  it.scoped("once more, if somebody wants to know while an answer is on its way", () =>
+  it.effect("once more, if somebody wants to know while an answer is on its way", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request) => (request === "Metadata" ? Effect.delay(described(cluster, {}), 300) : undefined)
@@ -63,7 +63,7 @@ describe("when it asks", () => {
     })
   )
 
-  it.scoped("with longer and longer waits between attempts that fail, and short ones again after a success", () =>
+  it.effect("with longer and longer waits between attempts that fail, and short ones again after a success", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request) => (request === "Metadata" ? Effect.fail(connectionError("Timeout")) : undefined)
@@ -84,7 +84,7 @@ describe("when it asks", () => {
     })
   )
 
-  it.scoped("again and again while a partition has no leader, less and less often", () =>
+  it.effect("again and again while a partition has no leader, less and less often", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       cluster.moveLeader(topic, -1, 1)
@@ -101,7 +101,7 @@ describe("when it asks", () => {
 })
 
 describe("what is told while nothing is known of the topic", () => {
-  it.scoped("why, each time, but not that it is missing, which may be its deletion", () =>
+  it.effect("why, each time, but not that it is missing, which may be its deletion", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request) => (request === "Metadata" ? Effect.fail(connectionError("Unreachable")) : undefined)
@@ -117,7 +117,7 @@ describe("what is told while nothing is known of the topic", () => {
     })
   )
 
-  it.scoped("nothing any more, once it was described", () =>
+  it.effect("nothing any more, once it was described", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const watched = yield* watch(cluster)
@@ -131,7 +131,7 @@ describe("what is told while nothing is known of the topic", () => {
 })
 
 describe("partitions", () => {
-  it.scoped("of which nothing is known but their leader", () =>
+  it.effect("of which nothing is known but their leader", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       cluster.before = (request) => (request === "ListOffsets" ? Effect.never : undefined)
@@ -167,7 +167,7 @@ describe("partitions", () => {
     })
   )
 
-  it.scoped("that were added are told by their number, and opened from their beginning", () =>
+  it.effect("that were added are told by their number, and opened from their beginning", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       cluster.append(topic, [{ key: "a", value: "1" }])
@@ -186,7 +186,7 @@ describe("partitions", () => {
     })
   )
 
-  it.scoped("do not become fewer by the answer of a broker that lags behind", () =>
+  it.effect("do not become fewer by the answer of a broker that lags behind", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       const watched = yield* watch(cluster)
@@ -229,7 +229,7 @@ describe("leaders", () => {
       return { leader, leaderEpoch }
     })
 
-  it.scoped("of a newer epoch are believed, of an older one never", () =>
+  it.effect("of a newer epoch are believed, of an older one never", () =>
     Effect.gen(function* () {
       const newer = { leader: 1, leaderEpoch: 4 }
       assert.deepStrictEqual(yield* told(newer), newer)
@@ -238,7 +238,7 @@ describe("leaders", () => {
     })
   )
 
-  it.scoped("of the same epoch are believed, and so are those of brokers that know of no epochs", () =>
+  it.effect("of the same epoch are believed, and so are those of brokers that know of no epochs", () =>
     Effect.gen(function* () {
       const known = { leader: 1, leaderEpoch: 4 }
       for (const next of [
@@ -251,7 +251,7 @@ describe("leaders", () => {
     })
   )
 
-  it.scoped("that are new are asked at once, whatever the old one's refusal had to wait for", () =>
+  it.effect("that are new are asked at once, whatever the old one's refusal had to wait for", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       const watched = yield* watch(cluster)
@@ -287,7 +287,7 @@ describe("leaders", () => {
     })
   )
 
-  it.scoped("that are new end a partition's wait by their number or by their epoch", () =>
+  it.effect("that are new end a partition's wait by their number or by their epoch", () =>
     Effect.gen(function* () {
       for (const news of [
         { leader: 1, leaderEpoch: 0 },
@@ -309,7 +309,7 @@ describe("leaders", () => {
     })
   )
 
-  it.scoped("that are the same as before do not end its wait", () =>
+  it.effect("that are the same as before do not end its wait", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const watched = yield* watch(cluster)
@@ -328,7 +328,7 @@ describe("a topic that is missing", () => {
     cluster.before = (request) => (request === "Metadata" ? topicMissing(cluster) : undefined)
   }
 
-  it.scoped("is gone when it is missing for as long as it may be, and the error says what is gone", () =>
+  it.effect("is gone when it is missing for as long as it may be, and the error says what is gone", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const { id } = cluster.topic(topic)
@@ -355,7 +355,7 @@ describe("a topic that is missing", () => {
     })
   )
 
-  it.scoped("from the start is not found, after the same time", () =>
+  it.effect("from the start is not found, after the same time", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       missing(cluster)
@@ -367,7 +367,7 @@ describe("a topic that is missing", () => {
     })
   )
 
-  it.scoped("is missing anew after it was there, and after an answer that says nothing of it", () =>
+  it.effect("is missing anew after it was there, and after an answer that says nothing of it", () =>
     Effect.gen(function* () {
       for (const between of ["there", "unknown"] as const) {
         const cluster = withTopic()
@@ -387,7 +387,7 @@ describe("a topic that is missing", () => {
 })
 
 describe("how long that may be", () => {
-  it.scoped("is so long, and no longer: an attempt that comes just then decides", () =>
+  it.effect("is so long, and no longer: an attempt that comes just then decides", () =>
     Effect.gen(function* () {
       // Attempts come 10, 30, 70 and 150 milliseconds after the first one.
       for (const [other, event] of [
@@ -410,7 +410,7 @@ describe("how long that may be", () => {
 })
 
 describe("a topic that was created again", () => {
-  it.scoped("is another one when it is so for as long as that may be, and the error has both ids", () =>
+  it.effect("is another one when it is so for as long as that may be, and the error has both ids", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const { id: old } = cluster.topic(topic)
@@ -432,7 +432,7 @@ describe("a topic that was created again", () => {
     })
   )
 
-  it.scoped("is asked for with longer and longer waits until that is certain", () =>
+  it.effect("is asked for with longer and longer waits until that is certain", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const watched = yield* watch(cluster)
@@ -444,7 +444,7 @@ describe("a topic that was created again", () => {
     })
   )
 
-  it.scoped("is the same one after all, if brokers say so again", () =>
+  it.effect("is the same one after all, if brokers say so again", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const watched = yield* watch(cluster)
@@ -459,7 +459,7 @@ describe("a topic that was created again", () => {
     })
   )
 
-  it.scoped("cannot be told by a broker that has no ids, among others that have", () =>
+  it.effect("cannot be told by a broker that has no ids, among others that have", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const watched = yield* watch(cluster)
@@ -480,7 +480,7 @@ describe("a topic that was created again", () => {
     })
   )
 
-  it.scoped("cannot be told by a broker that has no ids", () =>
+  it.effect("cannot be told by a broker that has no ids", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request) =>
@@ -505,7 +505,7 @@ describe("a topic that was created again", () => {
 })
 
 describe("errors about the topic", () => {
-  it.scoped("rights that are missing are told once, tried again slowly, and told when they are there", () =>
+  it.effect("rights that are missing are told once, tried again slowly, and told when they are there", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request) =>
@@ -526,7 +526,7 @@ describe("errors about the topic", () => {
     })
   )
 
-  it.scoped("what passes is tried again, and so is an error that the broker does not know itself", () =>
+  it.effect("what passes is tried again, and so is an error that the broker does not know itself", () =>
     Effect.gen(function* () {
       for (const code of [LEADER_NOT_AVAILABLE, UNKNOWN_SERVER_ERROR]) {
         const cluster = withTopic()
@@ -542,7 +542,7 @@ describe("errors about the topic", () => {
     })
   )
 
-  it.scoped("what does not pass ends it", () =>
+  it.effect("what does not pass ends it", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request) => (request === "Metadata" ? topicRefused(cluster, INVALID_TOPIC) : undefined)
@@ -557,7 +557,7 @@ describe("errors about the topic", () => {
 })
 
 describe("a partition without a leader", () => {
-  it.scoped("is a failure until it has one, which says that there is none", () =>
+  it.effect("is a failure until it has one, which says that there is none", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       const watched = yield* watch(cluster)
@@ -575,7 +575,7 @@ describe("a partition without a leader", () => {
     })
   )
 
-  it.scoped("or with one whose address nobody knows, from the start on", () =>
+  it.effect("or with one whose address nobody knows, from the start on", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request) => (request === "Metadata" ? described(cluster, { leader: 9 }) : undefined)
@@ -587,7 +587,7 @@ describe("a partition without a leader", () => {
     })
   )
 
-  it.scoped("keeps the code that the broker gave for it", () =>
+  it.effect("keeps the code that the broker gave for it", () =>
     Effect.gen(function* () {
       const KAFKA_STORAGE_ERROR = 56
       const cluster = withTopic()
@@ -608,7 +608,7 @@ describe("a partition without a leader", () => {
 })
 
 describe("another topic under the name, before that is certain", () => {
-  it.scoped("is a failure that stands", () =>
+  it.effect("is a failure that stands", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const watched = yield* watch(cluster)

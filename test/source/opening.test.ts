@@ -2,6 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import { currentClock, millisOf } from "../../src/internal/effect/v4/clock.ts"
 import type { ListOffsetsResponse } from "../../src/KafkaProtocol.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import { fetched, refused, settle, topic, withTopic } from "../support/answers.ts"
@@ -35,7 +36,7 @@ const withRecords = (count: number, partitions = 1, nodes = 1): FakeCluster => {
 }
 
 describe("a partition is opened", () => {
-  it.scoped("where its log begins and ends, and read from there", () =>
+  it.effect("where its log begins and ends, and read from there", () =>
     Effect.gen(function* () {
       const cluster = withRecords(5)
       cluster.truncateHead(topic, 2)
@@ -55,7 +56,7 @@ describe("a partition is opened", () => {
     })
   )
 
-  it.scoped("before anything is fetched it has the position, the time and the end that it was opened with", () =>
+  it.effect("before anything is fetched it has the position, the time and the end that it was opened with", () =>
     Effect.gen(function* () {
       const cluster = withRecords(5)
       cluster.truncateHead(topic, 2)
@@ -76,7 +77,7 @@ describe("a partition is opened", () => {
     })
   )
 
-  it.scoped("up to the end that its isolation may see", () =>
+  it.effect("up to the end that its isolation may see", () =>
     Effect.gen(function* () {
       for (const [isolation, end] of [
         ["read_committed", 3],
@@ -93,7 +94,7 @@ describe("a partition is opened", () => {
     })
   )
 
-  it.scoped("together with the others of its leader: one request for where they begin, one for where they end", () =>
+  it.effect("together with the others of its leader: one request for where they begin, one for where they end", () =>
     Effect.gen(function* () {
       const cluster = withTopic(3, 2)
       cluster.moveLeader(topic, 1, 1)
@@ -113,7 +114,7 @@ describe("a partition is opened", () => {
     })
   )
 
-  it.scoped("whatever a frozen broker does about others", () =>
+  it.effect("whatever a frozen broker does about others", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       cluster.moveLeader(topic, 1, 1)
@@ -128,7 +129,7 @@ describe("a partition is opened", () => {
     })
   )
 
-  it.scoped("once: what is open is not asked for again", () =>
+  it.effect("once: what is open is not asked for again", () =>
     Effect.gen(function* () {
       const watched = yield* watch(withTopic())
       watched.forget()
@@ -149,10 +150,10 @@ describe("a partition that could not be opened", () => {
       .filter(({ detail }) => asksFor(detail) === "earliest")
       .map(({ at }) => at)
 
-  it.scoped("is tried again with longer and longer waits, with fresh metadata, whichever of the two failed", () =>
+  it.effect("is tried again with longer and longer waits, with fresh metadata, whichever of the two failed", () =>
     Effect.gen(function* () {
       for (const which of ["earliest", "latest"] as const) {
-        const start = yield* Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis() - BEGIN)
+        const start = yield* Effect.map(currentClock, (clock) => millisOf(clock) - BEGIN)
         const cluster = withRecords(1)
         cluster.before = (request, _, detail) =>
           request === "ListOffsets" && asksFor(detail) === which
@@ -177,7 +178,7 @@ describe("a partition that could not be opened", () => {
     })
   )
 
-  it.scoped("is tried again after an answer without it", () =>
+  it.effect("is tried again after an answer without it", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       cluster.before = (request, _, detail) =>
@@ -192,7 +193,7 @@ describe("a partition that could not be opened", () => {
     })
   )
 
-  it.scoped("is tried again after an answer that knows no offset", () =>
+  it.effect("is tried again after an answer that knows no offset", () =>
     Effect.gen(function* () {
       for (const unknown of ["earliest", "latest"]) {
         const cluster = withRecords(2)
@@ -209,7 +210,7 @@ describe("a partition that could not be opened", () => {
     })
   )
 
-  it.scoped("where it begins, if the log is said to end before that", () =>
+  it.effect("where it begins, if the log is said to end before that", () =>
     Effect.gen(function* () {
       const cluster = withRecords(1)
       cluster.before = (request, _, detail) =>
@@ -223,7 +224,7 @@ describe("a partition that could not be opened", () => {
     })
   )
 
-  it.scoped("waits for its own attempt only: others are opened meanwhile", () =>
+  it.effect("waits for its own attempt only: others are opened meanwhile", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       cluster.before = (request, _, detail) =>
@@ -251,7 +252,7 @@ describe("a partition that could not be opened", () => {
     })
   )
 
-  it.scoped("is tried again when its own time has come, before another one's", () =>
+  it.effect("is tried again when its own time has come, before another one's", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       cluster.before = (request, _, detail) =>
@@ -284,7 +285,7 @@ describe("a partition that could not be opened", () => {
     })
   )
 
-  it.scoped("for want of rights is told once, tried again slowly, and told when it is open", () =>
+  it.effect("for want of rights is told once, tried again slowly, and told when it is open", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request, _, detail) =>
@@ -300,7 +301,7 @@ describe("a partition that could not be opened", () => {
     })
   )
 
-  it.scoped("for a reason that does not pass ends it", () =>
+  it.effect("for a reason that does not pass ends it", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request, _, detail) =>
@@ -315,7 +316,7 @@ describe("a partition that could not be opened", () => {
     })
   )
 
-  it.scoped("since the clock was set back is not left waiting for the old time to come", () =>
+  it.effect("since the clock was set back is not left waiting for the old time to come", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request, _, detail) =>
@@ -338,7 +339,7 @@ describe("a partition that could not be opened", () => {
 })
 
 describe("an answer about where a partition begins", () => {
-  it.scoped("that was asked for before it was to begin anew counts no more", () =>
+  it.effect("that was asked for before it was to begin anew counts no more", () =>
     Effect.gen(function* () {
       const cluster = withRecords(2)
       const late = yield* Deferred.make<void>()
@@ -346,7 +347,7 @@ describe("an answer about where a partition begins", () => {
       cluster.before = (request, _, detail) => {
         if (request !== "ListOffsets" || asksFor(detail) !== "latest" || !first) return undefined
         first = false
-        return Effect.zipRight(Deferred.await(late), listed(detail, { offset: 99 }))
+        return Effect.andThen(Deferred.await(late), listed(detail, { offset: 99 }))
       }
       const watched = yield* watch(cluster)
       watched.source.reopen(0)
@@ -356,7 +357,7 @@ describe("an answer about where a partition begins", () => {
     })
   )
 
-  it.scoped("is not read on while whoever is told of it has decided otherwise meanwhile", () =>
+  it.effect("is not read on while whoever is told of it has decided otherwise meanwhile", () =>
     Effect.gen(function* () {
       const cluster = withRecords(2)
       const watched = yield* watch(cluster, {}, false)
@@ -379,7 +380,7 @@ describe("an answer about where a partition begins", () => {
 })
 
 describe("a position that its leader says is out of range", () => {
-  it.scoped("below the log's start: its head was truncated, from where to where is told, and it is held", () =>
+  it.effect("below the log's start: its head was truncated, from where to where is told, and it is held", () =>
     Effect.gen(function* () {
       const cluster = withRecords(5)
       const watched = yield* watch(cluster)
@@ -399,7 +400,7 @@ describe("a position that its leader says is out of range", () => {
     })
   )
 
-  it.scoped("above the log's end: its tail was lost", () =>
+  it.effect("above the log's end: its tail was lost", () =>
     Effect.gen(function* () {
       const cluster = withRecords(5)
       const watched = yield* watch(cluster)
@@ -416,7 +417,7 @@ describe("a position that its leader says is out of range", () => {
     })
   )
 
-  it.scoped("within the log after all: read on, after a wait, and without the epoch that may be unknown now", () =>
+  it.effect("within the log after all: read on, after a wait, and without the epoch that may be unknown now", () =>
     Effect.gen(function* () {
       const cluster = withRecords(5)
       const watched = yield* watch(cluster)
@@ -438,7 +439,7 @@ describe("a position that its leader says is out of range", () => {
     })
   )
 
-  it.scoped("again and again: with longer and longer waits", () =>
+  it.effect("again and again: with longer and longer waits", () =>
     Effect.gen(function* () {
       const cluster = withRecords(5)
       const watched = yield* watch(cluster)
@@ -451,7 +452,7 @@ describe("a position that its leader says is out of range", () => {
     })
   )
 
-  it.scoped("asked about before it begins anew: from where it begins, without doubts", () =>
+  it.effect("asked about before it begins anew: from where it begins, without doubts", () =>
     Effect.gen(function* () {
       const cluster = withRecords(5)
       const watched = yield* watch(cluster)
@@ -474,7 +475,7 @@ describe("a position that its leader says is out of range", () => {
 })
 
 describe("a log that ends before what it had", () => {
-  it.scoped("is asked for its end, keeps the epoch, and is read on if it has all of it", () =>
+  it.effect("is asked for its end, keeps the epoch, and is read on if it has all of it", () =>
     Effect.gen(function* () {
       const cluster = withRecords(5)
       let answers = 1
@@ -491,7 +492,7 @@ describe("a log that ends before what it had", () => {
     })
   )
 
-  it.scoped("is read on with the epoch of what was read", () =>
+  it.effect("is read on with the epoch of what was read", () =>
     Effect.gen(function* () {
       const cluster = withRecords(5)
       const [{ bytes }] = cluster.log(topic).batches
@@ -507,7 +508,7 @@ describe("a log that ends before what it had", () => {
     })
   )
 
-  it.scoped("has lost it, if it says so itself", () =>
+  it.effect("has lost it, if it says so itself", () =>
     Effect.gen(function* () {
       const cluster = withRecords(5)
       cluster.before = (request, _, detail) =>

@@ -1,6 +1,7 @@
 /** What a source promises to who reads it, whatever brokers answer, and whenever. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { currentClock } from "../../src/internal/effect/v4/clock.ts"
 import type { KafkaProtocol } from "../../src/index.ts"
 import type { SourceOptions } from "../../src/internal/source/context.ts"
 import { Failures } from "../../src/internal/source/failures.ts"
@@ -55,7 +56,7 @@ describe("an absence longer than tombstones last", () => {
   /** The key is deleted, and compacted away with its tombstone. */
   const deleted = (cluster: FakeCluster, key: string) =>
     Effect.gen(function* () {
-      const now = yield* Effect.flatMap(Effect.clock, (clock) => clock.currentTimeMillis)
+      const now = yield* Effect.flatMap(currentClock, (clock) => clock.currentTimeMillis)
       cluster.append(topic, [{ key, value: null }])
       cluster.append(topic, [{ key: `after ${key}`, value: "1" }])
       cluster.clean(topic, now)
@@ -63,7 +64,7 @@ describe("an absence longer than tombstones last", () => {
       cluster.clean(topic, now + 2 * RETENTION)
     })
 
-  it.scoped("is noticed the second time as it was the first", () =>
+  it.effect("is noticed the second time as it was the first", () =>
     Effect.gen(function* () {
       const cluster = twoKeys()
       const table = yield* open(cluster)
@@ -82,7 +83,7 @@ describe("an absence longer than tombstones last", () => {
     })
   )
 
-  it.scoped("is noticed where it was the answer that took so long", () =>
+  it.effect("is noticed where it was the answer that took so long", () =>
     Effect.gen(function* () {
       const cluster = twoKeys()
       const table = yield* open(cluster)
@@ -106,12 +107,12 @@ describe("an absence longer than tombstones last", () => {
 })
 
 describe("a partition", () => {
-  it.scoped("that is to begin anew while its `Opened` still waits is opened once more, and read by that one", () =>
+  it.effect("that is to begin anew while its `Opened` still waits is opened once more, and read by that one", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       cluster.append(topic, [{ key: "a", value: "1" }], 1)
       const source = yield* sourceOf(cluster)
-      assert.deepStrictEqual(yield* Effect.zipRight(settle, source.take), { _tag: "PartitionCount", topic, count: 2 })
+      assert.deepStrictEqual(yield* Effect.andThen(settle, source.take), { _tag: "PartitionCount", topic, count: 2 })
       // one is in the only place that there is, and the other one waits
       yield* settle
       const waits = source.cursors(topic).get(1)!.generation
@@ -133,7 +134,7 @@ describe("a partition", () => {
     })
   )
 
-  it.scoped("that is behind gets its turn, however much another one has", () =>
+  it.effect("that is behind gets its turn, however much another one has", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       cluster.append(topic, [{ key: "behind", value: "1" }], 1)
@@ -164,7 +165,7 @@ describe("descriptions of the topic", () => {
   const leaders = (source: Source) =>
     [...source.cursors(topic).values()].map(({ leader, leaderEpoch }) => [leader, leaderEpoch])
 
-  it.scoped("of an older leader epoch do not win; of a newer one, and of one that has none, they do", () =>
+  it.effect("of an older leader epoch do not win; of a newer one, and of one that has none, they do", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       cluster.moveLeader(topic, 1)
@@ -185,7 +186,7 @@ describe("descriptions of the topic", () => {
     })
   )
 
-  it.scoped("with fewer partitions than are known are ignored as a whole", () =>
+  it.effect("with fewer partitions than are known are ignored as a whole", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       const source = yield* sourceOf(cluster)

@@ -5,7 +5,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import * as Supervisor from "effect/Supervisor"
+import { defectsOf } from "../support/effect/v4/causes.ts"
+import { census } from "../support/effect/v4/fibers.ts"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import type { MetadataResponse } from "../../src/KafkaProtocol.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import { described, fetched, fetchOf, settle, topic, topicRefused, withTopic } from "../support/answers.ts"
@@ -14,7 +16,7 @@ import { BACKOFF, BEGIN, DENIED_RETRY, it, MAX_BACKOFF, MAX_WAIT, pass, shown, w
 const TOPIC_AUTHORIZATION_FAILED = 29
 
 describe("denials", () => {
-  it.scoped("in several places are one: told by the first, and over with the last", () =>
+  it.effect("in several places are one: told by the first, and over with the last", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       cluster.moveLeader(topic, 1, 1)
@@ -41,7 +43,7 @@ describe("denials", () => {
     })
   )
 
-  it.scoped("are not over by a success elsewhere", () =>
+  it.effect("are not over by a success elsewhere", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request, _, detail) =>
@@ -58,7 +60,7 @@ describe("denials", () => {
 })
 
 describe("a failure", () => {
-  it.scoped("that came last is the one that is told, of those that stand", () =>
+  it.effect("that came last is the one that is told, of those that stand", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const watched = yield* watch(cluster)
@@ -83,7 +85,7 @@ describe("a failure", () => {
 })
 
 describe("a defect", () => {
-  it.scoped("in any of its fibers is that of the source", () =>
+  it.effect("in any of its fibers is that of the source", () =>
     Effect.gen(function* () {
       for (const where of ["Metadata", "ListOffsets", "Fetch"] as const) {
         const cluster = withTopic()
@@ -91,20 +93,20 @@ describe("a defect", () => {
         const watched = yield* watch(cluster)
         const exit = yield* Effect.exit(watched.source.broken)
         if (!Exit.isFailure(exit)) return assert.fail(where)
-        assert.deepStrictEqual([...Cause.defects(exit.cause)], [`a bug in ${where}`])
+        assert.deepStrictEqual(defectsOf(exit.cause), [`a bug in ${where}`])
       }
     })
   )
 
-  it.scoped("is none when it is closed", () =>
+  it.effect("is none when it is closed", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const scope = yield* Scope.make()
-      const watched = yield* Scope.extend(watch(cluster), scope)
-      const broken = yield* Effect.fork(watched.source.broken)
+      const watched = yield* Scope.provide(watch(cluster), scope)
+      const broken = yield* Effect.forkChild(watched.source.broken)
       yield* Scope.close(scope, Exit.void)
       yield* settle
-      assert.isNull(broken.unsafePoll())
+      assert.isFalse(hasEnded(broken))
       assert.strictEqual(cluster.open, 0)
       watched.forget()
       yield* pass(MAX_WAIT * 2)
@@ -115,7 +117,7 @@ describe("a defect", () => {
 })
 
 describe("what is asked of it", () => {
-  it.scoped("a partition begins anew from where its log begins then, at once, whatever it waited for", () =>
+  it.effect("a partition begins anew from where its log begins then, at once, whatever it waited for", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       for (let i = 0; i < 4; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }])
@@ -134,7 +136,7 @@ describe("what is asked of it", () => {
     })
   )
 
-  it.scoped("a partition that begins anew again and again waits before each time but the first, twice as long", () =>
+  it.effect("a partition that begins anew again and again waits before each time but the first, twice as long", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const watched = yield* watch(cluster)
@@ -149,7 +151,7 @@ describe("what is asked of it", () => {
     })
   )
 
-  it.scoped("a partition that was held is read on from where it is said to be", () =>
+  it.effect("a partition that was held is read on from where it is said to be", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       for (let i = 0; i < 4; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }])
@@ -177,7 +179,7 @@ describe("what is asked of it", () => {
     })
   )
 
-  it.scoped("one fetcher and one opener are enough for a leader, however often it is described", () =>
+  it.effect("one fetcher and one opener are enough for a leader, however often it is described", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const watched = yield* watch(cluster)
@@ -194,7 +196,7 @@ describe("what is asked of it", () => {
     })
   )
 
-  it.scoped("a leader that is described for the first time gets its own", () =>
+  it.effect("a leader that is described for the first time gets its own", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       const watched = yield* watch(cluster)
@@ -236,7 +238,7 @@ describe("a cluster of many brokers", () => {
       ]
     }))
 
-  it.scoped("each of which leads a partition, and none of which can be reached: no work for each of the others", () =>
+  it.effect("each of which leads a partition, and none of which can be reached: no work for each of the others", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request) => (request === "Metadata" ? ledByMany(cluster, 1_000, 1) : undefined)
@@ -248,23 +250,22 @@ describe("a cluster of many brokers", () => {
     })
   )
 
-  it.scoped("that leave it leave no fiber behind", () =>
+  it.effect("that leave it leave no fiber behind", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
-      const supervisor = yield* Supervisor.track
+      const fibers = yield* census
       let life = 0
       cluster.before = (request) => (request === "Metadata" ? ledByMany(cluster, 20, 1 + 20 * life) : undefined)
-      const watched = yield* Effect.supervised(watch(cluster), supervisor)
-      const fibers = Effect.map(supervisor.value, (all) => all.length)
+      const watched = yield* fibers.of(watch(cluster))
       yield* pass(2 * MAX_BACKOFF)
-      const before = yield* fibers
+      const before = yield* fibers.count
       for (life = 1; life <= 10; life++) {
         watched.source.refresh()
         yield* pass(MAX_BACKOFF)
       }
       assert.strictEqual(watched.partition(19).leader, 220)
       yield* pass(2 * MAX_BACKOFF)
-      assert.isAtMost(yield* fibers, 2 * before)
+      assert.isAtMost(yield* fibers.count, 2 * before)
     })
   )
 })

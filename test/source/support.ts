@@ -2,6 +2,9 @@
 import { assert, it as effectIt } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { withoutChance } from "../support/effect/v4/random.ts"
+import { withClock } from "../support/effect/v4/clock.ts"
+import { currentClock, millisOf } from "../../src/internal/effect/v4/clock.ts"
 import type { FetchRequest, ListOffsetsRequest } from "../../src/KafkaProtocol.ts"
 import type { SourceOptions } from "../../src/internal/source/context.ts"
 import { Failures } from "../../src/internal/source/failures.ts"
@@ -59,11 +62,11 @@ export interface Watched {
 
 /** Random numbers are 0 in these tests, so that each wait is exactly as long as the backoff says. */
 export const it = {
-  scoped: <E>(name: string, test: () => Effect.Effect<void, E, Scope.Scope>) =>
-    effectIt.scoped(name, () => test().pipe(Effect.withRandomFixed([0]), Effect.withClock(new ManualClock(BEGIN))))
+  effect: <E>(name: string, test: () => Effect.Effect<void, E, Scope.Scope>) =>
+    effectIt.effect(name, () => test().pipe(withoutChance, withClock(new ManualClock(BEGIN))))
 }
 
-const manualClock = Effect.map(Effect.clock, (clock) =>
+const manualClock = Effect.map(currentClock, (clock) =>
   clock instanceof ManualClock ? clock : assert.fail("not within `it` of this module")
 )
 
@@ -74,13 +77,13 @@ export interface OptionsOfTest extends Partial<Omit<SourceOptions, "fetch" | "cl
 /** Makes a source that follows the topic of these tests; its events are taken at once unless `takes` is false. */
 export const watch = (cluster: FakeCluster, options: OptionsOfTest = {}, takes = true) =>
   Effect.gen(function* () {
-    const clock = yield* Effect.clock
+    const clock = yield* currentClock
     const asked: Array<Asked> = []
     const events: Array<SourceEvent> = []
     const connections: Array<Watched["connections"][number]> = []
     const waits: Array<string> = []
     cluster.listener = (request, node, detail) => {
-      asked.push({ request, node, detail, at: clock.unsafeCurrentTimeMillis() - BEGIN })
+      asked.push({ request, node, detail, at: millisOf(clock) - BEGIN })
     }
     const failures = options.failures ?? new Failures()
     const made = yield* makeSource({
@@ -116,7 +119,7 @@ export const watch = (cluster: FakeCluster, options: OptionsOfTest = {}, takes =
       lastFailure: () => failures.last
     }
     yield* made.follow(topic)
-    if (takes) yield* Effect.forkScoped(Effect.forever(Effect.tap(source.take, (event) => events.push(event))))
+    if (takes) yield* Effect.forkScoped(Effect.forever(Effect.map(source.take, (event) => events.push(event))))
     yield* settle
     const requests: Watched["requests"] = (request) => asked.filter((one) => one.request === request)
     const watched: Watched = {
@@ -143,7 +146,7 @@ export const watch = (cluster: FakeCluster, options: OptionsOfTest = {}, takes =
 export const pass = (millis: number): Effect.Effect<void> =>
   Effect.gen(function* () {
     const clock = yield* manualClock
-    const end = clock.unsafeCurrentTimeMillis() + millis
+    const end = millisOf(clock) + millis
     yield* settle
     for (let next = clock.next; next <= end; next = clock.next) {
       clock.unsafeSetTime(next)

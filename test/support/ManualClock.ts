@@ -4,11 +4,9 @@
  * interrupted sleeps leave behind: tests that go on in small steps need thousands of these.
  */
 import { it as effectIt, type Vitest } from "@effect/vitest"
-import * as Chunk from "effect/Chunk"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as TestClock from "effect/TestClock"
+import { MovableClock, withClock } from "./effect/v4/clock.ts"
 import { turns } from "./turns.ts"
 
 interface Sleep {
@@ -19,29 +17,23 @@ interface Sleep {
 /** Lets all that can run come to where it waits. */
 const quiet = turns(10)
 
-export class ManualClock implements TestClock.TestClock {
-  readonly [Clock.ClockTypeId]: Clock.ClockTypeId = Clock.ClockTypeId
+export class ManualClock extends MovableClock {
   private readonly asleep = new Set<Sleep>()
-  /** An object, so that a clock made of this one by `Object.create` has the same. */
-  private readonly time: { now: number }
+  private now: number
 
   constructor(now = 0) {
-    this.time = { now }
+    super()
+    this.now = now
   }
 
-  unsafeCurrentTimeMillis(): number {
-    return this.time.now
+  millis(): number {
+    return this.now
   }
-  unsafeCurrentTimeNanos(): bigint {
-    return BigInt(this.time.now) * 1_000_000n
-  }
-  readonly currentTimeMillis = Effect.sync(() => this.time.now)
-  readonly currentTimeNanos = Effect.sync(() => this.unsafeCurrentTimeNanos())
 
   sleep(duration: Duration.Duration): Effect.Effect<void> {
     if (Duration.toMillis(duration) <= 0) return Effect.void
-    return Effect.async((resume) => {
-      const sleep: Sleep = { until: this.time.now + Duration.toMillis(duration), wake: () => resume(Effect.void) }
+    return Effect.callback((resume) => {
+      const sleep: Sleep = { until: this.now + Duration.toMillis(duration), wake: () => resume(Effect.void) }
       this.asleep.add(sleep)
       return Effect.sync(() => this.asleep.delete(sleep))
     })
@@ -54,24 +46,20 @@ export class ManualClock implements TestClock.TestClock {
 
   /** Wakes all whose time has come then. What they do comes after this. */
   unsafeSetTime(now: number): void {
-    this.time.now = now
+    this.now = now
     for (const sleep of this.asleep) if (sleep.until <= now) this.wake(sleep)
-  }
-
-  get sleeps(): Effect.Effect<Chunk.Chunk<number>> {
-    return Effect.sync(() => Chunk.fromIterable(Array.from(this.asleep, ({ until }) => until)))
   }
 
   /** Wakes those whose time comes until then one after the other, each after all that the one before it leads to. */
   setTime(now: number): Effect.Effect<void> {
-    return Effect.gen(this, function* () {
+    return Effect.gen({ self: this }, function* () {
       yield* quiet
       for (let next = this.first; next !== undefined && next.until <= now; next = this.first) {
-        this.time.now = Math.max(this.time.now, next.until)
+        this.now = Math.max(this.now, next.until)
         this.wake(next)
         yield* quiet
       }
-      this.time.now = now
+      this.now = now
     })
   }
 
@@ -86,25 +74,13 @@ export class ManualClock implements TestClock.TestClock {
     sleep.wake()
   }
 
-  adjust(duration: Duration.DurationInput): Effect.Effect<void> {
-    return Effect.suspend(() => this.setTime(this.time.now + Duration.toMillis(duration)))
-  }
-
-  adjustWith(duration: Duration.DurationInput) {
-    return <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-      Effect.zipLeft(effect, this.adjust(duration), { concurrent: true })
-  }
-
-  get save(): Effect.Effect<Effect.Effect<void>> {
-    return Effect.sync(() => {
-      const { now } = this.time
-      return Effect.sync(() => this.unsafeSetTime(now))
-    })
+  adjust(duration: Duration.Input): Effect.Effect<void> {
+    return Effect.suspend(() => this.setTime(this.now + Duration.toMillis(duration)))
   }
 }
 
 const onManualClock = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.suspend(() => Effect.withClock(effect, new ManualClock()))
+  Effect.suspend(() => withClock(new ManualClock())(effect))
 
 const manually = <R>(test: Vitest.Tester<R>): Pick<Vitest.Tester<R>, "each"> & Vitest.Test<R> =>
   Object.assign<Vitest.Test<R>, Pick<Vitest.Tester<R>, "each">>(
@@ -121,8 +97,6 @@ export const it = Object.assign(
   {
     each: effectIt.each.bind(effectIt),
     live: effectIt.live,
-    scopedLive: effectIt.scopedLive,
-    effect: manually(effectIt.effect),
-    scoped: manually(effectIt.scoped)
+    effect: manually(effectIt.effect)
   }
 )

@@ -11,6 +11,7 @@ import type {
   MetadataResponse,
   TopicMetadata
 } from "../../src/KafkaProtocol.ts"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { FakeCluster } from "./FakeCluster.ts"
 import { turns } from "./turns.ts"
 
@@ -26,8 +27,8 @@ export const settle = turns(31)
 export const settleBriefly = turns(7)
 
 /** Is it still running, once all have run that can? */
-export const isRunning = <A, E>(fiber: Fiber.RuntimeFiber<A, E>) =>
-  Effect.map(settle, () => fiber.unsafePoll() === null)
+export const isRunning = <A, E>(fiber: Fiber.Fiber<A, E>) =>
+  Effect.map(settle, () => !hasEnded(fiber))
 
 export const withTopic = (partitions = 1, nodes = 1): FakeCluster => {
   const cluster = new FakeCluster(nodes)

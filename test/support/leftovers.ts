@@ -4,7 +4,7 @@ import type * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import * as Supervisor from "effect/Supervisor"
+import { census } from "./effect/v4/fibers.ts"
 import { until } from "../kafka/process.ts"
 import { eventually } from "./live.ts"
 import { stopwatch } from "./ownTime.ts"
@@ -29,7 +29,7 @@ export interface Leftovers {
 export const leftovers = <A, E>(
   body: Effect.Effect<A, E, Scope.Scope>,
   options: {
-    readonly interruptAfter?: Duration.DurationInput
+    readonly interruptAfter?: Duration.Input
     /** How many there are; those over TCP, by default. */
     readonly connections?: Effect.Effect<number>
   } = {}
@@ -37,10 +37,10 @@ export const leftovers = <A, E>(
   Effect.gen(function* () {
     const connections = options.connections ?? Effect.sync(sockets)
     yield* eventually(connections, (count) => count === 0)
-    const supervisor = yield* Supervisor.track
+    const started = yield* census
     const timersBefore = timers()
     const scope = yield* Scope.make()
-    const fiber = yield* Effect.fork(Effect.supervised(Effect.exit(Scope.extend(body, scope)), supervisor))
+    const fiber = yield* Effect.forkChild(started.of(Effect.exit(Scope.provide(body, scope))))
     let passed: () => number
     let exit: Exit.Exit<A, E>
     if (options.interruptAfter === undefined) {
@@ -49,14 +49,15 @@ export const leftovers = <A, E>(
     } else {
       yield* Effect.sleep(options.interruptAfter)
       passed = stopwatch()
-      exit = Exit.flatten(yield* Fiber.interrupt(fiber))
+      yield* Fiber.interrupt(fiber)
+      exit = yield* Effect.exit(Effect.flatten(Fiber.join(fiber)))
     }
     yield* Scope.close(scope, Exit.void)
     const millisToClose = passed()
     // handles go a turn of the event loop later, the other ends of a proxy some more; the runner has timers, too
-    const look = Effect.map(Effect.zip(connections, supervisor.value), ([connections, fibers]) => ({
+    const look = Effect.map(Effect.zip(connections, started.count), ([connections, fibers]) => ({
       connections,
-      fibers: fibers.filter((one) => one.unsafePoll() === null).length,
+      fibers,
       timers: Math.max(0, timers() - timersBefore)
     }))
     yield* until(

@@ -2,9 +2,10 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { assert, describe, it } from "vitest"
+import { failureOf } from "./exits.ts"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, type TableSnapshot } from "../../src/index.ts"
 import type { ReadRecord } from "../kafka/records.ts"
-import { differences, eventually, failureOf, fold, test } from "./live.ts"
+import { differences, eventually, fold, test } from "./live.ts"
 import { slope } from "./slope.ts"
 
 const record = (partition: number, offset: number, key: string | null, value: string | null): ReadRecord => ({

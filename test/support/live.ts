@@ -4,12 +4,12 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Logger from "effect/Logger"
-import * as LogLevel from "effect/LogLevel"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { flow } from "effect/Function"
 import { afterAll, assert, beforeAll } from "vitest"
+import { loggingTo, ofAllLevels, withoutLogs } from "./effect/v4/logs.ts"
 import type { KafkaTable } from "../../src/index.ts"
 import { LiveTable, type TableSnapshot } from "../../src/index.ts"
 import type { ReadRecord } from "../kafka/records.ts"
@@ -21,16 +21,16 @@ import { until } from "../kafka/process.ts"
 
 /** A test with a scope of its own, by the real clock, without log lines. */
 export const test = <A, E>(name: string, body: () => Effect.Effect<A, E, Scope.Scope>, timeoutMillis?: number): void =>
-  it.scopedLive(
+  it.live(
     name,
-    () => Effect.provide(body(), Logger.replace(Logger.defaultLogger, Logger.none)),
+    () => withoutLogs(body()),
     timeoutMillis ?? 60_000
   )
 
 /** What the tests of a group share: made before the first one, released after the last one. */
 export const shared = <A, E>(make: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E> => {
   const scope = Effect.runSync(Scope.make())
-  const made = Effect.runSync(Effect.cached(Scope.extend(make, scope)))
+  const made = Effect.runSync(Effect.cached(Scope.provide(make, scope)))
   beforeAll(() => Effect.runPromise(Effect.asVoid(made)), 120_000)
   afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)), 60_000)
   return made
@@ -63,7 +63,7 @@ export const numbers = (count: number, from = 0): ReadonlyArray<number> =>
 export const eventually = <A, E, R>(
   look: Effect.Effect<A, E, R>,
   holds: (seen: A) => boolean,
-  within: Duration.DurationInput = "15 seconds"
+  within: Duration.Input = "15 seconds"
 ): Effect.Effect<A, E, R> =>
   Effect.gen(function* () {
     let seen: A | undefined
@@ -75,7 +75,7 @@ export const eventually = <A, E, R>(
       { within, every: "20 millis" }
     )
     if (!held) {
-      assert.fail(`not within ${Duration.format(Duration.decode(within))}: ${String(holds)}; seen: ${show(seen)}`)
+      assert.fail(`not within ${Duration.format(Duration.fromInputUnsafe(within))}: ${String(holds)}; seen: ${show(seen)}`)
     }
     return seen as A
   })
@@ -88,13 +88,6 @@ const show = (value: unknown): string => {
   }
 }
 
-export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
-  if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
-  const failure = Cause.failureOption(exit.cause)
-  if (failure._tag === "None") return assert.fail(Cause.pretty(exit.cause))
-  return failure.value
-}
-
 /** What an error says by its fields, for assertions to print: printing the error itself, they run in circles. */
 export const facts = (error: object): Readonly<Record<string, unknown>> =>
   Object.fromEntries(Object.entries(error).filter(([name]) => name !== "cause"))
@@ -102,16 +95,11 @@ export const facts = (error: object): Readonly<Record<string, unknown>> =>
 /** Log lines of an effect, as they would be printed, of all levels. */
 export const recordLogs = (
   lines: Array<string>
-): (<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) => {
-  const logger = Logger.make((options) => {
-    lines.push(Logger.logfmtLogger.log(options))
-  })
-  return (effect) =>
-    effect.pipe(
-      Effect.provide(Logger.replace(Logger.none, logger)),
-      Effect.provide(Logger.minimumLogLevel(LogLevel.All))
-    )
-}
+): (<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) =>
+  flow(
+    loggingTo(({ printed }) => lines.push(printed)),
+    ofAllLevels
+  )
 
 // ---------------------------------------------------------------------------------------------------------------------
 // what is seen of a table
@@ -124,7 +112,7 @@ export const statusOf = <K, V>(table: KafkaTable.KafkaTable<K, V>): Effect.Effec
 export const statuses = <K, V>(
   table: KafkaTable.KafkaTable<K, V>
 ): Effect.Effect<ReadonlyArray<LiveTable.TableStatus["_tag"]>, never, Scope.Scope> =>
-  collect(Stream.map(table.status.changes, (status) => status._tag))
+  collect(Stream.map(SubscriptionRef.changes(table.status), (status) => status._tag))
 
 /** Runs a stream beside the test; what it gives is added to the result. */
 export const collect = <A, E>(stream: Stream.Stream<A, E>): Effect.Effect<ReadonlyArray<A>, never, Scope.Scope> =>
@@ -132,7 +120,7 @@ export const collect = <A, E>(stream: Stream.Stream<A, E>): Effect.Effect<Readon
     const seen: Array<A> = []
     yield* Effect.forkScoped(Stream.runForEach(stream, (one) => Effect.sync(() => seen.push(one))))
     // it is subscribed once it ran
-    yield* Effect.yieldNow()
+    yield* Effect.yieldNow
     return seen
   })
 

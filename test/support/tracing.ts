@@ -1,5 +1,6 @@
 /** A tracer that keeps the spans that have ended, in their order. */
-import { Tracer } from "effect"
+import type * as Tracer from "effect/Tracer"
+import { tracerOf } from "./effect/v4/tracer.ts"
 
 export interface Seen {
   readonly name: string
@@ -9,28 +10,5 @@ export interface Seen {
 
 export const tracing = () => {
   const spans: Array<Seen> = []
-  const tracer = Tracer.make({
-    context: (run) => run(),
-    span: (name, parent, context, links, startTime, kind) => {
-      const attributes = new Map<string, unknown>()
-      return {
-        _tag: "Span",
-        name,
-        spanId: name,
-        traceId: "trace",
-        parent,
-        context,
-        links,
-        kind,
-        sampled: true,
-        status: { _tag: "Started", startTime },
-        attributes,
-        attribute: (key, value) => attributes.set(key, value),
-        event: () => {},
-        addLinks: () => {},
-        end: () => spans.push({ name, kind, attributes })
-      }
-    }
-  })
-  return { spans, tracer }
+  return { spans, tracer: tracerOf({ ended: ({ name, kind, attributes }) => spans.push({ name, kind, attributes }) }) }
 }

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 
 export const turns = (count: number): Effect.Effect<void> =>
-  Effect.async((resume) => {
+  Effect.callback((resume) => {
     let left = count
     const turn = () => {
       if (--left > 0) setImmediate(turn)

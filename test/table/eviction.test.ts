@@ -1,6 +1,7 @@
 /** A log that begins later than it did, whatever a table is doing: it ends with what a fresh one reads. */
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Stream } from "effect"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import { vi } from "vitest"
 import type { KafkaTable } from "../../src/index.ts"
 import { LiveTable, type TableChange } from "../../src/index.ts"
@@ -47,7 +48,7 @@ const follow = (table: KafkaTable.KafkaTable<string, string>) =>
   })
 
 describe("a log that begins later", () => {
-  it.scoped("while it is at the head, and nothing is written: within the time that a broker holds an answer back", () =>
+  it.effect("while it is at the head, and nothing is written: within the time that a broker holds an answer back", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       fill(cluster, 10)
@@ -69,7 +70,7 @@ describe("a log that begins later", () => {
     })
   )
 
-  it.scoped("by tombstones alone: nobody is told", () =>
+  it.effect("by tombstones alone: nobody is told", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
@@ -86,39 +87,39 @@ describe("a log that begins later", () => {
     })
   )
 
-  it.scoped("while it is replayed, behind the position: what was read already goes with the next answer", () =>
+  it.effect("while it is replayed, behind the position: what was read already goes with the next answer", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       fill(cluster, 10)
       const goOn = yield* heldFrom(cluster, 5)
-      const table = yield* Effect.fork(open(cluster, batchAnAnswer))
+      const table = yield* Effect.forkChild(open(cluster, batchAnAnswer))
       yield* settle
       cluster.truncateHead(topic, 4)
       yield* goOn
       yield* advance(1_000)
-      const opened = yield* table
+      const opened = yield* Fiber.join(table)
       assert.deepStrictEqual(keysOf(opened), keysFrom(4, 10))
       assert.deepInclude(yield* opened.stats, { rebuilds: 0, evicted: 4 })
     })
   )
 
-  it.scoped("while it is replayed, before the position: replayed from there", () =>
+  it.effect("while it is replayed, before the position: replayed from there", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       fill(cluster, 10)
       const goOn = yield* heldFrom(cluster, 5)
-      const table = yield* Effect.fork(open(cluster, batchAnAnswer))
+      const table = yield* Effect.forkChild(open(cluster, batchAnAnswer))
       yield* settle
       cluster.truncateHead(topic, 8)
       yield* goOn
       yield* advance(1_000)
-      const opened = yield* table
+      const opened = yield* Fiber.join(table)
       assert.deepStrictEqual(keysOf(opened), keysFrom(8, 10))
       assert.deepInclude(yield* opened.stats, { rebuilds: 1, evicted: 0 })
     })
   )
 
-  it.scoped("during a rebuild: nothing that is gone comes with it", () =>
+  it.effect("during a rebuild: nothing that is gone comes with it", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       fill(cluster, 5)
@@ -149,7 +150,7 @@ describe("a log that begins later", () => {
     })
   )
 
-  it.scoped("after a leader that had more of it: what is replayed from there goes when that leader removes it", () =>
+  it.effect("after a leader that had more of it: what is replayed from there goes when that leader removes it", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       fill(cluster, 10)
@@ -170,7 +171,7 @@ describe("a log that begins later", () => {
     })
   )
 
-  it.scoped("is looked for when it has moved, and not before", () =>
+  it.effect("is looked for when it has moved, and not before", () =>
     Effect.gen(function* () {
       const looks = vi.spyOn(RecordStore.prototype, "entriesBelow")
       yield* Effect.addFinalizer(() => Effect.sync(() => looks.mockRestore()))
@@ -190,7 +191,7 @@ describe("a log that begins later", () => {
     })
   )
 
-  it.scoped("of one partition, though records come of another one only", () =>
+  it.effect("of one partition, though records come of another one only", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       fill(cluster, 5)
@@ -205,14 +206,14 @@ describe("a log that begins later", () => {
     })
   )
 
-  it.scoped("with records in the same answer: those are seen no sooner than the others are gone", () =>
+  it.effect("with records in the same answer: those are seen no sooner than the others are gone", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       fill(cluster, 5)
       const table = yield* open(cluster)
       const sizes: Array<number> = []
       yield* Effect.forkScoped(
-        Stream.runForEach(table.ref.changes, (snapshot) => Effect.sync(() => sizes.push(snapshot.size)))
+        Stream.runForEach(SubscriptionRef.changes(table.ref), (snapshot) => Effect.sync(() => sizes.push(snapshot.size)))
       )
       const seen = yield* follow(table)
       cluster.truncateHead(topic, 5)
@@ -226,7 +227,7 @@ describe("a log that begins later", () => {
     })
   )
 
-  it.scoped("of many rows: the event loop goes round, and nobody sees a half of it", () =>
+  it.effect("of many rows: the event loop goes round, and nobody sees a half of it", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const count = 60_000
@@ -239,7 +240,7 @@ describe("a log that begins later", () => {
       const table = yield* acquiring(open(cluster), 10_000).pipe(Effect.flatten)
       const sizes = new Set<number>()
       yield* Effect.forkScoped(
-        Stream.runForEach(table.ref.changes, (snapshot) => Effect.sync(() => sizes.add(snapshot.size)))
+        Stream.runForEach(SubscriptionRef.changes(table.ref), (snapshot) => Effect.sync(() => sizes.add(snapshot.size)))
       )
       yield* settle
       cluster.truncateHead(topic, 50_000)
@@ -251,7 +252,7 @@ describe("a log that begins later", () => {
     })
   )
 
-  it.scoped("is told in the log, no more often than there is use in it", () => {
+  it.effect("is told in the log, no more often than there is use in it", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic()
@@ -272,7 +273,7 @@ describe("a log that begins later", () => {
             `evicted ${[1, 8][i]} entries: the log of partition 0 begins at ${start} now (retention, or DeleteRecords)`
         )
       )
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 })
 

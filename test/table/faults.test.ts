@@ -1,6 +1,9 @@
 /** What brokers do wrong, one by one: what a table shows meanwhile, and how it goes on. */
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Stream, SubscriptionRef, type Clock } from "effect"
+import { clockOf, withClock } from "../support/effect/v4/clock.ts"
+import { currentClock, millisOf } from "../../src/internal/effect/v4/clock.ts"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, Position, type KafkaProtocol, type KafkaError } from "../../src/index.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import { it } from "../support/ManualClock.ts"
@@ -57,7 +60,7 @@ const secondsUntil = (what: () => boolean, limit: number) =>
   })
 
 describe("leaders", () => {
-  it.scoped("an answer of the old leader that comes after the new one's is no corruption", () => {
+  it.effect("an answer of the old leader that comes after the new one's is no corruption", () => {
     const logs: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic(1, 2)
@@ -86,10 +89,10 @@ describe("leaders", () => {
         logs.filter((line) => line.includes("corrupt")),
         []
       )
-    }).pipe(Effect.provide(capturing(logs)))
+    }).pipe(capturing(logs))
   })
 
-  it.scoped("a broker that is cut off from the others and still thinks that it leads is not believed for ever", () =>
+  it.effect("a broker that is cut off from the others and still thinks that it leads is not believed for ever", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       cluster.append(topic, [{ key: "a", value: "1" }])
@@ -106,7 +109,7 @@ describe("leaders", () => {
     })
   )
 
-  it.scoped("a barrier does not believe a leader that another broker knows to be deposed", () =>
+  it.effect("a barrier does not believe a leader that another broker knows to be deposed", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       cluster.append(topic, [{ key: "a", value: "1" }])
@@ -123,25 +126,25 @@ describe("leaders", () => {
       }
       moveLeader(cluster, 1)
       cluster.append(topic, [{ key: "b", value: "1" }])
-      const barrier = yield* Effect.fork(Effect.map(table.barrier(), () => table.unsafeSnapshot().has("b")))
-      yield* until(() => barrier.unsafePoll() !== null)
+      const barrier = yield* Effect.forkChild(Effect.map(table.barrier(), () => table.unsafeSnapshot().has("b")))
+      yield* until(() => hasEnded(barrier))
       assert.isTrue(yield* Fiber.join(barrier))
     })
   )
 
-  it.scoped("a frozen broker does not hold up the start of the others' partitions", () =>
+  it.effect("a frozen broker does not hold up the start of the others' partitions", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       cluster.append(topic, [{ key: "a", value: "1" }])
       moveLeader(cluster, 1, 1)
       cluster.before = frozen(1)
-      const fiber = yield* Effect.fork(Effect.scoped(open(cluster)))
+      const fiber = yield* Effect.forkChild(Effect.scoped(open(cluster)))
       assert.isBelow(yield* secondsUntil(() => cluster.requests.some((r) => r.request === "Fetch"), 30), 5)
       yield* Fiber.interrupt(fiber)
     })
   )
 
-  it.scoped("a frozen broker does not hold up the rebuild of another one's partition", () =>
+  it.effect("a frozen broker does not hold up the rebuild of another one's partition", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       cluster.append(topic, [{ key: "a", value: "1" }])
@@ -155,12 +158,12 @@ describe("leaders", () => {
     })
   )
 
-  it.scoped("a barrier beside a partition without a leader times out and names it", () =>
+  it.effect("a barrier beside a partition without a leader times out and names it", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       const table = yield* open(cluster)
       moveLeader(cluster, -1, 1)
-      const barrier = yield* Effect.fork(Effect.exit(table.barrier({ timeout: "5 seconds" })))
+      const barrier = yield* Effect.forkChild(Effect.exit(table.barrier({ timeout: "5 seconds" })))
       yield* advance(5_000)
       const error = failureOf(yield* Fiber.join(barrier))
       assert.strictEqual(error._tag, "KafkaWaitTimeoutError")
@@ -172,7 +175,7 @@ describe("leaders", () => {
     })
   )
 
-  it.scoped("the start's timeout says why the one partition is missing", () =>
+  it.effect("the start's timeout says why the one partition is missing", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       moveLeader(cluster, 1, 1)
@@ -187,7 +190,7 @@ describe("leaders", () => {
 })
 
 describe("another life of the topic", () => {
-  it.scoped("waits are not satisfied by offsets of the old one while the restart is pending", () =>
+  it.effect("waits are not satisfied by offsets of the old one while the restart is pending", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       for (let i = 0; i < 5; i++) cluster.append(topic, [{ key: `old${i}`, value: "1" }])
@@ -196,8 +199,8 @@ describe("another life of the topic", () => {
       cluster.createTopic(topic)
       cluster.append(topic, [{ key: "new", value: "1" }])
       yield* until(() => statuses.at(-1) === "Failed")
-      const barrier = yield* Effect.fork(Effect.exit(table.barrier({ timeout: "2 seconds" })))
-      const position = yield* Effect.fork(Effect.exit(table.awaitPosition(at(0, 0), { timeout: "2 seconds" })))
+      const barrier = yield* Effect.forkChild(Effect.exit(table.barrier({ timeout: "2 seconds" })))
+      const position = yield* Effect.forkChild(Effect.exit(table.awaitPosition(at(0, 0), { timeout: "2 seconds" })))
       yield* advance(2_000)
       assert.strictEqual(failureOf(yield* Fiber.join(barrier))._tag, "KafkaWaitTimeoutError")
       assert.strictEqual(failureOf(yield* Fiber.join(position))._tag, "KafkaWaitTimeoutError")
@@ -207,7 +210,7 @@ describe("another life of the topic", () => {
     })
   )
 
-  it.scoped("a barrier is not satisfied by offsets of the old one before the reader knows", () =>
+  it.effect("a barrier is not satisfied by offsets of the old one before the reader knows", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       for (let i = 0; i < 5; i++) cluster.append(topic, [{ key: `old${i}`, value: "1" }])
@@ -216,14 +219,14 @@ describe("another life of the topic", () => {
       yield* advance(600)
       cluster.createTopic(topic)
       cluster.append(topic, [{ key: "new", value: "1" }])
-      const barrier = yield* Effect.fork(Effect.exit(table.barrier({ timeout: "10 seconds" })))
+      const barrier = yield* Effect.forkChild(Effect.exit(table.barrier({ timeout: "10 seconds" })))
       for (let i = 0; i < 100; i++) yield* advance(100)
       const error = failureOf(yield* Fiber.join(barrier))
       assert.strictEqual(error.reason, "Recreated")
     })
   )
 
-  it.scoped("rights that are granted while it is replayed do not make it caught up", () =>
+  it.effect("rights that are granted while it is replayed do not make it caught up", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       const first = cluster.topic(topic).id
@@ -247,7 +250,7 @@ describe("another life of the topic", () => {
     })
   )
 
-  it.scoped("an older id from a broker that lags behind is none", () =>
+  it.effect("an older id from a broker that lags behind is none", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const first = cluster.topic(topic).id
@@ -264,14 +267,14 @@ describe("another life of the topic", () => {
     })
   )
 
-  it.scoped("another id counts once it has stayed for three seconds", () =>
+  it.effect("another id counts once it has stayed for three seconds", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
       yield* settle
       cluster.before = (request) => (request === "Metadata" ? described(cluster, { id: "another" }) : undefined)
       const statuses = yield* statusesOf(table)
-      const barrier = yield* Effect.fork(Effect.exit(table.barrier({ timeout: "1 minute" })))
+      const barrier = yield* Effect.forkChild(Effect.exit(table.barrier({ timeout: "1 minute" })))
       for (let i = 0; i < 25; i++) yield* advance(100)
       assert.deepStrictEqual(statuses, ["CaughtUp"])
       for (let i = 0; i < 10; i++) yield* advance(100)
@@ -282,7 +285,7 @@ describe("another life of the topic", () => {
 })
 
 describe("a topic that is missing for a moment", () => {
-  it.scoped("was not deleted: an outage between two such answers says nothing", () =>
+  it.effect("was not deleted: an outage between two such answers says nothing", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
@@ -307,14 +310,14 @@ describe("a topic that is missing for a moment", () => {
     })
   )
 
-  it.scoped("does not fail a barrier", () =>
+  it.effect("does not fail a barrier", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
       yield* settle
       let answers = 0
       cluster.before = (request) => (request === "Metadata" && answers++ === 0 ? topicMissing(cluster) : undefined)
-      const barrier = yield* Effect.fork(table.barrier())
+      const barrier = yield* Effect.forkChild(table.barrier())
       yield* advance(5_000)
       yield* Fiber.join(barrier)
       assert.isAbove(answers, 1)
@@ -324,7 +327,7 @@ describe("a topic that is missing for a moment", () => {
 })
 
 describe("data loss", () => {
-  it.scoped("barrier and awaitPosition wait for the rebuild: offsets are given out once more", () =>
+  it.effect("barrier and awaitPosition wait for the rebuild: offsets are given out once more", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       for (let i = 0; i < 10; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }])
@@ -338,28 +341,28 @@ describe("data loss", () => {
       assert.strictEqual((yield* table.stats).rebuilds, 1)
       const offset = cluster.append(topic, [{ key: "acknowledged", value: "1" }])
       assert.strictEqual(offset, 4)
-      const barrier = yield* Effect.fork(Effect.exit(table.barrier({ timeout: "5 seconds" })))
-      const position = yield* Effect.fork(Effect.exit(table.awaitPosition(at(0, offset), { timeout: "5 seconds" })))
+      const barrier = yield* Effect.forkChild(Effect.exit(table.barrier({ timeout: "5 seconds" })))
+      const position = yield* Effect.forkChild(Effect.exit(table.awaitPosition(at(0, offset), { timeout: "5 seconds" })))
       yield* advance(5_000)
       assert.strictEqual(failureOf(yield* Fiber.join(barrier))._tag, "KafkaWaitTimeoutError")
       assert.strictEqual(failureOf(yield* Fiber.join(position))._tag, "KafkaWaitTimeoutError")
       assert.isFalse(table.unsafeSnapshot().has("acknowledged"))
       cluster.before = () => undefined
       yield* Deferred.fail(cut, connectionError("Closed"))
-      const later = yield* Effect.fork(table.barrier())
-      yield* until(() => later.unsafePoll() !== null)
+      const later = yield* Effect.forkChild(table.barrier())
+      yield* until(() => hasEnded(later))
       yield* Fiber.join(later)
       assert.isTrue(table.unsafeSnapshot().has("acknowledged"))
     })
   )
 
-  it.scoped("is published at once: nobody sees a rebuild that is half done", () =>
+  it.effect("is published at once: nobody sees a rebuild that is half done", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       for (let i = 0; i < 20; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }])
       const table = yield* open(cluster, { fetch: { maxPartitionBytes: 1 } })
       const sizes: Array<number> = []
-      yield* Effect.fork(table.ref.changes.pipe(Stream.runForEach((s) => Effect.sync(() => sizes.push(s.size)))))
+      yield* Effect.forkChild(SubscriptionRef.changes(table.ref).pipe(Stream.runForEach((s) => Effect.sync(() => sizes.push(s.size)))))
       yield* settle
       const { version } = table.unsafeSnapshot()
       truncateTail(cluster, 15)
@@ -370,7 +373,7 @@ describe("data loss", () => {
     })
   )
 
-  it.scoped("the tombstones' retention is learned although the first attempt to ask failed", () =>
+  it.effect("the tombstones' retention is learned although the first attempt to ask failed", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.alterConfigs(topic, { "delete.retention.ms": "5000" })
@@ -409,7 +412,7 @@ describe("answers that do not help", () => {
     return counted
   }
 
-  it.scoped("out of range, though the log's ends say otherwise: asked again with pauses", () =>
+  it.effect("out of range, though the log's ends say otherwise: asked again with pauses", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
@@ -434,7 +437,7 @@ describe("answers that do not help", () => {
     })
   )
 
-  it.scoped("without the partition that was asked for: asked again with pauses", () =>
+  it.effect("without the partition that was asked for: asked again with pauses", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
@@ -449,7 +452,7 @@ describe("answers that do not help", () => {
     })
   )
 
-  it.scoped("an unknown server error is asked again", () =>
+  it.effect("an unknown server error is asked again", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
@@ -464,7 +467,7 @@ describe("answers that do not help", () => {
     })
   )
 
-  it.scoped("a refusal of the topic that does not pass fails the acquisition at once", () =>
+  it.effect("a refusal of the topic that does not pass fails the acquisition at once", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request) => (request === "Metadata" ? topicRefused(cluster, INVALID_TOPIC) : undefined)
@@ -476,16 +479,13 @@ describe("answers that do not help", () => {
     })
   )
 
-  it.scoped("a clock that is set back does not prolong the pause", () =>
+  it.effect("a clock that is set back does not prolong the pause", () =>
     Effect.gen(function* () {
-      const testClock = yield* Effect.clock
+      const testClock = yield* currentClock
       let ahead = 0
-      const now = () => testClock.unsafeCurrentTimeMillis() + ahead
+      const now = () => millisOf(testClock) + ahead
       // wall time jumps, timers do not
-      const clock = Object.create(testClock, {
-        unsafeCurrentTimeMillis: { value: now },
-        currentTimeMillis: { value: Effect.sync(now) }
-      }) as Clock.Clock
+      const clock = clockOf({ millis: now, sleep: (duration) => testClock.sleep(duration) })
       yield* Effect.gen(function* () {
         const cluster = withTopic()
         ahead = 3_600_000
@@ -500,13 +500,13 @@ describe("answers that do not help", () => {
         cluster.append(topic, [{ key: "a", value: "1" }])
         yield* advance(2_000)
         assert.isTrue(table.unsafeSnapshot().has("a"))
-      }).pipe(Effect.withClock(clock))
+      }).pipe(withClock(clock))
     })
   )
 })
 
 describe("rights", () => {
-  it.scoped("credentials that one broker refuses: failed, as long as its partitions are not read", () => {
+  it.effect("credentials that one broker refuses: failed, as long as its partitions are not read", () => {
     const logs: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic(2, 2)
@@ -531,12 +531,12 @@ describe("rights", () => {
       cluster.append(topic, [{ key: "a", value: "1" }], 1)
       yield* until(() => table.unsafeSnapshot().has("a"))
       assert.deepStrictEqual(statuses, ["CaughtUp", "Failed", "CaughtUp"])
-    }).pipe(Effect.provide(capturing(logs)))
+    }).pipe(capturing(logs))
   })
 })
 
 describe("a reader that has ended", () => {
-  it.scoped("by a deletion: not connected", () =>
+  it.effect("by a deletion: not connected", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
@@ -548,7 +548,7 @@ describe("a reader that has ended", () => {
     })
   )
 
-  it.scoped("by poison: not connected, and its content is as old as it is", () =>
+  it.effect("by poison: not connected, and its content is as old as it is", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* KafkaTable.make<string, { readonly on: boolean }>({
@@ -573,14 +573,14 @@ describe("a reader that has ended", () => {
       cluster.before = (r) => (r === request && thrown++ === 0 ? Effect.die(new Error("boom")) : undefined)
     }
 
-    it.scoped(`by a defect of the driver (${request}): failed, and everybody who waits gets a typed error`, () =>
+    it.effect(`by a defect of the driver (${request}): failed, and everybody who waits gets a typed error`, () =>
       Effect.gen(function* () {
         const cluster = withTopic()
         cluster.append(topic, [{ key: "a", value: "1" }])
         cluster.append(topic, [{ key: "b", value: "1" }])
         const table = yield* open(cluster, { metadataMaxAge: "1 second" })
-        const failure = yield* Effect.fork(Effect.flip(table.failure))
-        const waiting = yield* Effect.fork(Effect.flip(table.awaitPosition(at(0, 99), { timeout: "1 hour" })))
+        const failure = yield* Effect.forkChild(Effect.flip(table.failure))
+        const waiting = yield* Effect.forkChild(Effect.flip(table.awaitPosition(at(0, 99), { timeout: "1 hour" })))
         const statuses = yield* statusesOf(table)
         throwOnce(cluster)
         // the log's ends are asked for anew
@@ -596,7 +596,7 @@ describe("a reader that has ended", () => {
       })
     )
 
-    it.scoped(`by a defect of the driver (${request}): goes on with a restart policy`, () =>
+    it.effect(`by a defect of the driver (${request}): goes on with a restart policy`, () =>
       Effect.gen(function* () {
         const cluster = withTopic()
         cluster.append(topic, [{ key: "a", value: "1" }])
@@ -615,14 +615,14 @@ describe("a reader that has ended", () => {
 })
 
 describe("a new partition", () => {
-  it.scoped("that a position is of is asked for at once, whatever the age of the metadata", () =>
+  it.effect("that a position is of is asked for at once, whatever the age of the metadata", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
       yield* settle
       cluster.addPartition(topic)
       const offset = cluster.append(topic, [{ key: "a", value: "1" }], 1)
-      const waiting = yield* Effect.fork(table.awaitPosition(at(1, offset), { timeout: "10 seconds" }))
+      const waiting = yield* Effect.forkChild(table.awaitPosition(at(1, offset), { timeout: "10 seconds" }))
       yield* advance(10_000)
       yield* Fiber.join(waiting)
       assert.isTrue(table.unsafeSnapshot().has("a"))
@@ -631,7 +631,7 @@ describe("a new partition", () => {
 })
 
 describe("status", () => {
-  it.scoped("nothing has caught up while the replay of a restarted reader is under way", () =>
+  it.effect("nothing has caught up while the replay of a restarted reader is under way", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       cluster.append(topic, [{ key: "old", value: "1" }])
@@ -648,20 +648,20 @@ describe("status", () => {
         if (request !== "Fetch" || fetchOf(detail).partitions.every((p) => p.partition === 0)) return undefined
         return denials-- > 0 ? refused(detail, TOPIC_AUTHORIZATION_FAILED) : Effect.delay(nothingNew(detail, 1), 500)
       }
-      const waiting = yield* Effect.fork(table.awaitCaughtUp({ timeout: "1 hour" }))
+      const waiting = yield* Effect.forkChild(table.awaitCaughtUp({ timeout: "1 hour" }))
       yield* advance(10_000)
       // granted again, it says that it reads, and no more
       assert.deepStrictEqual(statuses, ["CaughtUp", "Failed", "Loading"])
-      assert.isNull(waiting.unsafePoll())
+      assert.isFalse(hasEnded(waiting))
       assert.deepStrictEqual([...table.unsafeSnapshot()], [["old", "1"]])
       cluster.before = () => undefined
-      yield* until(() => waiting.unsafePoll() !== null)
+      yield* until(() => hasEnded(waiting))
       assert.sameMembers([...table.unsafeSnapshot().keys()], ["a", "b"])
       assert.strictEqual(statuses.at(-1), "CaughtUp")
     })
   )
 
-  it.scoped("degraded, denied, and granted again: degraded as before, then caught up", () =>
+  it.effect("degraded, denied, and granted again: degraded as before, then caught up", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])

@@ -1,6 +1,10 @@
 /** What an operator sees of a table: metrics, spans, and how far a long replay has come. */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Fiber, Logger, Metric, MetricState, Stream } from "effect"
+import { Effect, Fiber, Stream } from "effect"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import { allSeries } from "../support/effect/v4/metrics.ts"
+import { loggingTo } from "../support/effect/v4/logs.ts"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { LiveTable } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
 import { it } from "../support/ManualClock.ts"
@@ -8,23 +12,18 @@ import { tracing } from "../support/tracing.ts"
 import { advance, capturing, open, settle, topic, until, withTopic } from "./support.ts"
 
 /** The metrics of the topic, by name and kind. */
-const metrics = Effect.map(Metric.snapshot, (pairs) => {
+const metrics = Effect.map(allSeries, (series) => {
   const found = new Map<string, number>()
-  for (const { metricKey, metricState } of pairs) {
-    const tags = new Map(metricKey.tags.map((tag) => [tag.key, tag.value]))
-    if (tags.get("topic") !== topic) continue
-    const kind = tags.get("kind")
-    if (MetricState.isCounterState(metricState)) {
-      found.set(metricKey.name + (kind === undefined ? "" : `/${kind}`), Number(metricState.count))
-    } else if (MetricState.isGaugeState(metricState)) {
-      found.set(metricKey.name, Number(metricState.value))
-    }
+  for (const { kind, labels, name, value } of series) {
+    if (labels.get("topic") !== topic || kind === "Histogram") continue
+    const of = labels.get("kind")
+    found.set(name + (of === undefined ? "" : `/${of}`), value)
   }
   return (name: string): number => found.get(name) ?? 0
 })
 
 describe("what an operator sees", () => {
-  it.scoped("metrics: records by what became of them, entries, lag, catch-up, reconnects", () =>
+  it.effect("metrics: records by what became of them, entries, lag, catch-up, reconnects", () =>
     Effect.gen(function* () {
       const before = yield* metrics
       const cluster = withTopic()
@@ -53,15 +52,15 @@ describe("what an operator sees", () => {
     })
   )
 
-  it.scoped("metrics: seconds to catch-up, and the lag of partitions that are read", () =>
+  it.effect("metrics: seconds to catch-up, and the lag of partitions that are read", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       cluster.append(topic, [{ key: "a", value: "1" }])
       cluster.before = (request) => (request === "Fetch" ? Effect.fail(connectionError("Closed")) : undefined)
-      const acquiring = yield* Effect.fork(open(cluster, { catchUpTimeout: "10 seconds" }))
+      const acquiring = yield* Effect.forkChild(open(cluster, { catchUpTimeout: "10 seconds" }))
       yield* advance(3_000)
       cluster.before = () => undefined
-      yield* until(() => acquiring.unsafePoll() !== null)
+      yield* until(() => hasEnded(acquiring))
       const table = yield* Fiber.join(acquiring)
       const caughtUp = (yield* metrics)("kafka_table_catch_up_seconds")
       assert.isAtLeast(caughtUp, 3)
@@ -79,11 +78,8 @@ describe("what an operator sees", () => {
     })
   )
 
-  it.scoped("log lines with the module, the topic, and the broker or partition that they are about", () => {
+  it.effect("log lines with the module, the topic, and the broker or partition that they are about", () => {
     const lines: Array<readonly [message: string, annotations: Readonly<Record<string, unknown>>]> = []
-    const logger = Logger.make(({ annotations, message }) => {
-      lines.push([String(message), Object.fromEntries(annotations)])
-    })
     return Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
@@ -115,10 +111,10 @@ describe("what an operator sees", () => {
         assert.isAtLeast(found.length, 1, `${begins} of ${lines.map(([message]) => message).join("; ")}`)
         for (const [, has] of found) assert.deepInclude(has, annotations)
       }
-    }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+    }).pipe(loggingTo(({ annotations, message }) => lines.push([message, annotations])))
   })
 
-  it.scoped("spans at the doors, named and with the topic", () =>
+  it.effect("spans at the doors, named and with the topic", () =>
     Effect.gen(function* () {
       const { spans, tracer } = tracing()
       yield* Effect.gen(function* () {
@@ -134,7 +130,7 @@ describe("what an operator sees", () => {
     })
   )
 
-  it.scoped("a long replay: percent and rate in the log once per interval, and in the status", () => {
+  it.effect("a long replay: percent and rate in the log once per interval, and in the status", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic()
@@ -146,14 +142,14 @@ describe("what an operator sees", () => {
         slow = !slow
         return slow ? Effect.delay(Effect.fail(connectionError("Closed")), 900) : undefined
       }
-      const acquiring = yield* Effect.fork(
+      const acquiring = yield* Effect.forkChild(
         open(cluster, { catchUpTimeout: 1_000, progressInterval: 2_000, fetch: { maxPartitionBytes: 1 } })
       )
       yield* advance(1_000)
       const table = yield* Fiber.join(acquiring)
       const percents: Array<number> = []
-      yield* Effect.fork(
-        Stream.runForEach(table.status.changes, (status: LiveTable.TableStatus) =>
+      yield* Effect.forkChild(
+        Stream.runForEach(SubscriptionRef.changes(table.status), (status: LiveTable.TableStatus) =>
           Effect.sync(() => {
             if (status._tag === "Degraded") percents.push(status.progress.percent)
           })
@@ -170,16 +166,16 @@ describe("what an operator sees", () => {
       assert.isAtLeast(progress.length, 2)
       for (const line of progress) assert.match(line, /^replaying: \d+ % \(\d+ of 10 offsets\), \d+ records\/s$/)
       assert.strictEqual(lines.filter((line) => line.startsWith("caught up: 10 entries of 10 records")).length, 1)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
   for (const ensureTopic of [true, false]) {
-    it.scoped(`no broker at the start, ensureTopic ${ensureTopic}: said at once, and once`, () => {
+    it.effect(`no broker at the start, ensureTopic ${ensureTopic}: said at once, and once`, () => {
       const lines: Array<string> = []
       return Effect.gen(function* () {
         const cluster = withTopic()
         cluster.before = (request) => (request === "connect" ? Effect.fail(connectionError("Unreachable")) : undefined)
-        const acquiring = yield* Effect.fork(open(cluster, { ensureTopic, catchUpTimeout: "5 seconds" }))
+        const acquiring = yield* Effect.forkChild(open(cluster, { ensureTopic, catchUpTimeout: "5 seconds" }))
         yield* settle
         assert.lengthOf(lines, 1)
         assert.match(lines[0], /^cannot begin yet, tried again for 5000 ms: .*Unreachable/)
@@ -197,7 +193,7 @@ describe("what an operator sees", () => {
           lines.filter((line) => line.startsWith("cannot begin")),
           1
         )
-      }).pipe(Effect.provide(capturing(lines)))
+      }).pipe(capturing(lines))
     })
   }
 })

@@ -8,7 +8,7 @@ import { advance, capturing, on, settle, topic, until, withTopic } from "./suppo
 describe("poison", () => {
   const Flag = Schema.Struct({ on: Schema.Boolean })
 
-  it.scoped("of one fetch: 1024 are told of, all are counted, however many partitions they are in", () =>
+  it.effect("of one fetch: 1024 are told of, all are counted, however many partitions they are in", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       const table = yield* KafkaTable.make<string, typeof Flag.Type>({
@@ -17,7 +17,7 @@ describe("poison", () => {
         ensureTopic: false
       }).pipe(on(cluster))
       const seen: Array<KafkaError.PoisonRecordError> = []
-      yield* Effect.fork(Stream.runForEach(table.poison, (error) => Effect.sync(() => seen.push(error))))
+      yield* Effect.forkChild(Stream.runForEach(table.poison, (error) => Effect.sync(() => seen.push(error))))
       yield* settle
       const many = Array.from({ length: 5_000 }, (_, i) => ({ key: `k${i}`, value: "bad" }))
       cluster.append(topic, many, 0)
@@ -39,7 +39,7 @@ describe("poison", () => {
     })
   )
 
-  it.scoped("is logged once for each kind of fault, at a rate, and the others are counted", () => {
+  it.effect("is logged once for each kind of fault, at a rate, and the others are counted", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic()
@@ -87,6 +87,6 @@ describe("poison", () => {
       yield* append("no json")
       assert.deepStrictEqual(told().slice(6), [["Value", 2_010, undefined]])
       assert.strictEqual((yield* table.stats).valueErrors, 2_011)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 })

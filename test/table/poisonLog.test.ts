@@ -1,6 +1,8 @@
 /** What a table and a writer say of records that do not fit: the place and the kind, and what they hold only if asked. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, HashMap, Logger, Schema } from "effect"
+import { Effect, Schema } from "effect"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import { loggingTo } from "../support/effect/v4/logs.ts"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter } from "../../src/index.ts"
 
 interface Line {
@@ -12,10 +14,9 @@ interface Line {
 const logged = <A, E, R>(run: (lines: ReadonlyArray<Line>) => Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
     const lines: Array<Line> = []
-    const logger = Logger.make(({ annotations, message }) => {
-      lines.push({ message: String(message), annotations: JSON.stringify(HashMap.toEntries(annotations)) })
-    })
-    return run(lines).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+    return loggingTo(({ annotations, message }) =>
+      lines.push({ message, annotations: JSON.stringify(annotations) })
+    )(run(lines))
   })
 
 const poisonLines = (lines: ReadonlyArray<Line>) => lines.filter(({ message }) => message.includes("not decodable"))
@@ -34,7 +35,7 @@ const bad = [
 ]
 
 describe("a record that does not decode", () => {
-  it.scoped("is told by its place and its fault: in the log, and by the error", () =>
+  it.effect("is told by its place and its fault: in the log, and by the error", () =>
     logged((lines) =>
       Effect.gen(function* () {
         const kafka = yield* EmbeddedKafka.EmbeddedKafka
@@ -68,7 +69,7 @@ describe("a record that does not decode", () => {
     ).pipe(Effect.provide(KafkaClient.layerMemory()))
   )
 
-  it.scoped("is quoted with logValues, escaped, and without what its schema calls secret", () =>
+  it.effect("is quoted with logValues, escaped, and without what its schema calls secret", () =>
     logged((lines) =>
       Effect.gen(function* () {
         const kafka = yield* EmbeddedKafka.EmbeddedKafka
@@ -90,7 +91,7 @@ describe("a record that does not decode", () => {
     ).pipe(Effect.provide(KafkaClient.layerMemory()))
   )
 
-  it.scoped("not even with logValues by the key, where that is of a secret", () =>
+  it.effect("not even with logValues by the key, where that is of a secret", () =>
     logged((lines) =>
       Effect.gen(function* () {
         const kafka = yield* EmbeddedKafka.EmbeddedKafka
@@ -121,7 +122,7 @@ describe("a record that does not decode", () => {
     ).pipe(Effect.provide(KafkaClient.layerMemory()))
   )
 
-  it.scoped("by a codec whose Effect is interrupted: the table tells of it, and follows", () =>
+  it.effect("by a codec whose Effect is interrupted: the table tells of it, and follows", () =>
     Effect.gen(function* () {
       const kafka = yield* EmbeddedKafka.EmbeddedKafka
       const value = Codec.makeEffect<string, never, never>({
@@ -146,7 +147,7 @@ describe("a record that does not decode", () => {
         ]
       )
       assert.strictEqual((yield* table.stats).valueErrors, 1)
-      assert.strictEqual((yield* table.status)._tag, "CaughtUp")
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
     }).pipe(Effect.provide(KafkaClient.layerMemory()))
   )
 })
@@ -162,7 +163,7 @@ describe("a write that does not encode", () => {
       return yield* Effect.flip(writer.set("hunter2", { n: 1.5 }))
     })
 
-  it.scoped("is told by its place and its fault", () =>
+  it.effect("is told by its place and its fault", () =>
     Effect.gen(function* () {
       const error = yield* write(false)
       assert.strictEqual(error.reason, "Encode")
@@ -170,14 +171,14 @@ describe("a write that does not encode", () => {
     }).pipe(Effect.provide(KafkaClient.layerMemory()))
   )
 
-  it.scoped("is quoted with logValues", () =>
+  it.effect("is quoted with logValues", () =>
     Effect.gen(function* () {
       const error = yield* write(true)
       assert.include(error.message, "(value: n: Expected an integer, actual 1.5)")
     }).pipe(Effect.provide(KafkaClient.layerMemory()))
   )
 
-  it.scoped("a partitioner that throws quotes no key", () =>
+  it.effect("a partitioner that throws quotes no key", () =>
     Effect.gen(function* () {
       for (const logValues of [false, true]) {
         const writer = yield* KafkaTableWriter.make({

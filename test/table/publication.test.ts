@@ -1,6 +1,8 @@
 /** What a table and all that is made of it show, and when: with a view that mirrors the table. */
 import { assert, describe } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Exit, Fiber, Option, Schedule, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Schedule, Scope, Stream } from "effect"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import type { KafkaTable, TableChange, TableSnapshot } from "../../src/index.ts"
 import { Position } from "../../src/index.ts"
 import { attachTo, Publication, type View } from "../../src/internal/table/publication/publication.ts"
@@ -81,7 +83,7 @@ const same = (table: Table, mirror: Mirror): void =>
 const records = (count: number, value: string, from = 0) =>
   Array.from({ length: count }, (_, i) => ({ key: `k${from + i}`, value }))
 
-const turn = Effect.async<void>((resume) => {
+const turn = Effect.callback<void>((resume) => {
   setImmediate(() => resume(Effect.void))
 })
 
@@ -123,7 +125,7 @@ describe("a view that throws", () => {
       }
     ]
   ] as const) {
-    it.scoped(`${name}: it is taken out and told so, the table and its other views go on`, () =>
+    it.effect(`${name}: it is taken out and told so, the table and its other views go on`, () =>
       Effect.gen(function* () {
         const cluster = withTopic()
         const table = yield* open(cluster)
@@ -150,7 +152,7 @@ describe("a view that throws", () => {
     )
   }
 
-  it.scoped("while it is built: for who attaches it, and the table goes on", () =>
+  it.effect("while it is built: for who attaches it, and the table goes on", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, records(100, "1"))
@@ -168,12 +170,12 @@ describe("a view that throws", () => {
 })
 
 describe("a view whose table ends", () => {
-  it.scoped("by being closed is told so, once, and one that is attached later, too", () =>
+  it.effect("by being closed is told so, once, and one that is attached later, too", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, records(3, "1"))
       const scope = yield* Scope.make()
-      const table = yield* Scope.extend(open(cluster), scope)
+      const table = yield* Scope.provide(open(cluster), scope)
       const [early, gone] = [yield* mirrored(table), new Mirror()]
       yield* Effect.scoped(attachTo(table, gone))
       yield* Scope.close(scope, Exit.void)
@@ -185,7 +187,7 @@ describe("a view whose table ends", () => {
     })
   )
 
-  it.scoped("by a failure is told which, and shows what the table shows", () =>
+  it.effect("by a failure is told which, and shows what the table shows", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, records(3, "1"))
@@ -202,7 +204,7 @@ describe("a view whose table ends", () => {
 })
 
 describe("a view of a table", () => {
-  it.scoped("is built in bulk from what there is, and follows: the replay is not fed to it", () =>
+  it.effect("is built in bulk from what there is, and follows: the replay is not fed to it", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       for (let i = 0; i < 20; i++) cluster.append(topic, records(30, `${i}`), i % 2)
@@ -217,7 +219,7 @@ describe("a view of a table", () => {
     })
   )
 
-  it.scoped("of a table that is empty has nothing, and follows", () =>
+  it.effect("of a table that is empty has nothing, and follows", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
@@ -231,7 +233,7 @@ describe("a view of a table", () => {
     })
   )
 
-  it.scoped("is never behind: whoever is told of a version, in any way, finds it in the view", () =>
+  it.effect("is never behind: whoever is told of a version, in any way, finds it in the view", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
@@ -247,7 +249,7 @@ describe("a view of a table", () => {
         )
       )
       yield* Effect.forkScoped(
-        Stream.runForEach(table.ref.changes, (snapshot) =>
+        Stream.runForEach(SubscriptionRef.changes(table.ref), (snapshot) =>
           Effect.sync(() => {
             seen.snapshots++
             for (const key of snapshot.keys()) assert.isTrue(mirror.shown.has(key))
@@ -256,7 +258,7 @@ describe("a view of a table", () => {
       )
       yield* settle
       for (let i = 0; i < 20; i++) {
-        const waiting = yield* Effect.fork(
+        const waiting = yield* Effect.forkChild(
           Effect.map(table.awaitPosition(Position.make({ topic, partition: 0, offset: i })), () => {
             seen.waits++
             assert.isTrue(mirror.shown.has(`k${i}`))
@@ -271,7 +273,7 @@ describe("a view of a table", () => {
     })
   )
 
-  it.scoped("shows with the snapshot, before positions, and tells after them", () =>
+  it.effect("shows with the snapshot, before positions, and tells after them", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
@@ -293,7 +295,7 @@ describe("a view of a table", () => {
     })
   )
 
-  it.scoped("never shows half an update, however long it takes: the table waits with it", () =>
+  it.effect("never shows half an update, however long it takes: the table waits with it", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, records(100, "0"))
@@ -312,9 +314,9 @@ describe("a view of a table", () => {
       }
       yield* attachTo(table, slow)
       const versions = new Set<number>()
-      const watching = yield* Effect.fork(
+      const watching = yield* Effect.forkChild(
         Effect.forever(
-          Effect.zipRight(
+          Effect.andThen(
             turn,
             Effect.sync(() => {
               versions.add(table.unsafeSnapshot().version)
@@ -337,7 +339,7 @@ describe("a view of a table", () => {
     })
   )
 
-  it.scoped("is built while the table goes on, and has what came meanwhile", () =>
+  it.effect("is built while the table goes on, and has what came meanwhile", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, records(500, "0"))
@@ -348,10 +350,10 @@ describe("a view of a table", () => {
       let mayEnd = false
       mirror.build = function* (snapshot) {
         yield* build.call(mirror, snapshot)
-        Deferred.unsafeDone(begun, Exit.void)
+        Deferred.doneUnsafe(begun, Exit.void)
         while (!mayEnd) yield
       }
-      const attaching = yield* Effect.fork(attachTo(table, mirror))
+      const attaching = yield* Effect.forkChild(attachTo(table, mirror))
       yield* Deferred.await(begun)
       cluster.append(topic, [...records(5, "1"), { key: "k7", value: null }])
       yield* until(() => table.unsafeSnapshot().getOrUndefined("k0") === "1")
@@ -368,18 +370,18 @@ describe("a view of a table", () => {
     })
   )
 
-  it.scoped("is dropped with its scope, also while it is being built", () =>
+  it.effect("is dropped with its scope, also while it is being built", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, records(10, "0"))
       const table = yield* open(cluster)
       const scope = yield* Scope.make()
-      const mirror = yield* Scope.extend(mirrored(table), scope)
+      const mirror = yield* Scope.provide(mirrored(table), scope)
       const endless = new Mirror()
       endless.build = function* () {
         while (true) yield
       }
-      const building = yield* Effect.fork(Effect.scoped(attachTo(table, endless)))
+      const building = yield* Effect.forkChild(Effect.scoped(attachTo(table, endless)))
       yield* turn
       cluster.append(topic, records(1, "1"))
       yield* until(() => mirror.updates.length === 1)
@@ -392,7 +394,7 @@ describe("a view of a table", () => {
     })
   )
 
-  it.scoped("gets another life of the topic as one update, when the replay of that is complete", () =>
+  it.effect("gets another life of the topic as one update, when the replay of that is complete", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, records(300, "old"))
@@ -406,16 +408,16 @@ describe("a view of a table", () => {
     })
   )
 
-  it.scoped("of a table whose reader has ended shows what the table shows", () =>
+  it.effect("of a table whose reader has ended shows what the table shows", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, records(3, "1"))
       const table = yield* open(cluster)
       cluster.deleteTopic(topic)
-      yield* Effect.fork(Effect.exit(table.failure))
-      const ended = yield* Effect.fork(Stream.runCollect(table.ref.changes))
-      yield* until(() => ended.unsafePoll() !== null)
-      assert.strictEqual(Chunk.size(yield* Fiber.join(ended)), 1)
+      yield* Effect.forkChild(Effect.exit(table.failure))
+      const ended = yield* Effect.forkChild(Stream.runCollect(SubscriptionRef.changes(table.ref)))
+      yield* until(() => hasEnded(ended))
+      assert.strictEqual(Array.from(yield* Fiber.join(ended)).length, 1)
       const mirror = yield* mirrored(table)
       same(table, mirror)
     })
@@ -447,7 +449,7 @@ describe("an update that was given up half-way", () => {
       yield* Effect.scoped(
         Effect.gen(function* () {
           yield* publication.attach({ ...viewOf(view), build: () => [][Symbol.iterator]() })
-          const seen = yield* Effect.fork(
+          const seen = yield* Effect.forkChild(
             Stream.runCollect(Stream.take(publication.subscriptions.add({ _tag: "Conflate" }).changes, 2))
           )
           publication.begin()!.changes.push(change("a"))
@@ -469,7 +471,7 @@ describe("an update that was given up half-way", () => {
           assert.deepStrictEqual([...view.shown.keys()], ["a", "b"])
           assert.deepStrictEqual(view.updates, [1, 1])
           assert.deepStrictEqual(
-            Chunk.toReadonlyArray(yield* Fiber.join(seen)).map(({ key }) => key),
+            Array.from(yield* Fiber.join(seen)).map(({ key }) => key),
             ["a", "b"]
           )
         })

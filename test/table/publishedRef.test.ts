@@ -5,17 +5,18 @@ import * as Fiber from "effect/Fiber"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import type { Bag, Item } from "../../src/internal/bag.ts"
-import { PublishedRef } from "../../src/internal/effect/publishedRef.ts"
+import { PublishedRef } from "../../src/internal/effect/v4/publishedRef.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
 
-const settled = Effect.repeatN(yieldToEventLoop, 3)
+const settled = Effect.repeat(yieldToEventLoop, { times: 3 })
 
 /** What a stream of changes gives, as it comes. */
 const collect = <A, E>(changes: Stream.Stream<A, E>) =>
   Effect.gen(function* () {
     const seen: Array<A> = []
-    const fiber = yield* Effect.fork(Stream.runForEach(changes, (value) => Effect.sync(() => seen.push(value))))
+    const fiber = yield* Effect.forkChild(Stream.runForEach(changes, (value) => Effect.sync(() => seen.push(value))))
     yield* settled
     return { seen, fiber }
   })
@@ -46,7 +47,7 @@ describe("PublishedRef", () => {
         Effect.gen(function* () {
           const published = yield* PublishedRef.make(0, { keepsAll })
           published.set(1)
-          const streams = yield* Effect.all([collect(published.ref.changes), collect(published.ref.changes)])
+          const streams = yield* Effect.all([collect(SubscriptionRef.changes(published.ref)), collect(SubscriptionRef.changes(published.ref))])
           for (let value = 2; value < 6; value++) {
             if (value % 2 === 0) published.set(value)
             else yield* SubscriptionRef.set(published.ref, value)
@@ -60,8 +61,8 @@ describe("PublishedRef", () => {
         Effect.gen(function* () {
           const published = yield* PublishedRef.make(0, { keepsAll })
           const goOn = yield* Deferred.make<void>()
-          const slow = yield* collect(Stream.tap(published.ref.changes, () => Deferred.await(goOn)))
-          const { seen } = yield* collect(published.ref.changes)
+          const slow = yield* collect(Stream.tap(SubscriptionRef.changes(published.ref), () => Deferred.await(goOn)))
+          const { seen } = yield* collect(SubscriptionRef.changes(published.ref))
           for (const value of [1, 2, 3]) {
             published.set(value)
             yield* settled
@@ -77,16 +78,16 @@ describe("PublishedRef", () => {
       it.effect("nor does somebody who modifies it for ever", () =>
         Effect.gen(function* () {
           const published = yield* PublishedRef.make(0, { keepsAll })
-          const fiber = yield* Effect.fork(SubscriptionRef.updateEffect(published.ref, () => Effect.never))
+          const fiber = yield* Effect.forkChild(SubscriptionRef.updateEffect(published.ref, () => Effect.never))
           yield* settled
-          const { seen } = yield* collect(published.ref.changes)
+          const { seen } = yield* collect(SubscriptionRef.changes(published.ref))
           published.set(1)
           yield* settled
           assert.deepStrictEqual(seen, [0, 1])
           assert.strictEqual(yield* SubscriptionRef.get(published.ref), 1)
           yield* Fiber.interrupt(fiber)
           yield* SubscriptionRef.set(published.ref, 2)
-          assert.strictEqual(yield* published.ref, 2)
+          assert.strictEqual(yield* SubscriptionRef.get(published.ref), 2)
         })
       )
 
@@ -98,9 +99,9 @@ describe("PublishedRef", () => {
             ;(Reflect.get(published, "runs") as Bag<Item>).forEach(() => count++)
             return count
           }
-          const { fiber, seen } = yield* collect(published.ref.changes)
+          const { fiber, seen } = yield* collect(SubscriptionRef.changes(published.ref))
           const failing = yield* collect(
-            Stream.tap(published.ref.changes, (value) => (value === 1 ? Effect.fail("") : Effect.void))
+            Stream.tap(SubscriptionRef.changes(published.ref), (value) => (value === 1 ? Effect.fail("") : Effect.void))
           )
           assert.strictEqual(runs(), 2)
           yield* Fiber.interrupt(fiber)
@@ -109,7 +110,7 @@ describe("PublishedRef", () => {
           yield* settled
           assert.strictEqual(runs(), 0)
           assert.deepStrictEqual([seen, failing.seen], [[0], [0]])
-          assert.deepStrictEqual([...(yield* Stream.runCollect(Stream.take(published.ref.changes, 1)))], [1])
+          assert.deepStrictEqual([...(yield* Stream.runCollect(Stream.take(SubscriptionRef.changes(published.ref), 1)))], [1])
           assert.strictEqual(runs(), 0)
         })
       )
@@ -117,20 +118,20 @@ describe("PublishedRef", () => {
       it.effect("its changes end after what there is when the owner has ended, and so do later ones", () =>
         Effect.gen(function* () {
           const published = yield* PublishedRef.make(0, { keepsAll })
-          const waiting = yield* collect(published.ref.changes)
+          const waiting = yield* collect(SubscriptionRef.changes(published.ref))
           const goOn = yield* Deferred.make<void>()
-          const slow = yield* collect(Stream.tap(published.ref.changes, () => Deferred.await(goOn)))
+          const slow = yield* collect(Stream.tap(SubscriptionRef.changes(published.ref), () => Deferred.await(goOn)))
           published.set(1)
           published.set(2)
           published.end()
           yield* Fiber.join(waiting.fiber)
           assert.deepStrictEqual(waiting.seen, keepsAll ? [0, 1, 2] : [0, 2])
-          assert.isNull(slow.fiber.unsafePoll())
+          assert.isFalse(hasEnded(slow.fiber))
           yield* Deferred.succeed(goOn, undefined)
           yield* Fiber.join(slow.fiber)
           assert.deepStrictEqual(slow.seen, keepsAll ? [0, 1, 2] : [0, 2])
-          assert.deepStrictEqual([...(yield* Stream.runCollect(published.ref.changes))], [2])
-          assert.strictEqual(yield* published.ref, 2)
+          assert.deepStrictEqual([...(yield* Stream.runCollect(SubscriptionRef.changes(published.ref)))], [2])
+          assert.strictEqual(yield* SubscriptionRef.get(published.ref), 2)
         })
       )
     })

@@ -3,7 +3,10 @@
  * one run.
  */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Exit, Logger, Random, Schedule, SubscriptionRef, TestClock } from "effect"
+import { Effect, Exit, Schedule, SubscriptionRef } from "effect"
+import * as TestClock from "effect/testing/TestClock"
+import { withSeed } from "../support/effect/v4/random.ts"
+import { withoutLogs } from "../support/effect/v4/logs.ts"
 import type { KafkaTable } from "../../src/index.ts"
 import type { Partition } from "../../src/internal/embedded/cluster.ts"
 import { connectionError, FakeCluster } from "../support/FakeCluster.ts"
@@ -24,7 +27,7 @@ interface WrittenBatch {
 /** `flaky`: every other request fails. `down`: all do, at once. `frozen`: all do, after a while. */
 const illnesses = ["flaky", "down", "frozen"] as const
 
-const pass = (millis: number) => Effect.zipRight(TestClock.adjust(millis), settleBriefly)
+const pass = (millis: number) => Effect.andThen(TestClock.adjust(millis), settleBriefly)
 
 /** A cluster that goes wrong at random, and knows what a table must hold in the end. */
 class Chaos {
@@ -62,7 +65,7 @@ class Chaos {
 
   /** Something happens, and then some time passes. */
   get step(): Effect.Effect<void> {
-    return Effect.zipRight(
+    return Effect.andThen(
       Effect.suspend(() => this.something()),
       Effect.suspend(() => pass(this.below(700)))
     )
@@ -140,7 +143,7 @@ class Chaos {
     const offset = first.baseOffset
     this.cluster.truncateTail(topic, offset, cut.partition)
     this.trace.push(`tail of ${cut.partition}: ${offset}`)
-    return Effect.repeatN(pass(200), 19)
+    return Effect.repeat(pass(200), { times: 19 })
   }
 
   private addPartition(): void {
@@ -169,7 +172,7 @@ class Chaos {
       bytes[bytes.length - 2] ^= 1
     })
     this.trace.push("corrupt")
-    return Effect.zipRight(Effect.zipRight(flip, pass(50 + this.below(300))), flip)
+    return Effect.andThen(Effect.andThen(flip, pass(50 + this.below(300))), flip)
   }
 
   /** What the log says. */
@@ -207,7 +210,7 @@ const run = (seed: number) =>
     )
     if (Exit.isFailure(exit)) return assert.fail(`SEED=${seed}: ${String(exit.cause)}`)
     const table = exit.value
-    yield* Effect.repeatN(chaos.step, STEPS - 1)
+    yield* Effect.repeat(chaos.step, { times: STEPS - 1 })
     chaos.recover()
     for (let passed = 0; passed < 15_000; passed += 250) {
       yield* pass(250)
@@ -222,7 +225,7 @@ const run = (seed: number) =>
       stats: yield* table.stats
     }
     assert.fail(`SEED=${seed} does not find its way back: ${JSON.stringify(report, undefined, 2)}`)
-  }).pipe(Effect.scoped, Effect.withRandom(Random.make(seed)), Effect.provide(Logger.remove(Logger.defaultLogger)))
+  }).pipe(Effect.scoped, withSeed(seed), withoutLogs)
 
 const given = process.env["SEED"]
 const seeds = given === undefined ? Array.from({ length: SEEDS }, (_, i) => i + 1) : [Number(given)]

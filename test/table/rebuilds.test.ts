@@ -1,6 +1,7 @@
 /** A partition that is replayed beside its live content, and what may come between. */
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Schedule, Stream } from "effect"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import { LiveTable } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
@@ -42,7 +43,7 @@ const withoutChecksum = (bytes: Buffer): Buffer => {
 }
 
 describe("while a partition is replayed", () => {
-  it.scoped("a batch that is corrupt on its way is asked for again where the replay is", () =>
+  it.effect("a batch that is corrupt on its way is asked for again where the replay is", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       for (let i = 0; i < 5; i++) cluster.append(topic, [{ key: `old ${i}`, value: "1" }])
@@ -74,14 +75,14 @@ describe("while a partition is replayed", () => {
     })
   )
 
-  it.scoped("and retention passes by once more: the replay begins again, and nothing of it is shown before", () =>
+  it.effect("and retention passes by once more: the replay begins again, and nothing of it is shown before", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       for (let i = 0; i < 5; i++) cluster.append(topic, [{ key: `old ${i}`, value: "1" }])
       const table = yield* open(cluster)
       const sizes: Array<number> = []
-      yield* Effect.fork(
-        Stream.runForEach(table.ref.changes, (snapshot) => Effect.sync(() => sizes.push(snapshot.size)))
+      yield* Effect.forkChild(
+        Stream.runForEach(SubscriptionRef.changes(table.ref), (snapshot) => Effect.sync(() => sizes.push(snapshot.size)))
       )
       yield* settle
       yield* fallBehind(cluster, 6, () => {
@@ -114,7 +115,7 @@ describe("while a partition is replayed", () => {
     })
   )
 
-  it.scoped("of a topic that was created again: all partitions begin again, and are shown at once", () =>
+  it.effect("of a topic that was created again: all partitions begin again, and are shown at once", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       cluster.moveLeader(topic, 1, 1)
@@ -122,8 +123,8 @@ describe("while a partition is replayed", () => {
       cluster.append(topic, [{ key: "old, too", value: "1" }], 1)
       const table = yield* open(cluster, { restart: Schedule.recurs(1), metadataMaxAge: "1 second" })
       const seen: Array<ReadonlyArray<string>> = []
-      yield* Effect.fork(
-        Stream.runForEach(table.ref.changes, (snapshot) => Effect.sync(() => seen.push([...snapshot.keys()].sort())))
+      yield* Effect.forkChild(
+        Stream.runForEach(SubscriptionRef.changes(table.ref), (snapshot) => Effect.sync(() => seen.push([...snapshot.keys()].sort())))
       )
       yield* settle
       cluster.createTopic(topic, 2)
@@ -155,7 +156,7 @@ describe("while a partition is replayed", () => {
     })
   )
 
-  it.scoped("and has many rows: whoever subscribes meanwhile gets a snapshot and the changes that follow it", () =>
+  it.effect("and has many rows: whoever subscribes meanwhile gets a snapshot and the changes that follow it", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const keys = (version: string) =>
@@ -169,7 +170,7 @@ describe("while a partition is replayed", () => {
       })
       const folded: Array<Map<string, string>> = []
       let isOver = false
-      yield* Effect.fork(
+      yield* Effect.forkChild(
         Effect.gen(function* () {
           while (!isOver) {
             const { changes, snapshot } = yield* table.subscribe({ strategy: LiveTable.backPressure(50_000) })

@@ -788,7 +788,7 @@ describe("RecordApplier", () => {
     const slow: Codec.Codec<string> = Codec.makeEffect({
       decode: (bytes) => {
         const text = Buffer.from(bytes).toString()
-        return text === "bad" ? Effect.fail("refused") : Effect.as(Effect.yieldNow(), text.toUpperCase())
+        return text === "bad" ? Effect.fail("refused") : Effect.as(Effect.yieldNow, text.toUpperCase())
       },
       encode: (value) => Effect.succeed(Buffer.from(value))
     })
@@ -873,7 +873,7 @@ describe("RecordApplier", () => {
         const sometimes = Codec.json(
           Schema.transformOrFail(Schema.Number, Schema.Number, {
             strict: true,
-            decode: (n) => (n < 0 ? Effect.as(Effect.yieldNow(), -n) : ParseResult.succeed(n)),
+            decode: (n) => (n < 0 ? Effect.as(Effect.yieldNow, -n) : ParseResult.succeed(n)),
             encode: (n) => ParseResult.succeed(n)
           })
         )

@@ -135,10 +135,10 @@ const assertContent = (snapshot: RecordSnapshot<string, string>, expected: Conte
   assert.deepStrictEqual([...snapshot.values()].sort(), [...plain.values()].sort())
   for (const key of [...KEYS, "never"]) {
     const entry = expected.get(key)
-    assert.deepStrictEqual(snapshot.get(key), Option.fromNullable(entry?.value))
+    assert.deepStrictEqual(snapshot.get(key), Option.fromNullishOr(entry?.value))
     assert.strictEqual(snapshot.getOrUndefined(key), entry?.value)
     assert.strictEqual(snapshot.has(key), entry !== undefined)
-    assert.deepStrictEqual(snapshot.entry(key), Option.fromNullable(entry))
+    assert.deepStrictEqual(snapshot.entry(key), Option.fromNullishOr(entry))
   }
 }
 
@@ -147,7 +147,7 @@ const follow = (content: Content, changes: ReadonlyArray<RecordChange<string, st
   const known = new Map(content)
   for (const change of changes) {
     const { _tag, previous, replayed: _, ...rest } = change
-    assert.deepStrictEqual(previous, Option.fromNullable(known.get(change.key)?.value))
+    assert.deepStrictEqual(previous, Option.fromNullishOr(known.get(change.key)?.value))
     if (_tag === "Delete") {
       assert.isTrue(known.delete(change.key), "the delete of an absent key is no change")
     } else {

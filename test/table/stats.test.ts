@@ -1,12 +1,14 @@
 /** The numbers of a table: what it has read, how far it is, and how fresh that is. */
 import { assert, describe } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
+import { failureOf } from "../support/exits.ts"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, type KafkaProtocol } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
-import { acquiring, advance, failureOf, on, open, topic, until, withTopic } from "./support.ts"
+import { acquiring, advance, on, open, topic, until, withTopic } from "./support.ts"
 
 describe("stats", () => {
-  it.scoped("count records as they are read, and keep the number of those of the replay", () =>
+  it.effect("count records as they are read, and keep the number of those of the replay", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       cluster.moveLeader(topic, 1, 1)
@@ -40,7 +42,7 @@ describe("stats", () => {
     })
   )
 
-  it.scoped("know neither position nor lag of a partition that was never opened", () =>
+  it.effect("know neither position nor lag of a partition that was never opened", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       cluster.moveLeader(topic, 1, 1)
@@ -62,7 +64,7 @@ describe("stats", () => {
 })
 
 describe("freshness", () => {
-  it.scoped("is as old as the partition that was fetched first", () =>
+  it.effect("is as old as the partition that was fetched first", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       cluster.moveLeader(topic, 1, 1)
@@ -78,7 +80,7 @@ describe("freshness", () => {
     })
   )
 
-  it.scoped("of two brokers that tell this client to wait: until the last of them is over", () =>
+  it.effect("of two brokers that tell this client to wait: until the last of them is over", () =>
     Effect.gen(function* () {
       const cluster = withTopic(3, 3)
       cluster.moveLeader(topic, 1, 1)
@@ -102,7 +104,7 @@ describe("freshness", () => {
 })
 
 describe("options that show only when the first record comes", () => {
-  it.scoped("a codec of keys that needs an Effect to decode", () =>
+  it.effect("a codec of keys that needs an Effect to decode", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
@@ -124,7 +126,7 @@ describe("options that show only when the first record comes", () => {
 })
 
 describe("a barrier of a topic whose leaders tell no epochs", () => {
-  it.scoped("asks who leads now", () =>
+  it.effect("asks who leads now", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       for (const p of cluster.topic(topic).partitions) p.leaderEpoch = -1
@@ -145,15 +147,15 @@ describe("a barrier of a topic whose leaders tell no epochs", () => {
         return node === 0 ? Effect.succeed(answer) : undefined
       }
       cluster.append(topic, [{ key: "a", value: "1" }])
-      const barrier = yield* Effect.fork(table.barrier())
-      yield* until(() => barrier.unsafePoll() !== null)
+      const barrier = yield* Effect.forkChild(table.barrier())
+      yield* until(() => hasEnded(barrier))
       yield* Fiber.join(barrier)
       assert.isTrue(table.unsafeSnapshot().has("a"))
       assert.strictEqual(asked.at(-1), 1)
     })
   )
 
-  it.scoped("takes the answer of who leads still, without asking twice", () =>
+  it.effect("takes the answer of who leads still, without asking twice", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       for (const p of cluster.topic(topic).partitions) p.leaderEpoch = -1
@@ -164,8 +166,8 @@ describe("a barrier of a topic whose leaders tell no epochs", () => {
         if (request === "ListOffsets") asked.push(node)
       }
       cluster.append(topic, [{ key: "a", value: "1" }])
-      const barrier = yield* Effect.fork(table.barrier())
-      yield* until(() => barrier.unsafePoll() !== null)
+      const barrier = yield* Effect.forkChild(table.barrier())
+      yield* until(() => hasEnded(barrier))
       yield* Fiber.join(barrier)
       assert.deepStrictEqual(asked, [0])
     })

@@ -1,12 +1,19 @@
 /** However a reader ends, and whatever others' code does to it: typed, told to everybody, and never in silence. */
 import { assert, describe } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, FiberId, Logger, Schedule, Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Schedule, Scope } from "effect"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import { failureOf } from "../support/exits.ts"
+import { both, interrupted } from "../support/effect/v4/causes.ts"
+import { recurs, tapInput, tapStep, whileInput } from "../support/effect/v4/schedules.ts"
+import { loggingTo } from "../support/effect/v4/logs.ts"
+import { interruptAtOnce } from "../support/effect/v4/fibers.ts"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import type { LiveTable } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable, Position, type KafkaError } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
 import { it } from "../support/ManualClock.ts"
 import { answering } from "../support/answering.ts"
-import { acquiring, advance, capturing, failureOf, on, open, settle, topic, until, withTopic } from "./support.ts"
+import { acquiring, advance, capturing, on, open, settle, topic, until, withTopic } from "./support.ts"
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString()
 
@@ -15,8 +22,8 @@ const closed = connectionError("Closed")
 const never = Position.make({ topic, partition: 0, offset: 1_000 })
 
 /** Interrupts the fiber that runs it, as a library does that has got hold of the wrong one. */
-const interruptMyself = Effect.withFiberRuntime<never>((fiber) => {
-  fiber.unsafeInterruptAsFork(FiberId.none)
+const interruptMyself = Effect.withFiber<never>((fiber) => {
+  interruptAtOnce(fiber)
   return Effect.never
 })
 
@@ -25,14 +32,14 @@ const ends: ReadonlyArray<readonly [how: string, effect: Effect.Effect<never>]> 
   ["dies", Effect.die(new Error("boom"))],
   ["ends by interruption", Effect.interrupt],
   ["throws", Effect.sync(() => assert.fail("boom"))],
-  ["dies and is interrupted", Effect.failCause(Cause.parallel(Cause.die("boom"), Cause.interrupt(FiberId.none)))],
+  ["dies and is interrupted", Effect.failCause(both(Cause.die("boom"), interrupted))],
   ["is a cause without anything in it", Effect.failCause(Cause.empty)]
 ]
 
 /** The table has ended for good, and everybody is told so by the same typed error. */
 const assertEnded = <K, V>(table: KafkaTable.KafkaTable<K, V>, reason: string) =>
   Effect.gen(function* () {
-    const status = yield* table.status
+    const status = yield* SubscriptionRef.get(table.status)
     assert.strictEqual(status._tag, "Failed")
     if (status._tag !== "Failed") return assert.fail()
     assert.isFalse(status.healing)
@@ -70,7 +77,7 @@ describe("a value codec's Effect", () => {
   ]
 
   for (const [how, value] of codecs) {
-    it.scoped(`that ${how}: this record is poison, and the table follows`, () =>
+    it.effect(`that ${how}: this record is poison, and the table follows`, () =>
       Effect.gen(function* () {
         const cluster = withTopic()
         const table = yield* KafkaTable.make<string, string>({ topic, value, ensureTopic: false }).pipe(on(cluster))
@@ -88,12 +95,12 @@ describe("a value codec's Effect", () => {
           ]
         )
         assert.strictEqual((yield* table.stats).valueErrors, 1)
-        assert.strictEqual((yield* table.status)._tag, "CaughtUp")
+        assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
       })
     )
   }
 
-  it.scoped("that throws from decodeSync what is no ParseError: poison, with a cause that can be shown", () =>
+  it.effect("that throws from decodeSync what is no ParseError: poison, with a cause that can be shown", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const value = {
@@ -121,7 +128,7 @@ describe("a value codec's Effect", () => {
     })
   )
 
-  it.scoped("that interrupts the fiber that runs it: typed, and told to everybody", () =>
+  it.effect("that interrupts the fiber that runs it: typed, and told to everybody", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* KafkaTable.make<string, string>({
@@ -129,7 +136,7 @@ describe("a value codec's Effect", () => {
         value: byHand(() => interruptMyself),
         ensureTopic: false
       }).pipe(on(cluster))
-      const waiting = yield* Effect.fork(Effect.flip(table.awaitPosition(never)))
+      const waiting = yield* Effect.forkChild(Effect.flip(table.awaitPosition(never)))
       cluster.append(topic, [{ key: "b", value: "bad" }])
       const error = yield* Effect.flip(table.failure)
       assert.strictEqual(error._tag, "KafkaDefectError")
@@ -139,7 +146,7 @@ describe("a value codec's Effect", () => {
     })
   )
 
-  it.scoped("that interrupts the fiber that runs it: a restart policy reads on", () =>
+  it.effect("that interrupts the fiber that runs it: a restart policy reads on", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       let left = 1
@@ -151,11 +158,11 @@ describe("a value codec's Effect", () => {
       }).pipe(on(cluster))
       cluster.append(topic, [{ key: "b", value: "bad" }])
       yield* until(() => table.unsafeSnapshot().getOrUndefined("b") === "good now")
-      assert.strictEqual((yield* table.status)._tag, "CaughtUp")
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
     })
   )
 
-  it.scoped("that does not end: closing the table does not wait for it, and is no failure", () =>
+  it.effect("that does not end: closing the table does not wait for it, and is no failure", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       const cluster = withTopic()
@@ -166,14 +173,14 @@ describe("a value codec's Effect", () => {
         ensureTopic: false
       })
         .pipe(on(cluster))
-        .pipe(Scope.extend(scope), Effect.provide(capturing(lines)))
+        .pipe(Scope.provide(scope), capturing(lines))
       cluster.append(topic, [{ key: "b", value: "bad" }])
-      const failure = yield* Effect.fork(table.failure)
+      const failure = yield* Effect.forkChild(table.failure)
       yield* settle
       yield* Scope.close(scope, Exit.void)
       yield* settle
-      assert.strictEqual((yield* table.status)._tag, "CaughtUp")
-      assert.isNull(failure.unsafePoll())
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
+      assert.isFalse(hasEnded(failure))
       assert.deepStrictEqual(
         lines.filter((line) => line.includes("failed")),
         []
@@ -188,18 +195,18 @@ describe("a restart policy", () => {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
       const table = yield* open(cluster, { restart })
-      const waiting = yield* Effect.fork(Effect.exit(table.awaitPosition(never, { timeout: "1 hour" })))
+      const waiting = yield* Effect.forkChild(Effect.exit(table.awaitPosition(never, { timeout: "1 hour" })))
       cluster.deleteTopic(topic)
-      yield* until(() => waiting.unsafePoll() !== null)
+      yield* until(() => hasEnded(waiting))
       const error = yield* assertEnded(table, failureOf(yield* Fiber.join(waiting)).reason)
       assert.deepStrictEqual([...table.unsafeSnapshot()], [["a", "1"]])
       return error
     })
 
-  const stepped = (effect: Effect.Effect<never>) => Schedule.mapEffect(Schedule.forever, () => effect)
+  const stepped = (effect: Effect.Effect<never>) => tapStep(Schedule.forever, effect)
 
   for (const [how, effect] of ends) {
-    it.scoped(`whose step ${how}: typed, and told to everybody`, () => {
+    it.effect(`whose step ${how}: typed, and told to everybody`, () => {
       const lines: Array<string> = []
       return Effect.gen(function* () {
         const error = yield* deletedUnder(stepped(effect))
@@ -210,18 +217,18 @@ describe("a restart policy", () => {
         assert.lengthOf(failures, 2)
         assert.match(failures[0], /restart policy decides.*Deleted/)
         assert.notMatch(failures[1], /restart policy decides/)
-      }).pipe(Effect.provide(capturing(lines)))
+      }).pipe(capturing(lines))
     })
   }
 
-  it.scoped("that interrupts the fiber that runs it: typed, and told to everybody", () =>
+  it.effect("that interrupts the fiber that runs it: typed, and told to everybody", () =>
     Effect.map(deletedUnder(stepped(interruptMyself)), (error) => assert.strictEqual(error._tag, "KafkaDefectError"))
   )
 
-  it.scoped("that throws while it is asked: typed, and told to everybody", () =>
+  it.effect("that throws while it is asked: typed, and told to everybody", () =>
     Effect.map(
       deletedUnder(
-        Schedule.whileInput(Schedule.forever, (): boolean => {
+        whileInput(Schedule.forever, (): boolean => {
           throw new Error("boom")
         })
       ),
@@ -232,19 +239,18 @@ describe("a restart policy", () => {
     )
   )
 
-  it.scoped("that gives up at once: the failure that it was asked about", () =>
-    Effect.map(deletedUnder(Schedule.stop), (error) => {
+  it.effect("that gives up at once: the failure that it was asked about", () =>
+    Effect.map(deletedUnder(Schedule.recurs(0)), (error) => {
       assert.strictEqual(error._tag, "KafkaTopicError")
       assert.strictEqual(error.reason, "Deleted")
     })
   )
 
-  it.scoped("that gives up after two more: given each failure in turn, the last one is told", () => {
+  it.effect("that gives up after two more: given each failure in turn, the last one is told", () => {
     const asked: Array<string> = []
     return Effect.gen(function* () {
-      const policy = Schedule.recurs(2).pipe(
-        Schedule.addDelay(() => "1 second"),
-        Schedule.tapInput((error: LiveTable.TableFailure) => Effect.sync(() => asked.push(error.reason)))
+      const policy = tapInput(recurs(2, "1 second"), (error: LiveTable.TableFailure) =>
+        Effect.sync(() => asked.push(error.reason))
       )
       const error = yield* deletedUnder(policy)
       assert.strictEqual(error.reason, "NotFound")
@@ -252,49 +258,49 @@ describe("a restart policy", () => {
     })
   })
 
-  it.scoped("while it waits: healing, failure is silent and waits wait", () =>
+  it.effect("while it waits: healing, failure is silent and waits wait", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster, { restart: Schedule.spaced("1 hour") })
-      const failure = yield* Effect.fork(table.failure)
-      const waiting = yield* Effect.fork(table.awaitPosition(never, { timeout: "1 hour" }))
+      const failure = yield* Effect.forkChild(table.failure)
+      const waiting = yield* Effect.forkChild(table.awaitPosition(never, { timeout: "1 hour" }))
       cluster.deleteTopic(topic)
       yield* advance(10_000)
-      const status = yield* table.status
+      const status = yield* SubscriptionRef.get(table.status)
       assert.isTrue(status._tag === "Failed" && status.healing && status.error.reason === "Deleted")
-      assert.isNull(failure.unsafePoll())
-      assert.isNull(waiting.unsafePoll())
+      assert.isFalse(hasEnded(failure))
+      assert.isFalse(hasEnded(waiting))
     })
   )
 
-  it.scoped("is closed while it waits: no failure", () =>
+  it.effect("is closed while it waits: no failure", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const scope = yield* Scope.make()
-      const table = yield* Scope.extend(open(cluster, { restart: Schedule.spaced("1 hour") }), scope)
-      const failure = yield* Effect.fork(table.failure)
-      const waiting = yield* Effect.fork(Effect.flip(table.awaitPosition(never, { timeout: "1 hour" })))
+      const table = yield* Scope.provide(open(cluster, { restart: Schedule.spaced("1 hour") }), scope)
+      const failure = yield* Effect.forkChild(table.failure)
+      const waiting = yield* Effect.forkChild(Effect.flip(table.awaitPosition(never, { timeout: "1 hour" })))
       cluster.deleteTopic(topic)
       yield* advance(10_000)
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual((yield* Fiber.join(waiting))._tag, "KafkaTableClosedError")
-      assert.isNull(failure.unsafePoll())
+      assert.isFalse(hasEnded(failure))
     })
   )
 
-  it.scoped("does not decide about what the acquisition fails with", () =>
+  it.effect("does not decide about what the acquisition fails with", () =>
     Effect.gen(function* () {
       let asked = 0
       const cluster = withTopic()
       cluster.deleteTopic(topic)
-      const restart = Schedule.tapInput(Schedule.forever, () => Effect.sync(() => asked++))
+      const restart = tapInput(Schedule.forever, () => Effect.sync(() => asked++))
       const error = failureOf(yield* acquiring(open(cluster, { restart }), 10_000))
       assert.strictEqual(error.reason, "NotFound")
       assert.strictEqual(asked, 0)
     })
   )
 
-  it.scoped("that is none is refused with the options", () =>
+  it.effect("that is none is refused with the options", () =>
     Effect.gen(function* () {
       const error = failureOf(yield* Effect.exit(open(withTopic(), { restart: {} as never })))
       assert.strictEqual(error._tag, "KafkaInvalidOptionsError")
@@ -343,7 +349,7 @@ describe("a driver's Effect", () => {
 
   for (const call of calls) {
     for (const [how, effect] of [...ends, ["interrupts the fiber that runs it", interruptMyself] as const]) {
-      it.scoped(`${call} that ${how}: the reader ends typed, and never in silence`, () =>
+      it.effect(`${call} that ${how}: the reader ends typed, and never in silence`, () =>
         Effect.gen(function* () {
           const cluster = withTopic()
           cluster.append(topic, [{ key: "a", value: "1" }])
@@ -369,8 +375,8 @@ describe("a driver's Effect", () => {
             return Effect.fail(closed)
           }
           cluster.truncateTail(topic, 1)
-          const failure = yield* Effect.fork(Effect.flip(table.failure))
-          yield* until(() => failure.unsafePoll() !== null)
+          const failure = yield* Effect.forkChild(Effect.flip(table.failure))
+          yield* until(() => hasEnded(failure))
           assert.isTrue(isBroken())
           assert.strictEqual((yield* Fiber.join(failure))._tag, "KafkaDefectError")
           yield* assertEnded(table, "Defect")
@@ -383,7 +389,7 @@ describe("a driver's Effect", () => {
 
 describe("a driver's Effect that a wait runs", () => {
   for (const [how, effect] of ends) {
-    it.scoped(`${how}: the wait fails typed, and the table goes on`, () =>
+    it.effect(`${how}: the wait fails typed, and the table goes on`, () =>
       Effect.gen(function* () {
         const cluster = withTopic()
         const client = yield* cluster.client
@@ -409,14 +415,11 @@ describe("a driver's Effect that a wait runs", () => {
 })
 
 describe("a logger of the user", () => {
-  const throwing = Logger.replace(
-    Logger.defaultLogger,
-    Logger.make(() => {
-      throw new Error("the disk is full")
-    })
-  )
+  const throwing = loggingTo(() => {
+    throw new Error("the disk is full")
+  })
 
-  it.scoped("that throws ends no reader: what happens is told by other means", () =>
+  it.effect("that throws ends no reader: what happens is told by other means", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
@@ -426,12 +429,12 @@ describe("a logger of the user", () => {
       cluster.before = () => undefined
       cluster.append(topic, [{ key: "b", value: "1" }])
       yield* until(() => table.unsafeSnapshot().has("b"))
-      assert.strictEqual((yield* table.status)._tag, "CaughtUp")
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
       cluster.deleteTopic(topic)
-      const failure = yield* Effect.fork(Effect.flip(table.failure))
-      yield* until(() => failure.unsafePoll() !== null)
+      const failure = yield* Effect.forkChild(Effect.flip(table.failure))
+      yield* until(() => hasEnded(failure))
       assert.strictEqual((yield* Fiber.join(failure)).reason, "Deleted")
       yield* assertEnded(table, "Deleted")
-    }).pipe(Effect.provide(throwing))
+    }).pipe(throwing)
   )
 })

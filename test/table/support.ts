@@ -1,6 +1,10 @@
 /** A table on a cluster in memory, in the test's own time. */
 import { assert } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Logger, Option, Stream, TestClock, type Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Option, Stream, type Scope } from "effect"
+import * as TestClock from "effect/testing/TestClock"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
+import { loggingTo } from "../support/effect/v4/logs.ts"
 import type { LiveTable } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable } from "../../src/index.ts"
 import { settle, topic } from "../support/answers.ts"
@@ -16,7 +20,7 @@ export const on =
 export const open = (cluster: FakeCluster, settings: KafkaTable.TableSettings = {}) =>
   KafkaTable.make<string, string>({ topic, value: Codec.utf8, ensureTopic: false, ...settings }).pipe(on(cluster))
 
-export const advance = (millis: number) => Effect.zipRight(TestClock.adjust(millis), settle)
+export const advance = (millis: number) => Effect.andThen(TestClock.adjust(millis), settle)
 
 /** Goes on in steps until it holds: bounded, in the test's own time. */
 export const until = (what: () => boolean) =>
@@ -32,20 +36,15 @@ export const until = (what: () => boolean) =>
 /** Acquires while the clock is driven on: for acquisitions that wait. */
 export const acquiring = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>, millis: number) =>
   Effect.gen(function* () {
-    const fiber = yield* Effect.fork(Effect.exit(effect))
+    const fiber = yield* Effect.forkChild(Effect.exit(effect))
     for (let passed = 0; passed < millis; passed += 100) {
       yield* advance(100)
-      const done = yield* Fiber.poll(fiber)
-      if (Option.isSome(done)) break
+      if (hasEnded(fiber)) break
     }
     const exit = yield* Fiber.join(fiber)
     return exit
   })
 
-export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
-  if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
-  return Option.getOrThrow(Cause.failureOption(exit.cause))
-}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // what is seen of a table
@@ -55,9 +54,9 @@ export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
 export const statusesOf = <K, V>(table: KafkaTable.KafkaTable<K, V>) =>
   Effect.gen(function* () {
     const seen: Array<LiveTable.TableStatus["_tag"]> = []
-    yield* Effect.fork(
+    yield* Effect.forkChild(
       Stream.runForEach(
-        Stream.changesWith(table.status.changes, (a, b) => a._tag === b._tag),
+        Stream.changesWith(SubscriptionRef.changes(table.status), (a, b) => a._tag === b._tag),
         (status) => Effect.sync(() => seen.push(status._tag))
       )
     )
@@ -65,11 +64,5 @@ export const statusesOf = <K, V>(table: KafkaTable.KafkaTable<K, V>) =>
     return seen
   })
 
-/** A logger that keeps what is logged, for `Effect.provide`. */
-export const capturing = (lines: Array<string>) =>
-  Logger.replace(
-    Logger.defaultLogger,
-    Logger.make(({ message }) => {
-      lines.push(String(message))
-    })
-  )
+/** Keeps what an Effect logs. */
+export const capturing = (lines: Array<string>) => loggingTo(({ message }) => lines.push(message))

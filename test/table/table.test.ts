@@ -1,5 +1,6 @@
 import { assert, describe } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Scope, Stream, SubscriptionRef } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Scope, Stream, SubscriptionRef } from "effect"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, Position, type KafkaError, type KafkaProtocol } from "../../src/index.ts"
 import { connectionError, FakeCluster } from "../support/FakeCluster.ts"
 import { it } from "../support/ManualClock.ts"
@@ -18,7 +19,7 @@ import {
 } from "./support.ts"
 
 describe("acquiring", () => {
-  it.scoped("replays the topic: last write wins, tombstones delete, empty values are data", () =>
+  it.effect("replays the topic: last write wins, tombstones delete, empty values are data", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       // a compacted topic takes no record without a key
@@ -55,7 +56,7 @@ describe("acquiring", () => {
     })
   )
 
-  it.scoped("a topic of twenty thousand partitions costs each of them once, not once for each of the others", () =>
+  it.effect("a topic of twenty thousand partitions costs each of them once, not once for each of the others", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const { id } = cluster.topic(topic)
@@ -99,14 +100,14 @@ describe("acquiring", () => {
     })
   )
 
-  it.scoped("an empty topic is caught up at once", () =>
+  it.effect("an empty topic is caught up at once", () =>
     Effect.gen(function* () {
       const table = yield* open(withTopic(3))
       assert.strictEqual(yield* table.size, 0)
     })
   )
 
-  it.scoped("names every invalid option at once, and sends nothing", () =>
+  it.effect("names every invalid option at once, and sends nothing", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const exit = yield* Effect.exit(
@@ -128,7 +129,7 @@ describe("acquiring", () => {
     })
   )
 
-  it.scoped("a topic that does not exist is an error that names it and hints at the rights", () =>
+  it.effect("a topic that does not exist is an error that names it and hints at the rights", () =>
     Effect.gen(function* () {
       const cluster = new FakeCluster()
       const error = failureOf(yield* acquiring(open(cluster), 10_000))
@@ -139,7 +140,7 @@ describe("acquiring", () => {
     })
   )
 
-  it.scoped("no broker: said at once, degraded at the timeout, and caught up once there is one", () => {
+  it.effect("no broker: said at once, degraded at the timeout, and caught up once there is one", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic()
@@ -159,10 +160,10 @@ describe("acquiring", () => {
       const [first, second] = lines
       assert.match(first, /^cannot begin yet, tried again for 5000 ms: .*Unreachable/)
       assert.match(second, /^DEGRADED/)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
-  it.scoped("no broker, onCatchUpTimeout fail: a typed error, on time, and nothing left open", () =>
+  it.effect("no broker, onCatchUpTimeout fail: a typed error, on time, and nothing left open", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.before = (request) => (request === "Fetch" ? Effect.never : undefined)
@@ -180,7 +181,7 @@ describe("acquiring", () => {
   )
 
   for (const reason of ["Authentication", "Tls", "UnsupportedVersion"] as const) {
-    it.scoped(`${reason} fails the acquisition at once, without a retry storm`, () =>
+    it.effect(`${reason} fails the acquisition at once, without a retry storm`, () =>
       Effect.gen(function* () {
         const cluster = withTopic()
         cluster.before = (request) => (request === "connect" ? Effect.fail(connectionError(reason)) : undefined)
@@ -191,14 +192,14 @@ describe("acquiring", () => {
     )
   }
 
-  it.scoped("a hanging transaction hangs nobody's start, and shows after its end", () =>
+  it.effect("a hanging transaction hangs nobody's start, and shows after its end", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
       const end = cluster.appendOpen(topic, [{ key: "b", value: "open" }])
       const table = yield* open(cluster)
       assert.deepStrictEqual(yield* table.keys, ["a"])
-      const barrier = yield* Effect.fork(Effect.exit(table.barrier({ timeout: 1_000 })))
+      const barrier = yield* Effect.forkChild(Effect.exit(table.barrier({ timeout: 1_000 })))
       yield* advance(1_000)
       const error = failureOf(yield* Fiber.join(barrier))
       assert.strictEqual(error._tag, "KafkaWaitTimeoutError")
@@ -210,7 +211,7 @@ describe("acquiring", () => {
 })
 
 describe("following", () => {
-  it.scoped("changes are delivered with previous values, snapshots stay what they were", () =>
+  it.effect("changes are delivered with previous values, snapshots stay what they were", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
@@ -218,14 +219,14 @@ describe("following", () => {
       const before = yield* table.snapshot
       const { changes, snapshot } = yield* table.subscribe()
       assert.strictEqual(snapshot, before)
-      const seen = yield* Effect.fork(changes.pipe(Stream.take(3), Stream.runCollect))
+      const seen = yield* Effect.forkChild(changes.pipe(Stream.take(3), Stream.runCollect))
       cluster.append(topic, [{ key: "a", value: "2" }])
       yield* settle
       cluster.append(topic, [
         { key: "b", value: "1" },
         { key: "a", value: null }
       ])
-      const list = Chunk.toReadonlyArray(yield* Fiber.join(seen))
+      const list = Array.from(yield* Fiber.join(seen))
       assert.deepStrictEqual(
         list.map((c) => [c._tag, c.key, c._tag === "Upsert" ? c.value : undefined, c.previous, c.offset, c.replayed]),
         [
@@ -238,13 +239,13 @@ describe("following", () => {
     })
   )
 
-  it.scoped("watch: the value now, then each change of that key", () =>
+  it.effect("watch: the value now, then each change of that key", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
       const table = yield* open(cluster)
       const seen: Array<Option.Option<string>> = []
-      const watching = yield* Effect.fork(
+      const watching = yield* Effect.forkChild(
         table.watch("a").pipe(
           Stream.take(3),
           Stream.runForEach((v) => Effect.sync(() => seen.push(v)))
@@ -261,12 +262,12 @@ describe("following", () => {
     })
   )
 
-  it.scoped("ref: one publication a batch; setting it does not reach the table", () =>
+  it.effect("ref: one publication a batch; setting it does not reach the table", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
       const sizes: Array<number> = []
-      yield* Effect.fork(table.ref.changes.pipe(Stream.runForEach((s) => Effect.sync(() => sizes.push(s.size)))))
+      yield* Effect.forkChild(SubscriptionRef.changes(table.ref).pipe(Stream.runForEach((s) => Effect.sync(() => sizes.push(s.size)))))
       yield* settle
       cluster.append(
         topic,
@@ -286,7 +287,7 @@ describe("following", () => {
     })
   )
 
-  it.scoped("awaitPosition and barrier see writes, wake at once, and refuse a position of another topic", () =>
+  it.effect("awaitPosition and barrier see writes, wake at once, and refuse a position of another topic", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       const table = yield* open(cluster)
@@ -301,19 +302,19 @@ describe("following", () => {
     })
   )
 
-  it.scoped("partitions that are added are read from their beginning, and barrier includes them at once", () =>
+  it.effect("partitions that are added are read from their beginning, and barrier includes them at once", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1)
       const table = yield* open(cluster)
       cluster.addPartition(topic)
       cluster.append(topic, [{ key: "new", value: "1" }], 1)
-      const barrier = yield* Effect.fork(table.barrier())
+      const barrier = yield* Effect.forkChild(table.barrier())
       yield* until(() => table.unsafeSnapshot().has("new"))
       yield* Fiber.join(barrier)
     })
   )
 
-  it.scoped("a key in two partitions: the newest by timestamp wins, in whatever order they are read", () =>
+  it.effect("a key in two partitions: the newest by timestamp wins, in whatever order they are read", () =>
     Effect.gen(function* () {
       for (const [first, second] of [
         [0, 1],
@@ -335,7 +336,7 @@ describe("following", () => {
 describe("poison", () => {
   const Flag = Schema.Struct({ on: Schema.Boolean })
 
-  it.scoped("is skipped, counted and reported with its ParseError; the key keeps its prior value", () =>
+  it.effect("is skipped, counted and reported with its ParseError; the key keeps its prior value", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: `{"on":true}` }])
@@ -344,14 +345,14 @@ describe("poison", () => {
         value: Codec.json(Flag),
         ensureTopic: false
       }).pipe(on(cluster))
-      const poison = yield* Effect.fork(table.poison.pipe(Stream.take(2), Stream.runCollect))
+      const poison = yield* Effect.forkChild(table.poison.pipe(Stream.take(2), Stream.runCollect))
       yield* settle
       cluster.append(topic, [
         { key: "a", value: "not json" },
         { key: "b", value: `{"on":"yes"}` },
         { key: "c", value: `{"on":false}` }
       ])
-      const [first, second] = Chunk.toReadonlyArray(yield* Fiber.join(poison))
+      const [first, second] = Array.from(yield* Fiber.join(poison))
       assert.deepStrictEqual(
         [first.offset, first.reason, Buffer.from(first.value!).toString()],
         [1, "Value", "not json"]
@@ -369,7 +370,7 @@ describe("poison", () => {
     })
   )
 
-  it.scoped("with onPoison fail the reader ends, the content stays, failure and waiters fail", () =>
+  it.effect("with onPoison fail the reader ends, the content stays, failure and waiters fail", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: `{"on":true}` }])
@@ -379,7 +380,7 @@ describe("poison", () => {
         ensureTopic: false,
         onPoison: "fail"
       }).pipe(on(cluster))
-      const waiting = yield* Effect.fork(
+      const waiting = yield* Effect.forkChild(
         Effect.flip(table.awaitPosition(Position.make({ topic, partition: 0, offset: 99 })))
       )
       yield* settle
@@ -395,7 +396,7 @@ describe("poison", () => {
 })
 
 describe("faults", () => {
-  it.scoped("a lost connection: content stays, freshness says so, reading resumes at the position", () =>
+  it.effect("a lost connection: content stays, freshness says so, reading resumes at the position", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
@@ -403,7 +404,7 @@ describe("faults", () => {
       yield* advance(600)
       assert.isTrue((yield* table.freshness).connected)
       const cut = yield* Deferred.make<void>()
-      cluster.before = () => Effect.zipRight(Deferred.succeed(cut, void 0), Effect.fail(connectionError("Closed")))
+      cluster.before = () => Effect.andThen(Deferred.succeed(cut, void 0), Effect.fail(connectionError("Closed")))
       cluster.append(topic, [{ key: "b", value: "1" }])
       yield* advance(600)
       cluster.append(topic, [{ key: "c", value: "1" }])
@@ -420,7 +421,7 @@ describe("faults", () => {
     })
   )
 
-  it.scoped("a leader that moves is followed", () =>
+  it.effect("a leader that moves is followed", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       const table = yield* open(cluster)
@@ -430,7 +431,7 @@ describe("faults", () => {
     })
   )
 
-  it.scoped(
+  it.effect(
     "retention past the position: rebuilt beside the live content, reported, keys without a record disappear",
     () =>
       Effect.gen(function* () {
@@ -440,7 +441,7 @@ describe("faults", () => {
         cluster.append(topic, [{ key: "other", value: "1" }], 1)
         const table = yield* open(cluster)
         const { changes } = yield* table.subscribe()
-        const truncation = yield* Effect.fork(table.truncations.pipe(Stream.runHead))
+        const truncation = yield* Effect.forkChild(table.truncations.pipe(Stream.runHead))
         cluster.before = (request) => (request === "Fetch" ? Effect.fail(connectionError("Closed")) : undefined)
         yield* advance(600)
         cluster.append(topic, [{ key: "lost", value: "1" }])
@@ -451,7 +452,7 @@ describe("faults", () => {
         assert.sameMembers([...(yield* table.keys)], ["kept", "other"])
         const error = Option.getOrThrow(yield* Fiber.join(truncation))
         assert.deepStrictEqual([error.reason, error.partition, error.from, error.to], ["Head", 0, 2, 3])
-        const seen = Chunk.toReadonlyArray(yield* changes.pipe(Stream.take(2), Stream.runCollect))
+        const seen = Array.from(yield* changes.pipe(Stream.take(2), Stream.runCollect))
         assert.sameDeepMembers(
           seen.map((c) => [c._tag, c.key]),
           [
@@ -464,13 +465,13 @@ describe("faults", () => {
       })
   )
 
-  it.scoped("a log shorter than the position is data loss: reported and rebuilt", () =>
+  it.effect("a log shorter than the position is data loss: reported and rebuilt", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
       cluster.append(topic, [{ key: "b", value: "1" }])
       const table = yield* open(cluster)
-      const truncation = yield* Effect.fork(table.truncations.pipe(Stream.runHead))
+      const truncation = yield* Effect.forkChild(table.truncations.pipe(Stream.runHead))
       yield* settle
       cluster.truncateTail(topic, 1)
       yield* until(() => !table.unsafeSnapshot().has("b"))
@@ -480,18 +481,18 @@ describe("faults", () => {
     })
   )
 
-  it.scoped("a log that gets shorter than the target of the start: reported, and the target is taken anew", () =>
+  it.effect("a log that gets shorter than the target of the start: reported, and the target is taken anew", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       for (const key of ["a", "b", "c"]) cluster.append(topic, [{ key, value: "1" }])
       let broken = true
       cluster.before = (request) => (request === "Fetch" && broken ? Effect.fail(connectionError("Closed")) : undefined)
-      const opening = yield* Effect.fork(open(cluster, { catchUpTimeout: "1 second" }))
+      const opening = yield* Effect.forkChild(open(cluster, { catchUpTimeout: "1 second" }))
       yield* advance(2_000)
       const table = yield* Fiber.join(opening)
       const status = SubscriptionRef.get(table.status)
       assert.strictEqual((yield* status)._tag, "Degraded")
-      const truncation = yield* Effect.fork(table.truncations.pipe(Stream.runHead))
+      const truncation = yield* Effect.forkChild(table.truncations.pipe(Stream.runHead))
       yield* settle
       cluster.truncateTail(topic, 2)
       broken = false
@@ -502,7 +503,7 @@ describe("faults", () => {
     })
   )
 
-  it.scoped("a corrupt batch is fetched once more; then the reader fails typed, and nothing of it was shown", () =>
+  it.effect("a corrupt batch is fetched once more; then the reader fails typed, and nothing of it was shown", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
@@ -513,7 +514,7 @@ describe("faults", () => {
       bytes[bytes.length - 3] ^= 1
       const error = yield* Effect.race(
         Effect.flip(table.failure),
-        Effect.zipRight(
+        Effect.andThen(
           until(() => false),
           Effect.never
         )
@@ -527,7 +528,7 @@ describe("faults", () => {
     })
   )
 
-  it.scoped("bytes that were corrupt once are read at the second attempt", () =>
+  it.effect("bytes that were corrupt once are read at the second attempt", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
@@ -541,7 +542,7 @@ describe("faults", () => {
         return undefined
       }
       const seen: Array<string | undefined> = []
-      yield* Effect.fork(
+      yield* Effect.forkChild(
         Stream.runForEach(table.changes, (change) =>
           Effect.sync(() => seen.push(change._tag === "Upsert" ? change.value : undefined))
         )
@@ -553,14 +554,14 @@ describe("faults", () => {
     })
   )
 
-  it.scoped("topic deleted: typed, frozen, never created again", () =>
+  it.effect("topic deleted: typed, frozen, never created again", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
       const table = yield* open(cluster)
       cluster.deleteTopic(topic)
-      const failing = yield* Effect.fork(Effect.flip(table.failure))
-      yield* until(() => failing.unsafePoll() !== null)
+      const failing = yield* Effect.forkChild(Effect.flip(table.failure))
+      yield* until(() => hasEnded(failing))
       const error = yield* Fiber.join(failing)
       assert.strictEqual(error.reason, "Deleted")
       assert.strictEqual(yield* table.size, 1)
@@ -570,7 +571,7 @@ describe("faults", () => {
     })
   )
 
-  it.scoped("topic re-created: typed with both ids, rows of two lives are never mixed", () =>
+  it.effect("topic re-created: typed with both ids, rows of two lives are never mixed", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const first = cluster.topic(topic).id
@@ -581,8 +582,8 @@ describe("faults", () => {
         { key: "x", value: "second life" },
         { key: "y", value: "second life" }
       ])
-      const failing = yield* Effect.fork(Effect.flip(table.failure))
-      yield* until(() => failing.unsafePoll() !== null)
+      const failing = yield* Effect.forkChild(Effect.flip(table.failure))
+      yield* until(() => hasEnded(failing))
       const error = yield* Fiber.join(failing)
       assert.strictEqual(error._tag, "KafkaTopicError")
       if (error._tag === "KafkaTopicError") {
@@ -592,15 +593,15 @@ describe("faults", () => {
     })
   )
 
-  it.scoped("with a restart policy the new life replaces the old one at once", () =>
+  it.effect("with a restart policy the new life replaces the old one at once", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       cluster.append(topic, [{ key: "a", value: "1" }])
       cluster.append(topic, [{ key: "b", value: "1" }], 1)
       const table = yield* open(cluster, { restart: Schedule.spaced("1 second") })
       const seen: Array<ReadonlyArray<string>> = []
-      yield* Effect.fork(
-        table.ref.changes.pipe(Stream.runForEach((s) => Effect.sync(() => seen.push([...s.keys()].sort()))))
+      yield* Effect.forkChild(
+        SubscriptionRef.changes(table.ref).pipe(Stream.runForEach((s) => Effect.sync(() => seen.push([...s.keys()].sort()))))
       )
       yield* settle
       cluster.createTopic(topic, 1)
@@ -616,7 +617,7 @@ describe("faults", () => {
     })
   )
 
-  it.scoped("rights that are revoked: failed and healing, content readable, live again after the grant", () =>
+  it.effect("rights that are revoked: failed and healing, content readable, live again after the grant", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
@@ -642,7 +643,7 @@ describe("faults", () => {
     })
   )
 
-  it.scoped("an outage longer than tombstones last: replayed in full, deleted keys do not stay", () =>
+  it.effect("an outage longer than tombstones last: replayed in full, deleted keys do not stay", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.alterConfigs(topic, { "delete.retention.ms": "5000" })
@@ -651,7 +652,7 @@ describe("faults", () => {
       const table = yield* open(cluster)
       const contents: Array<string> = []
       yield* Effect.forkScoped(
-        Stream.runForEach(table.ref.changes, (snapshot) =>
+        Stream.runForEach(SubscriptionRef.changes(table.ref), (snapshot) =>
           Effect.sync(() => contents.push([...snapshot.keys()].sort().join("")))
         )
       )
@@ -673,7 +674,7 @@ describe("faults", () => {
     })
   )
 
-  it.scoped("a first replay longer than tombstones last: replayed once more before it counts as caught up", () =>
+  it.effect("a first replay longer than tombstones last: replayed once more before it counts as caught up", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.alterConfigs(topic, { "delete.retention.ms": "5000" })
@@ -689,7 +690,7 @@ describe("faults", () => {
       cluster.before = (request) =>
         request === "Fetch" && fetches++ > 0 ? Effect.fail(connectionError("Closed")) : undefined
       // one batch an answer
-      const opening = yield* Effect.fork(
+      const opening = yield* Effect.forkChild(
         Effect.map(open(cluster, { fetch: { maxBytes: 1, maxPartitionBytes: 1 } }), (table) => ({
           table,
           keys: [...table.unsafeSnapshot().keys()]
@@ -700,7 +701,7 @@ describe("faults", () => {
       yield* advance(10_000)
       cluster.clean(topic, 10_000)
       cluster.before = () => undefined
-      yield* until(() => opening.unsafePoll() !== null)
+      yield* until(() => hasEnded(opening))
       const { keys, table } = yield* Fiber.join(opening)
       assert.sameMembers(keys, ["b", "c"])
       assert.strictEqual((yield* table.stats).rebuilds, 1)
@@ -714,12 +715,12 @@ describe("closing", () => {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
       const scope = yield* Scope.make()
-      const table = yield* Scope.extend(open(cluster), scope)
-      const waiting = yield* Effect.fork(
+      const table = yield* Scope.provide(open(cluster), scope)
+      const waiting = yield* Effect.forkChild(
         Effect.flip(table.awaitPosition(Position.make({ topic, partition: 0, offset: 9 })))
       )
-      const changes = yield* Effect.fork(Stream.runCollect(table.changes))
-      const poison = yield* Effect.fork(Stream.runCollect(table.poison))
+      const changes = yield* Effect.forkChild(Stream.runCollect(table.changes))
+      const poison = yield* Effect.forkChild(Stream.runCollect(table.poison))
       yield* settle
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual((yield* Fiber.join(waiting))._tag, "KafkaTableClosedError")
@@ -737,7 +738,7 @@ describe("closing", () => {
         const cluster = withTopic()
         cluster.append(topic, [{ key: "a", value: "1" }])
         cluster.before = (r) => (r === request ? Effect.never : undefined)
-        const fiber = yield* Effect.fork(Effect.scoped(open(cluster)))
+        const fiber = yield* Effect.forkChild(Effect.scoped(open(cluster)))
         yield* settle
         yield* Fiber.interrupt(fiber)
         assert.strictEqual(cluster.open, 0)

@@ -1,6 +1,9 @@
 /** What a table tells while something holds it up: the reason is the reason, and an outage is not told once only. */
 import { assert, describe } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Schedule, TestClock } from "effect"
+import { Deferred, Effect, Exit, Fiber, Schedule } from "effect"
+import * as TestClock from "effect/testing/TestClock"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import type { KafkaProtocol } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable, LiveTable, Position, type KafkaError } from "../../src/index.ts"
 import { Failures } from "../../src/internal/source/failures.ts"
@@ -39,7 +42,7 @@ const utf8 = (decode: (value: string) => Effect.Effect<string>) =>
 /** The timeout of a wait, in the test's own time. */
 const timeoutOf = (wait: Effect.Effect<void, LiveTable.WaitError>, millis: number) =>
   Effect.gen(function* () {
-    const waiting = yield* Effect.fork(Effect.exit(wait))
+    const waiting = yield* Effect.forkChild(Effect.exit(wait))
     yield* advance(millis)
     const error = failureOf(yield* Fiber.join(waiting))
     if (error._tag !== "KafkaWaitTimeoutError") return assert.fail(`it is a ${error._tag}: ${error.message}`)
@@ -65,7 +68,7 @@ const assertHeldUp = <K, V>(
   })
 
 describe("a wait that times out says what held it up", () => {
-  it.scoped("a subscriber that does not take", () =>
+  it.effect("a subscriber that does not take", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       const table = yield* open(cluster)
@@ -92,7 +95,7 @@ describe("a wait that times out says what held it up", () => {
     })
   )
 
-  it.scoped("an open transaction, of its partition", () =>
+  it.effect("an open transaction, of its partition", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2)
       const table = yield* open(cluster)
@@ -110,7 +113,7 @@ describe("a wait that times out says what held it up", () => {
     })
   )
 
-  it.scoped("no transaction, where the table reads what is not committed", () =>
+  it.effect("no transaction, where the table reads what is not committed", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster, { isolation: "read_uncommitted" })
@@ -122,7 +125,7 @@ describe("a wait that times out says what held it up", () => {
     })
   )
 
-  it.scoped("nothing was written there yet, and no such partition", () =>
+  it.effect("nothing was written there yet, and no such partition", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
@@ -135,7 +138,7 @@ describe("a wait that times out says what held it up", () => {
     })
   )
 
-  it.scoped("no leader: the one partition, everywhere, and it is over when there is one", () => {
+  it.effect("no leader: the one partition, everywhere, and it is over when there is one", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic(2, 2)
@@ -173,10 +176,10 @@ describe("a wait that times out says what held it up", () => {
       yield* until(() => table.unsafeSnapshot().has("a"))
       yield* advance(1_000)
       assert.deepInclude(yield* table.freshness, { connected: true, lastFailure: undefined, heldUpBy: [] })
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
-  it.scoped("a leader that cannot be reached, with the failure", () =>
+  it.effect("a leader that cannot be reached, with the failure", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       cluster.moveLeader(topic, 1, 1)
@@ -194,7 +197,7 @@ describe("a wait that times out says what held it up", () => {
     })
   )
 
-  it.scoped("a right that is missing", () =>
+  it.effect("a right that is missing", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
@@ -214,7 +217,7 @@ describe("a wait that times out says what held it up", () => {
     })
   )
 
-  it.scoped("a codec's Effect that does not end", () =>
+  it.effect("a codec's Effect that does not end", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const goOn = yield* Deferred.make<string>()
@@ -228,7 +231,7 @@ describe("a wait that times out says what held it up", () => {
     })
   )
 
-  it.scoped("a rebuild that is under way", () =>
+  it.effect("a rebuild that is under way", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       for (let i = 0; i < 10; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }])
@@ -243,7 +246,7 @@ describe("a wait that times out says what held it up", () => {
     })
   )
 
-  it.scoped("a restart policy that waits, with what it was asked about", () =>
+  it.effect("a restart policy that waits, with what it was asked about", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster, { restart: Schedule.spaced("1 hour") })
@@ -258,12 +261,12 @@ describe("a wait that times out says what held it up", () => {
       yield* advance(3_600_000)
       yield* until(() => cluster.open > 0)
       yield* advance(2_000)
-      assert.strictEqual((yield* table.status)._tag, "CaughtUp")
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
       assert.deepStrictEqual((yield* table.freshness).heldUpBy, [])
     })
   )
 
-  it.scoped("records that are still read, at the start", () =>
+  it.effect("records that are still read, at the start", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       for (let i = 0; i < 10; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }])
@@ -292,33 +295,33 @@ describe("a topic that was created again with fewer partitions", () => {
     return error
   }
 
-  it.scoped("waits for partitions that are gone are told so, at once, and the others are not", () =>
+  it.effect("waits for partitions that are gone are told so, at once, and the others are not", () =>
     Effect.gen(function* () {
       const cluster = withTopic(3)
       const before = cluster.topic(topic).id
       const table = yield* open(cluster, { restart: Schedule.spaced("1 second") })
       const waitFor = (partition: number, offset: number) =>
-        Effect.fork(Effect.exit(table.awaitPosition(at(partition, offset), { timeout: "1 hour" })))
+        Effect.forkChild(Effect.exit(table.awaitPosition(at(partition, offset), { timeout: "1 hour" })))
       const [kept, gone] = [yield* waitFor(0, 1), yield* waitFor(2, 1)]
-      const both = yield* Effect.fork(Effect.exit(table.awaitPosition([at(0, 0), at(1, 1)], { timeout: "1 hour" })))
+      const both = yield* Effect.forkChild(Effect.exit(table.awaitPosition([at(0, 0), at(1, 1)], { timeout: "1 hour" })))
       yield* settle
       cluster.createTopic(topic, 1)
-      yield* until(() => gone.unsafePoll() !== null)
+      yield* until(() => hasEnded(gone))
       const error = isRecreated(failureOf(yield* Fiber.join(gone)))
       assert.deepInclude({ ...error }, { expected: before, actual: cluster.topic(topic).id, topic })
       assert.match(error.message, /1 partition\(s\) now, and had 3/)
       assert.strictEqual(isRecreated(failureOf(yield* Fiber.join(both))).message, error.message)
-      assert.isNull(kept.unsafePoll())
+      assert.isFalse(hasEnded(kept))
       assert.strictEqual(
         isRecreated(failureOf(yield* Effect.exit(table.awaitPosition(at(2, 0))))).message,
         error.message
       )
-      assert.strictEqual((yield* table.status)._tag, "CaughtUp")
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
       // what the topic never had is another matter
       assert.deepStrictEqual((yield* awaiting(table, 7, 0)).heldUpBy, [{ reason: "NoPartition", partitions: [7] }])
       cluster.append(topic, [{ key: "a", value: "1" }])
       cluster.append(topic, [{ key: "b", value: "1" }])
-      yield* until(() => kept.unsafePoll() !== null)
+      yield* until(() => hasEnded(kept))
       yield* Fiber.join(kept)
       // one that is there again can be waited for again
       cluster.addPartition(topic)
@@ -329,24 +332,24 @@ describe("a topic that was created again with fewer partitions", () => {
     })
   )
 
-  it.scoped("without a restart policy, all waits are told so; and one that times out before that, too", () =>
+  it.effect("without a restart policy, all waits are told so; and one that times out before that, too", () =>
     Effect.gen(function* () {
       const cluster = withTopic(3)
       const table = yield* open(cluster, { metadataMaxAge: "500 millis" })
-      const waiting = yield* Effect.fork(Effect.exit(table.awaitPosition(at(2, 1), { timeout: "1 hour" })))
+      const waiting = yield* Effect.forkChild(Effect.exit(table.awaitPosition(at(2, 1), { timeout: "1 hour" })))
       yield* settle
       cluster.createTopic(topic, 1)
       yield* advance(1_000)
       const early = yield* timeoutOf(table.awaitPosition(at(2, 1), { timeout: 500 }), 500)
       assert.match(early.message, /Recreated|UNKNOWN_TOPIC_ID/)
-      yield* until(() => waiting.unsafePoll() !== null)
+      yield* until(() => hasEnded(waiting))
       isRecreated(failureOf(yield* Fiber.join(waiting)))
     })
   )
 })
 
 describe("records without a key", () => {
-  it.scoped("are told with the place of the first one, at a rate, and counted in the next line", () => {
+  it.effect("are told with the place of the first one, at a rate, and counted in the next line", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic(2)
@@ -377,7 +380,7 @@ describe("records without a key", () => {
       cluster.append(topic, [{ key: "d", value: "1" }], 1)
       yield* advance(1_000)
       assert.lengthOf(told(), 3)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 })
 
@@ -389,7 +392,7 @@ describe("a leader that goes on saying that its log is another one", () => {
     ["that it diverged", diverging, false],
     ["that it begins later each time", outOfRange, true]
   ] as const) {
-    it.scoped(`${name}: asked with longer and longer waits, and told at a rate`, () => {
+    it.effect(`${name}: asked with longer and longer waits, and told at a rate`, () => {
       const lines: Array<string> = []
       return Effect.gen(function* () {
         const cluster = withTopic()
@@ -423,7 +426,7 @@ describe("a leader that goes on saying that its log is another one", () => {
         assert.lengthOf(told, 2)
         assert.match(told[1], / \(and [1-9]\d* times more since that was told\)$/)
         assert.isTrue(yield* table.has("a"))
-      }).pipe(Effect.provide(capturing(lines)))
+      }).pipe(capturing(lines))
     })
   }
 })
@@ -435,7 +438,7 @@ describe("a broker that tells this client to wait", () => {
       ? Effect.succeed<KafkaProtocol.FetchResponse>({ errorCode: 0, throttleMillis: millis, partitions: [] })
       : undefined
 
-  it.scoped("long: not connected, until when, told once an episode, and over with the next answer", () => {
+  it.effect("long: not connected, until when, told once an episode, and over with the next answer", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic()
@@ -469,10 +472,10 @@ describe("a broker that tells this client to wait", () => {
       cluster.before = throttling(5_000)
       yield* advance(3_000)
       assert.lengthOf(throttled(), 2)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
-  it.scoped("short: nothing to tell", () => {
+  it.effect("short: nothing to tell", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic()
@@ -483,10 +486,10 @@ describe("a broker that tells this client to wait", () => {
       yield* advance(5_000)
       assert.deepInclude(yield* table.freshness, { connected: true, throttledUntil: undefined, lastFailure: undefined })
       assert.lengthOf(lines, before)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
-  it.scoped("at the start: that is what its timeout says", () =>
+  it.effect("at the start: that is what its timeout says", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
@@ -499,7 +502,7 @@ describe("a broker that tells this client to wait", () => {
     })
   )
 
-  it.scoped("and loses its partitions meanwhile: they are read elsewhere, and it is over", () =>
+  it.effect("and loses its partitions meanwhile: they are read elsewhere, and it is over", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       const table = yield* open(cluster, { metadataMaxAge: "1 second" })
@@ -541,7 +544,7 @@ describe("an outage that goes on", () => {
       )
     )
 
-  it.scoped("is told after 1, 2, 4 and 8 minutes, then every five; and once that it is over", () => {
+  it.effect("is told after 1, 2, 4 and 8 minutes, then every five; and once that it is over", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const failures = new Failures()
@@ -577,10 +580,10 @@ describe("an outage that goes on", () => {
       yield* settleBriefly
       assert.deepStrictEqual(yield* minutes(3), [1, 2])
       assert.match(lines[9], /^still not allowed to read, 60 s by now: .*Authentication/)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
-  it.scoped("of a table: told again, and over when it is read again; status and freshness stay right", () => {
+  it.effect("of a table: told again, and over when it is read again; status and freshness stay right", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic()
@@ -590,7 +593,7 @@ describe("an outage that goes on", () => {
       for (let i = 0; i < 5; i++) yield* advance(minute)
       assert.lengthOf(told(lines, "outage goes on"), 3)
       assert.lengthOf(told(lines, "lost broker"), 1)
-      assert.strictEqual((yield* table.status)._tag, "CaughtUp")
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
       const { connected, lastFailure, staleMillis } = yield* table.freshness
       assert.deepStrictEqual([connected, lastFailure?.reason], [false, "Closed"])
       assert.isAtLeast(staleMillis!, 4 * minute)
@@ -600,10 +603,10 @@ describe("an outage that goes on", () => {
       yield* advance(5 * minute)
       assert.lengthOf(told(lines, "outage goes on"), 3)
       assert.isTrue(table.unsafeSnapshot().has("a"))
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
-  it.scoped("a short one is told by its own lines only", () => {
+  it.effect("a short one is told by its own lines only", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic()
@@ -618,10 +621,10 @@ describe("an outage that goes on", () => {
       }
       assert.deepStrictEqual(told(lines, "outage"), [])
       assert.lengthOf(told(lines, "lost broker"), 3)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
-  it.scoped("a broker that takes each connection and closes it is told of at a rate, with a count", () => {
+  it.effect("a broker that takes each connection and closes it is told of at a rate, with a count", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic()
@@ -643,10 +646,10 @@ describe("an outage that goes on", () => {
         assert.isAbove(counted, told.length)
         assert.isAtMost(counted, reconnects + 1)
       }
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
-  it.scoped("rights that stay missing: told again, as an error", () => {
+  it.effect("rights that stay missing: told again, as an error", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic()
@@ -659,13 +662,13 @@ describe("an outage that goes on", () => {
       const again = told(lines, "still not allowed to read")
       assert.lengthOf(again, 3)
       for (const line of again) assert.include(line, "TOPIC_AUTHORIZATION_FAILED")
-      const status = yield* table.status
+      const status = yield* SubscriptionRef.get(table.status)
       assert.isTrue(status._tag === "Failed" && status.healing)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
   for (const ensureTopic of [true, false]) {
-    it.scoped(`no broker since the start, ensureTopic ${ensureTopic}: told again after the degradation`, () => {
+    it.effect(`no broker since the start, ensureTopic ${ensureTopic}: told again after the degradation`, () => {
       const lines: Array<string> = []
       return Effect.gen(function* () {
         const cluster = withTopic()
@@ -675,11 +678,11 @@ describe("an outage that goes on", () => {
         for (let i = 0; i < 5; i++) yield* advance(minute)
         assert.lengthOf(told(lines, "outage goes on"), 3)
         for (const line of told(lines, "outage goes on")) assert.include(line, "Unreachable")
-      }).pipe(Effect.provide(capturing(lines)))
+      }).pipe(capturing(lines))
     })
   }
 
-  it.scoped("a partition without a leader: told again, though its brokers answer", () => {
+  it.effect("a partition without a leader: told again, though its brokers answer", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = withTopic(2, 2)
@@ -691,6 +694,6 @@ describe("an outage that goes on", () => {
       const again = told(lines, "outage goes on")
       assert.lengthOf(again, 2)
       for (const line of again) assert.match(line, /partition 1.*no leader/)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 })

@@ -86,7 +86,7 @@ const away = (
   })
 
 describe("a partition that was away for longer than tombstones last", () => {
-  it.scoped("is replayed, and how long it was away is told, before anything of it is applied", () =>
+  it.effect("is replayed, and how long it was away is told, before anything of it is applied", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       append(cluster, 1)
@@ -104,7 +104,7 @@ describe("a partition that was away for longer than tombstones last", () => {
     })
   )
 
-  it.scoped("is not, if it was away for no longer than they last", () =>
+  it.effect("is not, if it was away for no longer than they last", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const reading = yield* read(cluster)
@@ -114,7 +114,7 @@ describe("a partition that was away for longer than tombstones last", () => {
     })
   )
 
-  it.scoped("is not within a second, whatever the topic says", () =>
+  it.effect("is not within a second, whatever the topic says", () =>
     Effect.gen(function* () {
       for (const [millis, stale] of [
         [800, false],
@@ -130,7 +130,7 @@ describe("a partition that was away for longer than tombstones last", () => {
     })
   )
 
-  it.scoped("is replayed once more when it is away again, after it has come to the head in time", () =>
+  it.effect("is replayed once more when it is away again, after it has come to the head in time", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       append(cluster, 1)
@@ -143,7 +143,7 @@ describe("a partition that was away for longer than tombstones last", () => {
     })
   )
 
-  it.scoped("and whose replay takes longer than that is read on: another one would not help", () =>
+  it.effect("and whose replay takes longer than that is read on: another one would not help", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       append(cluster, 2)
@@ -171,7 +171,7 @@ describe("a partition that was away for longer than tombstones last", () => {
     })
   )
 
-  it.scoped("at its first replay, with records or without, has not reached the head by that", () =>
+  it.effect("at its first replay, with records or without, has not reached the head by that", () =>
     Effect.gen(function* () {
       for (const count of [1, 0]) {
         const cluster = withTopic()
@@ -192,7 +192,7 @@ describe("a partition that was away for longer than tombstones last", () => {
 })
 
 describe("how long tombstones last", () => {
-  it.scoped("is asked of who answers after an absence, before anything is made of it", () =>
+  it.effect("is asked of who answers after an absence, before anything is made of it", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const reading = yield* read(cluster)
@@ -204,7 +204,7 @@ describe("how long tombstones last", () => {
     })
   )
 
-  it.scoped("is the least that was said since the head was reached last", () =>
+  it.effect("is the least that was said since the head was reached last", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const reading = yield* read(cluster, 10_000)
@@ -219,7 +219,7 @@ describe("how long tombstones last", () => {
     })
   )
 
-  it.scoped("that was asked in vain is not known and may be short, unless the broker has no such request", () =>
+  it.effect("that was asked in vain is not known and may be short, unless the broker has no such request", () =>
     Effect.gen(function* () {
       for (const [reason, stale] of [
         ["Closed", true],
@@ -239,7 +239,7 @@ describe("how long tombstones last", () => {
     })
   )
 
-  it.scoped("is not asked in the middle of a replay, and is when an answer comes to its end", () =>
+  it.effect("is not asked in the middle of a replay, and is when an answer comes to its end", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       append(cluster, 3)
@@ -263,7 +263,7 @@ describe("how long tombstones last", () => {
     })
   )
 
-  it.scoped("is asked when the broker reads from the connection again, if it told to wait", () =>
+  it.effect("is asked when the broker reads from the connection again, if it told to wait", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const reading = yield* read(cluster)

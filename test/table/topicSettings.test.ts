@@ -1,6 +1,8 @@
 /** A topic's settings change while a table lives: what it promises by them goes by what they are, not by what they were. */
 import { assert, describe } from "@effect/vitest"
-import { Deferred, Effect, TestClock } from "effect"
+import { Deferred, Effect } from "effect"
+import * as TestClock from "effect/testing/TestClock"
+import { currentClock } from "../../src/internal/effect/v4/clock.ts"
 import type { KafkaProtocol, KafkaTable } from "../../src/index.ts"
 import { TopicSettings } from "../../src/internal/table/reading/topicSettings.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
@@ -42,7 +44,7 @@ const twoKeys = (retentionMillis = DAY): FakeCluster => {
 const outage = (cluster: FakeCluster, lasts: number, after: FakeCluster["before"] = () => undefined) =>
   Effect.gen(function* () {
     const before = cluster.before
-    const now = yield* Effect.clock.pipe(Effect.flatMap((clock) => clock.currentTimeMillis))
+    const now = yield* currentClock.pipe(Effect.flatMap((clock) => clock.currentTimeMillis))
     cluster.before = (request, node, detail) =>
       request === "Fetch" ? Effect.fail(connectionError("Closed")) : before(request, node, detail)
     yield* advance(1_000)
@@ -71,7 +73,7 @@ const endsWith = (table: Table, keys: ReadonlyArray<string>, rebuilds: number) =
   })
 
 describe("how long tombstones last", () => {
-  it.scoped("is asked for again before an outage counts as short", () =>
+  it.effect("is asked for again before an outage counts as short", () =>
     Effect.gen(function* () {
       const cluster = twoKeys()
       const table = yield* open(cluster, { metadataMaxAge: "1 hour" })
@@ -82,7 +84,7 @@ describe("how long tombstones last", () => {
     })
   )
 
-  it.scoped("was short for a while only: what is asked for in each age of the metadata counts, too", () =>
+  it.effect("was short for a while only: what is asked for in each age of the metadata counts, too", () =>
     Effect.gen(function* () {
       const cluster = twoKeys()
       const table = yield* open(cluster, { metadataMaxAge: "1 second" })
@@ -99,7 +101,7 @@ describe("how long tombstones last", () => {
     })
   )
 
-  it.scoped("is long as it always was: nothing is replayed, however often it was asked for", () =>
+  it.effect("is long as it always was: nothing is replayed, however often it was asked for", () =>
     Effect.gen(function* () {
       const cluster = twoKeys()
       const table = yield* open(cluster, { metadataMaxAge: "1 hour" })
@@ -120,7 +122,7 @@ describe("how long tombstones last", () => {
     })
   )
 
-  it.scoped("cannot be asked for: taken for too short, and said so", () => {
+  it.effect("cannot be asked for: taken for too short, and said so", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = twoKeys()
@@ -137,10 +139,10 @@ describe("how long tombstones last", () => {
             " left no trace, so partition 0 is replayed."
         ]
       )
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
-  it.scoped("is not known to a broker that has just started: the same", () =>
+  it.effect("is not known to a broker that has just started: the same", () =>
     Effect.gen(function* () {
       const cluster = twoKeys()
       const table = yield* open(cluster, { metadataMaxAge: "1 hour" })
@@ -159,7 +161,7 @@ describe("how long tombstones last", () => {
     ]
   ] satisfies ReadonlyArray<readonly [string, FakeCluster["before"]]>
   for (const [what, before] of unreadable) {
-    it.scoped(`${what}: Kafka's default stands, which is told once at most`, () => {
+    it.effect(`${what}: Kafka's default stands, which is told once at most`, () => {
       const lines: Array<string> = []
       return Effect.gen(function* () {
         const cluster = twoKeys()
@@ -173,11 +175,11 @@ describe("how long tombstones last", () => {
           lines.filter((line) => line.startsWith("the topic's delete.retention.ms may not be read")).length,
           what.startsWith("is nothing") ? 0 : 1
         )
-      }).pipe(Effect.provide(capturing(lines)))
+      }).pipe(capturing(lines))
     })
   }
 
-  it.scoped(
+  it.effect(
     "is asked of the leader that lost the partition meanwhile: the next one's records are not mixed with its",
     () =>
       Effect.gen(function* () {
@@ -193,7 +195,7 @@ describe("how long tombstones last", () => {
         cluster.before = (request, node) => {
           if (request !== "DescribeConfigs" || node !== 0 || held) return undefined
           held = true
-          return Effect.zipRight(Deferred.await(gate), Effect.succeed(answering(0, { [RETENTION]: String(DAY) })))
+          return Effect.andThen(Deferred.await(gate), Effect.succeed(answering(0, { [RETENTION]: String(DAY) })))
         }
         yield* advance(1_000)
         assert.isTrue(held, "it waits for the settings")
@@ -208,7 +210,7 @@ describe("how long tombstones last", () => {
       })
   )
 
-  it.scoped("is asked for once in each age of the metadata, and at the start", () =>
+  it.effect("is asked for once in each age of the metadata, and at the start", () =>
     Effect.gen(function* () {
       const cluster = twoKeys()
       yield* open(cluster, { metadataMaxAge: "10 seconds" })
@@ -225,7 +227,7 @@ describe("how long tombstones last", () => {
 })
 
 describe("a policy that changes", () => {
-  it.scoped("is told when it does not compact any more, and when it does again, once each", () => {
+  it.effect("is told when it does not compact any more, and when it does again, once each", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = twoKeys()
@@ -247,10 +249,10 @@ describe("a policy that changes", () => {
       cluster.alterConfigs(topic, { "cleanup.policy": "delete" })
       yield* advance(2_000)
       assert.strictEqual(told().length, 3)
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 
-  it.scoped("was none from the beginning: no change to tell of", () => {
+  it.effect("was none from the beginning: no change to tell of", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const cluster = twoKeys()
@@ -261,7 +263,7 @@ describe("a policy that changes", () => {
         lines.filter((line) => line.startsWith("cleanup.policy")),
         []
       )
-    }).pipe(Effect.provide(capturing(lines)))
+    }).pipe(capturing(lines))
   })
 })
 
@@ -271,7 +273,7 @@ describe("TopicSettings", () => {
       const settings = new TopicSettings(topic)
       assert.strictEqual(settings.lowestRetentionSince(0), DAY)
       const say = (millis: number) =>
-        Effect.zipRight(settings.learned(answering(0, { [RETENTION]: String(millis) })), advance(1_000))
+        Effect.andThen(settings.learned(answering(0, { [RETENTION]: String(millis) })), advance(1_000))
       for (const millis of [5_000, 5_000, 9_000, 2_000, 7_000]) yield* say(millis)
       // in force from 0, 2, 3, 4 s on
       assert.deepStrictEqual(

@@ -2,12 +2,13 @@ import { assert, describe } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as TestClock from "effect/TestClock"
+import * as TestClock from "effect/testing/TestClock"
 import * as fc from "fast-check"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
+import { withStepsBeforeYield } from "../support/effect/v4/fibers.ts"
 import type { Target } from "../../src/internal/table/publication/waiters.ts"
 import { Waiters } from "../../src/internal/table/publication/waiters.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
@@ -37,16 +38,13 @@ const make = () => {
   }
 }
 
-const settled = Effect.repeatN(yieldToEventLoop, 3)
+const settled = Effect.repeat(yieldToEventLoop, { times: 3 })
 
 /** Waits for the end alone. */
 const untilEnd = (waiters: Waiters<string>) => waiters.unlessEnded(Effect.never, 60_000, () => "late")
 
-const isPending = <A, E>(fiber: Fiber.RuntimeFiber<A, E>) =>
-  Effect.andThen(
-    settled,
-    Effect.map(fiber.poll, (exit) => Option.isNone(exit))
-  )
+const isPending = <A, E>(fiber: Fiber.Fiber<A, E>) =>
+  Effect.map(settled, () => !hasEnded(fiber))
 
 describe("Waiters", () => {
   it.effect("wait for all of their targets, and for nothing that is reached", () =>
@@ -56,7 +54,7 @@ describe("Waiters", () => {
       move(0, 5)
       yield* waiters.await([{ partition: 0, target: 5 }])
       yield* waiters.await([{ partition: 0, target: 0 }])
-      const fiber = yield* Effect.fork(
+      const fiber = yield* Effect.forkChild(
         waiters.await([
           { partition: 0, target: 6 },
           { partition: 1, target: 1 }
@@ -94,8 +92,8 @@ describe("Waiters", () => {
     Effect.gen(function* () {
       const { isAbandoned, move, waiters } = make()
       for (let i = 0; i < 100; i++) {
-        const fiber = yield* Effect.fork(waiters.await([{ partition: 0, target: i + 1 }]))
-        for (let turn = 0; turn < i % 4; turn++) yield* Effect.yieldNow()
+        const fiber = yield* Effect.forkChild(waiters.await([{ partition: 0, target: i + 1 }]))
+        for (let turn = 0; turn < i % 4; turn++) yield* Effect.yieldNow
         move(0, i + 1)
         yield* Fiber.join(fiber)
       }
@@ -113,13 +111,13 @@ describe("Waiters", () => {
         (all: ReadonlyArray<ReadonlyArray<Target>>, moves) =>
           Effect.gen(function* () {
             const { isAbandoned, move, positions, waiters } = make()
-            const fibers = yield* Effect.forEach(all, (targets) => Effect.fork(waiters.await(targets)))
+            const fibers = yield* Effect.forEach(all, (targets) => Effect.forkChild(waiters.await(targets)))
             yield* yieldToEventLoop
             for (const { by, partition } of moves) {
               move(partition, (positions.get(partition) ?? 0) + by)
               yield* yieldToEventLoop
               for (const [i, fiber] of fibers.entries()) {
-                const done = Option.isSome(yield* fiber.poll)
+                const done = hasEnded(fiber)
                 assert.strictEqual(done, waiters.behind(all[i]).length === 0)
               }
             }
@@ -135,29 +133,29 @@ describe("Waiters", () => {
     Effect.gen(function* () {
       const { isAbandoned, move, waiters } = make()
       const fibers = yield* Effect.forEach([0, 1, 2], (partition) =>
-        Effect.fork(Effect.either(waiters.await([{ partition, target: 1 }])))
+        Effect.forkChild(Effect.exit(waiters.await([{ partition, target: 1 }])))
       )
-      const running = yield* Effect.fork(Effect.either(untilEnd(waiters)))
+      const running = yield* Effect.forkChild(Effect.exit(untilEnd(waiters)))
       yield* settled
       assert.isFalse(isAbandoned())
       waiters.end(Cause.fail("over"))
       assert.isTrue(isAbandoned())
-      for (const fiber of fibers) assert.deepStrictEqual(yield* Fiber.join(fiber), Either.left("over"))
-      assert.deepStrictEqual(yield* Fiber.join(running), Either.left("over"))
-      assert.deepStrictEqual(yield* Effect.either(waiters.await([{ partition: 0, target: 1 }])), Either.left("over"))
-      assert.deepStrictEqual(yield* Effect.either(untilEnd(waiters)), Either.left("over"))
+      for (const fiber of fibers) assert.deepStrictEqual(yield* Fiber.join(fiber), Exit.fail("over"))
+      assert.deepStrictEqual(yield* Fiber.join(running), Exit.fail("over"))
+      assert.deepStrictEqual(yield* Effect.exit(waiters.await([{ partition: 0, target: 1 }])), Exit.fail("over"))
+      assert.deepStrictEqual(yield* Effect.exit(untilEnd(waiters)), Exit.fail("over"))
 
       // nothing that moves later on is of any meaning
       move(0, 1)
       assert.isFalse(waiters.areReached([{ partition: 0, target: 1 }]))
-      assert.deepStrictEqual(yield* Effect.either(waiters.await([{ partition: 0, target: 1 }])), Either.left("over"))
+      assert.deepStrictEqual(yield* Effect.exit(waiters.await([{ partition: 0, target: 1 }])), Exit.fail("over"))
     })
   )
 
   it.effect("end with whatever ended it, a defect too", () =>
     Effect.gen(function* () {
       const { waiters } = make()
-      const fiber = yield* Effect.fork(untilEnd(waiters))
+      const fiber = yield* Effect.forkChild(untilEnd(waiters))
       yield* settled
       const cause = Cause.die("bug")
       waiters.end(cause)
@@ -169,7 +167,7 @@ describe("Waiters", () => {
     Effect.gen(function* () {
       const { isAbandoned, move, waiters } = make()
       const at = (...partitions: ReadonlyArray<number>) =>
-        Effect.fork(Effect.exit(waiters.await(partitions.map((partition) => ({ partition, target: 1 })))))
+        Effect.forkChild(Effect.exit(waiters.await(partitions.map((partition) => ({ partition, target: 1 })))))
       const [kept, gone, both] = [yield* at(0), yield* at(2), yield* at(0, 2)]
       yield* settled
       waiters.failOf(new Set([2, 3]), Cause.fail("gone"))
@@ -208,9 +206,9 @@ describe("Waiters", () => {
         // The caller goes on afterwards: it is not its own end that interrupts what it ran.
         const caller = Effect.exit(waiters.unlessEnded(running, 100, () => "late")).pipe(
           Effect.flatMap((found) => Deferred.succeed(exit, found)),
-          Effect.zipRight(Effect.never)
+          Effect.andThen(Effect.never)
         )
-        yield* Effect.fork(caller)
+        yield* Effect.forkChild(caller)
         yield* settled
         if (how === "time") yield* TestClock.adjust(100)
         else waiters.end(Cause.fail("over"))
@@ -223,7 +221,7 @@ describe("Waiters", () => {
   it.effect("waiting for the end goes on, whatever moves", () =>
     Effect.gen(function* () {
       const { isAbandoned, move, waiters } = make()
-      const fiber = yield* Effect.fork(untilEnd(waiters))
+      const fiber = yield* Effect.forkChild(untilEnd(waiters))
       yield* settled
       move(0, 1_000_000)
       assert.isTrue(yield* isPending(fiber))
@@ -243,25 +241,25 @@ describe("Waiters", () => {
 
       let released = 0
       const held = Effect.onInterrupt(Effect.never, () => Effect.sync(() => released++))
-      const late = yield* Effect.fork(Effect.either(run(held)))
+      const late = yield* Effect.forkChild(Effect.exit(run(held)))
       assert.isTrue(yield* isPending(late))
       yield* TestClock.adjust(999)
       assert.isTrue(yield* isPending(late))
       yield* TestClock.adjust(1)
-      assert.deepStrictEqual(yield* Fiber.join(late), Either.left("late"))
+      assert.deepStrictEqual(yield* Fiber.join(late), Exit.fail("late"))
       assert.strictEqual(released, 1)
 
-      const interrupted = yield* Effect.fork(run(held))
+      const interrupted = yield* Effect.forkChild(run(held))
       yield* settled
       yield* Fiber.interrupt(interrupted)
       assert.strictEqual(released, 2)
 
-      const ended = yield* Effect.fork(Effect.either(run(held)))
+      const ended = yield* Effect.forkChild(Effect.exit(run(held)))
       yield* settled
       waiters.end(Cause.fail("over"))
-      assert.deepStrictEqual(yield* Fiber.join(ended), Either.left("over"))
+      assert.deepStrictEqual(yield* Fiber.join(ended), Exit.fail("over"))
       assert.strictEqual(released, 3)
-      assert.deepStrictEqual(yield* Effect.either(run(held)), Either.left("over"))
+      assert.deepStrictEqual(yield* Effect.exit(run(held)), Exit.fail("over"))
     })
   )
 
@@ -269,7 +267,7 @@ describe("Waiters", () => {
     Effect.gen(function* () {
       const { isAbandoned, move, waiters } = make()
       const fibers = yield* Effect.forEach([1, 2, 3], (target) =>
-        Effect.fork(waiters.await([{ partition: 0, target }]))
+        Effect.forkChild(waiters.await([{ partition: 0, target }]))
       )
       yield* settled
       assert.isFalse(isAbandoned())
@@ -290,8 +288,8 @@ describe("Waiters", () => {
           let wait = waiters.await([{ partition: 0, target: 1 }])
           // so that it comes at another of its steps each time
           for (let i = 0; i < before; i++) wait = Effect.andThen(Effect.void, wait)
-          const fiber = yield* Effect.fork(Effect.withMaxOpsBeforeYield(wait, 40))
-          for (let i = 0; i < turns; i++) yield* Effect.yieldNow()
+          const fiber = yield* Effect.forkChild(withStepsBeforeYield(40)(wait))
+          for (let i = 0; i < turns; i++) yield* Effect.yieldNow
           yield* Fiber.interrupt(fiber)
           assert.isTrue(isAbandoned(), `with ${before} steps before, after ${turns} turns`)
         }

@@ -1,7 +1,7 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Metric from "effect/Metric"
+import { allSeries, withLabel } from "../support/effect/v4/metrics.ts"
 import { Codec, KafkaTableWriter } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
 import { it } from "../support/ManualClock.ts"
@@ -26,7 +26,7 @@ describe("a producer id", () => {
     ["that is negative", -(2n ** 63n), 0],
     ["with an epoch that is none", 7n, -1]
   ] as const) {
-    it.scoped(`${name} is asked for again: without one, a repetition would be in the log twice`, () =>
+    it.effect(`${name} is asked for again: without one, a repetition would be in the log twice`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers()
         const { initProducerId } = brokers
@@ -45,7 +45,7 @@ describe("a producer id", () => {
 })
 
 describe("options", () => {
-  it.scoped("all problems are named at once", () =>
+  it.effect("all problems are named at once", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(
         yield* problemsOf({
@@ -85,7 +85,7 @@ describe("options", () => {
     })
   )
 
-  it.scoped("no more bytes in a batch than readers take: by default, or by the fetch options in the same object", () =>
+  it.effect("no more bytes in a batch than readers take: by default, or by the fetch options in the same object", () =>
     Effect.gen(function* () {
       const MiB = 1024 * 1024
       assert.deepStrictEqual(yield* problemsOf({ maxBatchBytes: 128 * MiB + 1, maxRecordBytes: 200 * MiB }), [
@@ -110,7 +110,7 @@ describe("options", () => {
     })
   )
 
-  it.scoped("shared options whose readers take small batches: the writer's are as small", () =>
+  it.effect("shared options whose readers take small batches: the writer's are as small", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const options: KafkaTableWriter.WriterSettings & object = Object.assign({}, { fetch: { maxBatchBytes: 300 } })
@@ -123,7 +123,7 @@ describe("options", () => {
     })
   )
 
-  it.scoped("shared options whose fetch options no reader would take: the writer's are as by default", () =>
+  it.effect("shared options whose fetch options no reader would take: the writer's are as by default", () =>
     Effect.gen(function* () {
       for (const maxBatchBytes of [0, -1, NaN, "300", null]) {
         const brokers = new Brokers()
@@ -139,7 +139,7 @@ describe("options", () => {
     })
   )
 
-  it.scoped("contradictions", () =>
+  it.effect("contradictions", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* problemsOf({ acks: "leader", idempotent: true }), ["idempotent"])
       assert.deepStrictEqual(
@@ -159,7 +159,7 @@ describe("options", () => {
 })
 
 describe("acquiring", () => {
-  it.scoped("creates the topic, compacted, and writes nothing", () =>
+  it.effect("creates the topic, compacted, and writes nothing", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.cluster.deleteTopic(topic)
@@ -170,7 +170,7 @@ describe("acquiring", () => {
     })
   )
 
-  it.scoped("without ensureTopic, a missing topic is an error after a short grace", () =>
+  it.effect("without ensureTopic, a missing topic is an error after a short grace", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.cluster.deleteTopic(topic)
@@ -181,14 +181,14 @@ describe("acquiring", () => {
     })
   )
 
-  it.scoped("with no broker: tries until deliveryTimeout, and says why", () =>
+  it.effect("with no broker: tries until deliveryTimeout, and says why", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.cluster.before = () => Effect.fail(connectionError("Unreachable"))
       const acquiring = yield* start(Effect.flip(open(brokers, { deliveryTimeout: "10 seconds" })))
       yield* advance(9_900)
       assert.isTrue(yield* isRunning(acquiring))
-      const error = yield* within(200, acquiring)
+      const error = yield* within(200, Fiber.join(acquiring))
       assert.strictEqual(error._tag, "KafkaConnectionError")
       assert.strictEqual(error.reason, "Unreachable")
       assert.strictEqual(brokers.cluster.open, 0)
@@ -196,7 +196,7 @@ describe("acquiring", () => {
   )
 
   for (const ensureTopic of [true, false]) {
-    it.scoped(`with no broker, ensureTopic ${ensureTopic}: said at once, and once`, () => {
+    it.effect(`with no broker, ensureTopic ${ensureTopic}: said at once, and once`, () => {
       const lines: Array<string> = []
       return Effect.gen(function* () {
         const brokers = new Brokers()
@@ -208,13 +208,13 @@ describe("acquiring", () => {
           lines[0],
           /level=WARN .*"cannot begin yet, tried again for 10000 ms: .*Unreachable.*KafkaTableWriter/
         )
-        yield* within(10_000, acquiring)
+        yield* within(10_000, Fiber.join(acquiring))
         assert.lengthOf(lines, 1)
       }).pipe(recordLogs(lines))
     })
   }
 
-  it.scoped("a broker that is not ready yet is waited for without a word", () => {
+  it.effect("a broker that is not ready yet is waited for without a word", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const brokers = new Brokers()
@@ -231,7 +231,7 @@ describe("acquiring", () => {
     }).pipe(recordLogs(lines))
   })
 
-  it.scoped("with brokers that answer nothing: a typed timeout", () =>
+  it.effect("with brokers that answer nothing: a typed timeout", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.cluster.before = () => Effect.never
@@ -245,7 +245,7 @@ describe("acquiring", () => {
     })
   )
 
-  it.scoped("what comes back in time is waited for", () =>
+  it.effect("what comes back in time is waited for", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const { before } = brokers.cluster
@@ -257,7 +257,7 @@ describe("acquiring", () => {
     })
   )
 
-  it.scoped("refused credentials fail at once", () =>
+  it.effect("refused credentials fail at once", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.cluster.before = () => Effect.fail(connectionError("Authentication"))
@@ -266,7 +266,7 @@ describe("acquiring", () => {
     })
   )
 
-  it.scoped("no right to a producer id: says how to do without", () =>
+  it.effect("no right to a producer id: says how to do without", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.initProducerId = Effect.succeed({ errorCode: 31, producerId: -1n, producerEpoch: -1 })
@@ -278,7 +278,7 @@ describe("acquiring", () => {
     })
   )
 
-  it.scoped("a producer id that is refused for another reason: the broker's code, and no such advice", () =>
+  it.effect("a producer id that is refused for another reason: the broker's code, and no such advice", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.initProducerId = Effect.succeed({ errorCode: 53, producerId: -1n, producerEpoch: -1 })
@@ -288,7 +288,7 @@ describe("acquiring", () => {
     })
   )
 
-  it.scoped("a client that interrupts itself for ever: typed, after deliveryTimeout", () =>
+  it.effect("a client that interrupts itself for ever: typed, after deliveryTimeout", () =>
     Effect.gen(function* () {
       const acquiring = openOtherwise(new Brokers(), () => ({ describeTopic: () => Effect.interrupt }), {
         deliveryTimeout: "5 seconds"
@@ -305,11 +305,17 @@ describe("acquiring", () => {
 })
 
 describe("metrics", () => {
+  /** The acknowledged writes to a topic, by the region that the label says. */
   const acknowledged = (named: string) =>
-    Metric.counter("kafka_writer_writes_total", {
-      incremental: true,
-      description: "Writes that ended, by outcome: acknowledged, failed, unknown"
-    }).pipe(Metric.tagged("topic", named), Metric.tagged("outcome", "acknowledged"))
+    Effect.map(
+      allSeries,
+      (series) =>
+        new Map(
+          series
+            .filter(({ labels }) => labels.get("topic") === named && labels.get("outcome") === "acknowledged")
+            .map(({ labels, value }) => [labels.get("region"), value] as const)
+        )
+    )
 
   const openOn = (named: string) => {
     const brokers = new Brokers()
@@ -319,26 +325,24 @@ describe("metrics", () => {
     )
   }
 
-  it.scoped("are counted by topic and outcome, when the write ends", () =>
+  it.effect("are counted by topic and outcome, when the write ends", () =>
     Effect.gen(function* () {
       const writer = yield* openOn("metered")
       yield* writer.setMany([
         ["a", "1"],
         ["b", "1"]
       ])
-      assert.strictEqual((yield* Metric.value(acknowledged("metered"))).count, 2)
+      assert.deepStrictEqual([...(yield* acknowledged("metered"))], [[undefined, 2]])
       yield* writer.set("a", "2")
-      assert.strictEqual((yield* Metric.value(acknowledged("metered"))).count, 3)
+      assert.deepStrictEqual([...(yield* acknowledged("metered"))], [[undefined, 3]])
     })
   )
 
-  it.scoped("have the labels of who acquired the writer", () =>
+  it.effect("have the labels of who acquired the writer", () =>
     Effect.gen(function* () {
-      const writer = yield* Effect.tagMetrics(openOn("labelled"), "region", "north")
+      const writer = yield* withLabel("region", "north")(openOn("labelled"))
       yield* writer.set("a", "1")
-      const count = Effect.map(Metric.value(acknowledged("labelled")), (state) => state.count)
-      assert.strictEqual(yield* Effect.tagMetrics(count, "region", "north"), 1)
-      assert.strictEqual(yield* count, 0)
+      assert.deepStrictEqual([...(yield* acknowledged("labelled"))], [["north", 1]])
     })
   )
 })

@@ -4,7 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import * as TestClock from "effect/TestClock"
+import * as TestClock from "effect/testing/TestClock"
+import * as Latch from "effect/Latch"
 import { vi } from "vitest"
 import { Codec, KafkaClient, KafkaTableWriter } from "../../src/index.ts"
 import { TopicError } from "../../src/KafkaError.ts"
@@ -39,7 +40,7 @@ const bytes = (text: string) => new TextEncoder().encode(text)
 /** A codec of Effects. */
 function slowly(): Codec.Codec<string> {
   return Codec.makeEffect<string, never, never>({
-    encode: (text) => Effect.as(Effect.yieldNow(), bytes(text)),
+    encode: (text) => Effect.as(Effect.yieldNow, bytes(text)),
     decode: (encoded) => Effect.succeed(Buffer.from(encoded).toString())
   })
 }
@@ -56,7 +57,7 @@ const halfSlow = (): Brokers => {
 }
 
 describe("the queue", () => {
-  it.scoped("a large write that is interrupted at its head lets small ones in, though nothing was settled", () =>
+  it.effect("a large write that is interrupted at its head lets small ones in, though nothing was settled", () =>
     Effect.gen(function* () {
       const brokers = halfSlow()
       const writer = yield* open(brokers, { maxQueuedBytes: 1_000 })
@@ -74,7 +75,7 @@ describe("the queue", () => {
     })
   )
 
-  it.scoped("a flush does not wait for a write that was interrupted while it waited for room", () =>
+  it.effect("a flush does not wait for a write that was interrupted while it waited for room", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(slow(1_000))
@@ -91,7 +92,7 @@ describe("the queue", () => {
     })
   )
 
-  it.scoped("what waits for metadata has its deadline, and its reason", () =>
+  it.effect("what waits for metadata has its deadline, and its reason", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const writer = yield* open(brokers, { metadataMaxAge: "1 second", deliveryTimeout: "3 seconds" })
@@ -114,7 +115,7 @@ describe("the queue", () => {
     })
   )
 
-  it.scoped("setMany tells of its first entry that failed, whichever failed first", () =>
+  it.effect("setMany tells of its first entry that failed, whichever failed first", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2, 2)
       brokers.cluster.moveLeader(topic, 1, 1)
@@ -149,7 +150,7 @@ describe("room in the queue", () => {
     ["just enough", 0, true],
     ["a byte too little", 1, false]
   ] as const) {
-    it.scoped(`${name} for one more, after others have left: it is ${isTaken ? "accepted" : "to wait"}`, () =>
+    it.effect(`${name} for one more, after others have left: it is ${isTaken ? "accepted" : "to wait"}`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers()
         const writer = yield* open(brokers, { maxQueuedBytes: 3 * sizeOf("k", "1") - missing })
@@ -178,7 +179,7 @@ describe("room in the queue", () => {
     ["plain functions", Codec.utf8],
     ["Effects", slowly()]
   ] as const) {
-    it.scoped(`a write by a codec of ${name} that is interrupted while it waits for room is never written`, () =>
+    it.effect(`a write by a codec of ${name} that is interrupted while it waits for room is never written`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers()
         brokers.script.push(slow(1_000))
@@ -204,7 +205,7 @@ describe("room in the queue", () => {
     )
   }
 
-  it.scoped("many that are interrupted when some of them were accepted: those are delivered, the others never", () =>
+  it.effect("many that are interrupted when some of them were accepted: those are delivered, the others never", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(slow(1_000))
@@ -218,7 +219,7 @@ describe("room in the queue", () => {
     })
   )
 
-  it.scoped("several who flush at the same time are all told", () =>
+  it.effect("several who flush at the same time are all told", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(slow(1_000))
@@ -259,7 +260,7 @@ describe("many", () => {
     )
 
   for (const millis of [0, 3]) {
-    it.scoped(`that are encoded in ${millis} ms have their place before what is called next`, () =>
+    it.effect(`that are encoded in ${millis} ms have their place before what is called next`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers()
         const { codec, seen } = counting()
@@ -273,7 +274,7 @@ describe("many", () => {
     )
   }
 
-  it.scoped("that take their time to encode let others have their turn after each 64, and keep their places", () =>
+  it.effect("that take their time to encode let others have their turn after each 64, and keep their places", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2)
       const { codec, seen } = counting()
@@ -307,7 +308,7 @@ describe("many", () => {
     })
   )
 
-  it.scoped(
+  it.effect(
     "of several requests' batches that take their time to encode are written all the same, in their order",
     () =>
       Effect.gen(function* () {
@@ -328,7 +329,7 @@ describe("many", () => {
     ["first", 0],
     ["last", 2]
   ] as const) {
-    it.scoped(`the error is that of the lowest place, though its record failed ${name}`, () =>
+    it.effect(`the error is that of the lowest place, though its record failed ${name}`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers(3, 3)
         for (const partition of [1, 2]) brokers.cluster.moveLeader(topic, partition, partition)
@@ -369,7 +370,7 @@ describe("what a write is made of", () => {
     ["plain functions", Codec.utf8],
     ["Effects", slowly()]
   ] as const) {
-    it.scoped(`of just maxRecordBytes is taken, by ${name}; of one more it is TooLarge, and is told how large`, () =>
+    it.effect(`of just maxRecordBytes is taken, by ${name}; of one more it is TooLarge, and is told how large`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers()
         const writer = yield* openWith(brokers, value, { maxRecordBytes: limit })
@@ -385,7 +386,7 @@ describe("what a write is made of", () => {
     )
 
     for (const logValues of [false, true]) {
-      it.scoped(`by ${name}, logValues ${logValues}: options that are wrong are told in this library's words`, () =>
+      it.effect(`by ${name}, logValues ${logValues}: options that are wrong are told in this library's words`, () =>
         Effect.gen(function* () {
           const brokers = new Brokers()
           const writer = yield* openWith(brokers, value, { logValues })
@@ -422,7 +423,7 @@ describe("what a write is made of", () => {
     }
   }
 
-  it.scoped("a time of 0, no headers, and empty ones are as good as others", () =>
+  it.effect("a time of 0, no headers, and empty ones are as good as others", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const writer = yield* open(brokers)
@@ -445,7 +446,7 @@ describe("what a write is made of", () => {
     })
   )
 
-  it.scoped(
+  it.effect(
     "what a codec or a partitioner says of a value is quoted for who asked for values, and for nobody else",
     () =>
       Effect.gen(function* () {
@@ -475,7 +476,7 @@ describe("what a write is made of", () => {
 })
 
 describe("a request", () => {
-  it.scoped("has as long as requestTimeout says, in whole milliseconds, and the records the time of the clock", () =>
+  it.effect("has as long as requestTimeout says, in whole milliseconds, and the records the time of the clock", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       yield* TestClock.adjust("1234 seconds")
@@ -486,7 +487,7 @@ describe("a request", () => {
     })
   )
 
-  it.scoped("is about 8 MiB at most, and each partition has its turn", () =>
+  it.effect("is about 8 MiB at most, and each partition has its turn", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(3)
       brokers.script.push(slow(100))
@@ -508,7 +509,7 @@ describe("a request", () => {
     })
   )
 
-  it.scoped("whose answer leaves a partition out is asked again: it is in the log once", () =>
+  it.effect("whose answer leaves a partition out is asked again: it is in the log once", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const without: Behaviour = (b, sent) => Effect.map(append(b, sent), (answer) => ({ ...answer, partitions: [] }))
@@ -523,7 +524,7 @@ describe("a request", () => {
     })
   )
 
-  it.scoped("that is acknowledged without a place leaves it unknown, and its sequence is used up", () =>
+  it.effect("that is acknowledged without a place leaves it unknown, and its sequence is used up", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push((b, sent) =>
@@ -541,7 +542,7 @@ describe("a request", () => {
     })
   )
 
-  it.scoped("in a version that the broker does not have was never sent: Rejected, and its sequence is given on", () =>
+  it.effect("in a version that the broker does not have was never sent: Rejected, and its sequence is given on", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(fail("UnsupportedVersion"))
@@ -554,7 +555,7 @@ describe("a request", () => {
     })
   )
 
-  it.scoped("has headers' bytes as they were at the call", () =>
+  it.effect("has headers' bytes as they were at the call", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(slow(100))
@@ -571,7 +572,7 @@ describe("a request", () => {
 })
 
 describe("leaders and rights", () => {
-  it.scoped("a partition without a leader is written when it has one", () =>
+  it.effect("a partition without a leader is written when it has one", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2)
       brokers.cluster.moveLeader(topic, -1, 1)
@@ -585,7 +586,7 @@ describe("leaders and rights", () => {
     })
   )
 
-  it.scoped(
+  it.effect(
     "a topic that may not be described any more: what waits fails typed, what may be in the log is unknown",
     () =>
       Effect.gen(function* () {
@@ -622,7 +623,7 @@ describe("leaders and rights", () => {
       })
   )
 
-  it.scoped("no right to the next producer id: fails what waits for it alone", () =>
+  it.effect("no right to the next producer id: fails what waits for it alone", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2)
       brokers.initProducerId = Effect.succeed({ errorCode: 0, producerId: 7n, producerEpoch: 0x7fff })
@@ -653,7 +654,7 @@ describe("what is refused", () => {
     brokers.cluster.moveLeader(topic, 1, 1)
     brokers.initProducerId = Effect.succeed({ errorCode: 0, producerId: 7n, producerEpoch: 0x7fff })
     let isHeld = false
-    const latch = yield* Effect.makeLatch(true)
+    const latch = yield* Latch.make(true)
     const writer = yield* openOtherwise(
       brokers,
       (client) => ({
@@ -673,7 +674,7 @@ describe("what is refused", () => {
 
   const without = (errorCode: number) => Effect.succeed({ errorCode, producerId: -1n, producerEpoch: -1 })
 
-  it.scoped(
+  it.effect(
     "a producer id: fails neither what waits behind another partition's request, nor what waits for metadata",
     () =>
       Effect.gen(function* () {
@@ -701,7 +702,7 @@ describe("what is refused", () => {
       })
   )
 
-  it.scoped("not, but never answered: what waits for a producer id has its deadline, and the reason", () =>
+  it.effect("not, but never answered: what waits for a producer id has its deadline, and the reason", () =>
     Effect.gen(function* () {
       const { hold, writer } = yield* usedUp
       hold()
@@ -716,7 +717,7 @@ describe("what is refused", () => {
     })
   )
 
-  it.scoped("credentials, by one broker: what waits for others, and for metadata, is none of its business", () =>
+  it.effect("credentials, by one broker: what waits for others, and for metadata, is none of its business", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2, 2)
       brokers.cluster.moveLeader(topic, 1, 1)
@@ -735,7 +736,7 @@ describe("what is refused", () => {
     })
   )
 
-  it.scoped("for good, is told once: it is no reason for what a later write waits for", () =>
+  it.effect("for good, is told once: it is no reason for what a later write waits for", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(refuse(29))
@@ -748,7 +749,7 @@ describe("what is refused", () => {
     })
   )
 
-  it.scoped("for its sequence, is a reason for what it then waits for in vain", () =>
+  it.effect("for its sequence, is a reason for what it then waits for in vain", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(refuse(45))
@@ -760,7 +761,7 @@ describe("what is refused", () => {
     })
   )
 
-  it.scoped("by a code that means nothing more: Rejected, with the code, and without advice that does not fit", () =>
+  it.effect("by a code that means nothing more: Rejected, with the code, and without advice that does not fit", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const writer = yield* open(brokers)
@@ -779,7 +780,7 @@ describe("what is refused", () => {
     })
   )
 
-  it.scoped("as too large: says where, and with which code", () =>
+  it.effect("as too large: says where, and with which code", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2)
       brokers.script.push(refuse(10))
@@ -792,7 +793,7 @@ describe("what is refused", () => {
 })
 
 describe("a connection", () => {
-  it.scoped(
+  it.effect(
     "that was closed while idle, and then cannot be opened at first: what is written next is written once",
     () =>
       Effect.gen(function* () {
@@ -815,12 +816,12 @@ describe("a connection", () => {
 })
 
 describe("the end", () => {
-  it.scoped("what was only ever refused, and waits for another attempt, is Closed: certainly not in the log", () =>
+  it.effect("what was only ever refused, and waits for another attempt, is Closed: certainly not in the log", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2)
       brokers.otherwise = refuse(19)
       const scope = yield* Scope.make()
-      const writer = yield* Scope.extend(open(brokers, { closeTimeout: "1 second" }), scope)
+      const writer = yield* Scope.provide(open(brokers, { closeTimeout: "1 second" }), scope)
       const write = yield* start(Effect.flip(writer.set("a", "1", { partition: 1 })))
       yield* advance(200)
       const closing = yield* start(Scope.close(scope, Exit.void))
@@ -834,13 +835,13 @@ describe("the end", () => {
     })
   )
 
-  it.scoped("what may be in the log, and is not under way now, is unknown; what waits for metadata is Closed", () =>
+  it.effect("what may be in the log, and is not under way now, is unknown; what waits for metadata is Closed", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(appendThen("Closed"))
       brokers.otherwise = refuse(19)
       const scope = yield* Scope.make()
-      const writer = yield* Scope.extend(open(brokers, { closeTimeout: "1 second", metadataMaxAge: "1 second" }), scope)
+      const writer = yield* Scope.provide(open(brokers, { closeTimeout: "1 second", metadataMaxAge: "1 second" }), scope)
       const sent = yield* start(Effect.flip(writer.set("a", "1")))
       yield* settle
       const { before } = brokers.cluster
@@ -860,7 +861,7 @@ describe("the end", () => {
     })
   )
 
-  it.scoped("a driver that dies: told in the log, and by every write", () => {
+  it.effect("a driver that dies: told in the log, and by every write", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const brokers = new Brokers()
@@ -872,7 +873,7 @@ describe("the end", () => {
       }).pipe(
         Effect.provideService(KafkaClient.KafkaClient, {
           ...client,
-          connect: () => Effect.dieMessage("a driver's bug")
+          connect: () => Effect.die(new Error("a driver's bug"))
         })
       )
       const error = yield* within(1_000, Effect.flip(writer.set("a", "1")))

@@ -4,8 +4,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
-import * as Supervisor from "effect/Supervisor"
-import * as TestClock from "effect/TestClock"
+import * as TestClock from "effect/testing/TestClock"
+import * as Latch from "effect/Latch"
+import { errorOf } from "../support/exits.ts"
+import { census } from "../support/effect/v4/fibers.ts"
 import type { KafkaClient, KafkaProtocol, KafkaTableWriter } from "../../src/index.ts"
 import { type KafkaError } from "../../src/index.ts"
 import { TopicError } from "../../src/KafkaError.ts"
@@ -48,11 +50,11 @@ const openDescribed = (
 const reasonOf = (exit: Exit.Exit<unknown, KafkaError.WriteError>): string =>
   Exit.match(exit, {
     onSuccess: () => "acknowledged",
-    onFailure: (cause) => (cause._tag === "Fail" ? cause.error.reason : cause._tag)
+    onFailure: (cause) => errorOf(exit)?.reason ?? String(cause)
   })
 
 describe("news from a broker that lags behind", () => {
-  it.scoped("an older leader epoch never wins", () =>
+  it.effect("an older leader epoch never wins", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(1, 2)
       let stale = false
@@ -78,7 +80,7 @@ describe("news from a broker that lags behind", () => {
     })
   )
 
-  it.scoped("an epoch that is not known is no older one, and the same epoch may have another leader", () =>
+  it.effect("an epoch that is not known is no older one, and the same epoch may have another leader", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(1, 2)
       let leaderEpoch = 5
@@ -104,10 +106,10 @@ describe("news from a broker that lags behind", () => {
     })
   )
 
-  it.scoped("brokers that leave the cluster leave no fiber behind, and those that nobody knows get none", () =>
+  it.effect("brokers that leave the cluster leave no fiber behind, and those that nobody knows get none", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(20)
-      const supervisor = yield* Supervisor.track
+      const fibers = yield* census
       let life = 0
       const writer = yield* openDescribed(
         brokers,
@@ -123,18 +125,18 @@ describe("news from a broker that lags behind", () => {
           return { ...found, partitions, brokers: new Map([...found.brokers, ...known]) }
         },
         { metadataMaxAge: "1 second", partitioner: () => 0 }
-      ).pipe(Effect.supervised(supervisor))
-      const begun = (yield* supervisor.value).length
+      ).pipe(fibers.of)
+      const begun = yield* fibers.count
       for (let i = 0; i < 10; i++) {
         yield* advance(1_100)
         yield* within(2_000, writer.set("a", `${i}`))
       }
       assert.isAbove(life, 10 * 19)
-      assert.isAtMost((yield* supervisor.value).length, begun + 2)
+      assert.isAtMost(yield* fibers.count, begun + 2)
     })
   )
 
-  it.scoped("fewer partitions of the same topic change nothing", () =>
+  it.effect("fewer partitions of the same topic change nothing", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(3)
       let shown = 3
@@ -162,7 +164,7 @@ describe("a topic that is missing", () => {
     describeTopic: () => Effect.flatten(Queue.take(answers))
   })
 
-  it.scoped("for just as long as it may be is gone: what waits fails then, typed, and not a moment before", () =>
+  it.effect("for just as long as it may be is gone: what waits fails then, typed, and not a moment before", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("20 minutes")
       const brokers = new Brokers()
@@ -185,7 +187,7 @@ describe("a topic that is missing", () => {
     })
   )
 
-  it.scoped("for a moment, twice: each has its own time", () =>
+  it.effect("for a moment, twice: each has its own time", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const answers = yield* Queue.unbounded<Exit.Exit<KafkaClient.TopicDescription, TopicError>>()
@@ -206,7 +208,7 @@ describe("a topic that is missing", () => {
     })
   )
 
-  it.scoped("at acquisition, for just as long as it may be: an error then, and not a moment before", () =>
+  it.effect("at acquisition, for just as long as it may be: an error then, and not a moment before", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("20 minutes")
       const answers = yield* Queue.unbounded<Exit.Exit<KafkaClient.TopicDescription, TopicError>>()
@@ -222,7 +224,7 @@ describe("a topic that is missing", () => {
     })
   )
 
-  it.scoped("is not what an answer of a broker to another question says, nor a topic that may not be described", () =>
+  it.effect("is not what an answer of a broker to another question says, nor a topic that may not be described", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const { initProducerId } = brokers
@@ -254,7 +256,7 @@ describe("a topic that is missing", () => {
       { _tag: "KafkaBrokerError", reason: "NotFound", codeName: "UNKNOWN_TOPIC_ID" }
     ]
   ] as const) {
-    it.scoped(`is not what is said by ${name}: what waits has its deadline, and the reason`, () =>
+    it.effect(`is not what is said by ${name}: what waits has its deadline, and the reason`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers()
         let isOdd = false
@@ -282,7 +284,7 @@ describe("the age of what is known", () => {
   /** A writer with a topic described two times: at acquisition, and when the test lets it. */
   const aged = Effect.gen(function* () {
     const brokers = new Brokers()
-    const latch = yield* Effect.makeLatch(true)
+    const latch = yield* Latch.make(true)
     const asked = { times: 0 }
     const writer = yield* openOtherwise(
       brokers,
@@ -292,9 +294,7 @@ describe("the age of what is known", () => {
             latch.await,
             Effect.suspend(() => client.describeTopic(name))
           ).pipe(
-            Effect.tap(() => {
-              asked.times++
-            })
+            Effect.tap(() => Effect.sync(() => asked.times++))
           )
       }),
       { metadataMaxAge: "10 seconds" }
@@ -304,7 +304,7 @@ describe("the age of what is known", () => {
     return { asked, brokers, latch, writer }
   })
 
-  it.scoped("just as old as it may be, it is good enough to write by; older by a moment, it is asked for first", () =>
+  it.effect("just as old as it may be, it is good enough to write by; older by a moment, it is asked for first", () =>
     Effect.gen(function* () {
       const { brokers, latch, writer } = yield* aged
       yield* advance(10_000, 1_000)
@@ -318,7 +318,7 @@ describe("the age of what is known", () => {
     })
   )
 
-  it.scoped("in its second half, a write has it asked for, and does not wait for it", () =>
+  it.effect("in its second half, a write has it asked for, and does not wait for it", () =>
     Effect.gen(function* () {
       const { asked, latch, writer } = yield* aged
       yield* latch.open
@@ -337,7 +337,7 @@ describe("the age of what is known", () => {
 })
 
 describe("partitions that are not known yet", () => {
-  it.scoped("none at all: writes wait in their order, and for no longer than deliveryTimeout", () =>
+  it.effect("none at all: writes wait in their order, and for no longer than deliveryTimeout", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       let isShown = false
@@ -357,7 +357,7 @@ describe("partitions that are not known yet", () => {
     })
   )
 
-  it.scoped("one between others: it has no leader, and is written when it is shown", () =>
+  it.effect("one between others: it has no leader, and is written when it is shown", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(3, 2)
       let isShown = false
@@ -375,7 +375,7 @@ describe("partitions that are not known yet", () => {
     })
   )
 
-  it.scoped("added ones: what waits for an old one stays with it", () =>
+  it.effect("added ones: what waits for an old one stays with it", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(1)
       brokers.otherwise = refuse(19)
@@ -404,7 +404,7 @@ describe("a topic without an id, as before Kafka 2.8", () => {
     topic: { name: found.topic.name, id: undefined }
   })
 
-  it.scoped("that has fewer partitions has another life: what waits is assigned anew, and the error names no id", () =>
+  it.effect("that has fewer partitions has another life: what waits is assigned anew, and the error names no id", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(3)
       brokers.otherwise = refuse(3)
@@ -424,7 +424,7 @@ describe("a topic without an id, as before Kafka 2.8", () => {
     })
   )
 
-  it.scoped("that has as many or more may be the same: an older leader epoch never wins", () =>
+  it.effect("that has as many or more may be the same: an older leader epoch never wins", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(1, 2)
       let stale = false
@@ -453,7 +453,7 @@ describe("leaders that change", () => {
   const requestsOf = (brokers: Brokers, partition = 0) =>
     brokers.sent.filter(({ batches }) => batches.some((one) => one.partition === partition)).map(({ node }) => node)
 
-  it.scoped("an answer that is on its way from the old one is waited for; what came after it goes to the new one", () =>
+  it.effect("an answer that is on its way from the old one is waited for; what came after it goes to the new one", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("20 minutes")
       const brokers = new Brokers(2, 2)
@@ -482,7 +482,7 @@ describe("leaders that change", () => {
     })
   )
 
-  it.scoped("one that has not answered for just a second is left when it leads no more", () =>
+  it.effect("one that has not answered for just a second is left when it leads no more", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("20 minutes")
       const brokers = new Brokers(1, 2)
@@ -502,7 +502,7 @@ describe("leaders that change", () => {
     })
   )
 
-  it.scoped(
+  it.effect(
     "the same one in another epoch is asked again at once, however long the last attempt is to be waited for",
     () =>
       Effect.gen(function* () {
@@ -517,7 +517,7 @@ describe("leaders that change", () => {
       })
   )
 
-  it.scoped("what the old one's connection failed with is told where the new one does not answer either", () =>
+  it.effect("what the old one's connection failed with is told where the new one does not answer either", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2, 2)
       brokers.script.push(timeout(900))
@@ -539,7 +539,7 @@ describe("leaders that change", () => {
     })
   )
 
-  it.scoped("one that is not among the brokers any more is named by its number", () =>
+  it.effect("one that is not among the brokers any more is named by its number", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.otherwise = frozen
@@ -555,7 +555,7 @@ describe("leaders that change", () => {
     })
   )
 
-  it.scoped("none at the deadline: it is told, and nothing is asked for any more", () =>
+  it.effect("none at the deadline: it is told, and nothing is asked for any more", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2, 2)
       brokers.otherwise = refuse(19)
@@ -585,7 +585,7 @@ describe("leaders that change", () => {
 describe("a topic that was created again", () => {
   const recreate = (brokers: Brokers, partitions: number) => brokers.cluster.createTopic(topic, partitions)
 
-  it.scoped("with fewer partitions: what waits is assigned anew, in its order; a partition that is gone is told", () =>
+  it.effect("with fewer partitions: what waits is assigned anew, in its order; a partition that is gone is told", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(3)
       const writer = yield* open(brokers, { partitioner: (key, count) => key[0] % count })
@@ -633,7 +633,7 @@ describe("a topic that was created again", () => {
     })
   )
 
-  it.scoped("with fewer partitions: what may be in one that is gone is unknown, at once", () =>
+  it.effect("with fewer partitions: what may be in one that is gone is unknown, at once", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2)
       brokers.script.push(appendThen("Closed"))
@@ -654,7 +654,7 @@ describe("a topic that was created again", () => {
     ["refused", slow(1_500, refuse(3)), "InvalidPartition"],
     ["never answered", timeout(1_500), "UnknownOutcome"]
   ] as const) {
-    it.scoped(`with fewer partitions, known while a request is under way that is ${name}: ${reason}`, () =>
+    it.effect(`with fewer partitions, known while a request is under way that is ${name}: ${reason}`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers(2, 2)
         brokers.cluster.moveLeader(topic, 1, 1)
@@ -681,7 +681,7 @@ describe("a topic that was created again", () => {
     )
   }
 
-  it.scoped(
+  it.effect(
     "with fewer partitions: what had no answer is told of those that are gone only, and sent again to others",
     () =>
       Effect.gen(function* () {
@@ -704,7 +704,7 @@ describe("a topic that was created again", () => {
       })
   )
 
-  it.scoped("with fewer partitions: what had no answer from one that is gone is told as soon as that is known", () =>
+  it.effect("with fewer partitions: what had no answer from one that is gone is told as soon as that is known", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2)
       brokers.script.push(timeout(500))
@@ -718,7 +718,7 @@ describe("a topic that was created again", () => {
     })
   )
 
-  it.scoped("with fewer partitions: the answer that is on its way about one that is gone is waited for", () =>
+  it.effect("with fewer partitions: the answer that is on its way about one that is gone is waited for", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2, 2)
       brokers.script.push(slow(3_000, refuse(3)))
@@ -732,7 +732,7 @@ describe("a topic that was created again", () => {
     })
   )
 
-  it.scoped("with as many: what had no answer is sent again, and all that follows goes on", () =>
+  it.effect("with as many: what had no answer is sent again, and all that follows goes on", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2)
       const writer = yield* open(brokers)
@@ -752,7 +752,7 @@ describe("a topic that was created again", () => {
     })
   )
 
-  it.scoped("gone while an attempt had no answer: unknown, and what was never sent is certainly not in it", () =>
+  it.effect("gone while an attempt had no answer: unknown, and what was never sent is certainly not in it", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2)
       brokers.script.push(appendThen("Closed"))
@@ -783,7 +783,7 @@ describe("limits of the topic that change", () => {
 
   const many = Array.from({ length: 20 }, (_, i) => [`k${i}`, "x".repeat(60)] as const)
 
-  it.scoped("lowered, and raised: batches follow, and a record that is too large is only so while it is", () =>
+  it.effect("lowered, and raised: batches follow, and a record that is too large is only so while it is", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const writer = yield* open(brokers, { metadataMaxAge: "1 second" })
@@ -808,7 +808,7 @@ describe("limits of the topic that change", () => {
     })
   )
 
-  it.scoped("an attempt had no answer, then it is too large: all of it is unknown, none is sent again", () =>
+  it.effect("an attempt had no answer, then it is too large: all of it is unknown, none is sent again", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(slow(100), appendThen("Closed"))
@@ -817,7 +817,7 @@ describe("limits of the topic that change", () => {
       yield* settle
       const writes = yield* Effect.forEach(["a", "b"], (key) => start(Effect.exit(writer.set(key, "1"))))
       brokers.otherwise = refuse(10)
-      const exits = yield* within(5_000, Effect.zipRight(Fiber.join(first), Fiber.joinAll(writes)))
+      const exits = yield* within(5_000, Effect.andThen(Fiber.join(first), Fiber.joinAll(writes)))
       assert.deepStrictEqual(exits.map(reasonOf), ["UnknownOutcome", "UnknownOutcome"])
       brokers.otherwise = append
       yield* writer.set("c", "1")
@@ -844,7 +844,7 @@ describe("a writer with nothing to flush closes at once, without time", () => {
     ["nothing can be connected to", "all", Effect.suspend(() => fail("Unreachable")(new Brokers(), undefined as never))]
   ] as const) {
     for (const written of [false, true]) {
-      it.scoped(`${name}${written ? ", after a write that failed" : ""}`, () =>
+      it.effect(`${name}${written ? ", after a write that failed" : ""}`, () =>
         Effect.gen(function* () {
           const brokers = new Brokers()
           const closing = yield* Effect.scoped(
@@ -858,7 +858,7 @@ describe("a writer with nothing to flush closes at once, without time", () => {
               }
               return writer
             })
-          ).pipe(Effect.fork)
+          ).pipe(Effect.forkChild)
           // that which is waited for above needs time; the closing needs none
           yield* advance(written ? 2_500 : 0)
           const writer = yield* within(0, Fiber.join(closing)).pipe(Effect.orDie)
@@ -869,15 +869,15 @@ describe("a writer with nothing to flush closes at once, without time", () => {
     }
   }
 
-  it.scoped("what hangs at its end is not waited for longer than closeTimeout", () =>
+  it.effect("what hangs at its end is not waited for longer than closeTimeout", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.otherwise = frozen
-      const fiber = yield* Effect.fork(
+      const fiber = yield* Effect.forkChild(
         Effect.scoped(
           Effect.gen(function* () {
             const writer = yield* open(brokers, { closeTimeout: "1 second" })
-            const write = yield* Effect.forkDaemon(Effect.flip(writer.set("a", "1")))
+            const write = yield* Effect.forkDetach(Effect.flip(writer.set("a", "1")))
             yield* settle
             return write
           })

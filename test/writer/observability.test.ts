@@ -3,10 +3,9 @@ import { assert, describe } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Metric from "effect/Metric"
-import * as MetricState from "effect/MetricState"
 import * as Scope from "effect/Scope"
-import * as TestClock from "effect/TestClock"
+import * as TestClock from "effect/testing/TestClock"
+import { allSeries } from "../support/effect/v4/metrics.ts"
 import { Codec, KafkaTableWriter } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
 import { recordLogs } from "../support/live.ts"
@@ -14,7 +13,7 @@ import { tracing } from "../support/tracing.ts"
 import { advance, Brokers, on, open, openOtherwise, refuse, settle, slow, start, topic, within } from "./support.ts"
 
 describe("spans", () => {
-  it.scoped("one for acquiring and one for each call of many, named, with the topic; none for each write", () => {
+  it.effect("one for acquiring and one for each call of many, named, with the topic; none for each write", () => {
     const { spans, tracer } = tracing()
     return Effect.gen(function* () {
       const writer = yield* open(new Brokers())
@@ -37,7 +36,7 @@ describe("spans", () => {
     }).pipe(Effect.withTracer(tracer))
   })
 
-  it.scoped(
+  it.effect(
     "of a call of many cost no look at the stack: what failed in one shows no line of this library for it",
     () =>
       Effect.gen(function* () {
@@ -53,10 +52,10 @@ describe("spans", () => {
 })
 
 describe("the log", () => {
-  it.scoped("a line about a bug says that it is of a writer, and of which topic", () => {
+  it.effect("a line about a bug says that it is of a writer, and of which topic", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
-      const writer = yield* openOtherwise(new Brokers(), () => ({ connect: () => Effect.dieMessage("a driver's bug") }))
+      const writer = yield* openOtherwise(new Brokers(), () => ({ connect: () => Effect.die(new Error("a driver's bug")) }))
       yield* within(1_000, Effect.flip(writer.set("a", "1")))
       assert.lengthOf(lines, 1)
       for (const part of ["level=ERROR", "package=effect-ktables", "module=KafkaTableWriter", `topic=${topic}`]) {
@@ -69,17 +68,13 @@ describe("the log", () => {
 describe("metrics", () => {
   /** Of one topic: each test has its own, as metrics outlive their writers. */
   const metricsOf = (named: string) =>
-    Effect.map(Metric.snapshot, (pairs) => {
+    Effect.map(allSeries, (series) => {
       const counts: Record<string, number> = {}
       const latencies: Array<readonly [count: number, sum: number]> = []
-      for (const { metricKey, metricState } of pairs) {
-        const tags = new Map(metricKey.tags.map(({ key, value }) => [key, value]))
-        if (tags.get("topic") !== named) continue
-        if (MetricState.isCounterState(metricState)) {
-          counts[tags.get("outcome") ?? metricKey.name] = Number(metricState.count)
-        } else if (MetricState.isHistogramState(metricState)) {
-          latencies.push([metricState.count, metricState.sum])
-        }
+      for (const { kind, labels, name, sum, value } of series) {
+        if (labels.get("topic") !== named) continue
+        if (kind === "Counter") counts[labels.get("outcome") ?? name] = value
+        else if (kind === "Histogram") latencies.push([value, sum])
       }
       return { counts, latencies }
     })
@@ -94,7 +89,7 @@ describe("metrics", () => {
     }).pipe(on(brokers))
   }
 
-  it.scoped("the time to the acknowledgement, once for each batch, from when its oldest write was accepted", () =>
+  it.effect("the time to the acknowledgement, once for each batch, from when its oldest write was accepted", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("20 minutes")
       const brokers = new Brokers()
@@ -111,13 +106,13 @@ describe("metrics", () => {
           ["b", "3"]
         ])
       )
-      yield* first
+      yield* Fiber.join(first)
       // waited for the one before, too
       assert.deepStrictEqual((yield* metricsOf("timed")).latencies, [[3, 200 + 200 + 300]])
     })
   )
 
-  it.scoped("what ended before it was sent counts as failed", () =>
+  it.effect("what ended before it was sent counts as failed", () =>
     Effect.gen(function* () {
       const writer = yield* openNamed(new Brokers(), "refusing", { maxRecordBytes: 200 })
       yield* Effect.flip(writer.set("a", "x".repeat(200)))
@@ -128,7 +123,7 @@ describe("metrics", () => {
     })
   )
 
-  it.scoped("nothing is counted twice: of what was told at its deadline, a late answer changes no number", () =>
+  it.effect("nothing is counted twice: of what was told at its deadline, a late answer changes no number", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(slow(8_000))
@@ -146,15 +141,15 @@ describe("metrics", () => {
     })
   )
 
-  it.scoped("nor of what was told when the writer died of a bug, while a request was under way", () =>
+  it.effect("nor of what was told when the writer died of a bug, while a request was under way", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2, 2)
       brokers.cluster.moveLeader(topic, 1, 1)
       brokers.script.push(slow(2_000))
       const scope = yield* Scope.make()
-      const writer = yield* Scope.extend(
+      const writer = yield* Scope.provide(
         openOtherwise(brokers, (client) => ({
-          connect: (broker) => (broker.nodeId === 1 ? Effect.dieMessage("a driver's bug") : client.connect(broker))
+          connect: (broker) => (broker.nodeId === 1 ? Effect.die(new Error("a driver's bug")) : client.connect(broker))
         })),
         scope
       )
@@ -163,8 +158,8 @@ describe("metrics", () => {
       const behind = yield* start(Effect.flip(writer.set("a", "2", { partition: 0 })))
       const other = yield* within(1_000, Effect.flip(writer.set("a", "3", { partition: 1 })))
       assert.deepInclude(other, { reason: "Closed", partition: 1, detail: "the writer died of a bug" })
-      assert.strictEqual((yield* sent).reason, "UnknownOutcome")
-      assert.strictEqual((yield* behind).reason, "Closed")
+      assert.strictEqual((yield* Fiber.join(sent)).reason, "UnknownOutcome")
+      assert.strictEqual((yield* Fiber.join(behind)).reason, "Closed")
       yield* advance(3_000)
       assert.deepStrictEqual(brokers.written(), ["a=1"])
       assert.deepInclude(yield* writer.stats, { writes: 3, acknowledged: 0, failed: 2, unknown: 1, queued: 0 })

@@ -1,11 +1,12 @@
 import { assert, describe } from "@effect/vitest"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import * as TestClock from "effect/TestClock"
+import * as TestClock from "effect/testing/TestClock"
+import { clockOf, withClock } from "../support/effect/v4/clock.ts"
+import { currentClock, millisOf } from "../../src/internal/effect/v4/clock.ts"
 import type { KafkaError } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
 import {
@@ -33,7 +34,7 @@ const failure = <A>(write: Effect.Effect<A, KafkaError.WriteError>, millis = 60_
   within(millis, Effect.flip(write))
 
 describe("repetitions", () => {
-  it.scoped("the same bytes go out again until they are acknowledged: once in the log", () =>
+  it.effect("the same bytes go out again until they are acknowledged: once in the log", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(appendThen("Closed"), fail("Timeout"), refuse(6), refuse(19))
@@ -49,7 +50,7 @@ describe("repetitions", () => {
     })
   )
 
-  it.scoped("without idempotence they may be there twice", () =>
+  it.effect("without idempotence they may be there twice", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(appendThen("Closed"))
@@ -59,7 +60,7 @@ describe("repetitions", () => {
     })
   )
 
-  it.scoped("what arrives meanwhile goes after it", () =>
+  it.effect("what arrives meanwhile goes after it", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(appendThen("Closed"), fail("Unreachable"))
@@ -73,7 +74,7 @@ describe("repetitions", () => {
   )
 
   for (const code of [2, 3, 5, 6, 7, 9, 19, 20, 56, 74, 75, 89]) {
-    it.scoped(`error code ${code} is asked again on fresh metadata`, () =>
+    it.effect(`error code ${code} is asked again on fresh metadata`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers()
         brokers.script.push(refuse(code))
@@ -87,7 +88,7 @@ describe("repetitions", () => {
 })
 
 describe("deadlines", () => {
-  it.scoped("Timeout if every attempt was refused: its sequence is given to the next", () =>
+  it.effect("Timeout if every attempt was refused: its sequence is given to the next", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.otherwise = refuse(19)
@@ -111,7 +112,7 @@ describe("deadlines", () => {
     ["NOT_ENOUGH_REPLICAS_AFTER_APPEND", refuse(20)],
     ["KAFKA_STORAGE_ERROR", refuse(56)]
   ] as const) {
-    it.scoped(`UnknownOutcome after ${name}: the next has another epoch`, () =>
+    it.effect(`UnknownOutcome after ${name}: the next has another epoch`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers()
         // one attempt that nobody knows of, and then refusals
@@ -128,7 +129,7 @@ describe("deadlines", () => {
     )
   }
 
-  it.scoped("a late arrival of what was given up is refused by the broker: it cannot overtake its successor", () =>
+  it.effect("a late arrival of what was given up is refused by the broker: it cannot overtake its successor", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.otherwise = fail("Timeout")
@@ -144,7 +145,7 @@ describe("deadlines", () => {
     })
   )
 
-  it.scoped("on time though the request is still under way; its late answer counts for the sequences", () =>
+  it.effect("on time though the request is still under way; its late answer counts for the sequences", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(slow(8_000))
@@ -162,7 +163,7 @@ describe("deadlines", () => {
     })
   )
 
-  it.scoped("on time though the request is still under way; without an answer the next has another epoch", () =>
+  it.effect("on time though the request is still under way; without an answer the next has another epoch", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(timeout(8_000))
@@ -175,7 +176,7 @@ describe("deadlines", () => {
     })
   )
 
-  it.scoped("on time, and then answered by a leader that was deposed: its successor is no repetition of it", () =>
+  it.effect("on time, and then answered by a leader that was deposed: its successor is no repetition of it", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(slow(8_000, appendAndRefuse(6)))
@@ -190,7 +191,7 @@ describe("deadlines", () => {
     })
   )
 
-  it.scoped("what waits behind it in the queue is certainly not in the log", () =>
+  it.effect("what waits behind it in the queue is certainly not in the log", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(timeout(20_000))
@@ -206,7 +207,7 @@ describe("deadlines", () => {
     })
   )
 
-  it.scoped("without idempotence there are no epochs: all goes on as before after an unknown outcome", () =>
+  it.effect("without idempotence there are no epochs: all goes on as before after an unknown outcome", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.otherwise = fail("Timeout")
@@ -218,7 +219,7 @@ describe("deadlines", () => {
     })
   )
 
-  it.scoped("each has its own: one that is over ends no other, though both are under way", () =>
+  it.effect("each has its own: one that is over ends no other, though both are under way", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2, 2)
       brokers.cluster.moveLeader(topic, 1, 1)
@@ -238,7 +239,7 @@ describe("deadlines", () => {
     })
   )
 
-  it.scoped("after the last epoch comes another producer id", () =>
+  it.effect("after the last epoch comes another producer id", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.initProducerId = Effect.sync(() => ({
@@ -255,7 +256,7 @@ describe("deadlines", () => {
     })
   )
 
-  it.scoped("of one partition: the others go on", () =>
+  it.effect("of one partition: the others go on", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(3, 2)
       brokers.cluster.moveLeader(topic, -1, 1)
@@ -278,21 +279,18 @@ describe("deadlines", () => {
 })
 
 describe("time", () => {
-  it.scoped("stands still for the queue while the process is stopped", () =>
+  it.effect("stands still for the queue while the process is stopped", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(slow(3_000))
       // wakes its sleepers late, once: as if the process had been stopped for a minute
-      const clock = yield* Effect.clock
+      const clock = yield* currentClock
       let stoppedMillis = 0
-      const stopped: Clock.Clock = {
-        ...clock,
-        [Clock.ClockTypeId]: Clock.ClockTypeId,
-        unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() + stoppedMillis,
-        unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos() + BigInt(stoppedMillis) * 1_000_000n,
+      const stopped = clockOf({
+        millis: () => millisOf(clock) + stoppedMillis,
         sleep: (duration) => clock.sleep(duration)
-      }
-      const writer = yield* Effect.withClock(open(brokers, { deliveryTimeout: "5 seconds" }), stopped)
+      })
+      const writer = yield* withClock(stopped)(open(brokers, { deliveryTimeout: "5 seconds" }))
       const write = yield* start(writer.set("a", "1"))
       yield* advance(500)
       stoppedMillis = 60_000
@@ -309,19 +307,16 @@ describe("the watch over deadlines", () => {
     ["just a second late", 1_000, true],
     ["later than a second, as of a process that was stopped", 1_001, false]
   ] as const) {
-    it.scoped(`that wakes ${name}: the time until then ${isOver ? "counts" : "does not count"}`, () =>
+    it.effect(`that wakes ${name}: the time until then ${isOver ? "counts" : "does not count"}`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers()
         brokers.otherwise = frozen
-        const clock = yield* Effect.clock
-        const sluggish: Clock.Clock = {
-          ...clock,
-          [Clock.ClockTypeId]: Clock.ClockTypeId,
-          unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis(),
-          unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+        const clock = yield* currentClock
+        const sluggish = clockOf({
+          millis: () => millisOf(clock),
           sleep: (duration) => clock.sleep(Duration.sum(duration, Duration.millis(late)))
-        }
-        const writer = yield* Effect.withClock(open(brokers, { deliveryTimeout: "5 seconds" }), sluggish)
+        })
+        const writer = yield* withClock(sluggish)(open(brokers, { deliveryTimeout: "5 seconds" }))
         const write = yield* start(Effect.flip(writer.set("a", "1")))
         // it looks once a second, and so three times until then
         yield* advance(3 * (1_000 + late), 500)
@@ -332,7 +327,7 @@ describe("the watch over deadlines", () => {
     )
   }
 
-  it.scoped("asks who leads when a broker has not answered for just a second, and not before", () =>
+  it.effect("asks who leads when a broker has not answered for just a second, and not before", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("20 minutes")
       const brokers = new Brokers()
@@ -357,7 +352,7 @@ describe("the watch over deadlines", () => {
 })
 
 describe("answers", () => {
-  it.scoped("MESSAGE_TOO_LARGE: several are split, in order; one fails", () =>
+  it.effect("MESSAGE_TOO_LARGE: several are split, in order; one fails", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.otherwise = (b, sent) => (sent.batches[0].bytes.length > 400 ? refuse(10)(b, sent) : append(b, sent))
@@ -379,7 +374,7 @@ describe("answers", () => {
     })
   )
 
-  it.scoped("one that is too large does not hurt those that it was sent with", () =>
+  it.effect("one that is too large does not hurt those that it was sent with", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.otherwise = (b, sent) => (sent.batches[0].bytes.length > 400 ? refuse(18)(b, sent) : append(b, sent))
@@ -394,7 +389,7 @@ describe("answers", () => {
     })
   )
 
-  it.scoped("above maxRecordBytes: nothing is sent", () =>
+  it.effect("above maxRecordBytes: nothing is sent", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const writer = yield* open(brokers, { maxRecordBytes: 200 })
@@ -411,7 +406,7 @@ describe("answers", () => {
     })
   )
 
-  it.scoped("TOPIC_AUTHORIZATION_FAILED: at once, and no storm", () =>
+  it.effect("TOPIC_AUTHORIZATION_FAILED: at once, and no storm", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.otherwise = refuse(29)
@@ -426,7 +421,7 @@ describe("answers", () => {
     })
   )
 
-  it.scoped("CLUSTER_AUTHORIZATION_FAILED: says how to do without", () =>
+  it.effect("CLUSTER_AUTHORIZATION_FAILED: says how to do without", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.otherwise = refuse(31)
@@ -437,7 +432,7 @@ describe("answers", () => {
     })
   )
 
-  it.scoped("Rejected, with the broker's words", () =>
+  it.effect("Rejected, with the broker's words", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(refuse(87, { message: "one record is not to my taste" }))
@@ -450,7 +445,7 @@ describe("answers", () => {
     })
   )
 
-  it.scoped("a refusal after an attempt without an answer leaves the outcome unknown", () =>
+  it.effect("a refusal after an attempt without an answer leaves the outcome unknown", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(appendThen("Closed"), refuse(29))
@@ -463,7 +458,7 @@ describe("answers", () => {
     })
   )
 
-  it.scoped("DUPLICATE_SEQUENCE_NUMBER: in the log, but not known where", () =>
+  it.effect("DUPLICATE_SEQUENCE_NUMBER: in the log, but not known where", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(appendAndRefuse(46))
@@ -476,7 +471,7 @@ describe("answers", () => {
     })
   )
 
-  it.scoped("UNKNOWN_SERVER_ERROR: who knows", () =>
+  it.effect("UNKNOWN_SERVER_ERROR: who knows", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(refuse(-1))
@@ -486,7 +481,7 @@ describe("answers", () => {
   )
 
   for (const code of [45, 47, 49, 59]) {
-    it.scoped(`error code ${code} on a first attempt: again, under the next epoch`, () =>
+    it.effect(`error code ${code} on a first attempt: again, under the next epoch`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers()
         const writer = yield* open(brokers)
@@ -498,7 +493,7 @@ describe("answers", () => {
       })
     )
 
-    it.scoped(`error code ${code} after an attempt without an answer: the outcome is unknown`, () =>
+    it.effect(`error code ${code} after an attempt without an answer: the outcome is unknown`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers()
         const writer = yield* open(brokers)
@@ -512,7 +507,7 @@ describe("answers", () => {
     )
   }
 
-  it.scoped("an error of one partition leaves the others of the request alone", () =>
+  it.effect("an error of one partition leaves the others of the request alone", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2)
       brokers.script.push(slow(100), refuse(29, { partition: 1 }))
@@ -530,7 +525,7 @@ describe("answers", () => {
     })
   )
 
-  it.scoped("a throttled broker is asked again when it says so, and the others at once", () =>
+  it.effect("a throttled broker is asked again when it says so, and the others at once", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2, 2)
       brokers.cluster.moveLeader(topic, 1, 1)
@@ -547,7 +542,7 @@ describe("answers", () => {
 })
 
 describe("leaders", () => {
-  it.scoped("a new one gets what the old one did not take", () =>
+  it.effect("a new one gets what the old one did not take", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(1, 2)
       const writer = yield* open(brokers)
@@ -563,7 +558,7 @@ describe("leaders", () => {
   )
 
   for (const movedAfter of [300, 3_000]) {
-    it.scoped(`a frozen one is left when another one leads, known after ${movedAfter} ms`, () =>
+    it.effect(`a frozen one is left when another one leads, known after ${movedAfter} ms`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers(2, 2)
         brokers.cluster.moveLeader(topic, 1, 1)
@@ -588,7 +583,7 @@ describe("leaders", () => {
     )
   }
 
-  it.scoped("a connection that the broker closed while it was idle is opened anew", () =>
+  it.effect("a connection that the broker closed while it was idle is opened anew", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const writer = yield* open(brokers)
@@ -602,7 +597,7 @@ describe("leaders", () => {
     })
   )
 
-  it.scoped("credentials that are refused: typed, at once", () =>
+  it.effect("credentials that are refused: typed, at once", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const writer = yield* open(brokers)
@@ -618,7 +613,7 @@ describe("leaders", () => {
 })
 
 describe("Metadata", () => {
-  it.scoped("is fresh when a key is hashed", () =>
+  it.effect("is fresh when a key is hashed", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(1)
       const writer = yield* open(brokers, { metadataMaxAge: "10 seconds", partitioner: (_, count) => count - 1 })
@@ -631,7 +626,7 @@ describe("Metadata", () => {
     })
   )
 
-  it.scoped("a topic that is gone: typed after a short grace, then at once; and it is never created", () =>
+  it.effect("a topic that is gone: typed after a short grace, then at once; and it is never created", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const writer = yield* open(brokers)
@@ -652,11 +647,11 @@ describe("closing", () => {
   const opened = (brokers: Brokers, settings: Parameters<typeof open>[1] = {}) =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const writer = yield* Scope.extend(open(brokers, settings), scope)
+      const writer = yield* Scope.provide(open(brokers, settings), scope)
       return { writer, close: Scope.close(scope, Exit.void) }
     })
 
-  it.scoped("delivers what was accepted, and takes no more", () =>
+  it.effect("delivers what was accepted, and takes no more", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.otherwise = slow(100)
@@ -674,7 +669,7 @@ describe("closing", () => {
     })
   )
 
-  it.scoped("an idle writer closes at once", () =>
+  it.effect("an idle writer closes at once", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const { close, writer } = yield* opened(brokers)
@@ -684,7 +679,7 @@ describe("closing", () => {
     })
   )
 
-  it.scoped("in bounded time though the broker is frozen: sent is unknown, unsent is closed", () =>
+  it.effect("in bounded time though the broker is frozen: sent is unknown, unsent is closed", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2)
       brokers.otherwise = frozen

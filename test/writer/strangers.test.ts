@@ -3,6 +3,8 @@ import { assert, describe } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { both } from "../support/effect/v4/causes.ts"
+import { interruptAtOnce } from "../support/effect/v4/fibers.ts"
 import { Codec, KafkaClient, KafkaTableWriter, type Partitioner } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
 import { answering } from "../support/answering.ts"
@@ -35,8 +37,8 @@ const opened = (
     ...settings
   }).pipe(on(brokers))
 
-const interruptsItself = Effect.withFiberRuntime<never>((fiber) => {
-  fiber.unsafeInterruptAsFork(fiber.id())
+const interruptsItself = Effect.withFiber<never>((fiber) => {
+  interruptAtOnce(fiber)
   return Effect.never
 })
 
@@ -49,7 +51,7 @@ describe("a codec", () => {
     ["interrupts its own fiber", () => interruptsItself, /interrupt/i],
     [
       "fails and dies",
-      () => Effect.failCause(Cause.parallel(Cause.fail("one"), Cause.die("two"))),
+      () => Effect.failCause(both(Cause.fail("one"), Cause.die("two"))),
       /an Effect of the codec failed with/
     ],
     ["throws before it is an Effect", () => thrown(), /the codec threw Error/],
@@ -65,7 +67,7 @@ describe("a codec", () => {
 
   for (const [name, ending, words] of endings) {
     for (const part of ["key", "value"] as const) {
-      it.scoped(`of the ${part} that ${name}: Encode, and the writer goes on`, () =>
+      it.effect(`of the ${part} that ${name}: Encode, and the writer goes on`, () =>
         Effect.gen(function* () {
           const brokers = new Brokers()
           const codec = byHand({ encode: (text) => (text === "bad" ? ending() : Effect.succeed(bytes(text))) })
@@ -104,7 +106,7 @@ describe("a codec", () => {
     ["makes a promise", () => Promise.resolve(bytes("x"))],
     ["makes other numbers than bytes", () => new Float64Array(2)]
   ] as const) {
-    it.scoped(`of plain functions that ${name}: Encode, and the writer goes on`, () =>
+    it.effect(`of plain functions that ${name}: Encode, and the writer goes on`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers()
         const codec = byHand({
@@ -131,7 +133,7 @@ describe("a codec", () => {
     ["hangs", Effect.never],
     ["hangs, and cannot be interrupted", Effect.uninterruptible(Effect.never)]
   ] as const) {
-    it.scoped(
+    it.effect(
       `that ${name}: Timeout at deliveryTimeout, and what was called after it goes on, all at the same time`,
       () =>
         Effect.gen(function* () {
@@ -158,7 +160,7 @@ describe("a codec", () => {
     )
   }
 
-  it.scoped("that is slow for one value: the order is that of the calls all the same", () =>
+  it.effect("that is slow for one value: the order is that of the calls all the same", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const value = byHand({ encode: (text) => Effect.delay(Effect.succeed(bytes(text)), text === "1" ? 2_000 : 10) })
@@ -175,7 +177,7 @@ describe("a codec", () => {
     })
   )
 
-  it.scoped("what is interrupted by its caller is no failure", () =>
+  it.effect("what is interrupted by its caller is no failure", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       let interrupted = 0
@@ -214,7 +216,7 @@ describe("a partitioner", () => {
   ]
 
   for (const [name, partition, words] of bad) {
-    it.scoped(`that returns ${name}: InvalidPartition, and others' writes go on`, () =>
+    it.effect(`that returns ${name}: InvalidPartition, and others' writes go on`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers(2)
         const partitioner = ((key) => (key[0] === 98 ? partition() : 1)) as Partitioner.Partitioner
@@ -232,7 +234,7 @@ describe("a partitioner", () => {
     )
   }
 
-  it.scoped("that throws, in the middle of many: each is told, and the others are written", () =>
+  it.effect("that throws, in the middle of many: each is told, and the others are written", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const partitioner: Partitioner.Partitioner = (key) => {
@@ -256,7 +258,7 @@ describe("a partitioner", () => {
 
 describe("a client that interrupts itself", () => {
   for (const request of ["connect", "Produce", "Metadata", "InitProducerId"] as const) {
-    it.scoped(`at ${request}: a failure that passes`, () =>
+    it.effect(`at ${request}: a failure that passes`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers()
         let left = 0
@@ -294,7 +296,7 @@ describe("a client that interrupts itself", () => {
     )
   }
 
-  it.scoped("for ever: writes fail typed at their deadline, and the writer closes", () =>
+  it.effect("for ever: writes fail typed at their deadline, and the writer closes", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const client = yield* brokers.client
@@ -311,7 +313,7 @@ describe("a client that interrupts itself", () => {
   )
 })
 
-it.scoped("a write whose caller goes while another's codec is slow takes nobody along", () =>
+it.effect("a write whose caller goes while another's codec is slow takes nobody along", () =>
   Effect.gen(function* () {
     const brokers = new Brokers()
     brokers.otherwise = slow(10)

@@ -2,9 +2,9 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as TestClock from "effect/TestClock"
+import * as TestClock from "effect/testing/TestClock"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import type { KafkaProtocol } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTableWriter, type KafkaError } from "../../src/index.ts"
 import type { BatchHeader } from "../../src/internal/recordBatch/batchHeader.ts"
@@ -246,14 +246,14 @@ export const advance = (millis: number, step = 100) =>
 /** Runs an effect while the clock is driven on. */
 export const within = <A, E, R>(millis: number, effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
-    const fiber = yield* Effect.fork(effect)
+    const fiber = yield* Effect.forkChild(effect)
     for (let passed = 0; passed < millis; passed += 100) {
       yield* settle
-      if (Option.isSome(yield* Fiber.poll(fiber))) break
+      if (hasEnded(fiber)) break
       yield* TestClock.adjust(100)
     }
     yield* settle
-    if (Option.isNone(yield* Fiber.poll(fiber))) {
+    if (!hasEnded(fiber)) {
       return assert.fail(`it takes longer than ${millis} ms`)
     }
     return yield* Fiber.join(fiber)
@@ -261,4 +261,4 @@ export const within = <A, E, R>(millis: number, effect: Effect.Effect<A, E, R>) 
 
 /** Forks a write so that it has its place in the queue when this returns. */
 export const start = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.tap(Effect.fork(effect), () => Effect.yieldNow())
+  Effect.tap(Effect.forkChild(effect), () => Effect.yieldNow)

@@ -11,7 +11,7 @@ import { advance, Brokers, append, isRunning, on, open, settle, slow, start, top
 const bytes = (text: string) => new TextEncoder().encode(text)
 
 describe("writing", () => {
-  it.scoped("ends at the acknowledgement, with the record's position", () =>
+  it.effect("ends at the acknowledgement, with the record's position", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const writer = yield* open(brokers)
@@ -29,13 +29,13 @@ describe("writing", () => {
     })
   )
 
-  it.scoped("by a tag and a layer, with options that it shares with a table", () =>
+  it.effect("by a tag and a layer, with options that it shares with a table", () =>
     Effect.gen(function* () {
       class Writer extends KafkaTableWriter.Tag("test/Writer")<Writer, string, string>() {}
       const brokers = new Brokers()
       const registry = { topic, value: Codec.utf8, catchUpTimeout: 1000, headers: true }
       const layer = KafkaTableWriter.layer(Writer, registry).pipe(
-        Layer.provide(Layer.scoped(KafkaClient.KafkaClient, brokers.client))
+        Layer.provide(Layer.effect(KafkaClient.KafkaClient, brokers.client))
       )
       const position = yield* Effect.flatMap(Writer, (writer) => writer.set("k", "v")).pipe(Effect.provide(layer))
       assert.strictEqual(position.offset, 0)
@@ -43,7 +43,7 @@ describe("writing", () => {
     })
   )
 
-  it.scoped("headers, timestamp and partition", () =>
+  it.effect("headers, timestamp and partition", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(3)
       const writer = yield* open(brokers)
@@ -72,7 +72,7 @@ describe("writing", () => {
     })
   )
 
-  it.scoped("by the partitioner, over the partitions that there are", () =>
+  it.effect("by the partitioner, over the partitions that there are", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(5)
       const writer = yield* open(brokers)
@@ -87,7 +87,7 @@ describe("writing", () => {
     })
   )
 
-  it.scoped("setMany gives positions in the order of its entries, deleteMany writes tombstones", () =>
+  it.effect("setMany gives positions in the order of its entries, deleteMany writes tombstones", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2)
       const writer = yield* open(brokers)
@@ -99,7 +99,7 @@ describe("writing", () => {
     })
   )
 
-  it.scoped("concurrent writes share requests, and one key keeps the order of its calls", () =>
+  it.effect("concurrent writes share requests, and one key keeps the order of its calls", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.otherwise = slow(5)
@@ -122,7 +122,7 @@ describe("writing", () => {
     })
   )
 
-  it.scoped("one request in flight, cut into batches by maxBatchBytes", () =>
+  it.effect("one request in flight, cut into batches by maxBatchBytes", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const writer = yield* open(brokers, { maxBatchBytes: 500 })
@@ -136,7 +136,7 @@ describe("writing", () => {
     })
   )
 
-  it.scoped("sequences of each partition follow each other", () =>
+  it.effect("sequences of each partition follow each other", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2)
       const writer = yield* open(brokers)
@@ -157,7 +157,7 @@ describe("writing", () => {
     })
   )
 
-  it.scoped('acks "leader" and idempotent: false write without a producer id', () =>
+  it.effect('acks "leader" and idempotent: false write without a producer id', () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const writer = yield* open(brokers, { acks: "leader" })
@@ -176,7 +176,7 @@ describe("writing", () => {
   )
 
   for (const compression of ["gzip", "snappy", "lz4", "zstd"] as const) {
-    it.scoped(`compressed with ${compression}`, () =>
+    it.effect(`compressed with ${compression}`, () =>
       Effect.gen(function* () {
         const brokers = new Brokers()
         const writer = yield* open(brokers, { compression })
@@ -198,7 +198,7 @@ describe("encoding", () => {
     decode: (encoded) => Buffer.from(encoded).toString()
   })
 
-  it.scoped("a key or value that does not encode fails before any I/O", () =>
+  it.effect("a key or value that does not encode fails before any I/O", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const writer = yield* KafkaTableWriter.make<string, string>({
@@ -232,7 +232,7 @@ describe("encoding", () => {
     })
   )
 
-  it.scoped("a codec of Effects: in the order of calls, and mixed with plain ones", () =>
+  it.effect("a codec of Effects: in the order of calls, and mixed with plain ones", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       // the earlier, the slower
@@ -241,7 +241,7 @@ describe("encoding", () => {
         encode: (text) =>
           text === "bad"
             ? Effect.fail("no such schema")
-            : Effect.as(Effect.repeatN(Effect.yieldNow(), 20 - 2 * calls++), bytes(text)),
+            : Effect.as(Effect.repeat(Effect.yieldNow, { times: 20 - 2 * calls++ }), bytes(text)),
         decode: (encoded) => Effect.succeed(Buffer.from(encoded).toString())
       })
       const writer = yield* KafkaTableWriter.make<string, string>({ topic, value, ensureTopic: false }).pipe(
@@ -266,7 +266,7 @@ describe("encoding", () => {
     })
   )
 
-  it.scoped("an interrupted encoding hands its turn on", () =>
+  it.effect("an interrupted encoding hands its turn on", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       const value = Codec.makeEffect<string, never, never>({
@@ -288,7 +288,7 @@ describe("encoding", () => {
     })
   )
 
-  it.scoped("a partition that does not exist, and a partitioner that throws", () =>
+  it.effect("a partition that does not exist, and a partitioner that throws", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2)
       const writer = yield* open(brokers, {
@@ -310,7 +310,7 @@ describe("encoding", () => {
 })
 
 describe("the queue", () => {
-  it.scoped("a full one makes writes wait, in their order; interrupted then, nothing is written", () =>
+  it.effect("a full one makes writes wait, in their order; interrupted then, nothing is written", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.otherwise = slow(100)
@@ -325,13 +325,13 @@ describe("the queue", () => {
     })
   )
 
-  it.scoped("by bytes, too; one that is larger than all of it goes alone", () =>
+  it.effect("by bytes, too; one that is larger than all of it goes alone", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.otherwise = slow(100)
       const writer = yield* open(brokers, { maxQueuedBytes: 1000 })
       const fibers = yield* Effect.forEach([400, 400, 5000, 10], (n, i) =>
-        Effect.zipLeft(start(writer.set(`${i}`, "x".repeat(n))), settle)
+        Effect.tap(start(writer.set(`${i}`, "x".repeat(n))), settle)
       )
       yield* within(2_000, Fiber.joinAll(fibers))
       assert.deepStrictEqual(
@@ -341,7 +341,7 @@ describe("the queue", () => {
     })
   )
 
-  it.scoped("what is queued is delivered, whatever happens to who waits", () =>
+  it.effect("what is queued is delivered, whatever happens to who waits", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.script.push(slow(100))
@@ -357,7 +357,7 @@ describe("the queue", () => {
     })
   )
 
-  it.scoped("so is what waited for room before", () =>
+  it.effect("so is what waited for room before", () =>
     Effect.gen(function* () {
       const brokers = new Brokers()
       brokers.otherwise = slow(100)
@@ -373,7 +373,7 @@ describe("the queue", () => {
     })
   )
 
-  it.scoped("flush waits for what was called before, and for nothing else", () =>
+  it.effect("flush waits for what was called before, and for nothing else", () =>
     Effect.gen(function* () {
       const brokers = new Brokers(2)
       const writer = yield* open(brokers, { maxQueued: 2 })

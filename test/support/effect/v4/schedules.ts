@@ -1,0 +1,26 @@
+/** Schedules that look at what they are asked about. */
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+
+/** Ends the schedule when the input does not satisfy the predicate. */
+export const whileInput = <Out, In>(
+  schedule: Schedule.Schedule<Out, In>,
+  predicate: (input: In) => boolean
+): Schedule.Schedule<Out, In> => Schedule.while(schedule, ({ input }) => predicate(input))
+
+/** Runs an Effect with each input. */
+export const tapInput = <Out, In>(
+  schedule: Schedule.Schedule<Out, In>,
+  tap: (input: In) => Effect.Effect<unknown>
+): Schedule.Schedule<Out, In> => Schedule.tap(schedule, ({ input }) => tap(input))
+
+/** Runs an Effect at each step. */
+export const tapStep = <Out, In>(
+  schedule: Schedule.Schedule<Out, In>,
+  tap: Effect.Effect<unknown>
+): Schedule.Schedule<Out, In> => Schedule.tap(schedule, () => tap)
+
+/** So often, with such pauses. */
+export const recurs = (times: number, pause: Duration.Input): Schedule.Schedule<number> =>
+  Schedule.upTo(Schedule.spaced(pause), { times })
