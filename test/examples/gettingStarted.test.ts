@@ -19,10 +19,10 @@ const project = (brokers: ReadonlyArray<string>) =>
       const directory = fs.mkdtempSync(path.join(root, ".cache", "getting-started-"))
       const topic = topicName("flags")
       const written = new Map<string, string>()
-      for (const { language, lines, mark } of blocks) {
+      for (const { language, lines, marks } of blocks) {
         const text = lines.join("\n")
         const isCluster = text.includes("localhost:9092")
-        const name = isCluster && language === "ts" ? "kafka.ts" : /^file: (\S+)$/.exec(mark ?? "")?.[1]
+        const name = isCluster && language === "ts" ? "kafka.ts" : marks.file
         if (name === undefined) continue
         const own = text.replace('"my.flags"', `"${topic}"`).replace('"localhost:9092"', JSON.stringify(brokers[0]))
         written.set(name, own)
