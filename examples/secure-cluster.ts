@@ -65,7 +65,9 @@ const program = Effect.gen(function* () {
 /** What an operator can mend is one line, and not a stack. */
 const main = program.pipe(
   Effect.provide(Layer.provide(Tables, Kafka)),
-  Effect.tapCause((cause) => Effect.forEach(Cause.prettyErrors(cause), (error) => Console.error(String(error))))
+  Effect.tapCause((cause) =>
+    Effect.forEach(Cause.prettyErrors(cause), (error) => Console.error(String(error).replaceAll(/\s*\n\s*/g, " ")))
+  )
 )
 
 NodeRuntime.runMain(main, { disableErrorReporting: true })

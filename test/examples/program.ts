@@ -14,6 +14,9 @@ const examples = fileURLToPath(new URL("../../examples", import.meta.url))
 export const test = <A, E>(name: string, body: () => Effect.Effect<A, E, Scope.Scope>): void =>
   liveTest(name, body, 180_000)
 
+/** The exit codes of a program that was told to end: of Effect 4, and of Effect 3. */
+export const interrupted = [130, 0]
+
 export interface Program {
   /** What it has written so far, to both outputs, without colours. */
   readonly output: () => string
