@@ -57,4 +57,7 @@ export const recordsIn = (brokers: string, topic: string) =>
  * a reader counts.
  */
 export const writeLive = (job: Readonly<Record<string, string | number>>) =>
-  loader(Schema.fromJsonString(Schema.Struct({ written: Schema.Number, counted: Schema.Number })), { op: "live", ...job })
+  loader(Schema.fromJsonString(Schema.Struct({ written: Schema.Number, counted: Schema.Number })), {
+    op: "live",
+    ...job
+  })

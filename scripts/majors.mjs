@@ -9,14 +9,19 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 /** Where all of the project is for Effect 3, its tests included. */
 export const effect3 = join(root, "build", "effect-3")
 
-const shims = "src/internal/effect/v3/shims"
-
-/** The shim of a module of Effect. */
-const shimOf = new Map(
-  readdirSync(join(root, shims), { recursive: true })
+/** The shims of modules of Effect in a folder, by the name that these are imported by. */
+const shimsIn = (folder) =>
+  readdirSync(join(root, folder), { recursive: true })
     .filter((name) => name.endsWith(".ts"))
-    .map((name) => [name === "index.ts" ? "effect" : `effect/${name.slice(0, -".ts".length)}`, `${shims}/${name}`])
-)
+    .map((file) => {
+      const name = file.slice(0, -".ts".length)
+      return [name === "index" ? "effect" : name.startsWith("@") ? name : `effect/${name}`, `${folder}/${file}`]
+    })
+
+/** What the package has, and what only its tests need. */
+const own = shimsIn("src/internal/effect/v3/shims")
+const shimsOfPackage = new Map(own)
+const shimsOfTests = new Map([...own, ...shimsIn("test/support/effect/v3/shims")])
 
 const pathTo = (file, other) => {
   const path = relative(dirname(file), other)
@@ -24,30 +29,32 @@ const pathTo = (file, other) => {
 }
 
 /** `import { Effect, type Scope } from "effect"` with a line for each name that comes from a shim. */
-const fromShims = (file, names) => {
+const fromShims = (file, shims, names) => {
   const all = names
     .split(",")
     .map((name) => name.trim())
     .filter((name) => name !== "")
-  const isShimmed = (name) => shimOf.has(`effect/${name.replace("type ", "")}`)
+  const isShimmed = (name) => shims.has(`effect/${name.replace("type ", "")}`)
   const lines = all.filter(isShimmed).map((name) => {
     const type = name.startsWith("type ") ? "type " : ""
     const module = name.slice(type.length)
-    return `import ${type}* as ${module} from "${pathTo(file, shimOf.get(`effect/${module}`))}"`
+    return `import ${type}* as ${module} from "${pathTo(file, shims.get(`effect/${module}`))}"`
   })
   const others = all.filter((name) => !isShimmed(name))
   return [...lines, ...(others.length === 0 ? [] : [`import { ${others.join(", ")} } from "effect"`])].join("\n")
 }
 
 /** A file's text with its imports as they are for Effect 3. */
-export const forEffect3 = (file, text) =>
-  text
-    .replaceAll(/^import \{([^}]+)\} from "effect"$/gm, (_, names) => fromShims(file, names))
+export const forEffect3 = (file, text) => {
+  const shims = file.startsWith("src/") ? shimsOfPackage : shimsOfTests
+  return text
+    .replaceAll(/^import \{([^}]+)\} from "effect"$/gm, (_, names) => fromShims(file, shims, names))
     .replaceAll(/(\bfrom |\bimport\(|\bimport )"([^"]+)"/g, (_, before, source) => {
-      const shim = shimOf.get(source)
+      const shim = shims.get(source)
       const other = shim === undefined ? source.replaceAll(/^(\..*)\/v4\//g, "$1/v3/") : pathTo(file, shim)
       return `${before}"${other}"`
     })
+}
 
 const isOf = (major, file) => file.split("/").includes(major)
 

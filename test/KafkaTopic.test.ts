@@ -1,8 +1,9 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
+import { it } from "./support/ManualClock.ts"
 import { failureOf } from "./support/exits.ts"
 import { loggingTo, type LogLine } from "./support/effect/v4/logs.ts"
 import { hasEnded } from "../src/internal/effect/v4/fibers.ts"
@@ -24,8 +25,7 @@ const ensure = (cluster: FakeCluster, settings: KafkaTopic.TopicSettings = {}) =
   })
 
 const outcome = (cluster: FakeCluster, settings: KafkaTopic.TopicSettings = {}) =>
-  Effect.flatMap(ensure(cluster, settings), ({ exit, lines }) => Effect.map(exit, (result) => ({ ...result, lines }))
-  )
+  Effect.flatMap(ensure(cluster, settings), ({ exit, lines }) => Effect.map(exit, (result) => ({ ...result, lines })))
 
 /** Level and words of log lines. */
 const said = (lines: ReadonlyArray<LogLine>) => lines.map(({ level, message }) => [level, message])

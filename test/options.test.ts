@@ -1,17 +1,6 @@
 /** What is said of options that are none. */
 import { assert, describe, it } from "@effect/vitest"
-import {
-  Cause,
-  Config,
-  ConfigProvider,
-  Deferred,
-  Effect,
-  Exit,
-  Layer,
-  Option,
-  Redacted,
-  type Scope
-} from "effect"
+import { Cause, Deferred, Effect, Exit, Layer, Option, Redacted, type Scope } from "effect"
 import { createServer } from "node:net"
 import {
   Codec,

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import { soon } from "./effect/v4/soon.ts"
 
 /**
  * Tells those who wait that something has changed. Read `version` before checking a condition and pass it to `after`:
@@ -15,7 +16,9 @@ export class Signal {
     if (this.waiting.size === 0) return
     const { waiting } = this
     this.waiting = new Set()
-    for (const resume of waiting) resume(Effect.void)
+    soon(() => {
+      for (const resume of waiting) resume(Effect.void)
+    })
   }
 
   /**

@@ -206,7 +206,8 @@ describe("credentials without TLS", () => {
         yield* Effect.exit(Effect.scoped(client.connect({ nodeId: 0, host, port: 1 })))
       }
       return lines
-    }).pipe(Effect.scoped,
+    }).pipe(
+      Effect.scoped,
       loggingTo(({ annotations, level, message }) => lines.push(`${level} ${message} ${JSON.stringify(annotations)}`))
     )
   }

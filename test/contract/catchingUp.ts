@@ -7,13 +7,13 @@ import {
   collect,
   differences,
   eventually,
-  failureOf,
   fold,
   numbers,
   seenBy,
   statuses,
   statusOf
 } from "../support/live.ts"
+import { failureOf } from "../support/exits.ts"
 import { stopwatch } from "../support/ownTime.ts"
 import { held } from "./clients.ts"
 import { tableOn, type Suite } from "./suite.ts"

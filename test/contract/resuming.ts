@@ -7,12 +7,12 @@ import {
   differences,
   eventually,
   facts,
-  failureOf,
   fold,
   numbers,
   statuses,
   statusOf
 } from "../support/live.ts"
+import { failureOf } from "../support/exits.ts"
 import { breaking, corrupting } from "./clients.ts"
 import { tableOn, type Suite } from "./suite.ts"
 

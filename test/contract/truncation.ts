@@ -19,7 +19,10 @@ export const truncation = (test: Suite): void => {
       const table = yield* kafka.table(topic, batchAnAnswer)
       const truncations = yield* collect(table.truncations)
       const contents = yield* collect(
-        Stream.map(SubscriptionRef.changes(table.ref), (snapshot) => [...snapshot.keys()].filter((key) => key.startsWith("new-")).length)
+        Stream.map(
+          SubscriptionRef.changes(table.ref),
+          (snapshot) => [...snapshot.keys()].filter((key) => key.startsWith("new-")).length
+        )
       )
       // a subscriber that insists on every change, and takes none, holds the reader
       const holder = yield* table.subscribe({ strategy: LiveTable.backPressure(1) })

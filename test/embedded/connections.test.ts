@@ -1,13 +1,13 @@
 /** Connections: order, waiting, timeouts, and what is left of them. In the test's own time. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import * as TestClock from "effect/testing/TestClock"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { EmbeddedKafka, KafkaClient, type KafkaError } from "../../src/index.ts"
 import { settle } from "../table/support.ts"
 import { connected, fetchOf, produceOf, seen, sent, topic, withTopic } from "./support.ts"
 
-const isDone = <A, E>(fiber: Fiber.Fiber<A, E>) =>Effect.map(settle, () => hasEnded(fiber))
+const isDone = <A, E>(fiber: Fiber.Fiber<A, E>) => Effect.map(settle, () => hasEnded(fiber))
 
 /** Runs it, and how long it took by the test's clock. */
 const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
@@ -67,7 +67,9 @@ describe("a fetch that waits", () => {
       const committed = yield* connected(kafka)
       const uncommitted = yield* connected(kafka)
       const fetch = yield* Effect.forkChild(committed.request("Fetch", fetchOf()))
-      const dirty = yield* Effect.forkChild(uncommitted.request("Fetch", fetchOf({}, { isolation: "read_uncommitted" })))
+      const dirty = yield* Effect.forkChild(
+        uncommitted.request("Fetch", fetchOf({}, { isolation: "read_uncommitted" }))
+      )
       const transaction = yield* kafka.transaction
       yield* transaction.append(topic, [{ key: "a", value: "1" }])
       assert.deepStrictEqual(seen((yield* Fiber.join(dirty)).partitions[0].records), ["0:a=1"])

@@ -694,10 +694,4 @@ export const carryOut = (steps: ReadonlyArray<Step>, variant: Variant = {}): Pro
       yield* Effect.mapError(run.step(step), (cause) => new Error(`step ${i}, ${step.do}: ${String(cause)}`, { cause }))
     }
     yield* run.finish
-  }).pipe(
-    Effect.scoped,
-    withSeed(1),
-    withoutLogs,
-    withClock(new ManualClock()),
-    Effect.runPromise
-  )
+  }).pipe(Effect.scoped, withSeed(1), withoutLogs, withClock(new ManualClock()), Effect.runPromise)

@@ -25,31 +25,34 @@ const answer = (correlationId: number): Buffer => {
 
 /** Answers each request, and remembers what it was asked. */
 const broker = Effect.acquireRelease(
-  Effect.callback<{ readonly port: number; readonly asked: Array<number>; readonly open: Set<Net.Socket>; end(): void }>(
-    (resume) => {
-      const asked: Array<number> = []
-      const open = new Set<Net.Socket>()
-      const server = Net.createServer((socket) => {
-        open.add(socket)
-        socket.on("error", () => {})
-        socket.on("close", () => open.delete(socket))
-        let left = Buffer.alloc(0)
-        socket.on("data", (chunk) => {
-          left = Buffer.concat([left, chunk])
-          while (left.length >= 4 && left.length >= 4 + left.readInt32BE(0)) {
-            const correlationId = left.readInt32BE(8)
-            left = left.subarray(4 + left.readInt32BE(0))
-            asked.push(correlationId)
-            socket.write(answer(correlationId))
-          }
-        })
+  Effect.callback<{
+    readonly port: number
+    readonly asked: Array<number>
+    readonly open: Set<Net.Socket>
+    end(): void
+  }>((resume) => {
+    const asked: Array<number> = []
+    const open = new Set<Net.Socket>()
+    const server = Net.createServer((socket) => {
+      open.add(socket)
+      socket.on("error", () => {})
+      socket.on("close", () => open.delete(socket))
+      let left = Buffer.alloc(0)
+      socket.on("data", (chunk) => {
+        left = Buffer.concat([left, chunk])
+        while (left.length >= 4 && left.length >= 4 + left.readInt32BE(0)) {
+          const correlationId = left.readInt32BE(8)
+          left = left.subarray(4 + left.readInt32BE(0))
+          asked.push(correlationId)
+          socket.write(answer(correlationId))
+        }
       })
-      server.listen(0, "127.0.0.1", () => {
-        const { port } = server.address() as Net.AddressInfo
-        resume(Effect.succeed({ port, asked, open, end: () => server.close() }))
-      })
-    }
-  ),
+    })
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as Net.AddressInfo
+      resume(Effect.succeed({ port, asked, open, end: () => server.close() }))
+    })
+  }),
   ({ end, open }) =>
     Effect.sync(() => {
       end()

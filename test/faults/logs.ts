@@ -6,6 +6,7 @@ import * as Scope from "effect/Scope"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert } from "vitest"
+import { isSchemaError } from "../support/effect/v4/schemas.ts"
 import { failureOf } from "../support/exits.ts"
 import type { Node } from "../kafka/KafkaCluster.ts"
 import { topicName } from "../kafka/realKafka.ts"
@@ -247,7 +248,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
             positions.map(({ offset, partition }, i) => [i < 4 ? "Value" : "Key", partition, offset])
           )
           for (const { cause, topic: where } of poison) {
-            assert.strictEqual(cause._tag, "ParseError")
+            assert.isTrue(isSchemaError(cause))
             assert.strictEqual(where, topic)
           }
           const { keyErrors, valueErrors } = yield* table.stats

@@ -31,11 +31,7 @@ const clientOf = (
   connectTimeout = "10 seconds" as Duration.Input
 ) => KafkaClient.make({ brokers: [`127.0.0.1:${broker.port}`], connectTimeout, requestTimeout: "10 seconds", sasl })
 
-const connect = (
-  broker: FakeBroker.FakeBroker,
-  sasl: KafkaClient.SaslOptions,
-  connectTimeout?: Duration.Input
-) =>
+const connect = (broker: FakeBroker.FakeBroker, sasl: KafkaClient.SaslOptions, connectTimeout?: Duration.Input) =>
   Effect.flatMap(clientOf(broker, sasl, connectTimeout), (client) =>
     client.connect({ nodeId: 0, host: "127.0.0.1", port: broker.port })
   )
@@ -427,7 +423,10 @@ describe("the Effect of a token", () => {
       Effect.gen(function* () {
         const broker = yield* FakeBroker.make()
         const exit = yield* Effect.exit(
-          Effect.timeoutOrElse(connect(broker, with_(token)), { duration: "8 seconds", orElse: () => Effect.fail("it hangs") })
+          Effect.timeoutOrElse(connect(broker, with_(token)), {
+            duration: "8 seconds",
+            orElse: () => Effect.fail("it hangs")
+          })
         )
         if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
         const error = Option.getOrThrow(Cause.findErrorOption(exit.cause))

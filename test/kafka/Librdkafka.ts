@@ -40,7 +40,9 @@ export const packages: Effect.Effect<string, TestKafkaError> = Effect.gen(functi
   )
 })
 
-const Positions = Schema.fromJsonString(Schema.Array(Schema.Struct({ partition: Schema.Number, offset: Schema.Number })))
+const Positions = Schema.fromJsonString(
+  Schema.Array(Schema.Struct({ partition: Schema.Number, offset: Schema.Number }))
+)
 
 const Records = Schema.fromJsonString(Schema.Array(Wire))
 

@@ -1,6 +1,6 @@
 /** The guards around kafkajs's connection (docs/kafkajs.md), against a server that misbehaves on purpose. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Duration, Effect, Exit, Fiber, Inspectable, Option, Redacted, Schema, type Scope } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Inspectable, Redacted, Schema, type Scope } from "effect"
 import { spawn } from "node:child_process"
 import Dns from "node:dns"
 import * as Net from "node:net"

@@ -5,12 +5,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as Tracer from "effect/Tracer"
 import buffer from "node:buffer"
 import { createPrivateKey } from "node:crypto"
 import * as Tls from "node:tls"
 import { inspect } from "node:util"
 import { assert, vi } from "vitest"
+import { failureOf } from "../support/exits.ts"
 import { errorsOf } from "../support/effect/v4/causes.ts"
 import { tracerOf } from "../support/effect/v4/tracer.ts"
 import { Codec, KafkaClient, KafkaTableWriter } from "../../src/index.ts"
@@ -23,7 +23,6 @@ import {
   changesOf,
   eventually,
   failOnProcessWarnings,
-  failureOf,
   recordLogs,
   shared,
   statuses,

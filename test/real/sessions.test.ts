@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import { assert } from "vitest"
+import { failureOf } from "../support/exits.ts"
 import type { KafkaClient } from "../../src/index.ts"
 import * as Lab from "../faults/lab.ts"
 import { compacted, openTable, openWriter } from "../faults/openings.ts"
@@ -17,7 +18,6 @@ import {
   changesOf,
   eventually,
   failOnProcessWarnings,
-  failureOf,
   recordLogs,
   shared,
   statuses,

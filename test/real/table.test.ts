@@ -8,6 +8,7 @@ import { createServer as createHttpServer } from "node:http"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
 import { assert, describe } from "vitest"
+import { failureOf } from "../support/exits.ts"
 import { Codec, KafkaClient, KafkaTable, Position } from "../../src/index.ts"
 import { makeAuthority } from "../kafka/certificates.ts"
 import * as JavaClient from "../kafka/JavaClient.ts"
@@ -21,7 +22,6 @@ import {
   differences,
   eventually,
   failOnProcessWarnings,
-  failureOf,
   fold,
   numbers,
   shared,

@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import { hasEnded, interruptSoon } from "../../src/internal/effect/v4/fibers.ts"
 import { withStepsBeforeYield } from "../support/effect/v4/fibers.ts"
 import { HandOff } from "../../src/internal/source/handOff.ts"
@@ -15,8 +14,7 @@ const item = (name: string): Item => ({ name })
 
 const settled = Effect.repeat(yieldToEventLoop, { times: 3 })
 
-const isPending = <A, E>(fiber: Fiber.Fiber<A, E>) =>
-  Effect.map(settled, () => !hasEnded(fiber))
+const isPending = <A, E>(fiber: Fiber.Fiber<A, E>) => Effect.map(settled, () => !hasEnded(fiber))
 
 describe("HandOff", () => {
   it.effect("has room for one, and who offers another one waits until that is taken", () =>

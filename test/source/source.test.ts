@@ -1,6 +1,5 @@
 /** What a source tells as a whole: denials of several places, its own end, what is asked of it. */
 import { assert, describe } from "@effect/vitest"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"

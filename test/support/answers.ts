@@ -27,8 +27,7 @@ export const settle = turns(31)
 export const settleBriefly = turns(7)
 
 /** Is it still running, once all have run that can? */
-export const isRunning = <A, E>(fiber: Fiber.Fiber<A, E>) =>
-  Effect.map(settle, () => !hasEnded(fiber))
+export const isRunning = <A, E>(fiber: Fiber.Fiber<A, E>) => Effect.map(settle, () => !hasEnded(fiber))
 
 export const withTopic = (partitions = 1, nodes = 1): FakeCluster => {
   const cluster = new FakeCluster(nodes)

@@ -1,6 +1,5 @@
 /** What tests that go by the real clock have in common, whatever Kafka they are on. */
 import { it } from "@effect/vitest"
-import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -21,11 +20,7 @@ import { until } from "../kafka/process.ts"
 
 /** A test with a scope of its own, by the real clock, without log lines. */
 export const test = <A, E>(name: string, body: () => Effect.Effect<A, E, Scope.Scope>, timeoutMillis?: number): void =>
-  it.live(
-    name,
-    () => withoutLogs(body()),
-    timeoutMillis ?? 60_000
-  )
+  it.live(name, () => withoutLogs(body()), timeoutMillis ?? 60_000)
 
 /** What the tests of a group share: made before the first one, released after the last one. */
 export const shared = <A, E>(make: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E> => {
@@ -75,7 +70,9 @@ export const eventually = <A, E, R>(
       { within, every: "20 millis" }
     )
     if (!held) {
-      assert.fail(`not within ${Duration.format(Duration.fromInputUnsafe(within))}: ${String(holds)}; seen: ${show(seen)}`)
+      assert.fail(
+        `not within ${Duration.format(Duration.fromInputUnsafe(within))}: ${String(holds)}; seen: ${show(seen)}`
+      )
     }
     return seen as A
   })

@@ -1,6 +1,6 @@
 /** A log that begins later than it did, whatever a table is doing: it ends with what a fresh one reads. */
 import { assert, describe } from "@effect/vitest"
-import { Deferred, Effect, Stream } from "effect"
+import { Deferred, Effect, Fiber, Stream } from "effect"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { vi } from "vitest"
 import type { KafkaTable } from "../../src/index.ts"
@@ -213,7 +213,9 @@ describe("a log that begins later", () => {
       const table = yield* open(cluster)
       const sizes: Array<number> = []
       yield* Effect.forkScoped(
-        Stream.runForEach(SubscriptionRef.changes(table.ref), (snapshot) => Effect.sync(() => sizes.push(snapshot.size)))
+        Stream.runForEach(SubscriptionRef.changes(table.ref), (snapshot) =>
+          Effect.sync(() => sizes.push(snapshot.size))
+        )
       )
       const seen = yield* follow(table)
       cluster.truncateHead(topic, 5)

@@ -1,6 +1,8 @@
 /** What brokers do wrong, one by one: what a table shows meanwhile, and how it goes on. */
 import { assert, describe } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Stream, SubscriptionRef, type Clock } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Schedule, Schema, Stream, SubscriptionRef } from "effect"
+import * as TestClock from "effect/testing/TestClock"
+import { failureOf } from "../support/exits.ts"
 import { clockOf, withClock } from "../support/effect/v4/clock.ts"
 import { currentClock, millisOf } from "../../src/internal/effect/v4/clock.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
@@ -12,7 +14,6 @@ import {
   advance,
   capturing,
   described,
-  failureOf,
   fetched,
   fetchOf,
   nothingNew,
@@ -342,7 +343,9 @@ describe("data loss", () => {
       const offset = cluster.append(topic, [{ key: "acknowledged", value: "1" }])
       assert.strictEqual(offset, 4)
       const barrier = yield* Effect.forkChild(Effect.exit(table.barrier({ timeout: "5 seconds" })))
-      const position = yield* Effect.forkChild(Effect.exit(table.awaitPosition(at(0, offset), { timeout: "5 seconds" })))
+      const position = yield* Effect.forkChild(
+        Effect.exit(table.awaitPosition(at(0, offset), { timeout: "5 seconds" }))
+      )
       yield* advance(5_000)
       assert.strictEqual(failureOf(yield* Fiber.join(barrier))._tag, "KafkaWaitTimeoutError")
       assert.strictEqual(failureOf(yield* Fiber.join(position))._tag, "KafkaWaitTimeoutError")
@@ -362,7 +365,9 @@ describe("data loss", () => {
       for (let i = 0; i < 20; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }])
       const table = yield* open(cluster, { fetch: { maxPartitionBytes: 1 } })
       const sizes: Array<number> = []
-      yield* Effect.forkChild(SubscriptionRef.changes(table.ref).pipe(Stream.runForEach((s) => Effect.sync(() => sizes.push(s.size)))))
+      yield* Effect.forkChild(
+        SubscriptionRef.changes(table.ref).pipe(Stream.runForEach((s) => Effect.sync(() => sizes.push(s.size))))
+      )
       yield* settle
       const { version } = table.unsafeSnapshot()
       truncateTail(cluster, 15)
@@ -485,7 +490,11 @@ describe("answers that do not help", () => {
       let ahead = 0
       const now = () => millisOf(testClock) + ahead
       // wall time jumps, timers do not
-      const clock = clockOf({ millis: now, sleep: (duration) => testClock.sleep(duration) })
+      const clock = clockOf({
+        millis: now,
+        sleep: (duration) => testClock.sleep(duration),
+        adjust: (duration) => withClock(testClock)(TestClock.adjust(duration))
+      })
       yield* Effect.gen(function* () {
         const cluster = withTopic()
         ahead = 3_600_000

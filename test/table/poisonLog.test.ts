@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { numberFromText, secretText, words } from "../support/effect/v4/schemas.ts"
 import { loggingTo } from "../support/effect/v4/logs.ts"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter } from "../../src/index.ts"
 
@@ -14,17 +15,17 @@ interface Line {
 const logged = <A, E, R>(run: (lines: ReadonlyArray<Line>) => Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
     const lines: Array<Line> = []
-    return loggingTo(({ annotations, message }) =>
-      lines.push({ message, annotations: JSON.stringify(annotations) })
-    )(run(lines))
+    return loggingTo(({ annotations, message }) => lines.push({ message, annotations: JSON.stringify(annotations) }))(
+      run(lines)
+    )
   })
 
 const poisonLines = (lines: ReadonlyArray<Line>) => lines.filter(({ message }) => message.includes("not decodable"))
 
 const Credentials = Schema.Struct({
   user: Schema.String,
-  age: Schema.NumberFromString,
-  password: Schema.Redacted(Schema.String.pipe(Schema.minLength(12)))
+  age: numberFromText,
+  password: secretText(12)
 })
 
 const bad = [
@@ -48,9 +49,9 @@ describe("a record that does not decode", () => {
         assert.deepStrictEqual(
           poisonLines(lines).map(({ message }) => /offset (\d+): (.*)\. The key keeps/.exec(message)?.slice(1)),
           [
-            ["0", "password: Expected a string at least 12 character(s) long, actual a string"],
+            ["0", `password: ${words.shorterThan12}`],
             ["1", "Invalid JSON"],
-            ["2", "age: Expected NumberFromString, actual a string"],
+            ["2", `age: ${words.notANumberAsText}`],
             [
               "3",
               poisonLines(lines)[3]
@@ -79,10 +80,7 @@ describe("a record that does not decode", () => {
           yield* table.barrier()
         }
         const [first, second, third, fourth] = poisonLines(lines).map(({ message }) => message)
-        assert.include(
-          first,
-          'key "hunter2-1": password: Expected a string at least 12 character(s) long, actual a string.'
-        )
+        assert.include(first, `key "hunter2-1": password: ${words.shorterThan12}.`)
         assert.include(second, 'key "hunter2-2": Invalid JSON.')
         assert.include(third, 'key "hunter2-3": age: Unable to decode "hunter2" into a number.')
         assert.include(fourth, 'key "hunter2\\n\\u001b[2J\\u2028\\u202e": Expected')
@@ -95,7 +93,7 @@ describe("a record that does not decode", () => {
     logged((lines) =>
       Effect.gen(function* () {
         const kafka = yield* EmbeddedKafka.EmbeddedKafka
-        const token = Codec.string(Schema.Redacted(Schema.String))
+        const token = Codec.string(secretText())
         const keys = [
           token,
           Codec.imap(

@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
@@ -28,18 +27,16 @@ describe("PublishedRef", () => {
         Effect.gen(function* () {
           const published = yield* PublishedRef.make(1, { keepsAll })
           const { ref } = published
-          assert.strictEqual(yield* ref, 1)
-          assert.strictEqual(yield* ref.get, 1)
+          assert.strictEqual(yield* SubscriptionRef.get(ref), 1)
           published.set(2)
           assert.strictEqual(yield* SubscriptionRef.get(ref), 2)
-          assert.strictEqual(yield* Ref.get(ref), 2)
           yield* SubscriptionRef.set(ref, 3)
           assert.strictEqual(yield* SubscriptionRef.getAndUpdate(ref, (n) => n + 1), 3)
           assert.strictEqual(yield* SubscriptionRef.updateAndGetEffect(ref, (n) => Effect.succeed(n + 1)), 5)
           assert.strictEqual(yield* SubscriptionRef.modify(ref, (n) => [n, n + 1] as const), 5)
-          assert.strictEqual(yield* ref, 6)
+          assert.strictEqual(yield* SubscriptionRef.get(ref), 6)
           published.set(7)
-          assert.strictEqual(yield* ref, 7)
+          assert.strictEqual(yield* SubscriptionRef.get(ref), 7)
         })
       )
 
@@ -47,7 +44,10 @@ describe("PublishedRef", () => {
         Effect.gen(function* () {
           const published = yield* PublishedRef.make(0, { keepsAll })
           published.set(1)
-          const streams = yield* Effect.all([collect(SubscriptionRef.changes(published.ref)), collect(SubscriptionRef.changes(published.ref))])
+          const streams = yield* Effect.all([
+            collect(SubscriptionRef.changes(published.ref)),
+            collect(SubscriptionRef.changes(published.ref))
+          ])
           for (let value = 2; value < 6; value++) {
             if (value % 2 === 0) published.set(value)
             else yield* SubscriptionRef.set(published.ref, value)
@@ -110,7 +110,10 @@ describe("PublishedRef", () => {
           yield* settled
           assert.strictEqual(runs(), 0)
           assert.deepStrictEqual([seen, failing.seen], [[0], [0]])
-          assert.deepStrictEqual([...(yield* Stream.runCollect(Stream.take(SubscriptionRef.changes(published.ref), 1)))], [1])
+          assert.deepStrictEqual(
+            [...(yield* Stream.runCollect(Stream.take(SubscriptionRef.changes(published.ref), 1)))],
+            [1]
+          )
           assert.strictEqual(runs(), 0)
         })
       )

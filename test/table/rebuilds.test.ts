@@ -82,7 +82,9 @@ describe("while a partition is replayed", () => {
       const table = yield* open(cluster)
       const sizes: Array<number> = []
       yield* Effect.forkChild(
-        Stream.runForEach(SubscriptionRef.changes(table.ref), (snapshot) => Effect.sync(() => sizes.push(snapshot.size)))
+        Stream.runForEach(SubscriptionRef.changes(table.ref), (snapshot) =>
+          Effect.sync(() => sizes.push(snapshot.size))
+        )
       )
       yield* settle
       yield* fallBehind(cluster, 6, () => {
@@ -124,7 +126,9 @@ describe("while a partition is replayed", () => {
       const table = yield* open(cluster, { restart: Schedule.recurs(1), metadataMaxAge: "1 second" })
       const seen: Array<ReadonlyArray<string>> = []
       yield* Effect.forkChild(
-        Stream.runForEach(SubscriptionRef.changes(table.ref), (snapshot) => Effect.sync(() => seen.push([...snapshot.keys()].sort())))
+        Stream.runForEach(SubscriptionRef.changes(table.ref), (snapshot) =>
+          Effect.sync(() => seen.push([...snapshot.keys()].sort()))
+        )
       )
       yield* settle
       cluster.createTopic(topic, 2)

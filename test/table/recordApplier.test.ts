@@ -4,9 +4,9 @@ import { PoisonRecordError } from "effect-ktables/KafkaError"
 import type { AbortedTransaction } from "effect-ktables/KafkaProtocol"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as fc from "fast-check"
+import { isSchemaError, numberBy, numberFromText } from "../support/effect/v4/schemas.ts"
 import { encodeControlBatch, stampBatch } from "../../src/internal/recordBatch/encode.ts"
 import type { EncodableBatch, EncodableRecord } from "../../src/internal/recordBatch/encode.ts"
 import { defaultDecodeOptions } from "../../src/internal/recordBatch/fetchedBatches.ts"
@@ -241,9 +241,7 @@ describe("RecordApplier", () => {
       assert.deepStrictEqual(table.content, content({ a: "1", b: "2" }))
       assert.deepStrictEqual(table.counters, { ...makeCounters(), applied: 2, keyErrors: 2, valueErrors: 2 })
       assert.strictEqual(application.position, 106)
-      assert.isTrue(
-        application.poison.every((p) => p instanceof PoisonRecordError && ParseResult.isParseError(p.cause))
-      )
+      assert.isTrue(application.poison.every((p) => p instanceof PoisonRecordError && isSchemaError(p.cause)))
       assert.deepStrictEqual(
         application.poison.map(({ key, offset, partition, reason, timestamp, topic, value }) => ({
           at: [topic, partition, offset],
@@ -338,7 +336,7 @@ describe("RecordApplier", () => {
 
     it("keeps 16 KiB of a key and a value at most, and nothing that was made of more", () => {
       const length = 16 * 1024
-      const json = new Table(Codec.utf8, Codec.json(Schema.Struct({ text: Schema.NumberFromString })))
+      const json = new Table(Codec.utf8, Codec.json(Schema.Struct({ text: numberFromText })))
       const text = (size: number) => JSON.stringify({ text: "x".repeat(size) })
       const { poison } = json.apply([
         batch(0, [
@@ -363,7 +361,7 @@ describe("RecordApplier", () => {
       assert.strictEqual(Buffer.from(poison[2].value!).toString(), text(length).slice(0, length))
       // it says the same as that of a small one
       assert.strictEqual(String(poison[2].cause), String(poison[1].cause))
-      assert.isTrue(ParseResult.isParseError(poison[2].cause))
+      assert.isTrue(isSchemaError(poison[2].cause))
     })
 
     it("leaves the depth of stacks as it was when a batch turns out to be corrupt", () => {
@@ -871,10 +869,9 @@ describe("RecordApplier", () => {
     it.effect("take the Effect only where it is needed", () =>
       Effect.gen(function* () {
         const sometimes = Codec.json(
-          Schema.transformOrFail(Schema.Number, Schema.Number, {
-            strict: true,
-            decode: (n) => (n < 0 ? Effect.as(Effect.yieldNow, -n) : ParseResult.succeed(n)),
-            encode: (n) => ParseResult.succeed(n)
+          numberBy({
+            decode: (n) => (n < 0 ? Effect.as(Effect.yieldNow, -n) : Effect.succeed(n)),
+            encode: (n) => Effect.succeed(n)
           })
         )
         const table = new Table(Codec.utf8, sometimes)

@@ -2,7 +2,6 @@ import { assert, describe } from "@effect/vitest"
 import * as Codec from "effect-ktables/Codec"
 import type { Strategy } from "effect-ktables/LiveTable"
 import type { RecordChange } from "effect-ktables/TableChange"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -10,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
+import { streamOf } from "../../src/internal/effect/v4/pushed.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { ABSENT } from "../../src/internal/table/content/rowVector.ts"
 import { TableState } from "../../src/internal/table/content/state.ts"
@@ -82,8 +82,7 @@ const rest = (source: Source, changes: Stream.Stream<Change>) =>
 
 const settled = Effect.repeat(yieldToEventLoop, { times: 3 })
 
-const isPending = <A, E>(fiber: Fiber.Fiber<A, E>) =>
-  Effect.map(settled, () => !hasEnded(fiber))
+const isPending = <A, E>(fiber: Fiber.Fiber<A, E>) => Effect.map(settled, () => !hasEnded(fiber))
 
 describe("Subscriptions", () => {
   it.effect.each(strategies)("delivers what is taken in time, as it happened: $_tag", (strategy) =>
@@ -150,7 +149,7 @@ describe("Subscriptions", () => {
       const source = new Source()
       const change = source.publish(["a", 1])
       const [waiting, waitingForKey] = [
-        yield* Effect.forkChild(told(Stream.fromChannel(subscriptions.pushed(strategy)))),
+        yield* Effect.forkChild(told(streamOf(subscriptions.pushed(strategy)))),
         yield* Effect.forkChild(told(subscriptions.add(strategy, "b").changes))
       ]
       const untaken = subscriptions.add(strategy)
@@ -167,7 +166,7 @@ describe("Subscriptions", () => {
       // and again, now that there is nothing more
       assert.deepStrictEqual(yield* told(untaken.changes), ["over", []])
       assert.deepStrictEqual(yield* told(subscriptions.add(strategy).changes), ["over", []])
-      assert.deepStrictEqual(yield* told(Stream.fromChannel(subscriptions.pushed(strategy))), ["over", []])
+      assert.deepStrictEqual(yield* told(streamOf(subscriptions.pushed(strategy))), ["over", []])
       assert.strictEqual(subscriptions.count, 0)
       assert.isFalse(subscriptions.isFull)
     })
@@ -217,10 +216,12 @@ describe("Subscriptions", () => {
   it.effect.each(strategies)("registers with the run of a channel, and goes with it: $_tag", (strategy) =>
     Effect.gen(function* () {
       const source = new Source()
-      const changes = Stream.fromChannel(source.subscriptions.pushed(strategy))
+      const changes = streamOf(source.subscriptions.pushed(strategy))
       assert.isTrue(source.subscriptions.isEmpty)
       const seen: Array<Change> = []
-      const drained = yield* Effect.forkChild(Stream.runForEach(changes, (change) => Effect.sync(() => seen.push(change))))
+      const drained = yield* Effect.forkChild(
+        Stream.runForEach(changes, (change) => Effect.sync(() => seen.push(change)))
+      )
       const first = yield* Effect.forkChild(Stream.runHead(changes))
       const mapped = yield* Effect.forkChild(Stream.runDrain(Stream.map(changes, ({ key }) => key)))
       yield* yieldToEventLoop

@@ -1,6 +1,6 @@
 /** A table on a cluster in memory, in the test's own time. */
 import { assert } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Option, Stream, type Scope } from "effect"
+import { Effect, Fiber, Stream, type Scope } from "effect"
 import * as TestClock from "effect/testing/TestClock"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
@@ -44,7 +44,6 @@ export const acquiring = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>, millis
     const exit = yield* Fiber.join(fiber)
     return exit
   })
-
 
 // ---------------------------------------------------------------------------------------------------------------------
 // what is seen of a table

@@ -3,6 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Schedule } from "effect"
 import * as TestClock from "effect/testing/TestClock"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { failureOf } from "../support/exits.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import type { KafkaProtocol } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable, LiveTable, Position, type KafkaError } from "../../src/index.ts"
@@ -14,7 +15,6 @@ import {
   acquiring,
   advance,
   capturing,
-  failureOf,
   fetched,
   fetchOf,
   on,
@@ -303,7 +303,9 @@ describe("a topic that was created again with fewer partitions", () => {
       const waitFor = (partition: number, offset: number) =>
         Effect.forkChild(Effect.exit(table.awaitPosition(at(partition, offset), { timeout: "1 hour" })))
       const [kept, gone] = [yield* waitFor(0, 1), yield* waitFor(2, 1)]
-      const both = yield* Effect.forkChild(Effect.exit(table.awaitPosition([at(0, 0), at(1, 1)], { timeout: "1 hour" })))
+      const both = yield* Effect.forkChild(
+        Effect.exit(table.awaitPosition([at(0, 0), at(1, 1)], { timeout: "1 hour" }))
+      )
       yield* settle
       cluster.createTopic(topic, 1)
       yield* until(() => hasEnded(gone))

@@ -4,7 +4,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
 import * as fc from "fast-check"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
@@ -43,8 +42,7 @@ const settled = Effect.repeat(yieldToEventLoop, { times: 3 })
 /** Waits for the end alone. */
 const untilEnd = (waiters: Waiters<string>) => waiters.unlessEnded(Effect.never, 60_000, () => "late")
 
-const isPending = <A, E>(fiber: Fiber.Fiber<A, E>) =>
-  Effect.map(settled, () => !hasEnded(fiber))
+const isPending = <A, E>(fiber: Fiber.Fiber<A, E>) => Effect.map(settled, () => !hasEnded(fiber))
 
 describe("Waiters", () => {
   it.effect("wait for all of their targets, and for nothing that is reached", () =>

@@ -7,6 +7,7 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as Latch from "effect/Latch"
 import { vi } from "vitest"
+import { isSchemaError } from "../support/effect/v4/schemas.ts"
 import { Codec, KafkaClient, KafkaTableWriter } from "../../src/index.ts"
 import { TopicError } from "../../src/KafkaError.ts"
 import { PendingRecord } from "../../src/internal/producer/record.ts"
@@ -280,15 +281,17 @@ describe("many", () => {
       const { codec, seen } = counting()
       const writer = yield* openWith(brokers, codec)
       yield* ticking(4)
-      const first = yield* start(writer.setMany(many))
-      const next = yield* start(writer.set("k7", "next"))
-      const gone = yield* start(writer.deleteMany(many.map(([key]) => key)))
-      const counts = [seen.encoded]
+      // each that begins gives way to those before it, for a turn of the event loop or for less
+      const counts: Array<number> = []
+      const noted = Effect.sync(() => counts.push(seen.encoded))
+      const first = yield* Effect.tap(start(writer.setMany(many)), noted)
+      const next = yield* Effect.tap(start(writer.set("k7", "next")), noted)
+      const gone = yield* Effect.tap(start(writer.deleteMany(many.map(([key]) => key))), noted)
       for (let i = 0; i < 3; i++) {
         yield* turn
         counts.push(seen.encoded)
       }
-      assert.deepStrictEqual(counts, [64, 128, 192, 200])
+      assert.deepStrictEqual([...new Set(counts)], [64, 128, 192, 200])
       const positions = yield* within(100, Fiber.join(first))
       const tombstones = yield* within(100, Fiber.join(gone))
       yield* within(100, Fiber.join(next))
@@ -469,7 +472,7 @@ describe("what a write is made of", () => {
         assert.deepInclude(placed, { reason: "InvalidPartition", detail: "the partitioner threw: no secret place" })
         for (const error of [yield* Effect.flip(quiet.set("k", "secret")), yield* Effect.flip(quiet.set("k", "v"))]) {
           assert.notInclude(error.message, "secret")
-          assert.strictEqual((error.cause as { _tag: string })._tag, "ParseError")
+          assert.isTrue(isSchemaError(error.cause))
         }
       })
   )
@@ -841,7 +844,10 @@ describe("the end", () => {
       brokers.script.push(appendThen("Closed"))
       brokers.otherwise = refuse(19)
       const scope = yield* Scope.make()
-      const writer = yield* Scope.provide(open(brokers, { closeTimeout: "1 second", metadataMaxAge: "1 second" }), scope)
+      const writer = yield* Scope.provide(
+        open(brokers, { closeTimeout: "1 second", metadataMaxAge: "1 second" }),
+        scope
+      )
       const sent = yield* start(Effect.flip(writer.set("a", "1")))
       yield* settle
       const { before } = brokers.cluster

@@ -293,9 +293,7 @@ describe("the age of what is known", () => {
           Effect.andThen(
             latch.await,
             Effect.suspend(() => client.describeTopic(name))
-          ).pipe(
-            Effect.tap(() => Effect.sync(() => asked.times++))
-          )
+          ).pipe(Effect.tap(() => Effect.sync(() => asked.times++)))
       }),
       { metadataMaxAge: "10 seconds" }
     )

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
+import * as Fiber from "effect/Fiber"
 import { allSeries } from "../support/effect/v4/metrics.ts"
 import { Codec, KafkaTableWriter } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
@@ -55,7 +56,9 @@ describe("the log", () => {
   it.effect("a line about a bug says that it is of a writer, and of which topic", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
-      const writer = yield* openOtherwise(new Brokers(), () => ({ connect: () => Effect.die(new Error("a driver's bug")) }))
+      const writer = yield* openOtherwise(new Brokers(), () => ({
+        connect: () => Effect.die(new Error("a driver's bug"))
+      }))
       yield* within(1_000, Effect.flip(writer.set("a", "1")))
       assert.lengthOf(lines, 1)
       for (const part of ["level=ERROR", "package=effect-ktables", "module=KafkaTableWriter", `topic=${topic}`]) {

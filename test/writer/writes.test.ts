@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import type { ParseError } from "effect/ParseResult"
+import type * as Schema from "effect/Schema"
+import { isSchemaError } from "../support/effect/v4/schemas.ts"
 import { Codec, KafkaClient, KafkaTableWriter, Partitioner, Position } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
 import { advance, Brokers, append, isRunning, on, open, settle, slow, start, topic, within } from "./support.ts"
@@ -210,11 +211,11 @@ describe("encoding", () => {
       const value = yield* Effect.flip(writer.set("k", "bad"))
       assert.strictEqual(value.reason, "Encode")
       assert.include(value.message, "(value: a function of the codec threw Error)")
-      assert.strictEqual(Codec.explain(value.cause as ParseError), "this one does not encode")
-      assert.strictEqual((value.cause as { _tag: string })._tag, "ParseError")
+      assert.strictEqual(Codec.explain(value.cause as Schema.SchemaError), "this one does not encode")
+      assert.isTrue(isSchemaError(value.cause))
       const key = yield* Effect.flip(writer.delete("bad"))
       assert.include(key.message, "(key: a function of the codec threw Error)")
-      assert.strictEqual(Codec.explain(key.cause as ParseError), "this one does not encode")
+      assert.strictEqual(Codec.explain(key.cause as Schema.SchemaError), "this one does not encode")
       const many = yield* Effect.flip(
         writer.setMany([
           ["a", "fine"],

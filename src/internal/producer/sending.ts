@@ -1,4 +1,5 @@
 /** From a call to a record's place in the queue, in the order of the calls, and to its acknowledgement. */
+import { soon } from "../effect/v4/soon.ts"
 import { makeDeferred, settleDeferred } from "../effect/v4/deferred.ts"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -56,7 +57,7 @@ export const sendOne = <A>(
       if (encoded === suspended) return resume(later(write))
       if (isError(encoded)) return resume(Effect.fail(topic.refused(encoded)))
       const record = new PendingRecord(encoded, (result) =>
-        resume(isFailure(result) ? Effect.fail(result) : Effect.succeed(result))
+        soon(() => resume(isFailure(result) ? Effect.fail(result) : Effect.succeed(result)))
       )
       const refused = tooLarge(topic, record)
       if (refused !== undefined) return resume(Effect.fail(topic.refused(refused)))

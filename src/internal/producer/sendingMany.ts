@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type { WriteError } from "../../KafkaError.ts"
 import type { Position } from "../../Position.ts"
 import { suspended } from "../codec/codec.ts"
+import { soon } from "../effect/v4/soon.ts"
 import { SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
 import type { Encoder } from "./encoding.ts"
 import { isFailure, PendingRecord, type EncodedRecord, type WriteResult } from "./record.ts"
@@ -93,7 +94,7 @@ class Together {
   private settled(index: number, result: WriteResult): void {
     if (!isFailure(result)) this.positions[index] = result
     else if (this.failure === undefined || index < this.failure.index) this.failure = { index, error: result }
-    if (--this.left === 0) this.resume?.()
+    if (--this.left === 0 && this.resume !== undefined) soon(this.resume)
   }
 
   /** When all have ended: their positions, or the error of the first that failed. */

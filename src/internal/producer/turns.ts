@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import { soon } from "../effect/v4/soon.ts"
 
 interface Turn {
   /** Set while somebody waits for the turn to come. */
@@ -21,7 +22,7 @@ export class Turns {
       this.turns.add(turn)
       const itsTurn = Effect.callback<void>((resume) => {
         if (this.first === turn) resume(Effect.void)
-        else turn.begin = () => resume(Effect.void)
+        else turn.begin = () => soon(() => resume(Effect.void))
       })
       const leave = Effect.sync(() => {
         this.turns.delete(turn)

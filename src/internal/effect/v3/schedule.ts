@@ -7,4 +7,4 @@ export type Step<In> = (input: In) => Effect.Effect<unknown, unknown>
 
 /** Begins a schedule: its steps go on from each other. */
 export const begin = <In>(schedule: Schedule.Schedule<unknown, In>): Effect.Effect<Step<In>> =>
-  Effect.map(Schedule.driver(schedule), ({ next }) => next)
+  Effect.map(Schedule.driver(schedule), (driver) => (input) => driver.next(input))

@@ -2,11 +2,17 @@
 import * as Deferred from "effect/Deferred"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import { soon } from "./soon.ts"
 
 export const makeDeferred = <A, E = never>(): Deferred.Deferred<A, E> => Deferred.makeUnsafe<A, E>()
 
-/** Settles a Deferred. The first exit counts. */
+/** Settles a Deferred, soon: those who wait for it run when the code that settles it has come to its end. The first exit counts. */
 export const settleDeferred = <A, E>(deferred: Deferred.Deferred<A, E>, exit: Exit.Exit<A, E>): void => {
+  soon(() => Deferred.doneUnsafe(deferred, exit))
+}
+
+/** Settles it at once, where that is the last thing that the code does. */
+export const settleAtOnce = <A, E>(deferred: Deferred.Deferred<A, E>, exit: Exit.Exit<A, E>): void => {
   Deferred.doneUnsafe(deferred, exit)
 }
 

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { soon } from "./soon.ts"
 
 /** How a stream ends: with nothing, or with the failure that ended what it tells of. */
 export type End<E> = Exit.Exit<void, E>
@@ -35,7 +36,7 @@ export abstract class Run<A, E> {
   wake(): void {
     const { resume } = this
     this.resume = undefined
-    resume?.()
+    if (resume !== undefined) soon(resume)
   }
 
   /** A stream of all that is pushed from now on until the end. When it ends or is interrupted, `close` is run. */

@@ -3,6 +3,7 @@ import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { constVoid } from "effect/Function"
+import { soon } from "../../effect/v4/soon.ts"
 import type { PartitionLag } from "../../../KafkaError.ts"
 import { Bag, type Item } from "../../bag.ts"
 import { hasEnded, interruptSoon } from "../../effect/v4/fibers.ts"
@@ -63,7 +64,8 @@ export class Waiters<E> {
   private settle(waiter: Waiter<E>, outcome: Effect.Effect<void, E>): void {
     this.waiting.remove(waiter)
     waiter.outcome = outcome
-    waiter.resume?.(outcome)
+    const { resume } = waiter
+    if (resume !== undefined) soon(() => resume(outcome))
   }
 
   private isReached(targets: ReadonlyArray<Target>): boolean {
@@ -92,7 +94,7 @@ export class Waiters<E> {
         const first = Effect.callback<A, E | E2>((resume) => {
           running.addObserver(resume)
           timer.addObserver(() => resume(Effect.failSync(onTimeout)))
-          watcher.ended = (cause) => resume(Effect.failCause(cause))
+          watcher.ended = (cause) => soon(() => resume(Effect.failCause(cause)))
           if (this.ended === undefined) this.watching.add(watcher)
           else watcher.ended(this.ended)
         })

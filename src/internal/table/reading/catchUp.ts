@@ -1,7 +1,8 @@
 /** How far the first replay has come, and the moment in which it is complete. */
 import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { settleDeferred } from "../../effect/v4/deferred.ts"
 import type { Progress, TableStatus } from "../../../LiveTable.ts"
 import { annotateLogs } from "../../log.ts"
 import { setStatus, type TableParts } from "./parts.ts"
@@ -84,7 +85,7 @@ export class CatchUp<K, V> {
       yield* Effect.logInfo(`caught up: ${size} entries of ${parts.replayed} records in ${millis} ms`).pipe(
         this.annotate
       )
-      yield* Deferred.succeed(parts.ready, void 0)
+      settleDeferred(parts.ready, Exit.void)
     })
   }
 

@@ -9,6 +9,8 @@ export interface Time {
   /** Milliseconds since the epoch. */
   readonly millis: () => number
   readonly sleep: (duration: Duration.Duration) => Effect.Effect<void>
+  /** Where `TestClock.adjust` moves it. */
+  readonly adjust?: (duration: Duration.Input) => Effect.Effect<void>
 }
 
 /** A clock that `TestClock.adjust` moves. */
@@ -39,18 +41,17 @@ export abstract class MovableClock implements TestClock.TestClock {
 class ClockOf extends MovableClock {
   readonly millis: Time["millis"]
   readonly sleep: Time["sleep"]
+  readonly adjust: NonNullable<Time["adjust"]>
 
-  constructor({ millis, sleep }: Time) {
+  constructor({ adjust, millis, sleep }: Time) {
     super()
     this.millis = millis
     this.sleep = sleep
+    this.adjust = adjust ?? (() => this.setTime())
   }
 
   setTime(): Effect.Effect<void> {
     return Effect.die(new Error("it cannot be moved"))
-  }
-  adjust(): Effect.Effect<void> {
-    return this.setTime()
   }
 }
 

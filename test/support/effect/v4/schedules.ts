@@ -1,5 +1,4 @@
 /** Schedules that look at what they are asked about. */
-import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 
@@ -21,6 +20,6 @@ export const tapStep = <Out, In>(
   tap: Effect.Effect<unknown>
 ): Schedule.Schedule<Out, In> => Schedule.tap(schedule, () => tap)
 
-/** So often, with such pauses. */
-export const recurs = (times: number, pause: Duration.Input): Schedule.Schedule<number> =>
-  Schedule.upTo(Schedule.spaced(pause), { times })
+/** Ends the schedule after so many steps; it is asked once more, and says no. */
+export const limited = <Out, In>(schedule: Schedule.Schedule<Out, In>, times: number): Schedule.Schedule<Out, In> =>
+  Schedule.upTo(schedule, { times })

@@ -1,0 +1,18 @@
+/** Schemas whose constructors differ. */
+import type * as Effect from "effect/Effect"
+import * as ParseResult from "effect/ParseResult"
+import type * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+
+/** A text of at least so many characters that nobody is to see. */
+export const secretText = (minLength = 0): Schema.Schema<Redacted.Redacted<string>, string> =>
+  Schema.Redacted(Schema.String.pipe(Schema.minLength(minLength)))
+
+/** Numbers that are decoded and encoded by Effects that cannot fail. */
+export const numberBy = (how: {
+  readonly decode: (n: number) => Effect.Effect<number>
+  readonly encode: (n: number) => Effect.Effect<number>
+}): Schema.Schema<number, number> => Schema.transformOrFail(Schema.Number, Schema.Number, { strict: true, ...how })
+
+/** Whether it is what Schema fails with. */
+export const isSchemaError: (error: unknown) => error is ParseResult.ParseError = ParseResult.isParseError

@@ -1,0 +1,2 @@
+export * from "effect/Exit"
+export { isInterrupted as hasInterrupts } from "effect/Exit"

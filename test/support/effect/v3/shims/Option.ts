@@ -1,0 +1,2 @@
+export * from "effect/Option"
+export { fromNullable as fromNullishOr } from "effect/Option"
