@@ -16,7 +16,7 @@ import { freePorts } from "../kafka/ports.ts"
 import { awaitExit, hasExited, until } from "../kafka/process.ts"
 import { realKafka, sharedKafka } from "../kafka/realKafka.ts"
 import { test } from "../support/live.ts"
-import { interrupted } from "./program.ts"
+import { interrupted, root } from "./program.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // what is drawn
@@ -257,7 +257,7 @@ const start = (command: ReadonlyArray<string>, env: Readonly<Record<string, stri
     Effect.sync((): Running => {
       const [file = "", ...args] = command
       const { NO_COLOR: _, ...inherited } = process.env
-      const child = spawn(file, args, { env: { ...inherited, TERM: "xterm", ...env }, stdio: "pipe" })
+      const child = spawn(file, args, { cwd: root, env: { ...inherited, TERM: "xterm", ...env }, stdio: "pipe" })
       const output = { stdout: "", stderr: "" }
       child.stdout.setEncoding("utf8").on("data", (text: string) => (output.stdout += text))
       child.stderr.setEncoding("utf8").on("data", (text: string) => (output.stderr += text))
