@@ -4,12 +4,12 @@
  * Read on in `demo/registry.ts` (what an application has) and `demo/story.ts` (what happens to it).
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
-import { Clock, Console, Data, Effect, Layer, Logger, LogLevel, Random } from "effect"
+import { Clock, Console, Data, Effect, Layer, Random } from "effect"
 import { Codec, KafkaTable, KafkaTableWriter, KafkaTopic } from "effect-ktables"
 import { parseArgs } from "node:util"
 import { Cluster, embedded, real } from "./demo/cluster.ts"
 import { makeNarrator, Narrator } from "./demo/narrator.ts"
+import { quietly } from "./demo/quiet.ts"
 import { registry, Services, ServicesWriter } from "./demo/registry.ts"
 import { chapters, RawWriter, story } from "./demo/story.ts"
 import { show } from "./demo/view.ts"
@@ -44,14 +44,14 @@ const demo = (topic: string, pace: number) =>
     const { end, narrator, told } = yield* makeNarrator(pace)
 
     const settings = registry(topic)
-    const Topic = Layer.scopedDiscard(
-      Effect.acquireRelease(KafkaTopic.ensure({ topic, partitions: 1 }), () => cluster.removeTopic(topic))
+    yield* Effect.acquireRelease(Effect.provide(KafkaTopic.ensure({ topic, partitions: 1 }), cluster.client), () =>
+      cluster.removeTopic(topic)
     )
     const Tables = Layer.mergeAll(
       KafkaTable.layer(Services, { ...settings, catchUpTimeout: "10 seconds", onCatchUpTimeout: "fail" }),
       KafkaTableWriter.layer(ServicesWriter, { ...settings, closeTimeout: "500 millis" }),
       KafkaTableWriter.layer(RawWriter, { topic, value: Codec.utf8 })
-    ).pipe(Layer.provide(Topic), Layer.provide(cluster.client))
+    ).pipe(Layer.provide(cluster.client))
 
     const shown = Effect.gen(function* () {
       const startedAt = yield* Clock.currentTimeMillis
@@ -59,7 +59,7 @@ const demo = (topic: string, pace: number) =>
       yield* Effect.all([Effect.ensuring(story, end), show(heading, told)], { concurrency: "unbounded", discard: true })
     })
     yield* shown.pipe(Effect.scoped, Effect.provide(Tables), Effect.provideService(Narrator, narrator))
-  })
+  }).pipe(Effect.scoped)
 
 const main = Effect.gen(function* () {
   const { brokers, fast, help } = yield* options
@@ -79,11 +79,9 @@ process.stdout.on("error", () => {})
 
 const program = main.pipe(
   Effect.timeout("2 minutes"),
-  Effect.catchTag("BadArgument", () => Effect.void),
+  Effect.catchTag("NobodyReads", () => Effect.void),
   Effect.tapError((error) => Console.error(`\n${error.message}`)),
-  Effect.provide(NodeTerminal.layer),
-  // what the library would log here, the story tells by itself
-  Logger.withMinimumLogLevel(LogLevel.None)
+  quietly
 )
 
 NodeRuntime.runMain(program, { disableErrorReporting: true })

@@ -15,13 +15,13 @@
  *     a corrupt batch: the application ends with KafkaCorruptBatchError, Checksum in partition 0
  */
 import { NodeRuntime } from "@effect/platform-node"
-import { Console, Effect, Layer, Logger, LogLevel, Option, Schedule, Schema, Stream } from "effect"
+import { Console, Effect, Layer, Option, References, Schedule, Schema, Stream, SubscriptionRef } from "effect"
 import type { LiveTable } from "effect-ktables"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaTable } from "effect-ktables"
 
 class Prices extends KafkaTable.Tag("examples/Prices")<Prices, string, number>() {}
 
-const options = { topic: "examples.prices", value: Codec.json(Schema.NonNegativeInt) }
+const options = { topic: "examples.prices", value: Codec.json(Schema.Natural) }
 
 const PricesLayer = KafkaTable.layer(Prices, {
   ...options,
@@ -32,7 +32,8 @@ const PricesLayer = KafkaTable.layer(Prices, {
   onPoison: "skip",
   // A topic that is gone, or another one of its name, is tried again once a second. What else ends the reader, does.
   restart: Schedule.spaced("1 second").pipe(
-    Schedule.whileInput((error: LiveTable.TableFailure) => error._tag === "KafkaTopicError")
+    Schedule.setInputType<LiveTable.TableFailure>(),
+    Schedule.while(({ input }) => input._tag === "KafkaTopicError")
   )
 })
 
@@ -50,7 +51,7 @@ const say = (what: string) =>
 const sayStatus = (what: string) =>
   Effect.gen(function* () {
     const prices = yield* Prices
-    const status = yield* prices.status
+    const status = yield* SubscriptionRef.get(prices.status)
     yield* say(
       status._tag === "Failed"
         ? `${what}: ${status.error._tag} ${status.error.reason}, healing: ${status.healing}`
@@ -71,14 +72,14 @@ const application = Effect.gen(function* () {
     [Stream.runHead(prices.poison), kafka.append(options.topic, [{ key: "apple", value: `"a hundred"` }])],
     { concurrency: "unbounded" }
   )
-  const { _tag, offset } = yield* poison
+  const { _tag, offset } = Option.getOrThrow(poison)
   yield* sayStatus(`a price that is no number: ${_tag} at offset ${offset}`)
 
   const strict = yield* Effect.flip(KafkaTable.make({ ...options, onPoison: "fail" }))
   yield* Console.log(`a table with onPoison "fail" is not even acquired: ${strict._tag}`)
 
   yield* kafka.deleteTopic(options.topic)
-  yield* Stream.runHead(Stream.filter(prices.status.changes, (status) => status._tag === "Failed"))
+  yield* Stream.runHead(Stream.filter(SubscriptionRef.changes(prices.status), (status) => status._tag === "Failed"))
   yield* sayStatus("the topic was deleted")
   yield* kafka.createTopic(options.topic)
   yield* kafka.append(options.topic, [{ key: "apple", value: "99" }])
@@ -118,5 +119,8 @@ const Broken = Layer.effectDiscard(
 ).pipe(Layer.provideMerge(KafkaClient.layerMemory()))
 
 NodeRuntime.runMain(
-  main.pipe(Effect.provide(Layer.provideMerge(PricesLayer, Broken)), Logger.withMinimumLogLevel(LogLevel.None))
+  main.pipe(
+    Effect.provide(Layer.provideMerge(PricesLayer, Broken)),
+    Effect.provideService(References.MinimumLogLevel, "None")
+  )
 )

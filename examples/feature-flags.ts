@@ -15,20 +15,7 @@
  *     1000000 reads took 89 ms
  */
 import { NodeRuntime } from "@effect/platform-node"
-import {
-  Console,
-  Context,
-  Deferred,
-  Duration,
-  Effect,
-  Hash,
-  Layer,
-  Logger,
-  LogLevel,
-  Option,
-  Schema,
-  Stream
-} from "effect"
+import { Console, Context, Deferred, Duration, Effect, Hash, Layer, Option, References, Schema, Stream } from "effect"
 import { Codec, KafkaClient, KafkaTable, type LiveTable, KafkaTableWriter } from "effect-ktables"
 import { parseArgs } from "node:util"
 
@@ -36,9 +23,18 @@ import { parseArgs } from "node:util"
 // what the application has
 // ---------------------------------------------------------------------------------------------------------------------
 
+const Percent = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 100 }))
+
 class Flag extends Schema.Class<Flag>("Flag")({
-  enabled: Schema.optionalWith(Schema.Boolean, { default: () => false }),
-  percent: Schema.optionalWith(Schema.Int.pipe(Schema.between(0, 100)), { default: () => 100 })
+  // what a record may leave out, and what the constructor may
+  enabled: Schema.Boolean.pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed(false)),
+    Schema.withConstructorDefault(Effect.succeed(false))
+  ),
+  percent: Percent.pipe(
+    Schema.withDecodingDefaultTypeKey(Effect.succeed(100)),
+    Schema.withConstructorDefault(Effect.succeed(100))
+  )
 }) {
   /** What a flag is that nobody has set. */
   static readonly unset = new Flag({})
@@ -52,7 +48,7 @@ class FlagTable extends KafkaTable.Tag("examples/FlagTable")<FlagTable, string, 
 class FlagWriter extends KafkaTableWriter.Tag("examples/FlagWriter")<FlagWriter, string, Flag>() {}
 
 /** What the rest of the application sees: a plain function, as no request should wait for a flag. */
-class Flags extends Context.Tag("examples/Flags")<
+class Flags extends Context.Service<
   Flags,
   {
     readonly isOn: (flag: string, user: string) => boolean
@@ -62,7 +58,7 @@ class Flags extends Context.Tag("examples/Flags")<
      */
     readonly whileOn: (flag: string, job: Effect.Effect<void>) => Effect.Effect<void, LiveTable.TableFailure>
   }
->() {
+>()("examples/Flags") {
   static readonly layer = Layer.effect(
     Flags,
     Effect.map(FlagTable, (table) => ({
@@ -71,7 +67,7 @@ class Flags extends Context.Tag("examples/Flags")<
         table.watch(flag).pipe(
           Stream.map(Option.exists(({ enabled }) => enabled)),
           Stream.changes,
-          Stream.flatMap((isOn) => (isOn ? Stream.fromEffect(job) : Stream.empty), { switch: true }),
+          Stream.switchMap((isOn) => (isOn ? Stream.fromEffect(job) : Stream.empty)),
           Stream.runDrain
         )
     }))
@@ -107,8 +103,8 @@ const program = Effect.gen(function* () {
   const stopped = yield* Deferred.make<void>()
   const job = Effect.acquireUseRelease(
     Console.log("recommendations: started"),
-    () => Effect.zipRight(Deferred.succeed(started, undefined), Effect.never),
-    () => Effect.zipRight(Console.log("recommendations: stopped"), Deferred.succeed(stopped, undefined))
+    () => Effect.andThen(Deferred.succeed(started, undefined), Effect.never),
+    () => Effect.andThen(Console.log("recommendations: stopped"), Deferred.succeed(stopped, undefined))
   )
   yield* Effect.forkScoped(flags.whileOn("recommendations", job))
   yield* writer.set("recommendations", new Flag({ enabled: true }))
@@ -141,4 +137,4 @@ const Live = Flags.layer.pipe(
   Layer.provideMerge(Kafka)
 )
 
-NodeRuntime.runMain(program.pipe(Effect.provide(Live), Logger.withMinimumLogLevel(LogLevel.Warning)))
+NodeRuntime.runMain(program.pipe(Effect.provide(Live), Effect.provideService(References.MinimumLogLevel, "Warn")))

@@ -15,10 +15,9 @@
  *     stock_stale_millis 12
  *
  * It needs `@effect/opentelemetry`, `@opentelemetry/sdk-metrics`, `@opentelemetry/sdk-trace-base` and their peers; to a
- * collector, `@effect/opentelemetry/Otlp` alone does.
+ * collector, `effect/observability` alone does.
  */
-import { NodeSdk, Otlp } from "@effect/opentelemetry"
-import { FetchHttpClient } from "@effect/platform"
+import * as NodeSdk from "@effect/opentelemetry/NodeSdk"
 import { NodeRuntime } from "@effect/platform-node"
 import {
   AggregationTemporality,
@@ -27,7 +26,9 @@ import {
   PeriodicExportingMetricReader
 } from "@opentelemetry/sdk-metrics"
 import { InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
-import { Console, Effect, Layer, Logger, LogLevel, Metric, Option, Schedule, Schema } from "effect"
+import { Console, Effect, Layer, Metric, Option, References, Schedule, Schema } from "effect"
+import { FetchHttpClient } from "effect/http"
+import { Otlp } from "effect/observability"
 import { Codec, KafkaClient, KafkaTable, KafkaTableWriter } from "effect-ktables"
 import { parseArgs } from "node:util"
 
@@ -54,7 +55,7 @@ const staleMillis = Metric.gauge("stock_stale_millis", { description: "How old t
 const reportStaleness = Effect.gen(function* () {
   const stock = yield* Stock
   const freshness = yield* stock.freshness
-  if (freshness.staleMillis !== undefined) yield* Metric.set(staleMillis, freshness.staleMillis)
+  if (freshness.staleMillis !== undefined) yield* Metric.update(staleMillis, freshness.staleMillis)
 })
 
 const application = Effect.gen(function* () {
@@ -117,7 +118,7 @@ const Tables = Layer.merge(KafkaTable.layer(Stock, options), KafkaTableWriter.la
 // Telemetry comes first, so that acquiring the table is traced, too.
 const main =
   values.otlp === undefined
-    ? Effect.zipRight(application, print).pipe(Effect.provide(Tables), Effect.provide(inMemory))
+    ? Effect.andThen(application, print).pipe(Effect.provide(Tables), Effect.provide(inMemory))
     : application.pipe(Effect.provide(Tables), Effect.provide(toCollector(values.otlp)))
 
-NodeRuntime.runMain(main.pipe(Effect.provide(Kafka), Logger.withMinimumLogLevel(LogLevel.Warning)))
+NodeRuntime.runMain(main.pipe(Effect.provide(Kafka), Effect.provideService(References.MinimumLogLevel, "Warn")))

@@ -19,6 +19,8 @@
  *     curl -i -X PUT -d '{"cents":120}' localhost:8080/prices/apple
  *     curl -i -H 'kafka-position: examples.prices@0:0' localhost:8080/prices/apple
  */
+import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
+import { Console, Context, Effect, Layer, Option, References, Schema } from "effect"
 import {
   FetchHttpClient,
   HttpClient,
@@ -28,14 +30,12 @@ import {
   HttpServer,
   HttpServerRequest,
   HttpServerResponse
-} from "@effect/platform"
-import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
-import { Console, Context, Effect, Layer, Logger, LogLevel, Option, Schema } from "effect"
+} from "effect/http"
 import { Codec, KafkaClient, KafkaTable, KafkaTableWriter, Position } from "effect-ktables"
 import { createServer } from "node:http"
 import { parseArgs } from "node:util"
 
-class Price extends Schema.Class<Price>("Price")({ cents: Schema.NonNegativeInt }) {}
+class Price extends Schema.Class<Price>("Price")({ cents: Schema.Natural }) {}
 
 class Prices extends KafkaTable.Tag("examples/Prices")<Prices, string, Price>() {}
 class PricesWriter extends KafkaTableWriter.Tag("examples/PricesWriter")<PricesWriter, string, Price>() {}
@@ -49,7 +49,7 @@ const POSITION = "kafka-position"
 const product = Effect.map(HttpRouter.schemaPathParams(Schema.Struct({ product: Schema.String })), (_) => _.product)
 
 const writtenUpTo = HttpServerRequest.schemaHeaders(
-  Schema.Struct({ [POSITION]: Schema.optionalWith(Position.ManyFromString, { default: () => [] }) })
+  Schema.Struct({ [POSITION]: Position.ManyFromString.pipe(Schema.withDecodingDefaultTypeKey(Effect.succeed([]))) })
 )
 
 const put = Effect.gen(function* () {
@@ -64,7 +64,7 @@ const get = Effect.gen(function* () {
   const { [POSITION]: positions } = yield* writtenUpTo
   yield* prices.awaitPosition(positions, { timeout: "1 second" })
   return yield* Option.match(yield* prices.get(yield* product), {
-    onNone: () => HttpServerResponse.empty({ status: 404 }),
+    onNone: () => Effect.succeed(HttpServerResponse.empty({ status: 404 })),
     onSome: HttpServerResponse.schemaJson(Price)
   })
 })
@@ -72,15 +72,17 @@ const get = Effect.gen(function* () {
 const answer = (status: number) => (error: { readonly _tag: string; readonly message: string }) =>
   HttpServerResponse.json({ error: error._tag, message: error.message }, { status })
 
-// A body, a path or a position that does not decode is a 400 already: that is what the platform does with a ParseError.
-const router = HttpRouter.empty.pipe(
-  HttpRouter.put("/prices/:product", put),
-  HttpRouter.get("/prices/:product", get),
-  HttpRouter.catchTags({
-    KafkaWaitTimeoutError: answer(504),
-    KafkaWriteError: answer(503),
-    KafkaInvalidOptionsError: answer(400) // a position of another topic
-  })
+// A body, a path or a position that does not decode is a 400 already: that is what the router does with a SchemaError.
+const Routes = Layer.mergeAll(
+  HttpRouter.add("PUT", "/prices/:product", Effect.catchTag(put, "KafkaWriteError", answer(503))),
+  HttpRouter.add(
+    "GET",
+    "/prices/:product",
+    Effect.catchTags(get, {
+      KafkaWaitTimeoutError: answer(504),
+      KafkaInvalidOptionsError: answer(400) // a position of another topic
+    })
+  )
 )
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -105,8 +107,7 @@ const Tables = Layer.merge(
 )
 
 const replica = (port: number) =>
-  router.pipe(
-    HttpServer.serve(),
+  HttpRouter.serve(Routes).pipe(
     Layer.provide(Tables),
     Layer.provideMerge(NodeHttpServer.layer(createServer, { port, host: "127.0.0.1" }))
   )
@@ -125,7 +126,7 @@ const story = Effect.gen(function* () {
   const two = yield* startReplica
 
   const write = (cents: number) =>
-    HttpClientRequest.put(`${one}/prices/apple`).pipe(HttpClientRequest.bodyUnsafeJson({ cents }), http.execute)
+    HttpClientRequest.put(`${one}/prices/apple`).pipe(HttpClientRequest.bodyJsonUnsafe({ cents }), http.execute)
   const read = (headers: Record<string, string | undefined> = {}) => http.get(`${two}/prices/apple`, { headers })
   const isStale = (response: HttpClientResponse.HttpClientResponse, cents: number) =>
     Effect.map(response.text, (body) => body !== JSON.stringify({ cents }))
@@ -149,8 +150,8 @@ const story = Effect.gen(function* () {
   yield* Console.log(`GET of a write that does not come: ${tooEarly.status} ${error}`)
   const malformed = yield* read({ [POSITION]: "nonsense" })
   yield* Console.log(`GET with ${POSITION}: nonsense: ${malformed.status}`)
-}).pipe(Effect.scoped, Effect.provide(FetchHttpClient.layer), Logger.withMinimumLogLevel(LogLevel.Warning))
+}).pipe(Effect.scoped, Effect.provide(FetchHttpClient.layer), Effect.provideService(References.MinimumLogLevel, "Warn"))
 
-const main = values.port === undefined ? story : Layer.launch(HttpServer.withLogAddress(replica(Number(values.port))))
+const main = values.port === undefined ? story : Layer.launch(replica(Number(values.port)))
 
 NodeRuntime.runMain(Effect.provide(main, Kafka))

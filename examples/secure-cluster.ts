@@ -26,25 +26,25 @@ import { Codec, KafkaClient, KafkaTable, KafkaTableWriter } from "effect-ktables
 class Greetings extends KafkaTable.Tag("examples/Greetings")<Greetings, string, string>() {}
 class GreetingsWriter extends KafkaTableWriter.Tag("examples/GreetingsWriter")<GreetingsWriter, string, string>() {}
 
-const username = Config.nonEmptyString("KAFKA_USERNAME")
+const username = Config.NonEmptyString("KAFKA_USERNAME")
 
 const Kafka = KafkaClient.layerConfig({
-  brokers: Config.array(Config.string(), "KAFKA_BROKERS"),
-  clientId: Config.withDefault(Config.string("KAFKA_CLIENT_ID"), "secure-cluster"),
-  tls: Config.string("KAFKA_CA").pipe(
+  brokers: Config.Array(Schema.String, "KAFKA_BROKERS"),
+  clientId: Config.withDefault(Config.String("KAFKA_CLIENT_ID"), "secure-cluster"),
+  tls: Config.String("KAFKA_CA").pipe(
     Config.map((ca): KafkaClient.TlsOptions => ({ ca })),
     Config.withDefault(true)
   ),
   sasl: {
-    mechanism: Config.literal("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")("KAFKA_SASL_MECHANISM"),
+    mechanism: Config.Literals(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], "KAFKA_SASL_MECHANISM"),
     username,
-    password: Config.redacted("KAFKA_PASSWORD") // and so in no log line, error, span or inspected object
+    password: Config.Redacted("KAFKA_PASSWORD") // and so in no log line, error, span or inspected object
   }
 })
 
-const Tables = Layer.unwrapEffect(
+const Tables = Layer.unwrap(
   Effect.gen(function* () {
-    const topic = yield* Config.withDefault(Config.string("KAFKA_TOPIC"), "examples.greetings")
+    const topic = yield* Config.withDefault(Config.String("KAFKA_TOPIC"), "examples.greetings")
     const greetings = { topic, value: Codec.json(Schema.String) }
     return Layer.merge(KafkaTable.layer(Greetings, greetings), KafkaTableWriter.layer(GreetingsWriter, greetings))
   })
@@ -65,7 +65,9 @@ const program = Effect.gen(function* () {
 /** What an operator can mend is one line, and not a stack. */
 const main = program.pipe(
   Effect.provide(Layer.provide(Tables, Kafka)),
-  Effect.tapErrorCause((cause) => Effect.forEach(Cause.prettyErrors(cause), (error) => Console.error(String(error))))
+  Effect.tapCause((cause) =>
+    Effect.forEach(Cause.prettyErrors(cause), (error) => Console.error(String(error).replaceAll(/\s*\n\s*/g, " ")))
+  )
 )
 
 NodeRuntime.runMain(main, { disableErrorReporting: true })

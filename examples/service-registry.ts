@@ -22,7 +22,7 @@ import { Codec, KafkaClient, KafkaTable, KafkaTableWriter, type TableSnapshot } 
 import { hostname } from "node:os"
 import { parseArgs } from "node:util"
 
-const Port = Schema.Int.pipe(Schema.between(1, 65535))
+const Port = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_535 }))
 
 class Service extends Schema.Class<Service>("Service")({
   name: Schema.NonEmptyString,
@@ -50,7 +50,7 @@ const register = (service: Service) =>
     const writer = yield* ServicesWriter
     yield* Effect.acquireRelease(writer.set(service.key, service), () =>
       writer.delete(service.key).pipe(
-        Effect.zipRight(Console.log(`${service.key} has left`)),
+        Effect.andThen(Console.log(`${service.key} has left`)),
         Effect.catchTag("KafkaWriteError", (error) => Effect.logWarning(`could not leave: ${error.message}`))
       )
     )
@@ -90,22 +90,16 @@ const watch = Effect.gen(function* () {
   const { changes, snapshot } = yield* services.subscribe()
   yield* show(snapshot)
 
-  const comingAndGoing = Stream.filterMap(
-    changes,
-    (change) =>
-      change._tag === "Delete"
-        ? Option.some(`- ${change.key}`)
-        : Option.isNone(change.previous)
-          ? Option.some(`+ ${change.key}`)
-          : Option.none() // a heartbeat
+  const comingAndGoing = changes.pipe(
+    Stream.filter((change) => change._tag === "Delete" || Option.isNone(change.previous)), // others are heartbeats
+    Stream.map((change) => `${change._tag === "Delete" ? "-" : "+"} ${change.key}`)
   )
   const fallingSilent = Stream.fromSchedule(Schedule.spaced("1 second")).pipe(
     Stream.mapEffect(() => Effect.flatMap(services.snapshot, silent)),
-    Stream.mapAccum(new Set<string>(), (before, now) => [
-      new Set(now),
-      now.filter((key) => !before.has(key)).map((key) => `? ${key} is silent`)
-    ]),
-    Stream.flattenIterables
+    Stream.mapAccum(
+      () => new Set<string>(),
+      (before, now) => [new Set(now), now.filter((key) => !before.has(key)).map((key) => `? ${key} is silent`)]
+    )
   )
   yield* Stream.merge(comingAndGoing, fallingSilent).pipe(
     Stream.runForEach(Console.log),
@@ -131,13 +125,13 @@ const Writer = KafkaTableWriter.layer(ServicesWriter, { ...registry, deliveryTim
 const Table = KafkaTable.layer(Services, registry)
 const Kafka = KafkaClient.layer({ brokers: values.brokers.split(","), clientId: "service-registry" })
 
-const Command = Schema.Union(
-  Schema.Tuple(Schema.Literal("watch")),
-  Schema.Tuple(Schema.Literal("register"), Schema.NonEmptyString, Schema.compose(Schema.NumberFromString, Port))
-)
+const Command = Schema.Union([
+  Schema.Tuple([Schema.Literal("watch")]),
+  Schema.Tuple([Schema.Literal("register"), Schema.NonEmptyString, Schema.NumberFromString.pipe(Schema.decodeTo(Port))])
+])
 
 const main = Effect.gen(function* () {
-  const [command, name, port] = yield* Schema.decodeUnknown(Command)(positionals)
+  const [command, name, port] = yield* Schema.decodeUnknownEffect(Command)(positionals)
   yield* command === "watch"
     ? Effect.provide(watch, Table)
     : Effect.provide(register(new Service({ name, host: hostname(), port })), Writer)

@@ -28,14 +28,32 @@ const pathTo = (file, other) => {
   return path.startsWith(".") ? path : `./${path}`
 }
 
+/** `import { Effect, type Scope } from "effect"` with a line for each name that comes from a shim. */
+const fromShims = (file, shims, names) => {
+  const all = names
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "")
+  const isShimmed = (name) => shims.has(`effect/${name.replace("type ", "")}`)
+  const lines = all.filter(isShimmed).map((name) => {
+    const type = name.startsWith("type ") ? "type " : ""
+    const module = name.slice(type.length)
+    return `import ${type}* as ${module} from "${pathTo(file, shims.get(`effect/${module}`))}"`
+  })
+  const others = all.filter((name) => !isShimmed(name))
+  return [...lines, ...(others.length === 0 ? [] : [`import { ${others.join(", ")} } from "effect"`])].join("\n")
+}
+
 /** A file's text with its imports as they are for Effect 3. */
 export const forEffect3 = (file, text) => {
   const shims = file.startsWith("src/") ? shimsOfPackage : shimsOfTests
-  return text.replaceAll(/(\bfrom |\bimport\(|\bimport )"([^"]+)"/g, (_, before, source) => {
-    const shim = shims.get(source)
-    const other = shim === undefined ? source.replaceAll(/^(\..*)\/v4\//g, "$1/v3/") : pathTo(file, shim)
-    return `${before}"${other}"`
-  })
+  return text
+    .replaceAll(/^import \{([^}]+)\} from "effect"$/gm, (_, names) => fromShims(file, shims, names))
+    .replaceAll(/(\bfrom |\bimport\(|\bimport )"([^"]+)"/g, (_, before, source) => {
+      const shim = shims.get(source)
+      const other = shim === undefined ? source.replaceAll(/^(\..*)\/v4\//g, "$1/v3/") : pathTo(file, shim)
+      return `${before}"${other}"`
+    })
 }
 
 const isOf = (major, file) => file.split("/").includes(major)
@@ -52,13 +70,16 @@ const copy = (folder, target, other, text) => {
   }
 }
 
-const copyForEffect3 = (folder, target) =>
+export const copyForEffect3 = (folder, target) =>
   copy(folder, target, "v4", (file, text) => (isOf("v3", file) ? text : forEffect3(file, text)))
 
 /** Makes build/effect-3: sources, tests, examples and bench. */
 export const makeEffect3 = () => {
   rmSync(effect3, { recursive: true, force: true })
   for (const folder of ["src", "test", "examples", "bench", "scripts"]) copyForEffect3(folder, effect3)
+  // the examples that are written for Effect 3, in the places of those for Effect 4
+  cpSync(join(root, "examples", "effect-3"), join(effect3, "examples"), { recursive: true })
+  rmSync(join(effect3, "examples", "effect-3"), { recursive: true })
   mkdirSync(join(root, ".cache"), { recursive: true })
   for (const shared of ["node_modules", ".cache"]) symlinkSync(join(root, shared), join(effect3, shared))
   for (const name of ["docs", "README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "package.json"]) {

@@ -124,7 +124,12 @@ const test = (choices, env) => {
     rmSync(report, { force: true })
     const [program, ...runner] = majors[major].run()
     const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
-    const status = run(`tests on Effect ${major}: ${which.join(" ")}`, program, [...runner, "run", ...reporters, ...which], env)
+    const status = run(
+      `tests on Effect ${major}: ${which.join(" ")}`,
+      program,
+      [...runner, "run", ...reporters, ...which],
+      env
+    )
     if (!existsSync(report)) process.exit(status === 0 ? 1 : status)
     const counts = JSON.parse(readFileSync(report, "utf8"))
     failure ||= status
@@ -185,7 +190,10 @@ const commands = {
       "table/randomFaults",
       "table/state"
     ]
-    test([[4, "test/faults", "test/soak", ...random.map((name) => `test/${name}`), ...args]], { ...more, ...process.env })
+    test([[4, "test/faults", "test/soak", ...random.map((name) => `test/${name}`), ...args]], {
+      ...more,
+      ...process.env
+    })
   },
   // small bugs put into a folder of src/internal, one at a time: does a test notice?
   mutate: () => process.exit(run(undefined, process.execPath, ["scripts/mutate/mutate.mjs", ...args])),

@@ -233,18 +233,21 @@ export const uint64: Codec<bigint> = plain.uint64
  * JSON in UTF-8, of what the schema encodes to. A schema class decodes to instances.
  *
  * - Text that is not JSON does not decode; the empty text is not JSON.
- * - A schema that encodes to something which does not come back from JSON (`Schema.DateFromSelf`, an instance, a symbol as
- *   a name) makes a codec that is refused, with the place in the schema and what to use instead: see `problem`.
- * - Where the schema leaves it open (`Schema.Unknown`, `Schema.Object`, a declaration), a value that would not come back
- *   does not encode: `undefined`, a function, a bigint, a cycle, an instance of a class, a symbol as a name. Nor do `NaN`,
- *   an infinity or a hole in an array, which JSON would turn into `null`. A property that is undefined is left out, and
- *   `-0` is `0`. What `Schema.fromJsonString` makes text of is as open, by `string` and `schema`, too.
+ * - What is no JSON is written as Effect's own JSON codec has it, by the same annotations (`toCodecJson`, `toCodec`):
+ *   `Schema.Date` as text, `Schema.Option`, `Schema.ReadonlyMap`, `Schema.Redacted`, `Schema.Uint8Array` and others can be
+ *   used as they are. Numbers and bigints stay numbers, though, and what is undefined is left out.
+ * - A schema that encodes to something which does not come back from JSON (a symbol, also as a name; a bigint beside a
+ *   number) makes a codec that is refused, with the place in the schema and what to use instead: see `problem`.
+ * - Where the schema leaves it open (`Schema.Unknown`, `Schema.ObjectKeyword`, a declaration), a value that would not
+ *   come back does not encode: `undefined`, a function, a bigint, a cycle, an instance of a class, a symbol as a name. Nor
+ *   do `NaN`, an infinity or a hole in an array, which JSON would turn into `null`. A property that is undefined is left
+ *   out, and `-0` is `0`. What `Schema.fromJsonString` makes text of is as open, by `string` and `schema`, too.
  * - `Schema.BigInt` is a whole number in JSON, with all its digits, in both directions. `Schema.Number` is what
  *   `JSON.parse` makes of the digits: above 2^53 the nearest number.
  * - Where a schema keeps names that it does not know (a record, `Schema.Unknown`, excess properties), the name `__proto__`
  *   is refused, in both directions. So it is in text that `Schema.fromJsonString` reads or makes, by any codec of a schema.
- * - A schema may do asynchronous work (`Schema.transformOrFail` with an Effect); it then decodes one record at a time,
- *   several times slower even if nothing waits. Services that it needs are to be provided first.
+ * - A schema may do asynchronous work (a transformation that is an Effect); it then decodes one record at a time, several
+ *   times slower even if nothing waits. Services that it needs are to be provided first.
  * - What to do with excess properties, and whether to report all errors, is the schema's `parseOptions` annotation.
  *
  * @since 0.1.0

@@ -278,17 +278,19 @@ export type KafkaClientConfig =
  * The same from configuration; a missing or malformed value is a `ConfigError`. Where `sasl` needs a token Effect, give
  * one `Config` of the whole (`Config.map`).
  *
+ * <!-- effect 4 -->
+ *
  * ```ts
- * import { Config } from "effect"
+ * import { Config, Schema } from "effect"
  * import { KafkaClient } from "effect-ktables"
  *
  * export const Kafka = KafkaClient.layerConfig({
- *   brokers: Config.array(Config.string(), "KAFKA_BROKERS"),
- *   tls: { ca: Config.string("KAFKA_CA") },
+ *   brokers: Config.Array(Schema.String, "KAFKA_BROKERS"),
+ *   tls: { ca: Config.String("KAFKA_CA") },
  *   sasl: {
- *     mechanism: Config.literal("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")("KAFKA_SASL_MECHANISM"),
- *     username: Config.string("KAFKA_USERNAME"),
- *     password: Config.redacted("KAFKA_PASSWORD")
+ *     mechanism: Config.Literals(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], "KAFKA_SASL_MECHANISM"),
+ *     username: Config.String("KAFKA_USERNAME"),
+ *     password: Config.Redacted("KAFKA_PASSWORD")
  *   }
  * })
  * ```

@@ -243,10 +243,10 @@ export interface LiveTable<
   /** `snapshot` without an Effect, for hot paths. */
   readonly unsafeSnapshot: () => TableSnapshot<K, V, Entry>
   /**
-   * The content as a `SubscriptionRef`: one publication a batch of records. Its `changes` begin with the current
-   * snapshot, and a slow consumer sees the latest one next. Setting it changes what other readers of the ref see until
-   * the next publication, and nothing else: the table does not read it. `changes` end after the last snapshot when the
-   * reader has ended for good, and when the table is closed: their type knows no failure, `failure` tells.
+   * The content as a `SubscriptionRef`: one publication a batch of records. Its changes (`SubscriptionRef.changes`)
+   * begin with the current snapshot, and a slow consumer sees the latest one next. They end after the last snapshot when
+   * the reader has ended for good, and when the table is closed: their type knows no failure, `failure` tells. Setting
+   * the ref changes what its other readers see until the next publication, and nothing else: the table does not read it.
    */
   readonly ref: SubscriptionRef.SubscriptionRef<TableSnapshot<K, V, Entry>>
 
@@ -268,7 +268,7 @@ export interface LiveTable<
    */
   readonly watch: (key: K) => Stream.Stream<Option.Option<V>, TableFailure>
 
-  /** Its `changes` end after `Failed` when the reader has ended for good, and when the table is closed. */
+  /** Its changes end after `Failed` when the reader has ended for good, and when the table is closed. */
   readonly status: SubscriptionRef.SubscriptionRef<TableStatus>
   /** Waits until the table has caught up. */
   readonly awaitCaughtUp: (options?: WaitOptions) => Effect.Effect<void, WaitError>

@@ -6,17 +6,14 @@
  * who wrote a record hands it to the client, who hands it to whoever is to read it.
  *
  * ```ts
- * import { Effect, Schema } from "effect"
+ * import { Schema } from "effect"
  * import { Position } from "effect-ktables"
  *
  * const written = Position.make({ topic: "my.registry", partition: 3, offset: 1042 })
  *
  * export const header = `${written}` // my.registry@3:1042
  *
- * export const program = Effect.gen(function* () {
- *   const position = yield* Schema.decode(Position.FromString)(header)
- *   return position.offset
- * })
+ * export const position = Schema.decodeOption(Position.FromString)(header) // none for any other text
  * ```
  *
  * @since 0.1.0
@@ -106,7 +103,7 @@ export const FromString: Schema.Codec<Position, string> = internal.FromString
  *
  * declare const acknowledged: ReadonlyArray<Position.Position>
  *
- * export const header = Schema.encode(Position.ManyFromString)(Position.latest(acknowledged))
+ * export const header = Schema.encodeSync(Position.ManyFromString)(Position.latest(acknowledged))
  * ```
  *
  * @since 0.1.0

@@ -3,7 +3,7 @@ import { Console, Context, Effect, Layer } from "effect"
 import { EmbeddedKafka, KafkaClient, type KafkaError } from "effect-ktables"
 import { Kafka, logLevel } from "kafkajs"
 
-export class Cluster extends Context.Tag("demo/Cluster")<
+export class Cluster extends Context.Service<
   Cluster,
   {
     readonly description: string
@@ -17,7 +17,7 @@ export class Cluster extends Context.Tag("demo/Cluster")<
     /** Leaves nothing behind. */
     readonly removeTopic: (topic: string) => Effect.Effect<void>
   }
->() {}
+>()("demo/Cluster") {}
 
 const clientId = "effect-ktables-demo"
 
@@ -53,7 +53,7 @@ const deleteTopic = (brokers: ReadonlyArray<string>, topic: string) =>
       new Kafka({ brokers: [...brokers], clientId, logLevel: logLevel.NOTHING, retry: { retries: 1 } }).admin()
     ),
     (admin) =>
-      Effect.zipRight(
+      Effect.andThen(
         Effect.tryPromise(() => admin.connect()),
         Effect.tryPromise(() => admin.deleteTopics({ topics: [topic] }))
       ),

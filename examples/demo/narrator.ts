@@ -1,5 +1,5 @@
 /** What the story says while it goes on. Who shows it, and how, is the view's business. */
-import { Clock, Context, Effect, Mailbox } from "effect"
+import { Clock, Context, Effect, Queue, Stream } from "effect"
 import { look, type Picture } from "./picture.ts"
 import type { Services } from "./registry.ts"
 
@@ -19,7 +19,7 @@ export type Told =
   | { readonly _tag: "Looked"; readonly at: number; readonly picture: Picture }
   | { readonly _tag: "Ended"; readonly at: number; readonly result: string }
 
-export class Narrator extends Context.Tag("demo/Narrator")<
+export class Narrator extends Context.Service<
   Narrator,
   {
     readonly tell: (mark: Mark, text: string) => Effect.Effect<void>
@@ -31,13 +31,15 @@ export class Narrator extends Context.Tag("demo/Narrator")<
     /** Time to read. */
     readonly pause: (seconds: number) => Effect.Effect<void>
   }
->() {}
+>()("demo/Narrator") {}
+
+const THE_END = "the end"
 
 /** A narrator, and what it tells. Pauses are `pace` times as long as the story asks for. */
 export const makeNarrator = (pace: number) =>
-  Effect.map(Mailbox.make<Told>(), (mailbox) => {
+  Effect.map(Queue.unbounded<Told | typeof THE_END>(), (queue) => {
     const offer = (make: (at: number) => Told) =>
-      Effect.flatMap(Clock.currentTimeMillis, (at) => Effect.asVoid(mailbox.offer(make(at))))
+      Effect.flatMap(Clock.currentTimeMillis, (at) => Effect.asVoid(Queue.offer(queue, make(at))))
     const narrator = Narrator.of({
       tell: (mark, text) => offer((at) => ({ _tag: "Happened", at, mark, text })),
       chapter: (chapter, body) =>
@@ -50,5 +52,6 @@ export const makeNarrator = (pace: number) =>
         }),
       pause: (seconds) => Effect.sleep(seconds * 1000 * pace)
     })
-    return { narrator, told: Mailbox.toStream(mailbox), end: mailbox.end }
+    const told = Stream.takeWhile(Stream.fromQueue(queue), (one): one is Told => one !== THE_END)
+    return { narrator, told, end: Queue.offer(queue, THE_END) }
   })

@@ -4,7 +4,7 @@ import { Codec, KafkaTable, KafkaTableWriter } from "effect-ktables"
 
 export class Service extends Schema.Class<Service>("Service")({
   host: Schema.String,
-  port: Schema.Int.pipe(Schema.between(1, 65_535)),
+  port: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_535 })),
   heartbeats: Schema.Int
 }) {}
 
@@ -27,7 +27,7 @@ export const register = (name: string, port: number) =>
 
     const position = yield* Effect.acquireRelease(write(0), () => leave)
     yield* Stream.fromSchedule(Schedule.spaced("500 millis")).pipe(
-      Stream.runForEach((n) => Effect.catchAll(write(n + 1), (error) => Effect.logWarning(error.message))),
+      Stream.runForEach((n) => Effect.catch(write(n + 1), (error) => Effect.logWarning(error.message))),
       Effect.forkScoped
     )
     return position

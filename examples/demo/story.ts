@@ -83,7 +83,7 @@ const poisonRecords = {
     const reports = yield* services.poison.pipe(
       Stream.take(nonsense.length),
       Stream.runForEach((error) => tell("!", describePoison(error))),
-      Effect.fork
+      Effect.forkChild
     )
     yield* pause(0.7)
     for (const value of nonsense) {
@@ -107,9 +107,9 @@ const serviceLeaves = {
     const services = yield* Services
     const watcher = yield* services
       .watch("backup")
-      .pipe(Stream.dropWhile(Option.isNone), Stream.takeUntil(Option.isNone), Stream.runDrain, Effect.fork)
+      .pipe(Stream.dropWhile(Option.isNone), Stream.takeUntil(Option.isNone), Stream.runDrain, Effect.forkChild)
     yield* pause(0.7)
-    yield* Effect.scoped(Effect.zipRight(register("backup", 873), pause(1.8)))
+    yield* Effect.scoped(Effect.andThen(register("backup", 873), pause(1.8)))
     const [known] = yield* timed(Fiber.join(watcher))
     yield* tell("=", `watch("backup"): gone, known ${duration(known)} after its delete was acknowledged`)
     yield* pause(1)
@@ -146,7 +146,7 @@ const brokerOutage = {
     const { staleMillis = 0 } = yield* services.freshness
     yield* broker.start
     yield* tell(".", "the broker is started again")
-    const everythingThere = connected(true).pipe(Effect.zipRight(writer.flush), Effect.zipRight(services.barrier()))
+    const everythingThere = connected(true).pipe(Effect.andThen(writer.flush), Effect.andThen(services.barrier()))
     const [recovered] = yield* timed(everythingThere)
     const { failed, unknown } = yield* writer.stats
     yield* tell(
@@ -207,10 +207,11 @@ const replica = Effect.gen(function* () {
 const all = [servicesRegister, readYourOwnWrite, poisonRecords, serviceLeaves, brokerOutage, lateReplica]
 
 type Play = (typeof all)[number]["play"]
+type ErrorOf<P> = P extends Effect.Effect<string, infer E, infer _R> ? E : never
+type NeedsOf<P> = P extends Effect.Effect<string, infer _E, infer R> ? R : never
 
-export const chapters: ReadonlyArray<
-  Chapter & { readonly play: Effect.Effect<string, Effect.Effect.Error<Play>, Effect.Effect.Context<Play>> }
-> = all
+export const chapters: ReadonlyArray<Chapter & { readonly play: Effect.Effect<string, ErrorOf<Play>, NeedsOf<Play>> }> =
+  all
 
 export const story = Effect.gen(function* () {
   const { chapter } = yield* Narrator

@@ -5,7 +5,8 @@
  *     npx vitest run examples/testing
  */
 import { it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Option, TestClock } from "effect"
+import { Context, Effect, Fiber, Layer, Option } from "effect"
+import { TestClock } from "effect/testing"
 import { EmbeddedKafka, KafkaClient } from "effect-ktables"
 import { assert, describe } from "vitest"
 import * as Sessions from "./Sessions.ts"
@@ -57,7 +58,7 @@ describe("Sessions", () => {
       const ada = yield* sessions.login("ada")
 
       yield* kafka.stopNode(0)
-      const bob = yield* Effect.fork(Effect.flip(sessions.login("bob")))
+      const bob = yield* Effect.forkChild(Effect.flip(sessions.login("bob")))
       yield* TestClock.adjust("5 seconds")
       const error = yield* Fiber.join(bob)
       assert.strictEqual(error._tag, "SessionsUnavailable")
@@ -65,7 +66,7 @@ describe("Sessions", () => {
       assert.deepStrictEqual(yield* sessions.userOf(ada), Option.some("ada"))
 
       yield* kafka.startNode(0)
-      const eve = yield* Effect.fork(sessions.login("eve"))
+      const eve = yield* Effect.forkChild(sessions.login("eve"))
       yield* TestClock.adjust("2 seconds") // it waits between attempts
       assert.deepStrictEqual(yield* sessions.userOf(yield* Fiber.join(eve)), Option.some("eve"))
     }).pipe(Effect.provide(TestLayer))
@@ -76,7 +77,7 @@ describe("Sessions", () => {
       const kafka = yield* EmbeddedKafka.EmbeddedKafka
       const sessions = yield* Sessions.Sessions
       yield* kafka.inject({ _tag: "Disconnect", applied: true }, { request: "Produce", times: 1 })
-      const login = yield* Effect.fork(sessions.login("ada"))
+      const login = yield* Effect.forkChild(sessions.login("ada"))
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(yield* sessions.userOf(yield* Fiber.join(login)), Option.some("ada"))
       assert.lengthOf(yield* kafka.log("examples.sessions"), 1)

@@ -20,7 +20,7 @@ export class SessionsUnavailable extends Data.TaggedError("SessionsUnavailable")
   readonly cause: KafkaError.KafkaError
 }> {}
 
-export class Sessions extends Context.Tag("examples/Sessions")<
+export class Sessions extends Context.Service<
   Sessions,
   {
     /** Gives a token, valid for half an hour, at this replica from now on, at others within milliseconds. */
@@ -29,7 +29,7 @@ export class Sessions extends Context.Tag("examples/Sessions")<
     /** Never fails: while Kafka is away, sessions that are known stay so. */
     readonly userOf: (token: string) => Effect.Effect<Option.Option<string>>
   }
->() {}
+>()("examples/Sessions") {}
 
 const LIFETIME = Duration.minutes(30)
 const TOPIC = "examples.sessions"
@@ -42,7 +42,7 @@ const make = Effect.gen(function* () {
   // Each replica does this, and that does no harm: a key may be deleted twice.
   const sweep = Effect.gen(function* () {
     const now = yield* DateTime.now
-    const expired = (yield* table.entries).filter(({ value }) => DateTime.lessThanOrEqualTo(value.expiresAt, now))
+    const expired = (yield* table.entries).filter(({ value }) => DateTime.isLessThanOrEqualTo(value.expiresAt, now))
     yield* writer.deleteMany(expired.map(({ key }) => key))
   }).pipe(Effect.catchTag("KafkaWriteError", (error) => Effect.logWarning(`sweep: ${error.message}`)))
   yield* Effect.forkScoped(Effect.schedule(sweep, Schedule.spaced("1 minute")))
@@ -61,7 +61,7 @@ const make = Effect.gen(function* () {
       Effect.gen(function* () {
         const now = yield* DateTime.now
         return (yield* table.get(token)).pipe(
-          Option.filter(({ expiresAt }) => DateTime.greaterThan(expiresAt, now)),
+          Option.filter(({ expiresAt }) => DateTime.isGreaterThan(expiresAt, now)),
           Option.map(({ user }) => user)
         )
       })
@@ -76,7 +76,7 @@ const options = { topic: TOPIC, value: Codec.json(Session) }
  * A broker that has nothing new may say so every ten seconds only: new records do not wait for that. A test's clock has
  * twenty times fewer moments to go through.
  */
-export const layer = Layer.scoped(Sessions, make).pipe(
+export const layer = Layer.effect(Sessions, make).pipe(
   Layer.provideMerge(KafkaTable.layer(SessionTable, { ...options, fetch: { maxWait: "10 seconds" } })),
   Layer.provideMerge(KafkaTableWriter.layer(SessionWriter, { ...options, deliveryTimeout: "5 seconds" }))
 )

@@ -2,14 +2,18 @@
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { fileURLToPath } from "node:url"
 import { assert } from "vitest"
 import { blocksOf } from "../../scripts/docs-blocks.mjs"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
-import { start, test } from "./program.ts"
+import { root, start, test } from "./program.ts"
 
-const root = fileURLToPath(new URL("../..", import.meta.url))
-const blocks = blocksOf(path.join(root, "docs", "getting-started.md"))
+/** Where the same tests are for Effect 3, the page's files that differ come from another page. */
+const isEffect3 = path.basename(path.resolve(root)) === "effect-3"
+const page = "getting-started.md"
+const blocks = [
+  ...blocksOf(path.join(root, "docs", page)),
+  ...(isEffect3 ? blocksOf(path.join(root, "docs", "effect-3.md")).filter(({ marks }) => marks.page === page) : [])
+]
 
 /** The page's files, on another topic and another cluster than it names, in a folder where packages are found. */
 const project = (brokers: ReadonlyArray<string>) =>
@@ -19,10 +23,10 @@ const project = (brokers: ReadonlyArray<string>) =>
       const directory = fs.mkdtempSync(path.join(root, ".cache", "getting-started-"))
       const topic = topicName("flags")
       const written = new Map<string, string>()
-      for (const { language, lines, mark } of blocks) {
+      for (const { language, lines, marks } of blocks) {
         const text = lines.join("\n")
         const isCluster = text.includes("localhost:9092")
-        const name = isCluster && language === "ts" ? "kafka.ts" : /^file: (\S+)$/.exec(mark ?? "")?.[1]
+        const name = isCluster && language === "ts" ? "kafka.ts" : marks.file
         if (name === undefined) continue
         const own = text.replace('"my.flags"', `"${topic}"`).replace('"localhost:9092"', JSON.stringify(brokers[0]))
         written.set(name, own)
@@ -42,8 +46,8 @@ realKafka("docs/getting-started.md", () => {
       const directory = yield* project(brokers)
       const run = (file: string) =>
         start(path.join(directory, file), [], { TSX_TSCONFIG_PATH: path.join(root, "tsconfig.json") })
-      const page = blocks.find(({ lines }) => lines[0] === "$ npx tsx follow.ts")?.lines.slice(1) ?? []
-      assert.strictEqual(page.length, 5)
+      const printed = blocks.find(({ lines }) => lines[0] === "$ npx tsx follow.ts")?.lines.slice(1) ?? []
+      assert.strictEqual(printed.length, 5)
 
       const follower = yield* run("follow.ts")
       yield* follower.says("0 flags, following")
@@ -56,7 +60,7 @@ realKafka("docs/getting-started.md", () => {
       const said = follower
         .output()
         .split("\n")
-        .filter((line) => page.includes(line))
-      assert.deepStrictEqual(said, [...page, ...page.slice(1)])
+        .filter((line) => printed.includes(line))
+      assert.deepStrictEqual(said, [...printed, ...printed.slice(1)])
     }))
 })

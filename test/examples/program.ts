@@ -8,11 +8,15 @@ import { assert } from "vitest"
 import { awaitExit, hasExited, until, watchdog } from "../kafka/process.ts"
 import { test as liveTest } from "../support/live.ts"
 
-const examples = fileURLToPath(new URL("../../examples", import.meta.url))
+/** The project: its `tsconfig.json` says which major of Effect a program is on. */
+export const root = fileURLToPath(new URL("../..", import.meta.url))
 
 /** With time for several processes, each of which compiles what it imports first. */
 export const test = <A, E>(name: string, body: () => Effect.Effect<A, E, Scope.Scope>): void =>
   liveTest(name, body, 180_000)
+
+/** The exit codes of a program that was told to end: of Effect 4, and of Effect 3. */
+export const interrupted = [130, 0]
 
 export interface Program {
   /** What it has written so far, to both outputs, without colours. */
@@ -38,7 +42,8 @@ export const start = (
     let output = ""
     const child = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const started = spawn(process.execPath, ["--import", "tsx", resolve(examples, file), ...args], {
+        const started = spawn(process.execPath, ["--import", "tsx", resolve(root, "examples", file), ...args], {
+          cwd: root,
           env: { ...Object.fromEntries(inherited), ...env },
           stdio: ["ignore", "pipe", "pipe"]
         })

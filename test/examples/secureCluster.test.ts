@@ -47,7 +47,7 @@ realKafka("examples/secure-cluster.ts", { java: true }, () => {
       const cases = [
         [{ ...env, KAFKA_PASSWORD: wrong }, /^KafkaConnectionError: Authentication /m],
         [withoutAuthority, /^KafkaConnectionError: Tls /m],
-        [withoutUser, /^Error: .*KAFKA_USERNAME/m]
+        [withoutUser, /^(Config)?Error: .*KAFKA_USERNAME/m]
       ] as const
       const refused = ([given, expected]: (typeof cases)[number]) =>
         Effect.gen(function* () {

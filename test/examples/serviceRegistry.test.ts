@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { hostname } from "node:os"
 import { assert } from "vitest"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
-import { start, test } from "./program.ts"
+import { interrupted, start, test } from "./program.ts"
 
 realKafka("examples/service-registry.ts", () => {
   const key = (name: string, port: number) => `${name}@${hostname()}:${port}`
@@ -24,7 +24,7 @@ realKafka("examples/service-registry.ts", () => {
 
       // one leaves in good order, the other one cannot
       yield* billing.signal("SIGINT")
-      assert.strictEqual(yield* billing.ended, 0)
+      assert.include(interrupted, yield* billing.ended)
       assert.include(billing.output(), `${key("billing", 8080)} has left`)
       yield* watcher.says(`- ${key("billing", 8080)}`)
       yield* search.signal("SIGKILL")
@@ -36,7 +36,7 @@ realKafka("examples/service-registry.ts", () => {
       yield* late.says(/1 service\n {2}search@.*:9200 {3}\d+ s ago/)
       for (const one of [watcher, late]) {
         yield* one.signal("SIGTERM")
-        assert.strictEqual(yield* one.ended, 0)
+        assert.include(interrupted, yield* one.ended)
       }
       assert.strictEqual(watcher.output().match(/^[+-] .*$/gm)?.length, 3, watcher.output())
     }))
@@ -45,6 +45,6 @@ realKafka("examples/service-registry.ts", () => {
     Effect.gen(function* () {
       const program = yield* start("service-registry.ts", ["register", "billing", "99999"])
       assert.strictEqual(yield* program.ended, 1)
-      assert.include(program.output(), "Expected a number between 1 and 65535")
+      assert.match(program.output(), /Expected a (value|number) between 1 and 65535/)
     }))
 })
