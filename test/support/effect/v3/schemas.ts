@@ -32,5 +32,10 @@ export const numberFromText: Schema.Schema<number, string> = Schema.NumberFromSt
 /** What Schema says of values that do not fit. */
 export const words = {
   shorterThan12: "Expected a string at least 12 character(s) long, actual a string",
-  notANumberAsText: "Expected NumberFromString, actual a string"
+  notANumberAsText: "Expected NumberFromString, actual a string",
+  quotedNoInteger: 'Expected an integer, actual 1.5',
+  quotedNoNumber: 'Unable to decode "hunter2" into a number'
 }
+
+/** What has no JSON. */
+export const withoutJson: Schema.Schema<Date> = Schema.DateFromSelf
