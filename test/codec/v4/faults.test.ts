@@ -35,7 +35,7 @@ interface EncodedSecrets {
   readonly next: EncodedSecrets | null
 }
 const Secrets: Schema.Codec<Secrets, EncodedSecrets> = Schema.Struct({
-  token: Schema.Redacted(Schema.String),
+  token: Schema.RedactedFromValue(Schema.String),
   next: Schema.OptionFromNullOr(Schema.suspend((): Schema.Codec<Secrets, EncodedSecrets> => Secrets))
 })
 
@@ -302,7 +302,7 @@ describe("an explanation", () => {
   it.effect("nor what a codec's own function throws of a secret, though it is asked for", () =>
     Effect.gen(function* () {
       const codec = Codec.imap(
-        Codec.string(Schema.Redacted(Schema.String)),
+        Codec.string(Schema.RedactedFromValue(Schema.String)),
         (secret): string => {
           throw new Error(`no ${Redacted.value(secret)}`)
         },
