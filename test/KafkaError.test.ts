@@ -1,19 +1,30 @@
 /** Messages as who sees them at night: what happened, where, what to do, on one line. */
 import { assert, describe, it, vi } from "@effect/vitest"
-import { Cause, Effect, Either, Inspectable, Logger, ParseResult, Schema } from "effect"
+import { Cause, Effect, Inspectable, Schema } from "effect"
 import { format, inspect } from "node:util"
 import type { KafkaProtocol } from "../src/index.ts"
 import { Codec, KafkaClient, KafkaError } from "../src/index.ts"
 import { connectionError } from "./support/FakeCluster.ts"
+import {
+  causes as printedCauses,
+  explanationOfAge,
+  explanationOfName,
+  faultsOfMany,
+  formatted,
+  linesOfLoggers,
+  logPretty,
+  Many,
+  Secret,
+  somebodysError,
+  User
+} from "./v4/errorPrinting.ts"
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 const Service = Schema.Struct({ host: Schema.String, port: Schema.Int })
 
-const undecodable = (value: string, schema: Schema.Schema<unknown, never> = Service as never) => {
-  const result = Effect.runSync(Effect.either(Codec.json(schema).decode(bytes(value))))
-  return Either.isLeft(result) ? result.left : assert.fail(`it decodes: ${value}`)
-}
+const undecodable = (value: string, schema: Schema.Codec<unknown, never> = Service as never) =>
+  Effect.runSync(Effect.flip(Codec.json(schema).decode(bytes(value))))
 
 const poison = (parts: Partial<ConstructorParameters<typeof KafkaError.PoisonRecordError>[0]>) =>
   new KafkaError.PoisonRecordError({
@@ -268,14 +279,13 @@ describe("messages", () => {
     }
     let deep = "1"
     for (let i = 0; i < 5_000; i++) deep = `[${deep}]`
-    const Deep: Schema.Schema<unknown, unknown> = Schema.suspend(() => Schema.Array(Deep)) as never
+    const Deep: Schema.Codec<unknown, unknown> = Schema.suspend(() => Schema.Array(Deep)) as never
     assert.isBelow(poison({ cause: undecodable(deep, Deep as never), logValues: true }).message.length, 5_000)
   })
 
   it("of many faults in one value, the first ones", () => {
-    const Many = Schema.Struct({ a: Schema.Int, b: Schema.Int, c: Schema.Int, d: Schema.Int, e: Schema.Int })
-    const cause = undecodable("{}", Many.annotations({ parseOptions: { errors: "all" } }) as never)
-    assert.include(poison({ cause }).message, ": a: is missing; b: is missing; c: is missing; and 2 more. The key")
+    const cause = undecodable("{}", Many as never)
+    assert.include(poison({ cause }).message, `: ${faultsOfMany}. The key`)
   })
 })
 
@@ -355,11 +365,6 @@ describe("nothing that prints an error prints what a record holds", () => {
   const traces = [SECRET, hex, [...bytes(SECRET)].join(","), [...bytes(SECRET)].join(", "), '"0":104']
 
   const user = (body: object) => undecodable(JSON.stringify(body), User as never)
-  const User = Schema.Struct({
-    name: Schema.NonEmptyTrimmedString,
-    age: Schema.optional(Schema.NumberFromString),
-    tags: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Int }))
-  })
   const thrower = (thrown: unknown) =>
     Effect.runSync(
       Effect.flip(
@@ -379,7 +384,7 @@ describe("nothing that prints an error prints what a record holds", () => {
     }
   }
   const unencodable = Effect.runSync(Effect.flip(Codec.json(User).encode({ name: SECRET, age: SECRET } as never)))
-  const causes: Record<string, ParseResult.ParseError> = {
+  const causes: Record<string, Schema.SchemaError> = {
     "text that is not JSON": undecodable(SECRET),
     "a filter": user({ name: ` ${SECRET} ` }),
     "a transformation": user({ name: "a", age: SECRET }),
@@ -392,25 +397,15 @@ describe("nothing that prints an error prints what a record holds", () => {
     "a text": thrower(SECRET),
     "an object": thrower({ name: SECRET, message: SECRET, code: SECRET, cause: SECRET }),
     "a nested cause": thrower(new Error(SECRET, { cause: new Error(SECRET) })),
-    "somebody's ParseError": thrower(ParseResult.parseError(new ParseResult.Type(Schema.Int.ast, SECRET, SECRET))),
+    "somebody's error of Schema": thrower(somebodysError(SECRET)),
     "a failure to encode": unencodable
   }
   const all = Object.entries(causes).flatMap(([name, cause]) => [
-    [`ParseError: ${name}`, cause] as const,
+    [`an error of Schema: ${name}`, cause] as const,
     [`PoisonRecordError: ${name}`, poison({ cause, key: bytes(SECRET), value: bytes(SECRET) })] as const,
     [`WriteError: ${name}`, write({ reason: "Encode", detail: `value: ${cause.message}`, cause })] as const,
     [`DefectError: ${name}`, new KafkaError.DefectError({ topic: "t", cause })] as const
   ])
-  const loggers: Record<string, Logger.Logger<unknown, unknown>> = {
-    default: Logger.stringLogger,
-    logfmt: Logger.logfmtLogger,
-    json: Logger.jsonLogger,
-    structured: Logger.map(
-      Logger.structuredLogger,
-      (entry) => `${JSON.stringify(entry)} ${inspect(entry, { depth: 9 })}`
-    )
-  }
-
   it.each(all)("%s", (_, error) => {
     const printed = [
       error.message,
@@ -421,38 +416,21 @@ describe("nothing that prints an error prints what a record holds", () => {
       inspect(error, { depth: 9 }),
       inspect({ error }, { depth: 9 }),
       inspect(error, { depth: 9, customInspect: false }),
-      Cause.pretty(Cause.fail(error), { renderErrorCause: true }),
-      Cause.pretty(Cause.die(error), { renderErrorCause: true }),
+      ...printedCauses(error),
       Inspectable.toStringUnknown(error),
-      ...(ParseResult.isParseError(error)
-        ? [
-            ParseResult.TreeFormatter.formatErrorSync(error),
-            JSON.stringify(ParseResult.ArrayFormatter.formatErrorSync(error)),
-            inspect(error.issue, { depth: 20 })
-          ]
-        : [])
+      ...formatted(error)
     ]
-    for (const logger of Object.values(loggers)) {
-      const lines: Array<string> = []
-      const log = Effect.all([
-        Effect.logError(error),
-        Effect.logError("it failed", error),
-        Effect.logError("it failed", Cause.fail(error)),
-        Effect.logError({ error })
-      ])
-      const replaced = Logger.replace(
-        Logger.defaultLogger,
-        Logger.map(logger, (line) => {
-          lines.push(String(line))
-        })
-      )
-      Effect.runSync(Effect.provide(log, replaced))
+    const log = Effect.all([
+      Effect.logError(error),
+      Effect.logError("it failed", error),
+      Effect.logError("it failed", Cause.fail(error)),
+      Effect.logError({ error })
+    ])
+    for (const lines of linesOfLoggers(log)) {
       assert.lengthOf(lines, 4)
       printed.push(...lines)
     }
-    const pretty = captured(() =>
-      Effect.runSync(Effect.provide(Effect.logError(error, Cause.fail(error)), Logger.pretty))
-    )
+    const pretty = captured(() => logPretty(Effect.logError(error, Cause.fail(error))))
     assert.isAbove(pretty.length, 0)
     for (const text of [...printed, pretty]) for (const trace of traces) assert.notInclude(text, trace)
   })
@@ -461,14 +439,10 @@ describe("nothing that prints an error prints what a record holds", () => {
     const error = poison({ key: bytes(SECRET), value: bytes(SECRET), cause: causes["a transformation"] })
     assert.strictEqual(Buffer.from(error.key).toString(), SECRET)
     assert.strictEqual(Buffer.from(error.value ?? []).toString(), SECRET)
-    assert.include(Codec.explain(error.cause), `age: Unable to decode "${SECRET}" into a number`)
+    assert.include(Codec.explain(error.cause), explanationOfAge(SECRET))
   })
 
   it("nor, with logValues, what its schema calls secret", () => {
-    const Secret = Schema.Struct({
-      user: Schema.String,
-      password: Schema.Redacted(Schema.String.pipe(Schema.minLength(12)))
-    })
     for (const text of [`{"user":"ann","password":"${SECRET}"}`, `["${SECRET}"]`, SECRET]) {
       const { message } = poison({ logValues: true, cause: undecodable(text, Secret as never) })
       assert.notInclude(message, SECRET)
@@ -478,7 +452,7 @@ describe("nothing that prints an error prints what a record holds", () => {
       logValues: true,
       cause: undecodable(`{"user":7,"password":"${SECRET}"}`, Secret as never)
     })
-    assert.include(message, "user: Expected string, actual 7")
+    assert.include(message, explanationOfName)
   })
 })
 
@@ -517,7 +491,7 @@ describe("where a message gets its broker from", () => {
             } as never)
     })
 
-  it.scoped("no broker could be used: all of them", () =>
+  it.effect("no broker could be used: all of them", () =>
     Effect.gen(function* () {
       const { bootstrap, describeTopic } = yield* client(undefined)
       assert.strictEqual(bootstrap, "a:1,b:2")
@@ -526,7 +500,7 @@ describe("where a message gets its broker from", () => {
     })
   )
 
-  it.scoped("a missing topic: who does not know it", () =>
+  it.effect("a missing topic: who does not know it", () =>
     Effect.gen(function* () {
       const { describeTopic } = yield* client({ brokers: [], controllerId: -1, topics: [] })
       const error = yield* Effect.flip(describeTopic("t"))

@@ -1,14 +1,14 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Position from "effect-ktables/Position"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
+import * as Exit from "effect/Exit"
 import * as Hash from "effect/Hash"
 import * as order from "effect/Order"
-import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as fc from "fast-check"
 import { inspect } from "node:util"
+import { failureOf, isSchemaError } from "./codec/outcomes.ts"
 
 const at = (topic: string, partition: number, offset: number) => Position.make({ topic, partition, offset })
 
@@ -38,10 +38,10 @@ describe("Position", () => {
   })
 
   it("is ordered by topic, by partition, and by offset within a partition", () => {
-    expect(order.lessThan(Position.Order)(at("a", 9, 9), at("b", 0, 0))).toBe(true)
-    expect(order.lessThan(Position.Order)(at("b", 0, 0), at("a", 9, 9))).toBe(false)
-    expect(order.lessThan(Position.Order)(at("a", 1, 9), at("a", 1, 10))).toBe(true)
-    expect(order.lessThan(Position.Order)(at("a", 2, 0), at("a", 10, 0))).toBe(true)
+    expect(order.isLessThan(Position.Order)(at("a", 9, 9), at("b", 0, 0))).toBe(true)
+    expect(order.isLessThan(Position.Order)(at("b", 0, 0), at("a", 9, 9))).toBe(false)
+    expect(order.isLessThan(Position.Order)(at("a", 1, 9), at("a", 1, 10))).toBe(true)
+    expect(order.isLessThan(Position.Order)(at("a", 2, 0), at("a", 10, 0))).toBe(true)
     expect(Position.Order(at("a", 1, 2), at("a", 1, 2))).toBe(0)
   })
 
@@ -53,7 +53,7 @@ describe("Position", () => {
 })
 
 describe("FromString", () => {
-  const decode = Schema.decodeUnknownEither(Position.FromString)
+  const decode = (text: string) => Effect.runSyncExit(Schema.decodeUnknownEffect(Position.FromString)(text))
 
   it("round trips, in characters that an HTTP header takes", () => {
     fc.assert(
@@ -93,19 +93,18 @@ describe("FromString", () => {
     "a@0:٣"
   ])("refuses %j", (text) => {
     const result = decode(text)
-    expect(Either.isLeft(result)).toBe(true)
-    expect(Either.isLeft(result) && result.left).toBeInstanceOf(ParseResult.ParseError)
+    expect(isSchemaError(failureOf(result))).toBe(true)
   })
 
   it("takes the largest that there are", () => {
     const text = `${"a".repeat(249)}@2147483647:9007199254740991`
-    expect(decode(text)).toEqual(Either.right(at("a".repeat(249), 2147483647, 9007199254740991)))
-    expect(decode("...@0:0")).toEqual(Either.right(at("...", 0, 0)))
+    expect(decode(text)).toEqual(Exit.succeed(at("a".repeat(249), 2147483647, 9007199254740991)))
+    expect(decode("...@0:0")).toEqual(Exit.succeed(at("...", 0, 0)))
   })
 
   it("says what it expected", () => {
     const result = decode("nowhere")
-    expect(Either.isLeft(result) && result.left.message).toContain(
+    expect(failureOf(result).message).toContain(
       `Expected a position as topic@partition:offset, actual "nowhere"`
     )
   })
@@ -114,15 +113,15 @@ describe("FromString", () => {
     "does not encode %s",
     (self) =>
       Effect.gen(function* () {
-        const error = yield* Effect.flip(Schema.encode(Position.FromString)(self))
-        expect(error).toBeInstanceOf(ParseResult.ParseError)
+        const error = yield* Effect.flip(Schema.encodeEffect(Position.FromString)(self))
+        expect(isSchemaError(error)).toBe(true)
         expect(error.message).toContain("Expected a position as topic@partition:offset")
       })
   )
 })
 
 describe("ManyFromString", () => {
-  const decode = Schema.decodeUnknownEither(Position.ManyFromString)
+  const decode = (text: string) => Effect.runSyncExit(Schema.decodeUnknownEffect(Position.ManyFromString)(text))
 
   it("round trips, in order", () => {
     fc.assert(
@@ -150,7 +149,7 @@ describe("ManyFromString", () => {
       ["a@0:1 b@0:2", "a@0:1 b@0:2"]
     ] as const) {
       const result = decode(text)
-      expect(Either.isLeft(result) && result.left.message).toContain(
+      expect(failureOf(result).message).toContain(
         `Expected a position as topic@partition:offset, actual "${wrong}"`
       )
     }

@@ -447,7 +447,7 @@ describe("makeEffect", () => {
         through.decode(bytesOf("a")),
         through.encode("a")
       ]) {
-        const fiber = yield* Effect.forkChild<unknown, unknown, never>(effect)
+        const fiber = yield* Effect.forkChild(effect as Effect.Effect<unknown, unknown>)
         yield* Effect.yieldNow
         yield* Fiber.interrupt(fiber)
         const exit = yield* Fiber.await(fiber)

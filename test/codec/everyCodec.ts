@@ -5,7 +5,7 @@ import * as fc from "fast-check"
 import { bytesOf, decode, encode, hexOf, roundTrip, successOf } from "./outcomes.ts"
 
 /** Tests a codec by values of what it decodes to. */
-export const everyCodec = <A>(name: string, codec: Codec.Codec<A>, values: fc.Arbitrary<A>): void =>
+export const everyCodec = <A>(name: string, codec: Codec.Codec<A>, values: fc.Arbitrary<A>): void => {
   describe(name, () => {
     it("decodes alike in both ways, from anywhere in a buffer, and changes nothing there", () => {
       fc.assert(
@@ -42,3 +42,4 @@ export const everyCodec = <A>(name: string, codec: Codec.Codec<A>, values: fc.Ar
       expect(codec.pipe((self) => self === codec)).toBe(true)
     })
   })
+}

@@ -35,7 +35,7 @@ interface EncodedSecrets {
   readonly next: EncodedSecrets | null
 }
 const Secrets: Schema.Codec<Secrets, EncodedSecrets> = Schema.Struct({
-  token: Schema.Redacted(Schema.String),
+  token: Schema.RedactedFromValue(Schema.String),
   next: Schema.OptionFromNullOr(Schema.suspend((): Schema.Codec<Secrets, EncodedSecrets> => Secrets))
 })
 
@@ -86,7 +86,7 @@ describe("the place of a fault", () => {
       "a transformation",
       Schema.Struct({ n: Schema.BigIntFromString }),
       { n: "hunter2" },
-      "hmm"
+      "n: Expected a string representing a bigint, actual a string"
     ],
     [
       // Effect 4 makes NaN of any text, and refuses that
@@ -219,7 +219,7 @@ describe("what nobody can look at", () => {
 describe("an explanation", () => {
   it("quotes the value that is at fault, on one line", () => {
     const error = failure(Schema.Struct({ n: Schema.BigIntFromString }), { n: "a\n\u001bb" })
-    assert.strictEqual(explain(error), `n: Unable to decode "a\\n\\u001bb" into a number`)
+    assert.strictEqual(explain(error), `n: Expected a string representing a bigint, got "a\\n\\u001bb"`)
   })
 
   it("quotes nothing that the schema calls secret, nor what it may stand in", () => {
@@ -302,7 +302,7 @@ describe("an explanation", () => {
   it.effect("nor what a codec's own function throws of a secret, though it is asked for", () =>
     Effect.gen(function* () {
       const codec = Codec.imap(
-        Codec.string(Schema.Redacted(Schema.String)),
+        Codec.string(Schema.RedactedFromValue(Schema.String)),
         (secret): string => {
           throw new Error(`no ${Redacted.value(secret)}`)
         },

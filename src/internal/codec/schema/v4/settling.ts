@@ -27,10 +27,7 @@ const WAITS: unique symbol = Symbol.for("effect-ktables/waits")
 /** No union and no fallback takes a defect for a mismatch. */
 const waits: Exit.Exit<never> = Exit.die(WAITS)
 
-const orWaits = <A>(
-  answer: Effect.Effect<A, Issue, never>,
-  options: Options
-): Effect.Effect<A, Issue, never> => {
+const orWaits = <A, R>(answer: Effect.Effect<A, Issue, R>, options: Options): Effect.Effect<A, Issue, R> => {
   if (Exit.isExit(answer)) return answer
   // where there is none, a fiber dies of it, whoever would catch that
   if (!Effect.isEffect(answer)) throw new TypeError("a function of the schema returned no Effect")
@@ -45,7 +42,8 @@ export const settledAtOnce = <A>(answer: Effect.Effect<A, Issue>): Exit.Exit<A, 
     : exit
 }
 
-type Getter = SchemaGetter.Getter<unknown, unknown>
+// steps of a schema say nothing of their types
+type Getter = AST.Link["transformation"] extends infer Step ? (Step extends { readonly _tag: "Transformation"; readonly decode: infer G } ? G : never) : never
 
 const settlingGetter = (getter: Getter): Getter => {
   switch (getter._tag) {
@@ -73,8 +71,8 @@ const settlingStep = (step: Transformation): Transformation => {
 }
 
 /** What comes before a middleware waits for nothing by now. */
-const inPlace = <A>(answer: Effect.Effect<A, Issue>, options: Options): Effect.Effect<A, Issue> =>
-  options[AT_ONCE] === true && !Exit.isExit(answer) ? Effect.runSyncExit(answer) : answer
+const inPlace = <A, R>(answer: Effect.Effect<A, Issue, R>, options: Options): Effect.Effect<A, Issue, R> =>
+  options[AT_ONCE] === true && !Exit.isExit(answer) ? Effect.runSyncExit(answer as Effect.Effect<A, Issue>) : answer
 
 const mayWait = ({ _tag }: Getter): boolean => _tag === "TransformEffect" || _tag === "TransformOptionalEffect"
 
