@@ -33,7 +33,7 @@ export default defineConfig({
       project({
         name: "units",
         include: units,
-        exclude: [...configDefaults.exclude, ...isolated],
+        exclude: [...configDefaults.exclude, ...isolated, "test/**/v3/**"],
         pool: "threads",
         isolate: false
       }),

@@ -5,7 +5,6 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
-import type { Bag, Item } from "../../src/internal/bag.ts"
 import { PublishedRef } from "../../src/internal/effect/v4/publishedRef.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
 
@@ -94,11 +93,7 @@ describe("PublishedRef", () => {
       it.effect("a stream that has ended, one way or the other, is forgotten", () =>
         Effect.gen(function* () {
           const published = yield* PublishedRef.make(0, { keepsAll })
-          const runs = () => {
-            let count = 0
-            ;(Reflect.get(published, "runs") as Bag<Item>).forEach(() => count++)
-            return count
-          }
+          const runs = () => published.consumers
           const { fiber, seen } = yield* collect(SubscriptionRef.changes(published.ref))
           const failing = yield* collect(
             Stream.tap(SubscriptionRef.changes(published.ref), (value) => (value === 1 ? Effect.fail("") : Effect.void))

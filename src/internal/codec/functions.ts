@@ -30,6 +30,12 @@ export const make = <A>(options: {
     }
   )
 
+/** Where there is none, a fiber of Effect 4 dies of it, whoever would catch that. */
+const expectEffect = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  if (!Effect.isEffect(effect)) throw new TypeError("a function of the codec returned no Effect")
+  return effect
+}
+
 /** @internal */
 export const makeEffect = <A, E, E2>(options: {
   readonly decode: (bytes: Uint8Array) => Effect.Effect<A, E>
@@ -42,9 +48,9 @@ export const makeEffect = <A, E, E2>(options: {
     // The bytes are copied when the call is made, as the Effect may be run later.
     decode: (bytes) => {
       const copy = new Uint8Array(bytes)
-      return rescued(() => options.decode(copy))
+      return rescued(() => expectEffect(options.decode(copy)))
     },
-    encode: (value) => rescued(() => Effect.map(options.encode(value), expectBytes))
+    encode: (value) => rescued(() => Effect.map(expectEffect(options.encode(value)), expectBytes))
   })
 
 /** @internal */

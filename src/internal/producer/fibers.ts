@@ -1,4 +1,5 @@
 /** A producer's life: the fibers around it, and its closing. */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
@@ -32,7 +33,7 @@ const forkFibers = (producer: Producer): Effect.Effect<void, never, Scope.Scope>
     const supervised = <A>(fiber: Effect.Effect<A>): Effect.Effect<A | void> =>
       Effect.catchDefect(fiber, (defect) =>
         Effect.sync(() => producer.abandon(bug)).pipe(
-          Effect.andThen(Effect.logError(`${bug}: acquire it anew, and please report this with its cause`, defect)),
+          Effect.andThen(Effect.logError(`${bug}: acquire it anew, and please report this with its cause`, Cause.die(defect))),
           annotateLogs(module, topic === undefined ? {} : { topic })
         )
       )

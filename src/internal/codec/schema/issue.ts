@@ -182,6 +182,7 @@ export const textOrHex = (bytes: Uint8Array): string => {
 export const format = (value: unknown): string => {
   try {
     if (Predicate.isString(value)) return excerpt(value)
+    if (Predicate.isBigInt(value)) return foreignText(`${value}n`, EXCERPT_LENGTH)
     return foreignText(Inspectable.toStringUnknown(value, 0), EXCERPT_LENGTH)
   } catch {
     return `a value of type ${typeof value}`

@@ -92,6 +92,13 @@ export class PublishedRef<A> {
     this.runs.forEach((run) => run.wake())
   }
 
+  /** How many consumers of `changes` there are. */
+  get consumers(): number {
+    let count = 0
+    this.runs.forEach(() => count++)
+    return count
+  }
+
   get changes(): Stream.Stream<A> {
     return this.ref.changes
   }

@@ -9,6 +9,8 @@ export interface Time {
   /** Milliseconds since the epoch. */
   readonly millis: () => number
   readonly sleep: (duration: Duration.Duration) => Effect.Effect<void>
+  /** What `TestClock.adjust` does; without it, the clock cannot be moved. */
+  readonly adjust?: (duration: Duration.DurationInput) => Effect.Effect<void>
 }
 
 /** A clock that `TestClock.adjust` moves. */
@@ -40,17 +42,20 @@ class ClockOf extends MovableClock {
   readonly millis: Time["millis"]
   readonly sleep: Time["sleep"]
 
-  constructor({ millis, sleep }: Time) {
+  private readonly move: Time["adjust"]
+
+  constructor({ adjust, millis, sleep }: Time) {
     super()
     this.millis = millis
     this.sleep = sleep
+    this.move = adjust
   }
 
   setTime(): Effect.Effect<void> {
     return Effect.die(new Error("it cannot be moved"))
   }
-  adjust(): Effect.Effect<void> {
-    return this.setTime()
+  adjust(duration: Duration.DurationInput): Effect.Effect<void> {
+    return this.move?.(duration) ?? this.setTime()
   }
 }
 

@@ -24,3 +24,7 @@ export const tapStep = <Out, In>(
 /** So often, with such pauses. */
 export const recurs = (times: number, pause: Duration.DurationInput): Schedule.Schedule<number> =>
   Schedule.intersect(Schedule.spaced(pause), Schedule.recurs(times)).pipe(Schedule.map(([count]) => count))
+
+/** So many more times, and no more. */
+export const limited = <Out, In>(schedule: Schedule.Schedule<Out, In>, times: number): Schedule.Schedule<Out, In> =>
+  Schedule.intersect(schedule, Schedule.recurs(times)).pipe(Schedule.map(([out]) => out))

@@ -4,7 +4,7 @@ import * as AST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { foreignText } from "../../../foreignText.ts"
 import { EXPECTED_LENGTH, type Fault, type Faults, HIDDEN, kindOfValue, LISTED, MAX_WRAPPED, NAME_LENGTH } from "../faults.ts"
-import { somePart } from "./parts.ts"
+import { representationOf, somePart } from "./parts.ts"
 
 export type Issue = SchemaIssue.Issue
 
@@ -39,6 +39,8 @@ interface Visit {
   readonly ast: AST.AST | undefined
   /** The check that failed, if one did: the issue within says what it found. */
   readonly check: SchemaIssue.Filter | undefined
+  /** Whether the check itself points to where it is, with the value that it saw: what stands there is not known. */
+  readonly isPointed: boolean
   readonly path: ReadonlyArray<string | number>
   /** `path`, with those names, too, that are content of the record. */
   readonly names: ReadonlyArray<PropertyKey>
@@ -59,6 +61,7 @@ export const faultsOfIssue = (issue: Issue): Faults => {
       issue,
       ast: undefined,
       check: undefined,
+      isPointed: false,
       path: [],
       names: [],
       input: undefined,
@@ -66,28 +69,39 @@ export const faultsOfIssue = (issue: Issue): Faults => {
       isSecret: false
     }
   ]
-  const tell = ({ check, issue, names, path, ...visit }: Visit, says: string) => {
+  const tell = ({ check, isPointed, issue, names, path, ...visit }: Visit, says: string) => {
     count++
     if (first.length === LISTED) return
     const isQuoted = !visit.holdsSecret && !visit.isSecret
-    first.push(isQuoted ? { path, says, quoting: () => wordsOf(check ?? issue, names) } : { path, says })
+    first.push(isQuoted ? { path, says, quoting: () => wordsOf(isPointed ? issue : (check ?? issue), names) } : { path, says })
   }
   for (let next = visits.pop(); next !== undefined; next = visits.pop()) {
     const { issue } = next
     const visit = seen(next)
     switch (issue._tag) {
       case "Pointer":
-        visits.push({ ...visit, issue: issue.issue, check: undefined, ...step(visit, issue.path) })
+        visits.push({
+          ...visit,
+          issue: issue.issue,
+          isPointed: visit.check !== undefined,
+          ...step(visit, issue.path)
+        })
         break
       case "Encoding":
         // A function of the schema's saw all of the value, and may speak of any part of it wherever it points to.
-        visits.push({ ...visit, issue: issue.issue, isSecret: visit.isSecret || visit.holdsSecret })
+        visits.push({
+          ...visit,
+          issue: issue.issue,
+          check: undefined,
+          isSecret: visit.isSecret || (visit.holdsSecret && isOwnWord(issue))
+        })
         break
       case "Filter":
         visits.push({
           ...visit,
           issue: issue.issue,
           check: issue,
+          isPointed: false,
           isSecret: visit.isSecret || visit.holdsSecret
         })
         break
@@ -119,10 +133,18 @@ export const faultsOfIssue = (issue: Issue): Faults => {
   return { first, count }
 }
 
+/** Whether it is a function that says what is wrong, and not a part that the value is decoded from. */
+const isOwnWord = ({ ast, issue }: SchemaIssue.Encoding): boolean =>
+  !("ast" in issue) || !(ast.encoding ?? []).some(({ to }) => isPartOf(issue.ast, to, MAX_WRAPPED))
+
+const isPartOf = (ast: AST.AST, whole: AST.AST, wrapped: number): boolean =>
+  ast === whole || (wrapped > 0 && AST.isSuspend(whole) && isPartOf(ast, whole.thunk(), wrapped - 1))
+
 const expectedOf = ({ ast, check }: Visit): string =>
   check !== undefined ? kindOfCheck(check.filter) : ast === undefined ? "does not fit" : expectation(ast)
 
-const actual = ({ input }: Visit): string => (input === undefined ? "" : `, actual ${kindOfValue(input.value)}`)
+const actual = ({ input, isPointed }: Visit): string =>
+  (input === undefined || isPointed ? "" : `, actual ${kindOfValue(input.value)}`)
 
 /** What an issue itself says of its part of the schema, and of the value there. */
 const seen = (visit: Visit): Visit => {
@@ -251,7 +273,7 @@ const kindOfTag = (ast: AST.AST, wrapped: number): string => {
     case "Suspend":
       return wrapped === 0 ? "something" : kindOfTag(ast.thunk(), wrapped - 1)
     case "Declaration":
-      return "what the schema declares"
+      return representationOf(ast)?.split("/").at(-1) ?? "what the schema declares"
   }
 }
 
@@ -264,10 +286,9 @@ const kindOfCheck = ({ annotations }: AST.Filter<unknown>): string => {
 
 /** An issue that was made by hand may name no schema. */
 const expectation = (ast: AST.AST): string =>
-  AST.isUnknown(ast) || AST.isAny(ast) ? "does not fit" : `Expected ${kindOfType(ast)}`
-
-const representationOf = ({ annotations }: AST.Declaration): string | undefined =>
-  (annotations?.representation as { readonly id?: string } | undefined)?.id
+  (AST.isUnknown(ast) || AST.isAny(ast)) && said(ast.annotations) === undefined
+    ? "does not fit"
+    : `Expected ${kindOfType(ast)}`
 
 /** Is it something that the schema calls secret, or becomes it? */
 const isSecretPart = (ast: AST.AST): boolean =>

@@ -35,7 +35,7 @@ const derive = (ast: AST.AST, derived: (part: AST.AST) => AST.AST): AST.AST => {
     case "Declaration":
       return declaration(ast, derived)
     case "Objects":
-      return rebuilt(withStringNames(ast), (type) => orMissing(derived(type)))
+      return rebuilt(withStringNames(ast), derived, (type) => orMissing(derived(type)))
     case "Arrays":
     case "Union":
     case "Suspend":
@@ -47,9 +47,15 @@ const derive = (ast: AST.AST, derived: (part: AST.AST) => AST.AST): AST.AST => {
 
 type ToLink = (typeParameters: ReadonlyArray<Schema.Top>) => AST.Link | undefined
 
-const declaration = (ast: AST.Declaration, derived: (part: AST.AST) => AST.AST): AST.AST => {
+/** How Effect, or who declares something, has it as JSON. */
+export const jsonLinkOf = (ast: AST.Declaration): ToLink | undefined => {
   const toLink = (ast.annotations?.toCodecJson ?? ast.annotations?.toCodec) as ToLink | undefined
-  if (typeof toLink !== "function") return ast
+  return typeof toLink === "function" ? toLink : undefined
+}
+
+const declaration = (ast: AST.Declaration, derived: (part: AST.AST) => AST.AST): AST.AST => {
+  const toLink = jsonLinkOf(ast)
+  if (toLink === undefined) return ast
   const link = toLink(ast.typeParameters.map((parameter) => Schema.make(AST.toEncoded(parameter))))
   if (link === undefined) return ast
   const encoded = changed(ast, { encoding: [new AST.Link(derived(link.to), link.transformation)] })
@@ -93,9 +99,16 @@ const missingAsUndefined = new SchemaTransformation.Transformation<unknown, unkn
   SchemaGetter.transformOptional(Option.filter((value) => value !== undefined))
 )
 
+/** Whether it is decoded from what may be missing. */
+const isOptionalFrom = (ast: AST.AST): boolean =>
+  ast.encoding === undefined ? AST.isOptional(ast) : isOptionalFrom(ast.encoding[ast.encoding.length - 1].to)
+
+/** Reads what is missing as undefined, which is left out. */
+export const isMissingAsUndefined = ({ transformation }: AST.Link): boolean => transformation === missingAsUndefined
+
 /** A field that may be undefined is read as that where it is missing, as JSON has no other way to say so. */
 const orMissing = (ast: AST.AST): AST.AST => {
-  if (AST.isOptional(ast) || !encodesTo(ast, (part) => AST.isUndefined(part) || AST.isVoid(part))) return ast
+  if (isOptionalFrom(ast) || !encodesTo(ast, (part) => AST.isUndefined(part) || AST.isVoid(part))) return ast
   const from = changed(AST.toEncoded(ast), { context: new AST.Context(true, false) })
   return changed(ast, { encoding: [...(ast.encoding ?? []), new AST.Link(from, missingAsUndefined)] as never })
 }
@@ -163,6 +176,9 @@ export const withExactIntegers = (json: AST.AST): AST.AST =>
         return exactly(ast, bigIntFromWhole)
       case "Number":
         return exactly(ast, numberFromWhole)
+      case "Declaration":
+        // nor is what it is declared of
+        return ast
       default:
         return undefined
     }

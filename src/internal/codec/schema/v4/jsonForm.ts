@@ -7,8 +7,9 @@ import { foreignText } from "../../../foreignText.ts"
 import { HIDDEN } from "../faults.ts"
 import { PROTO } from "../proto.ts"
 import type { JsonForm } from "../parsers.ts"
-import { encodedTypes } from "./jsonCodec.ts"
-import { SeenParts, suspended } from "./parts.ts"
+import { kindOfType } from "./issues.ts"
+import { encodedTypes, isMissingAsUndefined, jsonLinkOf } from "./jsonCodec.ts"
+import { representationOf, SeenParts, suspended } from "./parts.ts"
 
 const OR_NULL = "null for what is not there, as in Schema.OptionFromNullOr"
 
@@ -32,13 +33,16 @@ export const jsonFormOf = (json: AST.AST): JsonForm => {
       problems.push(`${path === "" ? "" : `${path}: `}${what} does not come back from JSON; use ${instead}`)
     const at = (part: AST.AST, name: string) => visits.push({ ast: part, path: `${path}${name}` })
     if (ast.encoding !== undefined) {
+      if (AST.isDeclaration(ast) && isOfUndefinedValues(ast.encoding)) refuse("undefined as a value of a map", OR_NULL)
       at(ast.encoding[ast.encoding.length - 1].to, "")
       continue
     }
     switch (ast._tag) {
       case "Declaration":
+        // one of Effect's own, which it has no JSON for
+        if (hasNoJson(ast)) refuse(kindOfType(ast), "a schema that transforms it from something that JSON has")
         // a class of somebody's, or JSON of any form: each value has to be looked at
-        isOpen = true
+        else isOpen = true
         break
       case "BigInt":
         hasBigInts = true
@@ -53,8 +57,6 @@ export const jsonFormOf = (json: AST.AST): JsonForm => {
       case "Unknown":
       case "Any":
       case "ObjectKeyword":
-      // nobody looks at what is there in its place: it may be anything
-      case "Void":
         isOpen = true
         break
       case "Suspend": {
@@ -82,6 +84,7 @@ export const jsonFormOf = (json: AST.AST): JsonForm => {
           if (typeof name === "symbol") refuse(`the symbol ${text} as a name`, "a string")
           else if (name === PROTO) refuse(`the name ${PROTO}`, "another name")
           if (AST.isOptional(type) && becomesUndefined(type)) refuse("something else that becomes undefined", OR_NULL)
+          if (confusesUndefined(type)) refuse(`undefined as ${text}, beside what stands for none,`, OR_NULL)
           at(type, path === "" ? text : `.${text}`)
         }
         for (const { parameter, type } of ast.indexSignatures) {
@@ -102,6 +105,9 @@ export const jsonFormOf = (json: AST.AST): JsonForm => {
   }
 }
 
+const hasNoJson = (ast: AST.Declaration): boolean =>
+  representationOf(ast)?.startsWith("effect/") === true && jsonLinkOf(ast) === undefined
+
 /**
  * Does it make undefined of something else? Left out where a name may be missing, that would be read as a name that is
  * missing. Undefined itself may be.
@@ -110,6 +116,25 @@ const becomesUndefined = (ast: AST.AST): boolean =>
   membersOf(ast).some(
     (type) => type.encoding !== undefined && !isUndefined(type) && encodedTypes(type).some(isUndefined)
   )
+
+/**
+ * Does it stand both for undefined and for a name that is missing, and tell them apart? Left out, undefined would be read
+ * as the other.
+ */
+const confusesUndefined = (ast: AST.AST): boolean => {
+  if (ast.encoding === undefined || AST.isOptional(ast)) return false
+  const last = ast.encoding[ast.encoding.length - 1]
+  const from = last.to
+  if (isMissingAsUndefined(last) || !AST.isOptional(from) || !encodedTypes(from).some(isUndefined)) return false
+  // itself, or in an Option
+  return mayBeUndefined(ast) || (AST.isDeclaration(ast) && ast.typeParameters.some(mayBeUndefined))
+}
+
+const mayBeUndefined = (ast: AST.AST): boolean => encodedTypes(AST.toType(ast)).some(isUndefined)
+
+/** Of a record that becomes a map, what is undefined is left out. */
+const isOfUndefinedValues = (encoding: AST.Encoding): boolean =>
+  encoding.some(({ to }) => AST.isObjects(to) && to.indexSignatures.some(({ type }) => encodedTypes(type).some(isUndefined)))
 
 const isUndefined = (ast: AST.AST): boolean => AST.isUndefined(ast) || AST.isVoid(ast)
 

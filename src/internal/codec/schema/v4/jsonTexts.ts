@@ -11,7 +11,7 @@ import * as SchemaTransformation from "effect/SchemaTransformation"
 import { isDeepStrictEqual } from "node:util"
 import { isProtoNamed, isWritable } from "../jsonText.ts"
 import { PROTO } from "../proto.ts"
-import { changed, rebuilt, somePart } from "./parts.ts"
+import { changed, mapParts, rebuilt, somePart } from "./parts.ts"
 
 /** By it, Effect marks what writes text of a known form (its `internal/schema/content.ts`). */
 const CONTENT = Symbol.for("~effect/Schema/content")
@@ -66,18 +66,11 @@ const checked = (step: JsonStep): AST.Link["transformation"] => {
 /** The schema itself, except that its JSON texts refuse `__proto__` and, at the write, what would not come back. */
 export const withCheckedTexts = (schema: AST.AST): AST.AST => {
   if (!hasJsonTexts(schema)) return schema
-  const known = new Map<AST.AST, AST.AST>()
-  const mapped = (ast: AST.AST): AST.AST => {
-    const found = known.get(ast)
-    if (found !== undefined) return found
-    const body = rebuilt(ast, mapped)
+  return mapParts(schema, (ast, mapped) => {
     const links = ast.encoding?.map((link) => {
       const step = jsonStepOf(link)
       return new AST.Link(mapped(link.to), step === undefined ? link.transformation : checked(step))
     })
-    const made = links === undefined ? body : changed(body, { encoding: links as never })
-    known.set(ast, made)
-    return made
-  }
-  return mapped(schema)
+    return links === undefined ? undefined : changed(rebuilt(ast, mapped), { encoding: links as never })
+  })
 }

@@ -1,5 +1,5 @@
 /** Parsers of a schema of Effect 4. */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type * as AST from "effect/SchemaAST"
@@ -12,9 +12,10 @@ import { jsonFormOf } from "./jsonForm.ts"
 import { hasJsonTexts, withCheckedTexts } from "./jsonTexts.ts"
 import { onlyChecks, transforms } from "./parts.ts"
 import { compileProtoFinder } from "./protoNames.ts"
+import { atOnce, settledAtOnce, withSettling } from "./settling.ts"
 import { shapeOf } from "./shape.ts"
 
-/** Parsers of a schema for what it encodes to. They return an Exit unless they came upon an Effect, or upon what is wrong. */
+/** Parsers of a schema for what it encodes to. They return an Exit unless they came upon an Effect. */
 export const parsersOf = <A, I>({ ast }: Schema.Codec<A, I>): Parsers<A> => parsersFor<A>(ast, ast, false)
 
 /** Parsers of a schema for what is read from JSON, and is written there. */
@@ -34,17 +35,19 @@ export const jsonParsersOf = <A, I>({ ast }: Schema.Codec<A, I>): JsonParsers<A>
 /** Who decodes or encodes wants to know what is wrong, and what stands there: issues are made into faults at once. */
 const TOLD: AST.ParseOptions = { reportInput: true }
 
+const TOLD_AT_ONCE = atOnce(TOLD)
+
 const parsersFor = <A>(ast: AST.AST, encoded: AST.AST, hasOpenNames: boolean): Parsers<A> => {
-  const checked = Schema.make<Schema.Codec<A>>(withCheckedTexts(encoded))
+  const checked = Schema.make<Schema.Codec<A>>(withSettling(withCheckedTexts(encoded)))
   const decode = SchemaParser.decodeUnknownEffect(checked)
   const encode = SchemaParser.encodeUnknownEffect(checked)
   return {
-    parse: (input) => decode(input, TOLD),
+    parse: (input) => settledAtOnce(decode(input, TOLD_AT_ONCE)) ?? Effect.suspend(() => decode(input, TOLD)),
     parseFast: (input) => {
       const result: Effect.Effect<A, Issue> = decode(input)
       return Exit.isExit(result) && Exit.isSuccess(result) ? result.value : UNDECIDED
     },
-    print: (value) => encode(value, TOLD),
+    print: (value) => settledAtOnce(encode(value, TOLD_AT_ONCE)) ?? Effect.suspend(() => encode(value, TOLD)),
     transforms: transforms(encoded),
     onlyChecks: onlyChecks(ast),
     mayHoldSecret: mayHoldSecret(ast),

@@ -76,12 +76,15 @@ export const somePart = (ast: AST.AST, isAsked: (part: AST.AST) => boolean): boo
 export const changed = (ast: AST.AST, changes: Partial<Pick<AST.AST, "encoding" | "context">>): AST.AST =>
   Object.assign(Object.create(Object.getPrototypeOf(ast) as object) as AST.AST, ast, changes)
 
-/** A part made anew of parts that `f` gives for those within it, what it is decoded from left aside. */
-export const rebuilt = (ast: AST.AST, f: (part: AST.AST) => AST.AST): AST.AST => {
+/**
+ * A part made anew of parts that `f` gives for those within it, and `field` for those under a name of their own. What it
+ * is decoded from is left aside.
+ */
+export const rebuilt = (ast: AST.AST, f: (part: AST.AST) => AST.AST, field = f): AST.AST => {
   switch (ast._tag) {
     case "Objects":
       return new AST.Objects(
-        ast.propertySignatures.map(({ name, type }) => new AST.PropertySignature(name, f(type))),
+        ast.propertySignatures.map(({ name, type }) => new AST.PropertySignature(name, field(type))),
         ast.indexSignatures.map(({ parameter, type }) => new AST.IndexSignature(parameter, f(type))),
         ast.annotations,
         ast.checks,
@@ -112,10 +115,27 @@ export const rebuilt = (ast: AST.AST, f: (part: AST.AST) => AST.AST): AST.AST =>
       )
     case "Suspend":
       return new AST.Suspend(() => f(ast.thunk()), ast.annotations, undefined, undefined, ast.context)
+    case "Declaration":
+      return ast.typeParameters.length === 0
+        ? ast
+        : new AST.Declaration(
+            ast.typeParameters.map(f),
+            ast.run,
+            ast.annotations,
+            ast.checks,
+            undefined,
+            ast.context,
+            ast.encodingChecks,
+            ast.encodingRun
+          )
     default:
       return ast
   }
 }
+
+/** The name of what Effect itself declares. */
+export const representationOf = ({ annotations }: AST.Declaration): string | undefined =>
+  (annotations?.representation as { readonly id?: string } | undefined)?.id
 
 /** The schema with other parts: those for which `replace` has none are made anew of parts that were replaced. */
 export const mapParts = (
