@@ -109,7 +109,7 @@ const roomOf = (file) => {
 }
 
 export default tseslint.config(
-  { ignores: ["dist/**", "build/**", "node_modules/**", ".cache/**", "coverage/**"] },
+  { ignores: ["dist/**", "build/**", "node_modules/**", ".cache/**", "coverage/**", "examples/effect-3/**"] },
   {
     files: ["**/*.ts"],
     extends: [...tseslint.configs.recommendedTypeChecked],

@@ -44,7 +44,7 @@ export default defineConfig({
       project({
         name: "systems",
         include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
-        exclude: [...configDefaults.exclude, ...units, ...faults]
+        exclude: [...configDefaults.exclude, ...units, ...faults, "examples/effect-3/**"]
       }),
       project({
         name: "faults",

@@ -4,7 +4,7 @@ import { dirname, join, relative, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const SKIPPED = new Set(["node_modules", "dist", "build", "coverage"])
+const SKIPPED = new Set(["node_modules", "dist", "build", "coverage", "effect4"])
 
 const pagesIn = (folder) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
