@@ -504,6 +504,10 @@ describe("a log that ends before what it had", () => {
       yield* pass(BACKOFF)
       assert.deepInclude(watched.fetches()[1].partitions[0], { fetchOffset: 1, lastFetchedEpoch: 0 })
       assert.deepStrictEqual(shown(watched.events).slice(2), ["Fetched 0", "Fetched 0"])
+      const atHead = watched.events.flatMap((event) =>
+        event._tag === "Fetched" ? event.partitions.map(({ isAtHead }) => isAtHead) : []
+      )
+      assert.deepStrictEqual(atHead, [false, true])
     })
   )
 

@@ -248,6 +248,24 @@ describe("a cluster of many brokers", () => {
     })
   )
 
+  it.scoped("most of which lead nothing that is read: no fibers for these", () =>
+    Effect.gen(function* () {
+      const supervisor = yield* Supervisor.track
+      const count = (nodes: number) =>
+        Effect.gen(function* () {
+          const cluster = withTopic(1, nodes)
+          const before = (yield* supervisor.value).length
+          const watched = yield* Effect.supervised(watch(cluster), supervisor)
+          // once by a description, and once by a cursor that is added
+          yield* Effect.supervised(watched.all.add(topic, new Map([[0, 0]])), supervisor)
+          watched.source.refresh()
+          yield* pass(MAX_WAIT)
+          return (yield* supervisor.value).length - before
+        })
+      assert.isBelow(yield* count(50), 2 * (yield* count(1)))
+    })
+  )
+
   it.scoped("that leave it leave no fiber behind", () =>
     Effect.gen(function* () {
       const cluster = withTopic()

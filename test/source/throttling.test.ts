@@ -48,7 +48,7 @@ describe("a broker that tells to wait", () => {
       const failure = watched.source.lastFailure()
       assert.include(failure?.message, "THROTTLING_QUOTA_EXCEEDED")
       assert.include(failure?.message, "told to wait for 1000 ms")
-      assert.include(failure?.message, topic)
+      assert.deepInclude(failure, { topic, broker: address(cluster), request: "Fetch" })
       yield* pass(1_999)
       assert.deepStrictEqual(
         watched.requests("Fetch").map(({ at }) => at),
