@@ -194,6 +194,22 @@ describe("given offsets", () => {
     })
   )
 
+  it.scoped("at a leader that led nothing that was read until then", () =>
+    Effect.gen(function* () {
+      const cluster = withOther(2, 2)
+      cluster.moveLeader(OTHER, 1, 1)
+      append(cluster, OTHER, 3, 1)
+      const watched = yield* watch(cluster)
+      yield* watched.all.add(OTHER, new Map([[0, 0]]))
+      yield* pass(MAX_WAIT)
+      watched.forget()
+      yield* watched.all.add(OTHER, new Map([[1, 2]]))
+      yield* pass(MAX_WAIT)
+      assert.deepStrictEqual(told(watched), [`${OTHER}/1 from 2 to 3`, `${OTHER}/1: records`])
+      assert.lengthOf(watched.requests("Metadata"), 0)
+    })
+  )
+
   it.scoped("may be none: then a partition is read from where its log begins", () =>
     Effect.gen(function* () {
       const cluster = withOther(2)
@@ -330,10 +346,13 @@ describe("a cursor that is taken away", () => {
       append(cluster, OTHER, 1, 1)
       yield* pass(METADATA_AGE + MAX_WAIT)
       assert.deepStrictEqual(told(watched), [`${OTHER}/1: records`])
-      assert.include(
-        watched.requests("Metadata").flatMap(({ detail }) => topicsOf(detail)),
-        OTHER
-      )
+      const described = () => new Set(watched.requests("Metadata").flatMap(({ detail }) => topicsOf(detail)))
+      assert.deepStrictEqual(described(), new Set([topic, OTHER]))
+      // and with the last of them, the topic is not asked for any more
+      yield* watched.all.remove(OTHER, [1])
+      watched.forget()
+      yield* pass(2 * METADATA_AGE)
+      assert.deepStrictEqual(described(), new Set([topic]))
     })
   )
 
@@ -390,6 +409,34 @@ describe("a cursor that is taken away", () => {
           assert.deepStrictEqual(ofOther, isAddedAgain ? [`${OTHER}/0 from 4 to 5`, `${OTHER}/0: records`] : [])
         }
       })
+  )
+
+  it.scoped("while one answer has its records and another one's: only those of the other one are taken, if any", () =>
+    Effect.gen(function* () {
+      for (const [away, rest] of [
+        [[0], ["1"]],
+        [[0, 1], []]
+      ] as const) {
+        const cluster = withTopic(2)
+        const watched = yield* watch(cluster, {}, false)
+        const next = Effect.map(watched.all.take, (event) => watched.events.push(event))
+        for (let i = 0; i < 3; i++) yield* Effect.zipRight(next, settle)
+        yield* pass(MAX_WAIT)
+        assert.lengthOf(watched.fetches().at(-1)!.partitions, 2)
+        append(cluster, topic, 1, 0)
+        append(cluster, topic, 1, 1)
+        yield* settle
+        assert.deepStrictEqual(lastAsked(watched), [`${topic}/0 at 1`, `${topic}/1 at 1`])
+        yield* watched.all.remove(topic, away)
+        watched.forget()
+        yield* Effect.forkScoped(Effect.forever(next))
+        yield* pass(MAX_WAIT)
+        const taken = watched.events.map((event) =>
+          event._tag === "Fetched" ? event.partitions.map(({ partition }) => partition).join() : event._tag
+        )
+        assert.deepStrictEqual(taken, rest)
+      }
+    })
   )
 
   it.scoped("and given again, elsewhere, is read from there: nothing of before comes in between", () =>
@@ -479,6 +526,7 @@ describe("a cursor that is taken away", () => {
       assert.deepStrictEqual(told(watched), [])
       for (const { detail } of watched.requests("Metadata")) assert.deepStrictEqual(topicsOf(detail), [topic])
       assert.isUndefined(watched.all.description(OTHER))
+      assert.strictEqual(watched.all.cursors(OTHER).size, 0)
       // and it can be read again
       cluster.createTopic(OTHER)
       yield* watched.all.add(OTHER, new Map([[0, 0]]))

@@ -177,6 +177,28 @@ describe("what is asked of it", () => {
     })
   )
 
+  it.scoped("of what it does not read changes nothing", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const watched = yield* watch(cluster)
+      watched.forget()
+      const before = { ...watched.partition() }
+      yield* watched.all.remove("another")
+      yield* watched.all.remove(topic, [1])
+      for (const [name, partition] of [
+        ["another", 0],
+        [topic, 1]
+      ] as const) {
+        watched.all.refetch(name, partition, 5)
+        watched.all.reopen(name, partition)
+      }
+      yield* settle
+      assert.deepStrictEqual(watched.partition(), before)
+      assert.deepStrictEqual([watched.all.cursors("another").size, watched.all.cursors(topic).size], [0, 1])
+      assert.deepStrictEqual([watched.asked, watched.events], [[], []])
+    })
+  )
+
   it.scoped("one fetcher and one opener are enough for a leader, however often it is described", () =>
     Effect.gen(function* () {
       const cluster = withTopic()

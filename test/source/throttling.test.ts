@@ -66,6 +66,21 @@ describe("a broker that tells to wait", () => {
     })
   )
 
+  it.scoped("says so of a topic only if that is the only one that is read from it", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.createTopic("other")
+      const watched = yield* watch(cluster)
+      yield* watched.all.follow("other")
+      yield* pass(MAX_WAIT)
+      cluster.before = (request, _, detail) => (request === "Fetch" ? telling(detail, 5_000) : undefined)
+      yield* pass(MAX_WAIT)
+      const failure = watched.source.lastFailure()
+      assert.deepInclude(failure, { codeName: "THROTTLING_QUOTA_EXCEEDED", broker: address(cluster) })
+      assert.isUndefined((failure as { topic?: string }).topic)
+    })
+  )
+
   it.scoped("for long a second time is told a second time", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
