@@ -1023,12 +1023,13 @@ describe("a leader", () => {
       const cluster = withTopic(1, 2)
       const { without } = leaving(cluster, 1)
       cluster.moveLeader(topic, 1)
-      cluster.before = (request, node) =>
+      const lost: typeof without = (request, node) =>
         request === "Fetch" && node === 1 ? Effect.fail(connectionError("Closed")) : undefined
+      cluster.before = lost
       const watched = yield* watch(cluster)
       assert.strictEqual(watched.source.lastFailure()?.reason, "Closed")
       cluster.moveLeader(topic, 0)
-      cluster.before = without
+      cluster.before = (...asked) => lost(...asked) ?? without(...asked)
       watched.source.refresh()
       yield* pass(2 * MAX_WAIT)
       assert.strictEqual(watched.partition().leader, 0)
