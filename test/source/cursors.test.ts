@@ -1,7 +1,7 @@
 /** A source reads any partitions of any topics, from given offsets, and cursors come and go while it runs. */
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type { FetchedPartition, FetchRequest } from "../../src/KafkaProtocol.ts"
+import type { FetchedPartition, FetchRequest, MetadataRequest } from "../../src/KafkaProtocol.ts"
 import { isRunning, nothingNew, settle, topic, withTopic } from "../support/answers.ts"
 import type { FakeCluster } from "../support/FakeCluster.ts"
 import { BACKOFF, DENIED_RETRY, it, MAX_WAIT, METADATA_AGE, pass, watch, type Watched } from "./support.ts"
@@ -40,6 +40,9 @@ const told = ({ events }: Watched): ReadonlyArray<string> =>
     }
   })
 
+/** The topics that a request for metadata is about. */
+const topicsOf = (detail: unknown): ReadonlyArray<string> => (detail as MetadataRequest).topics
+
 /** The topics and partitions of the last fetch. */
 const lastAsked = (watched: Watched): ReadonlyArray<string> =>
   (watched.fetches().at(-1)?.partitions ?? [])
@@ -74,6 +77,61 @@ describe("several topics", () => {
       yield* pass(METADATA_AGE + MAX_WAIT)
       assert.deepStrictEqual(told(watched), [`${OTHER} has 2`, `${OTHER}/1 from 0 to 0`])
       assert.deepStrictEqual([watched.all.cursors(topic).size, watched.all.cursors(OTHER).size], [1, 2])
+    })
+  )
+
+  it.effect("one of which nothing is known yet is in no other one's way", () =>
+    Effect.gen(function* () {
+      const cluster = withOther(1, 2)
+      cluster.before = (request, _, detail) =>
+        request === "Metadata" && topicsOf(detail).includes(OTHER) ? Effect.never : undefined
+      const watched = yield* watch(cluster)
+      yield* watched.all.add(OTHER, new Map([[0, 0]]))
+      const broken = yield* Effect.forkChild(watched.all.broken)
+      watched.forget()
+      append(cluster, topic, 1)
+      watched.source.refresh()
+      yield* pass(MAX_WAIT)
+      assert.isTrue(yield* isRunning(broken))
+      assert.deepStrictEqual(told(watched), [`${topic}/0: records`])
+      // nobody is asked for what has no leader yet
+      assert.strictEqual(watched.all.cursors(OTHER).get(0)?.leader, -1)
+      assert.isUndefined(watched.all.description(OTHER))
+      assert.lengthOf(watched.requests("ListOffsets"), 0)
+    })
+  )
+
+  it.effect("one that is described by a broker that knows fewer brokers leaves the other one its leader", () =>
+    Effect.gen(function* () {
+      const cluster = withOther(1, 2)
+      cluster.moveLeader(topic, 1)
+      append(cluster, topic, 2)
+      const watched = yield* watch(cluster)
+      cluster.before = (request, _, detail) => {
+        if (request !== "Metadata") return undefined
+        // the topic that is led by the broker in question is not described again
+        if (!topicsOf(detail).includes(OTHER)) return Effect.never
+        return Effect.sync(() => {
+          const { id } = cluster.topic(OTHER)
+          const led = { errorCode: 0, partition: 0, leader: 0, leaderEpoch: 0 }
+          return {
+            brokers: [cluster.cluster.brokerOf(0)],
+            controllerId: 0,
+            topics: [{ errorCode: 0, name: OTHER, id, partitions: [led] }]
+          }
+        })
+      }
+      yield* watched.all.follow(OTHER)
+      yield* pass(MAX_WAIT)
+      assert.include(told(watched), `${OTHER}/0 from 0 to 0`)
+      watched.forget()
+      watched.source.refetch(0, 1)
+      yield* pass(MAX_WAIT)
+      assert.deepStrictEqual(
+        watched.requests("connect").map(({ node }) => node),
+        [1]
+      )
+      assert.deepStrictEqual(told(watched), [`${topic}/0: records`])
     })
   )
 
@@ -133,6 +191,22 @@ describe("given offsets", () => {
       yield* pass(MAX_WAIT)
       assert.lengthOf(watched.requests("Metadata"), 0)
       assert.deepStrictEqual([...new Set(watched.requests("Fetch").map(({ node }) => node))], [1])
+    })
+  )
+
+  it.effect("at a leader that led nothing that was read until then", () =>
+    Effect.gen(function* () {
+      const cluster = withOther(2, 2)
+      cluster.moveLeader(OTHER, 1, 1)
+      append(cluster, OTHER, 3, 1)
+      const watched = yield* watch(cluster)
+      yield* watched.all.add(OTHER, new Map([[0, 0]]))
+      yield* pass(MAX_WAIT)
+      watched.forget()
+      yield* watched.all.add(OTHER, new Map([[1, 2]]))
+      yield* pass(MAX_WAIT)
+      assert.deepStrictEqual(told(watched), [`${OTHER}/1 from 2 to 3`, `${OTHER}/1: records`])
+      assert.lengthOf(watched.requests("Metadata"), 0)
     })
   )
 
@@ -240,6 +314,48 @@ describe("a cursor that is taken away", () => {
     })
   )
 
+  it.effect("of a topic that is followed, as the last one: partitions that it gets later come", () =>
+    Effect.gen(function* () {
+      const cluster = withOther()
+      const watched = yield* watch(cluster)
+      yield* watched.all.follow(OTHER)
+      yield* pass(MAX_WAIT)
+      yield* watched.all.remove(OTHER)
+      assert.strictEqual(watched.all.cursors(OTHER).size, 0)
+      watched.forget()
+      cluster.addPartition(OTHER)
+      yield* pass(METADATA_AGE + MAX_WAIT)
+      assert.deepStrictEqual(told(watched), [`${OTHER} has 2`, `${OTHER}/1 from 0 to 0`])
+    })
+  )
+
+  it.effect("of a topic that is not followed leaves those that were added beside it", () =>
+    Effect.gen(function* () {
+      const cluster = withOther(2)
+      const watched = yield* watch(cluster)
+      yield* watched.all.add(
+        OTHER,
+        new Map([
+          [0, 0],
+          [1, 0]
+        ])
+      )
+      yield* pass(MAX_WAIT)
+      yield* watched.all.remove(OTHER, [0])
+      watched.forget()
+      append(cluster, OTHER, 1, 1)
+      yield* pass(METADATA_AGE + MAX_WAIT)
+      assert.deepStrictEqual(told(watched), [`${OTHER}/1: records`])
+      const described = () => new Set(watched.requests("Metadata").flatMap(({ detail }) => topicsOf(detail)))
+      assert.deepStrictEqual(described(), new Set([topic, OTHER]))
+      // and with the last of them, the topic is not asked for any more
+      yield* watched.all.remove(OTHER, [1])
+      watched.forget()
+      yield* pass(2 * METADATA_AGE)
+      assert.deepStrictEqual(described(), new Set([topic]))
+    })
+  )
+
   it.effect("while its records wait to be taken: they are not taken, and the others are", () =>
     Effect.gen(function* () {
       const cluster = withOther()
@@ -261,31 +377,65 @@ describe("a cursor that is taken away", () => {
     })
   )
 
-  it.effect("while it waits to be told that its log is no continuation: that is not told of the next one", () =>
+  it.effect(
+    "while it waits to be told that its log is no continuation: that is told no more, nor of the next one",
+    () =>
+      Effect.gen(function* () {
+        for (const isAddedAgain of [false, true]) {
+          const cluster = withOther()
+          append(cluster, OTHER, 5)
+          let first = true
+          cluster.before = (request, _, detail) => {
+            if (request !== "Fetch" || !first) return undefined
+            if (!(detail as FetchRequest).partitions.some((p) => p.topic.name === OTHER)) return undefined
+            first = false
+            cluster.truncateHead(OTHER, 3)
+            return undefined
+          }
+          const watched = yield* watch(cluster, {}, false)
+          yield* watched.all.add(OTHER, new Map([[0, 1]]))
+          const next = Effect.map(watched.all.take, (event) => watched.events.push(event))
+          for (let i = 0; i < 3; i++) yield* Effect.andThen(next, settle)
+          yield* pass(MAX_WAIT)
+          watched.forget()
+          assert.isFalse(first)
+          assert.strictEqual(watched.all.cursors(OTHER).get(0)?.phase, "held")
+          if (isAddedAgain) yield* watched.all.add(OTHER, new Map([[0, 4]]))
+          else yield* watched.all.remove(OTHER)
+          const taking = yield* Effect.forkScoped(Effect.forever(next))
+          yield* pass(MAX_WAIT)
+          assert.isTrue(yield* isRunning(taking))
+          const ofOther = told(watched).filter((line) => line.includes(OTHER))
+          assert.deepStrictEqual(ofOther, isAddedAgain ? [`${OTHER}/0 from 4 to 5`, `${OTHER}/0: records`] : [])
+        }
+      })
+  )
+
+  it.effect("while one answer has its records and another one's: only those of the other one are taken, if any", () =>
     Effect.gen(function* () {
-      const cluster = withOther()
-      append(cluster, OTHER, 5)
-      let first = true
-      cluster.before = (request, _, detail) => {
-        if (request !== "Fetch" || !first) return undefined
-        if (!(detail as FetchRequest).partitions.some((p) => p.topic.name === OTHER)) return undefined
-        first = false
-        cluster.truncateHead(OTHER, 3)
-        return undefined
+      for (const [away, rest] of [
+        [[0], ["1"]],
+        [[0, 1], []]
+      ] as const) {
+        const cluster = withTopic(2)
+        const watched = yield* watch(cluster, {}, false)
+        const next = Effect.map(watched.all.take, (event) => watched.events.push(event))
+        for (let i = 0; i < 3; i++) yield* Effect.andThen(next, settle)
+        yield* pass(MAX_WAIT)
+        assert.lengthOf(watched.fetches().at(-1)!.partitions, 2)
+        append(cluster, topic, 1, 0)
+        append(cluster, topic, 1, 1)
+        yield* settle
+        assert.deepStrictEqual(lastAsked(watched), [`${topic}/0 at 1`, `${topic}/1 at 1`])
+        yield* watched.all.remove(topic, away)
+        watched.forget()
+        yield* Effect.forkScoped(Effect.forever(next))
+        yield* pass(MAX_WAIT)
+        const taken = watched.events.map((event) =>
+          event._tag === "Fetched" ? event.partitions.map(({ partition }) => partition).join() : event._tag
+        )
+        assert.deepStrictEqual(taken, [...rest])
       }
-      const watched = yield* watch(cluster, {}, false)
-      yield* watched.all.add(OTHER, new Map([[0, 1]]))
-      const next = Effect.map(watched.all.take, (event) => watched.events.push(event))
-      for (let i = 0; i < 3; i++) yield* Effect.andThen(next, settle)
-      yield* pass(MAX_WAIT)
-      watched.forget()
-      assert.isFalse(first)
-      assert.strictEqual(watched.all.cursors(OTHER).get(0)?.phase, "held")
-      yield* watched.all.add(OTHER, new Map([[0, 4]]))
-      yield* Effect.forkScoped(Effect.forever(next))
-      yield* pass(MAX_WAIT)
-      const ofOther = told(watched).filter((line) => line.includes(OTHER))
-      assert.deepStrictEqual(ofOther, [`${OTHER}/0 from 4 to 5`, `${OTHER}/0: records`])
     })
   )
 
@@ -374,10 +524,9 @@ describe("a cursor that is taken away", () => {
       yield* pass(2 * METADATA_AGE)
       assert.isUndefined(watched.source.lastFailure())
       assert.deepStrictEqual(told(watched), [])
-      for (const { detail } of watched.requests("Metadata")) {
-        assert.deepStrictEqual((detail as { topics: ReadonlyArray<string> }).topics, [topic])
-      }
+      for (const { detail } of watched.requests("Metadata")) assert.deepStrictEqual(topicsOf(detail), [topic])
       assert.isUndefined(watched.all.description(OTHER))
+      assert.strictEqual(watched.all.cursors(OTHER).size, 0)
       // and it can be read again
       cluster.createTopic(OTHER)
       yield* watched.all.add(OTHER, new Map([[0, 0]]))

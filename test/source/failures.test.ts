@@ -1,6 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConnectionError } from "../../src/KafkaError.ts"
-import { Failures, ofLeader, ofLeadership, ofPartition, ofThrottle } from "../../src/internal/source/failures.ts"
+import {
+  Failures,
+  OF_START,
+  ofLeader,
+  ofLeadership,
+  ofMetadata,
+  ofPartition,
+  ofThrottle
+} from "../../src/internal/source/failures.ts"
 
 const error = (broker: string) => new ConnectionError({ reason: "Closed", broker, request: "fetch" })
 
@@ -60,12 +68,16 @@ describe("failures that stand", () => {
     assert.deepStrictEqual(versions, [0, 1, 1, 1, 1, 1, 2, 2, 2, 3, 3, 4])
   })
 
-  it("of partitions, leaders, leaderships and throttling are kept apart", () => {
-    const names = [1, 2].flatMap((n) => [
-      ...["a", "b"].flatMap((topic) => [ofPartition(topic, n), ofLeadership(topic, n)]),
-      ofLeader(n),
-      ofThrottle(n)
-    ])
+  it("of the start, topics, partitions, leaders, leaderships and throttling are kept apart", () => {
+    const names = [
+      OF_START,
+      ...["a", "b"].map(ofMetadata),
+      ...[1, 2].flatMap((n) => [
+        ...["a", "b"].flatMap((topic) => [ofPartition(topic, n), ofLeadership(topic, n)]),
+        ofLeader(n),
+        ofThrottle(n)
+      ])
+    ]
     assert.strictEqual(new Set(names).size, names.length)
   })
 })

@@ -5,10 +5,25 @@ import * as Effect from "effect/Effect"
 import { currentClock, millisOf } from "../../src/internal/effect/v4/clock.ts"
 import type { FetchedPartition } from "../../src/KafkaProtocol.ts"
 import { CorruptBatchError } from "../../src/KafkaError.ts"
+import type { SourceOptions } from "../../src/internal/source/context.ts"
+import type { Cursor } from "../../src/internal/source/cursor.ts"
 import { batch, record } from "../recordBatch/support.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
-import { fetched, fetchOf, nothingNew, settle, topic, withTopic } from "../support/answers.ts"
-import { BACKOFF, BEGIN, DENIED_RETRY, it, MAX_BACKOFF, MAX_WAIT, pass, shown, watch, type Watched } from "./support.ts"
+import { ManualClock } from "../support/ManualClock.ts"
+import { described, fetched, fetchOf, isRunning, nothingNew, settle, topic, withTopic } from "../support/answers.ts"
+import {
+  BACKOFF,
+  BEGIN,
+  DENIED_RETRY,
+  it,
+  MAX_BACKOFF,
+  MAX_WAIT,
+  METADATA_AGE,
+  pass,
+  shown,
+  watch,
+  type Watched
+} from "./support.ts"
 
 const CORRUPT_MESSAGE = 2
 const NOT_LEADER_OR_FOLLOWER = 6
@@ -48,6 +63,11 @@ const asked = (watched: Watched): ReadonlyArray<ReadonlyArray<number>> =>
   watched.fetches().map(({ partitions }) => partitions.map((p) => p.partition))
 
 const timesOf = (watched: Watched): ReadonlyArray<number> => watched.requests("Fetch").map(({ at }) => at)
+
+/** The head of a partition was reached last so long before the last request. */
+const absent = (watched: Watched, millis: number, partition = 0): void => {
+  Object.assign(watched.partition(partition), { headAt: BEGIN + watched.asked.at(-1)!.at - millis })
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -148,6 +168,20 @@ describe("what a fetch asks for", () => {
     })
   )
 
+  it.effect("nothing, and looks for no time, while all of its partitions are opened", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.before = (request) => (request === "ListOffsets" ? Effect.never : undefined)
+      const watched = yield* watch(cluster)
+      yield* pass(BACKOFF)
+      assert.deepInclude(watched.partition(), { phase: "opening", retryAt: 0 })
+      // only the topic's description has an age
+      const clock = yield* currentClock
+      if (!(clock instanceof ManualClock)) return assert.fail()
+      assert.isAtLeast(clock.next, BEGIN + METADATA_AGE)
+    })
+  )
+
   it.effect("with a short wait while another partition of this leader is held or not open yet", () =>
     Effect.gen(function* () {
       for (const why of ["opening", "held"] as const) {
@@ -233,6 +267,62 @@ describe("a broker that answers at once, and has nothing", () => {
       assert.deepStrictEqual(shown(watched.events), ["Fetched 0"])
       yield* pass(3 * MAX_WAIT)
       assert.isAtMost(watched.requests("Fetch").length, 6)
+    })
+  )
+
+  it.effect("is asked eleven times before the first of these pauses", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.before = (request, _, detail) =>
+        request === "Fetch" ? Effect.delay(nothingNew(detail, 0), 1) : undefined
+      const watched = yield* watch(cluster)
+      yield* pass(200)
+      const atOnce = Array.from({ length: 11 }, (_, i) => i)
+      assert.deepStrictEqual(timesOf(watched), [...atOnce, 11 + 20, 32 + 40, 73 + 80])
+    })
+  )
+
+  it.effect("is not taken for one by answers that have something, at least for one of the partitions", () =>
+    Effect.gen(function* () {
+      for (const something of [
+        { throttleMillis: 1 },
+        { errorCode: TOPIC_AUTHORIZATION_FAILED },
+        { diverging: { epoch: 0, endOffset: 0 } },
+        { records: batch(0, [record("k", "1")]) }
+      ]) {
+        const start = yield* Effect.map(currentClock, (clock) => millisOf(clock) - BEGIN)
+        const { throttleMillis = 0, ...ofOne } = { throttleMillis: 0, ...something }
+        const cluster = withTopic(14)
+        let answers = 0
+        cluster.before = (request, _, detail) => {
+          if (request !== "Fetch") return undefined
+          if (answers === 13) return Effect.never
+          const turn = answers++
+          return answered(detail, (p) => (p === turn ? { ...empty(1), ...ofOne } : empty(0)), { throttleMillis })
+        }
+        const watched = yield* watch(cluster)
+        yield* pass(13 * throttleMillis)
+        assert.deepStrictEqual(
+          timesOf(watched).map((at) => at - start),
+          Array.from({ length: 14 }, (_, i) => i * throttleMillis),
+          Object.keys(something).join()
+        )
+      }
+    })
+  )
+
+  it.effect("is not taken for one by answers that it held back for half of the time that it was to wait", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const half = MAX_WAIT / 2
+      cluster.before = (request, _, detail) =>
+        request === "Fetch" ? Effect.delay(nothingNew(detail, 0), half) : undefined
+      const watched = yield* watch(cluster)
+      yield* pass(20 * half)
+      assert.deepStrictEqual(
+        timesOf(watched),
+        Array.from({ length: 21 }, (_, i) => i * half)
+      )
     })
   )
 
@@ -324,6 +414,18 @@ describe("records", () => {
     })
   )
 
+  it.effect("that make no sense hold their partition, even if the log seems to have lost what it had", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      append(cluster, 1)
+      cluster.before = (request, _, detail) =>
+        request === "Fetch" ? fetched(detail, { ...empty(0), records: Buffer.alloc(70, 0xff) }) : undefined
+      const watched = yield* watch(cluster)
+      assert.deepStrictEqual(shown(watched.events).slice(1), ["Opened 0: 0 to 1", "Fetched 0"])
+      assert.deepInclude(watched.partition(), { phase: "held", doubt: undefined, generation: 1 })
+    })
+  )
+
   it.effect("move its position to the last of them, and its epoch to theirs", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
@@ -350,6 +452,44 @@ describe("records", () => {
       answer = { highWatermark: 12, lastStableOffset: -1 }
       yield* pass(20)
       assert.deepInclude(watched.partition(), { highWatermark: 12, lastStableOffset: 12 })
+    })
+  )
+
+  it.effect("say whether all is read that the log had when it was opened, and all that it has", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      append(cluster, 2)
+      const { batches } = cluster.log(topic)
+      // one record with each answer, and a third one comes after the opening
+      cluster.before = (request, _, detail) => {
+        if (request !== "Fetch") return undefined
+        if (batches.length < 3) append(cluster, 1)
+        const { fetchOffset } = fetchOf(detail).partitions[0]
+        if (fetchOffset === 3) return Effect.delay(nothingNew(detail, 3), MAX_WAIT)
+        return fetched(detail, { ...empty(3), records: batches[fetchOffset].bytes })
+      }
+      const watched = yield* watch(cluster)
+      const told = () =>
+        watched.events.flatMap((event) =>
+          event._tag === "Fetched"
+            ? event.partitions.map(({ headAt, isAtHead, isComplete }) => [isComplete, isAtHead, headAt] as const)
+            : []
+        )
+      assert.deepStrictEqual(told(), [
+        [false, false, BEGIN],
+        [true, false, BEGIN],
+        [true, true, BEGIN]
+      ])
+      // what was complete once is so wherever it is read on
+      watched.forget()
+      watched.source.refetch(0, 0)
+      cluster.before = (request, _, detail) => {
+        if (request !== "Fetch") return undefined
+        if (fetchOf(detail).partitions[0].fetchOffset > 0) return Effect.never
+        return fetched(detail, { ...empty(3), records: batches[0].bytes })
+      }
+      yield* pass(MAX_WAIT)
+      assert.deepStrictEqual(told(), [[true, false, BEGIN]])
     })
   )
 })
@@ -799,6 +939,19 @@ describe("a connection", () => {
 })
 
 describe("a leader", () => {
+  /** What the cluster says as it is, and without the address of this broker. */
+  const leaving = (cluster: FakeCluster, node: number) => {
+    const real: FakeCluster["before"] = () => undefined
+    const without: FakeCluster["before"] = (request) =>
+      request === "Metadata"
+        ? Effect.map(described(cluster, {}), (answer) => ({
+            ...answer,
+            brokers: answer.brokers.filter(({ nodeId }) => nodeId !== node)
+          }))
+        : undefined
+    return { real, without }
+  }
+
   it.effect("that leads nothing any more is asked for nothing, and again when it leads", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
@@ -833,6 +986,77 @@ describe("a leader", () => {
       watched.source.refresh()
       yield* pass(DENIED_RETRY)
       assert.deepStrictEqual(shown(watched.events).slice(3), ["Granted"])
+      assert.isUndefined(watched.source.lastFailure())
+    })
+  )
+
+  it.effect("that was lost is told as back when it leads again what is read, whatever was between", () =>
+    Effect.gen(function* () {
+      for (const isForgotten of [false, true]) {
+        const cluster = withTopic(1, 2)
+        const { real, without } = leaving(cluster, 1)
+        cluster.moveLeader(topic, 1)
+        const watched = yield* watch(cluster)
+        const told = (before: typeof real) => {
+          cluster.before = before
+          watched.source.refresh()
+          return pass(2 * MAX_WAIT)
+        }
+        const lost: typeof real = (request, node) =>
+          request === "Fetch" && node === 1 ? Effect.fail(connectionError("Closed")) : undefined
+        yield* told(lost)
+        assert.deepStrictEqual(watched.connections, [["lost", addressOf(cluster, 1), "Closed"]])
+        cluster.moveLeader(topic, 0)
+        yield* told(lost)
+        assert.isUndefined(watched.source.lastFailure())
+        cluster.moveLeader(topic, 1)
+        // of a leader whose address is not known nothing can be read, and it has not left
+        if (isForgotten) yield* told(without)
+        assert.lengthOf(watched.connections, 1)
+        yield* told(real)
+        assert.deepStrictEqual(watched.connections.slice(1), [["back", addressOf(cluster, 1), undefined]])
+      }
+    })
+  )
+
+  it.effect("that was lost, and has left the cluster, stands in nobody's way", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(1, 2)
+      const { without } = leaving(cluster, 1)
+      cluster.moveLeader(topic, 1)
+      const lost: typeof without = (request, node) =>
+        request === "Fetch" && node === 1 ? Effect.fail(connectionError("Closed")) : undefined
+      cluster.before = lost
+      const watched = yield* watch(cluster)
+      assert.strictEqual(watched.source.lastFailure()?.reason, "Closed")
+      cluster.moveLeader(topic, 0)
+      cluster.before = (...asked) => lost(...asked) ?? without(...asked)
+      watched.source.refresh()
+      yield* pass(2 * MAX_WAIT)
+      assert.strictEqual(watched.partition().leader, 0)
+      assert.isUndefined(watched.source.lastFailure())
+    })
+  )
+
+  it.effect("that is lost, and whose address nobody knows any more, is asked when that is known again", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(1, 2)
+      const { real, without } = leaving(cluster, 1)
+      cluster.moveLeader(topic, 1)
+      const watched = yield* watch(cluster)
+      const broken = yield* Effect.forkChild(watched.source.broken)
+      cluster.before = (request, node, detail) =>
+        request === "Fetch" ? Effect.fail(connectionError("Closed")) : without(request, node, detail)
+      yield* pass(MAX_WAIT + MAX_BACKOFF)
+      watched.forget()
+      yield* pass(MAX_WAIT)
+      assert.lengthOf(watched.requests("Fetch"), 0)
+      assert.isAbove(watched.requests("Metadata").length, 1)
+      assert.isTrue(yield* isRunning(broken))
+      append(cluster, 1)
+      cluster.before = real
+      yield* pass(MAX_WAIT)
+      assert.deepStrictEqual(shown(watched.events), ["Fetched 0"])
       assert.isUndefined(watched.source.lastFailure())
     })
   )
@@ -908,6 +1132,202 @@ describe("the head", () => {
         yield* pass(10)
         assert.strictEqual(watched.partition().reachedHead, head)
       }
+    })
+  )
+
+  it.effect("is told when it is reached after more than a second, and once more when it is reached in time again", () =>
+    Effect.gen(function* () {
+      for (const [away, told] of [
+        [1_000, []],
+        [1_001, ["Fetched 0", "Fetched 0"]]
+      ] as const) {
+        const cluster = withTopic()
+        const watched = yield* watch(cluster)
+        let first = true
+        cluster.before = (request, _, detail) => {
+          if (request !== "Fetch") return undefined
+          if (first) absent(watched, away)
+          first = false
+          return Effect.delay(nothingNew(detail, 0), 100)
+        }
+        yield* pass(MAX_WAIT + 1_000)
+        assert.isFalse(first)
+        assert.deepStrictEqual(shown(watched.events).slice(2), [...told], `${away} ms`)
+      }
+    })
+  )
+
+  it.effect("is told once more even if there was something else to be read in between", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const watched = yield* watch(cluster)
+      // the high watermark of a broker that becomes the leader may be behind for a while
+      const ends = [0, 5, 0, 0]
+      cluster.before = (request, _, detail) => {
+        if (request !== "Fetch") return undefined
+        if (ends.length === 4) absent(watched, 5_000)
+        const end = ends.shift()
+        return end === undefined ? Effect.never : nothingNew(detail, end)
+      }
+      yield* pass(MAX_WAIT)
+      assert.deepStrictEqual(ends, [])
+      const heads = watched.events.flatMap((event) =>
+        event._tag === "Fetched" ? event.partitions.map(({ headAt, isAtHead }) => [isAtHead, headAt]) : []
+      )
+      assert.deepStrictEqual(heads, [
+        [true, BEGIN + MAX_WAIT - 5_000],
+        [true, BEGIN + MAX_WAIT]
+      ])
+    })
+  )
+})
+
+describe("an answer that ends an absence", () => {
+  /** A source that has `found` done before such an answer is handed on, and what it was told of these answers. */
+  const preparing = (cluster: FakeCluster, found: Effect.Effect<void> | undefined) =>
+    Effect.gen(function* () {
+      const prepared: Array<Parameters<NonNullable<SourceOptions["prepare"]>>> = []
+      const prepare: SourceOptions["prepare"] = (...told) => {
+        prepared.push(told)
+        return found
+      }
+      return { prepared, watched: yield* watch(cluster, { prepare }) }
+    })
+
+  /** Each node's next fetch is answered so, and finds its partitions so, away for five seconds if nothing else is given. */
+  const answerNext = (
+    cluster: FakeCluster,
+    watched: Watched,
+    answer: (partition: number) => Partial<FetchedPartition> | undefined,
+    cursor: (partition: number) => Partial<Cursor> & { readonly away?: number } = () => ({}),
+    rest?: Parameters<typeof answered>[2]
+  ): void => {
+    const answering = new Set<number>()
+    cluster.before = (request, node, detail) => {
+      if (request !== "Fetch") return undefined
+      if (answering.has(node)) return Effect.never
+      answering.add(node)
+      for (const { partition } of fetchOf(detail).partitions) {
+        const { away = 5_000, ...other } = cursor(partition)
+        absent(watched, away, partition)
+        Object.assign(watched.partition(partition), other)
+      }
+      return answered(detail, answer, rest)
+    }
+  }
+
+  it.effect("has its consumer find out first what has to be known, of the broker that gave it", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(4, 2)
+      cluster.moveLeader(topic, 1, 3)
+      const found = yield* Deferred.make<void>()
+      const { prepared, watched } = yield* preparing(cluster, Deferred.await(found))
+      const records = batch(0, [record("k", "1")])
+      const away = [1_001, 5_000, 1_000, 500]
+      answerNext(
+        cluster,
+        watched,
+        (partition) => (partition === 0 ? { ...empty(9), records } : empty(9)),
+        (partition) => ({ away: away[partition], end: 1, reachedHead: false })
+      )
+      watched.forget()
+      yield* pass(MAX_WAIT)
+      const now = BEGIN + MAX_WAIT
+      assert.lengthOf(prepared, 1)
+      const [arrivals, askedAt, connection] = prepared[0]
+      assert.sameDeepMembers(
+        [...arrivals],
+        [
+          { topic, partition: 0, isComplete: true, headAt: now - 1_001 },
+          { topic, partition: 1, isComplete: false, headAt: now - 5_000 }
+        ]
+      )
+      assert.strictEqual(askedAt, now)
+      assert.strictEqual(connection.address, addressOf(cluster, 0))
+      // meanwhile nothing of it is handed on, and that broker is asked for no more, while the other one is
+      const fetchesOf = (node: number) =>
+        watched.requests("Fetch").filter((one) => one.node === node && one.at === MAX_WAIT)
+      assert.deepStrictEqual(watched.events, [])
+      assert.strictEqual(watched.partition(0).fetchOffset, 0)
+      assert.deepStrictEqual([fetchesOf(0).length, fetchesOf(1).length], [1, 2])
+      yield* Deferred.succeed(found, undefined)
+      yield* settle
+      assert.deepStrictEqual(shown(watched.events), ["Fetched 0"])
+      assert.lengthOf(fetchesOf(0), 2)
+    })
+  )
+
+  it.effect("completes what reached its head before, or has come now to where its log ended at its opening", () =>
+    Effect.gen(function* () {
+      for (const [reachedHead, end, isComplete] of [
+        [true, 5, true],
+        [false, 0, true],
+        [false, 1, false]
+      ] as const) {
+        const cluster = withTopic()
+        const { prepared, watched } = yield* preparing(cluster, Effect.never)
+        answerNext(
+          cluster,
+          watched,
+          () => empty(9),
+          () => ({ reachedHead, end })
+        )
+        yield* pass(MAX_WAIT)
+        assert.deepStrictEqual(
+          prepared.map(([arrivals]) => arrivals.map((one) => one.isComplete)),
+          [[isComplete]]
+        )
+      }
+    })
+  )
+
+  it.effect("has nothing found out of a partition that it leaves out, nor of one that begins anew", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      const { prepared, watched } = yield* preparing(cluster, Effect.never)
+      answerNext(cluster, watched, (partition) => {
+        if (partition === 0) return undefined
+        watched.source.reopen(1)
+        return empty(0)
+      })
+      yield* pass(MAX_WAIT)
+      assert.strictEqual(watched.partition(0).attempts, 1)
+      assert.strictEqual(watched.events.filter(({ _tag }) => _tag === "Opened").length, 3)
+      assert.deepStrictEqual(prepared, [])
+    })
+  )
+
+  it.effect("is handed on at once if nothing has to be known", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const { prepared, watched } = yield* preparing(cluster, undefined)
+      watched.forget()
+      answerNext(cluster, watched, () => empty(0))
+      yield* pass(MAX_WAIT)
+      assert.lengthOf(prepared, 1)
+      assert.deepStrictEqual(shown(watched.events), ["Fetched 0"])
+    })
+  )
+
+  it.effect("of a broker that tells to wait has it found out after that, as such a broker answers nothing before", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      let isFound = false
+      const { prepared, watched } = yield* preparing(
+        cluster,
+        Effect.sync(() => {
+          isFound = true
+        })
+      )
+      watched.forget()
+      answerNext(cluster, watched, () => empty(0), undefined, { throttleMillis: 700 })
+      yield* pass(MAX_WAIT + 699)
+      assert.lengthOf(prepared, 1)
+      assert.isFalse(isFound)
+      assert.deepStrictEqual(watched.events, [])
+      yield* pass(1)
+      assert.isTrue(isFound)
+      assert.deepStrictEqual(shown(watched.events), ["Fetched 0"])
     })
   )
 })

@@ -10,6 +10,7 @@ const INVALID_TOPIC = 17
 const LEADER_NOT_AVAILABLE = 5
 const TOPIC_AUTHORIZATION_FAILED = 29
 const UNKNOWN_SERVER_ERROR = -1
+const UNKNOWN_TOPIC_ID = 100
 
 /** When the metadata was asked for, in milliseconds since the test began. */
 const times = (watched: { requests: (kind: "Metadata") => ReadonlyArray<{ readonly at: number }> }) =>
@@ -528,7 +529,7 @@ describe("errors about the topic", () => {
 
   it.effect("what passes is tried again, and so is an error that the broker does not know itself", () =>
     Effect.gen(function* () {
-      for (const code of [LEADER_NOT_AVAILABLE, UNKNOWN_SERVER_ERROR]) {
+      for (const code of [LEADER_NOT_AVAILABLE, UNKNOWN_SERVER_ERROR, UNKNOWN_TOPIC_ID]) {
         const cluster = withTopic()
         cluster.before = (request) => (request === "Metadata" ? topicRefused(cluster, code) : undefined)
         const watched = yield* watch(cluster)
@@ -572,6 +573,24 @@ describe("a partition without a leader", () => {
       cluster.moveLeader(topic, 0, 1)
       yield* pass(MAX_WAIT * 3)
       assert.isUndefined(watched.source.lastFailure())
+    })
+  )
+
+  it.effect("is connected to none from then on, even if the last one that it had says nothing of that", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const watched = yield* watch(cluster)
+      assert.isTrue(watched.partition().connected)
+      cluster.before = (request) =>
+        request === "Metadata"
+          ? described(cluster, { leader: -1, leaderEpoch: 1 })
+          : request === "Fetch"
+            ? Effect.never
+            : undefined
+      // the answer to what was asked before has not come, and does not come
+      watched.source.refresh()
+      yield* pass(BACKOFF)
+      assert.deepInclude(watched.partition(), { leader: -1, connected: false })
     })
   )
 

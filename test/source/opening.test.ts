@@ -439,6 +439,32 @@ describe("a position that its leader says is out of range", () => {
     })
   )
 
+  it.effect("asked about at its last leader and at the next one: the first answer counts, and no later one", () =>
+    Effect.gen(function* () {
+      const cluster = withRecords(5, 1, 2)
+      const late = yield* Deferred.make<void>()
+      const watched = yield* watch(cluster)
+      watched.forget()
+      cluster.before = (request, node, detail) => {
+        if (node === 1) return request === "Fetch" ? Effect.never : undefined
+        if (request === "Fetch") return refused(detail, OFFSET_OUT_OF_RANGE)
+        return request === "ListOffsets"
+          ? Effect.andThen(Deferred.await(late), listed(detail, { offset: 9 }))
+          : undefined
+      }
+      yield* pass(MAX_WAIT)
+      assert.deepInclude(watched.partition(), { phase: "opening", doubt: "range" })
+      cluster.moveLeader(topic, 1)
+      watched.source.refresh()
+      yield* pass(BACKOFF * 2)
+      assert.deepInclude(watched.partition(), { leader: 1, phase: "fetching", doubt: undefined })
+      yield* Deferred.succeed(late, undefined)
+      yield* pass(BACKOFF)
+      assert.deepInclude(watched.partition(), { phase: "fetching", fetchOffset: 5, generation: 1 })
+      assert.deepStrictEqual(watched.events, [])
+    })
+  )
+
   it.effect("again and again: with longer and longer waits", () =>
     Effect.gen(function* () {
       const cluster = withRecords(5)
@@ -505,6 +531,10 @@ describe("a log that ends before what it had", () => {
       yield* pass(BACKOFF)
       assert.deepInclude(watched.fetches()[1].partitions[0], { fetchOffset: 1, lastFetchedEpoch: 0 })
       assert.deepStrictEqual(shown(watched.events).slice(2), ["Fetched 0", "Fetched 0"])
+      const atHead = watched.events.flatMap((event) =>
+        event._tag === "Fetched" ? event.partitions.map(({ isAtHead }) => isAtHead) : []
+      )
+      assert.deepStrictEqual(atHead, [false, true])
     })
   )
 

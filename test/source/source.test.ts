@@ -178,6 +178,28 @@ describe("what is asked of it", () => {
     })
   )
 
+  it.effect("of what it does not read changes nothing", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      const watched = yield* watch(cluster)
+      watched.forget()
+      const before = { ...watched.partition() }
+      yield* watched.all.remove("another")
+      yield* watched.all.remove(topic, [1])
+      for (const [name, partition] of [
+        ["another", 0],
+        [topic, 1]
+      ] as const) {
+        watched.all.refetch(name, partition, 5)
+        watched.all.reopen(name, partition)
+      }
+      yield* settle
+      assert.deepStrictEqual(watched.partition(), before)
+      assert.deepStrictEqual([watched.all.cursors("another").size, watched.all.cursors(topic).size], [0, 1])
+      assert.deepStrictEqual([watched.asked, watched.events], [[], []])
+    })
+  )
+
   it.effect("one fetcher and one opener are enough for a leader, however often it is described", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
@@ -246,6 +268,24 @@ describe("a cluster of many brokers", () => {
       assert.strictEqual(watched.source.partitions.size, 1_000)
       assert.isAtLeast(watched.requests("connect").length, 1)
       assert.strictEqual(watched.partition(999).leader, 1_000)
+    })
+  )
+
+  it.effect("most of which lead nothing that is read: no fibers for these", () =>
+    Effect.gen(function* () {
+      const fibers = yield* census
+      const count = (nodes: number) =>
+        Effect.gen(function* () {
+          const cluster = withTopic(1, nodes)
+          const before = yield* fibers.count
+          const watched = yield* fibers.of(watch(cluster))
+          // once by a description, and once by a cursor that is added
+          yield* fibers.of(watched.all.add(topic, new Map([[0, 0]])))
+          watched.source.refresh()
+          yield* pass(MAX_WAIT)
+          return (yield* fibers.count) - before
+        })
+      assert.isBelow(yield* count(50), 2 * (yield* count(1)))
     })
   )
 

@@ -48,7 +48,7 @@ describe("a broker that tells to wait", () => {
       const failure = watched.source.lastFailure()
       assert.include(failure?.message, "THROTTLING_QUOTA_EXCEEDED")
       assert.include(failure?.message, "told to wait for 1000 ms")
-      assert.include(failure?.message, topic)
+      assert.deepInclude(failure, { topic, broker: address(cluster), request: "Fetch" })
       yield* pass(1_999)
       assert.deepStrictEqual(
         watched.requests("Fetch").map(({ at }) => at),
@@ -63,6 +63,21 @@ describe("a broker that tells to wait", () => {
       assert.isUndefined(watched.source.lastFailure())
       assert.deepInclude(watched.partition(0), { connected: true, throttledUntil: undefined })
       assert.deepInclude(watched.partition(1), { connected: true, throttledUntil: undefined })
+    })
+  )
+
+  it.effect("says so of a topic only if that is the only one that is read from it", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.createTopic("other")
+      const watched = yield* watch(cluster)
+      yield* watched.all.follow("other")
+      yield* pass(MAX_WAIT)
+      cluster.before = (request, _, detail) => (request === "Fetch" ? telling(detail, 5_000) : undefined)
+      yield* pass(MAX_WAIT)
+      const failure = watched.source.lastFailure()
+      assert.deepInclude(failure, { codeName: "THROTTLING_QUOTA_EXCEEDED", broker: address(cluster) })
+      assert.isUndefined((failure as { topic?: string }).topic)
     })
   )
 
