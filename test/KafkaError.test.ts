@@ -9,6 +9,7 @@ import {
   causes as printedCauses,
   explanationOfAge,
   explanationOfName,
+  explanationOfPort,
   faultsOfMany,
   formatted,
   linesOfLoggers,
@@ -175,7 +176,7 @@ describe("messages", () => {
     [
       "a poison value, for who asked for values",
       poison({ logValues: true }),
-      `Value not decodable: topic "t" partition 3 offset 42, key "search": port: Expected an integer, actual 1.5. ` +
+      `Value not decodable: topic "t" partition 3 offset 42, key "search": ${explanationOfPort}. ` +
         "The key keeps its prior value: fix the producer or the schema."
     ],
     [
@@ -497,7 +498,7 @@ describe("where a message gets its broker from", () => {
       assert.strictEqual(bootstrap, "a:1,b:2")
       const error = yield* Effect.flip(describeTopic("t"))
       assert.include(error, { _tag: "KafkaConnectionError", reason: "Unreachable", broker: "a:1,b:2" })
-    })
+    }).pipe(Effect.scoped)
   )
 
   it.effect("a missing topic: who does not know it", () =>
@@ -505,6 +506,6 @@ describe("where a message gets its broker from", () => {
       const { describeTopic } = yield* client({ brokers: [], controllerId: -1, topics: [] })
       const error = yield* Effect.flip(describeTopic("t"))
       assert.include(error, { _tag: "KafkaTopicError", reason: "NotFound", broker: "a:1" })
-    })
+    }).pipe(Effect.scoped)
   )
 })

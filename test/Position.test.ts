@@ -104,9 +104,7 @@ describe("FromString", () => {
 
   it("says what it expected", () => {
     const result = decode("nowhere")
-    expect(failureOf(result).message).toContain(
-      `Expected a position as topic@partition:offset, actual "nowhere"`
-    )
+    expect(failureOf(result).message).toContain(`Expected a position as topic@partition:offset, actual "nowhere"`)
   })
 
   it.effect.each([at("a b", 0, 1), at("a", -1, 1), at("a", 0, 0.5), at("a", 0, NaN), at("", 0, 0)])(
@@ -149,9 +147,7 @@ describe("ManyFromString", () => {
       ["a@0:1 b@0:2", "a@0:1 b@0:2"]
     ] as const) {
       const result = decode(text)
-      expect(failureOf(result).message).toContain(
-        `Expected a position as topic@partition:offset, actual "${wrong}"`
-      )
+      expect(failureOf(result).message).toContain(`Expected a position as topic@partition:offset, actual "${wrong}"`)
     }
   })
 })

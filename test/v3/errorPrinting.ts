@@ -11,6 +11,8 @@ export const User = Schema.Struct({
 /** What is told, to who asks for it, of a text in `age` that is none. */
 export const explanationOfAge = (text: string): string => `age: Unable to decode "${text}" into a number`
 
+export const explanationOfPort = "port: Expected an integer, actual 1.5"
+
 export const explanationOfName = "user: Expected string, actual 7"
 
 export const Secret = Schema.Struct({

@@ -90,9 +90,9 @@ const fromParsers = <A>(
         Effect.mapError(failure)
       ),
     encode: (value) =>
-      rescued(() => Effect.map(Effect.mapError(print(value), issue.errorOfIssue), (encoded) => write(encoded as never))).pipe(
-        Effect.mapError(failure)
-      )
+      rescued(() =>
+        Effect.map(Effect.mapError(print(value), issue.errorOfIssue), (encoded) => write(encoded as never))
+      ).pipe(Effect.mapError(failure))
   })
   return findsProto === undefined ? made : refusing(made, findsProto)
 }

@@ -89,7 +89,8 @@ describe("every codec", () => {
         note: wellFormed
       },
       { requiredKeys: ["at", "n", "big", "maybe", "names"] }
-    ))
+    )
+  )
   everyCodec(
     "json of a union",
     Codec.json(Schema.Union(Circle, Square, Schema.Null, Schema.String)),
@@ -98,7 +99,8 @@ describe("every codec", () => {
       fc.integer().map((side) => new Square({ side })),
       fc.constant(null),
       wellFormed
-    ))
+    )
+  )
   everyCodec("schema", Codec.schema(Schema.Uint8ArrayFromSelf), fc.uint8Array())
 })
 

@@ -37,9 +37,7 @@ class Refused extends Data.TaggedError("Refused")<{ readonly code: number }> {}
 class Explained extends Data.TaggedError("Explained")<{ readonly message: string; readonly cause?: unknown }> {}
 
 const ownWords = (from: (text: string) => Effect.Effect<string, SchemaIssue.Issue>, to: typeof from) =>
-  Schema.String.pipe(
-    Schema.decodeTo(Schema.String, SchemaTransformation.transformEffect({ decode: from, encode: to }))
-  )
+  Schema.String.pipe(Schema.decodeTo(Schema.String, SchemaTransformation.transformEffect({ decode: from, encode: to })))
 
 /** Waits on the clock, as a call to a registry would wait on the network. */
 const Slow = ownWords(
@@ -111,9 +109,7 @@ describe("every codec", () => {
 describe("json", () => {
   // On Effect 4 no annotation asks for all errors, or for excess properties to be errors: a check can do the latter.
   it("goes by checks of names", () => {
-    const Strict = Schema.Record(Schema.String, Schema.Int).check(
-      Schema.isPropertyNames(Schema.Literals(["a", "b"]))
-    )
+    const Strict = Schema.Record(Schema.String, Schema.Int).check(Schema.isPropertyNames(Schema.Literals(["a", "b"])))
     expect(messageOf(decode(Codec.json(Strict), bytesOf(`{"a":1,"hunter2":1}`)))).not.toContain("hunter2")
     expect(roundTrip(Codec.json(Strict), { a: 1 })).toEqual({ a: 1 })
   })

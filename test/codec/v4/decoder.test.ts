@@ -71,13 +71,7 @@ const compiled: ReadonlyArray<Sample> = [
   sample("array, copied within", Schema.Array(Flat), `[${flat},${flatInAnotherOrder},${flat}]`),
   sample("non-empty array", Schema.NonEmptyArray(Schema.String), '["a"]', '["a","b"]'),
   sample("tuple", Schema.Tuple([Schema.String, Schema.Number]), '["a",1]'),
-  sample(
-    "record",
-    Schema.Record(Schema.String, Schema.Number),
-    "{}",
-    '{"x":1,"y":2}',
-    '{"2":1,"1":2,"a":3}'
-  ),
+  sample("record", Schema.Record(Schema.String, Schema.Number), "{}", '{"x":1,"y":2}', '{"2":1,"1":2,"a":3}'),
   sample(
     "record, copied within",
     Schema.Record(Schema.String, Flat),
@@ -127,11 +121,7 @@ const others: ReadonlyArray<Sample> = [
     '{"b":"x"}',
     '{"a":1,"b":"x"}'
   ),
-  sample(
-    "renamed",
-    Schema.Struct({ a: Schema.String }).pipe(Schema.encodeKeys({ a: "x" })),
-    '{"x":"y"}'
-  ),
+  sample("renamed", Schema.Struct({ a: Schema.String }).pipe(Schema.encodeKeys({ a: "x" })), '{"x":"y"}'),
   sample(
     "union of structs",
     Schema.Union([Schema.Struct({ a: Schema.String }), Schema.Struct({ b: Schema.Number })]),
@@ -155,7 +145,10 @@ const others: ReadonlyArray<Sample> = [
   ),
   sample(
     "fallback",
-    Schema.Struct({ a: Schema.Number.pipe(Schema.catchDecoding(() => Effect.succeed(Option.some(0)))), b: Schema.String }),
+    Schema.Struct({
+      a: Schema.Number.pipe(Schema.catchDecoding(() => Effect.succeed(Option.some(0)))),
+      b: Schema.String
+    }),
     '{"a":1,"b":"x"}',
     '{"a":"bad","b":"x"}'
   ),
@@ -178,7 +171,12 @@ const others: ReadonlyArray<Sample> = [
     '{"a":"x","b":1}'
   ),
   sample("tuple with optional", Schema.Tuple([Schema.String, Schema.optionalKey(Schema.Number)]), '["a"]', '["a",1]'),
-  sample("array with end", Schema.TupleWithRest(Schema.Tuple([]), [Schema.Number, Schema.String]), '["x"]', '[1,2,"x"]'),
+  sample(
+    "array with end",
+    Schema.TupleWithRest(Schema.Tuple([]), [Schema.Number, Schema.String]),
+    '["x"]',
+    '[1,2,"x"]'
+  ),
   sample("empty struct", Schema.Struct({}), "{}", "1", '"x"', '{"a":1}'),
   sample("template", Schema.TemplateLiteral(["a", Schema.Number]), '"a1"')
 ]
@@ -221,9 +219,11 @@ const agree = (schema: Schema.Codec<unknown, unknown>, json: string): boolean =>
   else assertSame(fast, Exit.isSuccess(exit) ? exit.value : assert.fail(`Schema refuses ${json}`))
   const theirs = isOfEffect(fresh(json))
   if (Exit.isSuccess(exit) && Exit.isSuccess(theirs)) assertSame(exit.value, theirs.value)
-  else if (Exit.isSuccess(exit) || (Exit.isSuccess(theirs) && !takesMore(json))) lenient.push([Exit.isSuccess(exit), json])
+  else if (Exit.isSuccess(exit) || (Exit.isSuccess(theirs) && !takesMore(json)))
+    lenient.push([Exit.isSuccess(exit), json])
   const value = fresh(json)
-  if (isPlain?.(value) === true) assertSame(value, Exit.isSuccess(exit) ? exit.value : assert.fail(`${json} is not plain`))
+  if (isPlain?.(value) === true)
+    assertSame(value, Exit.isSuccess(exit) ? exit.value : assert.fail(`${json} is not plain`))
   return Exit.isSuccess(exit)
 }
 
@@ -235,9 +235,9 @@ const mutated = (value: unknown): fc.Arbitrary<unknown> => {
   const anything: fc.Arbitrary<unknown> = fc.jsonValue({ maxDepth: 1 })
   if (Array.isArray(value)) {
     const list: ReadonlyArray<unknown> = value
-    return fc.tuple(fc.nat(list.length), fc.nat(1), anything).map(([at, removed, one]) =>
-      list.toSpliced(at, removed, one)
-    )
+    return fc
+      .tuple(fc.nat(list.length), fc.nat(1), anything)
+      .map(([at, removed, one]) => list.toSpliced(at, removed, one))
   }
   if (typeof value !== "object" || value === null) return anything
   const entries = Object.entries(value)
@@ -307,7 +307,11 @@ describe("what decodes at once", () => {
 
   it("what is not valid is left to Schema", () => {
     for (const json of ["null", "{}", '{"a":1,"b":1,"c":true,"d":[]}', '{"a":"x","b":1.5,"c":true,"d":[]}', "[]"]) {
-      assert.strictEqual(parsers(Flat as unknown as Schema.Codec<unknown, unknown>).parseFast(fresh(json)), UNDECIDED, json)
+      assert.strictEqual(
+        parsers(Flat as unknown as Schema.Codec<unknown, unknown>).parseFast(fresh(json)),
+        UNDECIDED,
+        json
+      )
     }
   })
 

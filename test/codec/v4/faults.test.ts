@@ -230,10 +230,16 @@ describe("an explanation", () => {
       [Schema.Redacted(Schema.Struct({ a: Schema.Int })), { a: "hunter2" }],
       [Schema.Struct({ o: Schema.OptionFromNullOr(Schema.Redacted(Schema.Int)) }), { o: "hunter2" }],
       [Schema.Record(Schema.String, Schema.Redacted(Schema.Int)), { a: "hunter2" }],
-      [Schema.Struct({ s: Schema.Redacted(Schema.String) }).check(Schema.makeFilter(() => "hunter2")), { s: "hunter2" }],
+      [
+        Schema.Struct({ s: Schema.Redacted(Schema.String) }).check(Schema.makeFilter(() => "hunter2")),
+        { s: "hunter2" }
+      ],
       [Schema.Struct({ s: Schema.RedactedFromValue(Schema.Int) }), { s: "hunter2" }],
       [Schema.ReadonlyMap(Schema.String, Schema.Redacted(Schema.Int)), [["a", "hunter2"]]],
-      [Schema.Union([Schema.Struct({ s: Schema.Redacted(Schema.Int) }), Schema.Struct({ n: Schema.Int })]), { s: "hunter2" }],
+      [
+        Schema.Union([Schema.Struct({ s: Schema.Redacted(Schema.Int) }), Schema.Struct({ n: Schema.Int })]),
+        { s: "hunter2" }
+      ],
       [Schema.Redacted(Schema.Int.check(Schema.makeFilter((n) => `not ${n} hunter2`))), 5],
       // a function that saw the secret speaks of another part
       [

@@ -127,17 +127,29 @@ describe("schemas of effect/Schema", () => {
     Array: [Schema.Array(N), fc.array(number)],
     ArrayEnsure: [Schema.ArrayEnsure(S), fc.array(text)],
     Cause: [Schema.Cause(S, Schema.Unknown), cause],
-    CauseReason: [Schema.CauseReason(S, Schema.Unknown), cause.filter((c) => c.reasons.length > 0).map((c) => c.reasons[0])],
+    CauseReason: [
+      Schema.CauseReason(S, Schema.Unknown),
+      cause.filter((c) => c.reasons.length > 0).map((c) => c.reasons[0])
+    ],
     Chunk: [Schema.Chunk(N), fc.array(number).map(Chunk.fromIterable)],
     Class: [Leaf, leaf],
     "Class of classes": [Tagged, tagged],
-    Defect: [Schema.Defect(), fc.oneof(json, text.map((message) => new Error(message)))],
+    Defect: [
+      Schema.Defect(),
+      fc.oneof(
+        json,
+        text.map((message) => new Error(message))
+      )
+    ],
     Enum: [Schema.Enum(Size), fc.constantFrom<Size>(Size.Small, Size.Large)],
     Error: [Broken, text.map((why) => new Broken({ why }))],
     ErrorInstance: [Schema.ErrorInstance(), text.map((message) => new Error(message))],
     Exit: [
       Schema.Exit(N, S, Schema.Unknown),
-      fc.oneof(number.map((n) => Exit.succeed(n)), cause.map((c) => Exit.failCause(c)))
+      fc.oneof(
+        number.map((n) => Exit.succeed(n)),
+        cause.map((c) => Exit.failCause(c))
+      )
     ],
     Graph: [
       Schema.Graph("directed", S, N),
@@ -149,10 +161,7 @@ describe("schemas of effect/Schema", () => {
     ],
     HashMap: [Schema.HashMap(S, N), entries.map((all) => HashMap.fromIterable(all))],
     HashSet: [Schema.HashSet(N), fc.array(number).map((all) => HashSet.fromIterable(all))],
-    JsonFromUrlParamsField: [
-      Schema.JsonFromUrlParamsField("a"),
-      json
-    ],
+    JsonFromUrlParamsField: [Schema.JsonFromUrlParamsField("a"), json],
     Literal: [Schema.Literal("a"), fc.constant("a")],
     "Literal of a bigint": [Schema.Literal(1n), fc.constant(1n)],
     Literals: [Schema.Literals(["a", 1, true]), fc.constantFrom("a", 1, true)],
@@ -161,17 +170,14 @@ describe("schemas of effect/Schema", () => {
     NullishOr: [Schema.NullishOr(N), fc.oneof(number, fc.constantFrom(null, undefined))],
     Opaque: [Own, fc.record({ a: text })],
     Option: [Schema.Option(N), option(number)],
-    "Option of what may be undefined": [Schema.Option(Schema.UndefinedOr(N)), option(fc.option(number, { nil: undefined }))],
+    "Option of what may be undefined": [
+      Schema.Option(Schema.UndefinedOr(N)),
+      option(fc.option(number, { nil: undefined }))
+    ],
     OptionFromNullOr: [Schema.OptionFromNullOr(N), option(number)],
     OptionFromNullishOr: [Schema.OptionFromNullishOr(N, { onNoneEncoding: null }), option(number)],
-    OptionFromOptional: [
-      Schema.Struct({ a: Schema.OptionFromOptional(N) }),
-      fc.record({ a: option(number) })
-    ],
-    OptionFromOptionalKey: [
-      Schema.Struct({ a: Schema.OptionFromOptionalKey(N) }),
-      fc.record({ a: option(number) })
-    ],
+    OptionFromOptional: [Schema.Struct({ a: Schema.OptionFromOptional(N) }), fc.record({ a: option(number) })],
+    OptionFromOptionalKey: [Schema.Struct({ a: Schema.OptionFromOptionalKey(N) }), fc.record({ a: option(number) })],
     OptionFromOptionalNullOr: [
       Schema.Struct({ a: Schema.OptionFromOptionalNullOr(N) }),
       fc.record({ a: option(number) })
@@ -187,7 +193,10 @@ describe("schemas of effect/Schema", () => {
     RedactedFromValue: [Schema.RedactedFromValue(S), text.map((s) => Redacted.make(s))],
     Result: [
       Schema.Result(N, S),
-      fc.oneof(number.map((n) => Result.succeed(n)), text.map((s) => Result.fail(s)))
+      fc.oneof(
+        number.map((n) => Result.succeed(n)),
+        text.map((s) => Result.fail(s))
+      )
     ],
     Struct: [
       Schema.Struct({ a: S, b: Schema.optional(N), c: Schema.UndefinedOr(S), d: Schema.optionalKey(N) }),
@@ -196,10 +205,7 @@ describe("schemas of effect/Schema", () => {
         { requiredKeys: ["a", "c"] }
       )
     ],
-    "Struct without fields": [
-      Schema.Struct({}),
-      fc.constantFrom({}, { a: 1 }, [1], "a", 0, true)
-    ],
+    "Struct without fields": [Schema.Struct({}), fc.constantFrom({}, { a: 1 }, [1], "a", 0, true)],
     "Struct with a symbol": [Schema.Struct({ [Symbol.for("a")]: S }), text.map((s) => ({ [Symbol.for("a")]: s }))],
     "Struct with names of prototypes": [
       Schema.Struct({ constructor: N, toString: S, toJSON: S, hasOwnProperty: N }),
@@ -214,16 +220,10 @@ describe("schemas of effect/Schema", () => {
     TaggedStruct: [Schema.TaggedStruct("T", { a: S }), fc.record({ _tag: fc.constant("T"), a: text })],
     TaggedUnion: [
       Schema.TaggedUnion({ A: { a: S }, B: { b: N } }),
-      fc.oneof(
-        fc.record({ _tag: fc.constant("A"), a: text }),
-        fc.record({ _tag: fc.constant("B"), b: number })
-      )
+      fc.oneof(fc.record({ _tag: fc.constant("A"), a: text }), fc.record({ _tag: fc.constant("B"), b: number }))
     ],
     TemplateLiteral: [Schema.TemplateLiteral(["a", N]), finite.map((n) => `a${n}`)],
-    TemplateLiteralParser: [
-      Schema.TemplateLiteralParser(["a", Schema.NumberFromString]),
-      finite.map((n) => ["a", n])
-    ],
+    TemplateLiteralParser: [Schema.TemplateLiteralParser(["a", Schema.NumberFromString]), finite.map((n) => ["a", n])],
     Tree: [
       Schema.Tree(N),
       fc.letrec((tie) => ({
@@ -357,7 +357,10 @@ describe("schemas of effect/Schema", () => {
     InetAddressV6: decoded(Schema.InetAddressFromString, "[::1]:443"),
     Int: int,
     Json: json,
-    JsonObject: fc.dictionary(text.filter((name) => name !== "__proto__"), json),
+    JsonObject: fc.dictionary(
+      text.filter((name) => name !== "__proto__"),
+      json
+    ),
     MutableJson: json,
     Natural: fc.nat(),
     NonEmptyString: fc.string({ minLength: 1 }),
@@ -400,7 +403,9 @@ describe("schemas of effect/Schema", () => {
     TrueLiterals: fc.constantFrom("true", "yes", "on", "1", "y"),
     URL: fc.webUrl().map((url) => new URL(url)),
     URLFromString: fc.webUrl().map((url) => new URL(url)),
-    URLSearchParams: entries.map((all) => new URLSearchParams(Object.fromEntries(all.map(([name, n]) => [name, String(n)])))),
+    URLSearchParams: entries.map(
+      (all) => new URLSearchParams(Object.fromEntries(all.map(([name, n]) => [name, String(n)])))
+    ),
     Uint8Array: fc.uint8Array(),
     Uint8ArrayFromBase64: fc.uint8Array(),
     Uint8ArrayFromBase64Url: fc.uint8Array(),
@@ -410,7 +415,10 @@ describe("schemas of effect/Schema", () => {
     UnixPathAddressFromString: decoded(Schema.UnixPathAddressFromString, "/tmp/a"),
     Unknown: json,
     UnknownFromJsonString: json,
-    UrlParams: fromJson(Schema.UrlParams, [["a", "b"], ["a", "c"]]),
+    UrlParams: fromJson(Schema.UrlParams, [
+      ["a", "b"],
+      ["a", "c"]
+    ]),
     Void: fc.constant(undefined)
   }
   /** Those of which no value is made, and the reason. */
@@ -466,10 +474,7 @@ describe("schemas of effect/Schema", () => {
     readonly [(schema: AnySchema) => Schema.Top, (values: fc.Arbitrary<unknown>) => fc.Arbitrary<unknown>]
   > = {
     alone: [(schema) => schema, (values) => values],
-    "a field": [
-      (schema) => Schema.Struct({ a: schema, b: Schema.Number }),
-      (a) => fc.record({ a, b: number })
-    ],
+    "a field": [(schema) => Schema.Struct({ a: schema, b: Schema.Number }), (a) => fc.record({ a, b: number })],
     "an optional field": [
       (schema) => Schema.Struct({ a: Schema.optional(schema) }),
       (a) => fc.record({ a: fc.option(a, { nil: undefined }) }, { requiredKeys: [] })
@@ -479,7 +484,10 @@ describe("schemas of effect/Schema", () => {
       (a) => fc.record({ a }, { requiredKeys: [] })
     ],
     "in an array": [(schema) => Schema.Array(schema), (values) => fc.array(values, { maxLength: 3 })],
-    "in a record": [(schema) => Schema.Record(Schema.String, schema), (values) => fc.dictionary(text, values, { maxKeys: 3 })],
+    "in a record": [
+      (schema) => Schema.Record(Schema.String, schema),
+      (values) => fc.dictionary(text, values, { maxKeys: 3 })
+    ],
     "in a pair": [(schema) => Schema.Tuple([schema, Schema.Null]), (values) => fc.tuple(values, fc.constant(null))],
     "in an Option": [(schema) => Schema.Option(schema), option],
     "in a map": [
@@ -583,7 +591,12 @@ describe("the bytes are those of Effect 3", () => {
     ["a number from text", Schema.NumberFromString, 1.5, '"1.5"'],
     ["bigints", Schema.BigInt, 12345678901234567890n, "12345678901234567890"],
     ["a bigint from text", Schema.BigIntFromString, 5n, '"5"'],
-    ["undefined", Schema.Struct({ a: Schema.UndefinedOr(Schema.Int), b: Schema.optional(Schema.Int) }), { a: undefined, b: undefined }, "{}"],
+    [
+      "undefined",
+      Schema.Struct({ a: Schema.UndefinedOr(Schema.Int), b: Schema.optional(Schema.Int) }),
+      { a: undefined, b: undefined },
+      "{}"
+    ],
     ["a class", Place, new Place({ host: "a", at: new Date(0) }), '{"host":"a","at":"1970-01-01T00:00:00.000Z"}'],
     ["an Option", Schema.Option(Schema.Int), Option.some(1), '{"_tag":"Some","value":1}'],
     ["a map", Schema.ReadonlyMap(Schema.String, Schema.Int), new Map([["a", 1]]), '[["a",1]]'],
@@ -601,7 +614,10 @@ describe("the bytes are those of Effect 3", () => {
   it("what is not finite is not written", () => {
     for (const value of [Number.NaN, Infinity, -Infinity]) {
       assert.include(refusal(encode(Codec.json(Schema.Number), value)), "not finite")
-      assert.include(refusal(encode(Codec.json(Schema.Struct({ a: Schema.NullOr(Schema.Number) })), { a: value })), "not finite")
+      assert.include(
+        refusal(encode(Codec.json(Schema.Struct({ a: Schema.NullOr(Schema.Number) })), { a: value })),
+        "not finite"
+      )
       assert.include(refusal(encode(Codec.json(Schema.Option(Schema.Number)), Option.some(value))), "not finite")
     }
     assert.match(refusal(decode(Codec.json(Schema.Number), bytes('"NaN"'))), /^Expected a number, actual a string$/)
@@ -640,7 +656,11 @@ describe("a schema that encodes to something which JSON does not have", () => {
     ["in a class", Place, "host: a symbol does"],
     ["in the type of a class", Schema.toType(Place), "host: a symbol does"],
     ["in an Option", Schema.Struct({ a: Schema.Option(Schema.Symbol) }), "value: a symbol does"],
-    ["what Effect has no JSON for", Schema.Struct({ c: Schema.Cookie }), "c: Cookie does not come back from JSON; use a schema"],
+    [
+      "what Effect has no JSON for",
+      Schema.Struct({ c: Schema.Cookie }),
+      "c: Cookie does not come back from JSON; use a schema"
+    ],
     ["a symbol as a name", Schema.Struct({ [Symbol.for("s")]: Schema.String }), "the symbol Symbol(s) as a name does"],
     ["symbols as names", Schema.Record(Schema.Symbol, Schema.String), "symbols as names does"],
     ["a name that is the prototype's", Schema.Struct({ ["__proto__"]: Schema.String }), "the name __proto__ does"],
@@ -682,7 +702,8 @@ describe("a schema that encodes to something which JSON does not have", () => {
         Schema.decodeTo(
           Schema.ReadonlyMap(Schema.toType(Schema.String), Schema.toType(UndefinedOrInt)),
           SchemaTransformation.transform({
-            decode: (record: Readonly<Record<string, number | undefined>>): ReadonlyMap<string, number | undefined> => new Map(Object.entries(record)),
+            decode: (record: Readonly<Record<string, number | undefined>>): ReadonlyMap<string, number | undefined> =>
+              new Map(Object.entries(record)),
             encode: (map: ReadonlyMap<string, number | undefined>) => Object.fromEntries(map)
           })
         )
@@ -692,9 +713,7 @@ describe("a schema that encodes to something which JSON does not have", () => {
     ["several", Schema.Struct({ a: Schema.Symbol, b: Schema.Literal(1n) }), "use a string; b: a bigint literal does"],
     [
       "beside what is made anew at each step",
-      Schema.toType(
-        Schema.Struct({ next: Schema.suspend((): Schema.Codec<Node> => Node), at: Schema.Symbol })
-      ),
+      Schema.toType(Schema.Struct({ next: Schema.suspend((): Schema.Codec<Node> => Node), at: Schema.Symbol })),
       "at: a symbol does"
     ]
   ]
@@ -747,11 +766,19 @@ describe("where undefined and a name that is missing are the same to a schema", 
   const UndefinedOrInt = Schema.UndefinedOr(Int)
   it.each([
     ["a default", Schema.Struct({ a: Int.pipe(Schema.withDecodingDefault(Effect.succeed(5))) }), { a: 1 }],
-    ["a default that is left out", Schema.Struct({ a: Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(5))) }), { a: 5 }],
+    [
+      "a default that is left out",
+      Schema.Struct({ a: Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(5))) }),
+      { a: 5 }
+    ],
     ["an Option", Schema.Struct({ a: Schema.OptionFromOptional(Int) }), { a: Option.none() }],
     ["an Option of what may be missing", Schema.Struct({ a: Schema.OptionFromOptionalKey(Int) }), { a: Option.none() }],
     ["an Option of null", Schema.Struct({ a: Schema.OptionFromOptionalNullOr(Int) }), { a: Option.none() }],
-    ["an Option in an Option", Schema.Struct({ a: Schema.Option(Schema.Option(UndefinedOrInt)) }), { a: Option.some(Option.some(undefined)) }],
+    [
+      "an Option in an Option",
+      Schema.Struct({ a: Schema.Option(Schema.Option(UndefinedOrInt)) }),
+      { a: Option.some(Option.some(undefined)) }
+    ],
     ["an Option of undefined", Schema.Struct({ a: Schema.OptionFromUndefinedOr(Int) }), { a: Option.none() }],
     ["undefined", Schema.Struct({ a: UndefinedOrInt, b: Schema.Undefined }), { a: undefined, b: undefined }],
     ["undefined that is suspended", Schema.Struct({ a: Schema.suspend(() => UndefinedOrInt) }), { a: undefined }],
@@ -761,8 +788,12 @@ describe("where undefined and a name that is missing are the same to a schema", 
       Schema.Struct({
         a: Schema.optionalKey(Int).pipe(
           Schema.decodeTo(UndefinedOrInt, {
-            decode: SchemaGetter.transformOptional((one: Option.Option<number>) => Option.some(Option.getOrUndefined(one))),
-            encode: SchemaGetter.transformOptional((one: Option.Option<number | undefined>) => Option.filter(one, (n) => n !== undefined))
+            decode: SchemaGetter.transformOptional((one: Option.Option<number>) =>
+              Option.some(Option.getOrUndefined(one))
+            ),
+            encode: SchemaGetter.transformOptional((one: Option.Option<number | undefined>) =>
+              Option.filter(one, (n) => n !== undefined)
+            )
           })
         )
       }),
@@ -823,11 +854,19 @@ describe("text that is JSON itself", () => {
     ["a bigint", Schema.BigInt, 5n]
   ] as ReadonlyArray<readonly [string, Schema.Codec<unknown>, unknown]>)("%s in it is refused", (_, schema, v) => {
     const json = Codec.json(Inner(schema))
-    assert.match(refusal(encode(json, { a: { v } })), /^a: Expected (what comes back from JSON|a string that will be decoded as JSON), actual/)
+    assert.match(
+      refusal(encode(json, { a: { v } })),
+      /^a: Expected (what comes back from JSON|a string that will be decoded as JSON), actual/
+    )
     assert.throws(() => json.encodeSync({ a: { v } }))
     const text = Codec.string(Schema.fromJsonString(Schema.Struct({ v: schema })))
-    assert.match(refusal(encode(text, { v })), /^Expected (what comes back from JSON|a string that will be decoded as JSON), actual/)
-    const twice = Codec.string(Schema.StringFromHex.pipe(Schema.decodeTo(Schema.fromJsonString(Schema.Struct({ v: schema })))))
+    assert.match(
+      refusal(encode(text, { v })),
+      /^Expected (what comes back from JSON|a string that will be decoded as JSON), actual/
+    )
+    const twice = Codec.string(
+      Schema.StringFromHex.pipe(Schema.decodeTo(Schema.fromJsonString(Schema.Struct({ v: schema }))))
+    )
     assert.isTrue(Exit.isFailure(encode(twice, { v })))
   })
 
@@ -885,17 +924,12 @@ describe("where a schema leaves open what it encodes to", () => {
     ["a cycle", cycle, "it nests too deep, or holds itself"],
     ["endless arrays", deep, "it nests too deep, or holds itself"]
   ]
-  const schemas: ReadonlyArray<
-    readonly [string, (value: unknown) => Outcome<Uint8Array>]
-  > = [
+  const schemas: ReadonlyArray<readonly [string, (value: unknown) => Outcome<Uint8Array>]> = [
     ["Unknown", (value) => encode(Codec.json(Schema.Unknown), value)],
     ["Any", (value) => encode(Codec.json(Schema.Any), { a: [value] })],
     ["Object", (value) => encode(Codec.json(Schema.ObjectKeyword), { a: value })],
     ["a declaration", (value) => encode(Codec.json(Schema.declare((_): _ is unknown => true)), [value])],
-    [
-      "in a record",
-      (value) => encode(Codec.json(Schema.Record(Schema.String, Schema.Unknown)), { a: value })
-    ],
+    ["in a record", (value) => encode(Codec.json(Schema.Record(Schema.String, Schema.Unknown)), { a: value })],
     ["a struct without fields", (value) => encode(Codec.json(Schema.Array(Schema.Struct({}))), [{ a: value }])]
   ]
   describe.each(schemas)("%s", (_, write) => {
@@ -959,11 +993,7 @@ describe("the name of the prototype", () => {
     ["Any", Schema.Any, (text) => `[${text}]`],
     ["Object", Schema.ObjectKeyword, (text) => text],
     ["a record", Schema.Record(Schema.String, Schema.Unknown), (text) => text],
-    [
-      "a record within",
-      Schema.Struct({ r: Schema.Record(Schema.String, Schema.Any) }),
-      (text) => `{"r":${text}}`
-    ],
+    ["a record within", Schema.Struct({ r: Schema.Record(Schema.String, Schema.Any) }), (text) => `{"r":${text}}`],
     [
       "a record of transformed",
       Schema.Record(Schema.String, Schema.Union([Schema.NumberFromString, Schema.ObjectKeyword])),
@@ -974,12 +1004,19 @@ describe("the name of the prototype", () => {
       Schema.StructWithRest(Schema.Struct({ a: Schema.Number }), [Schema.Record(Schema.String, Schema.Unknown)]),
       (text) => text.replace("{", '{"a":1,')
     ],
-    ["a map of a record", Schema.Record(Schema.String, Schema.Unknown).pipe(
-        Schema.decodeTo(Schema.ReadonlyMap(Schema.String, Schema.Unknown), SchemaTransformation.transform({
-          decode: (names: { readonly [x: string]: never }) => new Map(Object.entries(names)),
-          encode: (map: ReadonlyMap<string, never>) => Object.fromEntries(map)
-        }))
-      ), (text) => text],
+    [
+      "a map of a record",
+      Schema.Record(Schema.String, Schema.Unknown).pipe(
+        Schema.decodeTo(
+          Schema.ReadonlyMap(Schema.String, Schema.Unknown),
+          SchemaTransformation.transform({
+            decode: (names: object) => new Map(Object.entries(names)),
+            encode: (map: Map<string, unknown>) => Object.fromEntries(map)
+          }) as never
+        )
+      ),
+      (text) => text
+    ],
     [
       "a class with something unknown",
       class Holder extends Schema.Class<Holder>("Holder")({ u: Schema.Unknown }) {},
@@ -1062,17 +1099,24 @@ describe("the name of the prototype", () => {
     ["text", (inner: Schema.Codec<unknown>) => Codec.string(Schema.fromJsonString(inner)), (text: string) => text],
     [
       "text of text",
-      (inner: Schema.Codec<unknown>) => Codec.string(Schema.StringFromHex.pipe(Schema.decodeTo(Schema.fromJsonString(inner)))),
+      (inner: Schema.Codec<unknown>) =>
+        Codec.string(Schema.StringFromHex.pipe(Schema.decodeTo(Schema.fromJsonString(inner)))),
       (text: string) => Buffer.from(text).toString("hex")
     ],
     [
       "bytes",
       (inner: Schema.Codec<unknown>) =>
         Codec.schema(
-          Schema.Uint8Array.pipe(Schema.decodeTo(Schema.String, SchemaTransformation.transform({
-              decode: (read) => Buffer.from(read).toString(),
-              encode: (text) => Buffer.from(text)
-            })), Schema.decodeTo(Schema.fromJsonString(inner)))
+          Schema.Uint8Array.pipe(
+            Schema.decodeTo(
+              Schema.String,
+              SchemaTransformation.transform({
+                decode: (read) => Buffer.from(read).toString(),
+                encode: (text) => Buffer.from(text)
+              })
+            ),
+            Schema.decodeTo(Schema.fromJsonString(inner))
+          )
         ),
       (text: string) => text
     ]
@@ -1124,12 +1168,17 @@ describe("the name of the prototype", () => {
       encode(Codec.json(Holder), Object.assign(Object.create(Holder.prototype), { names: own })),
       encode(Codec.json(Nested), { names: {}, next: { names: own, next: null } }),
       encode(
-        Codec.json(Schema.Record(Schema.String, Schema.String).pipe(
-        Schema.decodeTo(Schema.ReadonlyMap(Schema.String, Schema.String), SchemaTransformation.transform({
-          decode: (names: { readonly [x: string]: never }) => new Map(Object.entries(names)),
-          encode: (map: ReadonlyMap<string, never>) => Object.fromEntries(map)
-        }))
-      )),
+        Codec.json(
+          Schema.Record(Schema.String, Schema.String).pipe(
+            Schema.decodeTo(
+              Schema.ReadonlyMap(Schema.String, Schema.String),
+              SchemaTransformation.transform({
+                decode: (names: object) => new Map(Object.entries(names)),
+                encode: (map: Map<string, unknown>) => Object.fromEntries(map)
+              }) as never
+            )
+          )
+        ),
         new Map([["__proto__", "x"]])
       ),
       encode(Codec.json(kept), Object.assign(own, { a: 1 }) as unknown as { a: number }),

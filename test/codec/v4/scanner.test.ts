@@ -42,7 +42,10 @@ const service: fc.Arbitrary<typeof Service.Type> = fc.record(
     tags: fc.array(text, { maxLength: 4 }),
     note: text,
     zone: fc.constantFrom("a" as const, "b" as const, 3 as const, null),
-    at: fc.record({ x: fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }), y: number }, { requiredKeys: ["x"] })
+    at: fc.record(
+      { x: fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }), y: number },
+      { requiredKeys: ["x"] }
+    )
   },
   { requiredKeys: ["id", "port", "weight", "healthy", "tags", "zone", "at"] }
 )
@@ -74,7 +77,10 @@ const scanned: ReadonlyArray<Case> = [
   one(
     "numbers that begin alike",
     Schema.Struct({ a: Schema.Literals([1, 12, 123]), b: Schema.Literals(["x", "xy"]) }),
-    fc.record({ a: fc.constantFrom(1 as const, 12 as const, 123 as const), b: fc.constantFrom("x" as const, "xy" as const) })
+    fc.record({
+      a: fc.constantFrom(1 as const, 12 as const, 123 as const),
+      b: fc.constantFrom("x" as const, "xy" as const)
+    })
   ),
   one(
     "a brand",
@@ -136,10 +142,7 @@ const change = fc.record({
   inserted: fc.array(piece, { maxLength: 3 })
 })
 
-const changed = (
-  text: string,
-  changes: ReadonlyArray<typeof change extends fc.Arbitrary<infer A> ? A : never>
-) =>
+const changed = (text: string, changes: ReadonlyArray<typeof change extends fc.Arbitrary<infer A> ? A : never>) =>
   changes.reduce(
     (before, { at, deleted, inserted }) =>
       before.slice(0, at % (before.length + 1)) +

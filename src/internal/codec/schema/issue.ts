@@ -4,14 +4,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import { isUtf8 } from "node:buffer"
-import {
-  formatFaults,
-  kindOfThrown,
-  patternOfFaults,
-  quoteFaults,
-  type Fault,
-  type Faults
-} from "./faults.ts"
+import { formatFaults, kindOfThrown, patternOfFaults, quoteFaults, type Fault, type Faults } from "./faults.ts"
 import { faultsOfIssue, FaultsError, type Issue, issueOfError } from "./v4/issues.ts"
 import { defectOf } from "../../effect/v4/causes.ts"
 import { foreignText, quotedForeignText } from "../../foreignText.ts"
@@ -61,8 +54,7 @@ class CodecError extends FaultsError {
 }
 
 /** @internal */
-export const errorOfIssue = (issue: Issue): Schema.SchemaError =>
-  new CodecError(faultsOfIssue(issue), true)
+export const errorOfIssue = (issue: Issue): Schema.SchemaError => new CodecError(faultsOfIssue(issue), true)
 
 /**
  * A `SchemaError` that says what it is told to, which must not quote the record; nor may `figures`, which differ from

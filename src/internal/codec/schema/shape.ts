@@ -25,15 +25,12 @@ const isSimple = ({ tag }: Shape): boolean => tag !== "object" && tag !== "array
 
 /** One of several; none if more than one may be an object, as the first might take the values of another. */
 export const unionShape = (members: ReadonlyArray<Shape | undefined>): Shape | undefined =>
-  isWhole(members) && members.filter((member) => !isSimple(member)).length <= 1
-    ? { tag: "union", members }
-    : undefined
+  isWhole(members) && members.filter((member) => !isSimple(member)).length <= 1 ? { tag: "union", members } : undefined
 
 /** An object of these fields; none if JSON may have its names in another order, or under another form. */
 export const objectShape = (
   fields: ReadonlyArray<{ readonly name: PropertyKey; readonly isOptional: boolean; readonly shape: Shape | undefined }>
-): Shape | undefined =>
-  fields.length > 0 && fields.every(isField) ? { tag: "object", fields } : undefined
+): Shape | undefined => (fields.length > 0 && fields.every(isField) ? { tag: "object", fields } : undefined)
 
 const isField = (field: { readonly name: PropertyKey; readonly shape: Shape | undefined }): field is Field =>
   field.shape !== undefined && typeof field.name === "string" && field.name !== PROTO && !isIndex(field.name)

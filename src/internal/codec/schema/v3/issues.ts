@@ -7,7 +7,16 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import { foreignText } from "../../../foreignText.ts"
-import { EXPECTED_LENGTH, type Fault, type Faults, HIDDEN, kindOfValue, LISTED, MAX_WRAPPED, NAME_LENGTH } from "../faults.ts"
+import {
+  EXPECTED_LENGTH,
+  type Fault,
+  type Faults,
+  HIDDEN,
+  kindOfValue,
+  LISTED,
+  MAX_WRAPPED,
+  NAME_LENGTH
+} from "../faults.ts"
 import { somePart } from "./parts.ts"
 
 export type Issue = ParseResult.ParseIssue

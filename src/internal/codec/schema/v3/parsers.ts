@@ -24,7 +24,11 @@ export const parsersOf = <A, I>({ ast }: Schema.Schema<A, I>): Parsers<A> => par
 export const jsonParsersOf = <A, I>({ ast }: Schema.Schema<A, I>): JsonParsers<A> => {
   const form = jsonFormOf(ast)
   const encoded = form.problem === undefined && form.hasBigInts ? withExactIntegers(ast) : ast
-  return { ...parsersFor<A>(ast, encoded, form.hasOpenNames), form, shape: transforms(encoded) ? undefined : shapeOf(ast) }
+  return {
+    ...parsersFor<A>(ast, encoded, form.hasOpenNames),
+    form,
+    shape: transforms(encoded) ? undefined : shapeOf(ast)
+  }
 }
 
 const parsersFor = <A>(ast: AST.AST, encoded: AST.AST, hasOpenNames: boolean): Parsers<A> => {

@@ -3,7 +3,16 @@ import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { foreignText } from "../../../foreignText.ts"
-import { EXPECTED_LENGTH, type Fault, type Faults, HIDDEN, kindOfValue, LISTED, MAX_WRAPPED, NAME_LENGTH } from "../faults.ts"
+import {
+  EXPECTED_LENGTH,
+  type Fault,
+  type Faults,
+  HIDDEN,
+  kindOfValue,
+  LISTED,
+  MAX_WRAPPED,
+  NAME_LENGTH
+} from "../faults.ts"
 import { representationOf, somePart } from "./parts.ts"
 
 export type Issue = SchemaIssue.Issue
@@ -73,7 +82,9 @@ export const faultsOfIssue = (issue: Issue): Faults => {
     count++
     if (first.length === LISTED) return
     const isQuoted = !visit.holdsSecret && !visit.isSecret
-    first.push(isQuoted ? { path, says, quoting: () => wordsOf(isPointed ? issue : (check ?? issue), names) } : { path, says })
+    first.push(
+      isQuoted ? { path, says, quoting: () => wordsOf(isPointed ? issue : (check ?? issue), names) } : { path, says }
+    )
   }
   for (let next = visits.pop(); next !== undefined; next = visits.pop()) {
     const { issue } = next
@@ -144,7 +155,7 @@ const expectedOf = ({ ast, check }: Visit): string =>
   check !== undefined ? kindOfCheck(check.filter) : ast === undefined ? "does not fit" : expectation(ast)
 
 const actual = ({ input, isPointed }: Visit): string =>
-  (input === undefined || isPointed ? "" : `, actual ${kindOfValue(input.value)}`)
+  input === undefined || isPointed ? "" : `, actual ${kindOfValue(input.value)}`
 
 /** What an issue itself says of its part of the schema, and of the value there. */
 const seen = (visit: Visit): Visit => {
@@ -177,7 +188,14 @@ const step = (
 /** The part that a schema declares under a name, or at an index of an array. */
 const declared = (ast: AST.AST, name: PropertyKey, wrapped: number): AST.AST | undefined => {
   if (wrapped === 0) return undefined
-  return declaredHere(ast, name, wrapped) ?? firstOf((ast.encoding ?? []).map(({ to }) => to), name, wrapped)
+  return (
+    declaredHere(ast, name, wrapped) ??
+    firstOf(
+      (ast.encoding ?? []).map(({ to }) => to),
+      name,
+      wrapped
+    )
+  )
 }
 
 const declaredHere = (ast: AST.AST, name: PropertyKey, wrapped: number): AST.AST | undefined => {

@@ -134,7 +134,9 @@ const mayBeUndefined = (ast: AST.AST): boolean => encodedTypes(AST.toType(ast)).
 
 /** Of a record that becomes a map, what is undefined is left out. */
 const isOfUndefinedValues = (encoding: AST.Encoding): boolean =>
-  encoding.some(({ to }) => AST.isObjects(to) && to.indexSignatures.some(({ type }) => encodedTypes(type).some(isUndefined)))
+  encoding.some(
+    ({ to }) => AST.isObjects(to) && to.indexSignatures.some(({ type }) => encodedTypes(type).some(isUndefined))
+  )
 
 const isUndefined = (ast: AST.AST): boolean => AST.isUndefined(ast) || AST.isVoid(ast)
 

@@ -37,20 +37,27 @@ const orWaits = <A, R>(answer: Effect.Effect<A, Issue, R>, options: Options): Ef
 /** The answer of a parser that was asked at once; none if it has to wait. */
 export const settledAtOnce = <A>(answer: Effect.Effect<A, Issue>): Exit.Exit<A, Issue> | undefined => {
   const exit = Exit.isExit(answer) ? (answer as Exit.Exit<A, Issue>) : Effect.runSyncExit(answer)
-  return Exit.isFailure(exit) && exit.cause.reasons.some((reason) => Cause.isDieReason(reason) && reason.defect === WAITS)
+  return Exit.isFailure(exit) &&
+    exit.cause.reasons.some((reason) => Cause.isDieReason(reason) && reason.defect === WAITS)
     ? undefined
     : exit
 }
 
 // steps of a schema say nothing of their types
-type Getter = AST.Link["transformation"] extends infer Step ? (Step extends { readonly _tag: "Transformation"; readonly decode: infer G } ? G : never) : never
+type Getter = AST.Link["transformation"] extends infer Step
+  ? Step extends { readonly _tag: "Transformation"; readonly decode: infer G }
+    ? G
+    : never
+  : never
 
 const settlingGetter = (getter: Getter): Getter => {
   switch (getter._tag) {
     case "TransformEffect":
       return SchemaGetter.transformEffect((value, options) => orWaits(getter.transform(value, options), options))
     case "TransformOptionalEffect":
-      return SchemaGetter.transformOptionalEffect((value, options) => orWaits(getter.transform(value, options), options))
+      return SchemaGetter.transformOptionalEffect((value, options) =>
+        orWaits(getter.transform(value, options), options)
+      )
     default:
       return getter
   }
