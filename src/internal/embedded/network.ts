@@ -17,7 +17,7 @@ import type { ApiName, Broker, Request, Response } from "../../KafkaProtocol.ts"
 import { ConnectionError } from "../../KafkaError.ts"
 import { addressOf } from "../client/address.ts"
 import { closingWords } from "../client/given.ts"
-import { makeDeferred, settleAtOnce } from "../effect/v4/deferred.ts"
+import { makeDeferred, settleDeferred } from "../effect/v4/deferred.ts"
 import { interruptSoon } from "../effect/v4/fibers.ts"
 import { offerNow } from "../effect/v4/queues.ts"
 import { apiOf } from "../protocol/apis.ts"
@@ -243,7 +243,7 @@ export class Connection {
         call: { name, request, clientId: this.clientId, node: this.node.id },
         settle: (exit) => {
           this.unanswered.delete(pending)
-          settleAtOnce(answered, exit as Exit.Exit<CallResponse<N>, ConnectionError>)
+          settleDeferred(answered, exit as Exit.Exit<CallResponse<N>, ConnectionError>)
         }
       }
       this.unanswered.add(pending)

@@ -10,9 +10,6 @@ export const makeDeferred = <A, E = never>(): Deferred.Deferred<A, E> => Deferre
 export const settleDeferred = <A, E>(deferred: Deferred.Deferred<A, E>, exit: Exit.Exit<A, E>): void =>
   Deferred.unsafeDone(deferred, exit)
 
-/** Settles it at once, where that is the last thing that the code does. */
-export const settleAtOnce = settleDeferred
-
 /** Runs an Effect, and settles a Deferred with how it ended, whatever that is. */
 export const into =
   <A, E>(deferred: Deferred.Deferred<A, E>) =>

@@ -11,11 +11,6 @@ export const settleDeferred = <A, E>(deferred: Deferred.Deferred<A, E>, exit: Ex
   soon(() => Deferred.doneUnsafe(deferred, exit))
 }
 
-/** Settles it at once, where that is the last thing that the code does. */
-export const settleAtOnce = <A, E>(deferred: Deferred.Deferred<A, E>, exit: Exit.Exit<A, E>): void => {
-  Deferred.doneUnsafe(deferred, exit)
-}
-
 /** Runs an Effect, and settles a Deferred with how it ended, whatever that is. */
 export const into =
   <A, E>(deferred: Deferred.Deferred<A, E>) =>
