@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { census } from "../support/effect/v4/fibers.ts"
+import { yieldToEventLoop } from "../../src/internal/yield.ts"
 import { bytesInUse } from "../support/garbage.ts"
 import { eventually } from "../support/live.ts"
 
@@ -42,7 +43,8 @@ export const cycles = (
       yield* Fiber.join(fiber)
       if (done % every !== 0) continue
       // handles and what waits for them go a turn of the event loop later
-      const fibers = yield* eventually(started.count, (count) => count === 0 && ours(handles()) <= before, "1 minute")
+      const settled = Effect.andThen(yieldToEventLoop, started.count)
+      const fibers = yield* eventually(settled, (count) => count === 0 && ours(handles()) <= before, "1 minute")
       looks.push({ cycles: done, bytes: yield* bytesInUse, handles: handles(), fibers })
     }
     return looks

@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { census } from "./effect/v4/fibers.ts"
+import { yieldToEventLoop } from "../../src/internal/yield.ts"
 import { until } from "../kafka/process.ts"
 import { eventually } from "./live.ts"
 import { stopwatch } from "./ownTime.ts"
@@ -55,11 +56,11 @@ export const leftovers = <A, E>(
     yield* Scope.close(scope, Exit.void)
     const millisToClose = passed()
     // handles go a turn of the event loop later, the other ends of a proxy some more; the runner has timers, too
-    const look = Effect.map(Effect.zip(connections, started.count), ([connections, fibers]) => ({
-      connections,
-      fibers,
-      timers: Math.max(0, timers() - timersBefore)
-    }))
+    const look = Effect.map(
+      // A fiber may be woken within a timer, which counts as one until it has come to its end.
+      Effect.andThen(yieldToEventLoop, Effect.zip(connections, started.count)),
+      ([connections, fibers]) => ({ connections, fibers, timers: Math.max(0, timers() - timersBefore) })
+    )
     yield* until(
       Effect.map(look, (now) => now.connections + now.fibers + now.timers === 0),
       { within: "5 seconds", every: "5 millis" }
