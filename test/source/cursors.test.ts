@@ -414,8 +414,8 @@ describe("a cursor that is taken away", () => {
   it.scoped("while one answer has its records and another one's: only those of the other one are taken, if any", () =>
     Effect.gen(function* () {
       for (const [away, rest] of [
-        [[0], ["1"]],
-        [[0, 1], []]
+        [[0], "1"],
+        [[0, 1], ""]
       ] as const) {
         const cluster = withTopic(2)
         const watched = yield* watch(cluster, {}, false)
@@ -434,7 +434,7 @@ describe("a cursor that is taken away", () => {
         const taken = watched.events.map((event) =>
           event._tag === "Fetched" ? event.partitions.map(({ partition }) => partition).join() : event._tag
         )
-        assert.deepStrictEqual(taken, rest)
+        assert.strictEqual(taken.join(" then "), rest)
       }
     })
   )
