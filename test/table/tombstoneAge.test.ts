@@ -191,6 +191,37 @@ describe("a partition that was away for longer than tombstones last", () => {
   )
 })
 
+describe("an answer without records that comes long after the last one", () => {
+  it.scoped("shows an absence at the head only: that the log begins later now says nothing of what is to be read", () =>
+    Effect.gen(function* () {
+      const settings = new TopicSettings(topic)
+      const now = yield* Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis())
+      for (const isAtHead of [false, true]) {
+        const p = makePartitionState<string, string>(0)
+        const records: FetchedRecords = {
+          topic,
+          partition: 0,
+          generation: 1,
+          records: Buffer.alloc(0),
+          aborted: [],
+          logStart: 5,
+          isComplete: true,
+          isAtHead,
+          headAt: now - 5_000
+        }
+        const found = foundStale(
+          p,
+          records,
+          { _tag: "Fetched", askedAt: now, answeredAt: now, partitions: [] },
+          settings
+        )
+        assert.deepStrictEqual(found, isAtHead ? { behindMillis: 5_000, retentionMillis: undefined } : undefined)
+        assert.strictEqual(p.isReplayedForAge, isAtHead)
+      }
+    })
+  )
+})
+
 describe("how long tombstones last", () => {
   it.scoped("is asked of who answers after an absence, before anything is made of it", () =>
     Effect.gen(function* () {
