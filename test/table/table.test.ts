@@ -33,6 +33,14 @@ describe("acquiring", () => {
           ["c", ""]
         ]
       )
+      assert.deepStrictEqual([yield* table.keys, yield* table.values, yield* table.size], [["a", "c"], ["2", ""], 2])
+      assert.deepStrictEqual(
+        (yield* table.entries).map(({ key, offset, value }) => [key, offset, value]),
+        [
+          ["a", 2, "2"],
+          ["c", 4, ""]
+        ]
+      )
       const stats = yield* table.stats
       assert.strictEqual(stats.applied, 4)
       assert.strictEqual(stats.tombstones, 2)
@@ -560,6 +568,9 @@ describe("faults", () => {
       assert.isFalse(cluster.topics.has(topic))
       const status = yield* SubscriptionRef.get(table.status)
       assert.strictEqual(status._tag, "Failed")
+      // offsets of what is gone are no positions
+      const [partition] = (yield* table.stats).partitions
+      assert.deepInclude(partition, { partition: 0, position: 0, lag: undefined, connected: false })
     })
   )
 

@@ -1,6 +1,7 @@
 /** What a table makes of partitions that were away for longer than their logs keep tombstones. */
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { currentClock, millisOf } from "../../src/internal/effect/v4/clock.ts"
 import type { FetchedRecords } from "../../src/internal/source/cursor.ts"
 import { makePartitionState, type PartitionState } from "../../src/internal/table/reading/partition.ts"
 import { askForRetention, foundStale, type Stale } from "../../src/internal/table/reading/tombstoneAge.ts"
@@ -186,6 +187,37 @@ describe("a partition that was away for longer than tombstones last", () => {
         yield* pass(LAST + BACKOFF + MAX_WAIT)
         const replayed = count === 0 ? [] : ["applied"]
         assert.deepStrictEqual(summary(reading.seen), [`stale ${LAST + BACKOFF}`, ...replayed])
+      }
+    })
+  )
+})
+
+describe("an answer without records that comes long after the last one", () => {
+  it.effect("shows an absence at the head only: that the log begins later now says nothing of what is to be read", () =>
+    Effect.gen(function* () {
+      const settings = new TopicSettings(topic)
+      const now = yield* Effect.map(currentClock, millisOf)
+      for (const isAtHead of [false, true]) {
+        const p = makePartitionState<string, string>(0)
+        const records: FetchedRecords = {
+          topic,
+          partition: 0,
+          generation: 1,
+          records: Buffer.alloc(0),
+          aborted: [],
+          logStart: 5,
+          isComplete: true,
+          isAtHead,
+          headAt: now - 5_000
+        }
+        const found = foundStale(
+          p,
+          records,
+          { _tag: "Fetched", askedAt: now, answeredAt: now, partitions: [] },
+          settings
+        )
+        assert.deepStrictEqual(found, isAtHead ? { behindMillis: 5_000, retentionMillis: undefined } : undefined)
+        assert.strictEqual(p.isReplayedForAge, isAtHead)
       }
     })
   )
