@@ -16,4 +16,3 @@ export const isolated = [
 
 // on clusters of their own that are killed and frozen, with promises about time: after all others, one at a time
 export const faults = ["test/faults/**/*.test.ts", "test/soak/**/*.test.ts"]
-

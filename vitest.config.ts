@@ -1,6 +1,10 @@
 import { fileURLToPath } from "node:url"
 import { faults, isolated, units } from "./vitest.choices.ts"
-import { configDefaults, defineConfig, type TestProjectInlineConfiguration } from "./effect4/node_modules/vitest/dist/config.js"
+import {
+  configDefaults,
+  defineConfig,
+  type TestProjectInlineConfiguration
+} from "./effect4/node_modules/vitest/dist/config.js"
 
 const src = fileURLToPath(new URL("./src", import.meta.url))
 const effect4 = fileURLToPath(new URL("./effect4/package.json", import.meta.url))

@@ -230,8 +230,10 @@ describe("SECURITY.md", () => {
   it("the tests that hold it are there", () => {
     const tests = [...page.matchAll(/`(test\/[\w/]+\.test\.ts)`/g)].map(([, file]) => file)
     assert.isAtLeast(tests.length, 10)
+    // the copy for Effect 3 has those of its own in place of Effect 4's
+    const isThere = (file: string) => [file, file.replace("/v4/", "/v3/")].some((one) => existsSync(join(root, one)))
     assert.deepStrictEqual(
-      tests.filter((file) => !existsSync(join(root, file))),
+      tests.filter((file) => !isThere(file)),
       []
     )
   })

@@ -365,7 +365,8 @@ describe("options that no type has seen", () => {
         assert.fail(`${what}: ${Cause.pretty(exit.cause)}`)
       ) as { readonly _tag: string; readonly message: string }
       // "false" is a topic's name as others are, and ten nanoseconds are a time in which no answer comes
-      if (error._tag === "KafkaTopicError" || (error._tag === "KafkaConnectionError" && what.endsWith("a bigint"))) return
+      if (error._tag === "KafkaTopicError" || (error._tag === "KafkaConnectionError" && what.endsWith("a bigint")))
+        return
       assert.strictEqual(error._tag, "KafkaInvalidOptionsError", what)
       assert.match(error.message, /^[\x20-\x7e…]{1,20000}$/, what)
     })

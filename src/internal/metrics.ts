@@ -1,6 +1,14 @@
 /** All metrics of this library, tagged by topic. They are updated once per publication or request, never per record. */
 import * as Metric from "effect/Metric"
-import { type Counter, type Gauge, type Histogram, histogram, type Labels, update, withLabels } from "./effect/v4/metric.ts"
+import {
+  type Counter,
+  type Gauge,
+  type Histogram,
+  histogram,
+  type Labels,
+  update,
+  withLabels
+} from "./effect/v4/metric.ts"
 
 const applied = Metric.counter("kafka_table_records_applied_total", {
   description: "Records applied to a table",

@@ -33,7 +33,9 @@ const forkFibers = (producer: Producer): Effect.Effect<void, never, Scope.Scope>
     const supervised = <A>(fiber: Effect.Effect<A>): Effect.Effect<A | void> =>
       Effect.catchDefect(fiber, (defect) =>
         Effect.sync(() => producer.abandon(bug)).pipe(
-          Effect.andThen(Effect.logError(`${bug}: acquire it anew, and please report this with its cause`, Cause.die(defect))),
+          Effect.andThen(
+            Effect.logError(`${bug}: acquire it anew, and please report this with its cause`, Cause.die(defect))
+          ),
           annotateLogs(module, topic === undefined ? {} : { topic })
         )
       )

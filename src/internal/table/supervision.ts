@@ -18,7 +18,9 @@ import { endStreams, publishStatus, type TableParts } from "./reading/parts.ts"
  * interrupts the fiber that waits here.
  */
 const isolated = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
-  Effect.flatMap(Effect.forkChild(effect), (fiber) => Effect.onInterrupt(Fiber.await(fiber), () => Fiber.interrupt(fiber)))
+  Effect.flatMap(Effect.forkChild(effect), (fiber) =>
+    Effect.onInterrupt(Fiber.await(fiber), () => Fiber.interrupt(fiber))
+  )
 
 /** The error for code, others' or ours, that ended without a typed failure. */
 const defectOf = (topic: string, cause: Cause.Cause<unknown>, origin?: "restart"): DefectError =>

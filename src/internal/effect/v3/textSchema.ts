@@ -44,16 +44,12 @@ export const listSchema = <A>(
   name: string,
   form: string
 ): Schema.Schema<ReadonlyArray<A>, string> =>
-  Schema.transform(
-    Schema.String.annotations({ description: `${form}, separated by commas` }),
-    Schema.Array(item),
-    {
-      strict: true,
-      decode: (text) =>
-        text
-          .split(",")
-          .map((each) => each.trim())
-          .filter((each) => each !== ""),
-      encode: (items) => items.join(",")
-    }
-  ).annotations({ identifier: name })
+  Schema.transform(Schema.String.annotations({ description: `${form}, separated by commas` }), Schema.Array(item), {
+    strict: true,
+    decode: (text) =>
+      text
+        .split(",")
+        .map((each) => each.trim())
+        .filter((each) => each !== ""),
+    encode: (items) => items.join(",")
+  }).annotations({ identifier: name })

@@ -11,12 +11,9 @@ export interface Running {
 }
 
 /** Captures the present fiber's surroundings for that. */
-export const captured: Effect.Effect<Running> = Effect.map(
-  Effect.context<never>(),
-  (context): Running => ({
-    fork: (effect) => {
-      Effect.runForkWith(context)(effect)
-    },
-    exitOf: (effect, signal) => Effect.runPromiseExitWith(context)(effect, { signal })
-  })
-)
+export const captured: Effect.Effect<Running> = Effect.map(Effect.context<never>(), (context): Running => ({
+  fork: (effect) => {
+    Effect.runForkWith(context)(effect)
+  },
+  exitOf: (effect, signal) => Effect.runPromiseExitWith(context)(effect, { signal })
+}))

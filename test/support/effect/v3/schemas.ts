@@ -33,7 +33,7 @@ export const numberFromText: Schema.Schema<number, string> = Schema.NumberFromSt
 export const words = {
   shorterThan12: "Expected a string at least 12 character(s) long, actual a string",
   notANumberAsText: "Expected NumberFromString, actual a string",
-  quotedNoInteger: 'Expected an integer, actual 1.5',
+  quotedNoInteger: "Expected an integer, actual 1.5",
   quotedNoNumber: 'Unable to decode "hunter2" into a number'
 }
 

@@ -30,8 +30,8 @@ export const numberFromText: Schema.Codec<number, string> = Schema.FiniteFromStr
 export const words = {
   shorterThan12: "Expected a value with a length of at least 12, actual a string",
   notANumberAsText: "Expected a finite number, actual a number",
-  quotedNoInteger: 'Expected an integer, got 1.5',
-  quotedNoNumber: 'Expected a finite number, got NaN'
+  quotedNoInteger: "Expected an integer, got 1.5",
+  quotedNoNumber: "Expected a finite number, got NaN"
 }
 
 /** What has no JSON. */

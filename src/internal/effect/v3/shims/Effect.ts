@@ -16,14 +16,21 @@ export {
   whenEffect as when
 } from "effect/Effect"
 
-type Yielded<Eff, I> = [Eff] extends [never] ? never : [Eff] extends [YieldWrap<E.Effect<infer _A, infer Err, infer R>>] ? (I extends "E" ? Err : R) : never
+type Yielded<Eff, I> = [Eff] extends [never]
+  ? never
+  : [Eff] extends [YieldWrap<E.Effect<infer _A, infer Err, infer R>>]
+    ? I extends "E"
+      ? Err
+      : R
+    : never
 
 export const gen: {
   <Self, Eff extends YieldWrap<E.Effect<any, any, any>>, A>(
     options: { readonly self: Self },
     body: (this: Self) => Generator<Eff, A, never>
   ): E.Effect<A, Yielded<Eff, "E">, Yielded<Eff, "R">>
-} & typeof E.gen = ((...args: [any, any]) => (args.length === 2 ? E.gen(args[0].self, args[1]) : E.gen(args[0]))) as never
+} & typeof E.gen = ((...args: [any, any]) =>
+  args.length === 2 ? E.gen(args[0].self, args[1]) : E.gen(args[0])) as never
 
 interface OrElse<A2, E2, R2> {
   readonly duration: Duration.DurationInput
