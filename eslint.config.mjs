@@ -102,14 +102,16 @@ const roomsRule = {
   }
 }
 
-/** The room that a file lies in; `undefined` where it lies in none. */
+/** The room that a file lies in; `undefined` where it lies in none. A folder for one major of Effect is of its room. */
 const roomOf = (file) => {
-  const folder = dirname(file.replaceAll("\\", "/"))
+  const folder = dirname(file.replaceAll("\\", "/")).replace(/\/v4$/, "")
   return Object.keys(ROOMS).find((room) => folder === posix.join("src/internal", room))
 }
 
 export default tseslint.config(
-  { ignores: ["dist/**", "build/**", "node_modules/**", ".cache/**", "coverage/**", "examples/effect-3/**"] },
+  { ignores: ["**/dist/**", "build/**", "**/node_modules/**", ".cache/**", "coverage/**"] },
+  // What is of Effect 3 only has its types in the copy that is made for it.
+  { ignores: ["**/v3/**", "examples/effect-3/**", "vitest.effect3.config.ts"] },
   {
     files: ["**/*.ts"],
     extends: [...tseslint.configs.recommendedTypeChecked],

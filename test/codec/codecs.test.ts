@@ -447,7 +447,7 @@ describe("makeEffect", () => {
         through.decode(bytesOf("a")),
         through.encode("a")
       ]) {
-        const fiber = yield* Effect.forkChild(effect as Effect.Effect<unknown, unknown>)
+        const fiber = yield* Effect.forkChild(effect)
         yield* Effect.yieldNow
         yield* Fiber.interrupt(fiber)
         const exit = yield* Fiber.await(fiber)

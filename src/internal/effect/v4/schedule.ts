@@ -1,5 +1,5 @@
 /** Asking a schedule step by step. */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 
 /** Waits as long as the schedule says after this input; fails when the schedule ends. */
