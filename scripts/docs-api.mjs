@@ -12,7 +12,7 @@ const app = await Application.bootstrapWithPlugins({
   name: "effect-ktables",
   entryPoints: [join(root, "src", "*.ts")],
   exclude: [join(root, "src", "index.ts")],
-  tsconfig: join(root, "tsconfig.build.json"),
+  tsconfig: join(root, "tsconfig.json"),
   readme: join(root, "README.md"),
   projectDocuments: [join(root, "docs", "*.md"), join(root, "CHANGELOG.md")],
   out,

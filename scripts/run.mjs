@@ -95,8 +95,10 @@ const check = async () => {
     ]
   ])
   build()
-  must("publint", bin("publint"), ["--strict"])
-  must("are the types wrong?", bin("attw"), ["--pack", ".", "--profile", "esm-only"])
+  for (const directory of ["effect4", "."]) {
+    must(`publint of ${directory}`, bin("publint"), [directory, "--strict"])
+    must(`are the types of ${directory} wrong?`, bin("attw"), ["--pack", directory, "--profile", "esm-only"])
+  }
 }
 
 /** The Node that Effect 4's test tools run on: 22.12, or later. */
