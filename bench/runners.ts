@@ -95,7 +95,7 @@ const ours = Effect.gen(function* () {
     () => fs.existsSync(built) && fs.statSync(built).mtimeMs >= newestChange(path.join(projectRoot, "src"))
   )
   if (!upToDate) {
-    yield* compile(projectRoot)
+    yield* tool(process.execPath, [path.join(projectRoot, "scripts", "run.mjs"), "build"], "npm ci")
   }
   return nodeCommand(peerFile("ours", "run.mjs"))
 })
