@@ -109,7 +109,7 @@ const roomOf = (file) => {
 }
 
 export default tseslint.config(
-  { ignores: ["**/dist/**", "build/**", "**/node_modules/**", ".cache/**", "coverage/**"] },
+  { ignores: ["**/dist/**", "build/**", "effect4/bench/**", "**/node_modules/**", ".cache/**", "coverage/**"] },
   // What is of Effect 3 only has its types in the copy that is made for it.
   { ignores: ["**/v3/**", "examples/effect-3/**", "vitest.effect3.config.ts"] },
   {

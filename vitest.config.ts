@@ -53,6 +53,7 @@ export default defineConfig({
       project({
         name: "faults",
         include: faults,
+        exclude: [...configDefaults.exclude, "test/**/v3/**"],
         sequence: { groupOrder: 1 },
         maxWorkers: 1,
         isolate: false

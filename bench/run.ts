@@ -21,7 +21,7 @@ import { load, type Loaded } from "./loader.ts"
 import { measure } from "./measure.ts"
 import { touchMemory } from "./memory.ts"
 import { report } from "./report.ts"
-import type { Results, Run } from "./results.ts"
+import { beforeId, type Results, type Run } from "./results.ts"
 import { runners, runnersOf, type Command, type Runner } from "./runners.ts"
 import { fetchSizes, valueBytes, workloads, type Workload } from "./workloads.ts"
 
@@ -78,7 +78,7 @@ const options: Effect.Effect<Options, TestKafkaError> = Effect.try({
     )
     const peers = chosen(
       runners.map(({ peer }) => peer),
-      values.peers ?? (before === undefined ? undefined : "ours")
+      values.peers ?? (before === undefined ? undefined : "ours,ours-effect-3")
     )
     // What is committed is of a whole run.
     const whole =
@@ -90,7 +90,9 @@ const options: Effect.Effect<Options, TestKafkaError> = Effect.try({
       before,
       runners: [
         ...runners.filter(({ peer }) => peers.includes(peer)),
-        ...(before === undefined ? [] : runnersOf(before))
+        ...(before === undefined
+          ? []
+          : runnersOf(before).filter(({ peer }) => peers.some((of) => beforeId(of) === peer)))
       ],
       fetchSizes: values.fetch === "same" ? fetchSizes : undefined,
       out: path.resolve(values.out ?? (whole && values.fetch === "same" ? own(".") : own("../.cache/bench/results")))
@@ -129,7 +131,7 @@ const takesPart =
     runner.tasks.includes(workload.task) &&
     workload.formats.includes(runner.format) &&
     (workload.otherStores || runner.otherStore !== true) &&
-    (runner.peer === "before" || (workload.peers?.includes(runner.peer) ?? true))
+    (runner.peer.startsWith("before") || (workload.peers?.includes(runner.peer) ?? true))
 
 const unfit = (workload: Workload, present: ReadonlyArray<Runner>): ReadonlyArray<Results["absent"][number]> =>
   present.filter(takesPart(workload)).flatMap(({ cannot, title }) => {

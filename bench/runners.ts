@@ -74,31 +74,29 @@ const nodeCommand = (file: string, program = process.execPath, env: Record<strin
   node: true
 })
 
-const newestChange = (directory: string): number =>
-  Math.max(
-    ...fs
-      .readdirSync(directory, { recursive: true })
-      .map((name) => fs.statSync(path.join(directory, String(name))).mtimeMs)
-  )
+/** On which major of Effect: each has a package of its own, which lies in this folder of the project. */
+const packageFolders = { 3: ".", 4: "effect4" } as const
 
-const compile = (directory: string): Effect.Effect<Output, TestKafkaError> => {
-  const compiler = path.join(projectRoot, "node_modules", "typescript", "bin", "tsc")
-  const project = path.join(directory, "tsconfig.build.json")
-  return tool(process.execPath, [compiler, "-p", project, "--noEmitOnError"], "npm ci")
-}
+type Major = keyof typeof packageFolders
 
-/** The package as users get it, compiled if it is older than its source. */
-const ours = Effect.gen(function* () {
-  const built = path.join(projectRoot, "dist", "index.js")
-  const upToDate = yield* attempt(
-    "look at the source",
-    () => fs.existsSync(built) && fs.statSync(built).mtimeMs >= newestChange(path.join(projectRoot, "src"))
+/** The runner, where it finds the package by its own name above it. */
+const runnerOf = (major: Major, root: string): Effect.Effect<Command, TestKafkaError> =>
+  attempt("copy the runner", () => {
+    const folder = path.join(root, packageFolders[major], "bench", "peers")
+    for (const file of [path.join("ours", "run.mjs"), path.join("ours", "majors.mjs"), "javascript.mjs"]) {
+      const copy = path.join(folder, file)
+      if (copy === peerFile(file)) continue
+      fs.mkdirSync(path.dirname(copy), { recursive: true })
+      fs.copyFileSync(peerFile(file), copy)
+    }
+    return nodeCommand(path.join(folder, "ours", "run.mjs"))
+  })
+
+/** The package as users get it. */
+const ours = (major: Major) =>
+  tool(process.execPath, [path.join(projectRoot, "scripts", "run.mjs"), "build"], "npm ci").pipe(
+    Effect.andThen(runnerOf(major, projectRoot))
   )
-  if (!upToDate) {
-    yield* tool(process.execPath, [path.join(projectRoot, "scripts", "run.mjs"), "build"], "npm ci")
-  }
-  return nodeCommand(peerFile("ours", "run.mjs"))
-})
 
 /** Where npm's `effect-ktables` of an earlier commit is: its sources, compiled by the compiler and with the packages of today. */
 const checkout = (ref: string): Effect.Effect<string, TestKafkaError> =>
@@ -110,26 +108,44 @@ const checkout = (ref: string): Effect.Effect<string, TestKafkaError> =>
       (directory) =>
         Effect.gen(function* () {
           const archive = path.join(directory, "sources.tar")
-          yield* git("archive", "-o", archive, commit, "src", "package.json", "tsconfig.json", "tsconfig.build.json")
+          yield* git("archive", "-o", archive, commit)
           yield* tool("tar", ["-xf", archive, "-C", directory], "install tar")
           yield* attempt("remove the archive", () => fs.rmSync(archive))
-          yield* compile(directory)
+          const compile = (folder: string) => {
+            const compiler = path.join(projectRoot, "node_modules", "typescript", "bin", "tsc")
+            const project = path.join(directory, folder, "tsconfig.build.json")
+            return tool(process.execPath, [compiler, "-p", project, "--noEmitOnError"], "npm ci")
+          }
+          const link = (folder: string) =>
+            attempt("link the packages of today", () => {
+              const modules = path.join(folder, "node_modules")
+              fs.symlinkSync(path.join(projectRoot, modules), path.join(directory, modules))
+            })
+          yield* link(packageFolders[3])
+          // the commits before Effect 4 have one package, and compile it where it lies
+          if (fs.existsSync(path.join(directory, packageFolders[4]))) {
+            yield* link(packageFolders[4])
+            const layOut = "import { layOutPackages } from './scripts/majors.mjs'; layOutPackages()"
+            const inline = ["--input-type=module", "--eval", layOut]
+            yield* tool(process.execPath, inline, "install Node", { cwd: directory })
+            yield* compile(packageFolders[4])
+          }
+          yield* compile(packageFolders[3])
         }),
       "bench"
     )
   })
 
-/** An earlier commit under the runner of today, which finds the package by its own name above it. */
-const before = (ref: string) =>
+/** An earlier commit under the runner of today. */
+const before = (ref: string, major: Major) =>
   Effect.gen(function* () {
     const directory = yield* checkout(ref)
-    const runner = path.join(directory, "bench", "peers", "ours", "run.mjs")
-    yield* attempt("copy the runner", () => {
-      fs.mkdirSync(path.dirname(runner), { recursive: true })
-      fs.copyFileSync(peerFile("ours", "run.mjs"), runner)
-      fs.copyFileSync(peerFile("javascript.mjs"), path.join(directory, "bench", "peers", "javascript.mjs"))
-    })
-    return nodeCommand(runner)
+    if (!fs.existsSync(path.join(directory, packageFolders[major], "package.json"))) {
+      return yield* Effect.fail(
+        new TestKafkaError({ reason: "options", message: `${ref} has no package for Effect ${major}` })
+      )
+    }
+    return yield* runnerOf(major, directory)
   })
 
 /** The version of the peer is the one that the project itself depends on, exactly. */
@@ -235,25 +251,24 @@ const librdkafka = Effect.gen(function* () {
 
 const table: ReadonlyArray<Task> = ["catchUp", "follow"]
 
+/** Ours on a major of Effect, and an earlier commit of it. */
+const oursOn = (major: Major, ref?: string): ReadonlyArray<Runner> => {
+  const [id, on] = major === 4 ? ["ours", ""] : ["ours-effect-3", ", Effect 3"]
+  const one = {
+    peer: ref === undefined ? id : beforeId(id),
+    store: "memory",
+    install: ref === undefined ? ours(major) : before(ref, major)
+  } as const
+  const name = `${ref === undefined ? "effect-ktables" : `${ref}, before`}${on}`
+  return [
+    { ...one, id: one.peer, title: name, format: "raw", tasks: [...table, "waits", "writes", "fanOut"] },
+    { ...one, id: `${one.peer}-typed`, title: `${name}, Schema`, format: "typed", tasks: ["catchUp", "reads"] }
+  ]
+}
+
 export const runners: ReadonlyArray<Runner> = [
-  {
-    id: "ours",
-    peer: "ours",
-    title: "effect-ktables",
-    format: "raw",
-    store: "memory",
-    tasks: [...table, "waits", "writes", "fanOut"],
-    install: ours
-  },
-  {
-    id: "ours-typed",
-    peer: "ours",
-    title: "effect-ktables, Schema",
-    format: "typed",
-    store: "memory",
-    tasks: ["catchUp", "reads"],
-    install: ours
-  },
+  ...oursOn(4),
+  ...oursOn(3),
   {
     id: "librdkafka",
     peer: "librdkafka",
@@ -343,13 +358,4 @@ export const runners: ReadonlyArray<Runner> = [
 ]
 
 /** What an earlier commit is measured as, beside `ours`: in all that ours does. */
-export const runnersOf = (ref: string): ReadonlyArray<Runner> =>
-  runners
-    .filter(({ peer }) => peer === "ours")
-    .map((runner) => ({
-      ...runner,
-      id: beforeId(runner.id),
-      peer: "before",
-      title: runner.title.replace("effect-ktables", `${ref}, before`),
-      install: before(ref)
-    }))
+export const runnersOf = (ref: string): ReadonlyArray<Runner> => [...oursOn(4, ref), ...oursOn(3, ref)]

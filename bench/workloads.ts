@@ -83,7 +83,7 @@ export const workloads = (quick: boolean): ReadonlyArray<Workload> => {
   const short = { roundsFactor: quick ? 1 : 3 }
   const growth: Partial<Workload> = {
     series: "growth",
-    peers: ["ours", "librdkafka"],
+    peers: ["ours", "ours-effect-3", "librdkafka"],
     timeoutSeconds: 600,
     nodeHeapMb: 12_288
   }

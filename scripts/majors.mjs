@@ -73,6 +73,9 @@ const copy = (folder, target, other, text) => {
 export const copyForEffect3 = (folder, target) =>
   copy(folder, target, "v4", (file, text) => (isOf("v3", file) ? text : forEffect3(file, text)))
 
+/** What is packed beside the code. */
+export const packedBeside = ["docs", "README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"]
+
 /** Makes build/effect-3: sources, tests, examples and bench. */
 export const makeEffect3 = () => {
   rmSync(effect3, { recursive: true, force: true })
@@ -82,7 +85,7 @@ export const makeEffect3 = () => {
   rmSync(join(effect3, "examples", "effect-3"), { recursive: true })
   mkdirSync(join(root, ".cache"), { recursive: true })
   for (const shared of ["node_modules", ".cache"]) symlinkSync(join(root, shared), join(effect3, shared))
-  for (const name of ["docs", "README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "package.json"]) {
+  for (const name of [...packedBeside, "package.json"]) {
     cpSync(join(root, name), join(effect3, name), { recursive: true })
   }
   cpSync(join(root, "vitest.choices.ts"), join(effect3, "vitest.choices.ts"))
@@ -103,7 +106,7 @@ export const layOutPackages = () => {
   for (const directory of [root, effect4]) rmSync(join(directory, "dist"), { recursive: true, force: true })
   copyForEffect3("src", join(root, "dist"))
   copy("src", join(effect4, "dist"), "v3", (_, text) => text)
-  for (const name of ["docs", "README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"]) {
+  for (const name of packedBeside) {
     rmSync(join(effect4, name), { recursive: true, force: true })
     cpSync(join(root, name), join(effect4, name), { recursive: true })
   }

@@ -6,7 +6,7 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
-import { Results } from "../../bench/results.ts"
+import { beforeId, Results } from "../../bench/results.ts"
 import { run } from "../kafka/process.ts"
 import { realKafka } from "../kafka/realKafka.ts"
 
@@ -19,7 +19,7 @@ const temporaryDirectory = Effect.acquireRelease(
 
 realKafka("npm run bench", { java: true, python: true }, () => {
   it.live(
-    "measures effect-ktables, librdkafka and kafkajs, and finds all of them right",
+    "measures effect-ktables on both majors of Effect, librdkafka and kafkajs, and finds all of them right",
     () =>
       Effect.gen(function* () {
         const out = yield* temporaryDirectory
@@ -32,7 +32,7 @@ realKafka("npm run bench", { java: true, python: true }, () => {
           "--only",
           only,
           "--peers",
-          "ours,librdkafka,kafkajs",
+          "ours,ours-effect-3,librdkafka,kafkajs",
           "--before",
           "HEAD",
           "--out",
@@ -46,39 +46,39 @@ realKafka("npm run bench", { java: true, python: true }, () => {
         expect(results.quick).toBe(true)
         expect(results.rounds).toBe(1)
         expect(results.absent).toEqual([])
-        expect(results.runners.map(({ id }) => id)).toEqual([
-          "ours",
-          "ours-typed",
-          "librdkafka",
-          "kafkajs",
-          "before",
-          "before-typed"
-        ])
+        const ours = ["ours", "ours-typed", "ours-effect-3", "ours-effect-3-typed"]
+        const before = ours.map(beforeId)
+        const raw = (ids: ReadonlyArray<string>) => ids.filter((id) => !id.endsWith("-typed"))
+        const typed = (ids: ReadonlyArray<string>) => ids.filter((id) => id.endsWith("-typed"))
+        expect(results.runners.map(({ id }) => id)).toEqual([...ours, "librdkafka", "kafkajs", ...before])
         expect(results.runs.filter(({ error }) => error !== undefined)).toEqual([])
 
         const ran = (workload: string) =>
           results.runs.filter((one) => one.workload === workload).map(({ runner }) => runner)
-        const before = ["before", "before-typed"]
-        expect(ran("flat")).toEqual(["ours", "ours-typed", "librdkafka", "kafkajs", ...before])
+        expect(ran("flat")).toEqual([...ours, "librdkafka", "kafkajs", ...before])
         // what is compared takes turns, and asking for the one brings the other
         const growing = results.runs.filter(({ workload }) => workload.startsWith("growth"))
         expect(growing.map(({ runner, workload }) => [runner, workload])).toEqual([
           ["ours", "growth-tenth"],
           ["ours", "growth"],
+          ["ours-effect-3", "growth-tenth"],
+          ["ours-effect-3", "growth"],
           ["librdkafka", "growth-tenth"],
           ["librdkafka", "growth"],
           ["before", "growth-tenth"],
-          ["before", "growth"]
+          ["before", "growth"],
+          ["before-effect-3", "growth-tenth"],
+          ["before-effect-3", "growth"]
         ])
-        expect(ran("hot")).toEqual(["ours", "ours-typed", "librdkafka", "kafkajs", ...before])
-        expect(ran("wide")).toEqual(["ours", "librdkafka", "kafkajs", "before"])
-        expect(ran("gzip")).toEqual(["ours", "librdkafka", "kafkajs", "before"])
-        expect(ran("empty")).toEqual(["ours", "librdkafka", "kafkajs", "before"])
-        expect(ran("follow")).toEqual(["ours", "kafkajs", "before"])
-        expect(ran("waits")).toEqual(["ours", "before"])
-        expect(ran("writes")).toEqual(["ours", "kafkajs", "before"])
-        expect(ran("reads")).toEqual(["ours-typed", "before-typed"])
-        expect(ran("fanOut")).toEqual(["ours", "before"])
+        expect(ran("hot")).toEqual([...ours, "librdkafka", "kafkajs", ...before])
+        expect(ran("wide")).toEqual([...raw(ours), "librdkafka", "kafkajs", ...raw(before)])
+        expect(ran("gzip")).toEqual([...raw(ours), "librdkafka", "kafkajs", ...raw(before)])
+        expect(ran("empty")).toEqual([...raw(ours), "librdkafka", "kafkajs", ...raw(before)])
+        expect(ran("follow")).toEqual([...raw(ours), "kafkajs", ...raw(before)])
+        expect(ran("waits")).toEqual([...raw(ours), ...raw(before)])
+        expect(ran("writes")).toEqual([...raw(ours), "kafkajs", ...raw(before)])
+        expect(ran("reads")).toEqual([...typed(ours), ...typed(before)])
+        expect(ran("fanOut")).toEqual([...raw(ours), ...raw(before)])
 
         const figures = (workload: string, runner: string) =>
           results.runs.find((one) => one.workload === workload && one.runner === runner)?.figures ?? {}

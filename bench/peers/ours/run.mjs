@@ -1,17 +1,18 @@
 // effect-ktables as a user's program has it: the built package, by its name.
-import { Deferred, Effect, Fiber, Layer, Logger, LogLevel, Option, Schema, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, Option, Schema, Stream } from "effect"
 import * as library from "effect-ktables"
 import { writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { performance } from "node:perf_hooks"
 import { answer, catchUp, follow, given, job, number, p50p99, quantile } from "../javascript.mjs"
+import { effectVersion, fork, makeLatch, onlyErrors } from "./majors.mjs"
 
 const { Codec, KafkaClient, KafkaTable, KafkaTableWriter } = library
 // An earlier commit that is measured beside this one may have it elsewhere.
 const { backPressure } = library.LiveTable ?? KafkaTable
 
 const { version } = createRequire(import.meta.url)("effect-ktables/package.json")
-const runtime = `effect-ktables ${version}`
+const runtime = `effect-ktables ${version}, Effect ${effectVersion}`
 
 const Node = Schema.Struct({
   id: Schema.String,
@@ -45,9 +46,7 @@ const makeTable = KafkaTable.make({
 
 const makeWriter = KafkaTableWriter.make({ topic: job.topic, value: Codec.bytes })
 
-const kafka = KafkaClient.layer({ brokers: job.brokers.split(",") }).pipe(
-  Layer.merge(Logger.minimumLogLevel(LogLevel.Error))
-)
+const kafka = KafkaClient.layer({ brokers: job.brokers.split(",") }).pipe(Layer.merge(onlyErrors))
 
 /** Runs an Effect and leaves open what it opened: the process ends when it has answered. */
 const run = (effect) => Effect.runPromise(Effect.scoped(Effect.provide(effect, kafka)))
@@ -57,7 +56,7 @@ const openTable = () =>
   new Promise((resolve, reject) => {
     run(
       Effect.flatMap(makeTable, (table) =>
-        Effect.zipRight(
+        Effect.andThen(
           Effect.sync(() => resolve(table)),
           Effect.never
         )
@@ -81,8 +80,8 @@ const waits = Effect.gen(function* () {
   const writer = yield* makeWriter
   const table = yield* makeTable
   let awaited
-  const visible = yield* Effect.makeLatch()
-  yield* Effect.fork(Stream.runForEach(table.changes, ({ key }) => (key === awaited ? visible.open : Effect.void)))
+  const visible = yield* makeLatch()
+  yield* fork(Stream.runForEach(table.changes, ({ key }) => (key === awaited ? visible.open : Effect.void)))
   yield* Effect.sleep("100 millis") // until the stream listens
 
   let written = 0
@@ -91,7 +90,7 @@ const waits = Effect.gen(function* () {
     awaited = `set-${index % 1000}`
     yield* visible.close
     const start = performance.now()
-    const writing = yield* Effect.fork(writer.set(awaited, value))
+    const writing = yield* fork(writer.set(awaited, value))
     yield* visible.await
     const time = millisSince(start)
     yield* Fiber.join(writing)
@@ -190,7 +189,7 @@ const fanOut = Effect.gen(function* () {
     () =>
       table.changes.pipe(
         Stream.runForEach(() => (++heard === subscribers ? Deferred.succeed(all, performance.now()) : Effect.void)),
-        Effect.fork
+        fork
       ),
     { discard: true }
   )
@@ -201,7 +200,7 @@ const fanOut = Effect.gen(function* () {
     heard = 0
     all = yield* Deferred.make()
     const start = performance.now()
-    const writing = yield* Effect.fork(writer.set(`fan-out-${index}`, value))
+    const writing = yield* fork(writer.set(`fan-out-${index}`, value))
     const last = yield* Deferred.await(all)
     yield* Fiber.join(writing)
     if (index >= 20) times.push(last - start) // the first ones warm up

@@ -1,0 +1,20 @@
+/** All faults are tried on Effect 4; on Effect 3 one of each kind. */
+import * as Lab from "../lab.ts"
+import { scenarios } from "../oneNode.ts"
+import { runAll } from "../running.ts"
+
+const names = [
+  "the broker is killed, and started again",
+  "connections are reset, again and again",
+  "the broker is frozen, and goes on",
+  "the process is stopped, and goes on",
+  "closed and interrupted, whatever the network does"
+]
+
+const chosen = names.map((name) => {
+  const scenario = scenarios.find((one) => one.name === name)
+  if (scenario === undefined) throw new Error(`no scenario is called "${name}"`)
+  return scenario
+})
+
+runAll("faults of one broker, on Effect 3", Lab.make(), chosen)
