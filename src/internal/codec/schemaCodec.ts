@@ -43,6 +43,7 @@ const fromParsers = <A>(
 ): Codec<A> => {
   const failure = failureOf(holdsSecret)
   const decodeRead = (encoded: unknown): A | Suspended => {
+    if (isPlain?.(encoded) === true) return encoded as A
     const decoded = parseFast(encoded)
     return decoded === UNDECIDED ? valueOf(parse(encoded)) : (decoded as A)
   }
@@ -66,7 +67,6 @@ const fromParsers = <A>(
             check: (buffer, start, end) => {
               try {
                 const encoded = read(buffer, start, end)
-                if (isPlain?.(encoded) === true) return typeof encoded === "object" ? asBytes : (encoded as A)
                 const value = decodeRead(encoded)
                 return isUnchanged(encoded, value) ? asBytes : value
               } catch (thrown) {
