@@ -6,6 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { census } from "./effect/v4/fibers.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
+import { createHook } from "node:async_hooks"
 import { until } from "../kafka/process.ts"
 import { eventually } from "./live.ts"
 import { stopwatch } from "./ownTime.ts"
@@ -14,7 +15,22 @@ import { stopwatch } from "./ownTime.ts"
 export const sockets = (): number =>
   process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap" || name === "TLSWrap").length
 
-const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
+/** Counts the timers that are started from now on, as long as they keep the process. The runner has others. */
+const countTimers = Effect.acquireRelease(
+  Effect.sync(() => {
+    const started = new Map<number, NodeJS.Timeout>()
+    const hook = createHook({
+      init: (id, type, _trigger, resource) => {
+        if (type === "Timeout") started.set(id, resource as NodeJS.Timeout)
+      },
+      destroy: (id) => {
+        started.delete(id)
+      }
+    }).enable()
+    return { hook, count: () => [...started.values()].filter((timer) => timer.hasRef()).length }
+  }),
+  ({ hook }) => Effect.sync(() => hook.disable())
+).pipe(Effect.map(({ count }) => count))
 
 export interface Leftovers {
   readonly millisToClose: number
@@ -39,7 +55,7 @@ export const leftovers = <A, E>(
     const connections = options.connections ?? Effect.sync(sockets)
     yield* eventually(connections, (count) => count === 0)
     const started = yield* census
-    const timersBefore = timers()
+    const timers = yield* countTimers
     const scope = yield* Scope.make()
     const fiber = yield* Effect.forkChild(started.of(Effect.exit(Scope.provide(body, scope))))
     let passed: () => number
@@ -55,15 +71,15 @@ export const leftovers = <A, E>(
     }
     yield* Scope.close(scope, Exit.void)
     const millisToClose = passed()
-    // handles go a turn of the event loop later, the other ends of a proxy some more; the runner has timers, too
+    // handles go a turn of the event loop later, the other ends of a proxy some more
     const look = Effect.map(
       // A fiber may be woken within a timer, which counts as one until it has come to its end.
       Effect.andThen(yieldToEventLoop, Effect.zip(connections, started.count)),
-      ([connections, fibers]) => ({ connections, fibers, timers: Math.max(0, timers() - timersBefore) })
+      ([connections, fibers]) => ({ connections, fibers, timers: timers() })
     )
     yield* until(
       Effect.map(look, (now) => now.connections + now.fibers + now.timers === 0),
       { within: "5 seconds", every: "5 millis" }
     )
     return { exit, left: { millisToClose, ...(yield* look) } }
-  })
+  }).pipe(Effect.scoped)
