@@ -115,7 +115,9 @@ const beforeAndAfter = (results: Results): ReadonlyArray<string> => {
         const before = spread(results, id, beforeId(runner.id), figure)
         const after = spread(results, id, runner.id, figure)
         if (beforeId(runner.id) === runner.id || before === undefined || after === undefined) return []
-        const what = runner.id.endsWith("-typed") ? `${id}, typed` : id
+        const kinds = { "-effect-3": "Effect 3", "-typed": "typed" }
+        const named = Object.entries(kinds).flatMap(([part, kind]) => (runner.id.includes(part) ? [kind] : []))
+        const what = [id, ...named].join(", ")
         return [[what, title(figure), showSpread(before), showSpread(after), (after.median / before.median).toFixed(3)]]
       })
     )

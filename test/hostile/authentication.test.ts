@@ -6,6 +6,7 @@ import Crypto from "node:crypto"
 import { inspect } from "node:util"
 import { vi } from "vitest"
 import { interruptAtOnce } from "../support/effect/v4/fibers.ts"
+import { printed } from "../support/effect/v4/causes.ts"
 import { loggingTo, ofAllLevels } from "../support/effect/v4/logs.ts"
 import { KafkaClient, type KafkaError } from "../../src/index.ts"
 import * as FakeBroker from "../support/FakeBroker.ts"
@@ -210,7 +211,7 @@ const everythingOf = (exit: Exit.Exit<unknown, KafkaError.KafkaError>, lines: Re
   return [
     error.message,
     String(error),
-    Cause.pretty(exit.cause),
+    printed(exit.cause),
     Inspectable.toStringUnknown(exit),
     inspect(exit, { depth: 20, showHidden: true }),
     ...lines
@@ -222,7 +223,7 @@ const recordLines =
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     effect.pipe(
       loggingTo(({ annotations, cause, message }) => {
-        lines.push([message, inspect(annotations), Cause.pretty(cause)].join(" "))
+        lines.push([message, inspect(annotations), printed(cause)].join(" "))
       }),
       ofAllLevels
     )

@@ -1,5 +1,4 @@
 /** TLS, credentials and rights on a real Kafka: what is granted works, what is not is a typed error that tells no secret. */
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -11,7 +10,7 @@ import * as Tls from "node:tls"
 import { inspect } from "node:util"
 import { assert, vi } from "vitest"
 import { failureOf } from "../support/exits.ts"
-import { errorsOf } from "../support/effect/v4/causes.ts"
+import { errorsOf, printed } from "../support/effect/v4/causes.ts"
 import { tracerOf } from "../support/effect/v4/tracer.ts"
 import { Codec, KafkaClient, KafkaTableWriter } from "../../src/index.ts"
 import { makeAuthority, type Certificate } from "../kafka/certificates.ts"
@@ -423,7 +422,7 @@ realKafka("a table on a Kafka with TLS, credentials and rights", { java: true },
       const noteExit = <A, E>(exit: Exit.Exit<A, E>) => {
         note(exit)
         if (Exit.isSuccess(exit)) return
-        shown.push(Cause.pretty(exit.cause))
+        shown.push(printed(exit.cause))
         for (const failure of errorsOf(exit.cause)) {
           note(failure)
           if (failure instanceof Error) note([failure.message, failure.stack, failure.cause])

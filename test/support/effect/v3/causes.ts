@@ -16,3 +16,6 @@ export const both = <E, E2>(one: Cause.Cause<E>, other: Cause.Cause<E2>): Cause.
 
 /** Somebody interrupted it. */
 export const interrupted: Cause.Cause<never> = Cause.interrupt(FiberId.none)
+
+/** A cause as it is printed with all that errors are caused by. */
+export const printed = (cause: Cause.Cause<unknown>): string => Cause.pretty(cause, { renderErrorCause: true })
