@@ -42,6 +42,7 @@ import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.ElectionNotNeededException;
 import org.apache.kafka.common.errors.PreferredLeaderNotAvailableException;
+import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.errors.UnsupportedVersionException;
 import org.apache.kafka.common.header.Header;
@@ -223,12 +224,23 @@ public final class JavaClient {
         }
     }
 
-    /** Returns once no broker lists the topic any more. */
+    /** Returns once no broker lists the topic any more, and another one of its name could be created. */
     private JsonNode deleteTopic(JsonNode in) throws Exception {
         String topic = text(in, "topic");
         admin.deleteTopics(List.of(topic)).all().get();
-        while (admin.listTopics().names().get().contains(topic)) Thread.sleep(20);
+        while (admin.listTopics().names().get().contains(topic) || isNameTaken(topic)) Thread.sleep(20);
         return json.nullNode();
+    }
+
+    /** In ZooKeeper, a topic's name is the last of it to go. */
+    private boolean isNameTaken(String topic) throws Exception {
+        try {
+            CreateTopicsOptions onlyAsked = new CreateTopicsOptions().validateOnly(true);
+            admin.createTopics(List.of(new NewTopic(topic, 1, (short) 1)), onlyAsked).all().get();
+            return false;
+        } catch (ExecutionException e) {
+            return e.getCause() instanceof TopicExistsException;
+        }
     }
 
     private JsonNode createPartitions(JsonNode in) throws Exception {
