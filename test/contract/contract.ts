@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { describe } from "vitest"
+import { assert, beforeAll, describe } from "vitest"
 import * as live from "../support/live.ts"
 import type { Feature, Lacks } from "../kafka/versions.ts"
 import type { Backend } from "./Backend.ts"
@@ -95,6 +95,7 @@ export const contract = <E>(
   live.failOnProcessWarnings()
   const backend = live.shared(make)
   const unseen = new Set([...main, ...Object.keys(needs)])
+  beforeAll(() => assert.deepStrictEqual([...unseen], [], "names of no test"))
   const test: Suite = (name, body) => {
     unseen.delete(name)
     if (extent === "main" && !main.has(name)) return
@@ -109,5 +110,4 @@ export const contract = <E>(
     for (const [name, tests] of Object.entries(subjects)) describe(name, () => tests(test))
     for (const [name, tests] of Object.entries(patient)) describe.concurrent(name, () => tests(test))
   }
-  if (unseen.size > 0) throw new Error(`no tests of the names ${[...unseen].join(", ")}`)
 }
