@@ -11,7 +11,7 @@ import { brokerJars, daemon, properties, quickStart, readLog, toldBy } from "./j
 import { accepts, freePorts, isFree, liveBrokers, type Address } from "./ports.ts"
 import { awaitExit, hasExited, realTime, until, watchdog, type Watchdog } from "./process.ts"
 import { kraft, zooKeeper, type Quorum } from "./quorum.ts"
-import { TestKafkaError } from "./TestKafkaError.ts"
+import { starting, TestKafkaError } from "./TestKafkaError.ts"
 import { releases, usual, type Version } from "./versions.ts"
 
 export type Listener = "plain" | "tls" | "sasl_plaintext" | "sasl_ssl"
@@ -97,9 +97,6 @@ const protocols = {
 } as const
 
 const show = ({ host, port }: Address): string => `${host}:${port}`
-
-const attempt = <A>(what: string, body: () => A): Effect.Effect<A, TestKafkaError> =>
-  Effect.try({ try: body, catch: (cause) => new TestKafkaError({ reason: "start", message: `cannot ${what}`, cause }) })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // settings
@@ -201,7 +198,9 @@ const makeNode = (
     return daemon({ title: `node ${plan.id}`, jvm, jars, main: "kafka.Kafka", config, log: logFile, guard }).pipe(
       Effect.map((started) => {
         child = started
-      })
+      }),
+      // What runs is known, so that it can be ended.
+      Effect.uninterruptible
     )
   })
 
@@ -247,7 +246,7 @@ const makeNode = (
       : Effect.succeed(found)
   })
   const signal = (name: "SIGSTOP" | "SIGCONT") =>
-    Effect.flatMap(pid, (running) => attempt(`send ${name}`, () => process.kill(running, name))).pipe(Effect.asVoid)
+    Effect.flatMap(pid, (running) => starting(`send ${name}`, () => process.kill(running, name))).pipe(Effect.asVoid)
 
   const start = Effect.andThen(launch, awaitReady(1))
   const shutdown = end("SIGTERM")
@@ -320,7 +319,7 @@ export const make = (options: Options = {}): Effect.Effect<KafkaCluster, TestKaf
     }
     const jars = yield* brokerJars(version)
     const dataDir = yield* Effect.acquireRelease(
-      attempt("make a directory", () => fs.mkdtempSync(path.join(os.tmpdir(), "effect-ktables-kafka-"))),
+      starting("make a directory", () => fs.mkdtempSync(path.join(os.tmpdir(), "effect-ktables-kafka-"))),
       (directory) =>
         Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }))
     )
@@ -336,7 +335,7 @@ export const make = (options: Options = {}): Effect.Effect<KafkaCluster, TestKaf
     if (made !== undefined) {
       const keyStore = path.join(dataDir, "broker.pem")
       const trustStore = path.join(dataDir, "ca.pem")
-      yield* attempt("write certificates", () => {
+      yield* starting("write certificates", () => {
         fs.writeFileSync(keyStore, made.server.key + made.server.cert)
         fs.writeFileSync(trustStore, made.tls.ca)
       })
@@ -416,7 +415,7 @@ export const make = (options: Options = {}): Effect.Effect<KafkaCluster, TestKaf
 
     const start = Effect.gen(function* () {
       const all = yield* plans
-      nodes = yield* attempt("write the configuration", () =>
+      nodes = yield* starting("write the configuration", () =>
         all.map((plan) => makeNode(plan, write(plan, all), { ...java, started: quorum.started(plan.id) }))
       )
       yield* Effect.forEach(nodes, (node) => node.launch, { discard: true })

@@ -7,7 +7,7 @@ import * as path from "node:path"
 import { cached, fingerprint, ownFile } from "./cache.ts"
 import { lastLines, run, type Output, type Watchdog } from "./process.ts"
 import type { Compression } from "./records.ts"
-import { TestKafkaError } from "./TestKafkaError.ts"
+import { starting, TestKafkaError } from "./TestKafkaError.ts"
 import { releases, usual, type Version } from "./versions.ts"
 
 export const installJava =
@@ -107,24 +107,21 @@ export const daemon = (options: {
   readonly log: string
   readonly guard: Watchdog
 }): Effect.Effect<ChildProcess, TestKafkaError> =>
-  Effect.try({
-    try: () => {
-      const output = fs.openSync(options.log, "a")
-      const started = spawn(
-        "java",
-        [...options.jvm, ...logSettings("stdout"), "-cp", options.jars, options.main, options.config],
-        {
-          // In a session of its own, so that Ctrl-C leaves its end to us.
-          detached: true,
-          stdio: ["ignore", output, output]
-        }
-      )
-      started.on("error", () => {})
-      started.unref()
-      fs.closeSync(output)
-      return started
-    },
-    catch: (cause) => new TestKafkaError({ reason: "start", message: `cannot run java for ${options.title}`, cause })
+  starting(`run java for ${options.title}`, () => {
+    const output = fs.openSync(options.log, "a")
+    const started = spawn(
+      "java",
+      [...options.jvm, ...logSettings("stdout"), "-cp", options.jars, options.main, options.config],
+      {
+        // In a session of its own, so that Ctrl-C leaves its end to us.
+        detached: true,
+        stdio: ["ignore", output, output]
+      }
+    )
+    started.on("error", () => {})
+    started.unref()
+    fs.closeSync(output)
+    return started
   }).pipe(
     Effect.flatMap((started) =>
       started.pid === undefined

@@ -8,7 +8,7 @@ import { cached, fingerprint } from "./cache.ts"
 import { daemon, kafkaTool, properties, quickStart, readLog, toldBy } from "./java.ts"
 import { accepts, freePorts, type Address } from "./ports.ts"
 import { awaitExit, hasExited, until, type Watchdog } from "./process.ts"
-import { TestKafkaError } from "./TestKafkaError.ts"
+import { starting, TestKafkaError } from "./TestKafkaError.ts"
 
 export interface Member {
   readonly id: number
@@ -30,9 +30,6 @@ export interface Quorum {
   /** Writes what a node's empty data directory has to hold before its first start. Throws where it cannot. */
   readonly join: (node: Member, all: ReadonlyArray<Member>, dataDir: string) => Joined
 }
-
-const attempt = <A>(what: string, body: () => A): Effect.Effect<A, TestKafkaError> =>
-  Effect.try({ try: body, catch: (cause) => new TestKafkaError({ reason: "start", message: `cannot ${what}`, cause }) })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // KRaft
@@ -59,7 +56,7 @@ const bootstrapRecords = (
       `${mechanism}=[name=${name},password=${password}]`
     ])
   )
-  return attempt(`write ${config}`, () =>
+  return starting(`write ${config}`, () =>
     fs.writeFileSync(
       config,
       properties({
@@ -130,7 +127,7 @@ const startZooKeeper = (
     const address = { host: "127.0.0.1", port: (yield* freePorts(1))[0] }
     const config = path.join(directory, "zookeeper.properties")
     const log = path.join(directory, "zookeeper.log")
-    yield* attempt(`write ${config}`, () =>
+    yield* starting(`write ${config}`, () =>
       fs.writeFileSync(
         config,
         properties({
