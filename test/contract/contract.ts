@@ -72,7 +72,6 @@ const main: ReadonlySet<string> = new Set([
   "batches in zstd: replayed and followed as they were written",
   "nothing but holes up to the end: a topic whose keys are all gone is caught up at once",
   "of many producers, most of them aborted, one inside the other, compressed and not: as others read them",
-  "records deleted behind the position leave a running table, too, at once, and are no failure",
   "a change tells what is and what was, with partition, offset, timestamp and headers",
   "writes appear at once; barrier and awaitPosition see what was acknowledged; nothing twice",
   "64 in flight: every key in the order of its calls, every acknowledgement at its position, few requests",
