@@ -179,7 +179,7 @@ const allTests = [
   [4, ...withoutBroker],
   [3, ...withoutBroker],
   [4, ...systems],
-  [3, ...systems, "test/contract", "test/examples", "test/package", "test/real/table"],
+  [3, ...systems, "test/contract/real", "test/examples", "test/package", "test/real/table"],
   [4, ...faults],
   [3, ...faults, "test/faults/v3"]
 ]
@@ -207,10 +207,12 @@ const commands = {
     await check()
     test(allTests)
   },
-  // more seeds, longer loads, longer sequences than in all the tests; what the environment says counts first
+  // more seeds, longer loads, longer sequences, more versions of Kafka in full than in all the tests; what the environment
+  // says counts first
   "test:faults": () => {
     const more = { FAULT_ROUNDS: "5", FAULT_LOAD: "500", FAULT_STEPS: "15" }
-    const random = [
+    const longer = [
+      "contract/versions",
       "recordBatch/java",
       "recordBatch/mutations",
       "recordBatch/randomBytes",
@@ -218,7 +220,7 @@ const commands = {
       "table/randomFaults",
       "table/state"
     ]
-    test([[4, "test/faults", "test/soak", ...random.map((name) => `test/${name}`), ...args]], {
+    test([[4, "test/faults", "test/soak", ...longer.map((name) => `test/${name}`), ...args]], {
       ...more,
       ...process.env
     })

@@ -163,6 +163,21 @@ describe("a missing topic", () => {
   }
 })
 
+describe("a broker without defaults", () => {
+  for (const code of [37, 38]) {
+    it.effect(`refuses with error code ${code}, and what to set is told; but not where it was set`, () =>
+      Effect.gen(function* () {
+        const cluster = answering(new FakeCluster(), "CreateTopics", refusal(code, "must be larger than 0."))
+        const error = yield* Effect.flip(outcome(cluster))
+        assert.include(error.message, "Kafka before 2.4 wants both partitions and replicationFactor to be set")
+        assert.include(error.message, "must be larger than 0.")
+        const other = yield* Effect.flip(outcome(cluster, { partitions: 1, replicationFactor: 3 }))
+        assert.notInclude(other.message, "before Kafka 2.4")
+      })
+    )
+  }
+})
+
 describe("a topic that exists", () => {
   for (const policy of ["compact", "compact,delete", "delete, compact"]) {
     it.effect(`with the policy "${policy}" is verified`, () =>

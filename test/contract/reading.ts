@@ -26,7 +26,8 @@ const entriesOf = <K, V>(snapshot: TableSnapshot.RecordSnapshot<K, V>) =>
 export const reading = (test: Suite): void => {
   test("as layers: one description of the topic for the table and its writer, typed at both ends", (kafka) =>
     Effect.gen(function* () {
-      const registry = { topic: newName(), value: Codec.json(Service), topicSettings: { partitions: 2 } }
+      const topicSettings = { partitions: 2, replicationFactor: 1 }
+      const registry = { topic: newName(), value: Codec.json(Service), topicSettings }
       const tables = Layer.mergeAll(
         KafkaTable.layer(Services, registry),
         KafkaTableWriter.layer(ServicesWriter, registry)

@@ -4,6 +4,7 @@ import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import { Codec, KafkaClient, KafkaTable, KafkaTableWriter, type KafkaError, type Position } from "../../src/index.ts"
 import type { RecordToSend } from "../kafka/records.ts"
+import type { Lacks } from "../kafka/versions.ts"
 import type { Backend, Refused, TopicOptions } from "./Backend.ts"
 
 export type Table = KafkaTable.KafkaTable<string, string>
@@ -11,6 +12,7 @@ export type Writer = KafkaTableWriter.KafkaTableWriter<string, string>
 
 /** A cluster, and what most tests begin with. */
 export interface Kafka extends Backend {
+  readonly lacks: Lacks
   /** A topic that no other test has. */
   readonly topic: (options?: TopicOptions) => Effect.Effect<string, Refused>
   /** Of a topic that there is. */
@@ -67,8 +69,9 @@ export const openers = (kafka: Kafka) => [
   (topic: string, settings: KafkaTableWriter.WriterSettings) => Effect.asVoid(kafka.writer(topic, settings))
 ]
 
-export const kafkaOn = (backend: Backend): Kafka => ({
+export const kafkaOn = (backend: Backend, lacks: Lacks): Kafka => ({
   ...backend,
+  lacks,
   topic: (options) =>
     Effect.suspend(() => {
       const topic = newName()

@@ -270,7 +270,10 @@ export const writing = (test: Suite): void => {
     test(`a record whose timestamp the broker refuses (${compression}): it fails alone, with the broker's words`, (kafka) =>
       Effect.gen(function* () {
         const hour = 3_600_000
-        const topic = yield* kafka.topic({ configs: { "message.timestamp.before.max.ms": `${hour}` } })
+        const limits = "limits of timestamps" in kafka.lacks ? ["difference"] : ["before", "after"]
+        const topic = yield* kafka.topic({
+          configs: Object.fromEntries(limits.map((limit) => [`message.timestamp.${limit}.max.ms`, `${hour}`]))
+        })
         const client = yield* kafka.client
         const slow = yield* held(client, ["Produce"])
         const writer = yield* writerOn(slow.client, topic, { compression })
@@ -309,10 +312,12 @@ export const writing = (test: Suite): void => {
           const error = yield* Effect.flip(exits[i])
           assert.strictEqual(error.reason, "Rejected")
           assert.include(error.message, "INVALID_TIMESTAMP")
+          if ("refused records" in kafka.lacks) continue
           assert.include(error.message, `Timestamp ${timestamp} of message with offset ${i} is out of range`)
         }
-        // the batch that was refused and the one without the two
-        assert.deepInclude(yield* writer.stats, { requests: 3, acknowledged: 5, failed: 2, unknown: 0 })
+        assert.deepInclude(yield* writer.stats, { acknowledged: 5, failed: 2, unknown: 0 })
+        // the batch that was refused and the one without the two, which are looked for where they are not named
+        if (!("refused records" in kafka.lacks)) assert.strictEqual((yield* writer.stats).requests, 3)
         assert.strictEqual((yield* writer.set("b", "4")).offset, 5)
       }))
   }

@@ -42,7 +42,9 @@ import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.ElectionNotNeededException;
 import org.apache.kafka.common.errors.PreferredLeaderNotAvailableException;
+import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.errors.UnsupportedVersionException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.quota.ClientQuotaAlteration;
 import org.apache.kafka.common.quota.ClientQuotaEntity;
@@ -166,12 +168,15 @@ public final class JavaClient {
     private JsonNode createTopic(JsonNode in) throws Exception {
         String name = text(in, "topic");
         NewTopic topic;
+        int partitions;
         if (in.hasNonNull("assignments")) {
             Map<Integer, List<Integer>> assignments = new HashMap<>();
             int partition = 0;
             for (JsonNode replicas : in.get("assignments")) assignments.put(partition++, ints(replicas));
             topic = new NewTopic(name, assignments);
+            partitions = partition;
         } else {
+            partitions = in.path("partitions").asInt(1);
             topic = new NewTopic(name,
                 in.hasNonNull("partitions") ? Optional.of(in.get("partitions").asInt()) : Optional.empty(),
                 in.hasNonNull("replicationFactor")
@@ -180,8 +185,14 @@ public final class JavaClient {
         topic.configs(strings(in.get("configs")));
         CreateTopicsResult result = admin.createTopics(List.of(topic));
         result.all().get();
-        awaitLeaders(name, result.numPartitions(name).get());
-        return json.getNodeFactory().textNode(result.topicId(name).get().toString());
+        awaitLeaders(name, partitions);
+        try {
+            return json.getNodeFactory().textNode(result.topicId(name).get().toString());
+        } catch (ExecutionException e) {
+            // The answers of brokers before 2.4 tell nothing about what was created.
+            if (!(e.getCause() instanceof UnsupportedVersionException)) throw e;
+            return describeTopic(in).get("id");
+        }
     }
 
     /** Until every broker knows the topic: the answer to its creation is older than their metadata. */
@@ -213,12 +224,23 @@ public final class JavaClient {
         }
     }
 
-    /** Returns once no broker lists the topic any more. */
+    /** Returns once no broker lists the topic any more, and another one of its name could be created. */
     private JsonNode deleteTopic(JsonNode in) throws Exception {
         String topic = text(in, "topic");
         admin.deleteTopics(List.of(topic)).all().get();
-        while (admin.listTopics().names().get().contains(topic)) Thread.sleep(20);
+        while (admin.listTopics().names().get().contains(topic) || isNameTaken(topic)) Thread.sleep(20);
         return json.nullNode();
+    }
+
+    /** In ZooKeeper, a topic's name is the last of it to go. */
+    private boolean isNameTaken(String topic) throws Exception {
+        try {
+            CreateTopicsOptions onlyAsked = new CreateTopicsOptions().validateOnly(true);
+            admin.createTopics(List.of(new NewTopic(topic, 1, (short) 1)), onlyAsked).all().get();
+            return false;
+        } catch (ExecutionException e) {
+            return e.getCause() instanceof TopicExistsException;
+        }
     }
 
     private JsonNode createPartitions(JsonNode in) throws Exception {
@@ -613,25 +635,16 @@ public final class JavaClient {
     /**
      * Has the cleaner compact everything that is in the topic now.
      *
-     * The segment that is being written is never compacted, and a new one only begins with a record. So the topic gets
-     * a `segment.ms` of 1 and a tombstone for a key of its own in every partition, again and again until what lies
-     * before them holds each key once. With `dropTombstones`, until no tombstone is left there either (wants a
-     * `delete.retention.ms` of about 0).
+     * The segment that is being written is never compacted, and a new one only begins with a record. So the topic,
+     * which must have a `segment.ms` of 1, gets a tombstone for a key of its own in every partition, again and again
+     * until what lies before them holds each key once. With `dropTombstones`, until no tombstone is left there either
+     * (wants a `delete.retention.ms` of about 0).
      */
     private JsonNode compact(JsonNode in) throws Exception {
         String topic = text(in, "topic");
         byte[] nudge = bytes(in.get("nudgeKey"));
         boolean dropTombstones = in.path("dropTombstones").asBoolean();
         long deadline = System.nanoTime() + Duration.ofMillis(in.path("timeout").asLong(30_000)).toNanos();
-        ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
-        Collection<AlterConfigOp> ops = new ArrayList<>();
-        Map.of("cleanup.policy", "compact", "segment.ms", "1", "min.cleanable.dirty.ratio", "0.001",
-            "min.compaction.lag.ms", "0", "max.compaction.lag.ms", "1").forEach((key, value) ->
-                ops.add(new AlterConfigOp(new ConfigEntry(key, value), AlterConfigOp.OpType.SET)));
-        if (dropTombstones) {
-            ops.add(new AlterConfigOp(new ConfigEntry("delete.retention.ms", "0"), AlterConfigOp.OpType.SET));
-        }
-        admin.incrementalAlterConfigs(Map.of(resource, ops)).all().get();
         List<TopicPartition> partitions = partitionsOf(topic);
         Map<TopicPartition, Long> ends = offsets(partitions, OffsetSpec.latest(), false);
         KafkaProducer<byte[], byte[]> producer = producers.computeIfAbsent("nudge", key -> producer(Map.of()));

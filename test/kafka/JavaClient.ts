@@ -232,6 +232,17 @@ export interface Options {
   readonly config?: Readonly<Record<string, string>>
   /** Of one call; 60 s by default. */
   readonly timeout?: Duration.Input
+  /** Instead of IncrementalAlterConfigs, which brokers do not know before 2.3. */
+  readonly alterTopicConfigs?: Service["alterTopicConfigs"]
+}
+
+/** Of a topic that the cleaner is to compact as soon as there is anything to compact. */
+const eagerlyCompacted = {
+  "cleanup.policy": "compact",
+  "segment.ms": "1",
+  "min.cleanable.dirty.ratio": "0.001",
+  "min.compaction.lag.ms": "0",
+  "max.compaction.lag.ms": "1"
 }
 
 /** Starts the JVM; it ends with the scope, or with this process. */
@@ -350,6 +361,7 @@ export const make = (
       (type: "TOPIC" | "BROKER"): Service["alterTopicConfigs"] =>
       (name, change) =>
         tell("alterConfigs", { type, name, ...change })
+    const alterTopicConfigs = options.alterTopicConfigs ?? alterConfigs("TOPIC")
 
     return JavaClient.of({
       createTopic: (topic, settings) => ask(Schema.String, "createTopic", { topic, ...settings }),
@@ -359,7 +371,7 @@ export const make = (
       describeCluster: ask(ClusterDescription, "describeCluster", {}),
       listTopics: ask(Schema.Array(Schema.String), "listTopics", {}),
       deleteRecords: (topic, before) => ask(Schema.Array(PartitionOffset), "deleteRecords", { topic, before }),
-      alterTopicConfigs: alterConfigs("TOPIC"),
+      alterTopicConfigs,
       alterBrokerConfigs: alterConfigs("BROKER"),
       topicConfigs: (topic) =>
         ask(Schema.Record(Schema.String, Schema.NullOr(Schema.String)), "describeConfigs", {
@@ -426,13 +438,13 @@ export const make = (
             "5 minutes"
           ).pipe(Effect.as(all))
         }),
-      compact: (topic, settings = {}) =>
-        tell("compact", {
-          topic,
-          nudgeKey: base64(settings.nudgeKey ?? "compaction-nudge"),
-          dropTombstones: settings.dropTombstones ?? false,
-          timeout: settings.timeoutMillis ?? 30_000
-        }),
+      compact: (topic, { dropTombstones = false, nudgeKey = "compaction-nudge", timeoutMillis = 30_000 } = {}) =>
+        Effect.andThen(
+          alterTopicConfigs(topic, {
+            set: { ...eagerlyCompacted, ...(dropTombstones ? { "delete.retention.ms": "0" } : {}) }
+          }),
+          tell("compact", { topic, nudgeKey: base64(nudgeKey), dropTombstones, timeout: timeoutMillis })
+        ),
       partitionFor: (key, partitions) => ask(Schema.Number, "partitionFor", { key: base64(key), partitions })
     })
   })

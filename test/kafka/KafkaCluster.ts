@@ -1,23 +1,25 @@
-/** Apache Kafka on free ports of the loopback: one node or several, in KRaft's combined mode. */
+/** Apache Kafka on free ports of the loopback: one node or several. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { spawn, type ChildProcess } from "node:child_process"
-import { randomBytes } from "node:crypto"
+import type { ChildProcess } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import { cached, fingerprint } from "./cache.ts"
 import { makeAuthority, type Authority, type Certificate } from "./certificates.ts"
-import { classPath, kafkaTool, logSettings, quickStart } from "./java.ts"
+import { brokerJars, daemon, properties, quickStart, readLog, toldBy } from "./java.ts"
 import { accepts, freePorts, isFree, liveBrokers, type Address } from "./ports.ts"
-import { awaitExit, hasExited, lastLines, realTime, until, watchdog, type Watchdog } from "./process.ts"
-import { TestKafkaError } from "./TestKafkaError.ts"
+import { awaitExit, hasExited, realTime, until, watchdog, type Watchdog } from "./process.ts"
+import { kraft, zooKeeper, type Quorum } from "./quorum.ts"
+import { starting, TestKafkaError } from "./TestKafkaError.ts"
+import { releases, usual, type Version } from "./versions.ts"
 
 export type Listener = "plain" | "tls" | "sasl_plaintext" | "sasl_ssl"
 
 export interface Options {
-  /** 1 by default. Each is a broker and a controller. */
+  /** 4.1.0 by default. Those on ZooKeeper have plain listeners only. */
+  readonly version?: Version
+  /** 1 by default. Each is a broker, and in KRaft a controller. */
   readonly nodes?: number
   /** What clients meet on `brokers`; "plain" by default. */
   readonly listener?: Listener
@@ -74,6 +76,7 @@ export interface Node {
 }
 
 export interface KafkaCluster {
+  readonly version: Version
   /** "host:port" of the client listener, as advertised. */
   readonly brokers: ReadonlyArray<string>
   /** "host:port" of a listener without TLS, SASL and limits: for tools, and between the brokers. */
@@ -81,6 +84,8 @@ export interface KafkaCluster {
   readonly nodes: ReadonlyArray<Node>
   /** Where the listener speaks TLS. */
   readonly tls: Tls | undefined
+  /** "host:port" of its ZooKeeper, where it has one. */
+  readonly zooKeeper: string | undefined
   readonly dataDir: string
 }
 
@@ -92,21 +97,6 @@ const protocols = {
 } as const
 
 const show = ({ host, port }: Address): string => `${host}:${port}`
-
-const attempt = <A>(what: string, body: () => A): Effect.Effect<A, TestKafkaError> =>
-  Effect.try({ try: body, catch: (cause) => new TestKafkaError({ reason: "start", message: `cannot ${what}`, cause }) })
-
-// Without the first bit, so that the text does not begin with "-" and look like an option of the tools.
-const uuid = (): string => {
-  const bytes = randomBytes(16)
-  bytes[0] = bytes.readUInt8(0) & 0x7f
-  return bytes.toString("base64url")
-}
-
-const properties = (settings: Readonly<Record<string, string>>): string =>
-  Object.entries(settings)
-    .map(([key, value]) => `${key}=${value.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}\n`)
-    .join("")
 
 // ---------------------------------------------------------------------------------------------------------------------
 // settings
@@ -161,43 +151,6 @@ export const unsecuredToken = (user: string, lifetimeSeconds = 3600): Effect.Eff
   })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// formatting
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** Has Kafka's tool make the first records of a cluster's metadata: features and SCRAM users. They name no cluster. */
-const bootstrapRecords = (
-  directory: string,
-  users: Readonly<Record<string, string>>
-): Effect.Effect<string, TestKafkaError> => {
-  const config = path.join(directory, "format.properties")
-  const log = path.join(directory, "format")
-  const scram = Object.entries(users).flatMap(([name, password]) =>
-    ["SCRAM-SHA-256", "SCRAM-SHA-512"].flatMap((mechanism) => [
-      "--add-scram",
-      `${mechanism}=[name=${name},password=${password}]`
-    ])
-  )
-  return attempt(`write ${config}`, () =>
-    fs.writeFileSync(
-      config,
-      properties({
-        "process.roles": "broker,controller",
-        "node.id": "1",
-        "controller.quorum.voters": "1@127.0.0.1:1",
-        "controller.listener.names": "CONTROLLER",
-        listeners: "ADMIN://127.0.0.1:2,CONTROLLER://127.0.0.1:1",
-        "listener.security.protocol.map": "ADMIN:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "inter.broker.listener.name": "ADMIN",
-        "log.dirs": log
-      })
-    )
-  ).pipe(
-    Effect.andThen(kafkaTool("storage", ["format", "-t", uuid(), "-c", config, ...scram])),
-    Effect.as(path.join(log, "bootstrap.checkpoint"))
-  )
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
 // nodes
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -219,41 +172,36 @@ interface OwnedNode extends Node {
 const makeNode = (
   plan: Plan,
   files: { readonly config: string; readonly log: string; readonly data: string },
-  java: { readonly args: ReadonlyArray<string>; readonly guard: Watchdog; readonly startSeconds: number }
+  java: {
+    readonly jars: string
+    readonly jvm: ReadonlyArray<string>
+    readonly guard: Watchdog
+    readonly startSeconds: number
+    /** What it logs when it has started. */
+    readonly started: string
+  }
 ): OwnedNode => {
   let child: ChildProcess | undefined
   const running = () => (child === undefined || hasExited(child) ? undefined : child)
-  const log = () => (fs.existsSync(files.log) ? fs.readFileSync(files.log, "utf8") : "")
+  const log = () => readLog(files.log)
   // Where in its log the latest start begins.
   let logStart = 0
 
-  const failed = (what: string) => {
-    const told = log()
-    const errors = told.split("\n").filter((line) => / (ERROR|FATAL) /.test(line))
-    return new TestKafkaError({
-      reason: "start",
-      message: [`node ${plan.id} ${what}`, ...errors.slice(0, 10), `the end of its log:`, lastLines(told, 30)].join(
-        "\n"
-      )
-    })
-  }
+  const failed = (what: string) =>
+    new TestKafkaError({ reason: "start", message: `node ${plan.id} ${what}\n${toldBy(log())}` })
 
   const launch = Effect.suspend(() => {
     if (running() !== undefined) return Effect.void
-    return attempt(`run java for node ${plan.id}`, () => {
-      logStart = log().length
-      const output = fs.openSync(files.log, "a")
-      const started = spawn("java", [...java.args, "kafka.Kafka", files.config], {
-        // In a session of its own, so that Ctrl-C leaves its end to us.
-        detached: true,
-        stdio: ["ignore", output, output]
-      })
-      started.on("error", () => {})
-      started.unref()
-      fs.closeSync(output)
-      child = started
-      return started.pid
-    }).pipe(Effect.flatMap((pid) => (pid === undefined ? failed("has no java to run on") : java.guard.add(pid))))
+    logStart = log().length
+    const { guard, jars, jvm } = java
+    const { config, log: logFile } = files
+    return daemon({ title: `node ${plan.id}`, jvm, jars, main: "kafka.Kafka", config, log: logFile, guard }).pipe(
+      Effect.map((started) => {
+        child = started
+      }),
+      // What runs is known, so that it can be ended.
+      Effect.uninterruptible
+    )
   })
 
   const awaitReady = (brokers: number) =>
@@ -261,7 +209,7 @@ const makeNode = (
       Effect.gen(function* () {
         if (running() === undefined) return yield* failed("ended while starting")
         // Before that line, an answer may be another's, who was faster in taking the port.
-        if (!log().includes("Kafka Server started", logStart)) return false
+        if (!log().includes(java.started, logStart)) return false
         const alive = yield* liveBrokers(plan.adminAddress)
         return alive.includes(plan.id) && alive.length >= brokers && (yield* accepts(plan.address))
       }),
@@ -298,7 +246,7 @@ const makeNode = (
       : Effect.succeed(found)
   })
   const signal = (name: "SIGSTOP" | "SIGCONT") =>
-    Effect.flatMap(pid, (running) => attempt(`send ${name}`, () => process.kill(running, name))).pipe(Effect.asVoid)
+    Effect.flatMap(pid, (running) => starting(`send ${name}`, () => process.kill(running, name))).pipe(Effect.asVoid)
 
   const start = Effect.andThen(launch, awaitReady(1))
   const shutdown = end("SIGTERM")
@@ -358,33 +306,36 @@ export const make = (options: Options = {}): Effect.Effect<KafkaCluster, TestKaf
       })
     }
 
+    const version = options.version ?? usual
+    const { metadata } = releases[version]
+    if (metadata === "ZooKeeper" && listener !== "plain") {
+      return yield* new TestKafkaError({ reason: "options", message: `Kafka ${version} has plain listeners only here` })
+    }
+
     for (const port of options.ports ?? []) {
       if (!(yield* isFree(port))) {
         return yield* new TestKafkaError({ reason: "start", message: `port ${port} is in use` })
       }
     }
-    const jars = yield* classPath
+    const jars = yield* brokerJars(version)
     const dataDir = yield* Effect.acquireRelease(
-      attempt("make a directory", () => fs.mkdtempSync(path.join(os.tmpdir(), "effect-ktables-kafka-"))),
+      starting("make a directory", () => fs.mkdtempSync(path.join(os.tmpdir(), "effect-ktables-kafka-"))),
       (directory) =>
         Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }))
     )
     const guard = yield* watchdog(dataDir)
 
-    const records = speaksSasl
-      ? yield* bootstrapRecords(dataDir, users)
-      : path.join(
-          yield* cached(`format-${fingerprint(jars)}`, (fresh) => Effect.asVoid(bootstrapRecords(fresh, {}))),
-          "format",
-          "bootstrap.checkpoint"
-        )
+    const quorum: Quorum =
+      metadata === "KRaft"
+        ? yield* kraft(jars, dataDir, speaksSasl ? users : {})
+        : yield* zooKeeper(jars, dataDir, guard)
 
     const made = speaksTls ? makeTls(yield* realTime(Clock.currentTimeMillis), options.certificate) : undefined
     const tlsSettings: Record<string, string> = {}
     if (made !== undefined) {
       const keyStore = path.join(dataDir, "broker.pem")
       const trustStore = path.join(dataDir, "ca.pem")
-      yield* attempt("write certificates", () => {
+      yield* starting("write certificates", () => {
         fs.writeFileSync(keyStore, made.server.key + made.server.cert)
         fs.writeFileSync(trustStore, made.tls.ca)
       })
@@ -413,7 +364,6 @@ export const make = (options: Options = {}): Effect.Effect<KafkaCluster, TestKaf
         })
     )
 
-    const clusterId = uuid()
     const write = (plan: Plan, all: ReadonlyArray<Plan>) => {
       const files = {
         config: path.join(dataDir, `node-${plan.id}.properties`),
@@ -423,25 +373,16 @@ export const make = (options: Options = {}): Effect.Effect<KafkaCluster, TestKaf
       fs.rmSync(files.data, { recursive: true, force: true })
       fs.rmSync(files.log, { force: true })
       fs.mkdirSync(files.data)
-      fs.copyFileSync(records, path.join(files.data, "bootstrap.checkpoint"))
-      fs.writeFileSync(
-        path.join(files.data, "meta.properties"),
-        properties({ version: "1", "cluster.id": clusterId, "node.id": String(plan.id), "directory.id": uuid() })
-      )
+      const joined = quorum.join(plan, all, files.data)
       const overrides = typeof options.config === "function" ? options.config(plan.id) : options.config
       fs.writeFileSync(
         files.config,
         properties({
-          "process.roles": "broker,controller",
-          "node.id": String(plan.id),
-          "controller.quorum.voters": all.map((one) => `${one.id}@127.0.0.1:${one.controllerPort}`).join(","),
-          "controller.listener.names": "CONTROLLER",
+          ...joined.settings,
           "inter.broker.listener.name": "ADMIN",
-          listeners: [
-            `CLIENT://${show(plan.address)}`,
-            `ADMIN://${show(plan.adminAddress)}`,
-            `CONTROLLER://127.0.0.1:${plan.controllerPort}`
-          ].join(","),
+          listeners: [`CLIENT://${show(plan.address)}`, `ADMIN://${show(plan.adminAddress)}`, ...joined.listeners].join(
+            ","
+          ),
           "advertised.listeners": `CLIENT://${show(plan.advertised)},ADMIN://${show(plan.adminAddress)}`,
           "listener.security.protocol.map": `CLIENT:${protocols[listener]},ADMIN:PLAINTEXT,CONTROLLER:PLAINTEXT`,
           "log.dirs": files.data,
@@ -461,13 +402,8 @@ export const make = (options: Options = {}): Effect.Effect<KafkaCluster, TestKaf
     }
 
     const java = {
-      args: [
-        `-Xmx${options.heapMb ?? 512}m`,
-        ...(options.javaOptions ?? quickStart),
-        ...logSettings("stdout"),
-        "-cp",
-        jars
-      ],
+      jars,
+      jvm: [`-Xmx${options.heapMb ?? 512}m`, ...(options.javaOptions ?? quickStart)],
       guard,
       startSeconds: options.startSeconds ?? 60
     }
@@ -479,7 +415,9 @@ export const make = (options: Options = {}): Effect.Effect<KafkaCluster, TestKaf
 
     const start = Effect.gen(function* () {
       const all = yield* plans
-      nodes = yield* attempt("write the configuration", () => all.map((plan) => makeNode(plan, write(plan, all), java)))
+      nodes = yield* starting("write the configuration", () =>
+        all.map((plan) => makeNode(plan, write(plan, all), { ...java, started: quorum.started(plan.id) }))
+      )
       yield* Effect.forEach(nodes, (node) => node.launch, { discard: true })
       yield* Effect.forEach(nodes, (node) => node.awaitReady(count), { concurrency: "unbounded", discard: true }).pipe(
         Effect.onError(() => Effect.forEach(nodes, (node) => node.kill, { concurrency: "unbounded", discard: true }))
@@ -492,10 +430,12 @@ export const make = (options: Options = {}): Effect.Effect<KafkaCluster, TestKaf
     })
 
     return {
+      version,
       brokers: all.map((plan) => show(plan.advertised)),
       adminBrokers: all.map((plan) => show(plan.adminAddress)),
       nodes,
       tls: made?.tls,
+      zooKeeper: quorum.zooKeeper,
       dataDir
     }
   })

@@ -1,5 +1,6 @@
 /** Why something that the tests need from outside (a broker, a JVM, a Python) is not there or does not work. */
 import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
 
 export class TestKafkaError extends Data.TaggedError("TestKafkaError")<{
   readonly reason:
@@ -12,3 +13,7 @@ export class TestKafkaError extends Data.TaggedError("TestKafkaError")<{
   readonly message: string
   readonly cause?: unknown
 }> {}
+
+/** Does what a start needs; `what` says it as in "cannot write the configuration". */
+export const starting = <A>(what: string, body: () => A): Effect.Effect<A, TestKafkaError> =>
+  Effect.try({ try: body, catch: (cause) => new TestKafkaError({ reason: "start", message: `cannot ${what}`, cause }) })

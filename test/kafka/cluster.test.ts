@@ -12,7 +12,7 @@ import { consoleProduce, kafkaTool } from "./java.ts"
 import * as JavaClient from "./JavaClient.ts"
 import * as KafkaCluster from "./KafkaCluster.ts"
 import * as Librdkafka from "./Librdkafka.ts"
-import { liveBrokers } from "./ports.ts"
+import { accepts, liveBrokers } from "./ports.ts"
 import { realKafka, sharedKafka, topicName } from "./realKafka.ts"
 
 const texts = (records: ReadonlyArray<{ readonly key: Buffer | null; readonly value: Buffer | null }>) =>
@@ -289,6 +289,26 @@ realKafka("clusters", { java: true, python: true }, () => {
       )
       expect(error.reason).toBe("start")
       expect(error.message).toContain("log.segment.bytes")
+    })
+  )
+
+  it.live("an older version runs beside a ZooKeeper that ends with it, and says why it does not start", () =>
+    Effect.gen(function* () {
+      const version = "2.8.2"
+      const scope = yield* Scope.make()
+      const { zooKeeper = "" } = yield* Scope.provide(KafkaCluster.make({ version }), scope)
+      const [host = "", port = ""] = zooKeeper.split(":")
+      expect(yield* accepts({ host, port: Number(port) })).toBe(true)
+      yield* Scope.close(scope, Exit.void)
+      expect(yield* accepts({ host, port: Number(port) })).toBe(false)
+      for (const [options, reason, message] of [
+        [{ version, config: { "log.segment.bytes": "many" } }, "start", "log.segment.bytes"],
+        [{ version, listener: "tls" }, "options", "plain listeners only"]
+      ] as const) {
+        const error = yield* Effect.flip(Effect.scoped(KafkaCluster.make(options)))
+        expect(error.reason).toBe(reason)
+        expect(error.message).toContain(message)
+      }
     })
   )
 })

@@ -1,18 +1,18 @@
 /** Kafka's jars, and how to run Java programs on them. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync, type ChildProcess } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { cached, fingerprint, ownFile } from "./cache.ts"
-import { run, type Output } from "./process.ts"
+import { lastLines, run, type Output, type Watchdog } from "./process.ts"
 import type { Compression } from "./records.ts"
-import { TestKafkaError } from "./TestKafkaError.ts"
+import { starting, TestKafkaError } from "./TestKafkaError.ts"
+import { releases, usual, type Version } from "./versions.ts"
 
 export const installJava =
   "install a JDK 17 or newer and Maven (Debian, Ubuntu: `apt install openjdk-17-jdk-headless maven`, macOS: `brew install openjdk@17 maven`)"
 
-const pom = ownFile("pom.xml")
 const log4j = ownFile("log4j2.xml")
 
 /** Whether there is a JDK that can run this Kafka. */
@@ -22,36 +22,52 @@ export const hasJava = (): boolean => {
   return Number(/javac (\d+)/.exec(stdout ?? "")?.[1] ?? 0) >= 17
 }
 
-const pomFingerprint = Effect.try({
-  try: () => fingerprint(fs.readFileSync(pom)),
-  catch: (cause) => new TestKafkaError({ reason: "download", message: `cannot read ${pom}`, cause })
-})
-
-/** The jars of pom.xml, downloaded once, as a class path. */
-export const classPath: Effect.Effect<string, TestKafkaError> = Effect.gen(function* () {
-  const directory = yield* cached(`jars-${yield* pomFingerprint}`, (fresh) =>
-    run(
-      "mvn",
-      ["-q", "-B", "-f", pom, "dependency:copy-dependencies", `-DoutputDirectory=${fresh}`, "-DincludeScope=runtime"],
-      { timeout: "10 minutes", install: installJava }
-    ).pipe(
-      Effect.mapError(
-        (error) =>
-          new TestKafkaError({ ...error, reason: "download", message: `downloading Kafka's jars: ${error.message}` })
+/** What a project of Maven in this folder depends on, downloaded once, as a class path. */
+const downloaded = (project: string, name: string, settings: ReadonlyArray<string> = []) =>
+  Effect.gen(function* () {
+    const pom = ownFile(project)
+    const text = yield* Effect.try({
+      try: () => fs.readFileSync(pom),
+      catch: (cause) => new TestKafkaError({ reason: "download", message: `cannot read ${pom}`, cause })
+    })
+    const directory = yield* cached(`${name}-${fingerprint(text)}`, (fresh) =>
+      run(
+        "mvn",
+        [
+          ...["-q", "-B", "-f", pom, "dependency:copy-dependencies", `-DoutputDirectory=${fresh}`],
+          ...["-DincludeScope=runtime", ...settings]
+        ],
+        { timeout: "10 minutes", install: installJava }
+      ).pipe(
+        Effect.mapError(
+          (error) =>
+            new TestKafkaError({ ...error, reason: "download", message: `downloading Kafka's jars: ${error.message}` })
+        )
       )
     )
-  )
-  return yield* Effect.try({
-    try: () =>
-      fs
-        .readdirSync(directory)
-        .filter((name) => name.endsWith(".jar"))
-        .sort()
-        .map((name) => path.join(directory, name))
-        .join(path.delimiter),
-    catch: (cause) => new TestKafkaError({ reason: "download", message: `cannot read ${directory}`, cause })
+    return yield* Effect.try({
+      try: () =>
+        fs
+          .readdirSync(directory)
+          .filter((name) => name.endsWith(".jar"))
+          .sort()
+          .map((name) => path.join(directory, name))
+          .join(path.delimiter),
+      catch: (cause) => new TestKafkaError({ reason: "download", message: `cannot read ${directory}`, cause })
+    })
   })
-})
+
+/** The jars of Kafka's clients and tools, and of the usual broker. */
+export const classPath: Effect.Effect<string, TestKafkaError> = downloaded("pom.xml", "jars")
+
+/** The jars of a version's broker. */
+export const brokerJars = (version: Version): Effect.Effect<string, TestKafkaError> =>
+  version === usual
+    ? classPath
+    : downloaded("broker.pom.xml", `broker-${version}`, [
+        `-Dkafka.version=${version}`,
+        `-Dscala.version=${releases[version].scala}`
+      ])
 
 /** For processes that live as long as a test: they start fast, and leave the cores to what is tested. */
 export const quickStart = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"] as const
@@ -60,6 +76,59 @@ export const logSettings = (log: "stdout" | "stderr"): ReadonlyArray<string> => 
   `-Dlog4j2.configurationFile=${log4j}`,
   ...(log === "stdout" ? ["-Dtest.log.target=SYSTEM_OUT", "-Dtest.log.level=INFO"] : [])
 ]
+
+/** The text of a file of settings. */
+export const properties = (settings: Readonly<Record<string, string>>): string =>
+  Object.entries(settings)
+    .map(([key, value]) => `${key}=${value.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}\n`)
+    .join("")
+
+/** What a daemon has logged; nothing if it has not begun to. */
+export const readLog = (file: string): string => (fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "")
+
+/** Of a log, what tells why a daemon failed. */
+export const toldBy = (log: string): string =>
+  [
+    ...log
+      .split("\n")
+      .filter((line) => / (ERROR|FATAL) /.test(line))
+      .slice(0, 10),
+    "the end of its log:",
+    lastLines(log, 30)
+  ].join("\n")
+
+/** Starts a class that runs until it is killed. Its log is appended to a file. */
+export const daemon = (options: {
+  readonly title: string
+  readonly jvm: ReadonlyArray<string>
+  readonly jars: string
+  readonly main: string
+  readonly config: string
+  readonly log: string
+  readonly guard: Watchdog
+}): Effect.Effect<ChildProcess, TestKafkaError> =>
+  starting(`run java for ${options.title}`, () => {
+    const output = fs.openSync(options.log, "a")
+    const started = spawn(
+      "java",
+      [...options.jvm, ...logSettings("stdout"), "-cp", options.jars, options.main, options.config],
+      {
+        // In a session of its own, so that Ctrl-C leaves its end to us.
+        detached: true,
+        stdio: ["ignore", output, output]
+      }
+    )
+    started.on("error", () => {})
+    started.unref()
+    fs.closeSync(output)
+    return started
+  }).pipe(
+    Effect.flatMap((started) =>
+      started.pid === undefined
+        ? new TestKafkaError({ reason: "start", message: `${options.title} has no java to run on` })
+        : Effect.as(options.guard.add(started.pid), started)
+    )
+  )
 
 /** Classes of a source file of this folder, compiled once, with the jars: a class path. */
 export const compiled = (source: string): Effect.Effect<string, TestKafkaError> =>
@@ -71,7 +140,7 @@ export const compiled = (source: string): Effect.Effect<string, TestKafkaError> 
       catch: (cause) => new TestKafkaError({ reason: "process", message: `cannot read ${file}`, cause })
     })
     const name = path.basename(source, ".java")
-    const directory = yield* cached(`classes-${name}-${fingerprint(text, yield* pomFingerprint)}`, (fresh) =>
+    const directory = yield* cached(`classes-${name}-${fingerprint(text, jars)}`, (fresh) =>
       run("javac", ["-nowarn", "--release", "17", "-cp", jars, "-d", fresh, file], { install: installJava })
     )
     return `${directory}${path.delimiter}${jars}`
@@ -81,6 +150,8 @@ export interface JavaOptions {
   readonly stdin?: string | Uint8Array
   readonly timeout?: Duration.Input
   readonly jvm?: ReadonlyArray<string>
+  /** Instead of the usual ones: of a broker of another version. */
+  readonly jars?: string
 }
 
 /** Runs a class of the jars, or a single source file (a path that ends in `.java`), to its end. */
@@ -89,7 +160,7 @@ export const runJava = (
   args: ReadonlyArray<string>,
   options: JavaOptions = {}
 ): Effect.Effect<Output, TestKafkaError> =>
-  Effect.flatMap(classPath, (jars) =>
+  Effect.flatMap(options.jars === undefined ? classPath : Effect.succeed(options.jars), (jars) =>
     run("java", [...quickStart, ...(options.jvm ?? []), ...logSettings("stderr"), "-cp", jars, main, ...args], {
       ...(options.stdin === undefined ? {} : { stdin: options.stdin }),
       timeout: options.timeout ?? "60 seconds",

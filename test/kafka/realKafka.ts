@@ -3,15 +3,18 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { randomBytes } from "node:crypto"
 import { beforeAll, describe, inject, it } from "vitest"
-import { compiled, installJava } from "./java.ts"
+import { brokerJars, compiled, installJava } from "./java.ts"
 import { installPython, packages } from "./Librdkafka.ts"
 import { TestKafkaError } from "./TestKafkaError.ts"
+import type { Version } from "./versions.ts"
 
 export interface Needs {
   /** More than a broker: the Java client, Kafka's tools, or a cluster of its own. */
   readonly java?: boolean
   /** librdkafka */
   readonly python?: boolean
+  /** A cluster of its own of this version; it wants `java`. */
+  readonly version?: Version
 }
 
 /**
@@ -33,7 +36,8 @@ export const realKafka: {
   if (missing === undefined) {
     const prepared = Effect.all([
       java && (!external || wanted.java === true) ? compiled("JavaClient.java") : Effect.void,
-      wanted.python === true ? packages : Effect.void
+      wanted.python === true ? packages : Effect.void,
+      wanted.version === undefined ? Effect.void : brokerJars(wanted.version)
     ])
     describe(name, () => {
       // Downloads of the first run on a machine do not count as a test's time.

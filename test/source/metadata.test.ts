@@ -146,6 +146,7 @@ describe("partitions", () => {
         leader: 0,
         leaderEpoch: cluster.partition(topic, 1).leaderEpoch,
         phase: "opening",
+        unsureSince: 0,
         generation: 1,
         fetchOffset: 0,
         lastEpoch: -1,

@@ -22,6 +22,9 @@ import { until } from "../kafka/process.ts"
 export const test = <A, E>(name: string, body: () => Effect.Effect<A, E, Scope.Scope>, timeoutMillis?: number): void =>
   it.live(name, () => withoutLogs(body()), timeoutMillis ?? 60_000)
 
+/** Reports a test as skipped, and why. */
+export const leaveOut = (name: string, why: string): void => it.skip(`${name} (left out: ${why})`, () => {})
+
 /** What the tests of a group share: made before the first one, released after the last one. */
 export const shared = <A, E>(make: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E> => {
   const scope = Effect.runSync(Scope.make())

@@ -14,6 +14,8 @@ export interface SourceTopic {
   readonly cursors: Map<number, Cursor>
   /** The newest description; `undefined` before the first one. */
   description: TopicDescription | undefined
+  /** How often a description was asked for. */
+  asked: number
 }
 
 /**
@@ -21,6 +23,8 @@ export interface SourceTopic {
  *
  * - `opening`: where its log begins and ends has to be asked.
  * - `fetching`: read from `fetchOffset` on.
+ * - `unsure`: as before, once a description says that its topic is still the same one. A broker before Kafka 3.1 is asked
+ *   by the topic's name, and would answer with the records of another topic that was created under it meanwhile.
  * - `held`: whoever consumes it has to decide how to go on (`refetch`, `reopen`).
  */
 export interface Cursor {
@@ -32,7 +36,9 @@ export interface Cursor {
   leader: number
   /** The leader's epoch, -1 if it is not known. */
   leaderEpoch: number
-  phase: "opening" | "fetching" | "held"
+  phase: "opening" | "fetching" | "unsure" | "held"
+  /** How often a description had been asked for when it became unsure: none of those tells anything about it. */
+  unsureSince: number
   /** Changes with each jump of `fetchOffset`, so that what was fetched before the jump is recognised, and dropped. */
   generation: number
   /** The first generation of this cursor. */
@@ -185,6 +191,7 @@ export const makeCursor = ({
   leader: -1,
   leaderEpoch: -1,
   phase: "opening",
+  unsureSince: 0,
   generation,
   since: generation,
   fetchOffset: 0,

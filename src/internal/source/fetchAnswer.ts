@@ -4,7 +4,12 @@ import type { BrokerConnection } from "../../KafkaClient.ts"
 import type { FetchedPartition, FetchResponse } from "../../KafkaProtocol.ts"
 import { retryDelay } from "../client/backoff.ts"
 import { finderOf } from "../protocol/api.ts"
-import { CORRUPT_MESSAGE, OFFSET_OUT_OF_RANGE } from "../protocol/codes.ts"
+import {
+  CORRUPT_MESSAGE,
+  NOT_LEADER_OR_FOLLOWER,
+  OFFSET_OUT_OF_RANGE,
+  UNKNOWN_TOPIC_OR_PARTITION
+} from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { scan, type Scan } from "../recordBatch/scan.ts"
 import { advance, doubt, LONG_AWAY_MILLIS } from "./advance.ts"
@@ -15,6 +20,9 @@ import type { Asked } from "./fetchRequest.ts"
 
 /** A partition whose leader refuses it as corrupt this often in a row does not heal by itself. */
 const MAX_CORRUPT_ANSWERS = 5
+
+/** Of a partition that the broker does not lead any more: because another one does, or because its topic was deleted. */
+const IS_ELSEWHERE_OR_GONE: ReadonlySet<number> = new Set([UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER])
 
 /** What was answered about one cursor that was asked for. */
 interface Answered {
@@ -151,5 +159,9 @@ const refused = (context: SourceContext, connection: BrokerConnection, p: Cursor
     if (code === CORRUPT_MESSAGE && p.attempts >= MAX_CORRUPT_ANSWERS) return yield* context.fatal(topic, error)
     if (!isPassing(error)) return yield* context.fatal(topic, error)
     yield* delay(context, p, now)
+    if (IS_ELSEWHERE_OR_GONE.has(code) && p.topic.description?.topic.id !== undefined) {
+      p.phase = "unsure"
+      p.unsureSince = p.topic.asked
+    }
     context.refresh()
   })

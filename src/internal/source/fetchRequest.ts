@@ -57,7 +57,9 @@ export const makeFetchRequests = (context: SourceContext, leader: number): Fetch
     let millis = fetch.maxWaitMillis
     for (const p of cursorsOf(context, leader)) {
       if (included.has(p)) continue
-      millis = Math.min(millis, p.phase === "fetching" ? Math.max(1, p.retryAt - now) : client.backoff.initialMillis)
+      const shortest = p.phase === "fetching" ? 1 : client.backoff.initialMillis
+      const left = p.phase === "fetching" || p.phase === "unsure" ? p.retryAt - now : 0
+      millis = Math.min(millis, Math.max(shortest, left))
     }
     return millis
   }

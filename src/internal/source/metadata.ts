@@ -68,12 +68,18 @@ export const followSourceTopic = (
       anotherSince = undefined
       yield* reconcile(context, topic, description, ensureLeader)
       const brokers = nodeKeys(description.brokers.keys())
-      return description.partitions.every((p) => !topic.cursors.has(p.partition) || isLed(brokers, p))
+      return (
+        description.partitions.every((p) => !topic.cursors.has(p.partition) || isLed(brokers, p)) &&
+        [...topic.cursors.values()].every(({ phase }) => phase !== "unsure")
+      )
     })
 
   return followTopic({
     client,
-    describe: client.describeTopic(name),
+    describe: Effect.suspend(() => {
+      topic.asked++
+      return client.describeTopic(name)
+    }),
     wanted,
     maxAgeMillis: metadataMaxAgeMillis,
     isDescribed: false,
@@ -123,6 +129,7 @@ const reconcile = (
       if (leader !== cursor.leader) cursor.throttledUntil = undefined
       cursor.leader = leader
       cursor.leaderEpoch = leaderEpoch
+      if (cursor.phase === "unsure" && cursor.unsureSince < topic.asked) cursor.phase = "fetching"
       if (leader === -1) cursor.connected = false
       noteLeadership(context, topic, found)
     }

@@ -139,7 +139,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
       Effect.suspend(() => {
         const known = topics.get(name)
         if (known !== undefined) return Effect.succeed(known)
-        const topic: SourceTopic = { name, isFollowed, cursors: new Map(), description: undefined }
+        const topic: SourceTopic = { name, isFollowed, cursors: new Map(), description: undefined, asked: 0 }
         topics.set(name, topic)
         const isOver = () => isClosing || topics.get(name) !== topic
         return Effect.map(

@@ -11,7 +11,7 @@ import { annotateLogs } from "../log.ts"
 import { checkOptions, topicOf } from "../options/check.ts"
 import { readSpec, topic } from "../options/spec.ts"
 import { type CheckedTopic, TOPIC_SETTINGS } from "../options/topic.ts"
-import { TOPIC_ALREADY_EXISTS } from "../protocol/codes.ts"
+import { INVALID_PARTITIONS, INVALID_REPLICATION_FACTOR, TOPIC_ALREADY_EXISTS } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { isCompacting, POLICY, policiesOf } from "../topicPolicy.ts"
 
@@ -46,12 +46,12 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
   const annotate = annotateLogs("KafkaTopic", { topic })
 
   /** The error for what a broker refused to do: it is about the topic, unless it passes by itself. */
-  const refused = (error: BrokerError, what: string): EnsureError => {
+  const refused = (error: BrokerError, what: string, hint = ""): EnsureError => {
     if (error.retriable || error.reason === "Unavailable") return error
     return new TopicError({
       reason: error.reason === "Unauthorized" ? "Unauthorized" : "Rejected",
       topic,
-      detail: `${what}: ${error.codeName}${error.detail === undefined ? "" : `, ${error.detail}`}`,
+      detail: `${what}: ${error.codeName}${hint}${error.detail === undefined ? "" : `, ${error.detail}`}`,
       cause: error
     })
   }
@@ -193,6 +193,13 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
       return outcome("reconciled", policy)
     })
 
+  /** What to tell where the broker may have none of the defaults that it was asked for. */
+  const noDefaultsHint = (errorCode: number): string =>
+    (errorCode === INVALID_PARTITIONS && settings.partitions === -1) ||
+    (errorCode === INVALID_REPLICATION_FACTOR && settings.replicationFactor === -1)
+      ? " (Kafka before 2.4 wants both partitions and replicationFactor to be set)"
+      : ""
+
   const create: Effect.Effect<EnsureOutcome, EnsureError> = Effect.gen(function* () {
     const answer = yield* client.createTopic({
       topic,
@@ -213,7 +220,9 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
         topic,
         detail: answer.errorMessage
       })
-      return yield* Effect.fail(refused(error, "it does not exist, and could not be created"))
+      return yield* Effect.fail(
+        refused(error, "it does not exist, and could not be created", noDefaultsHint(answer.errorCode))
+      )
     }
     const { partitions } = yield* untilLed
     yield* annotate(Effect.logInfo(`created, with ${partitions.length} partition(s) and ${POLICY} "${declared}"`))
