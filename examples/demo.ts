@@ -20,6 +20,7 @@ A service registry on a Kafka topic, told in half a minute. Needs no Kafka: it b
 
   --brokers host:port,...   on your own cluster instead (no TLS, no SASL), in a topic of its own that is deleted at the
                             end; without the chapter in which the broker goes down, as yours is not ours to stop
+  --effect 3                on Effect 3 instead of 4
   --fast                    without pauses to read
   --help                    this`
 

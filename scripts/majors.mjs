@@ -76,26 +76,34 @@ export const copyForEffect3 = (folder, target) =>
 /** What is packed beside the code. */
 export const packedBeside = ["docs", "README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"]
 
-/** Makes build/effect-3: sources, tests, examples and bench. */
-export const makeEffect3 = () => {
-  rmSync(effect3, { recursive: true, force: true })
-  for (const folder of ["src", "test", "examples", "bench", "scripts"]) copyForEffect3(folder, effect3)
+/** What all programs for Effect 3 need: the sources, the examples, and the packages. */
+const layOutExamples = (target, folders) => {
+  rmSync(target, { recursive: true, force: true })
+  for (const folder of ["src", "test", "examples", ...folders]) copyForEffect3(folder, target)
   // the examples that are written for Effect 3, in the places of those for Effect 4
-  cpSync(join(root, "examples", "effect-3"), join(effect3, "examples"), { recursive: true })
-  rmSync(join(effect3, "examples", "effect-3"), { recursive: true })
-  mkdirSync(join(root, ".cache"), { recursive: true })
-  for (const shared of ["node_modules", ".cache"]) symlinkSync(join(root, shared), join(effect3, shared))
-  for (const name of [...packedBeside, "package.json"]) {
-    cpSync(join(root, name), join(effect3, name), { recursive: true })
-  }
-  cpSync(join(root, "vitest.choices.ts"), join(effect3, "vitest.choices.ts"))
-  cpSync(join(root, "vitest.effect3.config.ts"), join(effect3, "vitest.config.ts"))
+  cpSync(join(root, "examples", "effect-3"), join(target, "examples"), { recursive: true })
+  rmSync(join(target, "examples", "effect-3"), { recursive: true })
+  symlinkSync(join(root, "node_modules"), join(target, "node_modules"))
+  cpSync(join(root, "package.json"), join(target, "package.json"))
   const tsconfig = JSON.parse(readFileSync(join(root, "tsconfig.json"), "utf8"))
   for (const name of Object.keys(tsconfig.compilerOptions.paths)) {
     if (!name.startsWith("effect-ktables")) delete tsconfig.compilerOptions.paths[name]
   }
-  writeFileSync(join(effect3, "tsconfig.json"), JSON.stringify(tsconfig, undefined, 2))
+  writeFileSync(join(target, "tsconfig.json"), JSON.stringify(tsconfig, undefined, 2))
 }
+
+/** Makes build/effect-3: sources, tests, examples and bench. */
+export const makeEffect3 = () => {
+  layOutExamples(effect3, ["bench", "scripts"])
+  mkdirSync(join(root, ".cache"), { recursive: true })
+  symlinkSync(join(root, ".cache"), join(effect3, ".cache"))
+  for (const name of packedBeside) cpSync(join(root, name), join(effect3, name), { recursive: true })
+  cpSync(join(root, "vitest.choices.ts"), join(effect3, "vitest.choices.ts"))
+  cpSync(join(root, "vitest.effect3.config.ts"), join(effect3, "vitest.config.ts"))
+}
+
+/** Makes a folder with the examples for Effect 3 alone: build/effect-3 may be running tests. */
+export const makeExamplesEffect3 = (target) => layOutExamples(target, [])
 
 /**
  * Puts the sources of both packages where they are built, and what else is packed with them: that of Effect 3 is made of

@@ -5,16 +5,16 @@ import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { effect3, layOutPackages, makeEffect3, packedBeside } from "./majors.mjs"
+import { effect3, layOutPackages, makeEffect3, makeExamplesEffect3, packedBeside } from "./majors.mjs"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const [command, ...args] = process.argv.slice(2)
 const bin = (name) => join(root, "node_modules", ".bin", name)
 
-const run = (title, program, programArgs, env = {}) => {
+const run = (title, program, programArgs, env = {}, cwd = root) => {
   if (title !== undefined) console.log(`\n> ${title}`)
   const { error, status } = spawnSync(program, programArgs, {
-    cwd: root,
+    cwd,
     stdio: "inherit",
     env: { ...process.env, ...env },
     shell: process.platform === "win32" && program !== process.execPath
@@ -110,8 +110,13 @@ const build = () => {
 
 /** Everything that can be checked without running it. */
 const check = async () => {
+  const installs = ["ci", "--dry-run", "--prefer-offline", "--loglevel=error"]
   await mustAll([
-    [["lint", bin("eslint"), ["."]]],
+    [
+      ["lint", bin("eslint"), ["."]],
+      ["package-lock.json is that of package.json", "npm", installs],
+      ["the same for Effect 4", "npm", [...installs, "--prefix", "effect4"]]
+    ],
     [
       ["type-check", bin("tsc"), ["-p", "tsconfig.json"]],
       ["format", bin("prettier"), ["--check", "--log-level", "warn", "."]],
@@ -187,11 +192,27 @@ const allTests = [
 /** Arguments of which the first may say on which major: 4, if it does not. */
 const chosen = ([first, ...rest]) => (first === "--effect-3" ? [3, ...rest] : [4, first, ...rest])
 
+/** The demo, on the major of Effect that `--effect` says: 4, if nothing does. Its other arguments are its own. */
+const demo = () => {
+  const at = args.findIndex((arg) => arg === "--effect" || arg.startsWith("--effect="))
+  const [option = "--effect=4", next] = at === -1 ? [] : args.slice(at)
+  const isTwo = option === "--effect"
+  const major = isTwo ? next : option.slice("--effect=".length)
+  if (!Object.hasOwn(majors, major ?? "")) {
+    console.error(`--effect is 4 or 3, and not ${major ?? "nothing"}`)
+    process.exit(2)
+  }
+  const own = at === -1 ? args : args.toSpliced(at, isTwo ? 2 : 1)
+  const cwd = major === "3" ? join(root, "build", "demo-effect-3") : root
+  if (major === "3") makeExamplesEffect3(cwd)
+  return run(undefined, process.execPath, ["--import", "tsx", "examples/demo.ts", ...own], {}, cwd)
+}
+
 const commands = {
   install: () => {},
   build,
   check,
-  demo: () => process.exit(run(undefined, process.execPath, ["--import", "tsx", "examples/demo.ts", ...args])),
+  demo: () => process.exit(demo()),
   docs: () => process.exit(run(undefined, process.execPath, ["scripts/docs-api.mjs"])),
   kafka: () => process.exit(run(undefined, bin("tsx"), ["scripts/kafka.ts", ...args])),
   bench: () => process.exit(run(undefined, bin("tsx"), ["bench/run.ts", ...args])),

@@ -70,6 +70,14 @@ describe("a request that any broker answers", () => {
     )
   }
 
+  it.effect("is answered where nothing may be interrupted, as in an acquisition", () =>
+    Effect.gen(function* () {
+      const { asked, client } = brokers({ a: {}, b: {} })
+      assert.deepStrictEqual(yield* Effect.uninterruptible(Effect.flatMap(client, (it) => it.initProducerId)), ids)
+      assert.deepStrictEqual(asked, ["a"])
+    })
+  )
+
   for (const denial of DENIALS) {
     it.effect(`${denial} at one and others down: the denial is told, of the broker that said so`, () =>
       Effect.gen(function* () {

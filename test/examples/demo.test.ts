@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { spawn, spawnSync, type ChildProcess } from "node:child_process"
+import { existsSync, readFileSync } from "node:fs"
 import { assert, describe, expect, it } from "vitest"
 import { frame, toldLines, type Heading, type Scene } from "../../examples/demo/draw.ts"
 import type { Told } from "../../examples/demo/narrator.ts"
@@ -417,6 +418,36 @@ describe("npm run demo", () => {
       expect(demo.output.stdout).toBe("")
       expect(demo.output.stderr).toContain(`127.0.0.1:${port}`)
       expect(demo.output.stderr).toContain("ECONNREFUSED")
+    }))
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// the demo on the other major
+// ---------------------------------------------------------------------------------------------------------------------
+
+const command = [process.execPath, "scripts/run.mjs", "demo"]
+
+// not in the copy of the project that is for Effect 3, which has none of what the command works on
+describe.skipIf(!existsSync(`${root}/package-lock.json`))("npm run demo -- --effect", () => {
+  test(
+    "3 tells the same story on Effect 3",
+    () =>
+      Effect.gen(function* () {
+        const demo = yield* start([...command, "--fast", "--effect", "3"])
+        expect(yield* demo.ends("60 seconds")).toBe(0)
+        expect(demo.output.stderr).toBe("")
+        inOrder(demo.output.stdout.split("\n"), outline)
+        const quiet = (folder: string) => readFileSync(`${root}/${folder}/demo/quiet.ts`, "utf8")
+        expect(quiet("build/demo-effect-3/examples")).toBe(quiet("examples/effect-3"))
+      }),
+    90_000
+  )
+
+  test("says which majors there are", () =>
+    Effect.gen(function* () {
+      const demo = yield* start([...command, "--effect=5"])
+      expect(yield* demo.ends("20 seconds")).toBe(2)
+      expect(demo.output.stderr).toBe("--effect is 4 or 3, and not 5\n")
     }))
 })
 

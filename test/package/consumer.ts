@@ -124,6 +124,18 @@ export const nodeBinary = (version: string): Effect.Effect<string, TestKafkaErro
   ).pipe(Effect.map((directory) => path.join(directory, "node")))
 }
 
+/** The binary of that version of Bun, as the package `bun` of the registry would link it when it is installed. */
+export const bunBinary = (version: string): Effect.Effect<string, TestKafkaError> =>
+  Effect.map(tools("bun", [`bun@${version}`]), (directory) => {
+    const arch = process.arch === "arm64" ? "aarch64" : process.arch
+    const [plain] = filesIn(path.join(directory, "node_modules", "@oven"))
+      .filter((file) => file.startsWith(`bun-${process.platform}-${arch}`) && /\/bin\/bun(\.exe)?$/.test(file))
+      // what is for musl or for older processors has a longer name
+      .sort((a, b) => a.length - b.length)
+    if (plain === undefined) throw new Error(`Bun has no binary for ${process.platform} on ${arch}`)
+    return path.join(directory, "node_modules", "@oven", plain)
+  })
+
 // ---------------------------------------------------------------------------------------------------------------------
 // a project of a user
 // ---------------------------------------------------------------------------------------------------------------------
@@ -145,7 +157,11 @@ export class Consumer extends Context.Service<
     readonly installSeconds: number
     readonly write: (file: string, text: string) => void
     /** Runs a program in it, by default with this Node. */
-    readonly node: (args: ReadonlyArray<string>, binary?: string) => Effect.Effect<Output, TestKafkaError>
+    readonly node: (
+      args: ReadonlyArray<string>,
+      binary?: string,
+      env?: Readonly<Record<string, string>>
+    ) => Effect.Effect<Output, TestKafkaError>
   }
 >()("test/Consumer") {}
 
@@ -182,7 +198,7 @@ export const consumer = (options: ConsumerOptions = {}): Layer.Layer<Consumer, T
         installed: path.join(directory, "node_modules", "effect-ktables"),
         installSeconds,
         write,
-        node: (args, binary = process.execPath) => run(binary, args, { cwd: directory })
+        node: (args, binary = process.execPath, env = {}) => run(binary, args, { cwd: directory, env })
       }
     })
   )

@@ -88,7 +88,7 @@ export class Waiters<E> {
   unlessEnded<A, E2>(effect: Effect.Effect<A, E2>, millis: number, onTimeout: () => E2): Effect.Effect<A, E | E2> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.gen({ self: this }, function* () {
-        const running = yield* Effect.forkChild(restore(effect))
+        const running = yield* Effect.forkChild(Effect.interruptible(effect))
         const timer = yield* Effect.forkChild(Effect.interruptible(Effect.sleep(millis)))
         const watcher: Watcher<E> = { at: 0, ended: constVoid }
         const first = Effect.callback<A, E | E2>((resume) => {
