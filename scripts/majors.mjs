@@ -92,14 +92,14 @@ const layOutExamples = (target, folders) => {
   writeFileSync(join(target, "tsconfig.json"), JSON.stringify(tsconfig, undefined, 2))
 }
 
-/** Makes build/effect-3: sources, tests, examples and bench. */
-export const makeEffect3 = () => {
-  layOutExamples(effect3, ["bench", "scripts"])
+/** Makes build/effect-3, or another folder: sources, tests, examples, bench and scripts. */
+export const makeEffect3 = (target = effect3) => {
+  layOutExamples(target, ["bench", "scripts"])
   mkdirSync(join(root, ".cache"), { recursive: true })
-  symlinkSync(join(root, ".cache"), join(effect3, ".cache"))
-  for (const name of packedBeside) cpSync(join(root, name), join(effect3, name), { recursive: true })
-  cpSync(join(root, "vitest.choices.ts"), join(effect3, "vitest.choices.ts"))
-  cpSync(join(root, "vitest.effect3.config.ts"), join(effect3, "vitest.config.ts"))
+  symlinkSync(join(root, ".cache"), join(target, ".cache"))
+  for (const name of packedBeside) cpSync(join(root, name), join(target, name), { recursive: true })
+  cpSync(join(root, "vitest.choices.ts"), join(target, "vitest.choices.ts"))
+  cpSync(join(root, "vitest.effect3.config.ts"), join(target, "vitest.config.ts"))
 }
 
 /** Makes a folder with the examples for Effect 3 alone: build/effect-3 may be running tests. */

@@ -110,6 +110,7 @@ const build = () => {
 
 /** Everything that can be checked without running it. */
 const check = async () => {
+  makeEffect3()
   const installs = ["ci", "--dry-run", "--prefer-offline", "--loglevel=error"]
   await mustAll([
     [
@@ -119,6 +120,7 @@ const check = async () => {
     ],
     [
       ["type-check", bin("tsc"), ["-p", "tsconfig.json"]],
+      ["type-check on Effect 3", bin("tsc"), ["-p", join(effect3, "tsconfig.json")]],
       ["format", bin("prettier"), ["--check", "--log-level", "warn", "."]],
       ["links in the docs", process.execPath, ["scripts/docs-links.mjs"]],
       ["code in the docs", process.execPath, ["scripts/docs-code.mjs"]],
@@ -246,8 +248,12 @@ const commands = {
       ...process.env
     })
   },
-  // small bugs put into a folder of src/internal, one at a time: does a test notice?
-  mutate: () => process.exit(run(undefined, process.execPath, ["scripts/mutate/mutate.mjs", ...args])),
+  // small bugs put into a folder of src/internal, one at a time: does a test notice? What tries them knows vitest 3 only
+  mutate: () => {
+    const target = join(root, "build", "mutate-effect-3")
+    makeEffect3(target)
+    process.exit(run(undefined, process.execPath, [join(target, "scripts", "mutate", "mutate.mjs"), ...args]))
+  },
   // faults at random for so many minutes
   soak: () => {
     const [minutes = "10", ...rest] = args

@@ -280,7 +280,8 @@ describe("messages", () => {
     }
     let deep = "1"
     for (let i = 0; i < 5_000; i++) deep = `[${deep}]`
-    const Deep: Schema.Codec<unknown, unknown> = Schema.suspend(() => Schema.Array(Deep))
+    interface Deep extends ReadonlyArray<Deep> {}
+    const Deep: Schema.Codec<Deep> = Schema.suspend((): Schema.Codec<Deep> => Schema.Array(Deep))
     assert.isBelow(poison({ cause: undecodable(deep, Deep as never), logValues: true }).message.length, 5_000)
   })
 

@@ -9,8 +9,9 @@
  *     npm run mutate -- src/internal/table/waiters.ts --tests waiters,told   # by these test files only: a lower bound, sooner
  *     npm run mutate -- table --sample 8                        # one mutant of eight, spread evenly: an estimate of the score
  *
- * It runs only tests that need no broker, of those only the ones that reach the mutant. What it finds is kept, so that a
- * second run tries only what was changed since. Mutants that change nothing are listed, with the reason, in
+ * It tries them in the copy of the project for Effect 3, as Stryker does not know the vitest that Effect 4 needs, and runs
+ * only tests that need no broker, of those only the ones that reach the mutant. What it finds is kept, so that a second
+ * run tries only what was changed since. Mutants that change nothing are listed, with the reason, in
  * `equivalent.json`; an entry there stands for each mutant of its file with this mutator and replacement in a line
  * that reads so.
  *
@@ -35,7 +36,7 @@ const TESTS = {
   producer: ["test/{producer,writer}/*.test.ts"],
   // `randomFaults` takes as long as most of the others together.
   table: ["test/table/!(randomFaults).test.ts"],
-  codec: ["test/{Codec,codecFaults,codecJson,jsonScanner,schemaDecoder}.test.ts"]
+  codec: ["test/codec/**/*.test.ts"]
 }
 
 const usage = () => {

@@ -97,6 +97,7 @@ const FORM = "topic@partition:offset"
 export const FromString: Schema.Codec<Position, string> = textSchema({
   name: "Position",
   form: FORM,
+  some: /^[a-zA-Z0-9_-][a-zA-Z0-9._-]{0,20}@(0|[1-9][0-9]{0,8}):(0|[1-9][0-9]{0,14})$/,
   is: isPosition,
   parse,
   print: ({ offset, partition, topic }) => `${topic}@${partition}:${offset}`,

@@ -441,12 +441,13 @@ describe("makeEffect", () => {
     Effect.gen(function* () {
       const codec = Codec.makeEffect<string, never, never>({ decode: () => Effect.never, encode: () => Effect.never })
       const through = Codec.imap(codec, identity, identity)
-      for (const effect of [
+      const all: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
         codec.decode(bytesOf("a")),
         codec.encode("a"),
         through.decode(bytesOf("a")),
         through.encode("a")
-      ]) {
+      ]
+      for (const effect of all) {
         const fiber = yield* Effect.forkChild(effect)
         yield* Effect.yieldNow
         yield* Fiber.interrupt(fiber)

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import {
   Arbitrary,
+  Chunk,
   Data,
   Duration,
   Effect,
@@ -751,6 +752,15 @@ describe("the name of the prototype", () => {
         Codec.json(Schema.MapFromRecord({ key: Schema.String, value: Schema.String })),
         new Map([["__proto__", "x"]])
       ),
+      encode(Codec.json(Schema.ReadonlyMap({ key: Schema.String, value: Names })), new Map([["a", own]])),
+      encode(Codec.json(Schema.ReadonlyMap({ key: Names, value: Schema.String })), new Map([[own, "a"]])),
+      encode(Codec.json(Schema.HashMap({ key: Schema.String, value: Names })), HashMap.make(["a", own])),
+      encode(Codec.json(Schema.ReadonlySet(Names)), new Set([own])),
+      encode(Codec.json(Schema.Chunk(Schema.Struct({ n: Names }))), Chunk.make({ n: own })),
+      encode(Codec.json(Schema.Option(Names)), Option.some(own)),
+      encode(Codec.json(Schema.OptionFromNullOr(Names)), Option.some(own)),
+      encode(Codec.json(Schema.Redacted(Names)), Redacted.make(own)),
+      encode(Codec.json(Schema.ReadonlySet(Schema.Option(Names))), new Set([Option.some(own)])),
       encode(Codec.json(kept), Object.assign(own, { a: 1 }) as unknown as { a: number }),
       encode(Codec.json(Schema.Unknown), [own]),
       encode(Codec.json(Schema.Struct({ p: Schema.parseJson(Names) })), { p: own })

@@ -1181,6 +1181,15 @@ describe("the name of the prototype", () => {
         ),
         new Map([["__proto__", "x"]])
       ),
+      encode(Codec.json(Schema.ReadonlyMap(Schema.String, Names)), new Map([["a", own]])),
+      encode(Codec.json(Schema.ReadonlyMap(Names, Schema.String)), new Map([[own, "a"]])),
+      encode(Codec.json(Schema.HashMap(Schema.String, Names)), HashMap.make(["a", own])),
+      encode(Codec.json(Schema.ReadonlySet(Names)), new Set([own])),
+      encode(Codec.json(Schema.Chunk(Schema.Struct({ n: Names }))), Chunk.make({ n: own })),
+      encode(Codec.json(Schema.Option(Names)), Option.some(own)),
+      encode(Codec.json(Schema.OptionFromNullOr(Names)), Option.some(own)),
+      encode(Codec.json(Schema.Redacted(Names)), Redacted.make(own)),
+      encode(Codec.json(Schema.ReadonlySet(Schema.Option(Names))), new Set([Option.some(own)])),
       encode(Codec.json(kept), Object.assign(own, { a: 1 }) as unknown as { a: number }),
       encode(Codec.json(Schema.Unknown), [own]),
       encode(Codec.json(Schema.Struct({ p: Schema.fromJsonString(Names) })), { p: own })

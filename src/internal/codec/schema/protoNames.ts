@@ -1,4 +1,5 @@
 /** Values with a name that an encoder would leave out, as it takes it for an object's prototype. */
+import * as Redacted from "effect/Redacted"
 import { PROTO } from "./proto.ts"
 
 /** Whether a value has an own property that an encoder would take for its prototype, and leave out. */
@@ -32,6 +33,24 @@ export const inObject = (
       (values !== never && Object.values(object).some(values))
     )
   }
+}
+
+/** As deep as the values of a map, which lie in pairs. */
+const HOLDER_DEPTH = 2
+
+const heldBy = (holder: object): ReadonlyArray<unknown> => {
+  if (Redacted.isRedacted(holder)) return [Redacted.value(holder)]
+  const fields: ReadonlyArray<unknown> = Object.values(holder)
+  return Symbol.iterator in holder ? [...fields, ...(holder as Iterable<unknown>)] : fields
+}
+
+/** Looks into a value that is declared to hold others, whatever it is: a map, a set, an Option, a secret, a class's instance. */
+export const inHolder = (held: ProtoFinder): ProtoFinder => {
+  if (held === never) return never
+  const within = (value: unknown, depth: number): boolean =>
+    held(value) ||
+    (depth > 0 && typeof value === "object" && value !== null && heldBy(value).some((one) => within(one, depth - 1)))
+  return (value) => within(value, HOLDER_DEPTH)
 }
 
 /** A map whose keys become names. */

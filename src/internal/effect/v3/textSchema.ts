@@ -8,6 +8,8 @@ export interface TextForm<A> {
   readonly name: string
   /** What the text looks like. */
   readonly form: string
+  /** Texts of some of the values. Effect 3 makes values at random of them, which Effect 4 has no annotation for. */
+  readonly some: RegExp
   readonly is: (u: unknown) => u is A
   /** None where it is not the text of a value. */
   readonly parse: (text: string) => A | undefined
@@ -17,10 +19,14 @@ export interface TextForm<A> {
 }
 
 /** Values as texts. */
-export const textSchema = <A>({ explain, form, is, name, parse, print }: TextForm<A>): Schema.Schema<A, string> =>
+export const textSchema = <A>({ explain, form, is, name, parse, print, some }: TextForm<A>): Schema.Schema<A, string> =>
   Schema.transformOrFail(
     Schema.String.annotations({ description: form }),
-    Schema.declare(is, { identifier: name, pretty: () => print }),
+    Schema.declare(is, {
+      identifier: name,
+      pretty: () => print,
+      arbitrary: () => (fc) => fc.stringMatching(some).map(parse).filter(is)
+    }),
     {
       strict: true,
       decode: (text, _, ast) => {

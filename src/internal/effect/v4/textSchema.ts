@@ -10,6 +10,8 @@ export interface TextForm<A> {
   readonly name: string
   /** What the text looks like. */
   readonly form: string
+  /** Texts of some of the values. Effect 3 makes values at random of them, which Effect 4 has no annotation for. */
+  readonly some: RegExp
   readonly is: (u: unknown) => u is A
   /** None where it is not the text of a value. */
   readonly parse: (text: string) => A | undefined

@@ -1,7 +1,7 @@
 /** Where a schema of Effect 3 leaves names open. */
 import * as Option from "effect/Option"
 import * as AST from "effect/SchemaAST"
-import { any, hasProtoKey, inArray, inObject, never, type ProtoFinder } from "../protoNames.ts"
+import { any, hasProtoKey, inArray, inHolder, inObject, never, type ProtoFinder } from "../protoNames.ts"
 
 /** Looks where a schema leaves names open, and only there; none if it does so nowhere. */
 export const compileProtoFinder = (schema: AST.AST): ProtoFinder | undefined => {
@@ -34,10 +34,13 @@ const make = (ast: AST.AST, find: (part: AST.AST) => ProtoFinder, isKept: boolea
     case "Transformation":
       // its names may be a map's keys
       return ast.to._tag === "Declaration" && ast.from._tag === "TypeLiteral" && ast.from.indexSignatures.length > 0
-        ? hasProtoKey
+        ? any([hasProtoKey, find(ast.to)])
         : find(ast.to)
     case "Declaration":
-      return Option.match(AST.getSurrogateAnnotation(ast), { onNone: () => never, onSome: find })
+      return Option.match(AST.getSurrogateAnnotation(ast), {
+        onNone: () => inHolder(any(ast.typeParameters.map(find))),
+        onSome: find
+      })
     case "Suspend":
       return (value) => find(ast.f())(value)
     case "Union":

@@ -1,6 +1,6 @@
 /** Where a schema of Effect 4 leaves names open. */
 import * as AST from "effect/SchemaAST"
-import { any, hasProtoKey, inArray, inObject, never, type ProtoFinder } from "../protoNames.ts"
+import { any, hasProtoKey, inArray, inHolder, inObject, never, type ProtoFinder } from "../protoNames.ts"
 
 /** Looks where a schema leaves names open, and only there; none if it does so nowhere. */
 export const compileProtoFinder = (schema: AST.AST): ProtoFinder | undefined => {
@@ -22,11 +22,10 @@ export const compileProtoFinder = (schema: AST.AST): ProtoFinder | undefined => 
 const make = (ast: AST.AST, find: (part: AST.AST) => ProtoFinder): ProtoFinder => {
   switch (ast._tag) {
     case "Declaration": {
+      const held = inHolder(any(ast.typeParameters.map(find)))
       // its names may be a map's keys
-      if ((ast.encoding ?? []).some(({ to }) => AST.isObjects(to) && to.indexSignatures.length > 0)) return hasProtoKey
-      // an instance of a class has the fields of the schema that it is declared with
-      const isClass = ast.typeParameters.length === 1 && AST.isObjects(ast.typeParameters[0])
-      return isClass ? find(ast.typeParameters[0]) : never
+      const isNames = (ast.encoding ?? []).some(({ to }) => AST.isObjects(to) && to.indexSignatures.length > 0)
+      return isNames ? any([hasProtoKey, held]) : held
     }
     case "Suspend":
       return (value) => find(ast.thunk())(value)
