@@ -3,12 +3,16 @@
  * are its arguments or on an embedded Kafka. Prints what came of it as JSON.
  */
 import { Effect, Layer, Option, References, Schema } from "effect"
-import { Codec, KafkaClient, KafkaTable, KafkaTableWriter } from "effect-ktables"
+import { Codec, KafkaClient, KafkaTable, KafkaTableWriter, Position } from "effect-ktables"
 
 export class Service extends Schema.Class<Service>("Service")({ host: Schema.String, port: Schema.Int }) {}
 
 export class Services extends KafkaTable.Tag("app/Services")<Services, string, Service>() {}
 export class ServicesWriter extends KafkaTableWriter.Tag("app/ServicesWriter")<ServicesWriter, string, Service>() {}
+
+/** An answer that tells where a write is. */
+export class Written extends Schema.Class<Written>("Written")({ at: Position.ManyFromString }) {}
+export const WrittenOnce = Schema.Struct({ at: Position.FromString })
 
 type Compression = NonNullable<KafkaTableWriter.WriterSettings["compression"]>
 
