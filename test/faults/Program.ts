@@ -67,6 +67,8 @@ export const start = (plan: Plan): Effect.Effect<Program, TestKafkaError, Scope.
         const { VITEST_POOL_ID: _pool, VITEST_WORKER_ID: _worker, ...env } = process.env
         const started = fork(fileURLToPath(new URL("main.ts", import.meta.url)), [JSON.stringify(plan)], {
           execArgv: ["--import", "tsx"],
+          // whose tsconfig.json says where Effect is
+          cwd: fileURLToPath(new URL("../..", import.meta.url)),
           // Maps, and numbers that JSON has not
           serialization: "advanced",
           stdio: ["ignore", "ignore", "pipe", "ipc"],
