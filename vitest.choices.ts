@@ -14,5 +14,41 @@ export const isolated = [
   "test/kafkajs/frames.test.ts"
 ]
 
+// what takes long and is of code that has no Effect in it: on one major is enough
+export const onEffect4 = ["test/recordBatch/{java,mutations,randomBytes}.test.ts"]
+
 // on clusters of their own that are killed and frozen, with promises about time: after all others, one at a time
 export const faults = ["test/faults/**/*.test.ts", "test/soak/**/*.test.ts"]
+
+// They take longest, and begin first, in this order: what begins last runs alone at the end.
+const longest = [
+  "contract/embedded",
+  "codec/v4/json",
+  "codec/v3/json",
+  "recordBatch/mutations",
+  "recordBatch/java",
+  "/test/options",
+  "table/state",
+  "kafkajs/connection",
+  "hostile/answers",
+  "bench/smoke",
+  "real/table",
+  "examples/demo",
+  "package/types",
+  "kafka/cluster",
+  "resources/states",
+  "contract/versions",
+  "contract/real",
+  "real/security",
+  "real/sessions",
+  "real/writer"
+]
+
+/** Puts the files that take longest in front, and leaves the others in their order. */
+export const longestFirst = <File extends { readonly moduleId: string }>(files: ReadonlyArray<File>): Array<File> => {
+  const rank = ({ moduleId }: File) => {
+    const found = longest.findIndex((name) => moduleId.endsWith(`${name}.test.ts`))
+    return found === -1 ? longest.length : found
+  }
+  return [...files].sort((a, b) => rank(a) - rank(b))
+}

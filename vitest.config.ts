@@ -1,10 +1,11 @@
 import { fileURLToPath } from "node:url"
-import { faults, isolated, units } from "./vitest.choices.ts"
+import { faults, isolated, longestFirst, units } from "./vitest.choices.ts"
 import {
   configDefaults,
   defineConfig,
   type TestProjectInlineConfiguration
 } from "./effect4/node_modules/vitest/dist/config.js"
+import { BaseSequencer, type TestSpecification } from "./effect4/node_modules/vitest/dist/node.js"
 
 const src = fileURLToPath(new URL("./src", import.meta.url))
 const effect4 = fileURLToPath(new URL("./effect4/package.json", import.meta.url))
@@ -29,10 +30,17 @@ const project = (test: TestProjectInlineConfiguration["test"]): TestProjectInlin
   test: { testTimeout: 60_000, hookTimeout: 120_000, ...test }
 })
 
+class LongestFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>) {
+    return longestFirst(await super.sort(files))
+  }
+}
+
 export default defineConfig({
   plugins: [fromEffect4],
   test: {
     globalSetup: ["test/kafka/globalSetup.ts"],
+    sequence: { sequencer: LongestFirst },
     projects: [
       project({
         name: "units",

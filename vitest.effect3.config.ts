@@ -1,6 +1,7 @@
 import { configDefaults, defineConfig, type TestProjectInlineConfiguration } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
 import { fileURLToPath } from "node:url"
-import { faults, isolated, units } from "./vitest.choices.ts"
+import { faults, isolated, longestFirst, onEffect4, units } from "./vitest.choices.ts"
 
 const src = fileURLToPath(new URL("./src", import.meta.url))
 
@@ -14,20 +15,28 @@ const project = (test: TestProjectInlineConfiguration["test"]): TestProjectInlin
   test: { testTimeout: 60_000, hookTimeout: 120_000, ...test }
 })
 
+class LongestFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>) {
+    return longestFirst(await super.sort(files))
+  }
+}
+
 export default defineConfig({
   test: {
     globalSetup: ["test/kafka/globalSetup.ts"],
+    sequence: { sequencer: LongestFirst },
     poolOptions: { threads: { isolate: false } },
     projects: [
       project({
         name: "units",
         include: units,
-        exclude: [...configDefaults.exclude, ...isolated],
+        exclude: [...configDefaults.exclude, ...isolated, ...onEffect4],
         pool: "threads"
       }),
       project({
         name: "isolated",
-        include: isolated
+        include: isolated,
+        exclude: [...configDefaults.exclude, ...onEffect4]
       }),
       project({
         name: "systems",
