@@ -211,6 +211,38 @@ describe("another life of the topic", () => {
     })
   )
 
+  it.effect("who is slow still sees each status, in their order", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [{ key: "old", value: "1" }])
+      const table = yield* open(cluster, { restart: Schedule.spaced("10 seconds") })
+      const all = yield* statusesOf(table)
+      const seen: Array<string> = []
+      const goOn = yield* Deferred.make<void>()
+      yield* Effect.forkChild(
+        Stream.runForEach(SubscriptionRef.changes(table.status), ({ _tag }) =>
+          Effect.andThen(
+            Effect.sync(() => seen.push(_tag)),
+            Deferred.await(goOn)
+          )
+        )
+      )
+      yield* settle
+      cluster.createTopic(topic)
+      cluster.append(topic, [{ key: "new", value: "1" }])
+      yield* until(() => table.unsafeSnapshot().has("new"))
+      yield* settle
+      assert.deepStrictEqual(seen, ["CaughtUp"])
+      yield* Deferred.succeed(goOn, void 0)
+      yield* settle
+      assert.include(all, "Failed")
+      assert.deepStrictEqual<ReadonlyArray<string>>(
+        seen.filter((tag, i) => tag !== seen[i - 1]),
+        all
+      )
+    })
+  )
+
   it.effect("a barrier is not satisfied by offsets of the old one before the reader knows", () =>
     Effect.gen(function* () {
       const cluster = withTopic()

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as fc from "fast-check"
+import { inspect } from "node:util"
 import { isSchemaError, numberBy, numberFromText } from "../support/effect/v4/schemas.ts"
 import { encodeControlBatch, stampBatch } from "../../src/internal/recordBatch/encode.ts"
 import type { EncodableBatch, EncodableRecord } from "../../src/internal/recordBatch/encode.ts"
@@ -145,6 +146,7 @@ describe("RecordApplier", () => {
     const application = table.apply([batch(0, [record(null, "x"), record(null, null), record("", "empty key")])])
     assert.deepStrictEqual(table.content, content({ "": "empty key" }))
     assert.deepStrictEqual(table.counters, { ...makeCounters(), keyless: 2, applied: 1 })
+    assert.strictEqual(application.keylessAt, 0, "the first one")
     assert.strictEqual(application.position, 3)
     assert.lengthOf(application.poison, 0)
   })
@@ -362,6 +364,9 @@ describe("RecordApplier", () => {
       // it says the same as that of a small one
       assert.strictEqual(String(poison[2].cause), String(poison[1].cause))
       assert.isTrue(isSchemaError(poison[2].cause))
+      // a cause of little may hold what it is of; one of much holds no more than its words
+      const holds = (error: unknown) => inspect(error, { depth: 20, maxStringLength: null }).length
+      assert.isBelow(holds(poison[2].cause), length / 2)
     })
 
     it("leaves the depth of stacks as it was when a batch turns out to be corrupt", () => {

@@ -1,6 +1,7 @@
 /** The numbers of a table: what it has read, how far it is, and how fresh that is. */
 import { assert, describe } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import { failureOf } from "../support/exits.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, type KafkaProtocol } from "../../src/index.ts"
@@ -39,6 +40,22 @@ describe("stats", () => {
       cluster.append(topic, [{ key: "d", value: "1" }])
       yield* until(() => table.unsafeSnapshot().has("d"))
       assert.deepInclude(yield* table.stats, { applied: 4, tombstones: 1, replayed: 4, entries: 3, catchUpMillis })
+    })
+  )
+
+  it.effect("tell of progress by all records, those that delete something too", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2, 2)
+      cluster.moveLeader(topic, 1, 1)
+      const keys = Array.from({ length: 10 }, (_, i) => `k${i}`)
+      cluster.append(topic, [...keys.map((key) => ({ key, value: "1" })), ...keys.map((key) => ({ key, value: null }))])
+      cluster.append(topic, [{ key: "late", value: "1" }], 1)
+      cluster.before = (request, node) => (node === 1 && request === "Fetch" ? Effect.never : undefined)
+      const exit = yield* acquiring(open(cluster, { catchUpTimeout: 2_000 }), 3_000)
+      if (!Exit.isSuccess(exit)) return assert.fail(String(failureOf(exit)))
+      const status = yield* SubscriptionRef.get(exit.value.status)
+      if (status._tag !== "Degraded") return assert.fail(status._tag)
+      assert.deepStrictEqual(status.progress, { done: 20, total: 21, percent: 95, recordsPerSecond: 10 })
     })
   )
 

@@ -414,6 +414,8 @@ describe("faults", () => {
       assert.isAbove(freshness.staleMillis!, 4_000)
       assert.strictEqual(freshness.lastFailure?.reason, "Closed")
       assert.isTrue(table.unsafeSnapshot().has("a"))
+      // it is lost, and not back
+      assert.strictEqual((yield* table.stats).reconnects, 0)
       cluster.before = () => undefined
       yield* until(() => table.unsafeSnapshot().has("c"))
       assert.strictEqual((yield* table.stats).applied, 3)
