@@ -1,4 +1,18 @@
-/** Which tests are run together, on either major of Effect. */
+/** Which tests are run together, and how, on either major of Effect. */
+import { fileURLToPath } from "node:url"
+
+const src = fileURLToPath(new URL("./src", import.meta.url))
+
+/** Tests that are run together, on the sources by the package's name. */
+export const project = <Options extends object>(test: Options) => ({
+  resolve: {
+    alias: [
+      { find: /^effect-ktables$/, replacement: `${src}/index.ts` },
+      { find: /^effect-ktables\/(.*)$/, replacement: `${src}/$1.ts` }
+    ]
+  },
+  test: { testTimeout: 60_000, hookTimeout: 120_000, ...test }
+})
 
 // without a broker: a thread for each core, which loads the modules once for all of its files
 export const units = [

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url"
-import { faults, isolated, longestFirst, units } from "./vitest.choices.ts"
+import { faults, isolated, longestFirst, project, units } from "./vitest.choices.ts"
 import {
   configDefaults,
   defineConfig,
@@ -7,7 +7,6 @@ import {
 } from "./effect4/node_modules/vitest/dist/config.js"
 import { BaseSequencer, type TestSpecification } from "./effect4/node_modules/vitest/dist/node.js"
 
-const src = fileURLToPath(new URL("./src", import.meta.url))
 const effect4 = fileURLToPath(new URL("./effect4/package.json", import.meta.url))
 
 /** What lies outside of `effect4` has Effect 4 from there, as the tree above holds Effect 3. */
@@ -19,16 +18,6 @@ const fromEffect4: NonNullable<TestProjectInlineConfiguration["plugins"]>[number
     return importer?.includes("node_modules") === true ? null : this.resolve(source, effect4, { skipSelf: true })
   }
 }
-
-const project = (test: TestProjectInlineConfiguration["test"]): TestProjectInlineConfiguration => ({
-  resolve: {
-    alias: [
-      { find: /^effect-ktables$/, replacement: `${src}/index.ts` },
-      { find: /^effect-ktables\/(.*)$/, replacement: `${src}/$1.ts` }
-    ]
-  },
-  test: { testTimeout: 60_000, hookTimeout: 120_000, ...test }
-})
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>) {

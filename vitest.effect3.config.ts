@@ -1,19 +1,6 @@
-import { configDefaults, defineConfig, type TestProjectInlineConfiguration } from "vitest/config"
+import { configDefaults, defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
-import { fileURLToPath } from "node:url"
-import { faults, isolated, longestFirst, onEffect4, units } from "./vitest.choices.ts"
-
-const src = fileURLToPath(new URL("./src", import.meta.url))
-
-const project = (test: TestProjectInlineConfiguration["test"]): TestProjectInlineConfiguration => ({
-  resolve: {
-    alias: [
-      { find: /^effect-ktables$/, replacement: `${src}/index.ts` },
-      { find: /^effect-ktables\/(.*)$/, replacement: `${src}/$1.ts` }
-    ]
-  },
-  test: { testTimeout: 60_000, hookTimeout: 120_000, ...test }
-})
+import { faults, isolated, longestFirst, onEffect4, project, units } from "./vitest.choices.ts"
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>) {
