@@ -7,6 +7,7 @@ import { connect, createServer, type AddressInfo } from "node:net"
 import { assert } from "vitest"
 import { leftovers } from "../support/leftovers.ts"
 import { test } from "../support/live.ts"
+import { stopwatch } from "../support/ownTime.ts"
 
 test("a connection, a fiber and a timer", () =>
   Effect.gen(function* () {
@@ -34,19 +35,28 @@ test("a connection, a fiber and a timer", () =>
 
 test("how long it took to close: not what came before, nor what it was for", () =>
   Effect.gen(function* () {
+    let passedInside = 0
+    const slowEnd = Effect.suspend(() => {
+      const passed = stopwatch()
+      return Effect.map(Effect.sleep("150 millis"), () => {
+        passedInside = passed()
+      })
+    })
     const slow = Effect.andThen(
-      Effect.addFinalizer(() => Effect.sleep("150 millis")),
+      Effect.addFinalizer(() => slowEnd),
       Effect.sleep("300 millis")
     )
+    // On a machine that is busy less of the time counts, and each of two watches misses another part of it.
+    const wasCounted = (millis: number) => assert.isAtLeast(millis, passedInside / 2)
     const { exit, left } = yield* leftovers(slow)
     assert.strictEqual(exit._tag, "Success")
-    assert.isAtLeast(left.millisToClose, 145)
+    wasCounted(left.millisToClose)
     // a machine that is busy may take longer, but a time that is not closing's would be in each of several tries
     const closing = Effect.map(leftovers(Effect.sleep("300 millis")), ({ left }) => left.millisToClose)
     assert.isBelow(Math.min(...(yield* Effect.all([closing, closing, closing]))), 250)
     const interrupted = yield* leftovers(Effect.andThen(slow, Effect.never), { interruptAfter: "20 millis" })
     assert.isTrue(interrupted.exit._tag === "Failure" && Cause.hasInterruptsOnly(interrupted.exit.cause))
-    assert.isAtLeast(interrupted.left.millisToClose, 145)
+    wasCounted(interrupted.left.millisToClose)
   }))
 
 test("nothing, where nothing is", () =>
