@@ -35,7 +35,7 @@ export const inObject = (
   }
 }
 
-/** As deep as the values of a map, which lie in pairs. */
+/** How many steps inwards it is looked: the values of a map lie in pairs, two steps in. */
 const HOLDER_DEPTH = 2
 
 const heldBy = (holder: object): ReadonlyArray<unknown> => {

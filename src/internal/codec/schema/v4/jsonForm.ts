@@ -132,7 +132,7 @@ const confusesUndefined = (ast: AST.AST): boolean => {
 
 const mayBeUndefined = (ast: AST.AST): boolean => encodedTypes(AST.toType(ast)).some(isUndefined)
 
-/** Of a record that becomes a map, what is undefined is left out. */
+/** A record that becomes a map does not have the names whose values are undefined. */
 const isOfUndefinedValues = (encoding: AST.Encoding): boolean =>
   encoding.some(
     ({ to }) => AST.isObjects(to) && to.indexSignatures.some(({ type }) => encodedTypes(type).some(isUndefined))
