@@ -40,6 +40,9 @@ const HOLDER_DEPTH = 2
 
 const heldBy = (holder: object): ReadonlyArray<unknown> => {
   if (Redacted.isRedacted(holder)) return [Redacted.value(holder)]
+  if (Array.isArray(holder)) return holder
+  // Bytes have no names, and are many.
+  if (ArrayBuffer.isView(holder)) return []
   const fields: ReadonlyArray<unknown> = Object.values(holder)
   return Symbol.iterator in holder ? [...fields, ...(holder as Iterable<unknown>)] : fields
 }
