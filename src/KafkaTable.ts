@@ -44,6 +44,7 @@ import type { Isolation } from "./KafkaProtocol.ts"
 import type { TopicSettings } from "./KafkaTopic.ts"
 import type { LiveTable, TableFailure } from "./LiveTable.ts"
 import type { RecordChange } from "./TableChange.ts"
+import { type Builder, define as defineIndexes, type Indexes } from "./TableIndex.ts"
 import type { RecordEntry } from "./TableSnapshot.ts"
 
 /**
@@ -124,7 +125,13 @@ export interface TableStats {
  * @since 0.1.0
  * @category models
  */
-export interface KafkaTable<in out K, in out V> extends LiveTable<K, V, RecordEntry<K, V>, RecordChange<K, V>> {
+export interface KafkaTable<in out K, in out V, Ix extends Indexes = {}> extends LiveTable<
+  K,
+  V,
+  RecordEntry<K, V>,
+  RecordChange<K, V>,
+  Ix
+> {
   readonly [TypeId]: TypeId
   readonly topic: string
   readonly stats: Effect.Effect<TableStats>
@@ -237,6 +244,50 @@ export interface FetchSettings {
 export type AcquireError = TableFailure | WaitTimeoutError
 
 /**
+ * A class that names a table in the context.
+ *
+ * @since 0.5.0
+ * @category tags
+ */
+export interface TagClass<Self, Id extends string, K, V, Ix extends Indexes = {}> extends Context.ServiceClass<
+  Self,
+  Id,
+  KafkaTable<K, V, Ix>
+> {
+  /** The indexes of the table, by name. */
+  readonly indexes: Ix
+}
+
+/**
+ * A class that names a table in the context, and to which indexes can be added.
+ *
+ * @since 0.5.0
+ * @category tags
+ */
+export interface PlainTagClass<Self, Id extends string, K, V> extends TagClass<Self, Id, K, V> {
+  /**
+   * The same table with indexes, which are a part of its type: see `TableIndex`.
+   *
+   * ```ts
+   * import { KafkaTable } from "effect-ktables"
+   *
+   * interface Flag {
+   *   readonly enabled: boolean
+   *   readonly owner: string
+   * }
+   *
+   * class Flags extends KafkaTable.Tag("app/Flags")<Flags, string, Flag>().withIndexes((index) => ({
+   *   owner: index.hash((flag) => flag.owner),
+   *   enabled: index.hash((_, name) => name, { where: (flag) => flag.enabled })
+   * })) {}
+   *
+   * export { Flags }
+   * ```
+   */
+  readonly withIndexes: <Ix extends Indexes>(define: (index: Builder<K, V>) => Ix) => TagClass<Self, Id, K, V, Ix>
+}
+
+/**
  * A class to name a table in the context.
  *
  * ```ts
@@ -252,11 +303,17 @@ export type AcquireError = TableFailure | WaitTimeoutError
  */
 export const Tag =
   <const Id extends string>(id: Id) =>
-  <Self, K, V>(): Context.ServiceClass<Self, Id, KafkaTable<K, V>> =>
-    Context.Service<Self, KafkaTable<K, V>>()(id)
+  <Self, K, V>(): PlainTagClass<Self, Id, K, V> => {
+    const tagWith = <Ix extends Indexes>(indexes: Ix) =>
+      Object.assign(Context.Service<Self, KafkaTable<K, V, Ix>>()(id), { indexes })
+    return Object.assign(tagWith({}), {
+      withIndexes: <Ix extends Indexes>(define: (index: Builder<K, V>) => Ix) => tagWith(defineIndexes<K, V>()(define))
+    })
+  }
 
 /**
- * A table for as long as the scope is open. Waits until it has caught up; see `catchUpTimeout`.
+ * A table for as long as the scope is open. Waits until it has caught up; see `catchUpTimeout`. `indexes` are those of
+ * `TableIndex.define`.
  *
  * Fails with `InvalidOptionsError` for options that cannot work, `TopicError` if the topic is missing, may not be read,
  * or is not compacted where that was asked for, `ConnectionError` and `BrokerError` for what will not pass by itself
@@ -268,17 +325,18 @@ export const Tag =
  * @since 0.1.0
  * @category constructors
  */
-export const make: <K = string, V = never>(
-  options: KafkaTableOptions<K, V>
-) => Effect.Effect<KafkaTable<K, V>, AcquireError, KafkaClient | Scope.Scope> = internal.make
+export const make: <K = string, V = never, Ix extends Indexes = {}>(
+  options: KafkaTableOptions<K, V>,
+  indexes?: Ix
+) => Effect.Effect<KafkaTable<K, V, Ix>, AcquireError, KafkaClient | Scope.Scope> = internal.make
 
 /**
- * The table of a tag, as a layer. See `make`.
+ * The table of a tag, with its indexes, as a layer. See `make`.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = <Self, Id extends string, K, V>(
-  tag: Context.ServiceClass<Self, Id, KafkaTable<K, V>>,
+export const layer = <Self, Id extends string, K, V, Ix extends Indexes = {}>(
+  tag: TagClass<Self, Id, K, V, Ix>,
   options: NoInfer<KafkaTableOptions<K, V>>
-): Layer.Layer<Self, AcquireError, KafkaClient> => Layer.effect(tag, make(options))
+): Layer.Layer<Self, AcquireError, KafkaClient> => Layer.effect(tag, make<K, V, Ix>(options, tag.indexes))

@@ -39,6 +39,18 @@ import type {
 } from "./KafkaError.ts"
 import type { Position } from "./Position.ts"
 import type { TableChange } from "./TableChange.ts"
+import type {
+  Indexes,
+  LiveLookup,
+  Page,
+  PageOptions,
+  Plan,
+  Prefix,
+  QueryOptions,
+  Range,
+  RangeOptions,
+  Where
+} from "./TableIndex.ts"
 import type { TableEntry, TableSnapshot } from "./TableSnapshot.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -179,9 +191,10 @@ export interface Subscription<
   in out K,
   out V,
   out Entry extends TableEntry<K, V> = TableEntry<K, V>,
-  out Change extends TableChange<K, V> = TableChange<K, V>
+  out Change extends TableChange<K, V> = TableChange<K, V>,
+  Ix extends Indexes = {}
 > {
-  readonly snapshot: TableSnapshot<K, V, Entry>
+  readonly snapshot: TableSnapshot<K, V, Entry, Ix>
   /**
    * To be run once. Fails when the reader has ended for good, after the changes that came before; ends when the table is
    * closed.
@@ -224,7 +237,8 @@ export interface LiveTable<
   in out K,
   in out V,
   in out Entry extends TableEntry<K, V> = TableEntry<K, V>,
-  in out Change extends TableChange<K, V> = TableChange<K, V>
+  in out Change extends TableChange<K, V> = TableChange<K, V>,
+  Ix extends Indexes = {}
 > {
   /** The value of a key; none if the table does not hold it. */
   readonly get: (key: K) => Effect.Effect<Option.Option<V>>
@@ -239,16 +253,16 @@ export interface LiveTable<
   readonly keys: Effect.Effect<ReadonlyArray<K>>
   readonly values: Effect.Effect<ReadonlyArray<V>>
   /** The content now, immutable for ever; in constant time. */
-  readonly snapshot: Effect.Effect<TableSnapshot<K, V, Entry>>
+  readonly snapshot: Effect.Effect<TableSnapshot<K, V, Entry, Ix>>
   /** `snapshot` without an Effect, for hot paths. */
-  readonly unsafeSnapshot: () => TableSnapshot<K, V, Entry>
+  readonly unsafeSnapshot: () => TableSnapshot<K, V, Entry, Ix>
   /**
    * The content as a `SubscriptionRef`: one publication a batch of records. Its changes (`SubscriptionRef.changes`)
    * begin with the current snapshot, and a slow consumer sees the latest one next. They end after the last snapshot when
    * the reader has ended for good, and when the table is closed: their type knows no failure, `failure` tells. Setting
    * the ref changes what its other readers see until the next publication, and nothing else: the table does not read it.
    */
-  readonly ref: SubscriptionRef.SubscriptionRef<TableSnapshot<K, V, Entry>>
+  readonly ref: SubscriptionRef.SubscriptionRef<TableSnapshot<K, V, Entry, Ix>>
 
   /**
    * Changes from the moment the stream is run, conflated for a slow consumer. Fails with the error of `failure` once the
@@ -261,7 +275,7 @@ export interface LiveTable<
   /** A snapshot and the changes that follow it, with neither gap nor double. Default strategy: `conflate`. */
   readonly subscribe: (options?: {
     readonly strategy?: Strategy
-  }) => Effect.Effect<Subscription<K, V, Entry, Change>, never, Scope.Scope>
+  }) => Effect.Effect<Subscription<K, V, Entry, Change, Ix>, never, Scope.Scope>
   /**
    * The value of one key: now, and whenever it changes (the latest, for a slow consumer). Fails and ends as `changes`
    * does; of a table whose reader has ended, after the value that there is.
@@ -292,6 +306,26 @@ export interface LiveTable<
   ) => Effect.Effect<void, WaitError>
 
   readonly freshness: Effect.Effect<Freshness>
+
+  /**
+   * Entries whose keys are in a range, in the order of the keys' bytes: see `TableSnapshot.range`. The first call, of this or of
+   * `prefix`, `count` or `page`, has the table keep that order from then on (about 20 bytes an entry), and waits until it is made.
+   * What is wrong in a range or its options is a defect (`InvalidOptionsError`).
+   */
+  readonly range: (range?: Range<K>, options?: RangeOptions) => Effect.Effect<ReadonlyArray<Entry>>
+  /** Entries whose keys begin with a text, or with the first parts of a `Codec.tuple`: see `range`. */
+  readonly prefix: (prefix: Prefix<K>, options?: RangeOptions) => Effect.Effect<ReadonlyArray<Entry>>
+  /** How many keys a range has, without a walk through it. */
+  readonly count: (range?: Range<K>) => Effect.Effect<number>
+  /** A range in pieces. Fails for an `after` that is not the `next` of such a page. */
+  readonly page: (range: Range<K>, options?: PageOptions) => Effect.Effect<Page<Entry>, InvalidOptionsError>
+
+  /** An index of the table's tag: see `TableIndex`. */
+  readonly by: <Name extends keyof Ix & string>(name: Name) => LiveLookup<Ix[Name], K, Entry>
+  /** The entries for which all conditions hold: see `TableSnapshot.query`. What is wrong in it is a defect. */
+  readonly query: (where?: Where<Ix>, options?: QueryOptions<Ix>) => Effect.Effect<ReadonlyArray<Entry>>
+  /** How `query` would find them now. */
+  readonly explain: (where?: Where<Ix>, options?: QueryOptions<Ix>) => Effect.Effect<Plan>
 }
 
 /**

@@ -18,8 +18,20 @@
  * @module
  */
 import type * as Option from "effect/Option"
-import * as internal from "./internal/table/content/snapshot.ts"
+import * as internal from "./internal/views/snapshot.ts"
 import type { RecordInfo } from "./TableChange.ts"
+import type {
+  Indexes,
+  Lookup,
+  Page,
+  PageOptions,
+  Plan,
+  Prefix,
+  QueryOptions,
+  Range,
+  RangeOptions,
+  Where
+} from "./TableIndex.ts"
 
 /**
  * @since 0.1.0
@@ -62,9 +74,12 @@ export interface RecordEntry<out K, out V> extends TableEntry<K, V>, RecordInfo 
  * @since 0.1.0
  * @category models
  */
-export interface TableSnapshot<in out K, out V, out Entry extends TableEntry<K, V> = TableEntry<K, V>> extends Iterable<
-  readonly [K, V]
-> {
+export interface TableSnapshot<
+  in out K,
+  out V,
+  out Entry extends TableEntry<K, V> = TableEntry<K, V>,
+  Ix extends Indexes = {}
+> extends Iterable<readonly [K, V]> {
   readonly [TypeId]: TypeId
   /** Counts up with each publication of the table; 0 is the empty table before the first record. */
   readonly version: number
@@ -86,6 +101,30 @@ export interface TableSnapshot<in out K, out V, out Entry extends TableEntry<K, 
   readonly entries: () => IterableIterator<Entry>
   /** A plain map, copied: for code that wants one. */
   readonly toMap: () => Map<K, V>
+
+  /**
+   * Entries whose keys are in a range, in the order of the keys' bytes, read as they are asked for. (Text in UTF-8 is in the
+   * order of its code points, `Codec.tuple` in that of its parts.) A table that was asked for a range keeps that order from then on; of a
+   * snapshot from before, the first range sorts all keys. What is wrong in a range or its options throws
+   * `InvalidOptionsError`.
+   */
+  readonly range: (range?: Range<K>, options?: RangeOptions) => Iterable<Entry>
+  /** Entries whose keys begin with a text, or with the first parts of a `Codec.tuple`: see `range`. */
+  readonly prefix: (prefix: Prefix<K>, options?: RangeOptions) => Iterable<Entry>
+  /** How many keys a range has, without a walk through it. */
+  readonly count: (range?: Range<K>) => number
+  /** A range in pieces. */
+  readonly page: (range: Range<K>, options?: PageOptions) => Page<Entry>
+
+  /** An index of the table's tag, at this version: see `TableIndex`. */
+  readonly by: <Name extends keyof Ix & string>(name: Name) => Lookup<Ix[Name], Entry>
+  /**
+   * The entries for which all conditions hold, on the way that looks at the fewest. Without `orderBy` they come in the order
+   * of their keys' first appearance. What is wrong in it throws `InvalidOptionsError`.
+   */
+  readonly query: (where?: Where<Ix>, options?: QueryOptions<Ix>) => ReadonlyArray<Entry>
+  /** How `query` would find them. */
+  readonly explain: (where?: Where<Ix>, options?: QueryOptions<Ix>) => Plan
 }
 
 /**
@@ -94,4 +133,4 @@ export interface TableSnapshot<in out K, out V, out Entry extends TableEntry<K, 
  * @since 0.2.0
  * @category models
  */
-export type RecordSnapshot<K, V> = TableSnapshot<K, V, RecordEntry<K, V>>
+export type RecordSnapshot<K, V, Ix extends Indexes = {}> = TableSnapshot<K, V, RecordEntry<K, V>, Ix>

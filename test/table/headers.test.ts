@@ -10,6 +10,7 @@ import { TableState } from "../../src/internal/table/content/state.ts"
 import { batch, record } from "../recordBatch/support.ts"
 import { bytesInUse, MIB } from "../support/garbage.ts"
 import { eventually, numbers, test } from "../support/live.ts"
+import { snapshotOf } from "./contents.ts"
 
 type Change = TableChange.RecordChange<string, string>
 
@@ -47,7 +48,7 @@ describe("headers that nobody asks for", () => {
         makeScratch()
       )
       assert.strictEqual(application.run(Number.POSITIVE_INFINITY), "done")
-      const snapshot = state.snapshot(1)
+      const snapshot = snapshotOf(state, 1)
       assert.lengthOf(Array.from(snapshot.entries()), RECORDS)
       // as objects, these are some 100 bytes each
       assert.isBelow((yield* bytesInUse) - before, 2 * 2 * RECORDS * HEADERS + 8 * MIB)

@@ -18,6 +18,7 @@ import { recordStoreOf } from "../../src/internal/table/content/recordStore.ts"
 import { TableState } from "../../src/internal/table/content/state.ts"
 import { batch, batchAround, corruptionIn, record } from "../recordBatch/support.ts"
 import { it } from "../support/ManualClock.ts"
+import { followedByNobody, snapshotOf } from "./contents.ts"
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -89,7 +90,7 @@ class Table<K = string, V = string> {
   }
 
   get content(): Map<K, V> {
-    return this.state.snapshot(0).toMap()
+    return snapshotOf(this.state, 0).toMap()
   }
 }
 
@@ -109,7 +110,7 @@ describe("RecordApplier", () => {
     ])
     assert.strictEqual(application.position, 21)
     assert.deepStrictEqual(
-      [...table.state.snapshot(1).entries()],
+      [...snapshotOf(table.state, 1).entries()],
       [
         { key: "a", value: "3", partition: 3, offset: 20, timestamp: 6, headers: [] },
         { key: "b", value: "2", partition: 3, offset: 11, timestamp: 3, headers: [] }
@@ -175,7 +176,7 @@ describe("RecordApplier", () => {
     for (const keepHeaders of [true, false]) {
       const table = textTable({ keepHeaders })
       table.apply([batch(0, [record("a", "1", { headers }), record("b", "1")])])
-      const snapshot = table.state.snapshot(1)
+      const snapshot = snapshotOf(table.state, 1)
       assert.deepStrictEqual(
         Option.getOrThrow(snapshot.entry("a")).headers,
         keepHeaders
@@ -194,7 +195,7 @@ describe("RecordApplier", () => {
     const bytes = batch(0, [record("a", "1", { headers: [["h", Buffer.from("x")]] })])
     const application = table.fetched([bytes])
     application.run(NEVER)
-    const [entry] = table.state.snapshot(1).entries()
+    const [entry] = snapshotOf(table.state, 1).entries()
     for (const kept of [entry.key, entry.value, entry.headers[0].value!]) {
       assert.strictEqual(kept.buffer.byteLength, kept.byteLength)
     }
@@ -205,7 +206,7 @@ describe("RecordApplier", () => {
     const all = Buffer.from(Array.from({ length: 256 }, (_, i) => i))
     table.state.log = { ids: [], changes: [] }
     table.apply([batch(0, [record("a", all), record("b", ""), record("a", new Uint8Array([0xff, 0x00]))])])
-    const snapshot = table.state.snapshot(1)
+    const snapshot = snapshotOf(table.state, 1)
     const [, , change] = table.state.log.changes
     for (let i = 0; i < 2; i++) {
       const seen = [
@@ -452,7 +453,7 @@ describe("RecordApplier", () => {
     it("are made once, of what is asked for alone", () => {
       const { parsed, table } = counterTable()
       table.apply([batch(0, [record("a", json({ n: 1 })), record("b", json({ n: 2 })), record("a", json({ n: 3 }))])])
-      const snapshot = table.state.snapshot(1)
+      const snapshot = snapshotOf(table.state, 1)
       assert.deepStrictEqual([...snapshot.keys()], ["a", "b"])
       assert.isTrue(snapshot.has("b"))
       assert.deepStrictEqual(parsed, [])
@@ -461,7 +462,7 @@ describe("RecordApplier", () => {
       assert.deepStrictEqual(parsed, [json({ n: 3 })])
       // the next version of the table has the same object, where it was not written
       table.apply([batch(3, [record("b", json({ n: 4 }))])])
-      const later = table.state.snapshot(2)
+      const later = snapshotOf(table.state, 2)
       for (const seen of [snapshot, later]) {
         assert.strictEqual(seen.getOrUndefined("a"), a)
         assert.strictEqual(Option.getOrUndefined(seen.entry("a"))?.value, a)
@@ -490,7 +491,7 @@ describe("RecordApplier", () => {
     it("are made for changes; what is news is kept as the object that it came as", () => {
       const { parsed, table } = counterTable()
       table.apply([batch(0, [record("a", json({ n: 1 })), record("b", json({ n: 2 }))])])
-      const b = table.state.snapshot(1).getOrUndefined("b")
+      const b = snapshotOf(table.state, 1).getOrUndefined("b")
       table.state.replayed = false
       table.state.log = { ids: [], changes: [] }
       table.apply([batch(2, [record("a", json({ n: 3 })), record("b", json({ n: 4 }))])])
@@ -498,7 +499,7 @@ describe("RecordApplier", () => {
       assert.deepStrictEqual(Option.getOrUndefined(first.previous), { n: 1 })
       assert.strictEqual(Option.getOrUndefined(second.previous), b)
       assert.deepStrictEqual(parsed, [json({ n: 2 }), json({ n: 1 })])
-      const snapshot = table.state.snapshot(2)
+      const snapshot = snapshotOf(table.state, 2)
       assert(first._tag === "Upsert" && second._tag === "Upsert")
       assert.strictEqual(snapshot.getOrUndefined("a"), first.value)
       assert.strictEqual(snapshot.getOrUndefined("b"), second.value)
@@ -511,7 +512,7 @@ describe("RecordApplier", () => {
         table.apply([
           batch(2 * i, [record("a", json({ n: i, unit: "x".repeat(40_000) })), record("b", json({ n: i }))])
         ])
-        for (const steps = table.state.compact(); table.state.wantsCompaction && steps.next().done !== true;);
+        for (const steps = table.state.compact(followedByNobody); table.state.wantsCompaction && steps.next().done !== true;);
       }
       assert.isBelow(table.state.records.room, 4_000_000)
       table.state.replayed = false
@@ -535,7 +536,7 @@ describe("RecordApplier", () => {
           values.map((value, i) => record(`k${i}`, json(value)))
         )
       ])
-      assert.deepStrictEqual([...table.state.snapshot(1).values()], values)
+      assert.deepStrictEqual([...snapshotOf(table.state, 1).values()], values)
       table.state.replayed = false
       table.apply([
         batch(
@@ -543,7 +544,7 @@ describe("RecordApplier", () => {
           values.map((value, i) => record(`k${values.length - 1 - i}`, json(value)))
         )
       ])
-      assert.deepStrictEqual([...table.state.snapshot(2).values()], [...values].reverse())
+      assert.deepStrictEqual([...snapshotOf(table.state, 2).values()], [...values].reverse())
     })
   })
 
@@ -617,7 +618,7 @@ describe("RecordApplier", () => {
       const table = textTable()
       const bytes = batchAround(batch(0, numbered(2)).subarray(61), { baseOffset: 50, count: 2, lastOffsetDelta: 9 })
       assert.strictEqual(table.apply([bytes]).position, 60)
-      assert.strictEqual(Option.getOrThrow(table.state.snapshot(1).entry("k1")).offset, 51)
+      assert.strictEqual(Option.getOrThrow(snapshotOf(table.state, 1).entry("k1")).offset, 51)
     })
 
     it("stays before a batch that is cut off", () => {
@@ -731,7 +732,7 @@ describe("RecordApplier", () => {
             runs(application, 0, Math.ceil(total / 64) + 2 * batches.length + 1)
             assert.strictEqual(application.position, batches.length === 0 ? 0 : offset)
             assert.strictEqual(application.position, whole.position)
-            assert.deepStrictEqual([...sliced.state.snapshot(1).entries()], [...whole.state.snapshot(1).entries()])
+            assert.deepStrictEqual([...snapshotOf(sliced.state, 1).entries()], [...snapshotOf(whole.state, 1).entries()])
             assert.deepStrictEqual(sliced.counters, whole.counters)
           }
         ),
@@ -908,7 +909,7 @@ describe("RecordApplier", () => {
     const log = [0, 1, 2, 0, 1, 0].map((k, i) => ({ ...record(null, `v${i}`), key: bytes[k] }))
     table.apply([batch(0, [...log, { ...record(null, null), key: bytes[1] }])])
     assert.strictEqual(decoded, 3)
-    const snapshot = table.state.snapshot(1)
+    const snapshot = snapshotOf(table.state, 1)
     assert.deepStrictEqual(snapshot.get({ id: "ff00" }), Option.some("v5"))
     assert.deepStrictEqual(snapshot.get({ id: "00ff" }), Option.none())
     assert.deepStrictEqual([...snapshot.keys()], [{ id: "ff00" }, { id: "ff0000" }])

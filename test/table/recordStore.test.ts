@@ -6,6 +6,7 @@ import { HEADS } from "../../src/internal/table/content/recordSlab.ts"
 import { RecordStore, recordStoreOf, type Sample } from "../../src/internal/table/content/recordStore.ts"
 import { ABSENT } from "../../src/internal/table/content/rowVector.ts"
 import { TableState } from "../../src/internal/table/content/state.ts"
+import { followedByNobody, snapshotOf } from "./contents.ts"
 
 /** A table of bytes, beside a plain map of them. */
 class Pair {
@@ -58,7 +59,7 @@ class Pair {
   }
 
   publish(): void {
-    this.taken.push({ snapshot: this.state.snapshot(this.taken.length), model: new Map(this.model) })
+    this.taken.push({ snapshot: snapshotOf(this.state, this.taken.length), model: new Map(this.model) })
   }
 
   check(): void {
@@ -137,7 +138,7 @@ describe("RecordStore", () => {
               case "publish":
                 return pair.publish()
               case "compact":
-                if (!s.wanted || state.wantsCompaction) all(state.compact())
+                if (!s.wanted || state.wantsCompaction) all(state.compact(followedByNobody))
                 return
             }
           })
@@ -160,7 +161,7 @@ describe("RecordStore", () => {
       pair.put(`large${i % 50}`, valueOf(100 + (i % 300), i))
       if (i % 50 === 0 && state.wantsCompaction) {
         emptied++
-        all(state.compact())
+        all(state.compact(followedByNobody))
         assert.isFalse(state.wantsCompaction)
       }
     }
@@ -186,13 +187,13 @@ describe("RecordStore", () => {
       for (let steps = 1; steps < 3; steps++) {
         pair.publish()
         assert.isTrue(state.wantsCompaction)
-        const compaction = state.compact()
+        const compaction = state.compact(followedByNobody)
         for (let n = 0; n < steps; n++) assert.isFalse(compaction.next().done)
         compaction.return()
         pair.publish()
         for (let i = 0; i < 100; i++) pair.put(`k${i * 8}`, valueOf(100, steps))
       }
-      all(state.compact())
+      all(state.compact(followedByNobody))
       pair.publish()
       pair.check()
     }
@@ -213,7 +214,7 @@ describe("RecordStore", () => {
     }
     pair.publish()
     assert.isTrue(state.wantsCompaction)
-    all(state.compact())
+    all(state.compact(followedByNobody))
     pair.publish()
     pair.check()
     for (const partition of [2, 1]) {
@@ -233,7 +234,7 @@ describe("RecordStore", () => {
     pair.publish()
     for (let i = 0; i < 11; i++) pair.put(`k${i}`, valueOf(i, i + 100))
     pair.publish()
-    all(pair.state.compact())
+    all(pair.state.compact(followedByNobody))
     pair.publish()
     pair.check()
   })
@@ -318,7 +319,7 @@ describe("RecordStore", () => {
       for (let version = 0; version < 50; version++) {
         pair.putAll(entries(1000, 200, version))
         if (version % 10 === 0) pair.publish()
-        all(pair.state.compact())
+        all(pair.state.compact(followedByNobody))
         assert.isAtMost(pair.state.records.room, 2 * (1000 * 232 + limit))
       }
       pair.publish()

@@ -11,6 +11,7 @@ import { RecordStore } from "../../src/internal/table/content/recordStore.ts"
 import { ABSENT } from "../../src/internal/table/content/rowVector.ts"
 import { TableState } from "../../src/internal/table/content/state.ts"
 import { ofRounds } from "../support/rounds.ts"
+import { followedByNobody, snapshotOf } from "./contents.ts"
 
 /** Of each property. */
 const RUNS = ofRounds(250, 1_000)
@@ -245,7 +246,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
         })
         for (const list of partitions) for (const record of list) model.put(record)
         for (const state of states) {
-          assertContent(state.snapshot(1), model.content)
+          assertContent(snapshotOf(state, 1), model.content)
           assert.strictEqual(state.size, model.content.size)
           // in one partition, the tombstone of an unknown key leaves no trace; nor is there anybody to contest it
           assert.strictEqual(state.contestedKeys, partitions.length === 1 ? 0 : model.contestedKeys)
@@ -266,7 +267,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
           if (value === undefined) expected.delete(record.key)
           else expected.set(record.key, { ...record, value, headers: [] })
         }
-        assertContent(state.snapshot(1), expected)
+        assertContent(snapshotOf(state, 1), expected)
       })
     )
   })
@@ -283,7 +284,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
         let version = 0
         const publish = () => {
           const content = model.content
-          const snapshot = state.snapshot(++version)
+          const snapshot = snapshotOf(state, ++version)
           assert.strictEqual(snapshot.version, version)
           if (state.log !== undefined) {
             assert.deepStrictEqual(
@@ -303,7 +304,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
               break
             case "compact": {
               const told = state.log?.changes.length
-              all(state.compact())
+              all(state.compact(followedByNobody))
               assert.strictEqual(state.log?.changes.length, told, "compaction is no change")
               break
             }
@@ -341,7 +342,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
             model.put(record)
           }
           const before = model.content
-          const snapshot = state.snapshot(1)
+          const snapshot = snapshotOf(state, 1)
           const replaced = new Set(partitions.map((_, p) => p).filter((p) => chosen[p]))
           const anew = partitions.map((list, p) =>
             !replaced.has(p)
@@ -366,7 +367,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
           const { changes, ids } = state.log
           const after = model.content
 
-          assertContent(state.snapshot(2), after)
+          assertContent(snapshotOf(state, 2), after)
           assert.strictEqual(state.size, after.size)
           if (partitions.length > 1) assert.strictEqual(state.contestedKeys, model.contestedKeys)
           assertContent(snapshot, before)
@@ -399,7 +400,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
               model.put(record)
             }
           }
-          assertContent(state.snapshot(3), model.content)
+          assertContent(snapshotOf(state, 3), model.content)
         }
       ),
       { numRuns: RUNS }
@@ -423,7 +424,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
         let known: Content = new Map()
         const publish = () => {
           const content = model.content
-          const snapshot = state.snapshot(taken.length)
+          const snapshot = snapshotOf(state, taken.length)
           assertContent(snapshot, content)
           if (state.log !== undefined) assert.deepStrictEqual(follow(known, state.log.changes), content)
           known = content
@@ -465,7 +466,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
               )
             }
           } else if (step === "publish") publish()
-          else if (step === "compact") all(state.compact())
+          else if (step === "compact") all(state.compact(followedByNobody))
           else if (step === "silent") state.log = undefined
           // a log that begins behind what was read is read on from there
           const record = records.shift()!
@@ -493,14 +494,14 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
     it("is done in steps, lets go of memory, and looks at nothing where no row is below", () => {
       const state = filled(50_000)
       const { room } = state.records
-      const before = state.snapshot(1)
+      const before = snapshotOf(state, 1)
       assert.isAbove(all(state.evict(0, 45_000)), 10)
       assert.strictEqual(state.size, 5_000)
       assert.isBelow(state.records.room, room / 5)
       assert.strictEqual(before.size, 50_000)
       assert.strictEqual(before.getOrUndefined("k0"), "v0")
       assert.deepStrictEqual(
-        [...state.snapshot(2).keys()],
+        [...snapshotOf(state, 2).keys()],
         Array.from({ length: 5_000 }, (_, i) => `k${45_000 + i}`)
       )
       assert.isTrue(state.wantsCompaction)
@@ -511,7 +512,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
       assert.deepStrictEqual(result(state.evict(0, 50_000)), { gone: 0, replaced: 0 })
       assert.strictEqual(all(state.evict(0, 50_000)), 0, "known to be the lowest")
       assert.deepStrictEqual(result(state.evict(0, 50_001)), { gone: 1, replaced: 0 })
-      assert.isFalse(state.snapshot(3).has("k45000"))
+      assert.isFalse(snapshotOf(state, 3).has("k45000"))
     })
 
     it("does not touch what another partition has at the same offsets", () => {
@@ -519,7 +520,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
       put(state, { key: "a", value: "1", partition: 0, offset: 3, timestamp: 1 })
       put(state, { key: "b", value: "1", partition: 1, offset: 3, timestamp: 1 })
       assert.deepStrictEqual(result(state.evict(1, 4)), { gone: 1, replaced: 0 })
-      assert.deepStrictEqual(state.snapshot(1).toMap(), new Map([["a", "1"]]))
+      assert.deepStrictEqual(snapshotOf(state, 1).toMap(), new Map([["a", "1"]]))
       assert.deepStrictEqual(result(state.evict(0, 4)), { gone: 1, replaced: 0 })
       assert.strictEqual(state.size, 0)
     })
@@ -528,7 +529,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
       const state = newState(2)
       put(state, { key: "a", value: "1", partition: 0, offset: 8, timestamp: 5 })
       put(state, { key: "a", value: undefined, partition: 1, offset: 3, timestamp: 7 })
-      assert.isFalse(state.snapshot(1).has("a"))
+      assert.isFalse(snapshotOf(state, 1).has("a"))
       state.log = { ids: [], changes: [] }
       assert.deepStrictEqual(result(state.evict(1, 4)), { gone: 0, replaced: 1 })
       assert.deepStrictEqual(state.log.changes, [
@@ -584,7 +585,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
     put(shadow, { key: "gone", value: undefined, partition: 0, offset: 2, timestamp: 1 })
     all(state.replace(new Set([0]), shadow, true))
     assert.isUndefined(state.log)
-    assert.deepStrictEqual(state.snapshot(1).toMap(), new Map([["a", "2"]]))
+    assert.deepStrictEqual(snapshotOf(state, 1).toMap(), new Map([["a", "2"]]))
     assert.strictEqual(slotOf(state, Codec.utf8, "gone"), UNKNOWN)
   })
 
@@ -613,7 +614,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
       state.log = { ids: [], changes: [] }
       put(state, { key: "a", value: "1", partition: 0, offset: 3, timestamp: 5, headers })
       put(state, { key: "b", value: "1", partition: 0, offset: 4, timestamp: 5 })
-      const first = state.snapshot(1)
+      const first = snapshotOf(state, 1)
       assert.deepStrictEqual(Option.getOrThrow(first.entry("a")), {
         key: "a",
         value: "1",
@@ -624,10 +625,10 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
       })
       assert.deepStrictEqual(Option.getOrThrow(first.entry("b")).headers, [])
       assert.deepStrictEqual(state.log.changes[0].headers, headers)
-      all(state.compact())
-      assert.deepStrictEqual(Option.getOrThrow(state.snapshot(2).entry("a")).headers, headers)
+      all(state.compact(followedByNobody))
+      assert.deepStrictEqual(Option.getOrThrow(snapshotOf(state, 2).entry("a")).headers, headers)
       put(state, { key: "a", value: "2", partition: 0, offset: 5, timestamp: 5 })
-      assert.deepStrictEqual(Option.getOrThrow(state.snapshot(3).entry("a")).headers, [])
+      assert.deepStrictEqual(Option.getOrThrow(snapshotOf(state, 3).entry("a")).headers, [])
       assert.deepStrictEqual(Option.getOrThrow(first.entry("a")).headers, headers)
     })
 
@@ -636,9 +637,9 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
       const headers: ReadonlyArray<Header> = [{ key: "h", value: null }]
       put(state, { key: "a", value: "1", partition: 0, offset: 3, timestamp: 5, headers })
       put(state, { key: "a", value: "2", partition: 1, offset: 3, timestamp: 6 })
-      assert.deepStrictEqual(Option.getOrThrow(state.snapshot(1).entry("a")).headers, [])
+      assert.deepStrictEqual(Option.getOrThrow(snapshotOf(state, 1).entry("a")).headers, [])
       put(state, { key: "a", value: "3", partition: 1, offset: 4, timestamp: 4 })
-      assert.deepStrictEqual(Option.getOrThrow(state.snapshot(2).entry("a")).headers, headers)
+      assert.deepStrictEqual(Option.getOrThrow(snapshotOf(state, 2).entry("a")).headers, headers)
     })
   })
 
@@ -654,12 +655,12 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
       const state = newState(1)
       fill(state, 10_000, (i) => i % 10 !== 0)
       assert.isTrue(state.wantsCompaction)
-      const before = state.snapshot(1)
-      assert.isAbove(all(state.compact()), 3, "in steps")
+      const before = snapshotOf(state, 1)
+      assert.isAbove(all(state.compact(followedByNobody)), 3, "in steps")
       assert.isFalse(state.wantsCompaction)
       assert.strictEqual(slotOf(state, Codec.utf8, "k1"), -1)
       assert.isBelow(slotOf(state, Codec.utf8, "k9990"), 1000)
-      const after = state.snapshot(2)
+      const after = snapshotOf(state, 2)
       assert.deepStrictEqual([...after], [...before])
       assert.deepStrictEqual([...after.entries()], [...before.entries()])
       assert.strictEqual(after.size, 1000)
@@ -667,7 +668,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
       put(state, { key: "k1", value: "new", partition: 0, offset: 30_000, timestamp: 1 })
       assert.isFalse(before.has("k1"))
       assert.isFalse(after.has("k1"))
-      assert.isTrue(state.snapshot(3).has("k1"))
+      assert.isTrue(snapshotOf(state, 3).has("k1"))
     })
 
     it("is not wanted by a table of few rows, nor by one that is mostly full", () => {
@@ -684,17 +685,17 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
       fill(state, 5000, () => true, 10 * DAY)
       put(state, { key: "old", value: undefined, partition: 0, offset: 20_000, timestamp: 9 * DAY - 1 })
       assert.isTrue(state.wantsCompaction)
-      all(state.compact())
+      all(state.compact(followedByNobody))
       assert.isFalse(state.wantsCompaction, "though nothing could be reclaimed")
       assert.strictEqual(slotOf(state, Codec.utf8, "old"), -1)
       put(state, { key: "k1", value: "late", partition: 1, offset: 0, timestamp: 10 * DAY - 1 })
-      assert.isFalse(state.snapshot(1).has("k1"))
+      assert.isFalse(snapshotOf(state, 1).has("k1"))
       // a day later
       put(state, { key: "now", value: "x", partition: 1, offset: 1, timestamp: 11 * DAY + 1 })
-      all(state.compact())
+      all(state.compact(followedByNobody))
       assert.strictEqual(slotOf(state, Codec.utf8, "k2"), -1)
       assert.isAtLeast(slotOf(state, Codec.utf8, "k1"), 0, "its loser is still in the log")
-      assert.deepStrictEqual(state.snapshot(2).toMap(), new Map([["now", "x"]]))
+      assert.deepStrictEqual(snapshotOf(state, 2).toMap(), new Map([["now", "x"]]))
     })
 
     it("forgets keys that all of their partitions have deleted", () => {
@@ -706,7 +707,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
       }
       assert.strictEqual(state.contestedKeys, 3000)
       put(state, { key: "now", value: "x", partition: 1, offset: 5000, timestamp: 2 * DAY })
-      all(state.compact())
+      all(state.compact(followedByNobody))
       assert.strictEqual(state.contestedKeys, 0)
       assert.strictEqual(slotOf(state, Codec.utf8, "k1"), -1)
     })
@@ -720,7 +721,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
           put(state, { key: `k${i - 100}`, value: undefined, partition: 0, offset: 2 * i + 1, timestamp: i })
         if (i % 50 === 0 && state.wantsCompaction) {
           compactions++
-          all(state.compact())
+          all(state.compact(followedByNobody))
         }
       }
       assert.strictEqual(state.size, 100)
@@ -735,7 +736,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
       const at = (offset: number): Rec => ({ key: "", value: "", partition: 0, offset, timestamp: offset })
       state.log = { ids: [], changes: [] }
       for (let n = 0; n < 100; n++) apply(state, codec, fresh(n), n, at(n))
-      const first = state.snapshot(1)
+      const first = snapshotOf(state, 1)
       for (let n = 0; n < 100; n += 2) apply(state, codec, fresh(n), ABSENT, at(100 + n))
       assert.deepStrictEqual(
         state.log.changes.slice(100, 102).map((c) => [c._tag, c.key, c.previous]),
@@ -744,9 +745,9 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
           ["Delete", fresh(2), Option.some(2)]
         ]
       )
-      all(state.compact())
+      all(state.compact(followedByNobody))
       apply(state, codec, fresh(1000), 1000, at(1000))
-      const second = state.snapshot(2)
+      const second = snapshotOf(state, 2)
       assert.strictEqual(first.size, 100)
       assert.strictEqual(second.size, 51)
       for (let n = 0; n < 100; n++) {
@@ -775,7 +776,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
       for (let n = 99; n >= 50; n--) apply(shadow, codec, fresh(n), -n, at(2000 - n))
       apply(shadow, codec, unknown, 1, at(3000))
       all(state.replace(new Set([0]), shadow, false))
-      const third = state.snapshot(3)
+      const third = snapshotOf(state, 3)
       assert.strictEqual(third.size, 51)
       assert.strictEqual(third.getOrUndefined(fresh(60)), -60)
       assert.strictEqual(third.getOrUndefined(unknown), 1)
@@ -797,7 +798,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
     it("what cannot be encoded is no key of the table", () => {
       const state = new TableState<number, string>(Codec.int32)
       apply(state, Codec.int32, 1, "one", { key: "", value: "", partition: 0, offset: 0, timestamp: 0 })
-      const snapshot = state.snapshot(1)
+      const snapshot = snapshotOf(state, 1)
       assert.isFalse(snapshot.has(0.5))
       assert.isTrue(Option.isNone(snapshot.get(2 ** 40)))
       assert.isUndefined(snapshot.getOrUndefined(Number.NaN))
@@ -810,7 +811,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
     const record: Rec = { key: "u", value: "", partition: 0, offset: 0, timestamp: 0 }
     apply(state, Codec.utf8, "u", undefined, record)
     apply(state, Codec.utf8, "n", null, record)
-    const snapshot = state.snapshot(1)
+    const snapshot = snapshotOf(state, 1)
     assert.strictEqual(snapshot.size, 2)
     assert.isTrue(snapshot.has("u"))
     assert.deepStrictEqual(snapshot.get("u"), Option.some(undefined))
@@ -827,7 +828,7 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
   it("may be written while a snapshot is iterated", () => {
     const state = newState(1)
     for (let i = 0; i < 100; i++) put(state, { key: `k${i}`, value: "old", partition: 0, offset: i, timestamp: 0 })
-    const snapshot = state.snapshot(1)
+    const snapshot = snapshotOf(state, 1)
     let seen = 0
     for (const [, value] of snapshot) {
       assert.strictEqual(value, "old")

@@ -16,7 +16,10 @@ import { readTableOptions } from "../options/table.ts"
 import type { CheckedTopic } from "../options/topic.ts"
 import { isDenial } from "../source/context.ts"
 import { OF_START } from "../source/failures.ts"
+import type { Indexes } from "../../TableIndex.ts"
 import { ensureTopic } from "../topic/topic.ts"
+import { indexViews, problemsOf } from "../views/indexes.ts"
+import { attachAll } from "./publication/attaching.ts"
 import { progressOf } from "./reading/catchUp.ts"
 import { tellOfOutages } from "./reading/outages.ts"
 import { endStreams, makeParts, setStatus, tellOfStart, type TableParts } from "./reading/parts.ts"
@@ -29,18 +32,30 @@ import { gates, waitTimeout } from "./waiting.ts"
 export { TypeId } from "./service.ts"
 
 /** Makes a table: see `KafkaTable.make`. */
-export const make = <K = string, V = never>(
-  options: KafkaTableOptions<K, V>
-): Effect.Effect<KafkaTable<K, V>, AcquireError, KafkaClient | Scope.Scope> =>
+export const make = <K = string, V = never, Ix extends Indexes = {}>(
+  options: KafkaTableOptions<K, V>,
+  indexes?: Ix
+): Effect.Effect<KafkaTable<K, V, Ix>, AcquireError, KafkaClient | Scope.Scope> =>
   Effect.gen(function* () {
     const client = yield* Client.tag
     const config = yield* readTableOptions(options)
+    const problem = problemsOf("KafkaTable", indexes ?? {})
+    if (problem !== undefined) return yield* Effect.fail(problem)
     const parts = yield* makeParts(config, client)
     yield* Effect.addFinalizer(() => close(parts))
     yield* Effect.forkScoped(supervise(parts, lifeOf(parts)))
     yield* awaitReady(parts)
-    return serviceOf(parts)
+    yield* addIndexes(parts, indexes ?? {})
+    // The indexes that were added are those of the type.
+    return serviceOf(parts, yield* Effect.scope) as unknown as KafkaTable<K, V, Ix>
   }).pipe(Effect.withSpan("KafkaTable.make", { attributes: topicOf(options) }))
+
+/** Builds the indexes, of all that was read by now, and has the snapshots hold them. */
+const addIndexes = <K, V>(parts: TableParts<K, V>, indexes: Indexes): Effect.Effect<void, never, Scope.Scope> => {
+  const views = indexViews(parts.publication, indexes)
+  for (const [name, view] of views) parts.indexes.set(name, view)
+  return attachAll(views.map(([, view]) => view))
+}
 
 /** Ends all streams and waits. The reader is gone by now, so nothing more would come. */
 const close = <K, V>(parts: TableParts<K, V>): Effect.Effect<void> =>

@@ -42,8 +42,16 @@ type Node<K> = Leaf<K> | Branch<K>
 
 const NO_OWNER: object = {}
 
+/** What can be read of a tree, whatever its keys are. */
+export interface AnyTree {
+  readonly size: number
+  rank(isBefore: (key: unknown, slot: number) => boolean): number
+  slots(from: number, to: number, reverse: boolean): Generator<number, void>
+  visit(from: number, to: number, reverse: boolean, visit: (slot: number, key: unknown) => boolean): void
+}
+
 /** A tree at one version, immutable for ever. */
-export class Tree<K> {
+export class Tree<K> implements AnyTree {
   constructor(
     readonly order: Order<K>,
     protected root: Node<K>,

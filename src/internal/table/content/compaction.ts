@@ -1,6 +1,7 @@
 /** What makes room again: values that were overwritten, and the slots of deleted keys. What users see stays the same. */
 import { KeyIndex } from "./keyIndex.ts"
 import { type KeyedRows, ROWS_PER_STEP } from "./keyedRows.ts"
+import type { Renumbering } from "./slots.ts"
 import { moved, movedHeld, type Row } from "./row.ts"
 import { emptyRows, indexInLeaf, isPresent, NO_RECORD, placeOf, RowVector, setHeaders, setValue } from "./rowVector.ts"
 
@@ -32,13 +33,13 @@ export class Compaction<K, V> {
     return empty > this.emptyRowsAllowed && empty > this.table.live
   }
 
-  /** Done in steps. */
-  *run(): Generator<void, void> {
+  /** Done in steps. `follow` gets the new slots of all rows before they have them. */
+  *run(follow: (to: Renumbering) => Iterator<void, void>): Generator<void, void> {
     if (this.table.records.wantsEmptying && !this.hasIdleSlots) {
       yield* emptySlabs(this.table)
       return
     }
-    yield* renumber(this.table)
+    yield* renumber(this.table, follow)
     this.emptyRowsAllowed = Math.max(MIN_EMPTY_ROWS, 2 * (this.table.rows.length - this.table.live))
   }
 }
@@ -78,7 +79,11 @@ const moveRecord = <K, V>(table: KeyedRows<K, V>, slot: number, place: number): 
 }
 
 /** Makes a new index without the slots of deleted keys. Snapshots that were taken keep the old one. */
-function* renumber<K, V>(table: KeyedRows<K, V>): Generator<void> {
+function* renumber<K, V>(
+  table: KeyedRows<K, V>,
+  follow: (to: Renumbering) => Iterator<void, void>
+): Generator<void, void> {
+  const numbers = new Int32Array(table.index.size).fill(-1)
   const index = new KeyIndex()
   const keys: Array<K> | undefined = table.keys === undefined ? undefined : []
   const rows = new RowVector(emptyRows)
@@ -102,6 +107,7 @@ function* renumber<K, V>(table: KeyedRows<K, V>): Generator<void> {
       continue
     }
     const to = rows.append()
+    numbers[slot] = to
     index.addFrom(old.index, slot)
     if (keys !== undefined) keys.push(old.keys![slot])
     if (losers !== undefined) {
@@ -116,6 +122,8 @@ function* renumber<K, V>(table: KeyedRows<K, V>): Generator<void> {
     setValue(leaf, i, row.value)
     setHeaders(leaf, i, row.headers)
   }
+  const following = follow(numbers)
+  while (following.next().done !== true) yield
   table.index = index
   table.keys = keys
   table.rows = rows

@@ -110,6 +110,41 @@ export class KeyIndex {
     return other.withBytes(slot, (bytes, start, end) => this.find(bytes, start, end))
   }
 
+  /** The order of two keys by their bytes, as those of `Buffer.compare`. */
+  compare(a: number, b: number): number {
+    if (a === b) return 0
+    return this.withBytes(a, (bytes, start, end) => this.compareWith(b, bytes, start, end))
+  }
+
+  /** The order of a key's bytes, given in full, and that of a slot. */
+  compareWith(slot: number, bytes: Buffer, start: number, end: number): number {
+    return this.withBytes(slot, (others, from, to) => {
+      const length = Math.min(end - start, to - from)
+      for (let i = 0; i < length; i++) {
+        const difference = bytes[start + i] - others[from + i]
+        if (difference !== 0) return difference
+      }
+      return end - start - (to - from)
+    })
+  }
+
+  /** How a key stands to all keys that begin with some bytes: below 0 if it is before them, 0 if it is one of them. */
+  compareStart(slot: number, prefix: Buffer): number {
+    return this.withBytes(slot, (bytes, start, end) => {
+      const length = Math.min(end - start, prefix.length)
+      for (let i = 0; i < length; i++) {
+        const difference = bytes[start + i] - prefix[i]
+        if (difference !== 0) return difference
+      }
+      return length < prefix.length ? -1 : 0
+    })
+  }
+
+  /** The key's bytes, which are not to be changed, nor kept. */
+  bytesAt(slot: number): Buffer {
+    return this.withBytes(slot, (bytes, start, end) => bytes.subarray(start, end))
+  }
+
   /** The key's bytes as text. */
   textAt(slot: number, encoding: "utf8" | "latin1"): string {
     return this.withBytes(slot, (bytes, start, end) => bytes.toString(encoding, start, end))

@@ -29,6 +29,12 @@ import {
 /** How many rows are handled between two chances to let the event loop run. */
 export const ROWS_PER_STEP = 2048
 
+/** Where what is done to rows is noted, as far as anybody wants to know. */
+interface Noted<K, V> {
+  readonly log: ChangeLog<RecordChange<K, V>> | undefined
+  readonly touched: Array<number> | undefined
+}
+
 /** Rows by key. What is done to many of them has files of its own, which are the reason that little here is private. */
 export class KeyedRows<K, V> {
   index = new KeyIndex()
@@ -50,6 +56,8 @@ export class KeyedRows<K, V> {
   multiPartition = false
   /** Where changes are noted; `undefined` while nobody wants to know them. */
   log: ChangeLog<RecordChange<K, V>> | undefined
+  /** Where slots are noted that are written to; `undefined` while nobody wants to know them. */
+  touched: Array<number> | undefined
   /** Whether what is applied is part of the first replay: changes say so. */
   replayed = true
 
@@ -61,6 +69,12 @@ export class KeyedRows<K, V> {
     this.key = key
     this.records = records
     this.keys = key.text ? undefined : []
+  }
+
+  /** Begins or ends (`undefined`) the noting of what is done to rows. */
+  note(noted: Noted<K, V> | undefined): void {
+    this.log = noted?.log
+    this.touched = noted?.touched
   }
 
   get size(): number {
@@ -159,6 +173,7 @@ export class KeyedRows<K, V> {
     leaf.held[i] = held
     setValue(leaf, i, value)
     setHeaders(leaf, i, headers)
+    if (this.touched !== undefined) this.touched.push(slot)
     if (isPresent(held)) {
       if (!isPresent(before)) this.live++
     } else if (isPresent(before)) this.live--
@@ -226,8 +241,9 @@ export class KeyedRows<K, V> {
     return this.records.partitionAt(placeOf(held))
   }
 
-  /** Writes a row as it is, and counts rows that have a value. Nothing is noted, and nothing released. */
+  /** Writes a row as it is, and counts rows that have a value. No change is noted, and nothing released. */
   setRow(slot: number, { headers, held, value }: Row): void {
+    this.touched?.push(slot)
     const leaf = this.rows.leafForWrite(slot)
     const i = indexInLeaf(slot)
     const before = leaf.held[i]

@@ -1,12 +1,12 @@
-/** The content of a table: its rows by key, what is done to many of them, and snapshots of all. */
+/** The content of a table: its rows by key, what is done to many of them, and versions of all. */
 import type { Codec } from "../../../Codec.ts"
-import type { RecordSnapshot } from "../../../TableSnapshot.ts"
 import { Compaction } from "./compaction.ts"
 import { type Evicted, evictRows } from "./eviction.ts"
 import { KeyedRows } from "./keyedRows.ts"
 import { RecordStore } from "./recordStore.ts"
 import { replaceRows } from "./replacing.ts"
-import { makeSnapshot } from "./snapshot.ts"
+import { RecordSlots } from "./recordSlots.ts"
+import type { Renumbering } from "./slots.ts"
 
 export class TableState<K, V> extends KeyedRows<K, V> {
   private readonly compaction: Compaction<K, V> = new Compaction<K, V>(this)
@@ -30,21 +30,19 @@ export class TableState<K, V> extends KeyedRows<K, V> {
     return this.compaction.isDue
   }
 
-  /** Gives up the room of overwritten values, or the slots of deleted keys, in steps. Users see no difference. */
-  compact(): Generator<void, void> {
-    return this.compaction.run()
+  /**
+   * Gives up the room of overwritten values, or the slots of deleted keys, in steps. Users see no difference. Where rows
+   * get new slots, `follow` gets them before they have them.
+   */
+  compact(follow: (to: Renumbering) => Iterator<void, void>): Generator<void, void> {
+    return this.compaction.run(follow)
   }
 
-  /** The content as it is now, for ever. */
-  snapshot(version: number): RecordSnapshot<K, V> {
-    return makeSnapshot<K, V>({
-      key: this.key,
-      records: this.records.share(),
-      index: this.index,
-      keys: this.keys,
-      rows: this.rows.freeze(),
-      size: this.live,
-      version
-    })
+  /** The rows as they are now, for ever. */
+  slots(): RecordSlots<K, V> {
+    return new RecordSlots<K, V>(
+      { key: this.key, index: this.index, keys: this.keys, rows: this.rows.freeze(), size: this.live },
+      this.records.share()
+    )
   }
 }

@@ -13,163 +13,154 @@
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
+import type { TableFailure } from "../../../LiveTable.ts"
 import { PublishedRef } from "../../effect/v4/publishedRef.ts"
 import { Signal } from "../../signal.ts"
 import { runInSlices } from "../../yield.ts"
 import type { AnyChange, ChangeLog } from "../content/changeLog.ts"
-import { Subscriptions } from "./subscriptions.ts"
+import type { Renumbering } from "../content/slots.ts"
+import { Graph } from "./graph.ts"
+import { type Face, Shown, versionOf } from "./shown.ts"
+import { RenumberTick, Tick } from "./tick.ts"
+import type { AnySlots, Input, Root, Version } from "./view.ts"
 import type { Waiters } from "./waiters.ts"
 
-/**
- * Something that is made of a table's content and kept in step with it, such as an index or a derived table.
- *
- * Its steps run as a part of the reader, so what `build` and `apply` do between two of their steps is short. A view that
- * throws is taken out, and told so by `end`: the table and its other views go on.
- */
-export interface View<Snapshot, Change, Failure = unknown> {
-  /** Builds the view of a whole snapshot, in steps. Nothing of that may be seen before `show`. */
-  readonly build: (snapshot: Snapshot) => Iterator<void, void>
-  /** Takes changes in, in steps. Nothing of them may be seen before `show`. */
-  readonly apply: (changes: ReadonlyArray<Change>) => Iterator<void, void>
-  /** Shows all that was taken in. This is synchronous, as the table shows the same in the same step. */
-  readonly show: () => void
-  /** Hands the view's own subscribers what has changed, after all views and the table have shown it. */
-  readonly tell: () => void
-  /**
-   * There is nothing to come: the table was closed (a success), has ended with its failure, or the view itself threw (a
-   * defect). Not called when the view's own scope ends.
-   */
-  readonly end: (how: Exit.Exit<void, Failure>) => void
-}
-
-/** A view that is still being built, and the changes that came since its snapshot was taken. */
-interface Building<Snapshot, Change, Failure> {
-  readonly view: View<Snapshot, Change, Failure>
-  missed: Array<Change>
-}
-
-/** Up to this many changes, the views take them in at once, without a look at the clock. */
-const FEW_CHANGES = 100
-
-interface Options<Snapshot, E> {
-  readonly snapshot: Snapshot
+interface Options<Slots, Snapshot, E> {
+  readonly slots: Slots
+  readonly face: Face<Slots, Snapshot>
   readonly waiters: Waiters<E>
 }
 
-export class Publication<Snapshot extends { readonly version: number }, Change extends AnyChange, Failure, E> {
-  readonly subscriptions = new Subscriptions<Change, Failure>()
+/** What is noted of an update while it is on its way: see `Publication.begin`. */
+export interface Noted<Change> {
+  /** The changes, for subscribers; `undefined` while there are none. */
+  readonly log: ChangeLog<Change> | undefined
+  /** The slots that were written to, for views; `undefined` while there are none. */
+  readonly touched: Array<number> | undefined
+}
+
+export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyChange, E>
+  extends Shown<Slots, Snapshot, Change>
+  implements Root
+{
+  readonly roots: ReadonlySet<Root> = new Set([this])
+  readonly graph = new Graph()
   readonly waiters: Waiters<E>
-  readonly ref: PublishedRef<Snapshot>["ref"]
-  private readonly snapshots: PublishedRef<Snapshot>
-  private readonly views = new Set<View<Snapshot, Change, Failure>>()
-  private readonly building = new Set<Building<Snapshot, Change, Failure>>()
-  private ended: Exit.Exit<void, Failure> | undefined
+  holds = 0
   /** Whether rows are being changed that are not published yet. */
   private isSettling = false
+  /** Whether rows are being given new slots. */
+  private isRenumbering = false
+  /** Whether this table has the turn of its graph. */
+  private hasTurn = false
   /** Notified with each publication. */
   private readonly settled = new Signal()
-  private current: Snapshot
-  /** The changes since the last publication; `undefined` while nobody wants to know them. */
+  /** The changes since the last publication; `undefined` while nobody subscribes. */
   private log: ChangeLog<Change> | undefined
-  /** How many of the changes in the log the views have taken in. */
-  private prepared = 0
+  /** The slots that were written to since the last publication; `undefined` while there is no view. */
+  private touched: Array<number> | undefined
+  /** The update on its way through the views. */
+  private tick: Tick | undefined
   /** Whether an update was given up halfway. Its rows stay changed, so the next publication has to show them. */
   private hasLeftovers = false
 
-  private constructor({ snapshot, waiters }: Options<Snapshot, E>, snapshots: PublishedRef<Snapshot>) {
-    this.current = snapshot
+  private constructor(
+    { face, waiters }: Options<Slots, Snapshot, E>,
+    first: Version<Slots, Snapshot>,
+    snapshots: PublishedRef<Snapshot>
+  ) {
+    super(0, face, first, snapshots)
     this.waiters = waiters
-    this.snapshots = snapshots
-    this.ref = snapshots.ref
   }
 
-  static make<Snapshot extends { readonly version: number }, Change extends AnyChange, Failure, E>(
-    options: Options<Snapshot, E>
-  ): Effect.Effect<Publication<Snapshot, Change, Failure, E>> {
+  static make<Slots extends AnySlots, Snapshot, Change extends AnyChange, E>(
+    options: Options<Slots, Snapshot, E>
+  ): Effect.Effect<Publication<Slots, Snapshot, Change, E>> {
+    const first = versionOf(options.face, options.slots, 0)
     return Effect.map(
-      PublishedRef.make(options.snapshot, { keepsAll: false }),
-      (snapshots) => new Publication(options, snapshots)
+      PublishedRef.make(first.snapshot, { keepsAll: false }),
+      (snapshots) => new Publication(options, first, snapshots)
     )
   }
 
-  /** The content as it was published last. */
-  get snapshot(): Snapshot {
-    return this.current
+  isNumberedAs(input: Input): boolean {
+    return input === this
+  }
+
+  get isMoving(): boolean {
+    return this.isSettling || this.isRenumbering
   }
 
   /**
-   * Begins an update: until it is published, the content is on its way from one version to the next. Returns where
-   * changes are to be noted; `undefined` if nobody wants to know them. What an update that was given up has noted stays
-   * noted.
+   * Begins an update: until it is published, the content is on its way from one version to the next. Returns where it is
+   * to be noted, as far as anybody wants to know. What an update that was given up has noted stays noted.
    */
-  begin(): ChangeLog<Change> | undefined {
+  beginUpdate(): Noted<Change> {
     this.hasLeftovers ||= this.isSettling
     this.isSettling = true
-    if (this.log === undefined && this.isWatched) this.log = { ids: [], changes: [] }
-    return this.log
-  }
-
-  /** Whether anybody wants to know the changes. */
-  private get isWatched(): boolean {
-    return !this.subscriptions.isEmpty || this.views.size > 0 || this.building.size > 0
+    if (this.log === undefined && !this.subscriptions.isEmpty) this.log = { ids: [], changes: [] }
+    if (this.touched === undefined && this.views.size + this.building.size > 0) this.touched = []
+    const { log, touched } = this
+    return { log, touched }
   }
 
   /**
    * Lets the views take the changes in. Returns `undefined` if that is done already; otherwise nothing may be applied
    * until the Effect ends.
    */
-  prepare(): Effect.Effect<void> | undefined {
-    const all = this.log?.changes
-    if (this.views.size === 0 || all === undefined || all.length === this.prepared) return undefined
-    const changes = this.prepared === 0 ? all : all.slice(this.prepared)
-    this.prepared = all.length
-    const steps = this.applyToViews(changes)
-    if (changes.length > FEW_CHANGES) return runInSlices(steps)
-    while (steps.next().done !== true);
-    return undefined
+  prepare(take: () => Slots): Effect.Effect<void> | undefined {
+    const { touched } = this
+    if (touched === undefined || touched.length === 0 || this.tick !== undefined) return undefined
+    if (this.graph.isBusy) return this.prepareInTurn(take, touched)
+    const steps = this.beginTick(take, touched)
+    if (steps.next().done === true) return undefined
+    this.takeTurn()
+    return runInSlices(steps)
   }
 
-  private *applyToViews(changes: ReadonlyArray<Change>): Generator<void, void> {
-    for (const view of this.views) {
-      const steps = this.guarded(view, () => view.apply(changes))
-      while (steps !== undefined && this.guarded(view, () => steps.next().done !== true) === true) yield
-    }
+  private prepareInTurn(take: () => Slots, touched: ReadonlyArray<number>): Effect.Effect<void> {
+    return Effect.flatMap(this.graph.free, () => {
+      if (this.graph.isBusy) return this.prepareInTurn(take, touched)
+      this.takeTurn()
+      return runInSlices(this.beginTick(take, touched))
+    })
   }
 
-  /** What a view does is its own business: one that throws is a view no more. */
-  private guarded<A>(view: View<Snapshot, Change, Failure>, step: () => A): A | undefined {
-    try {
-      return step()
-    } catch (thrown) {
-      this.views.delete(view)
-      endView(view, Exit.die(thrown))
-      return undefined
-    }
+  private beginTick(take: () => Slots, touched: ReadonlyArray<number>): Iterator<void, void> {
+    this.begin(take())
+    this.tick = new Tick(this, touched)
+    return this.tick.run()
+  }
+
+  private takeTurn(): void {
+    this.graph.take()
+    this.hasTurn = true
+  }
+
+  private releaseTurn(): void {
+    if (!this.hasTurn) return
+    this.hasTurn = false
+    this.graph.release()
   }
 
   /**
-   * Shows what was prepared: the snapshot that `take` takes, if something has changed, and the positions that
+   * Shows what was prepared: the rows that `take` takes, if something has changed, and the positions that
    * `showPositions` makes visible. The steps are in the order that the head of this file tells.
    */
-  publish(hasChanged: boolean, take: (version: number) => Snapshot, showPositions: () => void): void {
-    const { log } = this
-    const next = hasChanged || this.hasLeftovers ? take(this.current.version + 1) : undefined
+  publish(hasChanged: boolean, take: () => Slots, showPositions: () => void): void {
+    const { log, tick } = this
+    if ((hasChanged || this.hasLeftovers) && this.next === undefined) this.begin(take())
+    const isNew = this.next !== undefined
     this.log = undefined
-    this.prepared = 0
+    this.touched = undefined
+    this.tick = undefined
     this.hasLeftovers = false
-    if (next !== undefined) {
-      for (const view of this.views) this.guarded(view, () => view.show())
-      this.current = next
-      this.snapshots.set(next)
-    }
+    tick?.show()
+    this.swap()
     showPositions()
-    if (next !== undefined && log !== undefined) {
-      this.subscriptions.push(log)
-      for (const { missed } of this.building) for (const change of log.changes) missed.push(change)
-      for (const view of this.views) this.guarded(view, () => view.tell())
-    }
+    if (isNew && log !== undefined) this.subscriptions.push(log)
+    tick?.tell()
+    this.releaseTurn()
     this.settle()
     this.waiters.check()
   }
@@ -180,96 +171,55 @@ export class Publication<Snapshot extends { readonly version: number }, Change e
     this.settled.notify()
   }
 
-  /** Waits until the content is at rest. While an update is on its way, nobody can be told what the content is. */
-  readonly atRest: Effect.Effect<void> = Effect.suspend(() =>
-    this.isSettling ? Effect.andThen(this.settled.after(this.settled.version), this.atRest) : Effect.void
-  )
+  override get atRest(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.isMoving ? Effect.andThen(this.settled.after(this.settled.version), this.atRest) : Effect.void
+    )
+  }
 
-  /** The content, if it is at rest. */
-  get settledSnapshot(): Snapshot | undefined {
-    return this.isSettling ? undefined : this.current
+  override get settledSnapshot(): Snapshot | undefined {
+    return this.isSettling ? undefined : this.snapshot
   }
 
   /**
-   * Adds a view for as long as the scope is open, and succeeds when it is built and in step. It is built of a snapshot
-   * in bulk, while the reader goes on, and then takes in what has changed meanwhile.
+   * Runs what makes room in the rows, in slices, and may give them new slots: `steps` gets what all that hangs on this
+   * table has to do then, before it is done.
    */
-  attach(view: View<Snapshot, Change, Failure>): Effect.Effect<void, never, Scope.Scope> {
-    const building: Building<Snapshot, Change, Failure> = { view, missed: [] }
-    const begin: Effect.Effect<Snapshot> = Effect.suspend(() => {
-      const snapshot = this.settledSnapshot
-      if (snapshot === undefined) return Effect.andThen(this.atRest, begin)
-      this.building.add(building)
-      return Effect.succeed(snapshot)
+  makeRoom(
+    steps: (follow: (to: Renumbering) => Iterator<void, void>) => Iterator<void, void>,
+    take: () => Slots
+  ): Effect.Effect<void> {
+    let tick: RenumberTick | undefined
+    return Effect.suspend(() => {
+      if (this.holds > 0) return Effect.void
+      if (this.graph.isBusy) return Effect.andThen(this.graph.free, this.makeRoom(steps, take))
+      this.isRenumbering = true
+      this.takeTurn()
+      const running = steps((to) => {
+        tick = new RenumberTick(this, to)
+        return tick.run()
+      })
+      return Effect.map(runInSlices(running), () => {
+        if (tick !== undefined) {
+          this.begin(take(), this.version)
+          tick.show()
+          this.swap()
+        }
+        this.isRenumbering = false
+        this.releaseTurn()
+        this.settled.notify()
+      })
     })
-    const catchUp: Effect.Effect<void> = Effect.suspend(() => {
-      const { missed } = building
-      if (missed.length > 0) {
-        building.missed = []
-        return Effect.andThen(runInSlices(view.apply(missed)), catchUp)
-      }
-      if (this.isSettling) return Effect.andThen(this.atRest, catchUp)
-      this.building.delete(building)
-      view.show()
-      if (this.ended === undefined) this.views.add(view)
-      else endView(view, this.ended)
-      return Effect.void
-    })
-    const drop = Effect.sync(() => {
-      this.building.delete(building)
-      this.views.delete(view)
-    })
-    return Effect.andThen(
-      Effect.addFinalizer(() => drop),
-      // A view that cannot be built is for who attaches it, and is not kept up with until their scope ends.
-      Effect.onError(
-        Effect.flatMap(begin, (snapshot) => Effect.andThen(runInSlices(view.build(snapshot)), catchUp)),
-        () => drop
-      )
-    )
   }
 
   /**
    * Ends all streams, with the failure if there is one, and fails whoever waits. There is no publication after this.
    */
-  end(failure: Failure | undefined, waiting: Cause.Cause<E>): void {
+  end(failure: TableFailure | undefined, waiting: Cause.Cause<E>): void {
     this.waiters.end(waiting)
-    if (failure === undefined) this.subscriptions.close()
-    else this.subscriptions.fail(failure)
-    if (this.ended === undefined) {
-      this.ended = failure === undefined ? Exit.void : Exit.fail(failure)
-      for (const view of this.views) endView(view, this.ended)
-      this.views.clear()
-    }
-    this.snapshots.end()
+    this.endAll(failure === undefined ? Exit.void : Exit.fail(failure))
+    this.isRenumbering = false
+    this.releaseTurn()
     this.settle()
   }
 }
-
-/** To end a view is the last that is done with it: nobody is told if that fails, too. */
-const endView = <Snapshot, Change, Failure>(
-  view: View<Snapshot, Change, Failure>,
-  how: Exit.Exit<void, Failure>
-): void => {
-  try {
-    view.end(how)
-  } catch {
-    // It is a view no more.
-  }
-}
-
-/** The property by which a table of this library gives its publication to what is made of the table. */
-export const PUBLICATION: unique symbol = Symbol.for("effect-ktables/Publication")
-
-export interface Published<Snapshot, Change> {
-  readonly [PUBLICATION]: {
-    readonly attach: (view: View<Snapshot, Change>) => Effect.Effect<void, never, Scope.Scope>
-  }
-}
-
-/** Adds a view to a table of ours, as `Publication.attach` does. */
-export const attachTo = <Snapshot, Change>(
-  table: { readonly unsafeSnapshot: () => Snapshot; readonly changes: Stream.Stream<Change, unknown> },
-  view: View<Snapshot, Change>
-): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.suspend(() => (table as unknown as Published<Snapshot, Change>)[PUBLICATION].attach(view))

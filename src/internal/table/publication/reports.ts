@@ -46,7 +46,8 @@ export class Reports<A, E> {
     this.end(Exit.fail(error))
   }
 
-  private end(how: End<E>): void {
+  /** Ends all streams one way or the other. The first end counts. */
+  end(how: End<E>): void {
     this.ended ??= how
     for (const subscriber of this.all) subscriber.end(this.ended)
     this.all.clear()

@@ -119,7 +119,8 @@ export class Subscriptions<Change extends AnyChange, E = never> {
     this.end(Exit.fail(error))
   }
 
-  private end(how: End<E>): void {
+  /** Ends all streams one way or the other. The first end counts. */
+  end(how: End<E>): void {
     this.ended ??= how
     for (const subscriber of this.all) subscriber.end(this.ended)
     for (const set of this.byKey.values()) for (const subscriber of set) subscriber.end(this.ended)

@@ -89,7 +89,7 @@ export class AnswerApplier<K, V> {
   apply(fetched: Fetched): Effect.Effect<void, TableFailure> {
     const { counters, latched, publication, state } = this.parts
     state.replayed = !latched
-    state.log = publication.begin()
+    state.note(publication.beginUpdate())
     return this.goOn({
       todo: [...fetched.partitions].reverse(),
       current: undefined,

@@ -16,7 +16,7 @@ import type {
 } from "../../../KafkaError.ts"
 import type { TableFailure, TableStatus } from "../../../LiveTable.ts"
 import type { RecordChange } from "../../../TableChange.ts"
-import type { RecordSnapshot } from "../../../TableSnapshot.ts"
+import type { RecordEntry, RecordSnapshot } from "../../../TableSnapshot.ts"
 import { currentLabels } from "../../effect/v4/metric.ts"
 import { PublishedRef } from "../../effect/v4/publishedRef.ts"
 import { tellOfWaiting } from "../../log.ts"
@@ -24,11 +24,14 @@ import { makeTableMetrics } from "../../metrics.ts"
 import type { TableConfig } from "../../options/table.ts"
 import { Failures } from "../../source/failures.ts"
 import type { Source } from "../../source/source.ts"
+import type { RecordSlots } from "../content/recordSlots.ts"
 import { recordStoreOf } from "../content/recordStore.ts"
 import { TableState } from "../content/state.ts"
 import { Publication } from "../publication/publication.ts"
 import { Reports } from "../publication/reports.ts"
 import { Waiters } from "../publication/waiters.ts"
+import type { AnyIndexView } from "../../views/lookups.ts"
+import { faceOf } from "../../views/snapshot.ts"
 import { makeCounters, type Counters } from "./counters.ts"
 import type { PartitionState } from "./partition.ts"
 import { MAX_POISON } from "./recordApplier.ts"
@@ -45,11 +48,13 @@ export interface TableParts<K, V> {
   readonly counters: Counters
   readonly metrics: ReturnType<typeof makeTableMetrics>
   readonly publication: Publication<
+    RecordSlots<K, V>,
     RecordSnapshot<K, V>,
     RecordChange<K, V>,
-    TableFailure,
     TableFailure | TableClosedError
   >
+  /** The indexes of the table's tag, by name. */
+  readonly indexes: Map<string, AnyIndexView>
   /** The failures that stand between the table and its brokers. */
   readonly failures: Failures
   readonly poison: Reports<PoisonRecordError, TableFailure>
@@ -107,19 +112,22 @@ export const makeParts = <K, V>(config: TableConfig<K, V>, client: KafkaClient):
       _tag: "Loading",
       progress: { done: 0, total: 0, percent: 0, recordsPerSecond: 0 }
     }
+    const indexes = new Map<string, AnyIndexView>()
     const parts: TableParts<K, V> = {
       config,
       client,
       state,
       counters: makeCounters(),
       metrics: makeTableMetrics(config.topic, yield* currentLabels),
+      indexes,
       publication: yield* Publication.make<
+        RecordSlots<K, V>,
         RecordSnapshot<K, V>,
         RecordChange<K, V>,
-        TableFailure,
         TableFailure | TableClosedError
       >({
-        snapshot: state.snapshot(0),
+        slots: state.slots(),
+        face: faceOf<K, V, RecordEntry<K, V>>(indexes),
         waiters: new Waiters((partition) => parts.partitions.get(partition)?.visible)
       }),
       failures: new Failures(),

@@ -14,7 +14,6 @@ import type { TableFailure } from "../../../LiveTable.ts"
 import { annotateLogs } from "../../log.ts"
 import type { Fetched, Opened, SourceEvent, Truncated } from "../../source/cursor.ts"
 import type { Source } from "../../source/source.ts"
-import { runInSlices } from "../../yield.ts"
 import { AnswerApplier } from "./answerApplier.ts"
 import { CatchUp, statusOfReading } from "./catchUp.ts"
 import { makePartitionState } from "./partition.ts"
@@ -202,7 +201,7 @@ class Reader<K, V> {
 
   /** Publishes, after the views have taken the changes in. */
   private publish(hasChanged: boolean): Effect.Effect<void> {
-    const preparing = this.parts.publication.prepare()
+    const preparing = this.parts.publication.prepare(this.take)
     if (preparing === undefined) return this.show(hasChanged)
     return Effect.flatMap(preparing, () => this.show(hasChanged))
   }
@@ -210,12 +209,12 @@ class Reader<K, V> {
   /** Makes the content visible, in the order that `publication.ts` tells, and does what is left to do then. */
   private show(hasChanged: boolean): Effect.Effect<void> {
     const { publication, state } = this.parts
-    state.log = undefined
-    publication.publish(hasChanged, this.takeSnapshot, this.showPositions)
+    state.note(undefined)
+    publication.publish(hasChanged, this.take, this.showPositions)
     return this.published()
   }
 
-  private readonly takeSnapshot = (version: number) => this.parts.state.snapshot(version)
+  private readonly take = () => this.parts.state.slots()
 
   private readonly showPositions = (): void => {
     for (const p of this.parts.partitions.values()) p.visible = p.position
@@ -237,7 +236,9 @@ class Reader<K, V> {
         yield* subscriptions.awaitRoom
         parts.waitsFor = undefined
       }
-      if (parts.state.wantsCompaction) yield* runInSlices(parts.state.compact())
+      if (parts.state.wantsCompaction) {
+        yield* parts.publication.makeRoom((follow) => parts.state.compact(follow), this.take)
+      }
     })
   }
 

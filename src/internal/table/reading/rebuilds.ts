@@ -68,7 +68,7 @@ export class Rebuilds<K, V> {
       for (const { rebuild } of parts.partitions.values()) if (rebuild !== undefined) running.add(rebuild)
       for (const rebuild of running) {
         if (!rebuild.isComplete) continue
-        parts.state.log = parts.publication.begin()
+        parts.state.note(parts.publication.beginUpdate())
         yield* runInSlices(parts.state.replace(rebuild.replaced, rebuild.state, rebuild.sameLog))
         for (const partition of rebuild.replaced) parts.live.delete(partition)
         for (const p of rebuild.partitions) {

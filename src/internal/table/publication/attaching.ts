@@ -1,0 +1,89 @@
+/** How views come to tables: built in bulk of what there is, while the tables go on, and then kept in step. */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { runInSlices } from "../../yield.ts"
+import { dropView, endView, type Input, type Root, type View } from "./view.ts"
+
+/** The property by which a table of this library gives its publication to what is made of the table. */
+export const PUBLICATION: unique symbol = Symbol.for("effect-ktables/Publication")
+
+export interface Published {
+  readonly [PUBLICATION]: Input
+}
+
+/** The publication of a table of this library. */
+export const publicationOf = (table: object): Input => (table as Published)[PUBLICATION]
+
+/** What to wait for before rows of these tables can be taken together, which do not keep their slots yet. */
+const unrest = (roots: ReadonlyArray<Root>): Effect.Effect<void> | undefined => {
+  for (const root of roots) {
+    if (root.isMoving) return root.atRest
+    if (root.graph.isBusy) return root.graph.free
+  }
+  return undefined
+}
+
+/**
+ * Adds a view to its inputs for as long as the scope is open, and succeeds when it is built and in step. It is built of all
+ * rows in bulk, while the tables go on, and then takes in what has changed meanwhile.
+ */
+export const attach = (view: View): Effect.Effect<void, never, Scope.Scope> => {
+  const { inputs } = view
+  const roots = [...new Set(inputs.flatMap((input) => [...input.roots]))]
+  let isHeld = false
+  let hasTurn = false
+  const letGo = () => {
+    if (isHeld) for (const root of roots) root.holds--
+    if (hasTurn) roots[0].graph.release()
+    isHeld = false
+    hasTurn = false
+  }
+  const begin: Effect.Effect<Iterator<void, void>> = Effect.suspend(() => {
+    const wait = unrest(roots)
+    if (wait !== undefined) return Effect.andThen(wait, begin)
+    for (const root of roots) {
+      roots[0].graph.join(root.graph)
+      root.holds++
+    }
+    isHeld = true
+    for (const input of inputs) input.building.add(view)
+    const steps = view.build()
+    // With the first step it has what it is built of.
+    steps.next()
+    return Effect.succeed(steps)
+  })
+  const finish: Effect.Effect<void> = Effect.suspend(() => {
+    const [{ graph }] = roots
+    if (graph.isBusy) return Effect.andThen(graph.free, finish)
+    graph.take()
+    hasTurn = true
+    // Whoever has changes for views waits for the turn: what was touched so far is all.
+    return Effect.map(runInSlices(view.apply()), () => {
+      for (const input of inputs) {
+        input.building.delete(view)
+        input.views.add(view)
+      }
+      view.show()
+      for (const input of inputs) input.hold(view)
+      const ended = inputs.find((input) => input.ended !== undefined)?.ended
+      if (ended !== undefined) endView(view, ended)
+      letGo()
+    })
+  })
+  const drop = Effect.sync(() => {
+    letGo()
+    dropView(view)
+  })
+  return Effect.andThen(
+    Effect.addFinalizer(() => drop),
+    // A view that cannot be built is for who attaches it, and is not kept up with until their scope ends.
+    Effect.onError(
+      Effect.flatMap(begin, (steps) => Effect.andThen(runInSlices(steps), finish)),
+      () => drop
+    )
+  )
+}
+
+/** Adds views to their inputs, one after the other. */
+export const attachAll = (views: ReadonlyArray<View>): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.forEach(views, attach, { discard: true })

@@ -1,0 +1,121 @@
+/**
+ * One run through all that hangs on a table, directly or by other tables: in the order of their heights, so that each view
+ * runs once, after all that it reads, however many ways lead to it.
+ */
+import * as Exit from "effect/Exit"
+import type { Renumbering } from "../content/slots.ts"
+import { endView, type Input, type View } from "./view.ts"
+
+/** Runs a step of a view, which is its own business: one that throws is a view no more. */
+export const guarded = <A>(view: View, step: () => A): A | undefined => {
+  try {
+    return step()
+  } catch (thrown) {
+    endView(view, Exit.die(thrown))
+    return undefined
+  }
+}
+
+/** What has to run yet, and what has run. */
+class Agenda {
+  private readonly waiting = new Set<View>()
+  readonly ran: Array<View> = []
+
+  add(view: View): void {
+    this.waiting.add(view)
+  }
+
+  /** Runs all that waits, from the lowest to the highest. */
+  *run(steps: (view: View) => Iterator<void, void>, after: (view: View) => void): Generator<void, void> {
+    while (this.waiting.size > 0) {
+      let lowest: View | undefined
+      for (const view of this.waiting) if (lowest === undefined || view.height < lowest.height) lowest = view
+      const view = lowest!
+      this.waiting.delete(view)
+      this.ran.push(view)
+      const running = guarded(view, () => steps(view))
+      while (running !== undefined && guarded(view, () => running.next().done !== true) === true) yield
+      after(view)
+    }
+  }
+}
+
+/** An update of a table on its way through its views. */
+export class Tick {
+  private readonly agenda = new Agenda()
+  /** What each table that is made of others has to tell those that are still being built. */
+  private readonly told: Array<{ readonly input: Input; readonly slots: ReadonlyArray<number> }> = []
+
+  constructor(input: Input, slots: ReadonlyArray<number>) {
+    this.touch(input, slots)
+  }
+
+  private touch(input: Input, slots: ReadonlyArray<number>): void {
+    if (slots.length === 0) return
+    this.told.push({ input, slots })
+    for (const view of input.views) {
+      guarded(view, () => view.touch(input, slots))
+      this.agenda.add(view)
+    }
+  }
+
+  /** Has the views take the update in. Nothing of it is seen before `show`. */
+  run(): Generator<void, void> {
+    return this.agenda.run(
+      (view) => view.apply(),
+      ({ output }) => {
+        if (output !== undefined) this.touch(output, output.touched)
+      }
+    )
+  }
+
+  /** Has all views that ran show what they have taken in. */
+  show(): void {
+    for (const view of this.agenda.ran) guarded(view, () => view.show())
+    for (const { input, slots } of this.told) {
+      for (const view of input.building) guarded(view, () => view.touch(input, slots))
+    }
+  }
+
+  /** Has the views tell their own subscribers. */
+  tell(): void {
+    for (const view of this.agenda.ran) guarded(view, () => view.tell())
+  }
+}
+
+/** The new numbers of a table's rows on their way through all that hangs on it and counts as it does. */
+export class RenumberTick {
+  private readonly agenda = new Agenda()
+  private readonly inputs = new Map<View, Set<Input>>()
+
+  constructor(
+    private readonly root: Input,
+    private readonly to: Renumbering
+  ) {
+    this.add(root)
+  }
+
+  private add(input: Input): void {
+    for (const view of input.views) {
+      const inputs = this.inputs.get(view)
+      if (inputs === undefined) this.inputs.set(view, new Set([input]))
+      else inputs.add(input)
+      this.agenda.add(view)
+    }
+  }
+
+  /** Has the views follow to the new numbers. Nothing of that is seen before `show`. */
+  run(): Generator<void, void> {
+    return this.agenda.run(
+      (view) => view.renumber(this.inputs.get(view)!, this.to),
+      ({ output }) => {
+        if (output?.isNumberedAs(this.root) === true) this.add(output)
+      }
+    )
+  }
+
+  /** Has all views that ran show the new numbers. */
+  show(): void {
+    for (const view of this.agenda.ran) guarded(view, () => view.show())
+  }
+}

@@ -1,0 +1,48 @@
+/** Indexes that are attached to a table by somebody else than its owner. */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Attached, Builder, Indexes, LiveLookup, Source } from "../../TableIndex.ts"
+import type { TableEntry, TableSnapshot } from "../../TableSnapshot.ts"
+import { attachAll, publicationOf } from "../table/publication/attaching.ts"
+import type { Face } from "../table/publication/shown.ts"
+import type { AnySlots, Version } from "../table/publication/view.ts"
+import { define } from "./definition.ts"
+import { indexViews, problemsOf } from "./indexes.ts"
+import { indexOf, liveLookupOf } from "./lookups.ts"
+import { faceOf } from "./snapshot.ts"
+
+/** @internal */
+export const attach = <K, V, Entry extends TableEntry<K, V>, Ix extends Indexes>(
+  table: Source<K, V, Entry>,
+  make: (index: Builder<K, V>) => Ix
+): Effect.Effect<Attached<K, V, Entry, Ix>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const indexes = define<K, V>()(make)
+    const problem = problemsOf("TableIndex", indexes)
+    if (problem !== undefined) return yield* Effect.die(problem)
+    const input = publicationOf(table)
+    const names = new Map(indexViews(input, indexes))
+    yield* attachAll([...names.values()])
+    const face = faceOf<K, V, Entry, Ix>(names) as Face<AnySlots, TableSnapshot<K, V, Entry, Ix>>
+    let last: { readonly of: Version<AnySlots, unknown>; readonly snapshot: TableSnapshot<K, V, Entry, Ix> } | undefined
+    const snapshot = () => {
+      const { shownVersion } = input
+      if (last?.of !== shownVersion) {
+        const { holding, slots, version } = shownVersion
+        last = { of: shownVersion, snapshot: face(slots, version, holding) }
+      }
+      return last.snapshot
+    }
+    return {
+      snapshot: Effect.sync(snapshot),
+      unsafeSnapshot: snapshot,
+      by: <Name extends keyof Ix & string>(name: Name) =>
+        liveLookupOf<K, Entry>(indexOf(names, name), () => snapshot().by(name)) as unknown as LiveLookup<
+          Ix[Name],
+          K,
+          Entry
+        >,
+      query: (where, options) => Effect.sync(() => snapshot().query(where, options)),
+      explain: (where, options) => Effect.sync(() => snapshot().explain(where, options))
+    }
+  })

@@ -1,0 +1,123 @@
+/** What rows are indexed by: one form of each key, its order, and its hash. */
+import type { Order } from "effect/Order"
+import type { IndexKey } from "../../TableIndex.ts"
+import { hashOf, type HashKey } from "../table/content/keyHash.ts"
+
+/** A key in the form in which indexes have it. */
+export type Key = string | number | bigint | boolean | ReadonlyArray<string | number | bigint | boolean>
+
+type Item = string | number | bigint | boolean
+
+/** The one form of a key: -0 is 0, and a date is its time. `undefined` is no key, nor is `NaN`. */
+export const normalized = (key: IndexKey | undefined | null): Key | undefined => {
+  if (Array.isArray(key)) {
+    const items = (key as ReadonlyArray<Item | Date>).map(normalizedItem)
+    return items.includes(undefined) ? undefined : (items as ReadonlyArray<Item>)
+  }
+  return normalizedItem(key as Item | Date | undefined | null)
+}
+
+const normalizedItem = (key: Item | Date | undefined | null): Item | undefined => {
+  switch (typeof key) {
+    case "string":
+    case "bigint":
+    case "boolean":
+      return key
+    case "number":
+      // The sum of -0 and 0 is 0.
+      return Number.isNaN(key) ? undefined : key + 0
+    default:
+      return key instanceof Date && !Number.isNaN(key.getTime()) ? key.getTime() : undefined
+  }
+}
+
+/** The order of keys of different types: they do not come together where types are kept. */
+const RANKS: Readonly<Record<string, number>> = { boolean: 0, number: 1, bigint: 1, string: 2, object: 3 }
+
+/** The natural order of keys. */
+export const compareKeys = (a: Key, b: Key): number => {
+  if (typeof a === "number" && typeof b === "number") return a < b ? -1 : a > b ? 1 : 0
+  const rank = RANKS[typeof a] - RANKS[typeof b]
+  if (rank !== 0) return rank
+  if (typeof a === "object") return compareLists(a, b as ReadonlyArray<Item>)
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+const compareLists = (a: ReadonlyArray<Item>, b: ReadonlyArray<Item>): number => {
+  const length = Math.min(a.length, b.length)
+  for (let i = 0; i < length; i++) {
+    const order = compareKeys(a[i], b[i])
+    if (order !== 0) return order
+  }
+  return a.length - b.length
+}
+
+/** The order of keys that somebody has given, or the natural one. What they have written gets keys as they have made them. */
+export const orderOf = (order: Order<never> | undefined): ((a: Key, b: Key) => number) =>
+  order === undefined ? compareKeys : (order as unknown as (a: Key, b: Key) => number)
+
+/** Whether a prefix is a list: the first items of keys. */
+export const isListPrefix = (prefix: Key): prefix is ReadonlyArray<Item> => typeof prefix === "object"
+
+/** How a key stands to all that begin with a prefix: below 0 if it is before them, 0 if it is one of them. */
+export const comparePrefix = (key: Key, prefix: string | ReadonlyArray<Item>): number => {
+  if (typeof prefix === "string") {
+    return typeof key === "string" ? compareKeys(key.slice(0, prefix.length), prefix) : compareKeys(key, prefix)
+  }
+  return typeof key === "object" ? compareLists(key.slice(0, prefix.length), prefix) : compareKeys(key, prefix)
+}
+
+/** Whether two keys are the same one. */
+export const isSameKey = (a: Key, b: Key): boolean => typeof a === typeof b && compareKeys(a, b) === 0
+
+// ---------------------------------------------------------------------------------------------------------------------
+// hashes
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The bits of a hash that an entry of a hash index has, beside the slot. */
+const TAG_BITS = 24
+
+/** Slots are less than this: with it, a tag and a slot are one whole number. */
+const SLOTS = 2 ** 29
+
+/** A text, or the bits of a number, on its way to a hash. */
+let bytes = Buffer.alloc(256)
+
+const hashOfText = (hashKey: HashKey, text: string, type: number): number => {
+  const size = 3 * text.length + 1
+  if (size > bytes.length) bytes = Buffer.alloc(2 * size)
+  bytes[0] = type
+  return hashOf(hashKey, bytes, 0, 1 + bytes.write(text, 1))
+}
+
+const hashOfItem = (hashKey: HashKey, item: Item): number => {
+  switch (typeof item) {
+    case "number":
+      bytes[0] = RANKS.number
+      bytes.writeDoubleLE(item, 1)
+      return hashOf(hashKey, bytes, 0, 9)
+    case "string":
+      return hashOfText(hashKey, item, RANKS.string)
+    default:
+      return hashOfText(hashKey, String(item), RANKS[typeof item])
+  }
+}
+
+/** The tag of a key: 24 bits of its hash under a secret. */
+export const tagOf = (hashKey: HashKey, key: Key): number => {
+  if (typeof key !== "object") return hashOfItem(hashKey, key) >>> (32 - TAG_BITS)
+  let hash = key.length
+  for (const item of key) hash = (Math.imul(hash, 31) + hashOfItem(hashKey, item)) | 0
+  return hash >>> (32 - TAG_BITS)
+}
+
+/** The tag of some bytes. */
+export const tagOfBytes = (hashKey: HashKey, key: Buffer): number =>
+  hashOf(hashKey, key, 0, key.length) >>> (32 - TAG_BITS)
+
+/** A tag and a slot as one whole number, in the order of tags, then of slots. */
+export const packed = (tag: number, slot: number): number => tag * SLOTS + slot
+
+export const slotOfPacked = (entry: number): number => entry % SLOTS
+
+export const tagOfPacked = (entry: number): number => Math.floor(entry / SLOTS)
