@@ -52,6 +52,7 @@ const ROOMS = {
   },
   codec: { rooms: ["codec/schema"], types: ["Codec"] },
   "codec/schema": { rooms: [], types: ["Codec"] },
+  views: { rooms: [], types: [] },
   effect: { rooms: [], types: [] },
   embedded: {
     rooms: ["client", "recordBatch", "protocol", "options"],

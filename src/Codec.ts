@@ -33,6 +33,7 @@ import * as functions from "./internal/codec/functions.ts"
 import * as plain from "./internal/codec/plain.ts"
 import * as ofSchema from "./internal/codec/schemaCodec.ts"
 import * as issue from "./internal/codec/schema/issue.ts"
+import * as ofParts from "./internal/codec/tuple.ts"
 
 /**
  * @since 0.1.0
@@ -282,6 +283,53 @@ export const string: <A, I extends string>(schema: Schema.Codec<A, I>) => Codec<
  * @category constructors
  */
 export const schema: <A, I extends Uint8Array>(schema: Schema.Codec<A, I>) => Codec<A> = ofSchema.schema
+
+// ---------------------------------------------------------------------------------------------------------------------
+// of several parts
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * A codec for keys of several parts, by their codecs. The order of the properties is the order of the parts: keys are
+ * ordered by the first part, among equal ones by the second, and so on, and the bytes of the first parts are a prefix of
+ * the bytes of the key.
+ *
+ * ```ts
+ * import { Codec } from "effect-ktables"
+ *
+ * export const configKey = Codec.tuple({ tenant: Codec.utf8, name: Codec.utf8, version: Codec.int32 })
+ *
+ * export type ConfigKey = Codec.Codec.Type<typeof configKey>
+ * // { readonly tenant: string; readonly name: string; readonly version: number }
+ * ```
+ *
+ * - A part of `int32`, `uint32`, `int64` or `uint64` is ordered as the number. The bytes of a signed one are not those that
+ *   the codec alone writes, as -1 comes before 0 here.
+ * - A part of any other codec is ordered by its encoded bytes. Of text that is the order of its code points, which differs
+ *   from that of JavaScript's `<` above U+FFFF; of `imap` over a signed integer, negative ones come last.
+ * - A tuple may be a part of another one, and is then ordered by its own parts.
+ * - Each value is one sequence of bytes, where the parts are so. Bytes that no value has do not decode.
+ * - Properties that are no part are not written.
+ * - Text and bytes are escaped and ended as FoundationDB's tuple layer does it, with an end of two zero bytes: they take
+ *   two bytes more, and one more for each zero byte in them. Integers take what they take alone.
+ *
+ * The name of a part must be no whole number (JavaScript puts such names first), no symbol and not `__proto__`, and there
+ * must be a part; else the codec is refused: see `problem`. It is `secret` if a part is.
+ *
+ * @since 0.5.0
+ * @category constructors
+ */
+export const tuple: <A extends object>(parts: { readonly [K in keyof A]-?: Codec<A[K]> }) => Codec<{
+  readonly [K in keyof A]: A[K]
+}> = ofParts.tuple
+
+/**
+ * The first parts of a key of several parts. Types do not know the order of properties: a part without those before it is
+ * refused when it is used.
+ *
+ * @since 0.5.0
+ * @category models
+ */
+export type TuplePrefix<A> = { readonly [K in keyof A]?: A[K] }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // by functions

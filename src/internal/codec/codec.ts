@@ -54,6 +54,14 @@ export const fromSync = <A>(
     encode: (value) => Effect.try({ try: () => encodeSync(value), catch: (thrown) => issue.errorOf(thrown) })
   })
 
+/** A codec that refuses everything, as what it was made of makes none. */
+export const unusable = <A>(problem: string): Codec<A> => {
+  const refuse = (): never => {
+    throw issue.codecError(problem)
+  }
+  return codec({ ...fromSync<A>(false, refuse, refuse), problem })
+}
+
 /**
  * Makes a `SchemaError` of what somebody threw, without values if they may be secret, as it may quote all that it was
  * given.

@@ -6,7 +6,7 @@ import type { Codec, Suspended } from "../../Codec.ts"
 import { settledOr } from "../effect/v4/settled.ts"
 import { copyBytes, viewOf } from "../bytes.ts"
 import { encodeText, readText } from "./schema/text.ts"
-import { asBytes, codec, failureOf, fromSync, rescued, suspended } from "./codec.ts"
+import { asBytes, codec, failureOf, rescued, suspended, unusable } from "./codec.ts"
 import {
   readJson,
   readJsonWithBigInts,
@@ -95,14 +95,6 @@ const fromParsers = <A>(
       ).pipe(Effect.mapError(failure))
   })
   return findsProto === undefined ? made : refusing(made, findsProto)
-}
-
-/** A codec that refuses everything, as its schema has no JSON that comes back. */
-const unusable = <A>(problem: string): Codec<A> => {
-  const refuse = (): never => {
-    throw issue.codecError(problem)
-  }
-  return codec({ ...fromSync<A>(false, refuse, refuse), problem })
 }
 
 /** @internal */

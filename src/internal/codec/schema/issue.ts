@@ -4,7 +4,15 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import { isUtf8 } from "node:buffer"
-import { formatFaults, kindOfThrown, patternOfFaults, quoteFaults, type Fault, type Faults } from "./faults.ts"
+import {
+  formatFaults,
+  kindOfThrown,
+  NAME_LENGTH,
+  patternOfFaults,
+  quoteFaults,
+  type Fault,
+  type Faults
+} from "./faults.ts"
 import { faultsOfIssue, FaultsError, type Issue, issueOfError } from "./v4/issues.ts"
 import { defectOf } from "../../effect/v4/causes.ts"
 import { foreignText, quotedForeignText } from "../../foreignText.ts"
@@ -46,6 +54,17 @@ class CodecError extends FaultsError {
     if (this.#isOfSchema) return this
     const first = this.#faults.first.map(({ quoting: _, ...fault }) => fault)
     return new CodecError({ ...this.#faults, first }, false)
+  }
+
+  /** The same failure, of a part of something larger. */
+  within(name: string): CodecError {
+    const step = foreignText(name, NAME_LENGTH)
+    const first = this.#faults.first.map(({ quoting, ...fault }) => ({
+      ...fault,
+      path: [step, ...fault.path],
+      ...(quoting === undefined ? {} : { quoting: () => `${step}: ${quoting()}` })
+    }))
+    return new CodecError({ ...this.#faults, first }, this.#isOfSchema)
   }
 
   get explanation(): string {
@@ -106,6 +125,15 @@ export const errorOfCause = (cause: Cause.Cause<unknown>): Schema.SchemaError =>
   if (died !== undefined) return errorOf(died.defect)
   return codecError("an Effect of the codec was interrupted")
 }
+
+/**
+ * The same failure, as one of a part of a larger value. The part's name is one that the program gave, and nothing that a
+ * record holds.
+ *
+ * @internal
+ */
+export const within = (name: string, error: Schema.SchemaError): Schema.SchemaError =>
+  error instanceof CodecError ? error.within(name) : error
 
 /**
  * The same failure without what may be quoted: for schemas that call something secret.
