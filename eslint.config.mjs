@@ -11,11 +11,14 @@ const ROOMS = {
   ".": { rooms: ["recordBatch", "codec/schema"], types: ["Partitioner", "Position"] },
   topic: { rooms: ["client", "protocol", "options"], types: ["KafkaClient", "KafkaTopic"] },
   table: {
-    rooms: ["topic", "table/reading", "table/publication", "table/content", "source", "client", "options"],
-    types: ["KafkaClient", "KafkaProtocol", "KafkaTable", "LiveTable", "Position", "TableChange", "TableSnapshot"]
+    rooms: ["topic", "views", "table/reading", "table/publication", "table/content", "source", "client", "options"],
+    types: ["KafkaClient", "KafkaProtocol", "KafkaTable", "LiveTable", "Position", "TableChange", "TableIndex"].concat([
+      "TableSnapshot"
+    ])
   },
   "table/reading": {
     rooms: [
+      "views",
       "table/publication",
       "table/content",
       "source",
@@ -28,7 +31,7 @@ const ROOMS = {
     ],
     types: ["Codec", "KafkaClient", "KafkaProtocol", "KafkaTable", "LiveTable", "TableChange", "TableSnapshot"]
   },
-  "table/publication": { rooms: ["table/content"], types: ["LiveTable", "TableChange"] },
+  "table/publication": { rooms: ["table/content"], types: ["LiveTable", "TableChange", "TableSnapshot"] },
   "table/content": {
     rooms: ["codec", "codec/schema", "recordBatch"],
     types: ["Codec", "TableChange", "TableSnapshot"]
@@ -52,7 +55,11 @@ const ROOMS = {
   },
   codec: { rooms: ["codec/schema"], types: ["Codec"] },
   "codec/schema": { rooms: [], types: ["Codec"] },
-  views: { rooms: [], types: [] },
+  views: {
+    rooms: ["table/publication", "table/content", "tree", "codec", "options"],
+    types: ["Codec", "LiveTable", "TableChange", "TableIndex", "TableSnapshot"]
+  },
+  tree: { rooms: [], types: [] },
   effect: { rooms: [], types: [] },
   embedded: {
     rooms: ["client", "recordBatch", "protocol", "options"],
@@ -65,7 +72,7 @@ const ROOMS = {
 }
 
 /** Rooms of plain functions on bytes; all others may import of "effect", which has what differs between Effect's majors. */
-const PURE = new Set(["recordBatch", "protocol"])
+const PURE = new Set(["recordBatch", "protocol", "tree"])
 
 /** Keeps the table of rooms. */
 const roomsRule = {

@@ -49,6 +49,7 @@ import type {
   QueryOptions,
   Range,
   RangeOptions,
+  SortedNames,
   Where
 } from "./TableIndex.ts"
 import type { TableEntry, TableSnapshot } from "./TableSnapshot.ts"
@@ -323,9 +324,9 @@ export interface LiveTable<
   /** An index of the table's tag: see `TableIndex`. */
   readonly by: <Name extends keyof Ix & string>(name: Name) => LiveLookup<Ix[Name], K, Entry>
   /** The entries for which all conditions hold: see `TableSnapshot.query`. What is wrong in it is a defect. */
-  readonly query: (where?: Where<Ix>, options?: QueryOptions<Ix>) => Effect.Effect<ReadonlyArray<Entry>>
+  readonly query: (where?: Where<Ix>, options?: QueryOptions<SortedNames<Ix>>) => Effect.Effect<ReadonlyArray<Entry>>
   /** How `query` would find them now. */
-  readonly explain: (where?: Where<Ix>, options?: QueryOptions<Ix>) => Effect.Effect<Plan>
+  readonly explain: (where?: Where<Ix>, options?: QueryOptions<SortedNames<Ix>>) => Effect.Effect<Plan>
 }
 
 /**

@@ -62,7 +62,8 @@ import * as definition from "./internal/views/definition.ts"
  * @since 0.5.0
  * @category models
  */
-export type IndexKey = string | number | bigint | boolean | Date | ReadonlyArray<string | number | bigint | boolean | Date>
+export type IndexKey =
+  string | number | bigint | boolean | Date | ReadonlyArray<string | number | bigint | boolean | Date>
 
 /**
  * A part of an order, from one bound to the other; without bounds, all of it.
@@ -415,7 +416,11 @@ export type LiveLookup<D, K, Entry> =
  * @category queries
  */
 export type Condition<D> =
-  D extends Definition<never, never, infer IK, infer IndexKind> ? (IndexKind extends "sorted" ? IK | Range<IK> : IK) : never
+  D extends Definition<never, never, infer IK, infer IndexKind>
+    ? IndexKind extends "sorted"
+      ? IK | Range<IK>
+      : IK
+    : never
 
 /**
  * What a query asks for: all of its conditions hold.
@@ -439,9 +444,12 @@ export type SortedNames<Ix extends Indexes> = {
  * @since 0.5.0
  * @category queries
  */
-export interface QueryOptions<Ix extends Indexes> extends RangeOptions {
-  /** The order of the result, which then has only rows that are in this index. Default: of their first appearance. */
-  readonly orderBy?: SortedNames<Ix>
+export interface QueryOptions<out Name extends string> extends RangeOptions {
+  /**
+   * A sorted index, whose order the result has; it then has only rows that are in that index. Default: the order of their
+   * first appearance.
+   */
+  readonly orderBy?: Name
 }
 
 /**

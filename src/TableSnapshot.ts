@@ -30,6 +30,7 @@ import type {
   QueryOptions,
   Range,
   RangeOptions,
+  SortedNames,
   Where
 } from "./TableIndex.ts"
 
@@ -122,9 +123,9 @@ export interface TableSnapshot<
    * The entries for which all conditions hold, on the way that looks at the fewest. Without `orderBy` they come in the order
    * of their keys' first appearance. What is wrong in it throws `InvalidOptionsError`.
    */
-  readonly query: (where?: Where<Ix>, options?: QueryOptions<Ix>) => ReadonlyArray<Entry>
+  readonly query: (where?: Where<Ix>, options?: QueryOptions<SortedNames<Ix>>) => ReadonlyArray<Entry>
   /** How `query` would find them. */
-  readonly explain: (where?: Where<Ix>, options?: QueryOptions<Ix>) => Plan
+  readonly explain: (where?: Where<Ix>, options?: QueryOptions<SortedNames<Ix>>) => Plan
 }
 
 /**

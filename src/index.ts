@@ -90,6 +90,13 @@ export * as Position from "./Position.ts"
 export * as TableChange from "./TableChange.ts"
 
 /**
+ * Questions to a table other than by key.
+ *
+ * @since 0.5.0
+ */
+export * as TableIndex from "./TableIndex.ts"
+
+/**
  * A table's content at one version.
  *
  * @since 0.1.0

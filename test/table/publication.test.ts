@@ -1,11 +1,18 @@
 /** What a table and all that is made of it show, and when: with a view that mirrors the table. */
 import { assert, describe } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Option, Schedule, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Schedule, Scope, Stream } from "effect"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import type { KafkaTable, TableChange, TableSnapshot } from "../../src/index.ts"
-import { Position } from "../../src/index.ts"
-import { attachTo, Publication, type View } from "../../src/internal/table/publication/publication.ts"
+import { Codec, Position } from "../../src/index.ts"
+import { attach, publicationOf } from "../../src/internal/table/publication/attaching.ts"
+import { UNKNOWN } from "../../src/internal/table/content/keyIndex.ts"
+import type { RecordSlots } from "../../src/internal/table/content/recordSlots.ts"
+import { RecordStore } from "../../src/internal/table/content/recordStore.ts"
+import { TableState } from "../../src/internal/table/content/state.ts"
+import { Publication } from "../../src/internal/table/publication/publication.ts"
+import { faceOf } from "../../src/internal/views/snapshot.ts"
+import type { Input, View } from "../../src/internal/table/publication/view.ts"
 import { Waiters } from "../../src/internal/table/publication/waiters.ts"
 import { it } from "../support/ManualClock.ts"
 import { open, settle, topic, until, withTopic } from "./support.ts"
@@ -18,33 +25,55 @@ type Content = ReadonlyMap<string, string>
 const STEP = 50
 
 /** The same content as the table's, with what it was asked to do. */
-class Mirror implements View<Snapshot, Change> {
+class Mirror implements View {
+  readonly height = 1
+  readonly inputs: ReadonlyArray<Input>
+  readonly output = undefined
   private content = new Map<string, string>()
+  private touched = new Set<number>()
   shown: Content = new Map()
-  /** The size of each snapshot that it was built from. */
+  /** The size of each version that it was built from. */
   readonly builds: Array<number> = []
-  /** How many changes each update had. */
+  /** How many rows were touched by each update. */
   readonly updates: Array<number> = []
   onShow: () => void = () => {}
-  onTell: () => void = () => {};
+  onTell: () => void = () => {}
 
-  *build(snapshot: Snapshot): Generator<void, void> {
-    this.builds.push(snapshot.size)
+  constructor(readonly input: Input) {
+    this.inputs = [input]
+  }
+
+  *build(): Generator<void, void> {
+    const slots = this.input.newest
+    yield
+    this.builds.push(slots.size)
     this.content = new Map()
-    for (const [key, value] of snapshot) {
-      this.content.set(key, value)
+    for (let slot = 0; slot < slots.length; slot++) {
+      if (!slots.isPresent(slot)) continue
+      this.content.set(slots.keyAt(slot) as string, slots.peekAt(slot) as string)
       if (this.content.size % STEP === 0) yield
     }
   }
 
-  *apply(changes: ReadonlyArray<Change>): Generator<void, void> {
-    this.updates.push(changes.length)
-    for (const [i, change] of changes.entries()) {
-      if (change._tag === "Upsert") this.content.set(change.key, change.value)
-      else this.content.delete(change.key)
-      if (i % STEP === STEP - 1) yield
+  touch(_: Input, slots: ReadonlyArray<number>): void {
+    for (const slot of slots) this.touched.add(slot)
+  }
+
+  *apply(): Generator<void, void> {
+    const { touched } = this
+    const { newest } = this.input
+    this.touched = new Set()
+    if (touched.size > 0) this.updates.push(touched.size)
+    let n = 0
+    for (const slot of touched) {
+      const key = newest.keyAt(slot) as string
+      if (newest.isPresent(slot)) this.content.set(key, newest.peekAt(slot) as string)
+      else this.content.delete(key)
+      if (++n % STEP === 0) yield
     }
   }
+
+  *renumber(): Generator<void, void> {}
 
   show(): void {
     this.shown = new Map(this.content)
@@ -63,18 +92,10 @@ class Mirror implements View<Snapshot, Change> {
   }
 }
 
-/** Without what it is built from. */
-const viewOf = (mirror: Mirror): Omit<View<Snapshot, Change>, "build"> => ({
-  apply: (changes) => mirror.apply(changes),
-  show: () => mirror.show(),
-  tell: () => mirror.tell(),
-  end: (how) => mirror.end(how)
-})
-
 const mirrored = (table: Table) =>
   Effect.tap(
-    Effect.sync(() => new Mirror()),
-    (mirror) => attachTo(table, mirror)
+    Effect.sync(() => new Mirror(publicationOf(table))),
+    attach
   )
 
 const same = (table: Table, mirror: Mirror): void =>
@@ -157,11 +178,11 @@ describe("a view that throws", () => {
       const cluster = withTopic()
       cluster.append(topic, records(100, "1"))
       const table = yield* open(cluster)
-      const mirror = new Mirror()
+      const mirror = new Mirror(publicationOf(table))
       mirror.build = () => {
         throw broken
       }
-      assert.deepStrictEqual(yield* Effect.exit(attachTo(table, mirror)), Exit.die(broken))
+      assert.deepStrictEqual(yield* Effect.exit(attach(mirror)), Exit.die(broken))
       cluster.append(topic, records(1, "2"))
       yield* until(() => table.unsafeSnapshot().getOrUndefined("k0") === "2")
       assert.deepStrictEqual([mirror.updates, mirror.ends], [[], []])
@@ -176,8 +197,8 @@ describe("a view whose table ends", () => {
       cluster.append(topic, records(3, "1"))
       const scope = yield* Scope.make()
       const table = yield* Scope.provide(open(cluster), scope)
-      const [early, gone] = [yield* mirrored(table), new Mirror()]
-      yield* Effect.scoped(attachTo(table, gone))
+      const [early, gone] = [yield* mirrored(table), new Mirror(publicationOf(table))]
+      yield* Effect.scoped(attach(gone))
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual(early.ends, [Exit.void])
       assert.deepStrictEqual(gone.ends, [])
@@ -300,19 +321,19 @@ describe("a view of a table", () => {
       const cluster = withTopic()
       cluster.append(topic, records(100, "0"))
       const table = yield* open(cluster)
-      const slow = new Mirror()
+      const slow = new Mirror(publicationOf(table))
       const { apply } = slow
       let steps = 0
       // a step of several milliseconds
-      slow.apply = function* (changes) {
-        for (const _ of apply.call(slow, changes)) {
+      slow.apply = function* () {
+        for (const _ of apply.call(slow)) {
           steps++
           const until = performance.now() + 4
           while (performance.now() < until);
           yield
         }
       }
-      yield* attachTo(table, slow)
+      yield* attach(slow)
       const versions = new Set<number>()
       const watching = yield* Effect.forkChild(
         Effect.forever(
@@ -344,16 +365,16 @@ describe("a view of a table", () => {
       const cluster = withTopic()
       cluster.append(topic, records(500, "0"))
       const table = yield* open(cluster)
-      const mirror = new Mirror()
+      const mirror = new Mirror(publicationOf(table))
       const { build } = mirror
       const begun = yield* Deferred.make<void>()
       let mayEnd = false
-      mirror.build = function* (snapshot) {
-        yield* build.call(mirror, snapshot)
+      mirror.build = function* () {
+        yield* build.call(mirror)
         Deferred.doneUnsafe(begun, Exit.void)
         while (!mayEnd) yield
       }
-      const attaching = yield* Effect.forkChild(attachTo(table, mirror))
+      const attaching = yield* Effect.forkChild(attach(mirror))
       yield* Deferred.await(begun)
       cluster.append(topic, [...records(5, "1"), { key: "k7", value: null }])
       yield* until(() => table.unsafeSnapshot().getOrUndefined("k0") === "1")
@@ -377,11 +398,11 @@ describe("a view of a table", () => {
       const table = yield* open(cluster)
       const scope = yield* Scope.make()
       const mirror = yield* Scope.provide(mirrored(table), scope)
-      const endless = new Mirror()
+      const endless = new Mirror(publicationOf(table))
       endless.build = function* () {
         while (true) yield
       }
-      const building = yield* Effect.forkChild(Effect.scoped(attachTo(table, endless)))
+      const building = yield* Effect.forkChild(Effect.scoped(attach(endless)))
       yield* turn
       cluster.append(topic, records(1, "1"))
       yield* until(() => mirror.updates.length === 1)
@@ -425,54 +446,58 @@ describe("a view of a table", () => {
 })
 
 describe("an update that was given up half-way", () => {
-  /** A publication of numbers. */
-  const numbers = Publication.make<{ readonly version: number; readonly content: number }, Change, never, never>({
-    snapshot: { version: 0, content: 0 },
-    waiters: new Waiters(() => undefined)
-  })
-  const change = (key: string): Change => ({
-    _tag: "Upsert",
-    key,
-    value: "1",
-    previous: Option.none(),
-    partition: 0,
-    offset: 0,
-    timestamp: 0,
-    headers: [],
-    replayed: false
+  /** A publication, and the rows that it publishes. */
+  const made = Effect.gen(function* () {
+    const state = new TableState(Codec.utf8, new RecordStore<string>(undefined))
+    const publication = yield* Publication.make<RecordSlots<string, string>, Snapshot, Change, never>({
+      slots: state.slots(),
+      face: faceOf<string, string, TableSnapshot.RecordEntry<string, string>>(new Map()),
+      waiters: new Waiters(() => undefined)
+    })
+    let offset = 0
+    return {
+      publication,
+      take: () => state.slots(),
+      put: (key: string, value: string) => {
+        state.note(publication.beginUpdate())
+        const bytes = Buffer.from(key)
+        const found = state.find(bytes, 0, bytes.length)
+        const slot = found === UNKNOWN ? state.addKey(bytes, 0, bytes.length, key) : found
+        state.put(slot, value, 0, offset++, 0, undefined)
+      }
+    }
   })
 
-  it.effect("is shown by the next one, with all its changes; a view takes each in once", () =>
+  it.effect("is shown by the next one, with all its changes, by the table and by its views", () =>
     Effect.gen(function* () {
-      const publication = yield* numbers
-      const view = new Mirror()
+      const { publication, put, take } = yield* made
+      const view = new Mirror(publication)
       yield* Effect.scoped(
         Effect.gen(function* () {
-          yield* publication.attach({ ...viewOf(view), build: () => [][Symbol.iterator]() })
+          yield* attach(view)
           const seen = yield* Effect.forkChild(
             Stream.runCollect(Stream.take(publication.subscriptions.add({ _tag: "Conflate" }).changes, 2))
           )
-          publication.begin()!.changes.push(change("a"))
-          publication.begin()!.ids.push("a")
-          assert.strictEqual(publication.prepare(), undefined)
+          put("a", "1")
+          assert.isUndefined(publication.prepare(take))
           assert.isUndefined(publication.settledSnapshot)
-          // what ran then has ended, and another run begins
-          const log = publication.begin()!
-          log.ids.push("b")
-          log.changes.push(change("b"))
-          assert.strictEqual(publication.prepare(), undefined)
+          // What ran then has ended, and another run begins.
+          put("b", "1")
+          put("a", "2")
+          assert.isUndefined(publication.prepare(take))
+          assert.isUndefined(publication.prepare(take))
           assert.strictEqual(view.shown.size, 0)
-          publication.publish(
-            false,
-            (version) => ({ version, content: 2 }),
-            () => {}
-          )
-          assert.deepStrictEqual(publication.settledSnapshot, { version: 1, content: 2 })
-          assert.deepStrictEqual([...view.shown.keys()], ["a", "b"])
-          assert.deepStrictEqual(view.updates, [1, 1])
+          publication.publish(false, take, () => {})
+          const all: ReadonlyArray<readonly [string, string]> = [
+            ["a", "2"],
+            ["b", "1"]
+          ]
+          assert.deepStrictEqual<ReadonlyArray<readonly [string, string]>>([...publication.settledSnapshot!], all)
+          assert.strictEqual(publication.snapshot.version, 1)
+          assert.deepStrictEqual<ReadonlyArray<readonly [string, string]>>([...view.shown], all)
           assert.deepStrictEqual(
             Array.from(yield* Fiber.join(seen)).map(({ key }) => key),
-            ["a", "b"]
+            ["b", "a"]
           )
         })
       )
@@ -481,14 +506,10 @@ describe("an update that was given up half-way", () => {
 
   it.effect("is not made up: without one, nothing is shown unless something has changed", () =>
     Effect.gen(function* () {
-      const publication = yield* numbers
+      const { publication, take } = yield* made
       for (const hasChanged of [false, true, false]) {
-        assert.isUndefined(publication.begin())
-        publication.publish(
-          hasChanged,
-          (version) => ({ version, content: 1 }),
-          () => {}
-        )
+        assert.deepStrictEqual(publication.beginUpdate(), { log: undefined, touched: undefined })
+        publication.publish(hasChanged, take, () => {})
       }
       assert.strictEqual(publication.snapshot.version, 1)
     })

@@ -512,7 +512,10 @@ describe("RecordApplier", () => {
         table.apply([
           batch(2 * i, [record("a", json({ n: i, unit: "x".repeat(40_000) })), record("b", json({ n: i }))])
         ])
-        for (const steps = table.state.compact(followedByNobody); table.state.wantsCompaction && steps.next().done !== true;);
+        for (
+          const steps = table.state.compact(followedByNobody);
+          table.state.wantsCompaction && steps.next().done !== true;
+        );
       }
       assert.isBelow(table.state.records.room, 4_000_000)
       table.state.replayed = false
@@ -732,7 +735,10 @@ describe("RecordApplier", () => {
             runs(application, 0, Math.ceil(total / 64) + 2 * batches.length + 1)
             assert.strictEqual(application.position, batches.length === 0 ? 0 : offset)
             assert.strictEqual(application.position, whole.position)
-            assert.deepStrictEqual([...snapshotOf(sliced.state, 1).entries()], [...snapshotOf(whole.state, 1).entries()])
+            assert.deepStrictEqual(
+              [...snapshotOf(sliced.state, 1).entries()],
+              [...snapshotOf(whole.state, 1).entries()]
+            )
             assert.deepStrictEqual(sliced.counters, whole.counters)
           }
         ),

@@ -17,6 +17,7 @@ import { Reports } from "../../src/internal/table/publication/reports.ts"
 import { Subscriptions } from "../../src/internal/table/publication/subscriptions.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
 import { it } from "../support/ManualClock.ts"
+import { snapshotOf } from "./contents.ts"
 
 type Change = RecordChange<string, number>
 
@@ -55,7 +56,7 @@ class Source {
   }
 
   get content(): Map<string, number> {
-    return this.state.snapshot(0).toMap()
+    return snapshotOf(this.state, 0).toMap()
   }
 }
 

@@ -9,6 +9,7 @@ import { recordStoreOf } from "../../src/internal/table/content/recordStore.ts"
 import { TableState } from "../../src/internal/table/content/state.ts"
 import fixtures from "../recordBatch/fixtures.json" with { type: "json" }
 import { batch, corruptionIn, record } from "../recordBatch/support.ts"
+import { snapshotOf } from "./contents.ts"
 
 /** Offsets 100 to 105, by Kafka's own client: a value for alpha, empty and headers, beta deleted, one without a key. */
 const ofJava = Buffer.from(fixtures.find(({ name }) => name === "magic 2 zstd")!.bytes, "base64")
@@ -33,7 +34,7 @@ const answer = (records: Buffer) => {
     counters,
     makeScratch()
   )
-  return { application, counters, keys: () => [...state.snapshot(0).keys()] }
+  return { application, counters, keys: () => [...snapshotOf(state, 0).keys()] }
 }
 
 const before = batch(0, [record("first", "1")])

@@ -201,14 +201,19 @@ describe("the counted tree", () => {
 describe("sorting in steps", () => {
   it("sorts, and keeps what is equal in its order", () => {
     fc.assert(
-      fc.property(fc.integer(), fc.integer({ min: 0, max: 20_000 }), fc.integer({ min: 1, max: 5000 }), (seed, n, keys) => {
-        const random = randomOf(seed)
-        const key = Array.from({ length: n }, () => Math.floor(random() * keys))
-        const steps = sortInSteps(Float64Array.from(key.keys()), (a, b) => key[a] - key[b])
-        const sorted = [...run(steps)]
-        const expected = [...key.keys()].sort((a, b) => key[a] - key[b])
-        assert.deepStrictEqual(sorted, expected)
-      }),
+      fc.property(
+        fc.integer(),
+        fc.integer({ min: 0, max: 20_000 }),
+        fc.integer({ min: 1, max: 5000 }),
+        (seed, n, keys) => {
+          const random = randomOf(seed)
+          const key = Array.from({ length: n }, () => Math.floor(random() * keys))
+          const steps = sortInSteps(Float64Array.from(key.keys()), (a, b) => key[a] - key[b])
+          const sorted = [...run(steps)]
+          const expected = [...key.keys()].sort((a, b) => key[a] - key[b])
+          assert.deepStrictEqual(sorted, expected)
+        }
+      ),
       { numRuns: ofRounds(20, 200) }
     )
   })

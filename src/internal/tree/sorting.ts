@@ -21,7 +21,8 @@ export function* sortInSteps(
     ranks.subarray(from, from + RUN).sort(compare)
     yield
   }
-  const isInOrder = compare === undefined ? (a: number, b: number) => a <= b : (a: number, b: number) => compare(a, b) <= 0
+  const isInOrder =
+    compare === undefined ? (a: number, b: number) => a <= b : (a: number, b: number) => compare(a, b) <= 0
   let source: Float64Array = ranks
   let target: Float64Array = new Float64Array(ranks.length > RUN ? ranks.length : 0)
   for (let width = RUN; width < ranks.length; width *= 2) {

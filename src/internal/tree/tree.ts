@@ -104,7 +104,7 @@ export class Tree<K> implements AnyTree {
       const branch = node as Branch<K>
       node = branch.children[childFor(this.order, branch, key, slot)]
     }
-    return placeFor(this.order, node as Leaf<K>, key, slot) >= 0
+    return placeFor(this.order, node, key, slot) >= 0
   }
 
   /**
@@ -112,7 +112,7 @@ export class Tree<K> implements AnyTree {
    * first of them, until it returns `false`.
    */
   visit(from: number, to: number, reverse: boolean, visit: (slot: number, key: K) => boolean): void {
-    for (let left = to - from; left > 0; ) {
+    for (let left = to - from; left > 0;) {
       const at = this.leafAt(reverse ? from + left - 1 : to - left)
       const { keys, slots } = at.leaf
       if (reverse) {
@@ -129,7 +129,7 @@ export class Tree<K> implements AnyTree {
 
   /** The slots of entries by rank: see `visit`. They are read as they are asked for. */
   *slots(from: number, to: number, reverse: boolean): Generator<number, void> {
-    for (let left = to - from; left > 0; ) {
+    for (let left = to - from; left > 0;) {
       const at = this.leafAt(reverse ? from + left - 1 : to - left)
       const { keys, slots } = at.leaf
       if (reverse) for (let i = at.index; i >= 0 && left > 0; i--, left--) yield this.slotIn(keys, slots, i)
@@ -150,7 +150,7 @@ export class Tree<K> implements AnyTree {
       }
       node = children[child]
     }
-    return { leaf: node as Leaf<K>, index }
+    return { leaf: node, index }
   }
 }
 
@@ -218,7 +218,7 @@ export class MutableTree<K> extends Tree<K> {
 
   /** Adds an entry below a node that may be changed. Returns the node's right half if it had to be split. */
   private insertInto(node: Node<K>, depth: number, key: K, slot: number): Node<K> | undefined {
-    if (depth === 0) return this.insertIntoLeaf(node as Leaf<K>, key, slot)
+    if (depth === 0) return this.insertIntoLeaf(node, key, slot)
     const branch = node as Branch<K>
     const { children } = branch
     const at = childFor(this.order, branch, key, slot)
@@ -273,7 +273,7 @@ export class MutableTree<K> extends Tree<K> {
   /** Removes an entry below a node that may be changed. */
   private removeFrom(node: Node<K>, depth: number, key: K, slot: number): void {
     if (depth === 0) {
-      const leaf = node as Leaf<K>
+      const leaf = node
       const at = placeFor(this.order, leaf, key, slot)
       if (at < 0) return
       leaf.keys = withoutOne(leaf.keys, at)
@@ -301,7 +301,7 @@ export class MutableTree<K> extends Tree<K> {
     const right = children[left + 1]
     const joined = this.owned(children[left], depth - 1)
     if (depth === 1) {
-      const [a, b] = [joined as Leaf<K>, right as Leaf<K>]
+      const [a, b] = [joined, right]
       a.keys = a.keys.concat(b.keys)
       a.slots = a.slots?.concat(b.slots!)
     } else {
@@ -380,8 +380,7 @@ const emptyLeaf = <K>({ slotOf }: Order<K>, owner: object): Leaf<K> => ({
   slots: slotOf === undefined ? [] : undefined
 })
 
-const sizeOf = <K>(node: Node<K>, depth: number): number =>
-  depth === 0 ? node.keys.length : (node as Branch<K>).size
+const sizeOf = <K>(node: Node<K>, depth: number): number => (depth === 0 ? node.keys.length : (node as Branch<K>).size)
 
 const widthOf = <K>(node: Node<K>, depth: number): number =>
   depth === 0 ? node.keys.length : (node as Branch<K>).children.length

@@ -47,7 +47,11 @@ export const LEFT_OUT: unique symbol = Symbol("LEFT_OUT")
  * What a row is indexed by: none, one, or of a multi index any number of different keys. Throws what the user's functions
  * throw.
  */
-export const keysOf = (definition: AnyDefinition, value: unknown, key: unknown): ReadonlyArray<Key> | typeof LEFT_OUT => {
+export const keysOf = (
+  definition: AnyDefinition,
+  value: unknown,
+  key: unknown
+): ReadonlyArray<Key> | typeof LEFT_OUT => {
   if (definition.where !== undefined && !definition.where(value, key)) return NO_KEYS
   const given = definition.keyOf(value, key)
   if (definition.kind !== "multi") {

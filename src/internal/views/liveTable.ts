@@ -109,13 +109,28 @@ export const liveTableOf = <
         )
       )
     },
-    range: (range, options) => Effect.andThen(ordered, read((snapshot) => [...snapshot.range(range, options)])),
-    prefix: (prefix, options) => Effect.andThen(ordered, read((snapshot) => [...snapshot.prefix(prefix, options)])),
+    range: (range, options) =>
+      Effect.andThen(
+        ordered,
+        read((snapshot) => [...snapshot.range(range, options)])
+      ),
+    prefix: (prefix, options) =>
+      Effect.andThen(
+        ordered,
+        read((snapshot) => [...snapshot.prefix(prefix, options)])
+      ),
     count: (range) =>
       range === undefined
         ? read((snapshot) => snapshot.size)
-        : Effect.andThen(ordered, read((snapshot) => snapshot.count(range))),
-    page: (range, options) => Effect.andThen(ordered, paged(() => shown.snapshot.page(range, options))),
+        : Effect.andThen(
+            ordered,
+            read((snapshot) => snapshot.count(range))
+          ),
+    page: (range, options) =>
+      Effect.andThen(
+        ordered,
+        paged(() => shown.snapshot.page(range, options))
+      ),
     by: <Name extends keyof Ix & string>(name: Name) =>
       liveLookupOf<K, Entry>(indexOf(names, name), () => shown.snapshot.by(name)) as unknown as LiveLookup<
         Ix[Name],

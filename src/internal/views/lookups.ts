@@ -40,10 +40,7 @@ export const indexOf = (names: NamedIndexes, name: string): AnyIndexView => {
   throw misuse(TABLE_INDEX, { option: "index", problem: unknownName(name, [...names.keys()]) })
 }
 
-type AnyLookup<Entry> =
-  | UniqueLookup<IndexKey, Entry>
-  | HashLookup<IndexKey, Entry>
-  | SortedLookup<never, Entry>
+type AnyLookup<Entry> = UniqueLookup<IndexKey, Entry> | HashLookup<IndexKey, Entry> | SortedLookup<never, Entry>
 
 const hasSome = <A>(all: Iterable<A>): boolean => {
   for (const _ of all) return true

@@ -200,8 +200,7 @@ export class Query<K, V, Entry extends TableEntry<K, V>> {
   private matches(slot: number, known: Condition | undefined): boolean {
     return this.conditions.every(
       ({ index, isMet, ...condition }) =>
-        condition.part === known?.part ||
-        keysAt(index.definition, this.slots, slot).some(isMet)
+        condition.part === known?.part || keysAt(index.definition, this.slots, slot).some(isMet)
     )
   }
 }

@@ -1,6 +1,18 @@
 /** The snapshots that users get: the face of a version of a table, with what its views show of it. */
 import * as Option from "effect/Option"
-import type { Indexes, Lookup, Page, PageOptions, Plan, Prefix, QueryOptions, Range, RangeOptions, Where } from "../../TableIndex.ts"
+import type {
+  Indexes,
+  Lookup,
+  Page,
+  PageOptions,
+  Plan,
+  Prefix,
+  QueryOptions,
+  Range,
+  RangeOptions,
+  SortedNames,
+  Where
+} from "../../TableIndex.ts"
 import type { TableEntry, TableSnapshot } from "../../TableSnapshot.ts"
 import { UNKNOWN } from "../table/content/keyIndex.ts"
 import type { Slots } from "../table/content/slots.ts"
@@ -128,12 +140,12 @@ class Snapshot<K, V, Entry extends TableEntry<K, V>, Ix extends Indexes> impleme
     return new Query(this.#slots, indexes, where, options)
   }
 
-  query(where?: Where<Ix>, options?: QueryOptions<Ix>): ReadonlyArray<Entry> {
-    return this.#query(where as WhereGiven, options).run()
+  query(where?: Where<Ix>, options?: QueryOptions<SortedNames<Ix>>): ReadonlyArray<Entry> {
+    return this.#query(where, options).run()
   }
 
-  explain(where?: Where<Ix>, options?: QueryOptions<Ix>): Plan {
-    return this.#query(where as WhereGiven, options).plan
+  explain(where?: Where<Ix>, options?: QueryOptions<SortedNames<Ix>>): Plan {
+    return this.#query(where, options).plan
   }
 }
 

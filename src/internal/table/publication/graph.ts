@@ -13,9 +13,7 @@ export class Graph {
   private readonly freed = new Signal()
 
   private get whole(): Graph {
-    let graph: Graph = this
-    while (graph.joined !== undefined) graph = graph.joined
-    return graph
+    return this.joined === undefined ? this : this.joined.whole
   }
 
   /** Whether somebody has the turn. */

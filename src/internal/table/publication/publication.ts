@@ -59,6 +59,8 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
   private log: ChangeLog<Change> | undefined
   /** The slots that were written to since the last publication; `undefined` while there is no view. */
   private touched: Array<number> | undefined
+  /** How many of them the views have taken in. */
+  private prepared = 0
   /** The update on its way through the views. */
   private tick: Tick | undefined
   /** Whether an update was given up halfway. Its rows stay changed, so the next publication has to show them. */
@@ -110,7 +112,7 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
    */
   prepare(take: () => Slots): Effect.Effect<void> | undefined {
     const { touched } = this
-    if (touched === undefined || touched.length === 0 || this.tick !== undefined) return undefined
+    if (touched === undefined || touched.length === this.prepared) return undefined
     if (this.graph.isBusy) return this.prepareInTurn(take, touched)
     const steps = this.beginTick(take, touched)
     if (steps.next().done === true) return undefined
@@ -127,6 +129,8 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
   }
 
   private beginTick(take: () => Slots, touched: ReadonlyArray<number>): Iterator<void, void> {
+    // What was prepared for an update that was given up is taken in again, together with the rest.
+    this.prepared = touched.length
     this.begin(take())
     this.tick = new Tick(this, touched)
     return this.tick.run()
@@ -153,6 +157,7 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
     const isNew = this.next !== undefined
     this.log = undefined
     this.touched = undefined
+    this.prepared = 0
     this.tick = undefined
     this.hasLeftovers = false
     tick?.show()

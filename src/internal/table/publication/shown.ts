@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { TableFailure } from "../../../LiveTable.ts"
-import { PublishedRef } from "../../effect/v4/publishedRef.ts"
+import type { PublishedRef } from "../../effect/v4/publishedRef.ts"
 import type { AnyChange } from "../content/changeLog.ts"
 import { Subscriptions } from "./subscriptions.ts"
 import { type AnySlots, endView, type Holding, type Input, type Root, type Version, type View } from "./view.ts"
@@ -19,9 +19,10 @@ export interface Showing<Snapshot, Change extends AnyChange> extends Input {
   readonly atRest: Effect.Effect<void>
 }
 
-export abstract class Shown<Slots extends AnySlots, Snapshot, Change extends AnyChange>
-  implements Showing<Snapshot, Change>
-{
+export abstract class Shown<Slots extends AnySlots, Snapshot, Change extends AnyChange> implements Showing<
+  Snapshot,
+  Change
+> {
   readonly subscriptions = new Subscriptions<Change, TableFailure>()
   readonly views = new Set<View>()
   readonly building = new Set<View>()
