@@ -365,6 +365,18 @@ describe("the end of a lease", () => {
     )
   )
 
+  it.effect("by the end of its writer, which takes longer than to the next heartbeat: there is none", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      const { close: closeWriter, writer } = yield* openAlone(brokers)
+      const { close } = yield* announce(writer, "1", { every: "1 second" })
+      brokers.otherwise = slow(2_500)
+      yield* within(3_000, closeWriter)
+      assert.deepStrictEqual(brokers.written(), ["a=1", "a=null"])
+      yield* close
+    })
+  )
+
   it.effect("by the end of its writer while the brokers are frozen: within closeTimeout, in all", () =>
     logged((lines) =>
       Effect.gen(function* () {
