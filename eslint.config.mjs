@@ -36,9 +36,10 @@ const ROOMS = {
     rooms: ["codec", "codec/schema", "recordBatch"],
     types: ["Codec", "TableChange", "TableSnapshot"]
   },
+  views: { rooms: ["codec", "codec/schema"], types: ["Codec"] },
   writer: {
     rooms: ["topic", "producer", "client", "codec", "codec/schema", "options"],
-    types: ["Codec", "KafkaClient", "KafkaTableWriter"]
+    types: ["Codec", "KafkaClient", "KafkaTableWriter", "Position"]
   },
   producer: {
     rooms: ["client", "codec", "codec/schema", "recordBatch", "protocol", "options"],

@@ -5,6 +5,7 @@ import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { cached, fingerprint } from "../test/kafka/cache.ts"
 import { installJava } from "../test/kafka/java.ts"
+import * as Ktables from "../test/kafka/Ktables.ts"
 import * as Librdkafka from "../test/kafka/Librdkafka.ts"
 import { run, type Output, type RunOptions } from "../test/kafka/process.ts"
 import { TestKafkaError } from "../test/kafka/TestKafkaError.ts"
@@ -185,14 +186,7 @@ const platformatic = Effect.gen(function* () {
 // ---------------------------------------------------------------------------------------------------------------------
 
 const ktables = Effect.gen(function* () {
-  const requirements = peerFile("ktables", "requirements.txt")
-  const packages = yield* installed("ktables", [requirements], (directory) =>
-    tool(
-      "python3",
-      ["-m", "pip", "install", "-q", "--only-binary=:all:", "--no-deps", "--target", directory, "-r", requirements],
-      Librdkafka.installPython
-    )
-  )
+  const packages = yield* Ktables.packages
   return {
     program: "python3",
     args: [peerFile("ktables", "run.py")],

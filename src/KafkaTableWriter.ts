@@ -79,6 +79,20 @@ export interface WriteOptions {
 }
 
 /**
+ * How a key is announced.
+ *
+ * @since 0.5.0
+ * @category options
+ */
+export interface AnnounceOptions {
+  /**
+   * From one heartbeat to the next. Who watches the table takes a key for dead some heartbeats after the last one, by its
+   * record's timestamp: three of them are a good measure. Default: 10 seconds.
+   */
+  readonly every?: Duration.Input
+}
+
+/**
  * What a writer has done since it was acquired. A frozen copy. `writes` is the sum of `acknowledged`, `failed`,
  * `unknown` and `queued`.
  *
@@ -132,6 +146,47 @@ export interface KafkaTableWriter<in K, in V> {
   readonly setMany: (entries: Iterable<readonly [K, V]>) => Effect.Effect<ReadonlyArray<Position>, WriteError>
   /** Writes many tombstones; see `setMany`. */
   readonly deleteMany: (keys: Iterable<K>) => Effect.Effect<ReadonlyArray<Position>, WriteError>
+  /**
+   * Upserts a key for as long as the scope is open: at once, then again `every` so often, and deletes it at the end of the
+   * scope, or of the writer, whichever comes first. For services that register, send heartbeats and leave.
+   *
+   * ```ts
+   * import { Effect, Ref } from "effect"
+   * import { KafkaTableWriter } from "effect-ktables"
+   *
+   * interface Service {
+   *   readonly host: string
+   *   readonly load: number
+   * }
+   *
+   * class ServicesWriter extends KafkaTableWriter.Tag("app/ServicesWriter")<ServicesWriter, string, Service>() {}
+   *
+   * export const serve = Effect.gen(function* () {
+   *   const writer = yield* ServicesWriter
+   *   const load = yield* Ref.make(0)
+   *   // an Effect is run for each heartbeat; a value is written as it is
+   *   const service = Effect.map(Ref.get(load), (load) => ({ host: "b1", load }))
+   *   yield* writer.announce("billing/b1", service, { every: "5 seconds" })
+   *   yield* Effect.never
+   * }).pipe(Effect.scoped)
+   * ```
+   *
+   * - It ends with the position of the first write, and fails as `set` does. Where that write may be in the log all the same
+   *   (`UnknownOutcome`, an interruption), the key is deleted at the end of the scope.
+   * - Heartbeats come one after the other. One that fails, or whose Effect dies or does not end within `every`, is followed by
+   *   the next one: the first of them in a row is logged, and that they are written again.
+   * - The tombstone comes after the last heartbeat. It is waited for at most as long as `deliveryTimeout` (while the writer is
+   *   closed, `closeTimeout`); then a log line says that the key stays. A process that is killed deletes nothing, either.
+   * - A key is announced by one only. A value that is an Effect itself (an Exit; on Effect 3, an Option or an Either, too) is
+   *   given as `Effect.succeed(value)`.
+   *
+   * @since 0.5.0
+   */
+  readonly announce: (
+    key: K,
+    value: V | Effect.Effect<V>,
+    options?: AnnounceOptions
+  ) => Effect.Effect<Position, WriteError | InvalidOptionsError, Scope.Scope>
   /** Waits until every write that was called before has ended, well or badly: within `deliveryTimeout`, about. */
   readonly flush: Effect.Effect<void>
   readonly stats: Effect.Effect<WriterStats>

@@ -9,6 +9,7 @@ import { captured } from "../src/internal/effect/v4/running.ts"
 import { CLUSTER } from "../src/internal/embedded/clusterOptions.ts"
 import { clientSpec } from "../src/internal/kafkajs/client.ts"
 import { TLS } from "../src/internal/kafkajs/tlsOptions.ts"
+import { ANNOUNCE, readAnnounceOptions } from "../src/internal/options/announce.ts"
 import { BACKOFF, CLIENT } from "../src/internal/options/client.ts"
 import { readProducerOptions } from "../src/internal/options/producer.ts"
 import { SENDING } from "../src/internal/options/sending.ts"
@@ -66,6 +67,7 @@ describe("options", () => {
     ["KafkaTable", Object.keys(TABLE)],
     ["fetch", Object.keys(FETCH)],
     ["KafkaTableWriter", Object.keys(WRITER).filter((name) => !shared.includes(name))],
+    ["announce", Object.keys(ANNOUNCE)],
     ["KafkaProducer", Object.keys(SENDING)],
     ["KafkaTopic", Object.keys(TOPIC_SETTINGS)],
     ["EmbeddedKafka", withBackoff({ ...CLUSTER, ...CLIENT })]
@@ -113,6 +115,7 @@ describe("options", () => {
       assert.deepStrictEqual(unequal("fetch", table.fetch, []), [])
       const unlike = ["acks", "idempotent", "partitioner"]
       assert.deepStrictEqual(unequal("KafkaTableWriter", writer, unlike), [])
+      assert.deepStrictEqual(unequal("announce", yield* readAnnounceOptions("t"), []), [])
       assert.deepStrictEqual(unequal("KafkaProducer", producer, unlike), [])
     })
   )

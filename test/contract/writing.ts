@@ -369,6 +369,25 @@ export const writing = (test: Suite): void => {
       assert.deepStrictEqual(yield* table.keys, ["k"])
     }))
 
+  test("a key that is announced is written again and again, and is gone from tables at the end of its scope", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ partitions: 2 })
+      const client = yield* kafka.client
+      const writer = yield* writerOn(client, topic)
+      const table = yield* tableOn(client, topic)
+      const scope = yield* Scope.make()
+      const position = yield* Scope.provide(writer.announce("a", "1", { every: "50 millis" }), scope)
+      yield* table.awaitPosition(position)
+      assert.deepStrictEqual(yield* table.get("a"), Option.some("1"))
+      yield* eventually(table.stats, ({ applied }) => applied >= 3)
+      yield* Scope.close(scope, Exit.void)
+      yield* table.barrier()
+      assert.strictEqual(yield* table.size, 0)
+      const { acknowledged } = yield* writer.stats
+      const log = (yield* kafka.log(topic)).map(shown)
+      assert.deepStrictEqual(log, [...numbers(acknowledged - 1).map(() => "a=1"), "a=null"])
+    }))
+
   test("new partitions are found within metadataMaxAge", (kafka) =>
     Effect.gen(function* () {
       const topic = yield* kafka.topic()

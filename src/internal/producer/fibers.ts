@@ -12,14 +12,20 @@ import { makeSenders } from "./senders.ts"
 
 /**
  * Runs a producer until the scope is closed. Then it takes no more, and waits for what was accepted; what is left when
- * the time is over is settled by its deadline.
+ * the time is over is settled by its deadline. `lastWrites` come before that, and have a part of the same time.
  */
-export const runProducer = (producer: Producer, closeTimeoutMillis: number): Effect.Effect<void, never, Scope.Scope> =>
+export const runProducer = (
+  producer: Producer,
+  closeTimeoutMillis: number,
+  lastWrites: (withinMillis: number) => Effect.Effect<void> = () => Effect.void
+): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const fibers = yield* Effect.acquireRelease(Scope.make(), (scope) =>
-      Effect.suspend(() => {
-        producer.close(closeTimeoutMillis)
-        return untilSettled(producer)
+      Effect.gen(function* () {
+        const deadline = producer.clock.now() + closeTimeoutMillis
+        yield* lastWrites(closeTimeoutMillis)
+        producer.close(Math.max(0, deadline - producer.clock.now()))
+        yield* untilSettled(producer)
       }).pipe(Effect.ensuring(Scope.close(scope, Exit.void)), Effect.ensuring(Effect.sync(() => producer.reportAll())))
     )
     yield* Scope.provide(forkFibers(producer), fibers)

@@ -20,6 +20,7 @@ import { startWithin } from "../producer/starting.ts"
 import type { TopicLanes } from "../producer/topicLanes.ts"
 import { ensureTopic } from "../topic/topic.ts"
 import { readWriterOptions, type WriterConfig } from "../options/writer.ts"
+import { Leases } from "./announce.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaTableWriter")
 
@@ -46,8 +47,14 @@ export const make = <K = string, V = never>(
     })
     const topic = producer.topic(config.topic)
     yield* start(producer, topic, config)
-    yield* runProducer(producer, config.closeTimeoutMillis)
-    return makeWriter(producer, topic, config)
+    const writes = makeWrites(producer, topic, config)
+    const leases = new Leases(producer, writes)
+    yield* runProducer(producer, config.closeTimeoutMillis, (millis) => leases.endAll(millis))
+    const writer: KafkaTableWriter<K, V> = {
+      ...writes,
+      announce: (key, value, options) => leases.announce(key, value, options)
+    }
+    return writer
   }).pipe(Effect.withSpan("KafkaTableWriter.make", { attributes: topicOf(options) }))
 
 /** Makes sure of the topic, its partitions and a producer id: all that can be known to be missing before the first write. */
@@ -67,11 +74,12 @@ const start = <K, V>(
   )
 }
 
-const makeWriter = <K, V>(
+/** A writer without what it announces. */
+const makeWrites = <K, V>(
   producer: Producer,
   topic: TopicLanes,
   config: WriterConfig<K, V>
-): KafkaTableWriter<K, V> => {
+): Omit<KafkaTableWriter<K, V>, "announce"> => {
   const encoder = byCodecs(config.key, config.value)
   const one = sendOne<Write<K, V>>(() => topic, encoder)
   const many = sendMany<Write<K, V>>(() => topic, encoder)

@@ -1,0 +1,50 @@
+/** Python's ktables, of the version that the benchmarks measure. */
+import * as Effect from "effect/Effect"
+import * as fs from "node:fs"
+import { cached, fingerprint, ownFile } from "./cache.ts"
+import { installPython } from "./Librdkafka.ts"
+import { run } from "./process.ts"
+import type { TestKafkaError } from "./TestKafkaError.ts"
+
+const requirements = ownFile("../../bench/peers/ktables/requirements.txt")
+
+/** The directory of ktables and what it needs, installed once. */
+export const packages: Effect.Effect<string, TestKafkaError> = Effect.suspend(() =>
+  cached(
+    `ktables-${fingerprint(fs.readFileSync(requirements))}`,
+    (directory) =>
+      run(
+        "python3",
+        ["-m", "pip", "install", "-q", "--only-binary=:all:", "--no-deps", "--target", directory, "-r", requirements],
+        { timeout: "10 minutes", install: installPython }
+      ),
+    "bench"
+  )
+)
+
+type Pair = readonly [group: string, member: string]
+
+const work = (lines: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<unknown>, TestKafkaError> =>
+  Effect.gen(function* () {
+    const { stdout } = yield* run("python3", [ownFile("groupedKeys.py")], {
+      env: { PYTHONPATH: yield* packages, PYTHONDONTWRITEBYTECODE: "1" },
+      stdin: lines.map((line) => `${JSON.stringify(line)}\n`).join(""),
+      install: installPython
+    })
+    return stdout
+      .toString()
+      .trimEnd()
+      .split("\n")
+      .map((line): unknown => JSON.parse(line))
+  })
+
+/** The key of each pair, `null` for those that ktables does not write. */
+export const encode = (pairs: ReadonlyArray<Pair>): Effect.Effect<ReadonlyArray<Buffer | null>, TestKafkaError> =>
+  Effect.map(work(pairs), (keys) => keys.map((key) => (typeof key === "string" ? Buffer.from(key, "base64") : null)))
+
+/** The pair of each key, `null` for those that ktables takes for foreign. */
+export const decode = (keys: ReadonlyArray<Uint8Array>): Effect.Effect<ReadonlyArray<Pair | null>, TestKafkaError> =>
+  Effect.map(
+    work(keys.map((key) => Buffer.from(key).toString("base64"))),
+    (pairs) => pairs as ReadonlyArray<Pair | null>
+  )
