@@ -36,7 +36,6 @@ const ROOMS = {
     rooms: ["codec", "codec/schema", "recordBatch"],
     types: ["Codec", "TableChange", "TableSnapshot"]
   },
-  views: { rooms: ["codec", "codec/schema"], types: ["Codec"] },
   writer: {
     rooms: ["topic", "producer", "client", "codec", "codec/schema", "options"],
     types: ["Codec", "KafkaClient", "KafkaTableWriter", "Position"]
@@ -57,7 +56,7 @@ const ROOMS = {
   codec: { rooms: ["codec/schema"], types: ["Codec"] },
   "codec/schema": { rooms: [], types: ["Codec"] },
   views: {
-    rooms: ["table/publication", "table/content", "tree", "codec", "options"],
+    rooms: ["table/publication", "table/content", "tree", "codec", "codec/schema", "options"],
     types: ["Codec", "LiveTable", "TableChange", "TableIndex", "TableSnapshot"]
   },
   tree: { rooms: [], types: [] },

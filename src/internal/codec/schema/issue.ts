@@ -70,16 +70,6 @@ class CodecError extends FaultsError {
   get explanation(): string {
     return quoteFaults(this.#faults)
   }
-
-  /** The same failure as that of a part of a larger value. */
-  within(name: string): CodecError {
-    const first = this.#faults.first.map(({ quoting, ...fault }) => ({
-      ...fault,
-      path: [name, ...fault.path],
-      ...(quoting === undefined ? {} : { quoting: () => `${name}: ${quoting()}` })
-    }))
-    return new CodecError({ ...this.#faults, first }, this.#isOfSchema)
-  }
 }
 
 /** @internal */
@@ -152,14 +142,6 @@ export const within = (name: string, error: Schema.SchemaError): Schema.SchemaEr
  */
 export const withoutValues = (error: Schema.SchemaError): Schema.SchemaError =>
   error instanceof CodecError ? error.withoutValues : error
-
-/**
- * The failure of a part, which has that name in the whole, as a failure of the whole.
- *
- * @internal
- */
-export const within = (name: string, error: Schema.SchemaError): Schema.SchemaError =>
-  error instanceof CodecError ? error.within(name) : error
 
 /**
  * All that is known of a failure, with the values that it is about, on one line. For who asked for values only.
