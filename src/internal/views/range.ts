@@ -200,7 +200,7 @@ const pageOf = <K, V, Entry extends TableEntry<K, V>>(
       return false
     })
   }
-  return { entries, next: Option.fromNullishOr(next) }
+  return { entries, next: next === undefined ? Option.none() : Option.some(next) }
 }
 
 /** A page of the rows of a sorted index: its cursors name a key of the index, and the row's own key. */
