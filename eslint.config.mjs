@@ -59,6 +59,13 @@ const ROOMS = {
     rooms: ["table/publication", "table/content", "tree", "codec", "codec/schema", "options"],
     types: ["Codec", "LiveTable", "TableChange", "TableIndex", "TableSnapshot"]
   },
+  "views/derived": {
+    rooms: ["views", "table/publication", "table/content", "tree", "codec", "codec/schema"],
+    types: ["Aggregate", "Codec", "DerivedTable", "KafkaTable", "LiveTable", "Position", "TableChange"].concat([
+      "TableIndex",
+      "TableSnapshot"
+    ])
+  },
   tree: { rooms: [], types: [] },
   effect: { rooms: [], types: [] },
   embedded: {

@@ -1,9 +1,23 @@
 /**
+ * What the rows of a group come to.
+ *
+ * @since 0.5.0
+ */
+export * as Aggregate from "./Aggregate.ts"
+
+/**
  * How a key or a value is bytes.
  *
  * @since 0.1.0
  */
 export * as Codec from "./Codec.ts"
+
+/**
+ * Tables that are made of others.
+ *
+ * @since 0.5.0
+ */
+export * as DerivedTable from "./DerivedTable.ts"
 
 /**
  * A Kafka cluster in memory, for tests and for trying things out.

@@ -75,6 +75,8 @@ class Mirror implements View {
 
   *renumber(): Generator<void, void> {}
 
+  renumbered(): void {}
+
   show(): void {
     this.shown = new Map(this.content)
     this.onShow()

@@ -66,6 +66,10 @@ export class KeyOrder extends RowView {
     this.tree = yield* renumberedPacked(this.order, this.tree, to)
   }
 
+  override renumbered(): void {
+    this.index = this.input.newest.index
+  }
+
   show(): void {
     this.frozen = this.tree.freeze()
   }

@@ -5,7 +5,6 @@ import type { IndexKey, Page, PageOptions, RangeOptions } from "../../TableIndex
 import type { TableEntry } from "../../TableSnapshot.ts"
 import { viewOf } from "../bytes.ts"
 import { suspended } from "../codec/codec.ts"
-import { prefixOf } from "../codec/tuple.ts"
 import type { Slots } from "../table/content/slots.ts"
 import type { AnyTree, Tree } from "../tree/tree.ts"
 import { type Cursor, readCursor, writeCursor } from "./cursor.ts"
@@ -143,7 +142,7 @@ export const keyPart = <K, V, Entry extends TableEntry<K, V>>(
       const bytes = keyBytes(slots.key, name, value)
       return divided(order, (_, slot) => -slots.index.compareWith(slot, bytes, 0, bytes.length))
     }
-    const prefix = prefixOf(slots.key, value)
+    const prefix = slots.prefixOf(value)
     if (prefix.problem !== undefined) throw misuse(LIVE_TABLE, { option: "range.prefix", problem: prefix.problem })
     const { bytes } = prefix
     return divided(order, (_, slot) => slots.index.compareStart(slot, bytes))

@@ -58,6 +58,8 @@ export abstract class RowView implements View {
     return this.move(to)
   }
 
+  renumbered(): void {}
+
   tell(): void {}
 
   end(_how: Exit<void, TableFailure>): void {}

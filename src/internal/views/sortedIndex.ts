@@ -77,6 +77,10 @@ export class SortedIndex extends IndexView<FrozenSorted> {
     this.tree = yield* renumbered(this.order, this.tree, to)
   }
 
+  override renumbered(): void {
+    this.index = this.input.newest.index
+  }
+
   protected freeze(): FrozenSorted {
     return { definition: this.definition, name: this.name, tree: this.tree.freeze(), compare: this.compare }
   }

@@ -86,6 +86,11 @@ export class PublishedRef<A> {
     })
   }
 
+  /** Sets another form of the same value: nobody is woken. */
+  replace(value: A): void {
+    this.value = value
+  }
+
   /** Says that the owner sets no other value: `changes` end after the values that there are. */
   end(): void {
     this.isEnded = true
@@ -110,3 +115,6 @@ export class PublishedRef<A> {
     return run.pushed(Effect.sync(() => this.runs.remove(run)))
   })
 }
+
+/** The present value of a ref, and those that follow. */
+export const changesOf = <A>(ref: SubscriptionRef.SubscriptionRef<A>): Stream.Stream<A> => ref.changes

@@ -80,6 +80,11 @@ class Hub<A> implements PubSub.PubSub.Atomic<A> {
     return true
   }
 
+  /** Sets what new consumers begin with. */
+  replace(value: A): void {
+    this.value = value
+  }
+
   publishAll(values: Iterable<A>): Array<A> {
     for (const value of values) this.publish(value)
     return []
@@ -183,6 +188,12 @@ export class PublishedRef<A> {
     PubSub.publishUnsafe(this.ref.pubsub, value)
   }
 
+  /** Sets another form of the same value: nobody is woken. */
+  replace(value: A): void {
+    this.ref.value = value
+    this.hub.replace(value)
+  }
+
   /** Says that the owner sets no other value: `changes` end after the values that there are. */
   end(): void {
     this.hub.isEnded = true
@@ -199,3 +210,6 @@ export class PublishedRef<A> {
     return SubscriptionRef.changes(this.ref)
   }
 }
+
+/** The present value of a ref, and those that follow. */
+export const changesOf = <A>(ref: SubscriptionRef.SubscriptionRef<A>): Stream.Stream<A> => SubscriptionRef.changes(ref)

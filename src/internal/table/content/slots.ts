@@ -7,6 +7,7 @@ import type { Codec } from "../../../Codec.ts"
 import type { TableEntry } from "../../../TableSnapshot.ts"
 import { viewOf } from "../../bytes.ts"
 import { suspended } from "../../codec/codec.ts"
+import { type Prefix as KeyPrefix, prefixOf } from "../../codec/tuple.ts"
 import { NOT_ASCII, UNKNOWN, type KeyIndex } from "./keyIndex.ts"
 import { ABSENT, indexInLeaf, isPresent, leafAt, valueIn, type Leaf, type Rows } from "./rowVector.ts"
 
@@ -64,6 +65,16 @@ export abstract class Slots<K, V, Entry extends TableEntry<K, V>> {
   find(key: K): number {
     const slot = this.slotOf(key)
     return slot !== UNKNOWN && this.isPresent(slot) ? slot : UNKNOWN
+  }
+
+  /** The bytes of what may be a key; `undefined` if it cannot be one. */
+  bytesOf(key: K): Buffer | undefined {
+    return keyBytes(this.key, key)
+  }
+
+  /** The bytes that keys begin with which begin with something else than bytes, or why there are none. */
+  prefixOf(first: unknown): KeyPrefix {
+    return prefixOf(this.key, first)
   }
 
   /** The slot of a key in this version, whether it has a value or not, or `UNKNOWN`. */

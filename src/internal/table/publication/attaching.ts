@@ -64,6 +64,8 @@ export const attach = (view: View): Effect.Effect<void, never, Scope.Scope> => {
         input.views.add(view)
       }
       view.show()
+      // There is nobody yet to hear of it.
+      view.tell()
       for (const input of inputs) input.hold(view)
       const ended = inputs.find((input) => input.ended !== undefined)?.ended
       if (ended !== undefined) endView(view, ended)

@@ -84,8 +84,9 @@ export abstract class Shown<Slots extends AnySlots, Snapshot, Change extends Any
     const isNew = next.version !== this.current.version
     this.next = undefined
     this.current = next
-    // Rows that only have other slots are nothing that anybody has to hear of.
+    // The same content in other rows is nothing that anybody has to hear of.
     if (isNew) this.snapshots.set(next.snapshot)
+    else this.snapshots.replace(next.snapshot)
   }
 
   hold(view: View): void {

@@ -25,6 +25,11 @@ class Agenda {
     this.waiting.add(view)
   }
 
+  /** Has all that ran show it, from the highest to the lowest, as a table's snapshot holds what its views show. */
+  show(): void {
+    for (const view of this.ran.toReversed()) guarded(view, () => view.show())
+  }
+
   /** Runs all that waits, from the lowest to the highest. */
   *run(steps: (view: View) => Iterator<void, void>, after: (view: View) => void): Generator<void, void> {
     while (this.waiting.size > 0) {
@@ -50,8 +55,9 @@ export class Tick {
     this.touch(input, slots)
   }
 
-  private touch(input: Input, slots: ReadonlyArray<number>): void {
-    if (slots.length === 0) return
+  /** `hasMoved` says that all views have rows in other slots to show, whether these have changed or not. */
+  private touch(input: Input, slots: ReadonlyArray<number>, hasMoved = false): void {
+    if (slots.length === 0 && !hasMoved) return
     this.told.push({ input, slots })
     for (const view of input.views) {
       guarded(view, () => view.touch(input, slots))
@@ -64,14 +70,14 @@ export class Tick {
     return this.agenda.run(
       (view) => view.apply(),
       ({ output }) => {
-        if (output !== undefined) this.touch(output, output.touched)
+        if (output !== undefined) this.touch(output, output.touched, output.hasMoved)
       }
     )
   }
 
-  /** Has all views that ran show what they have taken in. */
+  /** Has all views that ran show what they have taken in: first those that others hold. */
   show(): void {
-    for (const view of this.agenda.ran) guarded(view, () => view.show())
+    this.agenda.show()
     for (const { input, slots } of this.told) {
       for (const view of input.building) guarded(view, () => view.touch(input, slots))
     }
@@ -114,8 +120,9 @@ export class RenumberTick {
     )
   }
 
-  /** Has all views that ran show the new numbers. */
+  /** The table has the new numbers: has all views that ran take and show them. */
   show(): void {
-    for (const view of this.agenda.ran) guarded(view, () => view.show())
+    for (const view of this.agenda.ran) guarded(view, () => view.renumbered())
+    this.agenda.show()
   }
 }

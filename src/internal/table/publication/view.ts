@@ -11,8 +11,15 @@ export interface AnySlots {
   readonly length: number
   readonly size: number
   readonly index: KeyIndex
+  /** The slot of a key that has a value, or `UNKNOWN`. */
+  find(key: unknown): number
+  /** The bytes of what may be a key; `undefined` if it cannot be one. */
+  bytesOf(key: unknown): Buffer | undefined
   isPresent(slot: number): boolean
   keyAt(slot: number): unknown
+  /** The value of a row that has one, kept for the next read where it was made of bytes and that pays. */
+  valueAt(slot: number): unknown
+  /** The same without keeping it. */
   peekAt(slot: number): unknown
 }
 
@@ -45,6 +52,8 @@ export interface Input {
   readonly ended: Exit.Exit<void, TableFailure> | undefined
   /** Has the snapshot that is shown hold what a view shows. */
   readonly hold: (view: View) => void
+  /** Whether a key has the same slot in it as in another table, always. */
+  readonly isNumberedAs: (input: Input) => boolean
 }
 
 /** A table of a topic, where updates begin. */
@@ -62,8 +71,8 @@ export interface Root {
 export interface Output extends Input {
   /** Slots that are other than before, since it was last shown. */
   readonly touched: ReadonlyArray<number>
-  /** Whether a key has the same slot in it as in another table, always. */
-  readonly isNumberedAs: (input: Input) => boolean
+  /** Whether its newest rows have other slots than those that are shown. */
+  readonly hasMoved: boolean
 }
 
 /**
@@ -90,6 +99,8 @@ export interface View {
   readonly apply: () => Iterator<void, void>
   /** The rows of some inputs get new slots, and are what they were otherwise. Nothing is touched meanwhile. */
   readonly renumber: (inputs: ReadonlySet<Input>, to: Renumbering) => Iterator<void, void>
+  /** The newest rows of these inputs have the new slots now. */
+  readonly renumbered: () => void
   /** Shows all that was taken in. This is synchronous, as its inputs show the same in the same step. */
   readonly show: () => void
   /** Hands the view's own subscribers what has changed, after all views and the table have shown it. */

@@ -1,0 +1,15 @@
+/** The rows of a table of groups at one version, in slots of their own. */
+import type { Prefix as KeyPrefix } from "../../codec/tuple.ts"
+import type { SlotsParts } from "../../table/content/slots.ts"
+import { ComputedSlots } from "./computedSlots.ts"
+import { groupKeyCodec, groupKeyPrefix } from "./groupKey.ts"
+
+export class GroupSlots extends ComputedSlots<unknown, unknown> {
+  constructor(parts: Omit<SlotsParts<unknown>, "key">) {
+    super({ ...parts, key: groupKeyCodec }, undefined)
+  }
+
+  override prefixOf(first: unknown): KeyPrefix {
+    return groupKeyPrefix(first)
+  }
+}

@@ -1,0 +1,129 @@
+/** What a table shows that is made of others: its versions, and the changes from one to the next. */
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type { TableFailure } from "../../../LiveTable.ts"
+import type { TableChange } from "../../../TableChange.ts"
+import type { TableSnapshot } from "../../../TableSnapshot.ts"
+import type { Codec } from "../../../Codec.ts"
+import { PublishedRef } from "../../effect/v4/publishedRef.ts"
+import { UNKNOWN } from "../../table/content/keyIndex.ts"
+import { keyId, type Renumbering } from "../../table/content/slots.ts"
+import { type Face, Shown, type Showing, versionOf } from "../../table/publication/shown.ts"
+import type { Input, Output, Root } from "../../table/publication/view.ts"
+import type { ComputedSlots } from "./computedSlots.ts"
+
+/** What a row is that has no value, where it is compared with one that has. */
+const ABSENT: unique symbol = Symbol("ABSENT")
+
+interface Options<K, V> {
+  readonly inputs: ReadonlyArray<Input>
+  /** The table that gives its rows their slots; `undefined` if it has slots of its own. */
+  readonly numbering: Input | undefined
+  readonly key: Codec<K>
+  readonly slots: ComputedSlots<K, V>
+  readonly face: Face<ComputedSlots<K, V>, TableSnapshot<K, V>>
+}
+
+export class Made<K, V>
+  extends Shown<ComputedSlots<K, V>, TableSnapshot<K, V>, TableChange<K, V>>
+  implements Output, Showing<TableSnapshot<K, V>, TableChange<K, V>>
+{
+  readonly roots: ReadonlySet<Root>
+  private readonly numbering: Input | undefined
+  private readonly key: Codec<K>
+  private changed = new Set<number>()
+  private before: ComputedSlots<K, V> | undefined
+
+  private constructor(
+    { face, inputs, key, numbering, slots }: Options<K, V>,
+    snapshots: PublishedRef<TableSnapshot<K, V>>
+  ) {
+    super(1 + Math.max(...inputs.map(({ height }) => height)), face, versionOf(face, slots, 0), snapshots)
+    this.roots = new Set(inputs.flatMap((input) => [...input.roots]))
+    this.numbering = numbering
+    this.key = key
+  }
+
+  static make<K, V>(options: Options<K, V>): Effect.Effect<Made<K, V>> {
+    const first = versionOf(options.face, options.slots, 0)
+    return Effect.map(
+      PublishedRef.make(first.snapshot, { keepsAll: false }),
+      (snapshots) => new Made(options, snapshots)
+    )
+  }
+
+  isNumberedAs(input: Input): boolean {
+    return input === this || this.numbering === input || this.numbering?.isNumberedAs(input) === true
+  }
+
+  /** The rows that are shown. */
+  get rows(): ComputedSlots<K, V> {
+    return this.current.slots
+  }
+
+  get touched(): ReadonlyArray<number> {
+    return [...this.changed]
+  }
+
+  /** Whether rows have other slots than those that are shown. */
+  get hasMoved(): boolean {
+    return this.newest.index !== this.current.slots.index
+  }
+
+  /** Notes that a row is other than the one that is shown, or is the same again. */
+  note(slot: number, isChanged: boolean): void {
+    if (isChanged) this.changed.add(slot)
+    else this.changed.delete(slot)
+  }
+
+  /** Rows that have changed, but are not shown yet, have new slots. */
+  renumberChanged(to: Renumbering): void {
+    this.changed = new Set([...this.changed].map((slot) => to[slot]).filter((slot) => slot >= 0))
+  }
+
+  /** Makes the next version. Without a changed row it is the same one, whose rows hold nothing of older versions. */
+  take(slots: ComputedSlots<K, V>): void {
+    this.begin(slots, this.changed.size === 0 ? this.version : this.version + 1)
+  }
+
+  /** Makes the first version that has something. */
+  takeFirst(slots: ComputedSlots<K, V>): void {
+    this.begin(slots)
+  }
+
+  show(): void {
+    this.before = this.current.slots
+    this.swap()
+  }
+
+  /** Hands subscribers the changes since the version before. */
+  tell(): void {
+    const { before, changed } = this
+    this.before = undefined
+    if (changed.size === 0) return
+    this.changed = new Set()
+    if (before === undefined || this.subscriptions.isEmpty) return
+    const now = this.current.slots
+    const ids: Array<string> = []
+    const changes: Array<TableChange<K, V>> = []
+    for (const slot of changed) {
+      const key = now.keyAt(slot)
+      const old = before.index === now.index ? slot : before.find(key)
+      const previous = old === UNKNOWN ? ABSENT : before.peekOr<typeof ABSENT>(old, ABSENT)
+      const value = now.peekOr<typeof ABSENT>(slot, ABSENT)
+      if (previous === ABSENT && value === ABSENT) continue
+      ids.push(keyId(this.key, key) ?? now.index.textAt(slot, "latin1"))
+      const was = previous === ABSENT ? Option.none() : Option.some(previous)
+      changes.push(
+        value === ABSENT ? { _tag: "Delete", key, previous: was } : { _tag: "Upsert", key, value, previous: was }
+      )
+    }
+    this.subscriptions.push({ ids, changes })
+  }
+
+  /** Ends all that is made of it. */
+  end(how: Exit.Exit<void, TableFailure>): void {
+    this.endAll(how)
+  }
+}
