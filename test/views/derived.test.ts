@@ -1,0 +1,242 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Option, Scope, Stream } from "effect"
+import * as Aggregate from "effect-ktables/Aggregate"
+import * as DerivedTable from "effect-ktables/DerivedTable"
+import { randomOf } from "../support/random.ts"
+import { ofRounds } from "../support/rounds.ts"
+import { handTable } from "./handTable.ts"
+
+interface User {
+  readonly name: string
+  readonly team: string | undefined
+  readonly country: string
+  readonly age: number
+  readonly active: boolean
+}
+
+interface Team {
+  readonly title: string
+  readonly lead: string
+}
+
+const mapOf = <K, V>(entries: Iterable<readonly [K, V]>) =>
+  new Map([...entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+
+/** What the tables below must be, of what they are made of. */
+const naive = (users: ReadonlyMap<string, User>, teams: ReadonlyMap<string, Team>) => {
+  const active = new Map([...users].filter(([, user]) => user.active))
+  const members = new Map(
+    [...active].flatMap(([key, user]) => {
+      const team = user.team === undefined ? undefined : teams.get(user.team)
+      return team === undefined
+        ? []
+        : [[key, { name: user.name, country: user.country, team: team.title, age: user.age }]]
+    })
+  )
+  const left = new Map(
+    [...users].map(([key, user]) => {
+      const lead = user.team === undefined ? undefined : teams.get(user.team)?.lead
+      return [key, { name: user.name, lead: lead === undefined ? "?" : (users.get(lead)?.name ?? "gone") }] as const
+    })
+  )
+  const groups = new Map<string, { n: number; ages: number; oldest: number | undefined; first: string }>()
+  for (const [key, member] of [...members].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    void key
+    const group = groups.get(member.country) ?? { n: 0, ages: 0, oldest: undefined, first: member.name }
+    group.n++
+    group.ages += member.age
+    group.oldest = Math.max(group.oldest ?? 0, member.age)
+    groups.set(member.country, group)
+  }
+  const share = new Map(
+    [...members].map(([key, member]) => [key, `${member.name} of ${groups.get(member.country)!.n}`] as const)
+  )
+  return {
+    active: mapOf(active),
+    members: mapOf(members),
+    left: mapOf(left),
+    groups: mapOf(groups),
+    share: mapOf(share)
+  }
+}
+
+/** A graph with a diamond (share), a self-join (left), and groups of a join. */
+const graph = Effect.gen(function* () {
+  const users = yield* handTable<User>("users")
+  const teams = yield* handTable<Team>("teams")
+  const make = Effect.gen(function* () {
+    const active = yield* DerivedTable.make(
+      DerivedTable.from(users.table).pipe(DerivedTable.filter((user) => user.active))
+    )
+    const members = yield* DerivedTable.make(
+      DerivedTable.from(active).pipe(
+        DerivedTable.join(teams.table, {
+          on: (user) => user.team,
+          select: (user, team) => ({ name: user.name, country: user.country, team: team.title, age: user.age })
+        })
+      )
+    )
+    const left = yield* DerivedTable.make(
+      DerivedTable.from(users.table).pipe(
+        DerivedTable.leftJoin(teams.table, {
+          on: (user) => user.team,
+          select: (user, team) => ({ name: user.name, lead: Option.getOrUndefined(team)?.lead })
+        }),
+        DerivedTable.leftJoin(users.table, {
+          on: (user) => user.lead,
+          select: (user, lead) => ({
+            name: user.name,
+            lead:
+              user.lead === undefined
+                ? "?"
+                : Option.getOrElse(
+                    Option.map(lead, ({ name }) => name),
+                    () => "gone"
+                  )
+          })
+        })
+      )
+    )
+    const groups = yield* DerivedTable.make(
+      DerivedTable.from(members).pipe(
+        DerivedTable.groupBy((member) => member.country, {
+          n: Aggregate.count,
+          ages: Aggregate.sum((member: { readonly age: number }) => member.age),
+          oldest: Aggregate.max((member: { readonly age: number }) => member.age),
+          first: Aggregate.first((member: { readonly name: string }) => member.name)
+        })
+      )
+    )
+    const share = yield* DerivedTable.make(
+      DerivedTable.from(members).pipe(
+        DerivedTable.join(groups, {
+          on: (member) => member.country,
+          select: (member, group) => `${member.name} of ${group.n}`
+        })
+      )
+    )
+    return { active, members, left, groups, share }
+  })
+  return { users, teams, make }
+})
+
+type Graph = Effect.Success<Effect.Success<typeof graph>["make"]>
+
+const contentOf = (tables: Graph) => ({
+  active: mapOf(tables.active.unsafeSnapshot()),
+  members: mapOf(tables.members.unsafeSnapshot()),
+  left: mapOf(tables.left.unsafeSnapshot()),
+  groups: mapOf(tables.groups.unsafeSnapshot()),
+  share: mapOf(tables.share.unsafeSnapshot())
+})
+
+describe("derived tables", () => {
+  it.effect("are what is computed anew of their sources, at each version, whatever happens to these", () =>
+    Effect.gen(function* () {
+      for (let seed = 1; seed <= ofRounds(25, 400); seed++) {
+        const random = randomOf(seed)
+        const below = (n: number) => Math.floor(random() * n)
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const { make, teams, users } = yield* graph
+            const model = { users: new Map<string, User>(), teams: new Map<string, Team>() }
+            const user = (): User => ({
+              name: `n${below(5)}`,
+              team: below(5) === 0 ? undefined : `t${below(4)}`,
+              country: `c${below(3)}`,
+              age: below(50) / 4,
+              active: below(3) > 0
+            })
+            const change = Effect.suspend(() => {
+              const kind = below(10)
+              if (kind === 0) return users.compact
+              if (kind === 1) return teams.compact
+              if (kind < 4) {
+                const rows = Array.from({ length: 1 + below(3) }, (): readonly [string, Team | undefined] => [
+                  `t${below(4)}`,
+                  below(4) === 0 ? undefined : { title: `T${below(3)}`, lead: `u${below(20)}` }
+                ])
+                for (const [key, value] of rows) {
+                  if (value === undefined) model.teams.delete(key)
+                  else model.teams.set(key, value)
+                }
+                return teams.write(rows)
+              }
+              const rows = Array.from({ length: 1 + below(8) }, (): readonly [string, User | undefined] => [
+                `u${below(20)}`,
+                below(4) === 0 ? undefined : user()
+              ])
+              for (const [key, value] of rows) {
+                if (value === undefined) model.users.delete(key)
+                else model.users.set(key, value)
+              }
+              return users.write(rows)
+            })
+            for (let i = below(10); i > 0; i--) yield* change
+            const tables = yield* make
+            assert.deepStrictEqual<unknown>(contentOf(tables), naive(model.users, model.teams), `built, seed ${seed}`)
+            const held: Array<readonly [{ toMap: () => Map<string, unknown> }, ReadonlyMap<string, unknown>]> = []
+            // What subscribers hear is what has changed.
+            const told = {
+              members: new Map(tables.members.unsafeSnapshot()),
+              groups: new Map<string, unknown>(tables.groups.unsafeSnapshot()),
+              share: new Map(tables.share.unsafeSnapshot())
+            }
+            const fold = <V>(
+              into: Map<string, V>,
+              table: {
+                readonly changes: Stream.Stream<import("effect-ktables/TableChange").TableChange<string, V>, unknown>
+              }
+            ) =>
+              Effect.forkScoped(
+                Stream.runForEach(table.changes, (told_) =>
+                  Effect.sync(() => {
+                    assert.deepStrictEqual(Option.getOrUndefined(told_.previous), into.get(told_.key), `seed ${seed}`)
+                    if (told_._tag === "Delete") into.delete(told_.key)
+                    else {
+                      assert.notDeepEqual<unknown>(told_.value, into.get(told_.key))
+                      into.set(told_.key, told_.value)
+                    }
+                  })
+                )
+              )
+            yield* fold(told.members as Map<string, unknown>, tables.members)
+            yield* fold(told.groups, tables.groups as never)
+            yield* fold(told.share as Map<string, unknown>, tables.share)
+            yield* Effect.yieldNow
+            yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
+            for (let i = 0; i < 40; i++) {
+              yield* change
+              const expected = naive(model.users, model.teams)
+              assert.deepStrictEqual<unknown>(contentOf(tables), expected, `seed ${seed}, step ${i}`)
+              for (const name of ["members", "groups", "share"] as const) {
+                held.push([tables[name].unsafeSnapshot() as never, expected[name]])
+              }
+            }
+            for (const [snapshot, expected] of held) assert.deepStrictEqual(mapOf(snapshot.toMap()), mapOf(expected))
+            yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
+            yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
+            for (const name of ["members", "groups", "share"] as const) {
+              assert.deepStrictEqual<unknown>(mapOf(told[name]), contentOf(tables)[name], `told, seed ${seed}`)
+            }
+          })
+        )
+      }
+    })
+  )
+
+  it.effect("end with their sources, and with their scope", () =>
+    Effect.gen(function* () {
+      const users = yield* handTable<User>()
+      const scope = yield* Scope.make()
+      const derived = yield* Scope.provide(
+        DerivedTable.make(DerivedTable.from(users.table).pipe(DerivedTable.map((user) => user.name))),
+        scope
+      )
+      assert.strictEqual(users.publication.views.size, 1)
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(users.publication.views.size, 0)
+      assert.deepStrictEqual(Array.from(yield* Stream.runCollect(derived.changes)), [])
+    })
+  )
+})

@@ -1,0 +1,121 @@
+/** A table that a test drives by hand: its rows, its publications, its compactions. */
+import { Cause, Deferred, Effect, Scope } from "effect"
+import * as Codec from "effect-ktables/Codec"
+import type { LiveTable, TableFailure, TableStatus } from "effect-ktables/LiveTable"
+import type { RecordChange } from "effect-ktables/TableChange"
+import type { Indexes } from "effect-ktables/TableIndex"
+import type { RecordEntry, RecordSnapshot } from "effect-ktables/TableSnapshot"
+import { PublishedRef } from "../../src/internal/effect/v4/publishedRef.ts"
+import { UNKNOWN } from "../../src/internal/table/content/keyIndex.ts"
+import type { RecordSlots } from "../../src/internal/table/content/recordSlots.ts"
+import { recordStoreOf } from "../../src/internal/table/content/recordStore.ts"
+import { ABSENT } from "../../src/internal/table/content/rowVector.ts"
+import { TableState } from "../../src/internal/table/content/state.ts"
+import { attachAll } from "../../src/internal/table/publication/attaching.ts"
+import { Publication } from "../../src/internal/table/publication/publication.ts"
+import { Waiters } from "../../src/internal/table/publication/waiters.ts"
+import { ROOTS } from "../../src/internal/views/derived/combined.ts"
+import { indexViews } from "../../src/internal/views/indexes.ts"
+import { liveTableOf } from "../../src/internal/views/liveTable.ts"
+import type { AnyIndexView } from "../../src/internal/views/lookups.ts"
+import { faceOf } from "../../src/internal/views/snapshot.ts"
+
+type Table<V> = LiveTable<string, V, RecordEntry<string, V>, RecordChange<string, V>>
+
+export interface HandTable<V> {
+  readonly table: Table<V>
+  readonly publication: Publication<RecordSlots<string, V>, RecordSnapshot<string, V>, RecordChange<string, V>, never>
+  /** Sets rows, or deletes them (`undefined`), and publishes that as one update. */
+  readonly write: (rows: Iterable<readonly [string, V | undefined]>) => Effect.Effect<void>
+  /** Gives rows new slots, as if many keys had gone. */
+  readonly compact: Effect.Effect<void>
+  readonly fail: (error: TableFailure) => void
+  readonly close: () => void
+}
+
+/** An empty one, with these indexes. */
+export const handTable = <V>(
+  topic = "by.hand",
+  indexes: Indexes = {}
+): Effect.Effect<HandTable<V>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const codec = Codec.make<V>({ decode: () => undefined as never, encode: () => new Uint8Array() })
+    const state = new TableState<string, V>(Codec.utf8, recordStoreOf(codec))
+    const names = new Map<string, AnyIndexView>()
+    const publication = yield* Publication.make<
+      RecordSlots<string, V>,
+      RecordSnapshot<string, V>,
+      RecordChange<string, V>,
+      never
+    >({
+      slots: state.slots(),
+      face: faceOf<string, V, RecordEntry<string, V>>(names),
+      waiters: new Waiters(() => undefined)
+    })
+    const views = indexViews(publication, indexes)
+    for (const [name, view] of views) names.set(name, view)
+    yield* attachAll(views.map(([, view]) => view))
+    const failed = yield* Deferred.make<never, TableFailure>()
+    const statuses = yield* PublishedRef.make<TableStatus>({ _tag: "CaughtUp" }, { keepsAll: true })
+    const own = {
+      status: statuses.ref,
+      failure: Deferred.await(failed),
+      awaitCaughtUp: () => Effect.void,
+      barrier: () => Effect.void,
+      awaitPosition: () => Effect.void,
+      freshness: Effect.succeed({
+        connected: true,
+        lag: 0,
+        lastFetchAt: 0,
+        staleMillis: 0,
+        lastFailure: undefined,
+        throttledUntil: undefined,
+        heldUpBy: []
+      })
+    }
+    const scope = yield* Effect.scope
+    const table = {
+      ...liveTableOf<string, V, RecordEntry<string, V>, RecordChange<string, V>, {}>({
+        shown: publication,
+        key: Codec.utf8,
+        names,
+        scope
+      }),
+      ...own,
+      [ROOTS]: [{ topic, ...own }]
+    }
+    let offset = 0
+    const put = (key: string, value: V | undefined) => {
+      const bytes = Buffer.from(key)
+      const found = state.find(bytes, 0, bytes.length)
+      const slot = found === UNKNOWN ? state.addKey(bytes, 0, bytes.length, key) : found
+      state.put(slot, value === undefined ? ABSENT : value, 0, offset, offset++, undefined)
+    }
+    const take = () => state.slots()
+    const publish = Effect.suspend(() => {
+      const preparing = publication.prepare(take)
+      const show = () => {
+        state.note(undefined)
+        publication.publish(true, take, () => {})
+      }
+      return preparing === undefined ? Effect.sync(show) : Effect.map(preparing, show)
+    })
+    return {
+      table,
+      publication,
+      write: (rows) =>
+        Effect.suspend(() => {
+          state.note(publication.beginUpdate())
+          for (const [key, value] of rows) put(key, value)
+          return publish
+        }),
+      compact: Effect.suspend(() => {
+        // Only tables with many idle slots are given new ones, so there are some, which nobody ever sees.
+        const idle = Array.from({ length: 1200 + 2 * state.size }, (_, i) => `idle-${offset}-${i}`)
+        for (const key of idle) put(key, undefined)
+        return publication.makeRoom((follow) => state.compact(follow), take)
+      }),
+      fail: (error) => publication.end(error, Cause.fail(error as never)),
+      close: () => publication.end(undefined, Cause.empty as Cause.Cause<never>)
+    }
+  })
