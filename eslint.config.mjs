@@ -14,6 +14,10 @@ const ROOMS = {
     rooms: ["topic", "table/reading", "table/publication", "table/content", "source", "client", "options"],
     types: ["KafkaClient", "KafkaProtocol", "KafkaTable", "LiveTable", "Position", "TableChange", "TableSnapshot"]
   },
+  feed: {
+    rooms: ["table", "table/publication", "table/content", "options"],
+    types: ["FeedEvent", "LiveTable", "TableChange", "TableFeed", "TableSnapshot"]
+  },
   "table/reading": {
     rooms: [
       "table/publication",
@@ -47,12 +51,13 @@ const ROOMS = {
     types: ["Codec", "EmbeddedKafka", "KafkaClient", "KafkaProducer", "KafkaTable", "KafkaTableWriter"].concat([
       "KafkaTopic",
       "LiveTable",
-      "Partitioner"
+      "Partitioner",
+      "TableFeed"
     ])
   },
   codec: { rooms: ["codec/schema"], types: ["Codec"] },
   "codec/schema": { rooms: [], types: ["Codec"] },
-  effect: { rooms: [], types: [] },
+  effect: { rooms: [], types: ["FeedEvent", "TableChange", "TableSnapshot"] },
   embedded: {
     rooms: ["client", "recordBatch", "protocol", "options"],
     types: ["EmbeddedKafka", "KafkaClient", "KafkaProtocol", "Position"]

@@ -13,6 +13,13 @@ export * as Codec from "./Codec.ts"
 export * as EmbeddedKafka from "./EmbeddedKafka.ts"
 
 /**
+ * What a table tells a copy of it elsewhere, and that copy.
+ *
+ * @since 0.5.0
+ */
+export * as FeedEvent from "./FeedEvent.ts"
+
+/**
  * The seam to Kafka: connections to brokers.
  *
  * @since 0.1.0
@@ -88,6 +95,13 @@ export * as Position from "./Position.ts"
  * @since 0.1.0
  */
 export * as TableChange from "./TableChange.ts"
+
+/**
+ * A table told to readers elsewhere: browsers, other processes, caches.
+ *
+ * @since 0.5.0
+ */
+export * as TableFeed from "./TableFeed.ts"
 
 /**
  * A table's content at one version.

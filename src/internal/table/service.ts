@@ -11,6 +11,7 @@ import type { RecordChange } from "../../TableChange.ts"
 import type { RecordSnapshot } from "../../TableSnapshot.ts"
 import { after, begun, streamOf } from "../effect/v4/pushed.ts"
 import { keyId } from "./content/snapshot.ts"
+import { PLACE, type Placed, placeOf } from "./place.ts"
 import { PUBLICATION, type Published } from "./publication/publication.ts"
 import type { TableParts } from "./reading/parts.ts"
 import { freshnessOf, statsOf } from "./stats.ts"
@@ -63,9 +64,10 @@ export const serviceOf = <K, V>(parts: TableParts<K, V>): KafkaTable<K, V> => {
     return streamOf(start)
   }
 
-  const table: KafkaTable<K, V> & Published<RecordSnapshot<K, V>, RecordChange<K, V>> = {
+  const table: KafkaTable<K, V> & Published<RecordSnapshot<K, V>, RecordChange<K, V>> & Placed = {
     [TypeId]: TypeId,
     [PUBLICATION]: publication,
+    [PLACE]: () => placeOf(parts),
     topic: config.topic,
     get: (key) => read((snapshot) => snapshot.get(key)),
     has: (key) => read((snapshot) => snapshot.has(key)),

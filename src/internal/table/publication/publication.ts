@@ -19,7 +19,7 @@ import { PublishedRef } from "../../effect/v4/publishedRef.ts"
 import { Signal } from "../../signal.ts"
 import { runInSlices } from "../../yield.ts"
 import type { AnyChange, ChangeLog } from "../content/changeLog.ts"
-import { Subscriptions } from "./subscriptions.ts"
+import { type Listener, Subscriptions } from "./subscriptions.ts"
 import type { Waiters } from "./waiters.ts"
 
 /**
@@ -266,6 +266,35 @@ export interface Published<Snapshot, Change> {
     readonly attach: (view: View<Snapshot, Change>) => Effect.Effect<void, never, Scope.Scope>
   }
 }
+
+/** Adds a listener for as long as the scope is open, and succeeds while the content is at rest. */
+export const listenTo = <Snapshot extends { readonly version: number }, Change extends AnyChange, Failure>(
+  table: { readonly unsafeSnapshot: () => Snapshot; readonly changes: Stream.Stream<Change, Failure> },
+  listener: Listener<Change, Failure>
+): Effect.Effect<void, never, Scope.Scope> => {
+  const publication = publicationOf(table)
+  const listen: Effect.Effect<void, never, Scope.Scope> = Effect.flatMap(
+    Effect.acquireRelease(
+      Effect.sync(() =>
+        publication.settledSnapshot === undefined ? undefined : publication.subscriptions.listen(listener)
+      ),
+      (remove) => Effect.sync(() => remove?.())
+    ),
+    (remove) => (remove === undefined ? Effect.andThen(publication.atRest, listen) : Effect.void)
+  )
+  return listen
+}
+
+/** Waits until the content of a table of ours is at rest. */
+export const atRestOf = <Snapshot extends { readonly version: number }, Change extends AnyChange, Failure>(table: {
+  readonly unsafeSnapshot: () => Snapshot
+  readonly changes: Stream.Stream<Change, Failure>
+}): Effect.Effect<void> => publicationOf(table).atRest
+
+const publicationOf = <Snapshot extends { readonly version: number }, Change extends AnyChange, Failure>(table: {
+  readonly unsafeSnapshot: () => Snapshot
+  readonly changes: Stream.Stream<Change, Failure>
+}) => (table as unknown as { [PUBLICATION]: Publication<Snapshot, Change, Failure, unknown> })[PUBLICATION]
 
 /** Adds a view to a table of ours, as `Publication.attach` does. */
 export const attachTo = <Snapshot, Change>(
