@@ -59,6 +59,8 @@ const patient: Subjects = {
 
 /** Tests about what not every cluster has: they are left out there, and say why. */
 const needs: Readonly<Record<string, Feature>> = {
+  "copies that are cut off at random and come back are the table, at each version that they are told": "topic ids",
+  "a reader that stays is told every version's content, conflated, and from another replica by place": "topic ids",
   "one that is missing is created, compacted, with the broker's defaults, and verified the next time":
     "defaults of new topics",
   "a policy without compaction: reconciled, with all else kept": "IncrementalAlterConfigs",
