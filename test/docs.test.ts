@@ -10,6 +10,7 @@ import { CLUSTER } from "../src/internal/embedded/clusterOptions.ts"
 import { clientSpec } from "../src/internal/kafkajs/client.ts"
 import { TLS } from "../src/internal/kafkajs/tlsOptions.ts"
 import { BACKOFF, CLIENT } from "../src/internal/options/client.ts"
+import { FEED, readFeedOptions } from "../src/internal/options/feed.ts"
 import { readProducerOptions } from "../src/internal/options/producer.ts"
 import { SENDING } from "../src/internal/options/sending.ts"
 import { FETCH, readTableOptions, TABLE } from "../src/internal/options/table.ts"
@@ -68,6 +69,7 @@ describe("options", () => {
     ["KafkaTableWriter", Object.keys(WRITER).filter((name) => !shared.includes(name))],
     ["KafkaProducer", Object.keys(SENDING)],
     ["KafkaTopic", Object.keys(TOPIC_SETTINGS)],
+    ["TableFeed", Object.keys(FEED)],
     ["EmbeddedKafka", withBackoff({ ...CLUSTER, ...CLIENT })]
   ]
   for (const [heading, list] of expected) {
@@ -114,6 +116,7 @@ describe("options", () => {
       const unlike = ["acks", "idempotent", "partitioner"]
       assert.deepStrictEqual(unequal("KafkaTableWriter", writer, unlike), [])
       assert.deepStrictEqual(unequal("KafkaProducer", producer, unlike), [])
+      assert.deepStrictEqual(unequal("TableFeed", yield* readFeedOptions({}), []), [])
     })
   )
 })
