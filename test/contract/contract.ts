@@ -64,6 +64,7 @@ const needs: Readonly<Record<string, Feature>> = {
   "one that is missing is created, compacted, with the broker's defaults, and verified the next time":
     "defaults of new topics",
   "a policy without compaction: reconciled, with all else kept": "IncrementalAlterConfigs",
+  "a token tells a place only while the content follows from it": "topic ids",
   "a record without a key is refused on a compacted topic, and nothing of its batch is written": "refused records",
   "a record that the broker refuses fails alone: one without a key, in a compacted topic": "refused records",
   "re-created: typed with both ids; with a restart policy the new content replaces the old at once": "topic ids"

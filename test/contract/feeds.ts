@@ -5,7 +5,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { assert } from "vitest"
 import { failureOf } from "../support/exits.ts"
-import { FeedEvent, TableFeed } from "../../src/index.ts"
+import { FeedEvent, type KafkaTable, TableFeed } from "../../src/index.ts"
 import { differences, eventually, fold, numbers } from "../support/live.ts"
 import { randomOf } from "../support/random.ts"
 import { ofRounds } from "../support/rounds.ts"
@@ -179,6 +179,43 @@ export const feeds = (test: Suite): void => {
       yield* Effect.all([one.barrier(), two.barrier()])
       assert.strictEqual((yield* untilLive(feeds[0], copy))[0], "Reset")
       assertSame(copy, one)
+    }))
+
+  test("a token tells a place only while the content follows from it", (kafka) =>
+    Effect.gen(function* () {
+      const placeAfter = (
+        happens: (topic: string) => Effect.Effect<unknown, unknown, Scope.Scope>,
+        settings: KafkaTable.TableSettings = {}
+      ) =>
+        Effect.gen(function* () {
+          const topic = yield* kafka.topic({ partitions: 2 })
+          yield* kafka.append(topic, [{ key: "a", value: "0", partition: 0 }])
+          const table = yield* kafka.table(topic, settings)
+          const feed = yield* TableFeed.make(table, { acrossProcesses: true })
+          yield* happens(topic)
+          yield* kafka.append(topic, [{ key: "last", value: "x", partition: 1 }])
+          yield* eventually(table.has("last"), (is) => is)
+          const copy = FeedEvent.makeCopy<string, string>()
+          yield* untilLive(feed, copy)
+          return copy.token?.split(".")[3]
+        }).pipe(Effect.scoped)
+      const none = Effect.void
+      assert.strictEqual(yield* placeAfter(() => none), "0:1,1:1")
+      assert.isUndefined(yield* placeAfter(() => none, { isolation: "read_uncommitted" }))
+      const undecodable = Buffer.from([0xff])
+      assert.isUndefined(
+        yield* placeAfter((topic) => kafka.append(topic, [{ key: "b", value: undecodable, partition: 0 }]))
+      )
+      assert.isUndefined(
+        yield* placeAfter((topic) => kafka.append(topic, [{ key: "a", value: "elsewhere", partition: 1 }]))
+      )
+      assert.isUndefined(
+        yield* placeAfter((topic) =>
+          Effect.flatMap(kafka.transaction(), ({ append }) =>
+            append(topic, [{ key: "c", value: "open", partition: 0 }])
+          )
+        )
+      )
     }))
 
   test("a feed ends when the table is closed, and when its own scope is; it fails when the table does", (kafka) =>

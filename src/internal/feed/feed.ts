@@ -13,7 +13,7 @@ import { after, begun, type End, type Pushed, Run, streamOf } from "../effect/v4
 import type { FeedSettings } from "../options/feed.ts"
 import type { ChangeLog } from "../table/content/changeLog.ts"
 import { PLACE, type Place, type Placed } from "../table/place.ts"
-import { atRestOf, listenTo } from "../table/publication/publication.ts"
+import { listenTo, untilAtRest } from "../table/publication/publication.ts"
 import { History, type Keys } from "./history.ts"
 import { parseToken, printToken, type Token } from "./token.ts"
 
@@ -27,8 +27,8 @@ class Feed<K, V> {
   ended: End<TableFailure> | undefined
   /** The place of the table at its last version, as far as that is certain and asked for. */
   private place: Place | undefined
-  private history: History<K> | undefined
-
+  /** It is there from `begin` on. */
+  private history!: History<K>
   private readonly read: () => TableSnapshot<K, V>
 
   constructor(
@@ -59,7 +59,7 @@ class Feed<K, V> {
   /** Takes a publication in. This is a part of the table's own step, so it is short. */
   push(log: ChangeLog<TableChange<K, V>>): void {
     this.place = this.placeNow()
-    this.history?.push(log, this.snapshot.version, this.place)
+    this.history.push(log, this.snapshot.version, this.place)
     for (const reader of this.readers) reader.push(log)
   }
 
@@ -78,21 +78,23 @@ class Feed<K, V> {
   private since(token: Token | undefined): Keys<K> | undefined {
     if (token === undefined) return undefined
     if (token.feed === this.name) {
-      return token.version <= this.snapshot.version ? this.history?.after(token.version) : undefined
+      return token.version <= this.snapshot.version ? this.history.after(token.version) : undefined
     }
-    return token.place === undefined ? undefined : this.history?.from(token.place, this.placeNow())
+    return token.place === undefined ? undefined : this.history.from(token.place, this.placeNow())
   }
 
   stream(from: string | undefined): Stream.Stream<FeedEvent<K, V>, TableFailure> {
     const token = from === undefined ? undefined : parseToken(from)
     const start: Pushed<FeedEvent<K, V>, TableFailure> = begun(() => {
+      // Where a table is can be told while its content is at rest.
+      const isOfAnother = token?.place !== undefined && token.feed !== this.name
+      const rest = isOfAnother ? untilAtRest(this.table) : undefined
+      if (rest !== undefined) return after(rest, () => start)
       const reader = new Reader(this, this.settings.chunkSize, this.since(token))
       if (this.ended === undefined) this.readers.add(reader)
       return reader.pushed(Effect.sync(() => this.readers.delete(reader)))
     })
-    // Where a table is can be told while its content is at rest.
-    const isOfAnother = token?.place !== undefined && token.feed !== this.name
-    return streamOf(isOfAnother ? after(atRestOf(this.table), () => start) : start)
+    return streamOf(start)
   }
 }
 
@@ -197,10 +199,10 @@ export const makeFeed = <K, V>(
     const feed = new Feed(table, settings)
     // Readers end with the feed.
     yield* Effect.addFinalizer(() => Effect.sync(() => feed.end(Exit.void)))
-    yield* listenTo<TableSnapshot<K, V>, TableChange<K, V>, TableFailure>(table, {
-      push: (log) => feed.push(log),
-      end: (how) => feed.end(how)
-    })
-    feed.begin()
+    yield* listenTo<TableSnapshot<K, V>, TableChange<K, V>, TableFailure>(
+      table,
+      { push: (log) => feed.push(log), end: (how) => feed.end(how) },
+      () => feed.begin()
+    )
     return { stream: (options) => feed.stream(options?.after) }
   })

@@ -32,6 +32,7 @@ export interface Placed {
  */
 export const placeOf = <K, V>(parts: TableParts<K, V>): Place | undefined => {
   const { config, counters, latched, partitions, source, state, status, topicId } = parts
+  if (config.isolation !== "read_committed") return undefined
   if (!latched || status._tag !== "CaughtUp" || topicId === undefined || source === undefined) return undefined
   if (counters.evicted + counters.rebuilds + counters.keyErrors + counters.valueErrors + state.contestedKeys > 0) {
     return undefined

@@ -267,34 +267,43 @@ export interface Published<Snapshot, Change> {
   }
 }
 
-/** Adds a listener for as long as the scope is open, and succeeds while the content is at rest. */
-export const listenTo = <Snapshot extends { readonly version: number }, Change extends AnyChange, Failure>(
-  table: { readonly unsafeSnapshot: () => Snapshot; readonly changes: Stream.Stream<Change, Failure> },
-  listener: Listener<Change, Failure>
-): Effect.Effect<void, never, Scope.Scope> => {
-  const publication = publicationOf(table)
-  const listen: Effect.Effect<void, never, Scope.Scope> = Effect.flatMap(
-    Effect.acquireRelease(
-      Effect.sync(() =>
-        publication.settledSnapshot === undefined ? undefined : publication.subscriptions.listen(listener)
-      ),
-      (remove) => Effect.sync(() => remove?.())
-    ),
-    (remove) => (remove === undefined ? Effect.andThen(publication.atRest, listen) : Effect.void)
-  )
-  return listen
+/** A table, as far as its publication is concerned. */
+interface Told<Snapshot, Change, Failure> {
+  readonly unsafeSnapshot: () => Snapshot
+  readonly changes: Stream.Stream<Change, Failure>
 }
 
-/** Waits until the content of a table of ours is at rest. */
-export const atRestOf = <Snapshot extends { readonly version: number }, Change extends AnyChange, Failure>(table: {
-  readonly unsafeSnapshot: () => Snapshot
-  readonly changes: Stream.Stream<Change, Failure>
-}): Effect.Effect<void> => publicationOf(table).atRest
+/** Adds a listener for as long as the scope is open, and calls `begin` in that step: the content is at rest then. */
+export const listenTo = <Snapshot extends { readonly version: number }, Change extends AnyChange, Failure>(
+  table: Told<Snapshot, Change, Failure>,
+  listener: Listener<Change, Failure>,
+  begin: () => void
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const publication = publicationOf(table)
+    let remove: (() => void) | undefined
+    yield* Effect.addFinalizer(() => Effect.sync(() => remove?.()))
+    while (remove === undefined) {
+      yield* publication.atRest
+      yield* Effect.sync(() => {
+        if (publication.settledSnapshot === undefined) return
+        remove = publication.subscriptions.listen(listener)
+        begin()
+      })
+    }
+  })
 
-const publicationOf = <Snapshot extends { readonly version: number }, Change extends AnyChange, Failure>(table: {
-  readonly unsafeSnapshot: () => Snapshot
-  readonly changes: Stream.Stream<Change, Failure>
-}) => (table as unknown as { [PUBLICATION]: Publication<Snapshot, Change, Failure, unknown> })[PUBLICATION]
+/** Waits until the content of a table of ours is at rest; `undefined` if it is. */
+export const untilAtRest = <Snapshot extends { readonly version: number }, Change extends AnyChange, Failure>(
+  table: Told<Snapshot, Change, Failure>
+): Effect.Effect<void> | undefined => {
+  const { atRest, settledSnapshot } = publicationOf(table)
+  return settledSnapshot === undefined ? atRest : undefined
+}
+
+const publicationOf = <Snapshot extends { readonly version: number }, Change extends AnyChange, Failure>(
+  table: Told<Snapshot, Change, Failure>
+) => (table as unknown as { [PUBLICATION]: Publication<Snapshot, Change, Failure, unknown> })[PUBLICATION]
 
 /** Adds a view to a table of ours, as `Publication.attach` does. */
 export const attachTo = <Snapshot, Change>(
