@@ -16,6 +16,10 @@ const ROOMS = {
       "TableSnapshot"
     ])
   },
+  feed: {
+    rooms: ["table", "table/publication", "table/content", "options"],
+    types: ["FeedEvent", "LiveTable", "TableChange", "TableFeed", "TableSnapshot"]
+  },
   "table/reading": {
     rooms: [
       "views",
@@ -50,7 +54,8 @@ const ROOMS = {
     types: ["Codec", "EmbeddedKafka", "KafkaClient", "KafkaProducer", "KafkaTable", "KafkaTableWriter"].concat([
       "KafkaTopic",
       "LiveTable",
-      "Partitioner"
+      "Partitioner",
+      "TableFeed"
     ])
   },
   codec: { rooms: ["codec/schema"], types: ["Codec"] },
@@ -67,7 +72,7 @@ const ROOMS = {
     ])
   },
   tree: { rooms: [], types: [] },
-  effect: { rooms: [], types: [] },
+  effect: { rooms: [], types: ["FeedEvent", "TableChange", "TableSnapshot"] },
   embedded: {
     rooms: ["client", "recordBatch", "protocol", "options"],
     types: ["EmbeddedKafka", "KafkaClient", "KafkaProtocol", "Position"]

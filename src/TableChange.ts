@@ -20,6 +20,8 @@
  * @module
  */
 import type * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
+import * as schemas from "./internal/effect/v4/tableSchemas.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // of any live table
@@ -73,6 +75,25 @@ export const isUpsert = <C extends TableChange<unknown, unknown>>(
 export const isDelete = <C extends TableChange<unknown, unknown>>(
   change: C
 ): change is Extract<C, { readonly _tag: "Delete" }> => change._tag === "Delete"
+
+/**
+ * The schema of changes of any live table, for remote procedures and for JSON. For a stream of them from which a copy of
+ * the table is made elsewhere, there is `TableFeed`.
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { TableChange } from "effect-ktables"
+ *
+ * export const PriceChange = TableChange.schema(Schema.String, Schema.Struct({ cents: Schema.Number }))
+ * ```
+ *
+ * @since 0.5.0
+ * @category schemas
+ */
+export const schema: <K, V, KI, VI>(
+  key: Schema.Codec<K, KI>,
+  value: Schema.Codec<V, VI>
+) => Schema.Codec<TableChange<K, V>, unknown> = schemas.tableChange
 
 // ---------------------------------------------------------------------------------------------------------------------
 // of tables of topics
@@ -147,3 +168,22 @@ export interface RecordDelete<out K, out V> extends Delete<K, V>, RecordInfo {
  * @category models
  */
 export type RecordChange<K, V> = RecordUpsert<K, V> | RecordDelete<K, V>
+
+/**
+ * A change of a topic's table as it is told to others: without headers, which are bytes of the producer's.
+ *
+ * @since 0.5.0
+ * @category models
+ */
+export type RecordChangeWithoutHeaders<K, V> = Omit<RecordUpsert<K, V>, "headers"> | Omit<RecordDelete<K, V>, "headers">
+
+/**
+ * The schema of changes of a topic's table, without headers.
+ *
+ * @since 0.5.0
+ * @category schemas
+ */
+export const recordSchema: <K, V, KI, VI>(
+  key: Schema.Codec<K, KI>,
+  value: Schema.Codec<V, VI>
+) => Schema.Codec<RecordChangeWithoutHeaders<K, V>, unknown> = schemas.recordChange

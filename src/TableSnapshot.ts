@@ -18,6 +18,8 @@
  * @module
  */
 import type * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
+import * as schemas from "./internal/effect/v4/tableSchemas.ts"
 import * as internal from "./internal/views/snapshot.ts"
 import type { RecordInfo } from "./TableChange.ts"
 import type {
@@ -64,6 +66,36 @@ export interface TableEntry<out K, out V> {
  * @category models
  */
 export interface RecordEntry<out K, out V> extends TableEntry<K, V>, RecordInfo {}
+
+/**
+ * The schema of entries of any live table, for remote procedures and for JSON.
+ *
+ * @since 0.5.0
+ * @category schemas
+ */
+export const entrySchema: <K, V, KI, VI>(
+  key: Schema.Codec<K, KI>,
+  value: Schema.Codec<V, VI>
+) => Schema.Codec<TableEntry<K, V>, unknown> = schemas.tableEntry
+
+/**
+ * An entry of a topic's table as it is told to others: without headers, which are bytes of the producer's.
+ *
+ * @since 0.5.0
+ * @category models
+ */
+export type RecordEntryWithoutHeaders<K, V> = Omit<RecordEntry<K, V>, "headers">
+
+/**
+ * The schema of entries of a topic's table, without headers.
+ *
+ * @since 0.5.0
+ * @category schemas
+ */
+export const recordEntrySchema: <K, V, KI, VI>(
+  key: Schema.Codec<K, KI>,
+  value: Schema.Codec<V, VI>
+) => Schema.Codec<RecordEntryWithoutHeaders<K, V>, unknown> = schemas.recordEntry
 
 /**
  * The content at one version. Keys are compared by the identity of their bytes. Iteration is in order of the keys'

@@ -27,6 +27,13 @@ export * as DerivedTable from "./DerivedTable.ts"
 export * as EmbeddedKafka from "./EmbeddedKafka.ts"
 
 /**
+ * What a table tells a copy of it elsewhere, and that copy.
+ *
+ * @since 0.5.0
+ */
+export * as FeedEvent from "./FeedEvent.ts"
+
+/**
  * The seam to Kafka: connections to brokers.
  *
  * @since 0.1.0
@@ -102,6 +109,13 @@ export * as Position from "./Position.ts"
  * @since 0.1.0
  */
 export * as TableChange from "./TableChange.ts"
+
+/**
+ * A table told to readers elsewhere: browsers, other processes, caches.
+ *
+ * @since 0.5.0
+ */
+export * as TableFeed from "./TableFeed.ts"
 
 /**
  * Questions to a table other than by key.

@@ -11,6 +11,7 @@ import { clientSpec } from "../src/internal/kafkajs/client.ts"
 import { TLS } from "../src/internal/kafkajs/tlsOptions.ts"
 import { ANNOUNCE, readAnnounceOptions } from "../src/internal/options/announce.ts"
 import { BACKOFF, CLIENT } from "../src/internal/options/client.ts"
+import { FEED, readFeedOptions } from "../src/internal/options/feed.ts"
 import { readProducerOptions } from "../src/internal/options/producer.ts"
 import { SENDING } from "../src/internal/options/sending.ts"
 import { FETCH, readTableOptions, TABLE } from "../src/internal/options/table.ts"
@@ -70,6 +71,7 @@ describe("options", () => {
     ["announce", Object.keys(ANNOUNCE)],
     ["KafkaProducer", Object.keys(SENDING)],
     ["KafkaTopic", Object.keys(TOPIC_SETTINGS)],
+    ["TableFeed", Object.keys(FEED)],
     ["EmbeddedKafka", withBackoff({ ...CLUSTER, ...CLIENT })]
   ]
   for (const [heading, list] of expected) {
@@ -117,6 +119,7 @@ describe("options", () => {
       assert.deepStrictEqual(unequal("KafkaTableWriter", writer, unlike), [])
       assert.deepStrictEqual(unequal("announce", yield* readAnnounceOptions("t"), []), [])
       assert.deepStrictEqual(unequal("KafkaProducer", producer, unlike), [])
+      assert.deepStrictEqual(unequal("TableFeed", yield* readFeedOptions({}), []), [])
     })
   )
 })

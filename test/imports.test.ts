@@ -31,6 +31,7 @@ describe("an import", () => {
   it("of a table, a writer, a topic or what they are told in brings no driver along", () => {
     for (const module of [
       "Codec",
+      "FeedEvent",
       "KafkaError",
       "KafkaProducer",
       "KafkaProtocol",
@@ -41,6 +42,7 @@ describe("an import", () => {
       "Partitioner",
       "Position",
       "TableChange",
+      "TableFeed",
       "TableSnapshot"
     ]) {
       assert.deepStrictEqual(driversIn(loadedBy(module)), [], module)
@@ -54,6 +56,16 @@ describe("an import", () => {
       assert.include(drivers, "internal/embedded/network.ts", module)
     }
     assert.isFalse([...loadedBy("EmbeddedKafka")].some((name) => name.startsWith("internal/kafkajs/")))
+  })
+
+  it("of a feed's events brings what a browser needs, and nothing of Kafka", () => {
+    const loaded = [...loadedBy("FeedEvent")].map((name) => name.replace("/v3/", "/v4/"))
+    assert.deepStrictEqual(loaded.sort(), [
+      "FeedEvent.ts",
+      "effect/Schema",
+      "internal/effect/v4/tableSchemas.ts",
+      "internal/feed/copy.ts"
+    ])
   })
 
   it("of the requests as data brings nothing but itself", () => {

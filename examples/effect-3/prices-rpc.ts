@@ -1,5 +1,5 @@
 /**
- * Remote procedures over a table: clients set prices, read their own writes from any replica, and watch what changes.
+ * Remote procedures over a table: clients set prices, read their own writes from any replica, and hold a copy of all.
  * The position of a write goes to the client as text, and comes back with its next call; errors of the table and of the
  * writer arrive as errors of the procedure, with types.
  *
@@ -11,16 +11,17 @@
  *     SetPrice apple, 100 cents: written to examples.prices-rpc@0:0
  *     GetPrice apple of replica 2, with that position: 100 cents
  *     WatchPrices of replica 2: a snapshot of 1
- *     WatchPrices of replica 2: pear costs 200 cents
- *     WatchPrices of replica 2: plum costs 300 cents
+ *     WatchPrices of replica 2, back again: pear costs 200 cents
+ *     WatchPrices of replica 2, back again: plum costs 300 cents
+ *     The client's copy: apple 100, pear 200, plum 300
  *     GetPrice of a write that does not come: NotYet, try again
  *     GetPrice with a position of another topic: Unavailable, KafkaInvalidOptionsError
  */
 import { FetchHttpClient, HttpLayerRouter, HttpServer } from "@effect/platform"
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Rpc, RpcClient, RpcGroup, RpcSerialization, RpcServer } from "@effect/rpc"
-import { Console, Context, Deferred, Effect, Fiber, Layer, Logger, LogLevel, Option, Schema, Stream } from "effect"
-import { Codec, KafkaClient, KafkaTable, KafkaTableWriter, Position } from "effect-ktables"
+import { Console, Context, Effect, Fiber, Layer, Logger, LogLevel, Option, Schema, Stream } from "effect"
+import { Codec, FeedEvent, KafkaClient, KafkaTable, KafkaTableWriter, Position, TableFeed } from "effect-ktables"
 import { createServer } from "node:http"
 import { parseArgs } from "node:util"
 
@@ -40,14 +41,6 @@ class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable", {
   retriable: Schema.Boolean
 }) {}
 
-/** A snapshot comes first, and then what changes. These are the fields that clients see of a `TableChange`. */
-const Change = Schema.Union(
-  Schema.TaggedStruct("Snapshot", { prices: Schema.ReadonlyMap({ key: Schema.String, value: Price }) }),
-  Schema.TaggedStruct("Upsert", { key: Schema.String, value: Price }),
-  Schema.TaggedStruct("Delete", { key: Schema.String })
-)
-type Change = typeof Change.Type
-
 class PricesRpc extends RpcGroup.make(
   Rpc.make("SetPrice", {
     payload: { product: Schema.String, price: Price },
@@ -59,7 +52,13 @@ class PricesRpc extends RpcGroup.make(
     success: Schema.Option(Price),
     error: Schema.Union(NotYet, Unavailable)
   }),
-  Rpc.make("WatchPrices", { success: Change, error: Unavailable, stream: true })
+  // All prices first, and then what changes; a client that was cut off says with `after` how far it is.
+  Rpc.make("WatchPrices", {
+    payload: { after: Schema.optional(Schema.String) },
+    success: FeedEvent.schema(Schema.String, Price),
+    error: Unavailable,
+    stream: true
+  })
 ) {}
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -76,6 +75,7 @@ const Handlers = PricesRpc.toLayer(
   Effect.gen(function* () {
     const prices = yield* Prices
     const writer = yield* PricesWriter
+    const feed = yield* TableFeed.make(prices)
     return {
       SetPrice: ({ price, product }) => Effect.mapError(writer.set(product, price), unavailable),
 
@@ -87,14 +87,8 @@ const Handlers = PricesRpc.toLayer(
           Effect.zipRight(prices.get(product))
         ),
 
-      // A client that is slow gets the latest change of each product: that is what a table does unless told otherwise.
-      WatchPrices: () =>
-        Stream.unwrapScoped(
-          Effect.map(prices.subscribe(), ({ changes, snapshot }) => {
-            const first: Change = { _tag: "Snapshot", prices: snapshot.toMap() }
-            return Stream.concat(Stream.succeed(first), Stream.mapError(changes, unavailable))
-          })
-        )
+      // A client that is slow gets the latest change of each product: that is what a feed does.
+      WatchPrices: ({ after }) => Stream.mapError(feed.stream({ after }), unavailable)
     }
   })
 )
@@ -134,9 +128,13 @@ const startReplica = Effect.gen(function* () {
   return yield* Effect.provide(RpcClient.make(PricesRpc), yield* Layer.build(protocol))
 })
 
-const textOf = (change: Change): string => {
-  if (change._tag === "Snapshot") return `a snapshot of ${change.prices.size}`
-  return change._tag === "Upsert" ? `${change.key} costs ${change.value.cents} cents` : `${change.key} is gone`
+/** What an event tells: a line for each change. */
+const textsOf = (event: FeedEvent.FeedEvent<string, Price>): ReadonlyArray<string> => {
+  if (event._tag === "Reset") return [`a snapshot of ${event.size}`]
+  if (event._tag !== "Changes") return []
+  return event.changes.map((change) =>
+    change._tag === "Upsert" ? `${change.key} costs ${change.value.cents} cents` : `${change.key} is gone`
+  )
 }
 
 const story = Effect.gen(function* () {
@@ -150,18 +148,22 @@ const story = Effect.gen(function* () {
   const cents = Option.match(price, { onNone: () => "none", onSome: (_) => `${_.cents} cents` })
   yield* Console.log(`GetPrice apple of replica 2, with that position: ${cents}`)
 
-  const watching = yield* Deferred.make<void>()
-  const watcher = yield* two.WatchPrices().pipe(
-    Stream.take(3),
-    Stream.runForEach((change) =>
-      Effect.zipRight(Console.log(`WatchPrices of replica 2: ${textOf(change)}`), Deferred.succeed(watching, undefined))
-    ),
-    Effect.forkScoped
-  )
-  yield* Deferred.await(watching)
+  // A client has a copy of all prices. It is cut off once it has the first of them, and goes on where it was.
+  const copy = FeedEvent.makeCopy<string, Price>()
+  const watchUntil = (last: string, when: string) =>
+    Stream.suspend(() => two.WatchPrices({ after: copy.token })).pipe(
+      Stream.tap((event) =>
+        Effect.forEach(textsOf(event), (text) => Console.log(`WatchPrices of replica 2${when}: ${text}`))
+      ),
+      Stream.takeUntil((event) => copy.apply(event) && copy.has(last)),
+      Stream.runDrain
+    )
+  yield* watchUntil("apple", "")
   yield* set("pear", 200)
+  const watcher = yield* Effect.forkScoped(watchUntil("plum", ", back again"))
   yield* set("plum", 300)
   yield* Fiber.join(watcher)
+  yield* Console.log(`The client's copy: ${[...copy].map(([name, { cents }]) => `${name} ${cents}`).join(", ")}`)
 
   const tooEarly = Position.make({ topic: values.topic, partition: 0, offset: 1_000_000 })
   yield* two

@@ -21,6 +21,7 @@ import { topicLife } from "./topicLife.ts"
 import { partitions } from "./partitions.ts"
 import { waits } from "./waits.ts"
 import { changes } from "./changes.ts"
+import { feeds } from "./feeds.ts"
 import { resuming } from "./resuming.ts"
 import { status } from "./status.ts"
 import { writing } from "./writing.ts"
@@ -40,6 +41,7 @@ const subjects: Subjects = {
   transactions,
   waits,
   changes,
+  feeds,
   status,
   writing,
   producing,
@@ -57,9 +59,12 @@ const patient: Subjects = {
 
 /** Tests about what not every cluster has: they are left out there, and say why. */
 const needs: Readonly<Record<string, Feature>> = {
+  "copies that are cut off at random and come back are the table, at each version that they are told": "topic ids",
+  "a reader that stays is told every version's content, conflated, and from another replica by place": "topic ids",
   "one that is missing is created, compacted, with the broker's defaults, and verified the next time":
     "defaults of new topics",
   "a policy without compaction: reconciled, with all else kept": "IncrementalAlterConfigs",
+  "a token tells a place only while the content follows from it": "topic ids",
   "a record without a key is refused on a compacted topic, and nothing of its batch is written": "refused records",
   "a record that the broker refuses fails alone: one without a key, in a compacted topic": "refused records",
   "re-created: typed with both ids; with a restart policy the new content replaces the old at once": "topic ids"

@@ -12,8 +12,9 @@ const tells = (topic: string, args: ReadonlyArray<string> = []) =>
       `SetPrice apple, 100 cents: written to ${topic}@0:0`,
       "GetPrice apple of replica 2, with that position: 100 cents",
       "WatchPrices of replica 2: a snapshot of 1",
-      "WatchPrices of replica 2: pear costs 200 cents",
-      "WatchPrices of replica 2: plum costs 300 cents",
+      "WatchPrices of replica 2, back again: pear costs 200 cents",
+      "WatchPrices of replica 2, back again: plum costs 300 cents",
+      "The client's copy: apple 100, pear 200, plum 300",
       "GetPrice of a write that does not come: NotYet, try again",
       "GetPrice with a position of another topic: Unavailable, KafkaInvalidOptionsError",
       ""

@@ -1,5 +1,6 @@
 /** A table that a test drives by hand: its rows, its publications, its compactions. */
-import { Cause, Deferred, Effect, Scope } from "effect"
+import type { Scope } from "effect"
+import { Cause, Deferred, Effect } from "effect"
 import * as Codec from "effect-ktables/Codec"
 import type { LiveTable, TableFailure, TableStatus } from "effect-ktables/LiveTable"
 import type { RecordChange } from "effect-ktables/TableChange"
@@ -116,6 +117,6 @@ export const handTable = <V>(
         return publication.makeRoom((follow) => state.compact(follow), take)
       }),
       fail: (error) => publication.end(error, Cause.fail(error as never)),
-      close: () => publication.end(undefined, Cause.empty as Cause.Cause<never>)
+      close: () => publication.end(undefined, Cause.empty)
     }
   })

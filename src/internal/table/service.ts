@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { KafkaTable } from "../../KafkaTable.ts"
 import { liveTableOf } from "../views/liveTable.ts"
+import { PLACE, type Placed, placeOf } from "./place.ts"
 import type { TableParts } from "./reading/parts.ts"
 import { freshnessOf, statsOf } from "./stats.ts"
 import { awaitCaughtUp, awaitPosition, barrier } from "./waiting.ts"
@@ -12,9 +13,10 @@ import { awaitCaughtUp, awaitPosition, barrier } from "./waiting.ts"
 export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaTable")
 
 /** Makes the service of a table, which lives as long as its scope. */
-export const serviceOf = <K, V>(parts: TableParts<K, V>, scope: Scope.Scope): KafkaTable<K, V> => ({
+export const serviceOf = <K, V>(parts: TableParts<K, V>, scope: Scope.Scope): KafkaTable<K, V> & Placed => ({
   ...liveTableOf({ shown: parts.publication, key: parts.config.key, names: parts.indexes, scope }),
   [TypeId]: TypeId,
+  [PLACE]: () => placeOf(parts),
   topic: parts.config.topic,
   status: parts.statuses.ref,
   awaitCaughtUp: (options) => awaitCaughtUp(parts, options),

@@ -1,7 +1,12 @@
 /** How views come to tables: built in bulk of what there is, while the tables go on, and then kept in step. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type { TableFailure } from "../../../LiveTable.ts"
 import { runInSlices } from "../../yield.ts"
+import type { AnyChange } from "../content/changeLog.ts"
+import type { Showing } from "./shown.ts"
+import type { Listener } from "./subscriptions.ts"
 import { dropView, endView, type Input, type Root, type View } from "./view.ts"
 
 /** The property by which a table of this library gives its publication to what is made of the table. */
@@ -89,3 +94,41 @@ export const attach = (view: View): Effect.Effect<void, never, Scope.Scope> => {
 /** Adds views to their inputs, one after the other. */
 export const attachAll = (views: ReadonlyArray<View>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.forEach(views, attach, { discard: true })
+
+/** What a table of this library gives to those who read it. */
+const showingOf = <Snapshot, Change extends AnyChange>(table: Told<Snapshot, Change>): Showing<Snapshot, Change> =>
+  publicationOf(table) as unknown as Showing<Snapshot, Change>
+
+/** A table, as far as its publication is concerned. */
+interface Told<Snapshot, Change> {
+  readonly unsafeSnapshot: () => Snapshot
+  readonly changes: Stream.Stream<Change, TableFailure>
+}
+
+/** Adds a listener for as long as the scope is open, and calls `begin` in that step: the content is at rest then. */
+export const listenTo = <Snapshot, Change extends AnyChange>(
+  table: Told<Snapshot, Change>,
+  listener: Listener<Change, TableFailure>,
+  begin: () => void
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const showing = showingOf(table)
+    let remove: (() => void) | undefined
+    yield* Effect.addFinalizer(() => Effect.sync(() => remove?.()))
+    while (remove === undefined) {
+      yield* showing.atRest
+      yield* Effect.sync(() => {
+        if (showing.settledSnapshot === undefined) return
+        remove = showing.subscriptions.listen(listener)
+        begin()
+      })
+    }
+  })
+
+/** Waits until the content of a table of ours is at rest; `undefined` if it is. */
+export const untilAtRest = <Snapshot, Change extends AnyChange>(
+  table: Told<Snapshot, Change>
+): Effect.Effect<void> | undefined => {
+  const { atRest, settledSnapshot } = showingOf(table)
+  return settledSnapshot === undefined ? atRest : undefined
+}

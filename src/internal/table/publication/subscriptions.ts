@@ -13,21 +13,30 @@ import type { AnyChange, ChangeLog } from "../content/changeLog.ts"
 import { bufferOf } from "./buffers.ts"
 import { Subscriber } from "./subscriber.ts"
 
+/** Who hears of each publication in its own step, and has to be quick: what it keeps of that is its own business. */
+export interface Listener<Change, E> {
+  /** The table shows the changes' version already. */
+  readonly push: (log: ChangeLog<Change>) => void
+  /** There is nothing to come. */
+  readonly end: (how: End<E>) => void
+}
+
 /** All subscribers of one table. `E` is what their streams fail with when the reader has ended for good. */
 export class Subscriptions<Change extends AnyChange, E = never> {
   /** Subscribers to the changes of all keys. */
   private readonly all = new Set<Subscriber<Change, E>>()
   /** Subscribers to one key, by the key's identity: see `keyId`. */
   private readonly byKey = new Map<string, Set<Subscriber<Change, E>>>()
+  private readonly listeners = new Set<Listener<Change, E>>()
   private ended: End<E> | undefined
 
   /** Whether nobody subscribes, so that changes need not be collected. */
   get isEmpty(): boolean {
-    return this.all.size === 0 && this.byKey.size === 0
+    return this.all.size === 0 && this.byKey.size === 0 && this.listeners.size === 0
   }
 
   get count(): number {
-    let n = this.all.size
+    let n = this.all.size + this.listeners.size
     for (const set of this.byKey.values()) n += set.size
     return n
   }
@@ -73,10 +82,18 @@ export class Subscriptions<Change extends AnyChange, E = never> {
     })
   }
 
+  /** Adds a listener, until what is returned is called. One that comes too late is told of the end at once. */
+  listen(listener: Listener<Change, E>): () => void {
+    if (this.ended === undefined) this.listeners.add(listener)
+    else listener.end(this.ended)
+    return () => this.listeners.delete(listener)
+  }
+
   /** Hands one publication to everybody. */
   push(log: ChangeLog<Change>): void {
     const { changes, ids } = log
     if (changes.length === 0) return
+    for (const listener of this.listeners) listener.push(log)
     for (const subscriber of this.all) {
       for (let i = 0; i < changes.length; i++) subscriber.buffer.push(ids[i], changes[i])
       subscriber.wake()
@@ -124,7 +141,9 @@ export class Subscriptions<Change extends AnyChange, E = never> {
     this.ended ??= how
     for (const subscriber of this.all) subscriber.end(this.ended)
     for (const set of this.byKey.values()) for (const subscriber of set) subscriber.end(this.ended)
+    for (const listener of this.listeners) listener.end(this.ended)
     this.all.clear()
     this.byKey.clear()
+    this.listeners.clear()
   }
 }

@@ -118,5 +118,5 @@ export const lookupJoin = (table: Lookup, { on, select }: LookupGiven): never =>
         )
       ),
       Stream.filter(Option.isSome),
-      Stream.map((found) => (found as Option.Some<readonly [unknown]>).value[0])
+      Stream.map((found) => found.value[0])
     )) as never
