@@ -21,6 +21,7 @@ import { topicLife } from "./topicLife.ts"
 import { partitions } from "./partitions.ts"
 import { waits } from "./waits.ts"
 import { changes } from "./changes.ts"
+import { derived } from "./derived.ts"
 import { feeds } from "./feeds.ts"
 import { resuming } from "./resuming.ts"
 import { status } from "./status.ts"
@@ -42,6 +43,7 @@ const subjects: Subjects = {
   waits,
   changes,
   feeds,
+  "derived tables": derived,
   status,
   writing,
   producing,

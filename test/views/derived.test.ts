@@ -220,7 +220,11 @@ describe("derived tables", () => {
             yield* turns
             assert.deepStrictEqual(wrong, [], `seed ${seed}`)
             for (const name of ["members", "groups", "share"] as const) {
-              assert.deepStrictEqual<unknown>(mapOf<string, unknown>(told[name]), contentOf(tables)[name], `told, seed ${seed}`)
+              assert.deepStrictEqual<unknown>(
+                mapOf<string, unknown>(told[name]),
+                contentOf(tables)[name],
+                `told, seed ${seed}`
+              )
             }
           })
         )

@@ -8,7 +8,7 @@ import type { Renumbering } from "../../table/content/slots.ts"
 import { RenumberTick } from "../../table/publication/tick.ts"
 import type { AnySlots, Input, View } from "../../table/publication/view.ts"
 import { Column, SlotSet } from "../column.ts"
-import { normalized } from "../indexKey.ts"
+import { type Key, normalized } from "../indexKey.ts"
 import { ROWS_PER_STEP } from "../rowView.ts"
 import { sameValue } from "../sameValue.ts"
 import { type Accumulator, accumulatorOf, type AggregateParts, Groups, type Rows } from "./aggregates.ts"
@@ -138,7 +138,7 @@ export class GroupTable implements View {
       const by = normalized(given)
       if (by === undefined) return undefined
       const parts = this.accumulators.map(([, accumulator]) => accumulator.partOf(value, key))
-      return { group: this.groupOf(groupKeyBytes(by), given), parts }
+      return { group: this.groupOf(groupKeyBytes(by), keptKey(given, by)), parts }
     } catch (cause) {
       this.threw.add(slot)
       this.problems.add(source.keyAt(slot), cause)
@@ -146,14 +146,11 @@ export class GroupTable implements View {
     }
   }
 
-  private groupOf(bytes: Buffer, key: IndexKey | undefined): number {
+  private groupOf(bytes: Buffer, key: unknown): number {
     const found = this.index.find(bytes, 0, bytes.length)
     if (found !== UNKNOWN) return found
     this.rows.append()
-    // Whoever has given a date or a list may change it.
-    this.keys.push(
-      key instanceof Date ? new Date(key) : Array.isArray(key) ? [...(key as ReadonlyArray<unknown>)] : key
-    )
+    this.keys.push(key)
     return this.index.add(bytes, 0, bytes.length)
   }
 
@@ -277,3 +274,7 @@ export class GroupTable implements View {
     this.onEnd(how)
   }
 }
+
+/** The key of a group as it is kept: whoever has given a date or a list may change it. */
+const keptKey = (given: IndexKey | undefined, key: Key): unknown =>
+  given instanceof Date ? new Date(given) : Array.isArray(given) ? [...(given as ReadonlyArray<unknown>)] : key
