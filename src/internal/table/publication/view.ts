@@ -71,7 +71,7 @@ export interface Root {
 export interface Output extends Input {
   /** Slots that are other than before, since it was last shown. */
   readonly touched: ReadonlyArray<number>
-  /** Whether its newest rows have other slots than those that are shown. */
+  /** Whether what is made of it has to take its newest rows, though none of them has changed: see `Tick`. */
   readonly hasMoved: boolean
 }
 

@@ -16,6 +16,11 @@ export class ComputedSlots<K, V> extends Slots<K, V, TableEntry<K, V>> {
     super(parts)
   }
 
+  /** Whether rows have the values of their source: whoever holds them holds a version of that. */
+  get borrows(): boolean {
+    return this.source !== undefined
+  }
+
   protected load(slot: number): V {
     // Rows without a value of their own have that of their source, whose type is the same then.
     return this.source!.valueAt(slot) as V

@@ -66,9 +66,9 @@ export class Made<K, V>
     return [...this.changed]
   }
 
-  /** Whether rows have other slots than those that are shown. */
+  /** Whether rows have other slots than those that are shown, or have their values of a newer version of their source. */
   get hasMoved(): boolean {
-    return this.newest.index !== this.current.slots.index
+    return this.newest.index !== this.current.slots.index || this.newest.borrows
   }
 
   /** Notes that a row is other than the one that is shown, or is the same again. */
