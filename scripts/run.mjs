@@ -230,6 +230,10 @@ const commands = {
   docs: () => process.exit(run(undefined, process.execPath, ["scripts/docs-api.mjs"])),
   kafka: () => process.exit(run(undefined, bin("tsx"), ["scripts/kafka.ts", ...args])),
   bench: () => process.exit(run(undefined, bin("tsx"), ["bench/run.ts", ...args])),
+  "bench:views": async () => {
+    await build()
+    process.exit(run(undefined, process.execPath, ["bench/views/run.mjs", ...args]))
+  },
   // what needs no broker; with --changed, what a change touches, on Effect 4: git knows nothing of the copy for Effect 3
   quick: () =>
     test([[...withoutBroker(4), ...args], ...(args.includes("--changed") ? [] : [[...withoutBroker(3), ...args]])]),
