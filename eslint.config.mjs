@@ -21,6 +21,7 @@ const ROOMS = {
       "views",
       "table/publication",
       "table/content",
+      "tree",
       "source",
       "client",
       "codec",

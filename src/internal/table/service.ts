@@ -6,6 +6,7 @@ import type * as Scope from "effect/Scope"
 import type { KafkaTable } from "../../KafkaTable.ts"
 import { liveTableOf } from "../views/liveTable.ts"
 import type { TableParts } from "./reading/parts.ts"
+import { snapshotAt } from "./snapshotAt.ts"
 import { freshnessOf, statsOf } from "./stats.ts"
 import { awaitCaughtUp, awaitPosition, barrier } from "./waiting.ts"
 
@@ -22,6 +23,7 @@ export const serviceOf = <K, V>(parts: TableParts<K, V>, scope: Scope.Scope): Ka
   barrier: (options) => barrier(parts, options),
   awaitPosition: (position, options) => awaitPosition(parts, position, options),
   freshness: Effect.map(Clock.currentTimeMillis, (now) => freshnessOf(parts, now)),
+  snapshotAt: (when) => snapshotAt(parts, when),
   stats: Effect.sync(() => statsOf(parts)),
   poison: parts.poison.stream,
   truncations: parts.truncations.stream
