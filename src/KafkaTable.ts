@@ -38,10 +38,18 @@ import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Codec } from "./Codec.ts"
+import * as internalJanitor from "./internal/table/janitor.ts"
 import * as internal from "./internal/table/table.ts"
 import type { KafkaClient } from "./KafkaClient.ts"
-import type { InvalidOptionsError, LogTruncatedError, PoisonRecordError, WaitTimeoutError } from "./KafkaError.ts"
+import type {
+  InvalidOptionsError,
+  LogTruncatedError,
+  PoisonRecordError,
+  WaitTimeoutError,
+  WriteError
+} from "./KafkaError.ts"
 import type { Isolation } from "./KafkaProtocol.ts"
+import type { KafkaTableWriter } from "./KafkaTableWriter.ts"
 import type { TopicSettings } from "./KafkaTopic.ts"
 import type { LiveTable, TableFailure } from "./LiveTable.ts"
 import type { Position } from "./Position.ts"
@@ -428,3 +436,55 @@ export const layer = <Self, Id extends string, K, V, Ix extends Indexes = {}>(
   tag: TagClass<Self, Id, K, V, Ix>,
   options: NoInfer<KafkaTableOptions<K, V>>
 ): Layer.Layer<Self, AcquireError, KafkaClient> => Layer.effect(tag, make<K, V, Ix>(options, tag.indexes))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// expiry
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * How a janitor writes.
+ *
+ * @since 0.5.0
+ * @category options
+ */
+export interface JanitorOptions {
+  /** How long a key stays in the log after it has expired, for those who may write it again. Default: 1 minute. */
+  readonly grace?: Duration.Input
+}
+
+/**
+ * Writes tombstones for the keys of a table that have expired, so that compaction takes them out of the log. To be forked beside
+ * the table, by one process a topic.
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { KafkaTable, KafkaTableWriter } from "effect-ktables"
+ *
+ * class Sessions extends KafkaTable.Tag("app/Sessions")<Sessions, string, string>() {}
+ * class SessionsWriter extends KafkaTableWriter.Tag("app/SessionsWriter")<SessionsWriter, string, string>() {}
+ *
+ * export const cleaning = Effect.gen(function* () {
+ *   yield* KafkaTable.janitor(yield* Sessions, yield* SessionsWriter, { grace: "5 minutes" })
+ * })
+ * ```
+ *
+ * A tombstone is written when the `grace` after a key's expiry is over, all that brokers have acknowledged by then was read
+ * (`barrier`), and the key is absent still. **A record that somebody writes between that look and the tombstone is deleted by
+ * it**: for keys that come back, `grace` is to be longer than their owners are ever late.
+ *
+ * What had expired before the janitor began is deleted as well, as far as the table remembers it: where expired and deleted keys
+ * are more than 1024 and more than all others, it does not. Two janitors of one topic write more tombstones than one, and are
+ * wrong in nothing else.
+ *
+ * Tombstones that cannot be written are tried again after another `grace`, with a line in the log. It ends when the table is
+ * closed, and fails when the table's reader has ended, or the writer is closed; with `InvalidOptionsError` if the rows of the
+ * table do not expire, or the writer is of another topic.
+ *
+ * @since 0.5.0
+ * @category expiry
+ */
+export const janitor: <K, V, Ix extends Indexes = {}>(
+  table: KafkaTable<K, V, Ix>,
+  writer: Pick<KafkaTableWriter<K, V>, "topic" | "deleteMany">,
+  options?: JanitorOptions
+) => Effect.Effect<void, TableFailure | WriteError> = internalJanitor.janitor

@@ -4,6 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { KafkaTable } from "../../KafkaTable.ts"
+import type { Indexes } from "../../TableIndex.ts"
 import { liveTableOf } from "../views/liveTable.ts"
 import type { TableParts } from "./reading/parts.ts"
 import { snapshotAt } from "./snapshotAt.ts"
@@ -12,10 +13,21 @@ import { awaitCaughtUp, awaitPosition, barrier } from "./waiting.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaTable")
 
+/** The property by which a table gives its parts to what is made beside it. */
+const PARTS: unique symbol = Symbol.for("effect-ktables/TableParts")
+
+/** The parts of a table that `serviceOf` has made. */
+export const partsOf = <K, V, Ix extends Indexes>(table: KafkaTable<K, V, Ix>): TableParts<K, V> =>
+  (table as unknown as { readonly [PARTS]: TableParts<K, V> })[PARTS]
+
 /** Makes the service of a table, which lives as long as its scope. */
-export const serviceOf = <K, V>(parts: TableParts<K, V>, scope: Scope.Scope): KafkaTable<K, V> => ({
+export const serviceOf = <K, V>(
+  parts: TableParts<K, V>,
+  scope: Scope.Scope
+): KafkaTable<K, V> & { readonly [PARTS]: TableParts<K, V> } => ({
   ...liveTableOf({ shown: parts.publication, key: parts.config.key, names: parts.indexes, scope }),
   [TypeId]: TypeId,
+  [PARTS]: parts,
   topic: parts.config.topic,
   status: parts.statuses.ref,
   awaitCaughtUp: (options) => awaitCaughtUp(parts, options),

@@ -14,6 +14,7 @@ import { isPresent, placeOf } from "../content/rowVector.ts"
 import type { Renumbering } from "../content/slots.ts"
 import type { TableState } from "../content/state.ts"
 import type { AnySlots } from "../publication/view.ts"
+import { SlotSet } from "../../views/column.ts"
 import type { TableConfig } from "../../options/table.ts"
 import type { Counters } from "./counters.ts"
 import { Deadlines } from "./deadlines.ts"
@@ -38,6 +39,8 @@ export class Expiry<K, V> {
   /** Notified when the earliest deadline has changed. */
   readonly changed = new Signal()
   private readonly deadlines = new Deadlines()
+  /** The rows that are hidden. One that was written to since may be missing, where the record did not count. */
+  private readonly hidden = new SlotSet()
   /** What kind of thing `expireAt` threw, or returned, that was no time; `undefined` before it did. */
   private fault: string | undefined
   private isFaultTold = false
@@ -66,6 +69,7 @@ export class Expiry<K, V> {
       const deadline = this.deadlineOf(slot)
       this.deadlines.set(slot, deadline > now ? deadline : Number.POSITIVE_INFINITY)
       if (deadline <= now) this.hide(slot, shown, known)
+      else this.hidden.delete(slot)
     }
     for (let slot = this.deadlines.takeDue(now); slot !== undefined; slot = this.deadlines.takeDue(now)) {
       if (++n % ROWS_PER_STEP === 0) yield
@@ -76,6 +80,7 @@ export class Expiry<K, V> {
 
   private hide(slot: number, shown: AnySlots, known: Known<V> | undefined): void {
     const { state } = this
+    this.hidden.add(slot)
     if (shown.isPresent(slot)) this.counters.expired++
     const previous =
       known === undefined ? Option.none<V>() : (known.get(state.idAt(slot)) ?? state.valueOf(state.rowAt(slot)!))
@@ -158,6 +163,16 @@ export class Expiry<K, V> {
   *follow(steps: Iterator<void, void>, to: Renumbering): Generator<void, void> {
     while (steps.next().done !== true) yield
     yield* this.deadlines.renumber(to)
+    this.hidden.renumber(to)
+  }
+
+  /** The keys of hidden rows, as far as the table has not given up their slots. */
+  get hiddenKeys(): ReadonlyArray<K> {
+    const keys: Array<K> = []
+    for (let slot = 0; slot < this.state.rows.length; slot++) {
+      if (this.hidden.has(slot)) keys.push(this.state.keyAt(slot))
+    }
+    return keys
   }
 
   /** What is wrong with `expireAt`, the first time that it is asked for after something was. */
