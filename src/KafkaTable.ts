@@ -185,9 +185,7 @@ export interface KafkaTable<in out K, in out V, Ix extends Indexes = {}> extends
    *
    * @since 0.5.0
    */
-  readonly snapshotAt: (
-    when: SnapshotAt
-  ) => Effect.Effect<Option.Option<RecordSnapshot<K, V, Ix>>, InvalidOptionsError>
+  readonly snapshotAt: (when: SnapshotAt) => Effect.Effect<Option.Option<RecordSnapshot<K, V, Ix>>, InvalidOptionsError>
   /**
    * Records that could not be decoded, from the moment the stream is run: up to 1024 of one fetch, beyond which they are
    * only counted (`stats`); a slow consumer keeps the last 1024. Fails

@@ -60,7 +60,9 @@ const increments = <Name extends string>(
 }
 
 /** The counters of a table of which metrics tell. */
-type Reported = Readonly<Record<"applied" | "tombstones" | "keyless" | "keyErrors" | "valueErrors" | "evicted" | "expired", number>>
+type Reported = Readonly<
+  Record<"applied" | "tombstones" | "keyless" | "keyErrors" | "valueErrors" | "evicted" | "expired", number>
+>
 
 /**
  * Reports what one table has done since the last publication to the metrics of its topic, with the labels of whoever

@@ -21,6 +21,7 @@ import { topicLife } from "./topicLife.ts"
 import { partitions } from "./partitions.ts"
 import { waits } from "./waits.ts"
 import { changes } from "./changes.ts"
+import { expiry } from "./expiry.ts"
 import { resuming } from "./resuming.ts"
 import { status } from "./status.ts"
 import { writing } from "./writing.ts"
@@ -52,6 +53,7 @@ const patient: Subjects = {
   truncation,
   partitions,
   resuming,
+  expiry,
   "a topic's life": topicLife
 }
 

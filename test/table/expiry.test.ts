@@ -38,41 +38,43 @@ const lineOf = (change: TableChange.RecordChange<string, string>): string => {
 const linesOf = (changes: Array<TableChange.RecordChange<string, string>>) => changes.splice(0).map(lineOf)
 
 describe("expireAfter", () => {
-  it.effect("a row goes at its time, to the millisecond, as a delete of its record; a later record brings it back", () =>
-    Effect.gen(function* () {
-      const cluster = withTopic()
-      cluster.append(topic, [at("a", 0, "1"), at("b", 500, "1")])
-      const table = yield* open(cluster, { expireAfter: "2 seconds" })
-      const seen = yield* follow(table)
-      yield* advance(1_999)
-      assert.deepStrictEqual(contentOf(table), { a: "1", b: "1" })
-      const { version } = table.unsafeSnapshot()
-      yield* advance(1)
-      assert.deepStrictEqual(contentOf(table), { b: "1" })
-      assert.strictEqual(table.unsafeSnapshot().version, version + 1)
-      const [gone] = seen
-      assert.deepStrictEqual(gone, {
-        _tag: "Delete",
-        cause: "expired",
-        key: "a",
-        previous: Option.some("1"),
-        partition: 0,
-        offset: 0,
-        timestamp: 0,
-        headers: [],
-        replayed: false
+  it.effect(
+    "a row goes at its time, to the millisecond, as a delete of its record; a later record brings it back",
+    () =>
+      Effect.gen(function* () {
+        const cluster = withTopic()
+        cluster.append(topic, [at("a", 0, "1"), at("b", 500, "1")])
+        const table = yield* open(cluster, { expireAfter: "2 seconds" })
+        const seen = yield* follow(table)
+        yield* advance(1_999)
+        assert.deepStrictEqual(contentOf(table), { a: "1", b: "1" })
+        const { version } = table.unsafeSnapshot()
+        yield* advance(1)
+        assert.deepStrictEqual(contentOf(table), { b: "1" })
+        assert.strictEqual(table.unsafeSnapshot().version, version + 1)
+        const [gone] = seen
+        assert.deepStrictEqual(gone, {
+          _tag: "Delete",
+          cause: "expired",
+          key: "a",
+          previous: Option.some("1"),
+          partition: 0,
+          offset: 0,
+          timestamp: 0,
+          headers: [],
+          replayed: false
+        })
+        assert.deepStrictEqual(linesOf(seen), ["a expired, was 1, by 0:0"])
+        cluster.append(topic, [at("a", 2_000, "2"), at("b", 2_000, "2")])
+        yield* advance(600)
+        assert.deepStrictEqual(contentOf(table), { a: "2", b: "2" })
+        assert.deepStrictEqual(linesOf(seen), ["a = 2, was nothing, by 0:2", "b = 2, was 1, by 0:3"])
+        assert.deepInclude(yield* table.stats, { expired: 1, entries: 2, expiryErrors: 0 })
+        yield* advance(10_000)
+        assert.deepStrictEqual(contentOf(table), {})
+        assert.deepStrictEqual(linesOf(seen), ["a expired, was 2, by 0:2", "b expired, was 2, by 0:3"])
+        assert.deepInclude(yield* table.stats, { expired: 3, entries: 0 })
       })
-      assert.deepStrictEqual(linesOf(seen), ["a expired, was 1, by 0:0"])
-      cluster.append(topic, [at("a", 2_000, "2"), at("b", 2_000, "2")])
-      yield* advance(600)
-      assert.deepStrictEqual(contentOf(table), { a: "2", b: "2" })
-      assert.deepStrictEqual(linesOf(seen), ["a = 2, was nothing, by 0:2", "b = 2, was 1, by 0:3"])
-      assert.deepInclude(yield* table.stats, { expired: 1, entries: 2, expiryErrors: 0 })
-      yield* advance(10_000)
-      assert.deepStrictEqual(contentOf(table), {})
-      assert.deepStrictEqual(linesOf(seen), ["a expired, was 2, by 0:2", "b expired, was 2, by 0:3"])
-      assert.deepInclude(yield* table.stats, { expired: 3, entries: 0 })
-    })
   )
 
   it.effect("what is past when it comes is never shown, and takes what its key had", () =>
@@ -322,7 +324,10 @@ describe("expireAt", () => {
         past: -Infinity,
         good: 5_000
       }
-      cluster.append(topic, [...Object.keys(answers), "throws"].map((key) => at(key, 0, secret)))
+      cluster.append(
+        topic,
+        [...Object.keys(answers), "throws"].map((key) => at(key, 0, secret))
+      )
       const table = yield* openAt(cluster, (value, { key }) => {
         if (key === "throws") throw new Error(value)
         return answers[key] as number
@@ -363,8 +368,7 @@ describe("expireAt", () => {
   it.effect("options that cannot work are told", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
-      const problem = (settings: object) =>
-        Effect.map(Effect.flip(open(cluster, settings)), ({ message }) => message)
+      const problem = (settings: object) => Effect.map(Effect.flip(open(cluster, settings)), ({ message }) => message)
       assert.include(yield* problem({ expireAt: 5 }), "expireAt: must be a function")
       for (const expireAfter of [0, -1, Infinity, "soon"]) {
         assert.include(yield* problem({ expireAfter }), "expireAfter: must be a duration above zero, and not endless")

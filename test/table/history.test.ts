@@ -81,23 +81,25 @@ describe("history", () => {
     })
   )
 
-  it.effect("what is shown no more is forgotten by number and position alike; nothing is known of what is to come", () =>
-    Effect.gen(function* () {
-      const cluster = withTopic(2)
-      cluster.append(topic, [{ key: "a", value: "1" }], 0)
-      cluster.append(topic, [{ key: "b", value: "1" }], 1)
-      const table = yield* open(cluster, { history: { versions: 1 } })
-      // the version that shows it first may be this one, or one that is not kept
-      cluster.append(topic, [{ key: "a", value: "2" }], 0)
-      yield* advance(1_000)
-      const { version } = table.unsafeSnapshot()
-      assert.isUndefined(yield* then(table, { position: place(0) }))
-      assert.isUndefined(yield* then(table, { position: place(0, 1) }))
-      assert.strictEqual((yield* then(table, { position: place(1) }))?.[0], version)
-      assert.strictEqual((yield* then(table, { position: [place(1), place(0, 1)] }))?.[0], version)
-      assert.isUndefined(yield* then(table, { position: [place(1), place(1, 1)] }))
-      assert.isUndefined(yield* then(table, { position: place(0, 7) }))
-    })
+  it.effect(
+    "what is shown no more is forgotten by number and position alike; nothing is known of what is to come",
+    () =>
+      Effect.gen(function* () {
+        const cluster = withTopic(2)
+        cluster.append(topic, [{ key: "a", value: "1" }], 0)
+        cluster.append(topic, [{ key: "b", value: "1" }], 1)
+        const table = yield* open(cluster, { history: { versions: 1 } })
+        // the version that shows it first may be this one, or one that is not kept
+        cluster.append(topic, [{ key: "a", value: "2" }], 0)
+        yield* advance(1_000)
+        const { version } = table.unsafeSnapshot()
+        assert.isUndefined(yield* then(table, { position: place(0) }))
+        assert.isUndefined(yield* then(table, { position: place(0, 1) }))
+        assert.strictEqual((yield* then(table, { position: place(1) }))?.[0], version)
+        assert.strictEqual((yield* then(table, { position: [place(1), place(0, 1)] }))?.[0], version)
+        assert.isUndefined(yield* then(table, { position: [place(1), place(1, 1)] }))
+        assert.isUndefined(yield* then(table, { position: place(0, 7) }))
+      })
   )
 
   it.effect("a position that no row comes from is shown by the version of its time", () =>

@@ -114,7 +114,8 @@ describe("janitor", () => {
     Effect.gen(function* () {
       const cluster = withTopic()
       const scope = yield* Scope.make()
-      const inScope = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => Effect.provideService(effect, Scope.Scope, scope)
+      const inScope = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) =>
+        Effect.provideService(effect, Scope.Scope, scope)
       const table = yield* inScope(open(cluster, { expireAfter: "10 seconds" }))
       const closed = yield* Scope.make()
       const writer = yield* Effect.provideService(openWriter(cluster), Scope.Scope, closed)

@@ -138,9 +138,7 @@ class World {
     }
     const shown = new Map<string, string>()
     for (const [key, rows] of newest) {
-      const winner = rows.reduce((a, b) =>
-        b === undefined || (a !== undefined && a.timestamp > b.timestamp) ? a : b
-      )!
+      const winner = rows.reduce((a, b) => (b === undefined || (a !== undefined && a.timestamp > b.timestamp) ? a : b))!
       if (winner.value !== null && !this.isPast(winner.value, winner.timestamp, now)) shown.set(key, winner.value)
     }
     return shown

@@ -30,12 +30,9 @@ type AnySpec = Readonly<Record<string, Option<never, unknown>>>
  * What is read by a table of options. Durations are milliseconds and named so: `waitTimeout` is `waitTimeoutMillis`.
  */
 export type Checked<S> = {
-  readonly [Name in keyof S & string as S[Name] extends Millis<unknown> ? `${Name}Millis` : Name]: S[Name] extends Option<
-    never,
-    infer A
-  >
-    ? A
-    : never
+  readonly [
+    Name in keyof S & string as S[Name] extends Millis<unknown> ? `${Name}Millis` : Name
+  ]: S[Name] extends Option<never, infer A> ? A : never
 }
 
 /** A duration above zero. */

@@ -64,7 +64,8 @@ export const janitor = <K, V, Ix extends Indexes>(
         Effect.gen(function* () {
           // What others have written by now is looked at as well.
           yield* table.barrier()
-          const absent = keys.filter((key) => !table.unsafeSnapshot().has(key))
+          const snapshot = yield* table.snapshot
+          const absent = keys.filter((key) => !snapshot.has(key))
           if (absent.length > 0) yield* writer.deleteMany(absent)
         }).pipe(
           Effect.catch((error) => {

@@ -91,14 +91,16 @@ class Reader<K, V> {
   private untilBroken(
     loops: ReadonlyArray<Effect.Effect<never, TableFailure>>
   ): Effect.Effect<never, TableFailure, Scope.Scope> {
-    return Effect.flatMap(Effect.forEach(loops, (loop) => Effect.forkScoped(loop)), (fibers) =>
-      // The race is about the fibers' exits, as it would go on without a fiber that is interrupted from outside.
-      Effect.flatten(
-        fibers.reduce<Effect.Effect<Exit.Exit<never, TableFailure>>>(
-          (first, fiber) => Effect.raceFirst(first, Fiber.await(fiber)),
-          this.source.broken
+    return Effect.flatMap(
+      Effect.forEach(loops, (loop) => Effect.forkScoped(loop)),
+      (fibers) =>
+        // The race is about the fibers' exits, as it would go on without a fiber that is interrupted from outside.
+        Effect.flatten(
+          fibers.reduce<Effect.Effect<Exit.Exit<never, TableFailure>>>(
+            (first, fiber) => Effect.raceFirst(first, Fiber.await(fiber)),
+            this.source.broken
+          )
         )
-      )
     )
   }
 
