@@ -23,7 +23,10 @@ export const expiry = (test: Suite): void => {
       const { changes, snapshot: both } = yield* one.subscribe()
       yield* Effect.forkScoped(Stream.runForEach(changes, (change) => Effect.sync(() => seen.push(change))))
       assert.isFalse(both.has("past"))
-      yield* eventually(Effect.zipWith(one.size, other.size, (a, b) => a + b), (rows) => rows === 0)
+      yield* eventually(
+        Effect.zipWith(one.size, other.size, (a, b) => a + b),
+        (rows) => rows === 0
+      )
       yield* eventually(
         Effect.sync(() => seen.length),
         (count) => count === both.size
