@@ -12,7 +12,9 @@ const ROOMS = {
   topic: { rooms: ["client", "protocol", "options"], types: ["KafkaClient", "KafkaTopic"] },
   table: {
     rooms: ["topic", "views", "table/reading", "table/publication", "table/content", "source", "client", "options"],
-    types: ["KafkaClient", "KafkaProtocol", "KafkaTable", "LiveTable", "Position", "TableChange", "TableIndex"].concat([
+    types: ["KafkaClient", "KafkaProtocol", "KafkaTable", "KafkaTableWriter", "LiveTable", "Position"].concat([
+      "TableChange",
+      "TableIndex",
       "TableSnapshot"
     ])
   },
@@ -25,6 +27,7 @@ const ROOMS = {
       "views",
       "table/publication",
       "table/content",
+      "tree",
       "source",
       "client",
       "codec",

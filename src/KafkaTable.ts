@@ -33,19 +33,29 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Codec } from "./Codec.ts"
+import * as internalJanitor from "./internal/table/janitor.ts"
 import * as internal from "./internal/table/table.ts"
 import type { KafkaClient } from "./KafkaClient.ts"
-import type { LogTruncatedError, PoisonRecordError, WaitTimeoutError } from "./KafkaError.ts"
+import type {
+  InvalidOptionsError,
+  LogTruncatedError,
+  PoisonRecordError,
+  WaitTimeoutError,
+  WriteError
+} from "./KafkaError.ts"
 import type { Isolation } from "./KafkaProtocol.ts"
+import type { KafkaTableWriter } from "./KafkaTableWriter.ts"
 import type { TopicSettings } from "./KafkaTopic.ts"
 import type { LiveTable, TableFailure } from "./LiveTable.ts"
+import type { Position } from "./Position.ts"
 import type { RecordChange } from "./TableChange.ts"
 import { type Builder, define as defineIndexes, type Indexes } from "./TableIndex.ts"
-import type { RecordEntry } from "./TableSnapshot.ts"
+import type { RecordEntry, RecordSnapshot } from "./TableSnapshot.ts"
 
 /**
  * @since 0.1.0
@@ -103,6 +113,10 @@ export interface TableStats {
   readonly aborted: number
   /** Keys that are gone as the log does not hold their records any more: it begins behind them now. */
   readonly evicted: number
+  /** Keys that are gone as their time was over: see `expireAfter`. Those that were past before anybody saw them do not count. */
+  readonly expired: number
+  /** Rows of which `expireAt` told no time: it threw, or returned something else. */
+  readonly expiryErrors: number
   /** Keys that have records in more than one partition. */
   readonly contestedKeys: number
   /** Records replayed (applied and tombstones) before the table had caught up. */
@@ -120,6 +134,17 @@ export interface TableStats {
 }
 
 /**
+ * Which version of a table is meant. `timestamp` is in milliseconds since the epoch.
+ *
+ * @since 0.5.0
+ * @category models
+ */
+export type SnapshotAt =
+  | { readonly version: number }
+  | { readonly position: Position | ReadonlyArray<Position> }
+  | { readonly timestamp: number }
+
+/**
  * A topic as a live table: what all live tables can, and what its records and brokers add to that.
  *
  * @since 0.1.0
@@ -135,6 +160,32 @@ export interface KafkaTable<in out K, in out V, Ix extends Indexes = {}> extends
   readonly [TypeId]: TypeId
   readonly topic: string
   readonly stats: Effect.Effect<TableStats>
+  /**
+   * What the table showed: the version with this number, the first version that showed all of these positions, or the version
+   * that was shown at this time of the Clock. None if it is not kept any more, or is still to come. It has the indexes that
+   * the table had then. Fails for a table that keeps no `history`, and for what cannot be answered: a position of another
+   * topic, none at all.
+   *
+   * ```ts
+   * import { Clock, Effect, Option } from "effect"
+   * import { KafkaTable } from "effect-ktables"
+   *
+   * class Prices extends KafkaTable.Tag("app/Prices")<Prices, string, number>() {}
+   *
+   * export const PricesTable = (value: KafkaTable.KafkaTableOptions<string, number>["value"]) =>
+   *   KafkaTable.layer(Prices, { topic: "my.prices", value, history: { duration: "10 minutes" } })
+   *
+   * export const aMinuteAgo = Effect.gen(function* () {
+   *   const prices = yield* Prices
+   *   const now = yield* Clock.currentTimeMillis
+   *   const then = yield* prices.snapshotAt({ timestamp: now - 60_000 })
+   *   return Option.flatMap(then, (snapshot) => snapshot.get("gold"))
+   * })
+   * ```
+   *
+   * @since 0.5.0
+   */
+  readonly snapshotAt: (when: SnapshotAt) => Effect.Effect<Option.Option<RecordSnapshot<K, V, Ix>>, InvalidOptionsError>
   /**
    * Records that could not be decoded, from the moment the stream is run: up to 1024 of one fetch, beyond which they are
    * only counted (`stats`); a slow consumer keeps the last 1024. Fails
@@ -162,7 +213,29 @@ export interface KafkaTable<in out K, in out V, Ix extends Indexes = {}> extends
 export type KafkaTableOptions<K, V> = TableSettings & {
   readonly topic: string
   readonly value: Codec<V>
+  /**
+   * When a row is to go, told by the row itself: see `ExpireAt`. With `expireAfter` as well, the earlier of both counts.
+   * Default: never.
+   */
+  readonly expireAt?: ExpireAt<K, V>
 } & ([string] extends [K] ? { readonly key?: Codec<K> } : { readonly key: Codec<K> })
+
+/**
+ * When a row is to go, in milliseconds since the epoch; `undefined` if never. It is asked once or twice for each record, with
+ * the value decoded, and has to give the same for the same record. A row of which it throws, or gives something else, stays;
+ * that is counted (`stats.expiryErrors`), and logged once.
+ *
+ * @since 0.5.0
+ * @category options
+ */
+export type ExpireAt<K, V> = (
+  value: V,
+  record: {
+    readonly key: K
+    /** Of the record, in milliseconds since the epoch. */
+    readonly timestamp: number
+  }
+) => number | undefined
 
 /**
  * @since 0.1.0
@@ -187,6 +260,19 @@ export interface TableSettings {
    * an entry or a change is read first. Default: false.
    */
   readonly headers?: boolean
+  /**
+   * How long a row lives after its record's timestamp, of any length. Then it is gone, by the Clock, as a `Delete` with the
+   * cause `expired`; a later record brings the key back. A record that is past already when it comes is never shown, nor is
+   * what its key had before. The topic keeps it: see `janitor`. A record without a timestamp (of a format older than Kafka 0.10)
+   * does not expire. Default: never.
+   */
+  readonly expireAfter?: Duration.Input
+  /**
+   * Keep the last versions of the table for `snapshotAt`: so many of them, the one that is shown included (1 to 10,000), or
+   * those that were shown within a time (10,000 of them at most). They share what has not changed; each holds what has changed
+   * since it, in pieces of 256 entries. What is too old goes with the next publication. Default: none.
+   */
+  readonly history?: HistorySettings
   /** `read_uncommitted` shows open and aborted transactions, too. Default: `read_committed`. */
   readonly isolation?: Isolation
   readonly fetch?: FetchSettings
@@ -213,6 +299,14 @@ export interface TableSettings {
    */
   readonly logValues?: boolean
 }
+
+/**
+ * How much of a table's history is kept.
+ *
+ * @since 0.5.0
+ * @category options
+ */
+export type HistorySettings = { readonly versions: number } | { readonly duration: Duration.Input }
 
 /**
  * @since 0.1.0
@@ -340,3 +434,55 @@ export const layer = <Self, Id extends string, K, V, Ix extends Indexes = {}>(
   tag: TagClass<Self, Id, K, V, Ix>,
   options: NoInfer<KafkaTableOptions<K, V>>
 ): Layer.Layer<Self, AcquireError, KafkaClient> => Layer.effect(tag, make<K, V, Ix>(options, tag.indexes))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// expiry
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * How a janitor writes.
+ *
+ * @since 0.5.0
+ * @category options
+ */
+export interface JanitorOptions {
+  /** How long a key stays in the log after it has expired, for those who may write it again. Default: 1 minute. */
+  readonly grace?: Duration.Input
+}
+
+/**
+ * Writes tombstones for the keys of a table that have expired, so that compaction takes them out of the log. To be forked beside
+ * the table, by one process a topic.
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { KafkaTable, KafkaTableWriter } from "effect-ktables"
+ *
+ * class Sessions extends KafkaTable.Tag("app/Sessions")<Sessions, string, string>() {}
+ * class SessionsWriter extends KafkaTableWriter.Tag("app/SessionsWriter")<SessionsWriter, string, string>() {}
+ *
+ * export const cleaning = Effect.gen(function* () {
+ *   yield* KafkaTable.janitor(yield* Sessions, yield* SessionsWriter, { grace: "5 minutes" })
+ * })
+ * ```
+ *
+ * A tombstone is written when the `grace` after a key's expiry is over, all that brokers have acknowledged by then was read
+ * (`barrier`), and the key is absent still. **A record that somebody writes between that look and the tombstone is deleted by
+ * it**: for keys that come back, `grace` is to be longer than their owners are ever late.
+ *
+ * What had expired before the janitor began is deleted as well, as far as the table remembers it: where expired and deleted keys
+ * are more than 1024 and more than all others, it does not. Two janitors of one topic write more tombstones than one, and are
+ * wrong in nothing else.
+ *
+ * Tombstones that cannot be written are tried again after another `grace`, with a line in the log. It ends when the table is
+ * closed, and fails when the table's reader has ended, or the writer is closed; with `InvalidOptionsError` if the rows of the
+ * table do not expire, or the writer is of another topic.
+ *
+ * @since 0.5.0
+ * @category expiry
+ */
+export const janitor: <K, V, Ix extends Indexes = {}>(
+  table: KafkaTable<K, V, Ix>,
+  writer: Pick<KafkaTableWriter<K, V>, "topic" | "deleteMany">,
+  options?: JanitorOptions
+) => Effect.Effect<void, TableFailure | WriteError> = internalJanitor.janitor

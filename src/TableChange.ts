@@ -144,11 +144,13 @@ export interface RecordUpsert<out K, out V> extends Upsert<K, V>, RecordInfo {
  *   are those of the record that went.
  * - `rebuilt`: its partition was replayed, and the replay has not found it: the log was truncated, or is another one, or
  *   the tombstone went during an outage. They are those of the record that the table had.
+ * - `expired`: its time is over, by `expireAfter` or `expireAt` of the table. They are those of the record that went, which is
+ *   in the log still. A record that is past already when it comes does the same to the value before it.
  *
  * @since 0.2.0
  * @category models
  */
-export type DeleteCause = "tombstone" | "evicted" | "rebuilt"
+export type DeleteCause = "tombstone" | "evicted" | "rebuilt" | "expired"
 
 /**
  * A key of a topic's table is gone.

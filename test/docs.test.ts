@@ -14,6 +14,7 @@ import { BACKOFF, CLIENT } from "../src/internal/options/client.ts"
 import { FEED, readFeedOptions } from "../src/internal/options/feed.ts"
 import { readProducerOptions } from "../src/internal/options/producer.ts"
 import { SENDING } from "../src/internal/options/sending.ts"
+import { JANITOR, readJanitorOptions } from "../src/internal/options/janitor.ts"
 import { FETCH, readTableOptions, TABLE } from "../src/internal/options/table.ts"
 import { TOPIC_SETTINGS } from "../src/internal/options/topic.ts"
 import { readWriterOptions, WRITER } from "../src/internal/options/writer.ts"
@@ -67,6 +68,7 @@ describe("options", () => {
     ["tls", Object.keys(TLS)],
     ["KafkaTable", Object.keys(TABLE)],
     ["fetch", Object.keys(FETCH)],
+    ["janitor", Object.keys(JANITOR)],
     ["KafkaTableWriter", Object.keys(WRITER).filter((name) => !shared.includes(name))],
     ["announce", Object.keys(ANNOUNCE)],
     ["KafkaProducer", Object.keys(SENDING)],
@@ -113,8 +115,11 @@ describe("options", () => {
       const table = yield* readTableOptions<string, string>(options)
       const writer = yield* readWriterOptions<string, string>(options)
       const producer = yield* readProducerOptions({})
-      assert.deepStrictEqual(unequal("KafkaTable", table, [...shared, "fetch", "restart"]), [])
+      const withoutDefault = ["fetch", "restart", "expireAfter", "expireAt", "history"]
+      assert.deepStrictEqual(unequal("KafkaTable", table, [...shared, ...withoutDefault]), [])
       assert.deepStrictEqual(unequal("fetch", table.fetch, []), [])
+      const janitor = yield* readJanitorOptions({ topic: "t", written: "t", hasExpiry: true })
+      assert.deepStrictEqual(unequal("janitor", janitor, []), [])
       const unlike = ["acks", "idempotent", "partitioner"]
       assert.deepStrictEqual(unequal("KafkaTableWriter", writer, unlike), [])
       assert.deepStrictEqual(unequal("announce", yield* readAnnounceOptions("t"), []), [])

@@ -20,7 +20,8 @@ export const handTable = (topic) =>
     const publication = yield* Publication.make({
       slots: state.slots(),
       face: faceOf(new Map()),
-      waiters: new Waiters(() => undefined)
+      waiters: new Waiters(() => undefined),
+      notesSlots: false
     })
     const statuses = yield* PublishedRef.make({ _tag: "CaughtUp" }, { keepsAll: true })
     const own = { topic, status: statuses.ref, freshness: Effect.die("not asked") }

@@ -26,6 +26,10 @@ const evicted = Metric.counter("kafka_table_evicted_total", {
   description: "Keys that left a table as the log does not hold their records any more",
   incremental: true
 })
+const expired = Metric.counter("kafka_table_expired_total", {
+  description: "Keys that left a table as their time was over",
+  incremental: true
+})
 const reconnects = Metric.counter("kafka_table_reconnects_total", {
   description: "Brokers that a table lost and found again",
   incremental: true
@@ -56,7 +60,9 @@ const increments = <Name extends string>(
 }
 
 /** The counters of a table of which metrics tell. */
-type Reported = Readonly<Record<"applied" | "tombstones" | "keyless" | "keyErrors" | "valueErrors" | "evicted", number>>
+type Reported = Readonly<
+  Record<"applied" | "tombstones" | "keyless" | "keyErrors" | "valueErrors" | "evicted" | "expired", number>
+>
 
 /**
  * Reports what one table has done since the last publication to the metrics of its topic, with the labels of whoever
@@ -71,7 +77,8 @@ export const makeTableMetrics = (topic: string, labels: Labels) => {
     keyless: [poison, ofKind("keyless")],
     keyErrors: [poison, ofKind("key")],
     valueErrors: [poison, ofKind("value")],
-    evicted: [evicted, tags]
+    evicted: [evicted, tags],
+    expired: [expired, tags]
   })
 
   return {

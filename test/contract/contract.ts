@@ -23,6 +23,7 @@ import { waits } from "./waits.ts"
 import { changes } from "./changes.ts"
 import { derived } from "./derived.ts"
 import { feeds } from "./feeds.ts"
+import { expiry } from "./expiry.ts"
 import { resuming } from "./resuming.ts"
 import { status } from "./status.ts"
 import { writing } from "./writing.ts"
@@ -56,6 +57,7 @@ const patient: Subjects = {
   truncation,
   partitions,
   resuming,
+  expiry,
   "a topic's life": topicLife
 }
 

@@ -62,6 +62,8 @@ const pictureOf = (rows: ReadonlyArray<ReturnType<typeof row>>, more: Partial<Pi
     valueErrors: 0,
     aborted: 0,
     evicted: 0,
+    expired: 0,
+    expiryErrors: 0,
     contestedKeys: 0,
     replayed: 0,
     catchUpMillis: 5,

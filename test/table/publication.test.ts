@@ -454,7 +454,8 @@ describe("an update that was given up half-way", () => {
     const publication = yield* Publication.make<RecordSlots<string, string>, Snapshot, Change, never>({
       slots: state.slots(),
       face: faceOf<string, string, TableSnapshot.RecordEntry<string, string>>(new Map()),
-      waiters: new Waiters(() => undefined)
+      waiters: new Waiters(() => undefined),
+      notesSlots: false
     })
     let offset = 0
     return {

@@ -51,7 +51,8 @@ export const handTable = <V>(
     >({
       slots: state.slots(),
       face: faceOf<string, V, RecordEntry<string, V>>(names),
-      waiters: new Waiters(() => undefined)
+      waiters: new Waiters(() => undefined),
+      notesSlots: false
     })
     const views = indexViews(publication, indexes)
     for (const [name, view] of views) names.set(name, view)

@@ -70,6 +70,8 @@ export interface OptionCheck {
   readonly object: <A extends object>(option: string, value: A | undefined, problem: string) => Partial<A>
   /** A duration above zero, in milliseconds. */
   readonly millis: (option: string, value: Duration.Input | undefined, fallback: number) => number
+  /** A duration above zero that no timer has to hold, in milliseconds. */
+  readonly longMillis: (option: string, value: Duration.Input) => number
   /** `true` or `false`. Text that says so is refused. */
   readonly boolean: (option: string, value: boolean | undefined, fallback: boolean) => boolean
   /** A whole number of at least `min`; `fallback` if it is something else. */
@@ -105,6 +107,9 @@ export const checkOptions = <A>(
       if (texts.every(isWireText)) return
       problem(option, `must be text of at most ${MAX_STRING} bytes, without control characters`)
     }
+    // A negative number decodes to zero, so only a duration above zero is certainly what was meant.
+    const millisOf = (value: Duration.Input): number =>
+      Duration.fromInput(value).pipe((d) => (d._tag === "None" ? 0 : Duration.toMillis(d.value)))
     const check: OptionCheck = {
       problem,
       object: (option, value, text) => (value === undefined ? {} : expectObject(option, value, text)),
@@ -126,9 +131,13 @@ export const checkOptions = <A>(
       },
       millis: (option, value, fallback) => {
         if (value === undefined) return fallback
-        // A negative number decodes to zero, so only a duration above zero is certainly what was meant.
-        const millis = Duration.fromInput(value).pipe((d) => (d._tag === "None" ? 0 : Duration.toMillis(d.value)))
+        const millis = millisOf(value)
         if (!(millis > 0 && millis <= MAX)) problem(option, "must be a duration above zero, of at most 24 days")
+        return millis
+      },
+      longMillis: (option, value) => {
+        const millis = millisOf(value)
+        if (!(millis > 0 && Number.isFinite(millis))) problem(option, "must be a duration above zero, and not endless")
         return millis
       },
       boolean: (option, value, fallback) => {

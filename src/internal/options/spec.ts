@@ -17,7 +17,7 @@ export interface Option<I, A> {
 }
 
 /** A duration, which is read as milliseconds: the name of the result ends with `Millis`. */
-export interface Millis extends Option<Duration.Input, number> {
+export interface Millis<A = number> extends Option<Duration.Input, A> {
   readonly isMillis: true
 }
 
@@ -30,12 +30,9 @@ type AnySpec = Readonly<Record<string, Option<never, unknown>>>
  * What is read by a table of options. Durations are milliseconds and named so: `waitTimeout` is `waitTimeoutMillis`.
  */
 export type Checked<S> = {
-  readonly [Name in keyof S & string as S[Name] extends Millis ? `${Name}Millis` : Name]: S[Name] extends Option<
-    never,
-    infer A
-  >
-    ? A
-    : never
+  readonly [
+    Name in keyof S & string as S[Name] extends Millis<unknown> ? `${Name}Millis` : Name
+  ]: S[Name] extends Option<never, infer A> ? A : never
 }
 
 /** A duration above zero. */
@@ -43,6 +40,12 @@ export const millis = (fallback: number): Millis => ({
   isMillis: true,
   read: (check, name, value) => check.millis(name, value, fallback)
 })
+
+/** A duration above zero, however long; without a default. */
+export const longMillis: Millis<number | undefined> = {
+  isMillis: true,
+  read: (check, name, value) => (value === undefined ? undefined : check.longMillis(name, value))
+}
 
 /** `true` or `false`. */
 export const boolean = <F extends boolean | undefined>(fallback: F): Option<boolean, boolean | F> => ({

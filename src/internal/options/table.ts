@@ -1,9 +1,10 @@
 /** The options of a table. */
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { Codec } from "../../Codec.ts"
 import type { InvalidOptionsError } from "../../KafkaError.ts"
-import type { FetchSettings, KafkaTableOptions } from "../../KafkaTable.ts"
+import type { ExpireAt, FetchSettings, HistorySettings, KafkaTableOptions } from "../../KafkaTable.ts"
 import type { TableFailure } from "../../LiveTable.ts"
 import { DEFAULT_MAX_BATCH_BYTES } from "../recordBatch/compression.ts"
 import { checkOptions } from "./check.ts"
@@ -14,9 +15,11 @@ import {
   type Checked,
   group,
   integer,
+  longMillis,
   MIB,
   millis,
   oneOf,
+  type Option,
   optional,
   readSpec,
   type Spec,
@@ -36,6 +39,30 @@ export const FETCH = {
   maxBatchBytes: integer(DEFAULT_MAX_BATCH_BYTES, 1, MOST)
 } satisfies Spec<FetchSettings>
 
+/** The most versions of a table that are kept, as each holds what has changed since. */
+const MAX_VERSIONS = 10_000
+
+/** How much of a table's history is kept; `undefined` if nothing is. */
+const history: Option<HistorySettings, { readonly versions: number; readonly millis: number } | undefined> = {
+  read: (check, name, value) => {
+    if (value === undefined) return undefined
+    const { duration, versions } = check.known<{
+      readonly versions?: number
+      readonly duration?: Duration.Input
+    }>(value, ["versions", "duration"], name)
+    if ((versions === undefined) === (duration === undefined)) {
+      check.problem(name, "must have either versions or duration")
+    }
+    if (versions !== undefined && versions > MAX_VERSIONS) {
+      check.problem(`${name}.versions`, `must be at most ${MAX_VERSIONS}`)
+    }
+    return {
+      versions: check.integer(`${name}.versions`, versions, MAX_VERSIONS, 1),
+      millis: duration === undefined ? Number.POSITIVE_INFINITY : check.longMillis(`${name}.duration`, duration)
+    }
+  }
+}
+
 /** The table of the options of a `KafkaTable`. */
 export const TABLE = {
   topic,
@@ -46,6 +73,9 @@ export const TABLE = {
   onCatchUpTimeout: oneOf("degrade", "fail"),
   onPoison: oneOf("skip", "fail"),
   headers: boolean(false),
+  expireAfter: longMillis,
+  expireAt: optional<ExpireAt<never, never>>((value) => typeof value === "function", "must be a function"),
+  history,
   isolation: oneOf("read_committed", "read_uncommitted"),
   fetch: group<FetchSettings, typeof FETCH>(FETCH),
   restart: optional<Schedule.Schedule<unknown, TableFailure>>(Schedule.isSchedule, "must be a Schedule"),
@@ -58,9 +88,10 @@ export const TABLE = {
 } satisfies Spec<KafkaTableOptions<unknown, unknown>>
 
 /** The options of a table, checked, and with their defaults. */
-export type TableConfig<K, V> = Omit<Checked<typeof TABLE>, "key" | "value" | keyof typeof ENSURING> & {
+export type TableConfig<K, V> = Omit<Checked<typeof TABLE>, "key" | "value" | "expireAt" | keyof typeof ENSURING> & {
   readonly key: Codec<K>
   readonly value: Codec<V>
+  readonly expireAt: ExpireAt<K, V> | undefined
   /** What to create and to check; `undefined` takes the topic as it is. */
   readonly ensure: CheckedTopic | undefined
 }
@@ -71,5 +102,5 @@ export const readTableOptions = <K, V>(
   checkOptions("KafkaTable", (check) => {
     // One object may describe a topic for both its table and its writer, so each of them knows the other's options.
     const checked = readSpec(check, TABLE, options, { ignored: [SENDING] })
-    return { ...checked, ensure: checkedTopic(check, checked, options) }
+    return { ...checked, expireAt: options.expireAt, ensure: checkedTopic(check, checked, options) }
   })

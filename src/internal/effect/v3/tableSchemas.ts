@@ -11,7 +11,7 @@ const told = <A, I>(schema: Schema.Schema<A, I>): Told<A> => schema as unknown a
 
 const record = { partition: Schema.Finite, offset: Schema.Finite, timestamp: Schema.Finite }
 
-const CAUSES = ["tombstone", "evicted", "rebuilt"] as const satisfies ReadonlyArray<DeleteCause>
+const CAUSES = ["tombstone", "evicted", "rebuilt", "expired"] as const satisfies ReadonlyArray<DeleteCause>
 
 export const tableChange = <K, V, KI, VI>(
   key: Schema.Schema<K, KI>,

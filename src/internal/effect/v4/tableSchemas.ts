@@ -8,7 +8,7 @@ type Told<A> = Schema.Codec<A, unknown>
 
 const record = { partition: Schema.Finite, offset: Schema.Finite, timestamp: Schema.Finite }
 
-const CAUSES = ["tombstone", "evicted", "rebuilt"] as const satisfies ReadonlyArray<DeleteCause>
+const CAUSES = ["tombstone", "evicted", "rebuilt", "expired"] as const satisfies ReadonlyArray<DeleteCause>
 
 export const tableChange = <K, V, KI, VI>(
   key: Schema.Codec<K, KI>,

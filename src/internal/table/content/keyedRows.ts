@@ -107,6 +107,16 @@ export class KeyedRows<K, V> {
     return this.keys === undefined ? (this.index.textAt(slot, "utf8") as K) : this.keys[slot]
   }
 
+  /** The identity of the key of a slot: see `keyId`. */
+  idAt(slot: number): string {
+    return this.idOf(slot, this.keyAt(slot))
+  }
+
+  private idOf(slot: number, key: K): string {
+    // A text is its own identity.
+    return typeof key === "string" && this.key.text ? key : this.index.textAt(slot, "latin1")
+  }
+
   /** The value of a row that has one. */
   load(value: unknown, held: number, records: Records<V> = this.records): V {
     // What was put as a value is a V.
@@ -196,8 +206,7 @@ export class KeyedRows<K, V> {
   ): void {
     const key = this.keyAt(slot)
     const { replayed } = this
-    // A text is its own identity.
-    log.ids.push(typeof key === "string" && this.key.text ? key : this.index.textAt(slot, "latin1"))
+    log.ids.push(this.idOf(slot, key))
     const change: RecordChange<K, V> = isPresent(held)
       ? {
           _tag: "Upsert",

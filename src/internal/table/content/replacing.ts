@@ -71,7 +71,9 @@ export function* replaceRows<K, V>(
     const after = table.rowAt(slot)
     if (!(before !== undefined && isPresent(before.held)) && !(after !== undefined && isPresent(after.held))) continue
     if (before !== undefined && after !== undefined && sameRecord(recordsBefore, before, table.records, after)) {
-      if (sameLog || !partitions.has(table.partitionOf(after))) continue
+      // A row that was hidden is back, and may be hidden again.
+      const isShownAsBefore = isPresent(before.held) === isPresent(after.held)
+      if (isShownAsBefore && (sameLog || !partitions.has(table.partitionOf(after)))) continue
     }
     const previous = before === undefined ? Option.none<V>() : table.valueOf(before, recordsBefore)
     if (after !== undefined) table.recordRow(log, slot, previous, after, "tombstone")

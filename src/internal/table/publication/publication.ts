@@ -29,13 +29,15 @@ interface Options<Slots, Snapshot, E> {
   readonly slots: Slots
   readonly face: Face<Slots, Snapshot>
   readonly waiters: Waiters<E>
+  /** Whether slots that are written to are always noted, for others than views. */
+  readonly notesSlots: boolean
 }
 
 /** What is noted of an update while it is on its way: see `Publication.begin`. */
 export interface Noted<Change> {
   /** The changes, for subscribers; `undefined` while there are none. */
   readonly log: ChangeLog<Change> | undefined
-  /** The slots that were written to, for views; `undefined` while there are none. */
+  /** The slots that were written to; `undefined` while nobody wants to know them. */
   readonly touched: Array<number> | undefined
 }
 
@@ -46,6 +48,7 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
   readonly roots: ReadonlySet<Root> = new Set([this])
   readonly graph = new Graph()
   readonly waiters: Waiters<E>
+  private readonly notesSlots: boolean
   holds = 0
   /** Whether rows are being changed that are not published yet. */
   private isSettling = false
@@ -57,7 +60,7 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
   private readonly settled = new Signal()
   /** The changes since the last publication; `undefined` while nobody subscribes. */
   private log: ChangeLog<Change> | undefined
-  /** The slots that were written to since the last publication; `undefined` while there is no view. */
+  /** The slots that were written to since the last publication; `undefined` while nobody wants to know them. */
   private touched: Array<number> | undefined
   /** How many of them the views have taken in. */
   private prepared = 0
@@ -67,12 +70,13 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
   private hasLeftovers = false
 
   private constructor(
-    { face, waiters }: Options<Slots, Snapshot, E>,
+    { face, notesSlots, waiters }: Options<Slots, Snapshot, E>,
     first: Version<Slots, Snapshot>,
     snapshots: PublishedRef<Snapshot>
   ) {
     super(0, face, first, snapshots)
     this.waiters = waiters
+    this.notesSlots = notesSlots
   }
 
   static make<Slots extends AnySlots, Snapshot, Change extends AnyChange, E>(
@@ -101,7 +105,7 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
     this.hasLeftovers ||= this.isSettling
     this.isSettling = true
     if (this.log === undefined && !this.subscriptions.isEmpty) this.log = { ids: [], changes: [] }
-    if (this.touched === undefined && this.views.size + this.building.size > 0) this.touched = []
+    if (this.touched === undefined && (this.notesSlots || this.views.size + this.building.size > 0)) this.touched = []
     const { log, touched } = this
     return { log, touched }
   }

@@ -10,6 +10,8 @@ export interface Counters {
   valueErrors: number
   aborted: number
   evicted: number
+  expired: number
+  expiryErrors: number
   rebuilds: number
   reconnects: number
 }
@@ -22,6 +24,8 @@ export const makeCounters = (): Counters => ({
   valueErrors: 0,
   aborted: 0,
   evicted: 0,
+  expired: 0,
+  expiryErrors: 0,
   rebuilds: 0,
   reconnects: 0
 })

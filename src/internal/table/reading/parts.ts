@@ -27,12 +27,14 @@ import type { Source } from "../../source/source.ts"
 import type { RecordSlots } from "../content/recordSlots.ts"
 import { recordStoreOf } from "../content/recordStore.ts"
 import { TableState } from "../content/state.ts"
+import { History } from "../publication/history.ts"
 import { Publication } from "../publication/publication.ts"
 import { Reports } from "../publication/reports.ts"
 import { Waiters } from "../publication/waiters.ts"
 import type { AnyIndexView } from "../../views/lookups.ts"
 import { faceOf } from "../../views/snapshot.ts"
 import { makeCounters, type Counters } from "./counters.ts"
+import { type Expiry, expiryOf } from "./expiry.ts"
 import type { PartitionState } from "./partition.ts"
 import { MAX_POISON } from "./recordApplier.ts"
 import { TopicSettings } from "./topicSettings.ts"
@@ -46,6 +48,8 @@ export interface TableParts<K, V> {
   /** The live content: what readers see is a snapshot of it. */
   readonly state: TableState<K, V>
   readonly counters: Counters
+  /** Hides rows whose time is over; `undefined` if they live for ever. */
+  readonly expiry: Expiry<K, V> | undefined
   readonly metrics: ReturnType<typeof makeTableMetrics>
   readonly publication: Publication<
     RecordSlots<K, V>,
@@ -53,6 +57,8 @@ export interface TableParts<K, V> {
     RecordChange<K, V>,
     TableFailure | TableClosedError
   >
+  /** The last versions; `undefined` if they are not kept. */
+  readonly history: History<RecordSnapshot<K, V>> | undefined
   /** The indexes of the table's tag, by name. */
   readonly indexes: Map<string, AnyIndexView>
   /** The failures that stand between the table and its brokers. */
@@ -113,23 +119,30 @@ export const makeParts = <K, V>(config: TableConfig<K, V>, client: KafkaClient):
       progress: { done: 0, total: 0, percent: 0, recordsPerSecond: 0 }
     }
     const indexes = new Map<string, AnyIndexView>()
+    const counters = makeCounters()
+    const expiry = expiryOf(config, state, counters)
+    const publication = yield* Publication.make<
+      RecordSlots<K, V>,
+      RecordSnapshot<K, V>,
+      RecordChange<K, V>,
+      TableFailure | TableClosedError
+    >({
+      slots: state.slots(),
+      face: faceOf<K, V, RecordEntry<K, V>>(indexes),
+      notesSlots: expiry !== undefined,
+      waiters: new Waiters((partition) => parts.partitions.get(partition)?.visible)
+    })
+    const startedAt = yield* Clock.currentTimeMillis
     const parts: TableParts<K, V> = {
       config,
       client,
       state,
-      counters: makeCounters(),
+      counters,
+      expiry,
       metrics: makeTableMetrics(config.topic, yield* currentLabels),
       indexes,
-      publication: yield* Publication.make<
-        RecordSlots<K, V>,
-        RecordSnapshot<K, V>,
-        RecordChange<K, V>,
-        TableFailure | TableClosedError
-      >({
-        slots: state.slots(),
-        face: faceOf<K, V, RecordEntry<K, V>>(indexes),
-        waiters: new Waiters((partition) => parts.partitions.get(partition)?.visible)
-      }),
+      publication,
+      history: config.history === undefined ? undefined : new History(config.history, publication.snapshot, startedAt),
       failures: new Failures(),
       poison: new Reports(MAX_POISON),
       truncations: new Reports(MAX_TRUNCATIONS),
@@ -150,7 +163,7 @@ export const makeParts = <K, V>(config: TableConfig<K, V>, client: KafkaClient):
       tellOfWaiting: tellOfWaiting("KafkaTable", config.topic, config.catchUpTimeoutMillis),
       replayed: 0,
       catchUpMillis: undefined,
-      startedAt: yield* Clock.currentTimeMillis,
+      startedAt,
       settings: new TopicSettings(config.topic)
     }
     return parts

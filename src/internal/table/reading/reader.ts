@@ -7,33 +7,45 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { constTrue, constVoid } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import type { TableFailure } from "../../../LiveTable.ts"
+import { currentClock, millisOf } from "../../effect/v4/clock.ts"
 import { annotateLogs } from "../../log.ts"
 import type { Fetched, Opened, SourceEvent, Truncated } from "../../source/cursor.ts"
 import type { Source } from "../../source/source.ts"
+import { runInSlices } from "../../yield.ts"
 import { AnswerApplier } from "./answerApplier.ts"
 import { CatchUp, statusOfReading } from "./catchUp.ts"
+import type { Expiry } from "./expiry.ts"
 import { makePartitionState } from "./partition.ts"
 import { setStatus, type TableParts } from "./parts.ts"
 import { Rebuilds } from "./rebuilds.ts"
 import { RecordReports } from "./recordReports.ts"
 import { startSource } from "./tableSource.ts"
 import { foundStale, type Stale } from "./tombstoneAge.ts"
+import { Turns } from "./turns.ts"
 
 /**
  * All partitions are looked at this many times at most while they are opened for the first time: see `isSettlingDue`.
  */
 const LOOKS_WHILE_OPENING = 16
 
+/** The clock is read as often as this, in milliseconds, while a row is to go later: it may have been set forward. */
+const CLOCK_MILLIS = 60_000
+
 /**
  * Runs the reader until something ends it. `isRestarted` says that there is live content, to stay until the replay is
  * complete.
  */
 export const runReader = <K, V>(parts: TableParts<K, V>, isRestarted: boolean): Effect.Effect<never, TableFailure> =>
-  Effect.scoped(Effect.flatMap(startSource(parts), (source) => new Reader(parts, source, isRestarted).run))
+  Effect.scoped(
+    Effect.gen(function* () {
+      return yield* new Reader(parts, yield* startSource(parts), isRestarted, yield* currentClock).run
+    })
+  )
 
 class Reader<K, V> {
   private readonly parts: TableParts<K, V>
@@ -47,10 +59,14 @@ class Reader<K, V> {
   private readonly opened = new Set<number>()
   /** How many openings there were since all partitions were last looked at. */
   private unsettled = 0
+  private readonly clock: Clock.Clock
+  /** Those who write to the content, where the source's events are not all that makes it change. */
+  private readonly turns = new Turns()
 
-  constructor(parts: TableParts<K, V>, source: Source, isRestarted: boolean) {
+  constructor(parts: TableParts<K, V>, source: Source, isRestarted: boolean, clock: Clock.Clock) {
     this.parts = parts
     this.source = source
+    this.clock = clock
     this.annotate = annotateLogs("KafkaTable", { topic: parts.config.topic })
     this.catchUp = new CatchUp(parts)
     this.rebuilds = new Rebuilds(parts, source, isRestarted)
@@ -62,16 +78,40 @@ class Reader<K, V> {
   }
 
   get run(): Effect.Effect<never, TableFailure, Scope.Scope> {
-    const next = Effect.flatMap(this.source.take, (event) => this.handle(event))
-    // This loop is not `Effect.forever`, which yields after each event.
-    const reading = Effect.andThen(
-      Effect.whileLoop({ while: constTrue, body: () => next, step: constVoid }),
-      Effect.never
+    const { expiry } = this.parts
+    if (expiry === undefined) {
+      return this.untilBroken([repeating(Effect.flatMap(this.source.take, (event) => this.handle(event)))])
+    }
+    // An event is taken before it is its turn, as a take that is given up may lose one.
+    const next = Effect.flatMap(this.source.take, (event) => this.turns.take(this.handle(event)))
+    return this.untilBroken([repeating(next), repeating(this.expire(expiry))])
+  }
+
+  /** Runs loops, each in a fiber of its own, until one of them ends, or the source is broken. */
+  private untilBroken(
+    loops: ReadonlyArray<Effect.Effect<never, TableFailure>>
+  ): Effect.Effect<never, TableFailure, Scope.Scope> {
+    return Effect.flatMap(
+      Effect.forEach(loops, (loop) => Effect.forkScoped(loop)),
+      (fibers) =>
+        // The race is about the fibers' exits, as it would go on without a fiber that is interrupted from outside.
+        Effect.flatten(
+          fibers.reduce<Effect.Effect<Exit.Exit<never, TableFailure>>>(
+            (first, fiber) => Effect.raceFirst(first, Fiber.await(fiber)),
+            this.source.broken
+          )
+        )
     )
-    // The race is about the fiber's exit, as it would go on without a fiber that is interrupted from outside.
-    return Effect.flatMap(Effect.forkScoped(reading), (fiber) =>
-      Effect.flatten(Effect.raceFirst(Fiber.await(fiber), this.source.broken))
-    )
+  }
+
+  /** Waits until a row is to go, and hides what is to go then. */
+  private expire(expiry: Expiry<K, V>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { version } = expiry.changed
+      const wait = expiry.next - millisOf(this.clock)
+      if (wait > 0) return expiry.changed.after(version, Number.isFinite(wait) ? Math.min(wait, CLOCK_MILLIS) : wait)
+      return this.turns.take(Effect.suspend(() => this.publish(false)))
+    })
   }
 
   /** Deals with one event of the source. */
@@ -199,8 +239,30 @@ class Reader<K, V> {
       : this.publish(hasChanged)
   }
 
-  /** Publishes, after the views have taken the changes in. */
+  /** Publishes, after what is past was hidden. */
   private publish(hasChanged: boolean): Effect.Effect<void> {
+    const { expiry, latched, publication, state } = this.parts
+    if (expiry === undefined) return this.prepare(hasChanged)
+    if (!publication.isMoving) {
+      state.replayed = !latched
+      state.note(publication.beginUpdate())
+    }
+    return Effect.flatMap(runInSlices(expiry.run(millisOf(this.clock), publication.shownVersion.slots)), () => {
+      const fault = expiry.takeFault()
+      return fault === undefined
+        ? this.prepare(hasChanged)
+        : Effect.andThen(this.tellOfFault(fault), this.prepare(hasChanged))
+    })
+  }
+
+  private tellOfFault(fault: string): Effect.Effect<void> {
+    return Effect.logWarning(
+      `expireAt tells no time of some rows, which do not expire by it: ${fault}. See stats.expiryErrors`
+    ).pipe(this.annotate)
+  }
+
+  /** Publishes, after the views have taken the changes in. */
+  private prepare(hasChanged: boolean): Effect.Effect<void> {
     const preparing = this.parts.publication.prepare(this.take)
     if (preparing === undefined) return this.show(hasChanged)
     return Effect.flatMap(preparing, () => this.show(hasChanged))
@@ -208,9 +270,11 @@ class Reader<K, V> {
 
   /** Makes the content visible, in the order that `publication.ts` tells, and does what is left to do then. */
   private show(hasChanged: boolean): Effect.Effect<void> {
-    const { publication, state } = this.parts
+    const { history, partitions, publication, state } = this.parts
     state.note(undefined)
+    const before = publication.snapshot
     publication.publish(hasChanged, this.take, this.showPositions)
+    history?.published(before, publication.snapshot, partitions.values(), millisOf(this.clock))
     return this.published()
   }
 
@@ -237,7 +301,11 @@ class Reader<K, V> {
         parts.waitsFor = undefined
       }
       if (parts.state.wantsCompaction) {
-        yield* parts.publication.makeRoom((follow) => parts.state.compact(follow), this.take)
+        const { expiry, publication, state } = parts
+        yield* publication.makeRoom(
+          (follow) => state.compact(expiry === undefined ? follow : (to) => expiry.follow(follow(to), to)),
+          this.take
+        )
       }
     })
   }
@@ -253,6 +321,10 @@ class Reader<K, V> {
     return lag
   }
 }
+
+/** Runs an Effect again and again, without giving way in between, as `Effect.forever` does. */
+const repeating = <E>(effect: Effect.Effect<void, E>): Effect.Effect<never, E> =>
+  Effect.andThen(Effect.whileLoop({ while: constTrue, body: () => effect, step: constVoid }), Effect.never)
 
 const whyStale = (partition: number, { behindMillis, retentionMillis }: Stale): string =>
   `Behind for ${Math.round(behindMillis / 1000)} s, ${
