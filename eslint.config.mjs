@@ -57,7 +57,7 @@ const ROOMS = {
   "codec/schema": { rooms: [], types: ["Codec"] },
   views: {
     rooms: ["table/publication", "table/content", "tree", "codec", "codec/schema", "options"],
-    types: ["Codec", "LiveTable", "TableChange", "TableIndex", "TableSnapshot"]
+    types: ["Codec", "LiveQuery", "LiveTable", "TableChange", "TableIndex", "TableSnapshot"]
   },
   tree: { rooms: [], types: [] },
   effect: { rooms: [], types: [] },

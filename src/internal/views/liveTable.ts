@@ -17,6 +17,7 @@ import { attach, PUBLICATION, type Published } from "../table/publication/attach
 import type { Showing } from "../table/publication/shown.ts"
 import type { Input } from "../table/publication/view.ts"
 import { KeyOrder } from "./keyOrder.ts"
+import { liveQueriesOf } from "./liveQuery.ts"
 import { indexOf, liveLookupOf, type NamedIndexes, paged } from "./lookups.ts"
 
 const CONFLATE: Strategy = { _tag: "Conflate" }
@@ -138,7 +139,8 @@ export const liveTableOf = <
         Entry
       >,
     query: (where, options) => read((snapshot) => snapshot.query(where, options)),
-    explain: (where, options) => read((snapshot) => snapshot.explain(where, options))
+    explain: (where, options) => read((snapshot) => snapshot.explain(where, options)),
+    live: liveQueriesOf<K, V, Entry>(shown, names)
   }
 }
 
