@@ -40,7 +40,11 @@ import type { TableEntry } from "./TableSnapshot.ts"
  * @since 0.5.0
  * @category models
  */
-export interface QueryResult<in out K, out V, out Entry extends TableEntry<K, V> = TableEntry<K, V>> extends Iterable<Entry> {
+export interface QueryResult<
+  in out K,
+  out V,
+  out Entry extends TableEntry<K, V> = TableEntry<K, V>
+> extends Iterable<Entry> {
   /** The version of the table: see `TableSnapshot`. */
   readonly version: number
   /** Rows in the result. */

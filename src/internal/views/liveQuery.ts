@@ -4,16 +4,17 @@ import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { LiveQuery } from "../../LiveQuery.ts"
 import type { Strategy } from "../../LiveTable.ts"
+import type { IndexKey } from "../../TableIndex.ts"
 import type { TableEntry } from "../../TableSnapshot.ts"
 import { streamOf } from "../effect/v4/pushed.ts"
 import type { Slots } from "../table/content/slots.ts"
 import { attach } from "../table/publication/attaching.ts"
 import type { Input } from "../table/publication/view.ts"
 import { writeKey } from "./cursor.ts"
+import { normalized } from "./indexKey.ts"
 import { LiveView } from "./liveView.ts"
 import type { NamedIndexes } from "./lookups.ts"
 import { isRange, Query, type QueryGiven, type WhereGiven } from "./query.ts"
-import { askedKey } from "./range.ts"
 import { Shared } from "./shared.ts"
 import { frozenIndexes } from "./snapshot.ts"
 
@@ -72,9 +73,7 @@ const liveQueryOf = <K, V, Entry extends TableEntry<K, V>>(view: LiveView<K, V, 
 /** A text that equal queries have in common, and no others: with the type of each key. */
 const nameOf = (where: WhereGiven, { limit, orderBy, reverse }: QueryGiven): string =>
   JSON.stringify([
-    conditionsIn(where, (name, asked) =>
-      isRange(asked) ? conditionsIn(asked, (bound, key) => writeKey(askedKey(bound, key))) : writeKey(askedKey(name, asked))
-    ),
+    conditionsIn(where, (asked) => (isRange(asked) ? conditionsIn(asked, textOfKey) : textOfKey(asked))),
     orderBy ?? null,
     reverse === true,
     // JSON has no infinity.
@@ -82,10 +81,11 @@ const nameOf = (where: WhereGiven, { limit, orderBy, reverse }: QueryGiven): str
   ])
 
 /** What is asked for, by names in their order. What is `undefined` is not. */
-const conditionsIn = (
-  given: object,
-  textOf: (name: string, asked: unknown) => unknown
-): Readonly<Record<string, unknown>> => {
-  const all = Object.entries(given).filter(([, asked]) => asked !== undefined)
-  return Object.fromEntries(all.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, asked]) => [name, textOf(name, asked)]))
-}
+const conditionsIn = (given: object, textOf: (asked: unknown) => unknown): ReadonlyArray<unknown> =>
+  Object.entries(given)
+    .filter(([, asked]) => asked !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, asked]) => ({ [name]: textOf(asked) }))
+
+/** The query was looked at: this is a key. */
+const textOfKey = (asked: unknown) => writeKey(normalized(asked as IndexKey)!)

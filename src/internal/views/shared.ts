@@ -27,7 +27,11 @@ export class Shared<A> {
   ): Effect.Effect<A, never, Scope.Scope> {
     return Effect.flatMap(
       Effect.acquireRelease(this.join(name), (node) => this.leave(name, node)),
-      (node) => this.ready(node, make(() => this.forget(name, node)))
+      (node) =>
+        this.ready(
+          node,
+          make(() => this.forget(name, node))
+        )
     )
   }
 

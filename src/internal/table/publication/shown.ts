@@ -5,7 +5,16 @@ import type { TableFailure } from "../../../LiveTable.ts"
 import type { PublishedRef } from "../../effect/v4/publishedRef.ts"
 import type { AnyChange } from "../content/changeLog.ts"
 import { Subscriptions } from "./subscriptions.ts"
-import { type AnySlots, endView, type Holding, type Input, type Pressure, type Root, type Version, type View } from "./view.ts"
+import {
+  type AnySlots,
+  endView,
+  type Holding,
+  type Input,
+  type Pressure,
+  type Root,
+  type Version,
+  type View
+} from "./view.ts"
 
 /** Makes the snapshot that users get of rows. */
 export type Face<Slots, Snapshot> = (slots: Slots, version: number, holding: Holding) => Snapshot
