@@ -21,6 +21,7 @@ import { topicLife } from "./topicLife.ts"
 import { partitions } from "./partitions.ts"
 import { waits } from "./waits.ts"
 import { changes } from "./changes.ts"
+import { liveQueries } from "./liveQueries.ts"
 import { resuming } from "./resuming.ts"
 import { status } from "./status.ts"
 import { writing } from "./writing.ts"
@@ -40,6 +41,7 @@ const subjects: Subjects = {
   transactions,
   waits,
   changes,
+  "live queries": liveQueries,
   status,
   writing,
   producing,
