@@ -37,6 +37,7 @@ describe("an import", () => {
       "KafkaTable",
       "KafkaTableWriter",
       "KafkaTopic",
+      "LiveQuery",
       "LiveTable",
       "Partitioner",
       "Position",

@@ -570,8 +570,8 @@ describe("the types of live queries", () => {
       users.live({ hash: "1" })
       // @ts-expect-error: only a sorted index has ranges
       users.live({ hash: { gt: 1 } })
-      // @ts-expect-error: a table without indexes has none to ask by
-      other.live({ hash: 1 })
+      // @ts-expect-error: a table without indexes has no order to ask by
+      other.live({}, { orderBy: "sorted" })
       // @ts-expect-error: who reads a result does not write it
       SubscriptionRef.set(live.result, live.unsafeCurrent())
       return entries
