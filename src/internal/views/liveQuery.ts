@@ -18,7 +18,8 @@ import { isRange, Query, type QueryGiven, type WhereGiven } from "./query.ts"
 import { Shared } from "./shared.ts"
 import { frozenIndexes } from "./snapshot.ts"
 
-const CONFLATE: Strategy = { _tag: "Conflate" }
+/** The strategy of subscribers who do not name one. */
+export const CONFLATE: Strategy = { _tag: "Conflate" }
 
 /** The live queries of a table with these indexes. Equal ones are one. */
 export const liveQueriesOf = <K, V, Entry extends TableEntry<K, V>>(
@@ -36,9 +37,10 @@ export const liveQueriesOf = <K, V, Entry extends TableEntry<K, V>>(
     return Effect.suspend(() => {
       // What is wrong in it is told now, whether somebody has asked for the same or not. No version is kept of this.
       const { arrangement, tests } = query(options)
-      return shared.get(nameOf(where, options), (forget) =>
+      return shared.get(
+        nameOf(where, options),
         Effect.gen(function* () {
-          const view = new LiveView(input, { arrangement, tests }, () => query(unlimited), forget)
+          const view = new LiveView(input, { arrangement, tests }, () => query(unlimited))
           yield* attach(view)
           yield* Effect.addFinalizer(() => Effect.sync(() => view.end(Exit.void)))
           return liveQueryOf(view)

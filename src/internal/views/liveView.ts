@@ -69,8 +69,7 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
     input: Input,
     { arrangement, tests }: Asked,
     /** Makes the query at the version that is shown, without its limit. */
-    private readonly makeQuery: () => Query<K, V, Entry>,
-    private readonly onEnd: () => void
+    private readonly makeQuery: () => Query<K, V, Entry>
   ) {
     super(input)
     const { order } = arrangement
@@ -260,7 +259,6 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
     this.isOver = true
     this.changes.end(how)
     this.results.end(how)
-    this.onEnd()
   }
 }
 

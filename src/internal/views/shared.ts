@@ -19,19 +19,12 @@ export class Shared<A> {
 
   /**
    * What has this name, for as long as the scope is open. The first who wants it makes it, and others wait: if that one is
-   * interrupted, or fails, the next one tries. `forget` has those who come later make their own.
+   * interrupted, or fails, the next one tries.
    */
-  get(
-    name: string,
-    make: (forget: () => void) => Effect.Effect<A, never, Scope.Scope>
-  ): Effect.Effect<A, never, Scope.Scope> {
+  get(name: string, make: Effect.Effect<A, never, Scope.Scope>): Effect.Effect<A, never, Scope.Scope> {
     return Effect.flatMap(
       Effect.acquireRelease(this.join(name), (node) => this.leave(name, node)),
-      (node) =>
-        this.ready(
-          node,
-          make(() => this.forget(name, node))
-        )
+      (node) => this.ready(node, make)
     )
   }
 
@@ -49,13 +42,9 @@ export class Shared<A> {
   private leave(name: string, node: Node<A>): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (--node.users > 0) return Effect.void
-      this.forget(name, node)
+      this.nodes.delete(name)
       return Scope.close(node.scope, Exit.void)
     })
-  }
-
-  private forget(name: string, node: Node<A>): void {
-    if (this.nodes.get(name) === node) this.nodes.delete(name)
   }
 
   private ready(node: Node<A>, make: Effect.Effect<A, never, Scope.Scope>): Effect.Effect<A> {
