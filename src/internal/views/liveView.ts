@@ -14,7 +14,7 @@ import { Subscriptions } from "../table/publication/subscriptions.ts"
 import type { AnySlots, Input, Version } from "../table/publication/view.ts"
 import { sortedTree } from "../tree/sorted.ts"
 import { MutableTree, type Order, type Tree } from "../tree/tree.ts"
-import { Column, SlotSet } from "./column.ts"
+import { Column } from "./column.ts"
 import { keysOf, LEFT_OUT } from "./definition.ts"
 import { PACKED } from "./hashIndex.ts"
 import { type Key, orderOf } from "./indexKey.ts"
@@ -101,14 +101,11 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
     this.query = undefined
     this.plan = query.plan
     this.index = slots.index
-    const seen = new SlotSet()
     const keys: Array<Key> = []
     const found: Array<number> = []
     let n = 0
     for (const slot of query.candidates(query.way)) {
       if (++n % ROWS_PER_STEP === 0) yield
-      if (seen.has(slot)) continue
-      seen.add(slot)
       const key = this.match(slots, slot)
       if (key === undefined) continue
       keys.push(key)
@@ -146,7 +143,7 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
   }
 
   override *apply(): Generator<void, void> {
-    if (this.frozen !== undefined) this.before ??= this.matching(this.frozen)
+    if (this.frozen !== undefined) this.before = this.matching(this.frozen)
     yield* super.apply()
   }
 

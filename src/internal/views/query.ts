@@ -211,7 +211,7 @@ export class Query<K, V, Entry extends TableEntry<K, V>> {
     return found.map((slot) => slots.entryAt(slot)!)
   }
 
-  /** The rows that are looked at on a way; without an order, one of several keys may come several times. */
+  /** The rows that are looked at on a way. */
   candidates(way: Way): Iterable<number> {
     if (way.isOrdered) return this.inOrder(way)
     const { from, to, tree } = way.condition!.part
