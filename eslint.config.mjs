@@ -65,7 +65,7 @@ const ROOMS = {
   "codec/schema": { rooms: [], types: ["Codec"] },
   views: {
     rooms: ["table/publication", "table/content", "tree", "codec", "codec/schema", "options"],
-    types: ["Codec", "LiveTable", "TableChange", "TableIndex", "TableSnapshot"]
+    types: ["Codec", "LiveQuery", "LiveTable", "TableChange", "TableIndex", "TableSnapshot"]
   },
   "views/derived": {
     rooms: ["views", "table/publication", "table/content", "tree", "codec", "codec/schema"],

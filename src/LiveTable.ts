@@ -37,6 +37,7 @@ import type {
   TopicError,
   WaitTimeoutError
 } from "./KafkaError.ts"
+import type { LiveQuery } from "./LiveQuery.ts"
 import type { Position } from "./Position.ts"
 import type { TableChange } from "./TableChange.ts"
 import type {
@@ -327,6 +328,14 @@ export interface LiveTable<
   readonly query: (where?: Where<Ix>, options?: QueryOptions<SortedNames<Ix>>) => Effect.Effect<ReadonlyArray<Entry>>
   /** How `query` would find them now. */
   readonly explain: (where?: Where<Ix>, options?: QueryOptions<SortedNames<Ix>>) => Effect.Effect<Plan>
+  /**
+   * The result of such a query, kept up to date, and what changes in it, for as long as the scope is open: see `LiveQuery`. The
+   * Effect succeeds when its rows are found. What is wrong in it is a defect.
+   */
+  readonly live: (
+    where?: Where<Ix>,
+    options?: QueryOptions<SortedNames<Ix>>
+  ) => Effect.Effect<LiveQuery<K, V, Entry>, never, Scope.Scope>
 }
 
 /**

@@ -479,7 +479,7 @@ export interface Plan {
  */
 export interface Attached<K, V, Entry extends TableEntry<K, V>, Ix extends Indexes> extends Pick<
   LiveTable<K, V, Entry, TableChange<K, V>, Ix>,
-  "by" | "query" | "explain"
+  "by" | "query" | "explain" | "live"
 > {
   /** The content of the table now, with these indexes. */
   readonly snapshot: Effect.Effect<TableSnapshot<K, V, Entry, Ix>>

@@ -83,6 +83,13 @@ export * as KafkaTableWriter from "./KafkaTableWriter.ts"
 export * as KafkaTopic from "./KafkaTopic.ts"
 
 /**
+ * Results of queries, kept up to date.
+ *
+ * @since 0.5.0
+ */
+export * as LiveQuery from "./LiveQuery.ts"
+
+/**
  * What every live table can.
  *
  * @since 0.2.0

@@ -38,6 +38,7 @@ describe("an import", () => {
       "KafkaTable",
       "KafkaTableWriter",
       "KafkaTopic",
+      "LiveQuery",
       "LiveTable",
       "Partitioner",
       "Position",

@@ -24,6 +24,7 @@ import { changes } from "./changes.ts"
 import { derived } from "./derived.ts"
 import { feeds } from "./feeds.ts"
 import { expiry } from "./expiry.ts"
+import { liveQueries } from "./liveQueries.ts"
 import { resuming } from "./resuming.ts"
 import { status } from "./status.ts"
 import { writing } from "./writing.ts"
@@ -45,6 +46,7 @@ const subjects: Subjects = {
   changes,
   feeds,
   "derived tables": derived,
+  "live queries": liveQueries,
   status,
   writing,
   producing,

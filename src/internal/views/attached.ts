@@ -8,6 +8,7 @@ import type { Face } from "../table/publication/shown.ts"
 import type { AnySlots, Version } from "../table/publication/view.ts"
 import { define } from "./definition.ts"
 import { indexViews, problemsOf } from "./indexes.ts"
+import { liveQueriesOf } from "./liveQuery.ts"
 import { indexOf, liveLookupOf } from "./lookups.ts"
 import { faceOf } from "./snapshot.ts"
 
@@ -43,6 +44,7 @@ export const attach = <K, V, Entry extends TableEntry<K, V>, Ix extends Indexes>
           Entry
         >,
       query: (where, options) => Effect.sync(() => snapshot().query(where, options)),
-      explain: (where, options) => Effect.sync(() => snapshot().explain(where, options))
+      explain: (where, options) => Effect.sync(() => snapshot().explain(where, options)),
+      live: liveQueriesOf<K, V, Entry>(input, names)
     }
   })

@@ -16,6 +16,10 @@ type Item = string | number | bigint | boolean
 /** An item as text, with a letter for its type. */
 const writeItem = (item: Item): string => `${(typeof item)[0]}${String(item)}`
 
+/** A key as JSON that no other key has: a list is one, and all else is a text. */
+export const writeKey = (key: Key): string | ReadonlyArray<string> =>
+  typeof key === "object" ? key.map(writeItem) : writeItem(key)
+
 const readItem = (text: unknown): Item | undefined => {
   if (typeof text !== "string" || text === "") return undefined
   const rest = text.slice(1)
@@ -35,7 +39,7 @@ const readItem = (text: unknown): Item | undefined => {
 }
 
 export const writeCursor = ({ key, row }: Cursor): string => {
-  const keys = key === undefined ? null : typeof key === "object" ? key.map(writeItem) : writeItem(key)
+  const keys = key === undefined ? null : writeKey(key)
   return Buffer.from(JSON.stringify([keys, row.toString("base64url")])).toString("base64url")
 }
 

@@ -17,9 +17,8 @@ import { attach, PUBLICATION, type Published } from "../table/publication/attach
 import type { Showing } from "../table/publication/shown.ts"
 import type { Input } from "../table/publication/view.ts"
 import { KeyOrder } from "./keyOrder.ts"
+import { CONFLATE, liveQueriesOf } from "./liveQuery.ts"
 import { indexOf, liveLookupOf, type NamedIndexes, paged } from "./lookups.ts"
-
-const CONFLATE: Strategy = { _tag: "Conflate" }
 
 /** What a live table is made of. */
 interface Parts<K, V, Entry extends TableEntry<K, V>, Change extends TableChange<K, V>, Ix extends Indexes> {
@@ -138,7 +137,8 @@ export const liveTableOf = <
         Entry
       >,
     query: (where, options) => read((snapshot) => snapshot.query(where, options)),
-    explain: (where, options) => read((snapshot) => snapshot.explain(where, options))
+    explain: (where, options) => read((snapshot) => snapshot.explain(where, options)),
+    live: liveQueriesOf<K, V, Entry>(shown, names)
   }
 }
 

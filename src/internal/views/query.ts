@@ -7,11 +7,12 @@ import type { Plan, RangeOptions } from "../../TableIndex.ts"
 import type { TableEntry } from "../../TableSnapshot.ts"
 import type { Slots } from "../table/content/slots.ts"
 import type { AnySlots } from "../table/publication/view.ts"
-import { keysAt } from "./definition.ts"
+import { type AnyDefinition, keysAt } from "./definition.ts"
 import { type FrozenHash, ranksOf } from "./hashIndex.ts"
-import { comparePrefix, isSameKey, type Key } from "./indexKey.ts"
+import { comparePrefix, isSameKey, type Key, orderOf } from "./indexKey.ts"
 import type { FrozenIndex } from "./indexView.ts"
 import { checkLimit, checkNames, misuse, unknownName } from "./misuse.ts"
+import type { Arrangement } from "./queryResult.ts"
 import { askedKey, equalPart, type GivenRange, type Part, sortedPart, TABLE_INDEX } from "./range.ts"
 import type { FrozenSorted } from "./sortedIndex.ts"
 
@@ -29,45 +30,60 @@ const OPTIONS = ["orderBy", "reverse", "limit"]
 /** Whether an index has an order. */
 export const isSorted = (index: FrozenIndex): index is FrozenSorted => index.definition.kind === "sorted"
 
-/** One condition of a query. */
-interface Condition {
-  readonly index: FrozenIndex
-  /** What of the index it leaves. */
-  readonly part: Part
+/** What a query asks of any row, of whatever version. */
+export interface Test {
+  readonly definition: AnyDefinition
   /** Whether a key of a row meets it. */
   readonly isMet: (key: Key) => boolean
 }
 
+/** One condition of a query. */
+interface Condition extends Test {
+  readonly index: FrozenIndex
+  /** What of the index it leaves. */
+  readonly part: Part
+}
+
 /** Whether what a condition asks is a range. A key may be a list or a date, which are objects, too. */
-const isRange = (asked: unknown): asked is GivenRange =>
+export const isRange = (asked: unknown): asked is GivenRange =>
   typeof asked === "object" && asked !== null && !Array.isArray(asked) && !(asked instanceof Date)
 
 const conditionOf = (index: FrozenIndex, name: string, asked: unknown): Condition => {
-  if (!isSorted(index)) {
-    if (isRange(asked)) {
-      throw misuse(TABLE_INDEX, { option: `where.${name}`, problem: "only a sorted index has ranges" })
-    }
-    const key = askedKey(`where.${name}`, asked)
-    const { tagOf, tree } = index as FrozenHash
-    const [from, to] = ranksOf(tree, tagOf(key))
-    return { index, part: { tree: tree, from, to }, isMet: (other) => isSameKey(other, key) }
-  }
-  if (isRange(asked)) {
-    const part = sortedPart(index, asked)
-    return { index, part, isMet: meets(index, asked) }
-  }
-  const key = askedKey(`where.${name}`, asked)
-  return { index, part: equalPart(index, key), isMet: (other) => index.compare(other, key) === 0 }
+  const { definition } = index
+  return { index, definition, part: partFor(index, name, asked), isMet: meets(definition, name, asked) }
 }
 
-/** Whether a key is in a range, which was looked at already. */
-const meets = (index: FrozenSorted, range: GivenRange): ((key: Key) => boolean) => {
-  const { gt, gte, lt, lte, prefix } = range
+/** What of an index a condition leaves. What is wrong in the condition throws. */
+const partFor = (index: FrozenIndex, name: string, asked: unknown): Part => {
+  if (isSorted(index)) {
+    return isRange(asked) ? sortedPart(index, asked) : equalPart(index, askedKey(`where.${name}`, asked))
+  }
+  if (isRange(asked)) {
+    throw misuse(TABLE_INDEX, { option: `where.${name}`, problem: "only a sorted index has ranges" })
+  }
+  const { tagOf, tree } = index as FrozenHash
+  const [from, to] = ranksOf(tree, tagOf(askedKey(`where.${name}`, asked)))
+  return { tree, from, to }
+}
+
+/** Whether a key meets a condition, which was looked at already. A live query keeps this: it holds no version of the index. */
+const meets = (definition: AnyDefinition, name: string, asked: unknown): ((key: Key) => boolean) => {
+  const compare = orderOf(definition.order)
+  if (isRange(asked)) return isWithin(compare, asked)
+  const key = askedKey(`where.${name}`, asked)
+  return definition.kind === "sorted" ? (other) => compare(other, key) === 0 : (other) => isSameKey(other, key)
+}
+
+/** Whether a key is in a range. */
+const isWithin = (
+  compare: (a: Key, b: Key) => number,
+  { gt, gte, lt, lte, prefix }: GivenRange
+): ((key: Key) => boolean) => {
   const bounds = [
-    bound(gt, (key, at) => index.compare(key, at) > 0),
-    bound(gte, (key, at) => index.compare(key, at) >= 0),
-    bound(lt, (key, at) => index.compare(key, at) < 0),
-    bound(lte, (key, at) => index.compare(key, at) <= 0),
+    bound(gt, (key, at) => compare(key, at) > 0),
+    bound(gte, (key, at) => compare(key, at) >= 0),
+    bound(lt, (key, at) => compare(key, at) < 0),
+    bound(lte, (key, at) => compare(key, at) <= 0),
     bound(prefix, (key, at) => comparePrefix(key, at as string) === 0)
   ]
   return (key) => bounds.every((holds) => holds(key))
@@ -117,6 +133,16 @@ export class Query<K, V, Entry extends TableEntry<K, V>> {
       throw misuse(TABLE_INDEX, { option: "orderBy", problem: unknownName(orderBy, sorted) })
     }
     this.order = order as FrozenSorted | undefined
+  }
+
+  /** What it asks of any row. */
+  get tests(): ReadonlyArray<Test> {
+    return this.conditions.map(({ definition, isMet }) => ({ definition, isMet }))
+  }
+
+  /** The order of its result, and how much of that there is. */
+  get arrangement(): Arrangement {
+    return { order: this.order?.definition, reverse: this.reverse, limit: this.limit }
   }
 
   /** All ways to the result. */
@@ -170,22 +196,26 @@ export class Query<K, V, Entry extends TableEntry<K, V>> {
     let found: Array<number>
     if (way.isOrdered) {
       found = []
-      for (const slot of this.inOrder(way)) {
+      for (const slot of this.candidates(way)) {
         if (!this.matches(slot, way.condition)) continue
         found.push(slot)
         if (found.length === limit) break
       }
     } else {
-      const { from, to, tree } = way.condition!.part
-      // A row has one entry for each of its keys.
-      const candidates = new Set(tree.slots(from, to, false))
-      found = [...candidates].filter((slot) => this.matches(slot, undefined))
+      found = [...new Set(this.candidates(way))].filter((slot) => this.matches(slot, undefined))
       if (order === undefined) found.sort((a, b) => a - b)
       else found = sortedBy(order, slots, found)
       if (this.reverse) found.reverse()
       if (found.length > limit) found.length = limit
     }
     return found.map((slot) => slots.entryAt(slot)!)
+  }
+
+  /** The rows that are looked at on a way. */
+  candidates(way: Way): Iterable<number> {
+    if (way.isOrdered) return this.inOrder(way)
+    const { from, to, tree } = way.condition!.part
+    return tree.slots(from, to, false)
   }
 
   /** Candidates in the order that is asked for. */
@@ -199,8 +229,7 @@ export class Query<K, V, Entry extends TableEntry<K, V>> {
   /** Whether a row meets all conditions. `known` is one that it meets for certain. */
   private matches(slot: number, known: Condition | undefined): boolean {
     return this.conditions.every(
-      ({ index, isMet, ...condition }) =>
-        condition.part === known?.part || keysAt(index.definition, this.slots, slot).some(isMet)
+      ({ definition, isMet, part }) => part === known?.part || keysAt(definition, this.slots, slot).some(isMet)
     )
   }
 }

@@ -32,6 +32,18 @@ const LIVE_TABLE = "LiveTable"
 /** What a missing key is looked up as. */
 const ABSENT: unique symbol = Symbol("ABSENT")
 
+/** An index at the version that holds it. */
+const frozenOf = (holding: Holding, name: string, view: AnyIndexView): FrozenIndex => {
+  const frozen = holding.get(view) as FrozenIndex | undefined
+  if (frozen !== undefined) return frozen
+  const problem = `"${name}" is not in this snapshot: it is older than the index, or the index has ended`
+  throw misuse(TABLE_INDEX, { option: "index", problem })
+}
+
+/** All indexes of a table at the version that holds them. */
+export const frozenIndexes = (holding: Holding, names: NamedIndexes): FrozenIndexes =>
+  new Map([...names].map(([name, view]) => [name, frozenOf(holding, name, view)]))
+
 class Snapshot<K, V, Entry extends TableEntry<K, V>, Ix extends Indexes> implements TableSnapshot<K, V, Entry, Ix> {
   readonly [TypeId]: typeof TypeId = TypeId
   readonly size: number
@@ -125,19 +137,12 @@ class Snapshot<K, V, Entry extends TableEntry<K, V>, Ix extends Indexes> impleme
   // -------------------------------------------------------------------------------------------------------------------
 
   by<Name extends keyof Ix & string>(name: Name): Lookup<Ix[Name], Entry> {
-    return lookupOf(this.#frozen(name, indexOf(this.#names, name)), this.#slots) as unknown as Lookup<Ix[Name], Entry>
-  }
-
-  #frozen(name: string, view: AnyIndexView): FrozenIndex {
-    const frozen = this.#holding.get(view) as FrozenIndex | undefined
-    if (frozen !== undefined) return frozen
-    const problem = `"${name}" is not in this snapshot: it is older than the index, or the index has ended`
-    throw misuse(TABLE_INDEX, { option: "index", problem })
+    const frozen = frozenOf(this.#holding, name, indexOf(this.#names, name))
+    return lookupOf(frozen, this.#slots) as unknown as Lookup<Ix[Name], Entry>
   }
 
   #query(where: WhereGiven | undefined, options: QueryGiven | undefined): Query<K, V, Entry> {
-    const indexes: FrozenIndexes = new Map([...this.#names].map(([name, view]) => [name, this.#frozen(name, view)]))
-    return new Query(this.#slots, indexes, where, options)
+    return new Query(this.#slots, frozenIndexes(this.#holding, this.#names), where, options)
   }
 
   query(where?: Where<Ix>, options?: QueryOptions<SortedNames<Ix>>): ReadonlyArray<Entry> {

@@ -1,6 +1,6 @@
 /** A sorted index: rows by a key, in the order of the keys, and of the rows' own keys where they are the same. */
-import { buildTree, MutableTree, type Order, type Tree } from "../tree/tree.ts"
-import { sortInSteps } from "../tree/sorting.ts"
+import { sortedTree } from "../tree/sorted.ts"
+import { MutableTree, type Order, type Tree } from "../tree/tree.ts"
 import type { KeyIndex } from "../table/content/keyIndex.ts"
 import type { Renumbering } from "../table/content/slots.ts"
 import type { AnySlots, Input } from "../table/publication/view.ts"
@@ -50,16 +50,7 @@ export class SortedIndex extends IndexView<FrozenSorted> {
       found.push(slot)
       this.keys.set(slot, key)
     }
-    const { compare } = this.order
-    const ranks = Float64Array.from(found.keys())
-    const sorted = yield* sortInSteps(ranks, (a, b) => compare(keys[a], found[a], keys[b], found[b]))
-    const [sortedKeys, sortedSlots] = [new Array<Key>(0), new Array<number>(0)]
-    for (let i = 0; i < sorted.length; i++) {
-      if (i % 8192 === 8191) yield
-      sortedKeys.push(keys[sorted[i]])
-      sortedSlots.push(found[sorted[i]])
-    }
-    this.tree = yield* buildTree(this.order, sortedKeys, sortedSlots)
+    this.tree = yield* sortedTree(this.order, keys, found)
   }
 
   protected update(slots: AnySlots, slot: number): void {

@@ -19,13 +19,25 @@ export class Reports<A, E> {
   }
 
   /** What is reported from the moment in which the stream is run. It ends as changes do. */
-  readonly stream: Stream.Stream<A, E> = streamOf(
-    begun(() => {
-      const subscriber = new Subscriber<A, E>(sliding(this.capacity), this.ended)
-      if (this.ended === undefined) this.all.add(subscriber)
-      return subscriber.pushed(Effect.sync(() => this.all.delete(subscriber)))
-    })
-  )
+  readonly stream: Stream.Stream<A, E> = this.streamAfter(() => [])
+
+  /** What there is when the stream is run, and then what is reported. */
+  streamAfter(first: () => ReadonlyArray<A>): Stream.Stream<A, E> {
+    return streamOf(
+      begun(() => {
+        const subscriber = new Subscriber<A, E>(sliding(this.capacity), this.ended)
+        for (const one of first()) subscriber.buffer.push("", one)
+        subscriber.wake()
+        if (this.ended === undefined) this.all.add(subscriber)
+        return subscriber.pushed(Effect.sync(() => this.all.delete(subscriber)))
+      })
+    )
+  }
+
+  /** Whether nobody runs a stream. */
+  get isEmpty(): boolean {
+    return this.all.size === 0
+  }
 
   push(reports: ReadonlyArray<A>): void {
     for (const subscriber of this.all) {

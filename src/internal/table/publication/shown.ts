@@ -5,7 +5,16 @@ import type { TableFailure } from "../../../LiveTable.ts"
 import type { PublishedRef } from "../../effect/v4/publishedRef.ts"
 import type { AnyChange } from "../content/changeLog.ts"
 import { Subscriptions } from "./subscriptions.ts"
-import { type AnySlots, endView, type Holding, type Input, type Root, type Version, type View } from "./view.ts"
+import {
+  type AnySlots,
+  endView,
+  type Holding,
+  type Input,
+  type Pressure,
+  type Root,
+  type Version,
+  type View
+} from "./view.ts"
 
 /** Makes the snapshot that users get of rows. */
 export type Face<Slots, Snapshot> = (slots: Slots, version: number, holding: Holding) => Snapshot
@@ -91,6 +100,21 @@ export abstract class Shown<Slots extends AnySlots, Snapshot, Change extends Any
 
   hold(view: View): void {
     if (view.shown !== undefined) this.current.holding.set(view, view.shown)
+  }
+
+  /** Who subscribes to it, and to what is made of it, and may make it wait. */
+  private *pressures(): Generator<Pressure, void> {
+    yield this.subscriptions
+    for (const { pressure } of this.views) if (pressure !== undefined) yield pressure
+  }
+
+  get isFull(): boolean {
+    for (const pressure of this.pressures()) if (pressure.isFull) return true
+    return false
+  }
+
+  get awaitRoom(): Effect.Effect<void> {
+    return Effect.suspend(() => Effect.forEach([...this.pressures()], ({ awaitRoom }) => awaitRoom, { discard: true }))
   }
 
   /** Ends all streams, with the failure if there is one, and all that is made of this. Nothing is shown after this. */

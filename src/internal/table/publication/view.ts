@@ -6,6 +6,14 @@ import type { KeyIndex } from "../content/keyIndex.ts"
 import type { Renumbering } from "../content/slots.ts"
 import type { Graph } from "./graph.ts"
 
+/** Subscribers, some of whom may have asked that nothing is applied while they are too far behind. */
+export interface Pressure {
+  /** Whether one of these is. */
+  readonly isFull: boolean
+  /** Waits until none of them is. */
+  readonly awaitRoom: Effect.Effect<void>
+}
+
 /** The rows of some table, as what is made of them reads them. */
 export interface AnySlots {
   readonly length: number
@@ -88,6 +96,8 @@ export interface View {
   readonly output: Output | undefined
   /** What the snapshots of its input hold of it; `undefined` if it is nothing. */
   readonly shown: unknown
+  /** Who hears of it, and may make the tables wait; `undefined` if nobody does. */
+  readonly pressure?: Pressure
   /**
    * Builds the view of the newest rows of all inputs, in steps. It takes them when it makes its first step, as they change
    * meanwhile; `touch` tells of that.

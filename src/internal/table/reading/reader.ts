@@ -287,17 +287,17 @@ class Reader<K, V> {
   /** What is left to do after a publication. Mostly that is nothing, which is found out without an Effect. */
   private published(): Effect.Effect<void> {
     const { parts, reports } = this
-    const { snapshot, subscriptions } = parts.publication
-    parts.metrics.published(parts.counters, snapshot.size, this.lag())
-    if (parts.latched && !reports.hasKeyless && !subscriptions.isFull && !parts.state.wantsCompaction) {
+    const { publication } = parts
+    parts.metrics.published(parts.counters, publication.snapshot.size, this.lag())
+    if (parts.latched && !reports.hasKeyless && !publication.isFull && !parts.state.wantsCompaction) {
       return Effect.void
     }
     return Effect.gen({ self: this }, function* () {
       yield* this.catchUp.check
       yield* reports.warnOfKeyless
-      if (subscriptions.isFull) {
+      if (publication.isFull) {
         parts.waitsFor = "Subscriber"
-        yield* subscriptions.awaitRoom
+        yield* publication.awaitRoom
         parts.waitsFor = undefined
       }
       if (parts.state.wantsCompaction) {
