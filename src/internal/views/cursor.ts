@@ -2,7 +2,7 @@
  * Cursors: text that names a place in an order, for the next page. It may have been to a browser and back, so that what is
  * read of it may be anything.
  */
-import type { Key } from "./indexKey.ts"
+import { isList, type Item, type Key } from "./indexKey.ts"
 
 export interface Cursor {
   /** The key of the index; `undefined` where rows are in the order of their own keys. */
@@ -11,10 +11,9 @@ export interface Cursor {
   readonly row: Buffer
 }
 
-type Item = string | number | bigint | boolean
-
 /** An item as text, with a letter for its type. */
-const writeItem = (item: Item): string => `${(typeof item)[0]}${String(item)}`
+const writeItem = (item: Item): string =>
+  item instanceof Date ? `d${item.getTime()}` : `${(typeof item)[0]}${String(item)}`
 
 const readItem = (text: unknown): Item | undefined => {
   if (typeof text !== "string" || text === "") return undefined
@@ -26,6 +25,10 @@ const readItem = (text: unknown): Item | undefined => {
       const number = Number(rest)
       return rest === "" || Number.isNaN(number) ? undefined : number
     }
+    case "d": {
+      const date = new Date(Number(rest))
+      return rest === "" || Number.isNaN(date.getTime()) ? undefined : date
+    }
     case "b":
       if (rest === "true" || rest === "false") return rest === "true"
       return /^-?\d{1,4000}$/.test(rest) ? BigInt(rest) : undefined
@@ -35,7 +38,7 @@ const readItem = (text: unknown): Item | undefined => {
 }
 
 export const writeCursor = ({ key, row }: Cursor): string => {
-  const keys = key === undefined ? null : typeof key === "object" ? key.map(writeItem) : writeItem(key)
+  const keys = key === undefined ? null : isList(key) ? key.map(writeItem) : writeItem(key)
   return Buffer.from(JSON.stringify([keys, row.toString("base64url")])).toString("base64url")
 }
 

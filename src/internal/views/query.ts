@@ -7,16 +7,20 @@ import type { Plan, RangeOptions } from "../../TableIndex.ts"
 import type { TableEntry } from "../../TableSnapshot.ts"
 import type { Slots } from "../table/content/slots.ts"
 import type { AnySlots } from "../table/publication/view.ts"
-import { keysAt } from "./definition.ts"
+import { type AnyDefinition, keysAt } from "./definition.ts"
 import { type FrozenHash, ranksOf } from "./hashIndex.ts"
 import { comparePrefix, isSameKey, type Key } from "./indexKey.ts"
 import type { FrozenIndex } from "./indexView.ts"
-import { checkLimit, checkNames, misuse, unknownName } from "./misuse.ts"
+import { checkNames, checkOptions, misuse, unknownName } from "./misuse.ts"
 import { askedKey, equalPart, type GivenRange, type Part, sortedPart, TABLE_INDEX } from "./range.ts"
 import type { FrozenSorted } from "./sortedIndex.ts"
 
 /** The indexes of one version, by name. */
-export type FrozenIndexes = ReadonlyMap<string, FrozenIndex>
+export interface FrozenIndexes {
+  readonly names: ReadonlyMap<string, { readonly definition: AnyDefinition }>
+  /** An index of a name that there is. */
+  readonly find: (name: string) => FrozenIndex
+}
 
 export type WhereGiven = Readonly<Record<string, unknown>>
 
@@ -27,7 +31,9 @@ export interface QueryGiven extends RangeOptions {
 const OPTIONS = ["orderBy", "reverse", "limit"]
 
 /** Whether an index has an order. */
-export const isSorted = (index: FrozenIndex): index is FrozenSorted => index.definition.kind === "sorted"
+export const isSorted = (index: FrozenIndex): index is FrozenSorted => hasOrder(index)
+
+const hasOrder = ({ definition }: { readonly definition: AnyDefinition }): boolean => definition.kind === "sorted"
 
 /** One condition of a query. */
 interface Condition {
@@ -47,7 +53,7 @@ const conditionOf = (index: FrozenIndex, name: string, asked: unknown): Conditio
     if (isRange(asked)) {
       throw misuse(TABLE_INDEX, { option: `where.${name}`, problem: "only a sorted index has ranges" })
     }
-    const key = askedKey(`where.${name}`, asked)
+    const key = askedKey(index, `where.${name}`, asked)
     const { tagOf, tree } = index as FrozenHash
     const [from, to] = ranksOf(tree, tagOf(key))
     return { index, part: { tree: tree, from, to }, isMet: (other) => isSameKey(other, key) }
@@ -56,7 +62,7 @@ const conditionOf = (index: FrozenIndex, name: string, asked: unknown): Conditio
     const part = sortedPart(index, asked)
     return { index, part, isMet: meets(index, asked) }
   }
-  const key = askedKey(`where.${name}`, asked)
+  const key = askedKey(index, `where.${name}`, asked)
   return { index, part: equalPart(index, key), isMet: (other) => index.compare(other, key) === 0 }
 }
 
@@ -64,18 +70,18 @@ const conditionOf = (index: FrozenIndex, name: string, asked: unknown): Conditio
 const meets = (index: FrozenSorted, range: GivenRange): ((key: Key) => boolean) => {
   const { gt, gte, lt, lte, prefix } = range
   const bounds = [
-    bound(gt, (key, at) => index.compare(key, at) > 0),
-    bound(gte, (key, at) => index.compare(key, at) >= 0),
-    bound(lt, (key, at) => index.compare(key, at) < 0),
-    bound(lte, (key, at) => index.compare(key, at) <= 0),
-    bound(prefix, (key, at) => comparePrefix(key, at as string) === 0)
+    bound(index, gt, (key, at) => index.compare(key, at) > 0),
+    bound(index, gte, (key, at) => index.compare(key, at) >= 0),
+    bound(index, lt, (key, at) => index.compare(key, at) < 0),
+    bound(index, lte, (key, at) => index.compare(key, at) <= 0),
+    bound(index, prefix, (key, at) => comparePrefix(key, at as string) === 0)
   ]
   return (key) => bounds.every((holds) => holds(key))
 }
 
-const bound = (given: unknown, holds: (key: Key, at: Key) => boolean): ((key: Key) => boolean) => {
+const bound = (index: FrozenSorted, given: unknown, holds: (key: Key, at: Key) => boolean): ((key: Key) => boolean) => {
   if (given === undefined) return () => true
-  const at = askedKey("range", given)
+  const at = askedKey(index, "range", given)
   return (key) => holds(key, at)
 }
 
@@ -101,22 +107,20 @@ export class Query<K, V, Entry extends TableEntry<K, V>> {
     where: WhereGiven = {},
     options: QueryGiven = {}
   ) {
-    const names = [...indexes.keys()]
+    const names = [...indexes.names.keys()]
     checkNames(TABLE_INDEX, "where", where, names)
-    checkNames(TABLE_INDEX, "options", options, OPTIONS)
-    checkLimit(TABLE_INDEX, options.limit, 0)
+    checkOptions(TABLE_INDEX, options, OPTIONS, 0)
     this.limit = options.limit ?? Number.POSITIVE_INFINITY
     this.reverse = options.reverse === true
     this.conditions = Object.entries(where)
       .filter(([, asked]) => asked !== undefined)
-      .map(([name, asked]) => conditionOf(indexes.get(name)!, name, asked))
+      .map(([name, asked]) => conditionOf(indexes.find(name), name, asked))
     const { orderBy } = options
-    const order = orderBy === undefined ? undefined : indexes.get(orderBy)
-    if (orderBy !== undefined && (order === undefined || !isSorted(order))) {
-      const sorted = names.filter((name) => isSorted(indexes.get(name)!))
-      throw misuse(TABLE_INDEX, { option: "orderBy", problem: unknownName(orderBy, sorted) })
+    const sorted = names.filter((name) => hasOrder(indexes.names.get(name)!))
+    if (orderBy !== undefined && !sorted.includes(orderBy)) {
+      throw misuse(TABLE_INDEX, { option: "orderBy", problem: unknownName(String(orderBy), sorted) })
     }
-    this.order = order as FrozenSorted | undefined
+    this.order = orderBy === undefined ? undefined : (indexes.find(orderBy) as FrozenSorted)
   }
 
   /** All ways to the result. */
@@ -130,7 +134,12 @@ export class Query<K, V, Entry extends TableEntry<K, V>> {
     if (order === undefined) ways.push({ condition: undefined, isOrdered: true, candidates: this.slots.size })
     else {
       const own = this.conditions.find(({ index }) => index === order)
-      ways.push({ condition: own, isOrdered: true, candidates: own === undefined ? order.tree.size : sizeOf(own.part) })
+      // Of two ways that are as long, the one is taken after which nothing has to be sorted.
+      ways.unshift({
+        condition: own,
+        isOrdered: true,
+        candidates: own === undefined ? order.tree.size : sizeOf(own.part)
+      })
     }
     return ways
   }

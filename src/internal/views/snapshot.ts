@@ -22,7 +22,7 @@ import { KeyOrder, keyOrderOf } from "./keyOrder.ts"
 import { type AnyIndexView, indexOf, lookupOf, type NamedIndexes } from "./lookups.ts"
 import type { FrozenIndex } from "./indexView.ts"
 import { misuse } from "./misuse.ts"
-import { type FrozenIndexes, Query, type QueryGiven, type WhereGiven } from "./query.ts"
+import { Query, type QueryGiven, type WhereGiven } from "./query.ts"
 import { entriesIn, keyPage, keyPart, TABLE_INDEX } from "./range.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/TableSnapshot")
@@ -136,8 +136,9 @@ class Snapshot<K, V, Entry extends TableEntry<K, V>, Ix extends Indexes> impleme
   }
 
   #query(where: WhereGiven | undefined, options: QueryGiven | undefined): Query<K, V, Entry> {
-    const indexes: FrozenIndexes = new Map([...this.#names].map(([name, view]) => [name, this.#frozen(name, view)]))
-    return new Query(this.#slots, indexes, where, options)
+    const names = this.#names
+    const find = (name: string) => this.#frozen(name, names.get(name)!)
+    return new Query(this.#slots, { names, find }, where, options)
   }
 
   query(where?: Where<Ix>, options?: QueryOptions<SortedNames<Ix>>): ReadonlyArray<Entry> {

@@ -34,10 +34,6 @@ export class SortedIndex extends IndexView<FrozenSorted> {
     this.tree = MutableTree.empty(this.order)
   }
 
-  get entries(): number {
-    return this.tree.size
-  }
-
   protected *fill(slots: AnySlots): Generator<void, void> {
     this.index = slots.index
     const keys: Array<Key> = []
@@ -78,6 +74,8 @@ export class SortedIndex extends IndexView<FrozenSorted> {
   }
 
   protected freeze(): FrozenSorted {
-    return { definition: this.definition, name: this.name, tree: this.tree.freeze(), compare: this.compare }
+    const { compare, definition, name } = this
+    const tree = this.tree.freeze()
+    return { definition, name, tree, size: tree.size, compare }
   }
 }
