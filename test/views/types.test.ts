@@ -1,4 +1,5 @@
 /** What the compiler refuses of questions to tables. */
+/* eslint-disable @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-return -- What does not compile has no type. */
 import { describe, expectTypeOf, it } from "vitest"
 import type { Effect, Option } from "effect"
 import { KafkaTable, TableIndex, type LiveTable, type TableSnapshot } from "../../src/index.ts"
@@ -32,6 +33,7 @@ const compiled = (_: () => unknown): void => {}
 describe("the compiler", () => {
   it("knows what an index gives", () => {
     compiled(() => {
+      expectTypeOf(Users.indexes).toExtend<TableIndex.Indexes>()
       expectTypeOf(users.by("email").get("a")).toEqualTypeOf<Effect.Effect<Option.Option<Entry>>>()
       expectTypeOf(users.by("city").get("Rome")).toEqualTypeOf<Effect.Effect<ReadonlyArray<Entry>>>()
       expectTypeOf(users.by("age").range({ gte: 1 })).toEqualTypeOf<Effect.Effect<ReadonlyArray<Entry>>>()
