@@ -13,6 +13,7 @@ import { options } from "./options.ts"
 import { catchingUp } from "./catchingUp.ts"
 import { reading } from "./reading.ts"
 import { records } from "./records.ts"
+import { indexing } from "./indexes.ts"
 import { poison } from "./poison.ts"
 import { compaction } from "./compaction.ts"
 import { transactions } from "./transactions.ts"
@@ -40,6 +41,7 @@ const subjects: Subjects = {
   transactions,
   waits,
   changes,
+  indexes: indexing,
   status,
   writing,
   producing,
