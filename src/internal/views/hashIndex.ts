@@ -69,16 +69,20 @@ export class HashIndex extends IndexView<FrozenHash> {
   }
 
   protected *fill(slots: AnySlots): Generator<void, void> {
-    const entries: Array<number> = []
+    let entries = new Float64Array(Math.max(16, slots.size))
+    let count = 0
     for (let slot = 0; slot < slots.length; slot++) {
       if (slot % ROWS_PER_STEP === 0) yield
       if (!slots.isPresent(slot)) continue
       const tags = this.tagsFor(slots, slot)
-      for (const tag of different(tags)) entries.push(packed(tag, slot))
+      for (const tag of different(tags)) {
+        if (count === entries.length) entries = doubled(entries)
+        entries[count++] = packed(tag, slot)
+      }
       this.remember(slot, tags)
       this.pairs += tags.length
     }
-    const sorted = yield* sortInSteps(Float64Array.from(entries))
+    const sorted = yield* sortInSteps(entries.subarray(0, count))
     this.tree = yield* buildTree(PACKED, sorted, sorted)
     if (this.definition.kind !== "unique") return
     for (let i = 1; i < sorted.length; i++) {
@@ -171,6 +175,13 @@ export class HashIndex extends IndexView<FrozenHash> {
     const tree = this.tree.freeze()
     return { definition, name, tree, size: pairs, tagOf, lost, large: large.size === 0 ? NO_GROUPS : [...large] }
   }
+}
+
+/** A larger array with the same numbers. */
+const doubled = (numbers: Float64Array): Float64Array<ArrayBuffer> => {
+  const larger = new Float64Array(2 * numbers.length)
+  larger.set(numbers)
+  return larger
 }
 
 const different = (tags: ReadonlyArray<number>): ReadonlySet<number> => new Set(tags)

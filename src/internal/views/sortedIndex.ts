@@ -38,17 +38,29 @@ export class SortedIndex extends IndexView<FrozenSorted> {
     this.index = slots.index
     const keys: Array<Key> = []
     const found: Array<number> = []
+    // Numbers, which most orders are of, are compared without a look at their types.
+    const numbers = new Float64Array(slots.size)
+    let isOfNumbers = this.definition.order === undefined
     for (let slot = 0; slot < slots.length; slot++) {
       if (slot % ROWS_PER_STEP === 0) yield
       const key = slots.isPresent(slot) ? this.keysFor(slots, slot)[0] : undefined
       if (key === undefined) continue
+      if (typeof key === "number") numbers[keys.length] = key
+      else isOfNumbers = false
       keys.push(key)
       found.push(slot)
       this.keys.set(slot, key)
     }
+    const { index } = slots
     const { compare } = this.order
-    const ranks = Float64Array.from(found.keys())
-    const sorted = yield* sortInSteps(ranks, (a, b) => compare(keys[a], found[a], keys[b], found[b]))
+    const ranks = new Float64Array(keys.length)
+    for (let i = 0; i < ranks.length; i++) ranks[i] = i
+    const sorted = yield* sortInSteps(
+      ranks,
+      isOfNumbers
+        ? (a, b) => numbers[a] - numbers[b] || index.compare(found[a], found[b])
+        : (a, b) => compare(keys[a], found[a], keys[b], found[b])
+    )
     const [sortedKeys, sortedSlots] = [new Array<Key>(0), new Array<number>(0)]
     for (let i = 0; i < sorted.length; i++) {
       if (i % 8192 === 8191) yield
