@@ -425,13 +425,14 @@ export const make: <K = string, V = never, Ix extends Indexes = {}>(
 ) => Effect.Effect<KafkaTable<K, V, Ix>, AcquireError, KafkaClient | Scope.Scope> = internal.make
 
 /**
- * The table of a tag, with its indexes, as a layer. See `make`.
+ * The table of a tag, with its indexes, as a layer: of one made by `Tag`, or of any other whose service is a `KafkaTable`.
+ * See `make`.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = <Self, Id extends string, K, V, Ix extends Indexes = {}>(
-  tag: TagClass<Self, Id, K, V, Ix>,
+export const layer = <Self, K, V, Ix extends Indexes = {}>(
+  tag: Context.Service<Self, KafkaTable<K, V, Ix>> & { readonly indexes?: Ix },
   options: NoInfer<KafkaTableOptions<K, V>>
 ): Layer.Layer<Self, AcquireError, KafkaClient> => Layer.effect(tag, make<K, V, Ix>(options, tag.indexes))
 

@@ -13,6 +13,7 @@ import { options } from "./options.ts"
 import { catchingUp } from "./catchingUp.ts"
 import { reading } from "./reading.ts"
 import { records } from "./records.ts"
+import { indexing } from "./indexes.ts"
 import { poison } from "./poison.ts"
 import { compaction } from "./compaction.ts"
 import { transactions } from "./transactions.ts"
@@ -47,6 +48,7 @@ const subjects: Subjects = {
   feeds,
   "derived tables": derived,
   "live queries": liveQueries,
+  indexes: indexing,
   status,
   writing,
   producing,

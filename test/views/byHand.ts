@@ -44,17 +44,20 @@ export class Hand<K, V, Ix extends TableIndex.Indexes> {
   }
 
   static make<K, V, Ix extends TableIndex.Indexes = {}>(codec: Codec.Codec<K>): Effect.Effect<Hand<K, V, Ix>> {
-    const names = new Map<string, AnyIndexView>()
-    const state = new TableState<K, V>(codec, new RecordStore<V>(undefined))
-    state.multiPartition = true
-    return Effect.map(
-      Publication.make<RecordSlots<K, V>, Snapshot<K, V, Ix>, TableChange.RecordChange<K, V>, never>({
-        slots: state.slots(),
-        face: faceOf<K, V, TableSnapshot.RecordEntry<K, V>, Ix>(names),
-        waiters: new Waiters(() => undefined)
-      }),
-      (publication) => new Hand<K, V, Ix>(codec, state, publication, names)
-    )
+    return Effect.suspend(() => {
+      const names = new Map<string, AnyIndexView>()
+      const state = new TableState<K, V>(codec, new RecordStore<V>(undefined))
+      state.multiPartition = true
+      return Effect.map(
+        Publication.make<RecordSlots<K, V>, Snapshot<K, V, Ix>, TableChange.RecordChange<K, V>, never>({
+          slots: state.slots(),
+          face: faceOf<K, V, TableSnapshot.RecordEntry<K, V>, Ix>(names),
+          waiters: new Waiters(() => undefined),
+          notesSlots: false
+        }),
+        (publication) => new Hand<K, V, Ix>(codec, state, publication, names)
+      )
+    })
   }
 
   /** Adds indexes. `viewOf` may make other views of them. */

@@ -77,10 +77,14 @@ export class SlotSet {
     this.size--
   }
 
-  /** Moves all to new slots. */
-  renumber(to: Renumbering): void {
+  /** Moves all to new slots, in steps. */
+  *renumber(to: Renumbering): Generator<void, void> {
+    if (this.size === 0) return
     const moved = new SlotSet()
-    for (let slot = 0; slot < to.length; slot++) if (to[slot] >= 0 && this.has(slot)) moved.add(to[slot])
+    for (let slot = 0; slot < to.length; slot++) {
+      if (slot % SLOTS_PER_STEP === SLOTS_PER_STEP - 1) yield
+      if (to[slot] >= 0 && this.has(slot)) moved.add(to[slot])
+    }
     this.bits = moved.bits
     this.size = moved.size
   }

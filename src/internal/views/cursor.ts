@@ -2,7 +2,7 @@
  * Cursors: text that names a place in an order, for the next page. It may have been to a browser and back, so that what is
  * read of it may be anything.
  */
-import type { Key } from "./indexKey.ts"
+import { isList, type Item, type Key } from "./indexKey.ts"
 
 export interface Cursor {
   /** The key of the index; `undefined` where rows are in the order of their own keys. */
@@ -11,14 +11,13 @@ export interface Cursor {
   readonly row: Buffer
 }
 
-type Item = string | number | bigint | boolean
-
 /** An item as text, with a letter for its type. */
-const writeItem = (item: Item): string => `${(typeof item)[0]}${String(item)}`
+const writeItem = (item: Item): string =>
+  item instanceof Date ? `d${item.getTime()}` : `${(typeof item)[0]}${String(item)}`
 
 /** A key as JSON that no other key has: a list is one, and all else is a text. */
 export const writeKey = (key: Key): string | ReadonlyArray<string> =>
-  typeof key === "object" ? key.map(writeItem) : writeItem(key)
+  isList(key) ? key.map(writeItem) : writeItem(key)
 
 const readItem = (text: unknown): Item | undefined => {
   if (typeof text !== "string" || text === "") return undefined
@@ -29,6 +28,10 @@ const readItem = (text: unknown): Item | undefined => {
     case "n": {
       const number = Number(rest)
       return rest === "" || Number.isNaN(number) ? undefined : number
+    }
+    case "d": {
+      const date = new Date(Number(rest))
+      return rest === "" || Number.isNaN(date.getTime()) ? undefined : date
     }
     case "b":
       if (rest === "true" || rest === "false") return rest === "true"

@@ -2,7 +2,7 @@
 import type { Order } from "effect/Order"
 import type { Builder, Definition, Indexes, IndexKey, IndexOptions, Kind, SortedOptions } from "../../TableIndex.ts"
 import type { AnySlots } from "../table/publication/view.ts"
-import { isSameKey, type Key, normalized } from "./indexKey.ts"
+import { isList, isOrdered, isSameKey, type Key, normalized } from "./indexKey.ts"
 
 const NO_KEYS: ReadonlyArray<Key> = []
 
@@ -52,18 +52,26 @@ export const keysOf = (
   value: unknown,
   key: unknown
 ): ReadonlyArray<Key> | typeof LEFT_OUT => {
-  if (definition.where !== undefined && !definition.where(value, key)) return NO_KEYS
+  const { order, where } = definition
+  if (where !== undefined && !where(value, key)) return NO_KEYS
   const given = definition.keyOf(value, key)
-  if (definition.kind !== "multi") {
-    const only = normalized(given as IndexKey | undefined)
-    return only === undefined ? LEFT_OUT : [only]
-  }
-  const all: Array<Key> = []
-  for (const each of given as Iterable<IndexKey>) {
+  if (definition.kind === "multi") return given === undefined ? LEFT_OUT : differentKeys(given as Iterable<IndexKey>)
+  const only = normalized(given as IndexKey | undefined, order !== undefined)
+  return only === undefined || !isOrdered(order, only) ? LEFT_OUT : [only]
+}
+
+/** The different ones of several keys. What is no key is passed over, unless there is nothing else. */
+const differentKeys = (given: Iterable<IndexKey>): ReadonlyArray<Key> | typeof LEFT_OUT => {
+  const all = new Set<Key>()
+  let isEmpty = true
+  for (const each of given) {
+    isEmpty = false
     const one = normalized(each)
-    if (one !== undefined && !all.some((other) => isSameKey(other, one))) all.push(one)
+    if (one === undefined) continue
+    if (isList(one) && [...all].some((other) => isSameKey(other, one))) continue
+    all.add(one)
   }
-  return all
+  return all.size === 0 && !isEmpty ? LEFT_OUT : [...all]
 }
 
 /** What a row with a value is indexed by. What the user's functions throw is no key. */

@@ -17,6 +17,10 @@ import { ROWS_PER_STEP } from "./rowView.ts"
 export interface FrozenHash extends FrozenIndex {
   readonly tree: Tree<number>
   readonly tagOf: (key: Key) => number
+  /** How many rows lost, of a unique index, without those of large groups. */
+  readonly lost: number
+  /** The tags of large groups. */
+  readonly large: ReadonlyArray<number>
 }
 
 export const PACKED: Order<number> = { compare: (a, _aSlot, b) => a - b, slotOf: slotOfPacked }
@@ -27,40 +31,58 @@ export const ranksOf = (tree: Tree<number>, tag: number): readonly [from: number
   return [tree.rank((entry) => entry < first), tree.rank((entry) => entry < next)]
 }
 
+/** Tags under a secret of their own. */
+const secretTags = (): ((key: Key) => number) => {
+  const hashKey = makeHashKey()
+  return (key) => tagOf(hashKey, key)
+}
+
 const NO_TAGS: ReadonlyArray<number> = []
+
+/**
+ * Rows of one tag in a unique index that are looked at with each change of one of them. Where there are more, the index is
+ * far from unique: who lost there is told when somebody asks.
+ */
+const LARGE_GROUP = 64
+
+const NO_GROUPS: ReadonlyArray<number> = []
 
 export class HashIndex extends IndexView<FrozenHash> {
   private tree = MutableTree.empty(PACKED)
   /** The tag of each row, or its tags where it has several. */
   private tags = new Column<number | ReadonlyArray<number>>()
-  private readonly hashKey = makeHashKey()
-  private readonly tagOf = (key: Key): number => tagOf(this.hashKey, key)
+  /** Pairs of a row and a key. */
+  private pairs = 0
   /** How many rows lost, by the tag of their keys: of a unique index. */
   private readonly losers = new Map<number, number>()
   private lost = 0
+  /** The tags of large groups. */
+  private readonly large = new Set<number>()
 
-  constructor(input: Input, name: string, definition: AnyDefinition) {
+  constructor(
+    input: Input,
+    name: string,
+    definition: AnyDefinition,
+    private readonly tagOf: (key: Key) => number = secretTags()
+  ) {
     super(input, name, definition)
   }
 
-  get entries(): number {
-    return this.tree.size
-  }
-
-  override get conflicts(): number {
-    return this.lost
-  }
-
   protected *fill(slots: AnySlots): Generator<void, void> {
-    const entries: Array<number> = []
+    let entries = new Float64Array(Math.max(16, slots.size))
+    let count = 0
     for (let slot = 0; slot < slots.length; slot++) {
       if (slot % ROWS_PER_STEP === 0) yield
       if (!slots.isPresent(slot)) continue
       const tags = this.tagsFor(slots, slot)
-      for (const tag of tags) entries.push(packed(tag, slot))
+      for (const tag of different(tags)) {
+        if (count === entries.length) entries = doubled(entries)
+        entries[count++] = packed(tag, slot)
+      }
       this.remember(slot, tags)
+      this.pairs += tags.length
     }
-    const sorted = yield* sortInSteps(Float64Array.from(entries))
+    const sorted = yield* sortInSteps(entries.subarray(0, count))
     this.tree = yield* buildTree(PACKED, sorted, sorted)
     if (this.definition.kind !== "unique") return
     for (let i = 1; i < sorted.length; i++) {
@@ -70,10 +92,9 @@ export class HashIndex extends IndexView<FrozenHash> {
     }
   }
 
-  /** The different tags of a row with a value. */
+  /** The tags of a row's keys, two of which may have the same one. */
   private tagsFor(slots: AnySlots, slot: number): ReadonlyArray<number> {
-    const keys = this.keysFor(slots, slot)
-    return keys.length <= 1 ? keys.map(this.tagOf) : [...new Set(keys.map(this.tagOf))]
+    return this.keysFor(slots, slot).map(this.tagOf)
   }
 
   private remember(slot: number, tags: ReadonlyArray<number>): void {
@@ -91,9 +112,11 @@ export class HashIndex extends IndexView<FrozenHash> {
   protected update(slots: AnySlots, slot: number): void {
     const before = this.remembered(slot)
     const after = slots.isPresent(slot) ? this.tagsFor(slots, slot) : (this.gone(slot) ?? NO_TAGS)
-    for (const tag of before) if (!after.includes(tag)) this.tree.remove(packed(tag, slot), slot)
-    for (const tag of after) if (!before.includes(tag)) this.tree.insert(packed(tag, slot), slot)
     if (before.length + after.length === 0) return
+    const now = different(after)
+    for (const tag of different(before)) if (!now.has(tag)) this.tree.remove(packed(tag, slot), slot)
+    for (const tag of now) this.tree.insert(packed(tag, slot), slot)
+    this.pairs += after.length - before.length
     this.remember(slot, after)
     if (this.definition.kind !== "unique") return
     for (const tag of before) this.suspects.add(tag)
@@ -108,26 +131,38 @@ export class HashIndex extends IndexView<FrozenHash> {
     for (const tag of this.suspects) {
       if (++n % ROWS_PER_STEP === 0) yield
       this.countLosers(newest, tag)
+      this.suspects.delete(tag)
     }
-    this.suspects.clear()
   }
 
   /** Counts the rows of a tag whose key another row has, too. */
   private countLosers(slots: AnySlots, tag: number): void {
     const [from, to] = ranksOf(this.tree, tag)
-    let losers = 0
-    if (to - from > 1) {
-      const keys: Array<Key> = []
-      for (const slot of this.tree.slots(from, to, false)) {
-        const [key] = keysAt(this.definition, slots, slot)
-        if (key === undefined) continue
-        if (keys.some((other) => isSameKey(other, key))) losers++
-        else keys.push(key)
-      }
-    }
+    const isLarge = to - from > LARGE_GROUP
+    const losers = isLarge ? 0 : this.losersIn(this.tree, slots, from, to)
+    if (isLarge) this.large.add(tag)
+    else this.large.delete(tag)
     this.lost += losers - (this.losers.get(tag) ?? 0)
     if (losers === 0) this.losers.delete(tag)
     else this.losers.set(tag, losers)
+  }
+
+  private losersIn(tree: Tree<number>, slots: AnySlots, from: number, to: number): number {
+    if (to - from < 2) return 0
+    const keys: Array<Key> = []
+    let losers = 0
+    for (const slot of tree.slots(from, to, false)) {
+      const [key] = keysAt(this.definition, slots, slot)
+      if (key === undefined) continue
+      if (keys.some((other) => isSameKey(other, key))) losers++
+      else keys.push(key)
+    }
+    return losers
+  }
+
+  protected override conflictsIn({ large, lost, tree }: FrozenHash): number {
+    const { slots } = this.input.shownVersion
+    return large.reduce((all, tag) => all + this.losersIn(tree, slots, ...ranksOf(tree, tag)), lost)
   }
 
   protected *moveEntries(to: Renumbering): Generator<void, void> {
@@ -136,9 +171,20 @@ export class HashIndex extends IndexView<FrozenHash> {
   }
 
   protected freeze(): FrozenHash {
-    return { definition: this.definition, name: this.name, tree: this.tree.freeze(), tagOf: this.tagOf }
+    const { definition, large, lost, name, pairs, tagOf } = this
+    const tree = this.tree.freeze()
+    return { definition, name, tree, size: pairs, tagOf, lost, large: large.size === 0 ? NO_GROUPS : [...large] }
   }
 }
+
+/** A larger array with the same numbers. */
+const doubled = (numbers: Float64Array): Float64Array<ArrayBuffer> => {
+  const larger = new Float64Array(2 * numbers.length)
+  larger.set(numbers)
+  return larger
+}
+
+const different = (tags: ReadonlyArray<number>): ReadonlySet<number> => new Set(tags)
 
 /** The slots of the rows that have a key, in the order of their slots. */
 export function* slotsWith(index: FrozenHash, slots: AnySlots, key: Key): Generator<number, void> {

@@ -3,21 +3,27 @@ import type { Order } from "effect/Order"
 import type { IndexKey } from "../../TableIndex.ts"
 import { hashOf, type HashKey } from "../table/content/keyHash.ts"
 
-/** A key in the form in which indexes have it. */
-export type Key = string | number | bigint | boolean | ReadonlyArray<string | number | bigint | boolean>
+/** A key in the form in which indexes have it; dates are left in those that have an order of their users' only. */
+export type Key = Item | ReadonlyArray<Item>
 
-type Item = string | number | bigint | boolean
+export type Item = string | number | bigint | boolean | Date
 
-/** The one form of a key: -0 is 0, and a date is its time. `undefined` is no key, nor is `NaN`. */
-export const normalized = (key: IndexKey | undefined | null): Key | undefined => {
-  if (Array.isArray(key)) {
-    const items = (key as ReadonlyArray<Item | Date>).map(normalizedItem)
-    return items.includes(undefined) ? undefined : (items as ReadonlyArray<Item>)
+/**
+ * The one form of a key: -0 is 0, and a date is its time, but where an order of the user's compares dates. `undefined` is
+ * no key, nor is `NaN`.
+ */
+export const normalized = (key: IndexKey | undefined | null, keepsDates = false): Key | undefined => {
+  if (!Array.isArray(key)) return normalizedItem(key as Item | undefined | null, keepsDates)
+  const items: Array<Item> = []
+  for (const each of key as ReadonlyArray<Item>) {
+    const item = normalizedItem(each, keepsDates)
+    if (item === undefined) return undefined
+    items.push(item)
   }
-  return normalizedItem(key as Item | Date | undefined | null)
+  return items
 }
 
-const normalizedItem = (key: Item | Date | undefined | null): Item | undefined => {
+const normalizedItem = (key: Item | undefined | null, keepsDates: boolean): Item | undefined => {
   switch (typeof key) {
     case "string":
     case "bigint":
@@ -26,8 +32,12 @@ const normalizedItem = (key: Item | Date | undefined | null): Item | undefined =
     case "number":
       // The sum of -0 and 0 is 0.
       return Number.isNaN(key) ? undefined : key + 0
-    default:
-      return key instanceof Date && !Number.isNaN(key.getTime()) ? key.getTime() : undefined
+    default: {
+      if (!(key instanceof Date)) return undefined
+      const time = key.getTime()
+      // A date is copied, as whoever has it may set it to another time.
+      return Number.isNaN(time) ? undefined : keepsDates ? new Date(time) : time
+    }
   }
 }
 
@@ -39,7 +49,8 @@ export const compareKeys = (a: Key, b: Key): number => {
   if (typeof a === "number" && typeof b === "number") return a < b ? -1 : a > b ? 1 : 0
   const rank = RANKS[typeof a] - RANKS[typeof b]
   if (rank !== 0) return rank
-  if (typeof a === "object") return compareLists(a, b as ReadonlyArray<Item>)
+  if (isList(a)) return isList(b) ? compareLists(a, b) : 1
+  if (isList(b)) return -1
   return a < b ? -1 : a > b ? 1 : 0
 }
 
@@ -52,19 +63,35 @@ const compareLists = (a: ReadonlyArray<Item>, b: ReadonlyArray<Item>): number =>
   return a.length - b.length
 }
 
-/** The order of keys that somebody has given, or the natural one. What they have written gets keys as they have made them. */
-export const orderOf = (order: Order<never> | undefined): ((a: Key, b: Key) => number) =>
-  order === undefined ? compareKeys : (order as unknown as (a: Key, b: Key) => number)
+/**
+ * The order of keys that somebody has given, or the natural one. What they have written gets keys as they have made them.
+ * It gives an order for all keys, also where their function throws: a tree cannot do without.
+ */
+export const orderOf = (order: Order<never> | undefined): ((a: Key, b: Key) => number) => {
+  if (order === undefined) return compareKeys
+  const given = order as unknown as (a: Key, b: Key) => number
+  return (a, b) => {
+    try {
+      return given(a, b)
+    } catch {
+      return compareKeys(a, b)
+    }
+  }
+}
 
-/** Whether a prefix is a list: the first items of keys. */
-export const isListPrefix = (prefix: Key): prefix is ReadonlyArray<Item> => typeof prefix === "object"
+/** Whether an order can tell that a key is the same as itself; throws what it throws. */
+export const isOrdered = (order: Order<never> | undefined, key: Key): boolean =>
+  order === undefined || (order as unknown as (a: Key, b: Key) => number)(key, key) === 0
+
+/** Whether a key is a list, or a prefix the first items of lists. */
+export const isList = (key: Key): key is ReadonlyArray<Item> => Array.isArray(key)
 
 /** How a key stands to all that begin with a prefix: below 0 if it is before them, 0 if it is one of them. */
 export const comparePrefix = (key: Key, prefix: string | ReadonlyArray<Item>): number => {
   if (typeof prefix === "string") {
     return typeof key === "string" ? compareKeys(key.slice(0, prefix.length), prefix) : compareKeys(key, prefix)
   }
-  return typeof key === "object" ? compareLists(key.slice(0, prefix.length), prefix) : compareKeys(key, prefix)
+  return isList(key) ? compareLists(key.slice(0, prefix.length), prefix) : compareKeys(key, prefix)
 }
 
 /** Whether two keys are the same one. */
@@ -105,7 +132,7 @@ const hashOfItem = (hashKey: HashKey, item: Item): number => {
 
 /** The tag of a key: 24 bits of its hash under a secret. */
 export const tagOf = (hashKey: HashKey, key: Key): number => {
-  if (typeof key !== "object") return hashOfItem(hashKey, key) >>> (32 - TAG_BITS)
+  if (!isList(key)) return hashOfItem(hashKey, key) >>> (32 - TAG_BITS)
   let hash = key.length
   for (const item of key) hash = (Math.imul(hash, 31) + hashOfItem(hashKey, item)) | 0
   return hash >>> (32 - TAG_BITS)

@@ -21,11 +21,15 @@ export interface FrozenIndex {
   readonly name: string
   readonly definition: AnyDefinition
   readonly tree: AnyTree
+  /** Pairs of a row and a key. */
+  readonly size: number
 }
 
 export abstract class IndexView<Frozen extends FrozenIndex> extends RowView {
   private frozen: Frozen | undefined
   private readonly leftOut = new SlotSet()
+  /** How many rows were left out when this was shown last. */
+  private shownLeftOut = 0
   private problemCount = 0
   readonly problems = new Reports<IndexProblem<unknown>, TableFailure>(MAX_PROBLEMS)
 
@@ -41,11 +45,8 @@ export abstract class IndexView<Frozen extends FrozenIndex> extends RowView {
     return this.frozen
   }
 
-  /** How many entries it has, each a row with a key. */
-  abstract get entries(): number
-
-  /** How many rows have a key that another row has, of an index that is to have one row a key. */
-  get conflicts(): number {
+  /** How many of the rows that are shown have a key that another row has, of an index that is to have one row a key. */
+  protected conflictsIn(_shown: Frozen): number {
     return 0
   }
 
@@ -78,22 +79,25 @@ export abstract class IndexView<Frozen extends FrozenIndex> extends RowView {
   }
 
   protected *move(to: Renumbering): Generator<void, void> {
-    this.leftOut.renumber(to)
+    yield* this.leftOut.renumber(to)
     const steps = this.moveEntries(to)
     while (steps.next().done !== true) yield
   }
 
+  /** What is shown, counted. */
   get stats(): IndexStats {
+    const { frozen } = this
     return Object.freeze({
-      entries: this.entries,
-      leftOut: this.leftOut.size,
+      entries: frozen?.size ?? 0,
+      leftOut: this.shownLeftOut,
       problems: this.problemCount,
-      conflicts: this.conflicts
+      conflicts: frozen === undefined ? 0 : this.conflictsIn(frozen)
     })
   }
 
   show(): void {
     this.frozen = this.freeze()
+    this.shownLeftOut = this.leftOut.size
   }
 
   override end(how: Exit<void, TableFailure>): void {

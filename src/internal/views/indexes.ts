@@ -7,15 +7,25 @@ import { HashIndex } from "./hashIndex.ts"
 import type { AnyIndexView } from "./lookups.ts"
 import { SortedIndex } from "./sortedIndex.ts"
 
-/** The error for what is no index; `undefined` if all are. */
-export const problemsOf = (module: string, indexes: Indexes): InvalidOptionsError | undefined => {
-  const problems = Object.entries(indexes)
-    .filter(([, definition]) => !isDefinition(definition))
-    .map(([name]) => ({
-      option: `indexes.${name}`,
-      problem: "must be made by the builder of indexes, such as index.sorted((value) => value.age)"
-    }))
+/** The error for what are no indexes; `undefined` if all are. */
+export const problemsOf = (module: string, indexes: unknown): InvalidOptionsError | undefined => {
+  if (typeof indexes !== "object" || indexes === null) {
+    const problem = "must be an object of indexes by their names, such as { age: index.sorted((value) => value.age) }"
+    return new InvalidOptionsError({ module, problems: [{ option: "indexes", problem }] })
+  }
+  const problems = Object.entries(indexes).flatMap(([name, definition]) =>
+    problemsIn(definition).map((problem) => ({ option: `indexes.${name}`, problem }))
+  )
   return problems.length === 0 ? undefined : new InvalidOptionsError({ module, problems })
+}
+
+const problemsIn = (definition: unknown): ReadonlyArray<string> => {
+  if (!isDefinition(definition)) {
+    return ["must be made by the builder of indexes with a function, such as index.sorted((value) => value.age)"]
+  }
+  return (["where", "order"] as const)
+    .filter((name) => definition[name] !== undefined && typeof definition[name] !== "function")
+    .map((name) => `${name} must be a function`)
 }
 
 /** Makes the views of indexes, by name. */

@@ -43,7 +43,10 @@ export class KeyOrder extends RowView {
   protected *fill(slots: AnySlots): Generator<void, void> {
     this.index = slots.index
     const sorted = yield* sortedKeys(slots)
-    for (const entry of sorted) this.present.add(slotOfPacked(entry))
+    for (let i = 0; i < sorted.length; i++) {
+      if (i % 8192 === 8191) yield
+      this.present.add(slotOfPacked(sorted[i]))
+    }
     this.tree = yield* buildTree(this.order, sorted, sorted)
   }
 
@@ -62,7 +65,7 @@ export class KeyOrder extends RowView {
   }
 
   protected *move(to: Renumbering): Generator<void, void> {
-    this.present.renumber(to)
+    yield* this.present.renumber(to)
     this.tree = yield* renumberedPacked(this.order, this.tree, to)
   }
 

@@ -142,21 +142,27 @@ export const liveTableOf = <
   }
 }
 
-/** Has a table keep the order of its keys, from the first time that it is run on. Others wait until that is made. */
+/**
+ * Has a table keep the order of its keys, from the first time that it is run on. It is made in a fiber of the table's own, as
+ * all who ask wait for the same. Of a table that is closed meanwhile it is not made: each snapshot can make its own.
+ */
 const keyOrderOnce = (input: Input, scope: Scope.Scope): Effect.Effect<void> => {
   let isKept = false
   let making: Deferred.Deferred<void> | undefined
-  const ordered: Effect.Effect<void> = Effect.suspend(() => {
+  return Effect.suspend(() => {
     if (isKept) return Effect.void
-    if (making !== undefined) return Effect.andThen(Deferred.await(making), ordered)
+    if (making !== undefined) return Deferred.await(making)
     const made = (making = makeDeferred<void>())
-    return Effect.onExit(Effect.provideService(attach(new KeyOrder(input)), Scope.Scope, scope), (exit) =>
-      Effect.sync(() => {
-        isKept = Exit.isSuccess(exit)
-        making = undefined
-        settleDeferred(made, Exit.void)
+    const building = Effect.provideService(attach(new KeyOrder(input)), Scope.Scope, scope)
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.forkIn(Effect.interruptible(building), scope), (fiber) => {
+        fiber.addObserver((exit) => {
+          isKept = Exit.isSuccess(exit)
+          making = undefined
+          settleDeferred(made, Exit.void)
+        })
+        return restore(Deferred.await(made))
       })
     )
   })
-  return ordered
 }

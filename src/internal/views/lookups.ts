@@ -62,12 +62,12 @@ const hashLookup = <K, V, Entry extends TableEntry<K, V>>(
   index: FrozenHash,
   slots: Slots<K, V, Entry>
 ): HashLookup<IndexKey, Entry> => {
-  const found = (key: IndexKey) => slotsWith(index, slots, askedKey("key", key))
+  const found = (key: IndexKey) => slotsWith(index, slots, askedKey(index, "key", key))
   return {
     get: (key) => Array.from(found(key), (slot) => slots.entryAt(slot)!),
     has: (key) => hasSome(found(key)),
     count: (key) => [...found(key)].length,
-    size: index.tree.size
+    size: index.size
   }
 }
 
@@ -77,7 +77,7 @@ const uniqueLookup = <K, V, Entry extends TableEntry<K, V>>(
 ): UniqueLookup<IndexKey, Entry> => {
   const winner = (key: IndexKey) => {
     let best: number | undefined
-    for (const slot of slotsWith(index, slots, askedKey("key", key))) {
+    for (const slot of slotsWith(index, slots, askedKey(index, "key", key))) {
       if (best === undefined || slots.compareAge(slot, best) < 0) best = slot
     }
     return best
@@ -90,15 +90,16 @@ const uniqueLookup = <K, V, Entry extends TableEntry<K, V>>(
     },
     has: (key) => winner(key) !== undefined,
     conflicts: () => (conflicts ??= losersOf(index, slots)),
-    size: index.tree.size
+    size: index.size
   }
 }
 
 /** The rows of a unique index whose key another row has, which is the winner. */
 const losersOf = <K, V, Entry extends TableEntry<K, V>>(
-  { definition, tree }: FrozenHash,
+  { definition, large, lost, tree }: FrozenHash,
   slots: Slots<K, V, Entry>
 ): ReadonlyArray<Entry> => {
+  if (lost === 0 && large.length === 0) return []
   const losers: Array<number> = []
   let tag = -1
   let together: Array<number> = []
@@ -137,7 +138,7 @@ const sortedLookup = <K, V, Entry extends TableEntry<K, V>>(
   index: FrozenSorted,
   slots: Slots<K, V, Entry>
 ): SortedLookup<never, Entry> => {
-  const equal = (key: never): Part => equalPart(index, askedKey("key", key))
+  const equal = (key: never): Part => equalPart(index, askedKey(index, "key", key))
   const count = ({ from, to }: Part) => to - from
   return {
     get: (key) => [...entriesIn(TABLE_INDEX, slots, equal(key))],
@@ -146,7 +147,7 @@ const sortedLookup = <K, V, Entry extends TableEntry<K, V>>(
     prefix: (prefix, options) => entriesIn(TABLE_INDEX, slots, sortedPart(index, { prefix }), options),
     count: (range) => count(sortedPart(index, range)),
     page: (range, options) => sortedPage(index, slots, range, options),
-    size: index.tree.size
+    size: index.size
   }
 }
 

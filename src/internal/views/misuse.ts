@@ -6,12 +6,19 @@ import { nearest } from "../options/nearest.ts"
 export const misuse = (module: string, ...problems: ReadonlyArray<OptionProblem>): InvalidOptionsError =>
   new InvalidOptionsError({ module, problems })
 
-/** Throws for names that are not known. `within` is what the names are of. */
-export const checkNames = (module: string, within: string, given: object, known: ReadonlyArray<string>): void => {
-  const problems = Object.keys(given)
+/** Throws for what is no object, and for names that are not known. `within` is what the names are of. */
+export const checkNames = (module: string, within: string, given: unknown, known: ReadonlyArray<string>): void => {
+  const problems = nameProblems(within, given, known)
+  if (problems.length > 0) throw misuse(module, ...problems)
+}
+
+const nameProblems = (within: string, given: unknown, known: ReadonlyArray<string>): ReadonlyArray<OptionProblem> => {
+  if (typeof given !== "object" || given === null || Array.isArray(given) || given instanceof Date) {
+    return [{ option: within, problem: `must be an object with some of ${known.join(", ")}` }]
+  }
+  return Object.keys(given)
     .filter((name) => !known.includes(name))
     .map((name) => ({ option: `${within}.${name}`, problem: unknownName(name, known) }))
-  if (problems.length > 0) throw misuse(module, ...problems)
 }
 
 export const unknownName = (name: string, known: ReadonlyArray<string>): string => {
@@ -20,9 +27,25 @@ export const unknownName = (name: string, known: ReadonlyArray<string>): string 
   return known.length === 0 ? "unknown; there are none" : `unknown; known are ${known.join(", ")}`
 }
 
-/** Throws for a number that is not whole, or below the least one. */
-export const checkLimit = (module: string, limit: number | undefined, least: number): void => {
-  if (limit === undefined || limit === Number.POSITIVE_INFINITY) return
-  if (Number.isSafeInteger(limit) && limit >= least) return
-  throw misuse(module, { option: "limit", problem: `must be a whole number, at least ${least}` })
+/** Throws for options of a question that cannot work. `least` is the least limit. */
+export const checkOptions = (
+  module: string,
+  given: { readonly limit?: unknown; readonly reverse?: unknown } | undefined,
+  known: ReadonlyArray<string>,
+  least: number
+): void => {
+  if (given === undefined) return
+  const problems = [...nameProblems("options", given, known)]
+  const { limit, reverse } = (given as typeof given | null) ?? {}
+  if (
+    limit !== undefined &&
+    limit !== Number.POSITIVE_INFINITY &&
+    !(Number.isSafeInteger(limit) && (limit as number) >= least)
+  ) {
+    problems.push({ option: "limit", problem: `must be a whole number, at least ${least}` })
+  }
+  if (reverse !== undefined && typeof reverse !== "boolean") {
+    problems.push({ option: "reverse", problem: "must be true or false" })
+  }
+  if (problems.length > 0) throw misuse(module, ...problems)
 }

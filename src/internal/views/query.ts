@@ -11,13 +11,17 @@ import { type AnyDefinition, keysAt } from "./definition.ts"
 import { type FrozenHash, ranksOf } from "./hashIndex.ts"
 import { comparePrefix, isSameKey, type Key, orderOf } from "./indexKey.ts"
 import type { FrozenIndex } from "./indexView.ts"
-import { checkLimit, checkNames, misuse, unknownName } from "./misuse.ts"
+import { checkNames, checkOptions, misuse, unknownName } from "./misuse.ts"
 import type { Arrangement } from "./queryResult.ts"
 import { askedKey, equalPart, type GivenRange, type Part, sortedPart, TABLE_INDEX } from "./range.ts"
 import type { FrozenSorted } from "./sortedIndex.ts"
 
 /** The indexes of one version, by name. */
-export type FrozenIndexes = ReadonlyMap<string, FrozenIndex>
+export interface FrozenIndexes {
+  readonly names: ReadonlyMap<string, { readonly definition: AnyDefinition }>
+  /** An index of a name that there is. */
+  readonly find: (name: string) => FrozenIndex
+}
 
 export type WhereGiven = Readonly<Record<string, unknown>>
 
@@ -28,7 +32,9 @@ export interface QueryGiven extends RangeOptions {
 const OPTIONS = ["orderBy", "reverse", "limit"]
 
 /** Whether an index has an order. */
-export const isSorted = (index: FrozenIndex): index is FrozenSorted => index.definition.kind === "sorted"
+export const isSorted = (index: FrozenIndex): index is FrozenSorted => hasOrder(index)
+
+const hasOrder = ({ definition }: { readonly definition: AnyDefinition }): boolean => definition.kind === "sorted"
 
 /** What a query asks of any row, of whatever version. */
 export interface Test {
@@ -56,42 +62,47 @@ const conditionOf = (index: FrozenIndex, name: string, asked: unknown): Conditio
 /** What of an index a condition leaves. What is wrong in the condition throws. */
 const partFor = (index: FrozenIndex, name: string, asked: unknown): Part => {
   if (isSorted(index)) {
-    return isRange(asked) ? sortedPart(index, asked) : equalPart(index, askedKey(`where.${name}`, asked))
+    return isRange(asked) ? sortedPart(index, asked) : equalPart(index, askedKey(index, `where.${name}`, asked))
   }
   if (isRange(asked)) {
     throw misuse(TABLE_INDEX, { option: `where.${name}`, problem: "only a sorted index has ranges" })
   }
   const { tagOf, tree } = index as FrozenHash
-  const [from, to] = ranksOf(tree, tagOf(askedKey(`where.${name}`, asked)))
+  const [from, to] = ranksOf(tree, tagOf(askedKey(index, `where.${name}`, asked)))
   return { tree, from, to }
 }
 
 /** Whether a key meets a condition, which was looked at already. A live query keeps this: it holds no version of the index. */
 const meets = (definition: AnyDefinition, name: string, asked: unknown): ((key: Key) => boolean) => {
   const compare = orderOf(definition.order)
-  if (isRange(asked)) return isWithin(compare, asked)
-  const key = askedKey(`where.${name}`, asked)
+  if (isRange(asked)) return isWithin(definition, compare, asked)
+  const key = askedKey({ definition }, `where.${name}`, asked)
   return definition.kind === "sorted" ? (other) => compare(other, key) === 0 : (other) => isSameKey(other, key)
 }
 
 /** Whether a key is in a range. */
 const isWithin = (
+  definition: AnyDefinition,
   compare: (a: Key, b: Key) => number,
   { gt, gte, lt, lte, prefix }: GivenRange
 ): ((key: Key) => boolean) => {
   const bounds = [
-    bound(gt, (key, at) => compare(key, at) > 0),
-    bound(gte, (key, at) => compare(key, at) >= 0),
-    bound(lt, (key, at) => compare(key, at) < 0),
-    bound(lte, (key, at) => compare(key, at) <= 0),
-    bound(prefix, (key, at) => comparePrefix(key, at as string) === 0)
+    bound(definition, gt, (key, at) => compare(key, at) > 0),
+    bound(definition, gte, (key, at) => compare(key, at) >= 0),
+    bound(definition, lt, (key, at) => compare(key, at) < 0),
+    bound(definition, lte, (key, at) => compare(key, at) <= 0),
+    bound(definition, prefix, (key, at) => comparePrefix(key, at as string) === 0)
   ]
   return (key) => bounds.every((holds) => holds(key))
 }
 
-const bound = (given: unknown, holds: (key: Key, at: Key) => boolean): ((key: Key) => boolean) => {
+const bound = (
+  definition: AnyDefinition,
+  given: unknown,
+  holds: (key: Key, at: Key) => boolean
+): ((key: Key) => boolean) => {
   if (given === undefined) return () => true
-  const at = askedKey("range", given)
+  const at = askedKey({ definition }, "range", given)
   return (key) => holds(key, at)
 }
 
@@ -117,22 +128,20 @@ export class Query<K, V, Entry extends TableEntry<K, V>> {
     where: WhereGiven = {},
     options: QueryGiven = {}
   ) {
-    const names = [...indexes.keys()]
+    const names = [...indexes.names.keys()]
     checkNames(TABLE_INDEX, "where", where, names)
-    checkNames(TABLE_INDEX, "options", options, OPTIONS)
-    checkLimit(TABLE_INDEX, options.limit, 0)
+    checkOptions(TABLE_INDEX, options, OPTIONS, 0)
     this.limit = options.limit ?? Number.POSITIVE_INFINITY
     this.reverse = options.reverse === true
     this.conditions = Object.entries(where)
       .filter(([, asked]) => asked !== undefined)
-      .map(([name, asked]) => conditionOf(indexes.get(name)!, name, asked))
+      .map(([name, asked]) => conditionOf(indexes.find(name), name, asked))
     const { orderBy } = options
-    const order = orderBy === undefined ? undefined : indexes.get(orderBy)
-    if (orderBy !== undefined && (order === undefined || !isSorted(order))) {
-      const sorted = names.filter((name) => isSorted(indexes.get(name)!))
-      throw misuse(TABLE_INDEX, { option: "orderBy", problem: unknownName(orderBy, sorted) })
+    const sorted = names.filter((name) => hasOrder(indexes.names.get(name)!))
+    if (orderBy !== undefined && !sorted.includes(orderBy)) {
+      throw misuse(TABLE_INDEX, { option: "orderBy", problem: unknownName(String(orderBy), sorted) })
     }
-    this.order = order as FrozenSorted | undefined
+    this.order = orderBy === undefined ? undefined : (indexes.find(orderBy) as FrozenSorted)
   }
 
   /** What it asks of any row. */
@@ -156,7 +165,12 @@ export class Query<K, V, Entry extends TableEntry<K, V>> {
     if (order === undefined) ways.push({ condition: undefined, isOrdered: true, candidates: this.slots.size })
     else {
       const own = this.conditions.find(({ index }) => index === order)
-      ways.push({ condition: own, isOrdered: true, candidates: own === undefined ? order.tree.size : sizeOf(own.part) })
+      // Of two ways that are as long, the one is taken after which nothing has to be sorted.
+      ways.unshift({
+        condition: own,
+        isOrdered: true,
+        candidates: own === undefined ? order.tree.size : sizeOf(own.part)
+      })
     }
     return ways
   }

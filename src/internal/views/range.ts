@@ -8,11 +8,16 @@ import { suspended } from "../codec/codec.ts"
 import type { Slots } from "../table/content/slots.ts"
 import type { AnyTree, Tree } from "../tree/tree.ts"
 import { type Cursor, readCursor, writeCursor } from "./cursor.ts"
-import { comparePrefix, isListPrefix, type Key, normalized } from "./indexKey.ts"
-import { checkLimit, checkNames, misuse } from "./misuse.ts"
+import type { AnyDefinition } from "./definition.ts"
+import { comparePrefix, isList, isOrdered, type Key, normalized } from "./indexKey.ts"
+import { checkNames, checkOptions, misuse } from "./misuse.ts"
 import type { FrozenSorted } from "./sortedIndex.ts"
 
 const BOUNDS = ["gt", "gte", "lt", "lte", "prefix"]
+
+const RANGE_OPTIONS = ["reverse", "limit"]
+
+const PAGE_OPTIONS = [...RANGE_OPTIONS, "after"]
 
 /** Entries of a page, if nobody says. */
 const PAGE = 100
@@ -80,29 +85,45 @@ const partOf = <K>(
 /** The name of a module in errors about indexes. */
 export const TABLE_INDEX = "TableIndex"
 
-/** A key that is asked for, in the form in which indexes have it. */
-export const askedKey = (option: string, key: unknown): Key => {
-  const found = normalized(key as IndexKey)
-  if (found !== undefined) return found
-  throw misuse(TABLE_INDEX, {
-    option,
-    problem: "must be a text, a number that is not NaN, a bigint, a boolean, a valid date, or a list of these"
-  })
+/** A key that is asked for, in the form in which an index has it. */
+export const askedKey = (
+  { definition: { order } }: { readonly definition: AnyDefinition },
+  option: string,
+  key: unknown
+): Key => {
+  const found = normalized(key as IndexKey, order !== undefined)
+  if (found === undefined) {
+    throw misuse(TABLE_INDEX, {
+      option,
+      problem: "must be a text, a number that is not NaN, a bigint, a boolean, a valid date, or a list of these"
+    })
+  }
+  if (!canOrder(order, found))
+    throw misuse(TABLE_INDEX, { option, problem: "the order of the index cannot compare it" })
+  return found
+}
+
+const canOrder = (order: AnyDefinition["order"], key: Key): boolean => {
+  try {
+    return isOrdered(order, key)
+  } catch {
+    return false
+  }
 }
 
 /** The entries of a sorted index in a range. */
 export const sortedPart = (index: FrozenSorted, range: GivenRange | undefined): Part =>
   partOf(TABLE_INDEX, index.tree, range, (name, value) => {
     if (name !== "prefix") {
-      const bound = askedKey(`range.${name}`, value)
+      const bound = askedKey(index, `range.${name}`, value)
       return divided(index.tree, (key) => index.compare(key, bound))
     }
     if (index.definition.order !== undefined) {
       const problem = "an index with an order of its own has no prefixes"
       throw misuse(TABLE_INDEX, { option: "range.prefix", problem })
     }
-    const prefix = askedKey("range.prefix", value)
-    if (typeof prefix !== "string" && !isListPrefix(prefix)) {
+    const prefix = askedKey(index, "range.prefix", value)
+    if (typeof prefix !== "string" && !isList(prefix)) {
       throw misuse(TABLE_INDEX, { option: "range.prefix", problem: "must be a text or a list" })
     }
     return divided(index.tree, (key) => comparePrefix(key, prefix))
@@ -157,9 +178,10 @@ export const entriesIn = <K, V, Entry extends TableEntry<K, V>>(
   module: string,
   slots: Slots<K, V, Entry>,
   { from, to, tree }: Part,
-  { limit, reverse = false }: RangeOptions = {}
+  options?: RangeOptions
 ): Iterable<Entry> => {
-  checkLimit(module, limit, 0)
+  checkOptions(module, options, RANGE_OPTIONS, 0)
+  const { limit, reverse = false } = options ?? {}
   const count = Math.min(to - from, limit ?? Number.POSITIVE_INFINITY)
   const [first, end] = reverse ? [to - count, to] : [from, from + count]
   return {
@@ -175,15 +197,19 @@ const pageOf = <K, V, Entry extends TableEntry<K, V>>(
   module: string,
   slots: Slots<K, V, Entry>,
   { from, to, tree }: Part,
-  { after, limit = PAGE, reverse = false }: PageOptions,
+  options: PageOptions | undefined,
+  isOfThese: (cursor: Cursor) => boolean,
   compare: (cursor: Cursor, key: unknown, slot: number) => number,
   cursorOf: (key: unknown, slot: number) => Cursor
 ): Page<Entry> => {
-  checkLimit(module, limit, 1)
+  checkOptions(module, options, PAGE_OPTIONS, 1)
+  const { after, limit = PAGE, reverse = false } = options ?? {}
   let [first, end] = [from, to]
   if (after !== undefined) {
     const cursor = readCursor(after)
-    if (cursor === undefined) throw misuse(module, { option: "after", problem: "must be the `next` of a page" })
+    if (cursor === undefined || !isOfThese(cursor)) {
+      throw misuse(module, { option: "after", problem: "must be the `next` of a page of such a range" })
+    }
     const place = divided(tree, (key, slot) => compare(cursor, key, slot))
     if (reverse) end = Math.max(first, Math.min(end, place.before()))
     else first = Math.min(end, Math.max(first, place.upTo()))
@@ -207,16 +233,16 @@ export const sortedPage = <K, V, Entry extends TableEntry<K, V>>(
   index: FrozenSorted,
   slots: Slots<K, V, Entry>,
   range: GivenRange,
-  options: PageOptions = {}
+  options?: PageOptions
 ): Page<Entry> =>
   pageOf(
     TABLE_INDEX,
     slots,
     sortedPart(index, range),
     options,
+    ({ key }) => key !== undefined && canOrder(index.definition.order, key),
     (cursor, key, slot) =>
-      (cursor.key === undefined ? 1 : index.compare(key as Key, cursor.key)) ||
-      -slots.index.compareWith(slot, cursor.row, 0, cursor.row.length),
+      index.compare(key as Key, cursor.key!) || -slots.index.compareWith(slot, cursor.row, 0, cursor.row.length),
     (key, slot) => ({ key: key as Key, row: slots.index.bytesAt(slot) })
   )
 
@@ -225,13 +251,14 @@ export const keyPage = <K, V, Entry extends TableEntry<K, V>>(
   order: Tree<number>,
   slots: Slots<K, V, Entry>,
   range: GivenRange,
-  options: PageOptions = {}
+  options?: PageOptions
 ): Page<Entry> =>
   pageOf(
     LIVE_TABLE,
     slots,
     keyPart(order, slots, range),
     options,
+    ({ key }) => key === undefined,
     ({ row }, _, slot) => -slots.index.compareWith(slot, row, 0, row.length),
     (_, slot) => ({ key: undefined, row: slots.index.bytesAt(slot) })
   )

@@ -3,15 +3,19 @@ import type { Exit } from "effect/Exit"
 import type { TableFailure } from "../../LiveTable.ts"
 import type { Renumbering } from "../table/content/slots.ts"
 import type { AnySlots, Input, Output, View } from "../table/publication/view.ts"
+import { SlotSet } from "./column.ts"
 
 /** How many rows are looked at between two steps. */
 export const ROWS_PER_STEP = 64
+
+/** So many slots fit better into a bit for each slot than into a set. */
+const MANY_SLOTS = 4096
 
 export abstract class RowView implements View {
   readonly height: number
   readonly inputs: ReadonlyArray<Input>
   readonly output: Output | undefined = undefined
-  private touched = new Set<number>()
+  private touched: Array<ReadonlyArray<number>> = []
 
   constructor(readonly input: Input) {
     this.inputs = [input]
@@ -39,18 +43,24 @@ export abstract class RowView implements View {
   }
 
   touch(_input: Input, slots: ReadonlyArray<number>): void {
-    for (const slot of slots) this.touched.add(slot)
+    // They may be all rows of the table, and are looked at in steps.
+    this.touched.push(slots.slice())
   }
 
   *apply(): Generator<void, void> {
     const { touched } = this
     const { newest } = this.input
-    // The set is a fresh one each time, as one that lives long keeps what was in it: see `Bag`.
-    this.touched = new Set()
+    this.touched = []
+    const count = touched.reduce((all, slots) => all + slots.length, 0)
+    const seen = count < MANY_SLOTS ? new Set<number>() : new SlotSet()
     let n = 0
-    for (const slot of touched) {
-      if (++n % ROWS_PER_STEP === 0) yield
-      this.update(newest, slot)
+    for (const slots of touched) {
+      for (const slot of slots) {
+        if (++n % ROWS_PER_STEP === 0) yield
+        if (seen.has(slot)) continue
+        seen.add(slot)
+        this.update(newest, slot)
+      }
     }
   }
 

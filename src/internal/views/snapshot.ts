@@ -41,8 +41,10 @@ const frozenOf = (holding: Holding, name: string, view: AnyIndexView): FrozenInd
 }
 
 /** All indexes of a table at the version that holds them. */
-export const frozenIndexes = (holding: Holding, names: NamedIndexes): FrozenIndexes =>
-  new Map([...names].map(([name, view]) => [name, frozenOf(holding, name, view)]))
+export const frozenIndexes = (holding: Holding, names: NamedIndexes): FrozenIndexes => ({
+  names,
+  find: (name) => frozenOf(holding, name, names.get(name)!)
+})
 
 class Snapshot<K, V, Entry extends TableEntry<K, V>, Ix extends Indexes> implements TableSnapshot<K, V, Entry, Ix> {
   readonly [TypeId]: typeof TypeId = TypeId

@@ -34,23 +34,30 @@ export class SortedIndex extends IndexView<FrozenSorted> {
     this.tree = MutableTree.empty(this.order)
   }
 
-  get entries(): number {
-    return this.tree.size
-  }
-
   protected *fill(slots: AnySlots): Generator<void, void> {
     this.index = slots.index
     const keys: Array<Key> = []
     const found: Array<number> = []
+    // Numbers, which most orders are of, are compared without a look at their types.
+    const numbers = new Float64Array(slots.size)
+    let isOfNumbers = this.definition.order === undefined
     for (let slot = 0; slot < slots.length; slot++) {
       if (slot % ROWS_PER_STEP === 0) yield
       const key = slots.isPresent(slot) ? this.keysFor(slots, slot)[0] : undefined
       if (key === undefined) continue
+      if (typeof key === "number") numbers[keys.length] = key
+      else isOfNumbers = false
       keys.push(key)
       found.push(slot)
       this.keys.set(slot, key)
     }
-    this.tree = yield* sortedTree(this.order, keys, found)
+    const { index } = slots
+    this.tree = yield* sortedTree(
+      this.order,
+      keys,
+      found,
+      isOfNumbers ? (a, b) => numbers[a] - numbers[b] || index.compare(found[a], found[b]) : undefined
+    )
   }
 
   protected update(slots: AnySlots, slot: number): void {
@@ -73,6 +80,8 @@ export class SortedIndex extends IndexView<FrozenSorted> {
   }
 
   protected freeze(): FrozenSorted {
-    return { definition: this.definition, name: this.name, tree: this.tree.freeze(), compare: this.compare }
+    const { compare, definition, name } = this
+    const tree = this.tree.freeze()
+    return { definition, name, tree, size: tree.size, compare }
   }
 }

@@ -1,5 +1,6 @@
 /** How views come to tables: built in bulk of what there is, while the tables go on, and then kept in step. */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { TableFailure } from "../../../LiveTable.ts"
@@ -15,6 +16,10 @@ export const PUBLICATION: unique symbol = Symbol.for("effect-ktables/Publication
 export interface Published {
   readonly [PUBLICATION]: Input
 }
+
+/** Whether something is a table of this library. */
+export const isPublished = (table: unknown): table is Published =>
+  typeof table === "object" && table !== null && PUBLICATION in table
 
 /** The publication of a table of this library. */
 export const publicationOf = (table: object): Input => (table as Published)[PUBLICATION]
@@ -35,14 +40,10 @@ const unrest = (roots: ReadonlyArray<Root>): Effect.Effect<void> | undefined => 
 export const attach = (view: View): Effect.Effect<void, never, Scope.Scope> => {
   const { inputs } = view
   const roots = [...new Set(inputs.flatMap((input) => [...input.roots]))]
+  let isBuilding = true
+  let isDropped = false
   let isHeld = false
   let hasTurn = false
-  const letGo = () => {
-    if (isHeld) for (const root of roots) root.holds--
-    if (hasTurn) roots[0].graph.release()
-    isHeld = false
-    hasTurn = false
-  }
   const begin: Effect.Effect<Iterator<void, void>> = Effect.suspend(() => {
     const wait = unrest(roots)
     if (wait !== undefined) return Effect.andThen(wait, begin)
@@ -74,19 +75,27 @@ export const attach = (view: View): Effect.Effect<void, never, Scope.Scope> => {
       for (const input of inputs) input.hold(view)
       const ended = inputs.find((input) => input.ended !== undefined)?.ended
       if (ended !== undefined) endView(view, ended)
-      letGo()
     })
   })
-  const drop = Effect.sync(() => {
-    letGo()
-    dropView(view)
-  })
+  /** However it has ended: what was held for it is let go, and a view that is not whole, or not wanted any more, too. */
+  const settle = (exit: Exit.Exit<void>) =>
+    Effect.sync(() => {
+      isBuilding = false
+      if (isHeld) for (const root of roots) root.holds--
+      if (hasTurn) roots[0].graph.release()
+      if (isDropped || Exit.isFailure(exit)) dropView(view)
+    })
   return Effect.andThen(
-    Effect.addFinalizer(() => drop),
-    // A view that cannot be built is for who attaches it, and is not kept up with until their scope ends.
-    Effect.onError(
+    // The scope may be closed by another fiber than the one that builds, which then lets go by itself.
+    Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        isDropped = true
+        if (!isBuilding) dropView(view)
+      })
+    ),
+    Effect.onExit(
       Effect.flatMap(begin, (steps) => Effect.andThen(runInSlices(steps), finish)),
-      () => drop
+      settle
     )
   )
 }

@@ -121,15 +121,29 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
     const steps = this.beginTick(take, touched)
     if (steps.next().done === true) return undefined
     this.takeTurn()
-    return runInSlices(steps)
+    return this.runTick(steps)
   }
 
   private prepareInTurn(take: () => Slots, touched: ReadonlyArray<number>): Effect.Effect<void> {
     return Effect.flatMap(this.graph.free, () => {
       if (this.graph.isBusy) return this.prepareInTurn(take, touched)
       this.takeTurn()
-      return runInSlices(this.beginTick(take, touched))
+      return this.runTick(this.beginTick(take, touched))
     })
+  }
+
+  /** Runs what is left of a tick. One that is given up halfway is begun anew by the next update, and holds nobody up until then. */
+  private runTick(steps: Iterator<void, void>): Effect.Effect<void> {
+    return Effect.onExit(runInSlices(steps), (exit) =>
+      Effect.sync(() => {
+        if (Exit.isSuccess(exit)) return
+        this.prepared = 0
+        this.tick = undefined
+        this.next = undefined
+        this.hasLeftovers = true
+        this.releaseTurn()
+      })
+    )
   }
 
   private beginTick(take: () => Slots, touched: ReadonlyArray<number>): Iterator<void, void> {
@@ -208,7 +222,7 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
         tick = new RenumberTick(this, to)
         return tick.run()
       })
-      return Effect.map(runInSlices(running), () => {
+      const settle = () => {
         if (tick !== undefined) {
           this.begin(take(), this.version)
           tick.show()
@@ -217,6 +231,11 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
         this.isRenumbering = false
         this.releaseTurn()
         this.settled.notify()
+      }
+      return Effect.onExit(runInSlices(running), () => {
+        // Rows may stay as they are, but once views have begun to follow, there is no way back.
+        if (tick === undefined) return Effect.sync(settle)
+        return Effect.map(runInSlices(running), settle)
       })
     })
   }

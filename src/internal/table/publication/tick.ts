@@ -18,11 +18,12 @@ export const guarded = <A>(view: View, step: () => A): A | undefined => {
 
 /** What has to run yet, and what has run. */
 class Agenda {
-  private readonly waiting = new Set<View>()
+  /** By height. Whatever is added by one that runs is above it. */
+  private readonly waiting: Array<Set<View> | undefined> = []
   readonly ran: Array<View> = []
 
   add(view: View): void {
-    this.waiting.add(view)
+    ;(this.waiting[view.height] ??= new Set()).add(view)
   }
 
   /** Has all that ran show it, from the highest to the lowest, as a table's snapshot holds what its views show. */
@@ -32,15 +33,13 @@ class Agenda {
 
   /** Runs all that waits, from the lowest to the highest. */
   *run(steps: (view: View) => Iterator<void, void>, after: (view: View) => void): Generator<void, void> {
-    while (this.waiting.size > 0) {
-      let lowest: View | undefined
-      for (const view of this.waiting) if (lowest === undefined || view.height < lowest.height) lowest = view
-      const view = lowest!
-      this.waiting.delete(view)
-      this.ran.push(view)
-      const running = guarded(view, () => steps(view))
-      while (running !== undefined && guarded(view, () => running.next().done !== true) === true) yield
-      after(view)
+    for (let height = 0; height < this.waiting.length; height++) {
+      for (const view of this.waiting[height] ?? []) {
+        this.ran.push(view)
+        const running = guarded(view, () => steps(view))
+        while (running !== undefined && guarded(view, () => running.next().done !== true) === true) yield
+        after(view)
+      }
     }
   }
 }

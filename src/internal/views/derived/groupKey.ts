@@ -8,7 +8,7 @@ import { encodeText } from "../../codec/schema/text.ts"
 import type { Prefix as KeyPrefix } from "../../codec/tuple.ts"
 import { viewOf } from "../../bytes.ts"
 import type { IndexKey } from "../../../TableIndex.ts"
-import { type Key, normalized } from "../indexKey.ts"
+import { isList, type Item, type Key, normalized } from "../indexKey.ts"
 import * as Effect from "effect/Effect"
 
 /** First bytes, none of which begins a character in UTF-8. */
@@ -16,8 +16,6 @@ const BOOLEAN = 0xf8
 const NUMBER = 0xf9
 const BIGINT = 0xfa
 const LIST = 0xfb
-
-type Item = string | number | bigint | boolean
 
 /** A double in the order of its bytes: its sign bit is flipped, and all bits of a negative one. */
 const numberBytes = (number: number): Buffer => {
@@ -53,6 +51,8 @@ const itemBytes = (item: Item): Buffer => {
       return numberBytes(item)
     case "bigint":
       return bigintBytes(item)
+    case "object":
+      return numberBytes(item.getTime())
   }
 }
 
@@ -68,9 +68,7 @@ const escaped = (bytes: Buffer): Buffer => {
 }
 
 export const groupKeyBytes = (key: Key): Buffer =>
-  typeof key === "object"
-    ? Buffer.concat([Buffer.from([LIST]), ...key.map((item) => escaped(itemBytes(item)))])
-    : itemBytes(key)
+  isList(key) ? Buffer.concat([Buffer.from([LIST]), ...key.map((item) => escaped(itemBytes(item)))]) : itemBytes(key)
 
 /** The bytes of a key as somebody gives it. */
 const encoded = (key: unknown): Buffer => {
