@@ -2,7 +2,15 @@
 import { assert, describe } from "@effect/vitest"
 import { Effect, Option, Schedule, Schema, Stream } from "effect"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, LiveTable, type TableChange, TableIndex } from "../../src/index.ts"
+import {
+  Codec,
+  EmbeddedKafka,
+  KafkaClient,
+  KafkaTable,
+  LiveTable,
+  type TableChange,
+  TableIndex
+} from "../../src/index.ts"
 import { withClock } from "../support/effect/v4/clock.ts"
 import { allSeries } from "../support/effect/v4/metrics.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
