@@ -2,7 +2,15 @@
 import { assert, describe } from "@effect/vitest"
 import { Effect, Option, Schedule, Schema, Stream } from "effect"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import { Codec, KafkaTable, LiveTable, type TableChange, TableIndex } from "../../src/index.ts"
+import {
+  Codec,
+  EmbeddedKafka,
+  KafkaClient,
+  KafkaTable,
+  LiveTable,
+  type TableChange,
+  TableIndex
+} from "../../src/index.ts"
 import { withClock } from "../support/effect/v4/clock.ts"
 import { allSeries } from "../support/effect/v4/metrics.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
@@ -192,6 +200,35 @@ describe("expireAfter", () => {
       assert.strictEqual((yield* table.stats).expired, 3)
     }).pipe(withClock(clock))
   })
+
+  it.effect("the deletes have the headers of the records that went, where headers are kept", () =>
+    Effect.gen(function* () {
+      const kafka = yield* EmbeddedKafka.make()
+      yield* kafka.createTopic(topic)
+      yield* advance(10_000)
+      const record = (timestamp: number) => ({ ...at("a", timestamp), headers: { from: `${timestamp}` } })
+      yield* kafka.append(topic, [record(9_000)])
+      const options = { topic, value: Codec.utf8, headers: true, expireAfter: "5 seconds" } as const
+      const table = yield* Effect.flatMap(kafka.client(), (client) =>
+        Effect.provideService(KafkaTable.make<string, string>(options), KafkaClient.KafkaClient, client)
+      )
+      const seen = yield* follow(table)
+      yield* kafka.append(topic, [record(1_000)])
+      yield* kafka.append(topic, [record(9_500)])
+      yield* advance(10_000)
+      assert.deepStrictEqual(
+        seen.map((change) => [
+          change._tag === "Delete" ? change.cause : "set",
+          change.headers.map(({ value }) => Buffer.from(value!).toString())
+        ]),
+        [
+          ["expired", ["1000"]],
+          ["set", ["9500"]],
+          ["expired", ["9500"]]
+        ]
+      )
+    })
+  )
 
   it.effect("a record without a timestamp stays", () =>
     Effect.gen(function* () {

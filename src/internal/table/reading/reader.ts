@@ -243,7 +243,8 @@ class Reader<K, V> {
   private publish(hasChanged: boolean): Effect.Effect<void> {
     const { expiry, latched, publication, state } = this.parts
     if (expiry === undefined) return this.prepare(hasChanged)
-    if (!publication.isMoving) {
+    // An update may be under way, or an earlier one was given up: then it is noted where that was.
+    if (state.touched === undefined) {
       state.replayed = !latched
       state.note(publication.beginUpdate())
     }
