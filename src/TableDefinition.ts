@@ -79,6 +79,7 @@ export interface TopicOption {
  * @category models
  */
 export interface Writer<in out Self> {
+  /** Tells the writer of one definition from that of another, for the compiler: there is no such value. */
   readonly writerOf: (self: Self) => Self
 }
 
