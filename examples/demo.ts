@@ -5,12 +5,12 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Clock, Console, Data, Effect, Layer, Random } from "effect"
-import { Codec, KafkaTable, KafkaTableWriter, KafkaTopic } from "effect-ktables"
+import { Codec, DerivedTable, KafkaTable, KafkaTableWriter, KafkaTopic } from "effect-ktables"
 import { parseArgs } from "node:util"
 import { Cluster, embedded, real } from "./demo/cluster.ts"
 import { makeNarrator, Narrator } from "./demo/narrator.ts"
 import { quietly } from "./demo/quiet.ts"
-import { registry, Services, ServicesWriter } from "./demo/registry.ts"
+import { Racks, registry, Services, ServicesWriter, workersByRack } from "./demo/registry.ts"
 import { chapters, RawWriter, story } from "./demo/story.ts"
 import { show } from "./demo/view.ts"
 
@@ -49,7 +49,11 @@ const demo = (topic: string, pace: number) =>
       cluster.removeTopic(topic)
     )
     const Tables = Layer.mergeAll(
-      KafkaTable.layer(Services, { ...settings, catchUpTimeout: "10 seconds", onCatchUpTimeout: "fail" }),
+      DerivedTable.layer(Racks, workersByRack).pipe(
+        Layer.provideMerge(
+          KafkaTable.layer(Services, { ...settings, catchUpTimeout: "10 seconds", onCatchUpTimeout: "fail" })
+        )
+      ),
       KafkaTableWriter.layer(ServicesWriter, { ...settings, closeTimeout: "500 millis" }),
       KafkaTableWriter.layer(RawWriter, { topic, value: Codec.utf8 })
     ).pipe(Layer.provide(cluster.client))

@@ -18,7 +18,7 @@
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Clock, Console, Duration, Effect, Option, Schedule, Schema, Stream } from "effect"
-import { Codec, KafkaClient, KafkaTable, KafkaTableWriter, type TableSnapshot } from "effect-ktables"
+import { Codec, KafkaClient, TableDefinition, type TableSnapshot } from "effect-ktables"
 import { hostname } from "node:os"
 import { parseArgs } from "node:util"
 
@@ -35,8 +35,12 @@ class Service extends Schema.Class<Service>("Service")({
   }
 }
 
-class Services extends KafkaTable.Tag("examples/Services")<Services, string, Service>() {}
-class ServicesWriter extends KafkaTableWriter.Tag("examples/ServicesWriter")<ServicesWriter, string, Service>() {}
+const TOPIC = "examples.services"
+
+class Services extends TableDefinition.Service<Services>()("examples/Services", {
+  topic: TOPIC,
+  value: Codec.json(Service)
+}) {}
 
 const HEARTBEAT = Duration.seconds(2)
 const SILENT = Duration.times(HEARTBEAT, 3)
@@ -47,19 +51,13 @@ const SILENT = Duration.times(HEARTBEAT, 3)
 
 const register = (service: Service) =>
   Effect.gen(function* () {
-    const writer = yield* ServicesWriter
-    yield* Effect.acquireRelease(writer.set(service.key, service), () =>
-      writer.delete(service.key).pipe(
-        Effect.andThen(Console.log(`${service.key} has left`)),
-        Effect.catchTag("KafkaWriteError", (error) => Effect.logWarning(`could not leave: ${error.message}`))
-      )
-    )
+    const writer = yield* Services.Writer
+    // Written again and again, and deleted at the end of the scope. A heartbeat that fails is logged, and followed by the
+    // next one: the registry knows by its age that one is missing.
+    yield* writer.announce(service.key, service, { every: HEARTBEAT })
     yield* Console.log(`${service.key} is registered`)
-    // A heartbeat that fails is followed by the next one: the registry knows by its age that one is missing.
-    yield* writer.set(service.key, service).pipe(
-      Effect.catchTag("KafkaWriteError", (error) => Effect.logWarning(`no heartbeat: ${error.message}`)),
-      Effect.schedule(Schedule.spaced(HEARTBEAT))
-    )
+    yield* Effect.addFinalizer(() => Console.log(`${service.key} leaves`))
+    yield* Effect.never
   }).pipe(Effect.scoped)
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -115,14 +113,14 @@ const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     brokers: { type: "string", default: "localhost:9092" },
-    topic: { type: "string", default: "examples.services" }
+    topic: { type: "string", default: TOPIC }
   }
 })
 
-const registry = { topic: values.topic, value: Codec.json(Service) }
+const { topic } = values
 // What cannot be delivered in five seconds is no heartbeat any more; and a process that ends must not hang for longer.
-const Writer = KafkaTableWriter.layer(ServicesWriter, { ...registry, deliveryTimeout: "5 seconds" })
-const Table = KafkaTable.layer(Services, registry)
+const Writer = Services.Writer.layerWith({ topic, deliveryTimeout: "5 seconds" })
+const Table = Services.layerWith({ topic })
 const Kafka = KafkaClient.layer({ brokers: values.brokers.split(","), clientId: "service-registry" })
 
 const Command = Schema.Union([

@@ -118,6 +118,13 @@ export * as Position from "./Position.ts"
 export * as TableChange from "./TableChange.ts"
 
 /**
+ * A table and its writer by one definition.
+ *
+ * @since 0.5.0
+ */
+export * as TableDefinition from "./TableDefinition.ts"
+
+/**
  * A table told to readers elsewhere: browsers, other processes, caches.
  *
  * @since 0.5.0

@@ -31,6 +31,7 @@ describe("an import", () => {
   it("of a table, a writer, a topic or what they are told in brings no driver along", () => {
     for (const module of [
       "Codec",
+      "DerivedTable",
       "FeedEvent",
       "KafkaError",
       "KafkaProducer",
@@ -43,11 +44,19 @@ describe("an import", () => {
       "Partitioner",
       "Position",
       "TableChange",
+      "TableDefinition",
       "TableFeed",
+      "TableIndex",
       "TableSnapshot"
     ]) {
       assert.deepStrictEqual(driversIn(loadedBy(module)), [], module)
     }
+  })
+
+  it("of a table brings nothing of writers along", () => {
+    const ofWriters = [...loadedBy("KafkaTable")].filter((name) => /^internal\/(producer|writer)\//.test(name))
+    assert.deepStrictEqual(ofWriters, [])
+    assert.include([...loadedBy("TableDefinition")], "internal/writer/writer.ts")
   })
 
   it("of the client brings the drivers whose layers it has, and of all brings all", () => {

@@ -1,6 +1,6 @@
-/** What an application has: a schema, a table and a writer of it, and services that register themselves. */
+/** What an application has: a schema, a table and a writer of it, what is made of that, and services that register themselves. */
 import { Effect, Schedule, Schema, Stream } from "effect"
-import { Codec, KafkaTable, KafkaTableWriter } from "effect-ktables"
+import { Aggregate, Codec, DerivedTable, KafkaTable, KafkaTableWriter } from "effect-ktables"
 
 export class Service extends Schema.Class<Service>("Service")({
   host: Schema.String,
@@ -8,11 +8,21 @@ export class Service extends Schema.Class<Service>("Service")({
   heartbeats: Schema.Int
 }) {}
 
-export class Services extends KafkaTable.Tag("demo/Services")<Services, string, Service>() {}
+export class Services extends KafkaTable.Tag("demo/Services")<Services, string, Service>().withIndexes((index) => ({
+  host: index.hash((service) => service.host)
+})) {}
 export class ServicesWriter extends KafkaTableWriter.Tag("demo/ServicesWriter")<ServicesWriter, string, Service>() {}
 
 /** What the table and its writer have in common. */
 export const registry = (topic: string) => ({ topic, value: Codec.json(Service) })
+
+/** How many workers a rack has, always in step with the services. */
+export class Racks extends DerivedTable.Tag("demo/Racks")<Racks, string, { readonly workers: number }>() {}
+
+export const workersByRack = DerivedTable.from(Services).pipe(
+  DerivedTable.filter((_, name) => name.startsWith("worker-")),
+  DerivedTable.groupBy((worker) => worker.host, { workers: Aggregate.count })
+)
 
 /**
  * Registers a service for as long as the scope is open, with a heartbeat every half second. Returns where its

@@ -1,9 +1,9 @@
 /** The story: what the library is for, a chapter each. `registry.ts` has what it is about. */
-import { Array, Duration, Effect, Fiber, Option, Schedule, Stream } from "effect"
+import { Array, Duration, Effect, Fiber, Number, Option, Schedule, Stream } from "effect"
 import { Codec, KafkaTable, KafkaTableWriter, type KafkaError, type TableSnapshot } from "effect-ktables"
 import { Cluster } from "./cluster.ts"
 import { Narrator, type Chapter } from "./narrator.ts"
-import { register, registry, Service, Services, ServicesWriter } from "./registry.ts"
+import { Racks, register, registry, Service, Services, ServicesWriter } from "./registry.ts"
 import { count, duration, plural } from "./text.ts"
 
 /** A writer to the same topic that knows nothing of the schema. */
@@ -165,6 +165,8 @@ const connected = (wanted: boolean) =>
 
 const workers = Array.makeBy(20_000, (i) => `worker-${String(i + 1).padStart(5, "0")}`)
 
+const rackOf = (worker: number): string => `rack-${(worker % 16) + 1}.internal`
+
 const lateReplica = {
   title: "A late replica catches up",
   text: `${count(workers.length)} workers register at once. Then a second table starts, as in another process, and replays the topic from its beginning.`,
@@ -173,8 +175,8 @@ const lateReplica = {
     const { pause } = yield* Narrator
     const writer = yield* ServicesWriter
     yield* pause(1)
-    const worker = (name: string) => new Service({ host: `${name}.internal`, port: 7000, heartbeats: 0 })
-    const [registered] = yield* timed(writer.setMany(workers.map((name) => [name, worker(name)])))
+    const worker = (n: number) => new Service({ host: rackOf(n), port: 7000, heartbeats: 0 })
+    const [registered] = yield* timed(writer.setMany(workers.map((name, n) => [name, worker(n)])))
     yield* tellWorkers(registered)
     yield* pause(1.2)
     return yield* replica.pipe(Effect.scoped, Effect.provide(client))
@@ -200,11 +202,53 @@ const replica = Effect.gen(function* () {
   return `${plural(replayed, "record")} in ${duration(catchUpMillis)}${same ? "" : ", NOT THE SAME"}`
 })
 
+const rackGoesDown = {
+  title: "A rack goes down",
+  text: "An index finds the workers of rack-7, and they leave. A derived table counts the workers of each rack: it shows every change in the same step as the table.",
+  play: Effect.gen(function* () {
+    const { pause, tell } = yield* Narrator
+    const services = yield* Services
+    const racks = yield* Racks
+    const writer = yield* ServicesWriter
+    const rack = rackOf(6)
+    yield* pause(1)
+    const [found, lost] = yield* timed(services.by("host").get(rack))
+    yield* tell(
+      ".",
+      `by("host").get("${rack}"): ${plural(lost.length, "worker")} of ${plural(yield* services.size, "service")}, in ${duration(found)}`
+    )
+    // ends with the row: a group without workers is none
+    const told = yield* racks.watch(rack).pipe(
+      Stream.takeUntil(Option.isNone),
+      Stream.runForEach(
+        Option.match({
+          onNone: () => tell("-", `racks: ${rack} is gone`),
+          onSome: ({ workers }) => tell(".", `racks: ${rack} has ${plural(workers, "worker")}`)
+        })
+      ),
+      Effect.forkChild
+    )
+    for (const some of Array.chunksOf(lost, 500)) {
+      yield* pause(0.7)
+      yield* racks.awaitPosition(yield* writer.deleteMany(some.map(({ key }) => key)))
+    }
+    yield* Fiber.join(told)
+    const counts = (yield* racks.values).map(({ workers }) => workers)
+    const inRacks = plural(Number.sumAll(counts), "worker")
+    yield* tell(
+      "=",
+      `${inRacks} in ${plural(counts.length, "rack")}, ${count(yield* services.count({ prefix: "worker-" }))} in the table`
+    )
+    yield* pause(2)
+    return `${plural(lost.length, "worker")} found in ${duration(found)}, their rack gone with the last one`
+  })
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // the story
 // ---------------------------------------------------------------------------------------------------------------------
 
-const all = [servicesRegister, readYourOwnWrite, poisonRecords, serviceLeaves, brokerOutage, lateReplica]
+const all = [servicesRegister, readYourOwnWrite, poisonRecords, serviceLeaves, brokerOutage, lateReplica, rackGoesDown]
 
 type Play = (typeof all)[number]["play"]
 type ErrorOf<P> = P extends Effect.Effect<string, infer E, infer _R> ? E : never

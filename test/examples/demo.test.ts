@@ -326,7 +326,14 @@ const story = (topic: RegExp, outage: ReadonlyArray<RegExp>): ReadonlyArray<RegE
   /\+ 20,000 workers registered, acknowledged after <time>$/,
   /\+ a replica has replayed 20,\d\d\d records in <time>$/,
   /= the same 20,004 services in both tables$/,
-  /^ {3}=> 20,\d\d\d records in <time>$/
+  /^ {3}=> 20,\d\d\d records in <time>$/,
+  /^7\. A rack goes down$/,
+  /by\("host"\)\.get\("rack-7\.internal"\): 1,250 workers of 20,004 services, in <time>$/,
+  /\. racks: rack-7\.internal has 1,250 workers$/,
+  /\. racks: rack-7\.internal has 750 workers$/,
+  /- racks: rack-7\.internal is gone$/,
+  /= 18,750 workers in 15 racks, 18,750 in the table$/,
+  /^ {3}=> 1,250 workers found in <time>, their rack gone with the last one$/
 ]
 
 const embeddedStory = story(/demo\.registry/, [

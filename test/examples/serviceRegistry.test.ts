@@ -25,7 +25,7 @@ realKafka("examples/service-registry.ts", () => {
       // one leaves in good order, the other one cannot
       yield* billing.signal("SIGINT")
       assert.include(interrupted, yield* billing.ended)
-      assert.include(billing.output(), `${key("billing", 8080)} has left`)
+      assert.include(billing.output(), `${key("billing", 8080)} leaves`)
       yield* watcher.says(`- ${key("billing", 8080)}`)
       yield* search.signal("SIGKILL")
       assert.strictEqual(yield* search.ended, "SIGKILL")

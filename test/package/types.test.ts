@@ -57,6 +57,7 @@ layer(project, setUp)("types", (it) => {
     Effect.gen(function* () {
       const declarations = yield* compile(newest, options)
       expect(declarations).toContain("Layer.Layer<Services | ServicesWriter, ")
+      expect(declarations).toContain("Layer.Layer<Routes | TableDefinition.Writer<Routes>, ")
       expect(declarations).not.toMatch(/\bany\b|internal|\/dist\//)
     })
   )

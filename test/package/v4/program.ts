@@ -3,12 +3,27 @@
  * are its arguments or on an embedded Kafka. Prints what came of it as JSON.
  */
 import { Effect, Layer, Option, References, Schema } from "effect"
-import { Codec, KafkaClient, KafkaTable, KafkaTableWriter, Position } from "effect-ktables"
+import { Codec, KafkaClient, KafkaTable, KafkaTableWriter, Position, TableDefinition } from "effect-ktables"
 
 export class Service extends Schema.Class<Service>("Service")({ host: Schema.String, port: Schema.Int }) {}
 
 export class Services extends KafkaTable.Tag("app/Services")<Services, string, Service>() {}
 export class ServicesWriter extends KafkaTableWriter.Tag("app/ServicesWriter")<ServicesWriter, string, Service>() {}
+
+/** All of it in one definition, with what is not text as its keys, and indexes. */
+export class Routes extends TableDefinition.Service<Routes>()("app/Routes", {
+  topic: "routes",
+  key: Codec.tuple({ host: Codec.utf8, path: Codec.utf8 }),
+  value: Codec.json(Service),
+  indexes: (index) => ({
+    host: index.unique((service) => service.host),
+    port: index.sorted((service) => service.port)
+  })
+}) {}
+
+export const routes = Layer.mergeAll(Routes.layer, Routes.Writer.layerWith({ topic: "other.routes" }))
+
+export const onPort = (port: number) => Effect.flatMap(Routes, (table) => table.by("port").get(port))
 
 /** An answer that tells where a write is. */
 export class Written extends Schema.Class<Written>("Written")({ at: Position.ManyFromString }) {}
