@@ -31,6 +31,8 @@ describe("an import", () => {
   it("of a table, a writer, a topic or what they are told in brings no driver along", () => {
     for (const module of [
       "Codec",
+      "GroupedKafkaTable",
+      "GroupedKafkaTableWriter",
       "KafkaError",
       "KafkaProducer",
       "KafkaProtocol",

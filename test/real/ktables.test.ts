@@ -1,7 +1,7 @@
 /** Keys of grouped tables are those of ktables, key for key and in both directions. */
 import * as Effect from "effect/Effect"
 import { assert, beforeAll, describe } from "vitest"
-import { groupedKey } from "../../src/internal/views/groupedKey.ts"
+import { groupedKey } from "../../src/internal/grouped/groupedKey.ts"
 import { hasPython } from "../kafka/Librdkafka.ts"
 import * as Ktables from "../kafka/Ktables.ts"
 import { test } from "../support/live.ts"
