@@ -11,6 +11,7 @@ import { clientSpec } from "../src/internal/kafkajs/client.ts"
 import { TLS } from "../src/internal/kafkajs/tlsOptions.ts"
 import { ANNOUNCE, readAnnounceOptions } from "../src/internal/options/announce.ts"
 import { BACKOFF, CLIENT } from "../src/internal/options/client.ts"
+import { GROUPED_TABLE } from "../src/internal/options/grouped.ts"
 import { readProducerOptions } from "../src/internal/options/producer.ts"
 import { SENDING } from "../src/internal/options/sending.ts"
 import { FETCH, readTableOptions, TABLE } from "../src/internal/options/table.ts"
@@ -68,6 +69,7 @@ describe("options", () => {
     ["fetch", Object.keys(FETCH)],
     ["KafkaTableWriter", Object.keys(WRITER).filter((name) => !shared.includes(name))],
     ["announce", Object.keys(ANNOUNCE)],
+    ["GroupedKafkaTable", Object.keys(GROUPED_TABLE).filter((name) => !(name in TABLE))],
     ["KafkaProducer", Object.keys(SENDING)],
     ["KafkaTopic", Object.keys(TOPIC_SETTINGS)],
     ["EmbeddedKafka", withBackoff({ ...CLUSTER, ...CLIENT })]
@@ -166,7 +168,7 @@ describe("what operators see", () => {
       ...[...sources.matchAll(/bounded\(parts, "(\w+)"/g)].map(([, name]) => `KafkaTable.${name}`),
       ...[...sources.matchAll(/withSpan\("(\w+)", many/g)].map(([, name]) => `KafkaTableWriter.${name}`)
     ]
-    const isSpan = (name: string) => name.startsWith("Kafka")
+    const isSpan = (name: string) => /^(Grouped)?Kafka/.test(name)
     const made = [...spans, ...templates].filter(isSpan)
     assert.isAbove(made.length, 7)
     const listed = rows(section(page, "Spans")).flatMap(([name]) => code(name).filter(isSpan))

@@ -471,7 +471,7 @@ describe("who watches a group", () => {
         input.shownVersion = "after"
         yield* Deferred.succeed(atRest, undefined)
         yield* settle
-        assert.deepStrictEqual(seen, ["after"])
+        assert.deepStrictEqual<ReadonlyArray<unknown>>(seen, ["after"])
       }).pipe(Effect.scoped)
   )
 
