@@ -97,6 +97,7 @@ export interface GroupedSnapshot<in out G, in out M, out V> {
   readonly get: (group: G, member: M) => Option.Option<V>
   /** `get` without the allocation, for hot paths. A value that is itself `undefined` looks like a member that is not there. */
   readonly getOrUndefined: (group: G, member: M) => V | undefined
+  /** Whether a group has this member. */
   readonly has: (group: G, member: M) => boolean
   /** The members of a group in the order of their first appearance, copied; empty if there is no such group. */
   readonly group: (group: G) => Map<M, V>
@@ -142,6 +143,7 @@ export interface GroupedKafkaTable<in out G, in out M, in out V> extends Pick<
   readonly [TypeId]: TypeId
   /** The value of a member; none if there is no such member. */
   readonly get: (group: G, member: M) => Effect.Effect<Option.Option<V>>
+  /** Whether a group has this member. */
   readonly has: (group: G, member: M) => Effect.Effect<boolean>
   /** Number of members of all groups. */
   readonly size: Effect.Effect<number>
