@@ -10,6 +10,24 @@ const ROOMS = {
   // What several rooms need. It knows the rooms below that position and partitioner, the twins of public modules, are made of.
   ".": { rooms: ["recordBatch", "codec/schema"], types: ["Partitioner", "Position"] },
   topic: { rooms: ["client", "protocol", "options"], types: ["KafkaClient", "KafkaTopic"] },
+  grouped: {
+    rooms: [
+      "table",
+      "table/publication",
+      "table/content",
+      "views",
+      "tree",
+      "writer",
+      "codec",
+      "codec/schema",
+      "options"
+    ],
+    types: ["Codec", "GroupedKafkaTable", "GroupedKafkaTableWriter", "KafkaClient", "KafkaTable"].concat([
+      "KafkaTableWriter",
+      "LiveTable",
+      "TableSnapshot"
+    ])
+  },
   table: {
     rooms: ["topic", "views", "table/reading", "table/publication", "table/content", "source", "client", "options"],
     types: ["KafkaClient", "KafkaProtocol", "KafkaTable", "KafkaTableWriter", "LiveTable", "Position"].concat([
@@ -54,7 +72,10 @@ const ROOMS = {
   source: { rooms: ["client", "recordBatch", "protocol"], types: ["KafkaClient", "KafkaProtocol"] },
   options: {
     rooms: ["codec", "codec/schema", "recordBatch"],
-    types: ["Codec", "EmbeddedKafka", "KafkaClient", "KafkaProducer", "KafkaTable", "KafkaTableWriter"].concat([
+    types: ["Codec", "EmbeddedKafka", "GroupedKafkaTable", "GroupedKafkaTableWriter", "KafkaClient"].concat([
+      "KafkaProducer",
+      "KafkaTable",
+      "KafkaTableWriter",
       "KafkaTopic",
       "LiveTable",
       "Partitioner",

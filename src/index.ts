@@ -34,6 +34,20 @@ export * as EmbeddedKafka from "./EmbeddedKafka.ts"
 export * as FeedEvent from "./FeedEvent.ts"
 
 /**
+ * A topic as a live table of groups with members: the read side.
+ *
+ * @since 0.5.0
+ */
+export * as GroupedKafkaTable from "./GroupedKafkaTable.ts"
+
+/**
+ * A topic as a live table of groups with members: the write side.
+ *
+ * @since 0.5.0
+ */
+export * as GroupedKafkaTableWriter from "./GroupedKafkaTableWriter.ts"
+
+/**
  * The seam to Kafka: connections to brokers.
  *
  * @since 0.1.0

@@ -12,6 +12,7 @@ import { TLS } from "../src/internal/kafkajs/tlsOptions.ts"
 import { ANNOUNCE, readAnnounceOptions } from "../src/internal/options/announce.ts"
 import { BACKOFF, CLIENT } from "../src/internal/options/client.ts"
 import { FEED, readFeedOptions } from "../src/internal/options/feed.ts"
+import { GROUPED_TABLE } from "../src/internal/options/grouped.ts"
 import { readProducerOptions } from "../src/internal/options/producer.ts"
 import { SENDING } from "../src/internal/options/sending.ts"
 import { JANITOR, readJanitorOptions } from "../src/internal/options/janitor.ts"
@@ -71,6 +72,7 @@ describe("options", () => {
     ["janitor", Object.keys(JANITOR)],
     ["KafkaTableWriter", Object.keys(WRITER).filter((name) => !shared.includes(name))],
     ["announce", Object.keys(ANNOUNCE)],
+    ["GroupedKafkaTable", Object.keys(GROUPED_TABLE).filter((name) => !(name in TABLE))],
     ["KafkaProducer", Object.keys(SENDING)],
     ["KafkaTopic", Object.keys(TOPIC_SETTINGS)],
     ["TableFeed", Object.keys(FEED)],
@@ -174,7 +176,7 @@ describe("what operators see", () => {
       ...[...sources.matchAll(/bounded\(parts, "(\w+)"/g)].map(([, name]) => `KafkaTable.${name}`),
       ...[...sources.matchAll(/withSpan\("(\w+)", many/g)].map(([, name]) => `KafkaTableWriter.${name}`)
     ]
-    const isSpan = (name: string) => name.startsWith("Kafka")
+    const isSpan = (name: string) => /^(Grouped)?Kafka/.test(name)
     const made = [...spans, ...templates].filter(isSpan)
     assert.isAbove(made.length, 7)
     const listed = rows(section(page, "Spans")).flatMap(([name]) => code(name).filter(isSpan))

@@ -33,6 +33,8 @@ describe("an import", () => {
       "Codec",
       "DerivedTable",
       "FeedEvent",
+      "GroupedKafkaTable",
+      "GroupedKafkaTableWriter",
       "KafkaError",
       "KafkaProducer",
       "KafkaProtocol",

@@ -31,6 +31,7 @@ import { status } from "./status.ts"
 import { writing } from "./writing.ts"
 import { producing } from "./producing.ts"
 import { closing } from "./closing.ts"
+import { grouped } from "./grouped.ts"
 import { kafkaOn, type Suite } from "./suite.ts"
 
 type Subjects = Readonly<Record<string, (test: Suite) => void>>
@@ -52,6 +53,7 @@ const subjects: Subjects = {
   status,
   writing,
   producing,
+  "groups with members": grouped,
   closing
 }
 

@@ -24,19 +24,23 @@ export const packages: Effect.Effect<string, TestKafkaError> = Effect.suspend(()
 
 type Pair = readonly [group: string, member: string]
 
-const work = (lines: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<unknown>, TestKafkaError> =>
+const python = (script: string, stdin: string): Effect.Effect<string, TestKafkaError> =>
   Effect.gen(function* () {
-    const { stdout } = yield* run("python3", [ownFile("groupedKeys.py")], {
+    const { stdout } = yield* run("python3", [ownFile(script)], {
       env: { PYTHONPATH: yield* packages, PYTHONDONTWRITEBYTECODE: "1" },
-      stdin: lines.map((line) => `${JSON.stringify(line)}\n`).join(""),
+      stdin,
       install: installPython
     })
-    return stdout
-      .toString()
+    return stdout.toString()
+  })
+
+const work = (lines: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<unknown>, TestKafkaError> =>
+  Effect.map(python("groupedKeys.py", lines.map((line) => `${JSON.stringify(line)}\n`).join("")), (stdout) =>
+    stdout
       .trimEnd()
       .split("\n")
       .map((line): unknown => JSON.parse(line))
-  })
+  )
 
 /** The key of each pair, `null` for those that ktables does not write. */
 export const encode = (pairs: ReadonlyArray<Pair>): Effect.Effect<ReadonlyArray<Buffer | null>, TestKafkaError> =>
@@ -47,4 +51,26 @@ export const decode = (keys: ReadonlyArray<Uint8Array>): Effect.Effect<ReadonlyA
   Effect.map(
     work(keys.map((key) => Buffer.from(key).toString("base64"))),
     (pairs) => pairs as ReadonlyArray<Pair | null>
+  )
+
+/** Has ktables' writer write members of groups, one after the other; `null` deletes one. */
+export const writeGrouped = (
+  brokers: string,
+  topic: string,
+  members: ReadonlyArray<readonly [group: string, member: string, value: string | null]>
+): Effect.Effect<void, TestKafkaError> =>
+  Effect.asVoid(python("groupedTables.py", JSON.stringify({ do: "write", brokers, topic, members })))
+
+/** What ktables' grouped table has of a topic, in the order of Python's texts. */
+interface Grouped {
+  readonly groups: ReadonlyArray<readonly [group: string, members: ReadonlyArray<Pair>]>
+  /** How many foreign keys it has counted. */
+  readonly foreign: number
+}
+
+/** Has ktables' grouped table read a topic. */
+export const readGrouped = (brokers: string, topic: string): Effect.Effect<Grouped, TestKafkaError> =>
+  Effect.map(
+    python("groupedTables.py", JSON.stringify({ do: "read", brokers, topic })),
+    (stdout) => JSON.parse(stdout) as Grouped
   )

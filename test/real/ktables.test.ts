@@ -1,12 +1,16 @@
-/** Keys of grouped tables are those of ktables, key for key and in both directions. */
+/** Grouped tables are those of ktables: key for key, and table for table, in both directions. */
 import * as Effect from "effect/Effect"
 import { assert, beforeAll, describe } from "vitest"
-import { groupedKey } from "../../src/internal/views/groupedKey.ts"
+import { groupedKey } from "../../src/internal/grouped/groupedKey.ts"
+import { Codec, GroupedKafkaTable, GroupedKafkaTableWriter, KafkaTableWriter } from "../../src/index.ts"
+import { after, type Writes } from "../grouped/support.ts"
 import { hasPython } from "../kafka/Librdkafka.ts"
 import * as Ktables from "../kafka/Ktables.ts"
-import { test } from "../support/live.ts"
+import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
+import { shared, test } from "../support/live.ts"
 import { randomOf } from "../support/random.ts"
 import { ofRounds } from "../support/rounds.ts"
+import { withClient } from "./support.ts"
 
 const COUNT = ofRounds(100_000, 1_000_000)
 
@@ -31,6 +35,9 @@ const PIECES = [
   ],
   ...["0:", "1:", "12", "00", "__proto__"]
 ]
+
+/** Those that UTF-8 has bytes for. */
+const WELL_FORMED = PIECES.filter((piece) => Buffer.from(piece).toString() === piece)
 
 const texts = (seed: number) => {
   const random = randomOf(seed)
@@ -139,5 +146,83 @@ needs("ktables 2.0", () => {
         ours.map((pair) => pair?.map((text) => text.length)),
         [undefined, undefined, undefined, [5_000, 1_000]]
       )
+    }))
+})
+
+realKafka("grouped tables, on one topic with those of ktables 2.0", { python: true }, () => {
+  const kafka = shared(Effect.andThen(Ktables.packages, sharedKafka))
+
+  /** Members with values, and deletions of some of them. */
+  const membersOf = (seed: number, count: number): Writes => {
+    const { pick, random, text } = texts(seed)
+    const groups = ["", "billing", "😀", "12", "1:", ...Array.from({ length: 5 }, () => text(WELL_FORMED))]
+    return Array.from({ length: count }, (_, i) => {
+      const member = random() < 0.5 ? text(WELL_FORMED) : `${Math.floor(random() * 20)}`
+      return [pick(groups), member, random() < 0.3 ? null : `${i} é`] as const
+    })
+  }
+
+  /** What there is after that, in the order of Python's texts, which is that of code points. */
+  const rightOf = (writes: Writes) => {
+    const byText = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]) =>
+      Buffer.compare(Buffer.from(a), Buffer.from(b))
+    return Array.from(
+      after(new Map(), writes),
+      ([group, members]) => [group, Array.from(members).sort(byText)] as const
+    ).sort(byText)
+  }
+
+  /** Our table of a topic, and theirs: both tell the same. Returns how many foreign keys they have counted. */
+  const agreeOn = (topic: string, right: ReturnType<typeof rightOf>) =>
+    Effect.gen(function* () {
+      const { brokers } = yield* kafka
+      const table = yield* withClient({ brokers })(GroupedKafkaTable.make({ topic, value: Codec.utf8 }))
+      yield* table.barrier()
+      const snapshot = table.unsafeSnapshot()
+      const theirs = yield* Ktables.readGrouped(brokers[0], topic)
+      assert.deepStrictEqual(theirs.groups, right)
+      assert.strictEqual(snapshot.groupCount, right.length)
+      for (const [group, members] of right) assert.deepStrictEqual(snapshot.group(group), new Map(members))
+      return { ours: (yield* table.stats).keyErrors, theirs: theirs.foreign }
+    })
+
+  test("what ktables' writer writes is what both read", () =>
+    Effect.gen(function* () {
+      const { brokers } = yield* kafka
+      const topic = topicName()
+      const writes = membersOf(3, 300)
+      yield* Ktables.writeGrouped(brokers[0], topic, writes)
+      assert.deepStrictEqual(yield* agreeOn(topic, rightOf(writes)), { ours: 0, theirs: 0 })
+    }))
+
+  test("what our writer writes is what both read; foreign keys are counted alike", () =>
+    Effect.gen(function* () {
+      const { brokers } = yield* kafka
+      const topic = topicName()
+      const writes = membersOf(4, 300)
+      const open = withClient({ brokers })
+      const writer = yield* open(GroupedKafkaTableWriter.make({ topic, value: Codec.utf8 }))
+      for (const [group, member, value] of writes) {
+        yield* value === null ? writer.delete(group, member) : writer.set(group, member, value)
+      }
+      const plain = yield* open(KafkaTableWriter.make({ topic, value: Codec.utf8 }))
+      const foreign = ["abc", "01:ab", "+1:a", "１:ab", "9:ab", "1_0:abcdefghijk"]
+      yield* plain.setMany(foreign.map((key) => [key, "1"] as const))
+      const counted = yield* agreeOn(topic, rightOf(writes))
+      assert.deepStrictEqual(counted, { ours: foreign.length, theirs: foreign.length })
+    }))
+
+  test("one topic of two writers, one after the other: the last one wins a member, whoever it was", () =>
+    Effect.gen(function* () {
+      const { brokers } = yield* kafka
+      const topic = topicName()
+      const [first, second] = [membersOf(5, 100), membersOf(5, 130)]
+      yield* Ktables.writeGrouped(brokers[0], topic, first)
+      const writer = yield* withClient({ brokers })(GroupedKafkaTableWriter.make({ topic, value: Codec.utf8 }))
+      const mine = second.map(([group, member, value]) => [group, member, value === null ? "back" : null] as const)
+      for (const [group, member, value] of mine) {
+        yield* value === null ? writer.delete(group, member) : writer.set(group, member, value)
+      }
+      yield* agreeOn(topic, rightOf([...first, ...mine]))
     }))
 })

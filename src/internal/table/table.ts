@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { KafkaClient } from "../../KafkaClient.ts"
 import { TableClosedError } from "../../KafkaError.ts"
 import type { AcquireError, KafkaTable, KafkaTableOptions } from "../../KafkaTable.ts"
@@ -12,14 +12,14 @@ import { retryDelay } from "../client/backoff.ts"
 import * as Client from "../client/client.ts"
 import { annotateLogs } from "../log.ts"
 import { topicOf } from "../options/check.ts"
-import { readTableOptions } from "../options/table.ts"
+import { readTableOptions, type TableConfig } from "../options/table.ts"
 import type { CheckedTopic } from "../options/topic.ts"
 import { isDenial } from "../source/context.ts"
 import { OF_START } from "../source/failures.ts"
 import type { Indexes } from "../../TableIndex.ts"
 import { ensureTopic } from "../topic/topic.ts"
 import { indexViews, problemsOf } from "../views/indexes.ts"
-import { attachAll } from "./publication/attaching.ts"
+import { attachAll, scopeOfViews } from "./publication/attaching.ts"
 import { progressOf } from "./reading/catchUp.ts"
 import { tellOfOutages } from "./reading/outages.ts"
 import { endStreams, makeParts, setStatus, tellOfStart, type TableParts } from "./reading/parts.ts"
@@ -37,18 +37,27 @@ export const make = <K = string, V = never, Ix extends Indexes = {}>(
   indexes?: Ix
 ): Effect.Effect<KafkaTable<K, V, Ix>, AcquireError, KafkaClient | Scope.Scope> =>
   Effect.gen(function* () {
-    const client = yield* Client.tag
     const config = yield* readTableOptions(options)
     const problem = problemsOf("KafkaTable", indexes ?? {})
     if (problem !== undefined) return yield* Effect.fail(problem)
-    const parts = yield* makeParts(config, client)
+    // The indexes that are added are those of the type.
+    return (yield* acquire(config, indexes ?? {})) as unknown as KafkaTable<K, V, Ix>
+  }).pipe(Effect.withSpan("KafkaTable.make", { attributes: topicOf(options) }))
+
+/** Makes a table by options that were checked. */
+export const acquire = <K, V>(
+  config: TableConfig<K, V>,
+  indexes: Indexes
+): Effect.Effect<KafkaTable<K, V>, AcquireError, KafkaClient | Scope.Scope> =>
+  Effect.gen(function* () {
+    const views = yield* scopeOfViews
+    const parts = yield* makeParts(config, yield* Client.tag)
     yield* Effect.addFinalizer(() => close(parts))
     yield* Effect.forkScoped(supervise(parts, lifeOf(parts)))
     yield* awaitReady(parts)
-    yield* addIndexes(parts, indexes ?? {})
-    // The indexes that were added are those of the type.
-    return serviceOf(parts, yield* Effect.scope) as unknown as KafkaTable<K, V, Ix>
-  }).pipe(Effect.withSpan("KafkaTable.make", { attributes: topicOf(options) }))
+    yield* Effect.provideService(addIndexes(parts, indexes), Scope.Scope, views)
+    return serviceOf(parts, views)
+  })
 
 /** Builds the indexes, of all that was read by now, and has the snapshots hold them. */
 const addIndexes = <K, V>(parts: TableParts<K, V>, indexes: Indexes): Effect.Effect<void, never, Scope.Scope> => {

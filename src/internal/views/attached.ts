@@ -5,13 +5,14 @@ import type { Attached, Builder, Indexes, LiveLookup, Source } from "../../Table
 import type { TableEntry, TableSnapshot } from "../../TableSnapshot.ts"
 import { attachAll, isPublished, publicationOf } from "../table/publication/attaching.ts"
 import type { Face } from "../table/publication/shown.ts"
-import type { AnySlots, Version } from "../table/publication/view.ts"
+import type { AnySlots } from "../table/publication/view.ts"
 import { define } from "./definition.ts"
 import { indexViews, problemsOf } from "./indexes.ts"
 import { liveQueriesOf } from "./liveQuery.ts"
 import { indexOf, liveLookupOf } from "./lookups.ts"
 import { misuse } from "./misuse.ts"
 import { TABLE_INDEX } from "./range.ts"
+import { perVersion } from "./perVersion.ts"
 import { faceOf } from "./snapshot.ts"
 
 /** @internal */
@@ -30,15 +31,7 @@ export const attach = <K, V, Entry extends TableEntry<K, V>, Ix extends Indexes>
     const names = new Map(indexViews(input, indexes))
     yield* attachAll([...names.values()])
     const face = faceOf<K, V, Entry, Ix>(names) as Face<AnySlots, TableSnapshot<K, V, Entry, Ix>>
-    let last: { readonly of: Version<AnySlots, unknown>; readonly snapshot: TableSnapshot<K, V, Entry, Ix> } | undefined
-    const snapshot = () => {
-      const { shownVersion } = input
-      if (last?.of !== shownVersion) {
-        const { holding, slots, version } = shownVersion
-        last = { of: shownVersion, snapshot: face(slots, version, holding) }
-      }
-      return last.snapshot
-    }
+    const snapshot = perVersion(input, ({ holding, slots, version }) => face(slots, version, holding))
     return {
       snapshot: Effect.sync(snapshot),
       unsafeSnapshot: snapshot,

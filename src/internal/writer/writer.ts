@@ -27,9 +27,16 @@ export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaTableWriter
 export const make = <K = string, V = never>(
   options: KafkaTableWriterOptions<K, V>
 ): Effect.Effect<KafkaTableWriter<K, V>, AcquireError, KafkaClient | Scope.Scope> =>
+  Effect.flatMap(readWriterOptions(options), acquire).pipe(
+    Effect.withSpan("KafkaTableWriter.make", { attributes: topicOf(options) })
+  )
+
+/** Makes a writer by options that were checked. */
+export const acquire = <K, V>(
+  config: WriterConfig<K, V>
+): Effect.Effect<KafkaTableWriter<K, V>, ClientError | TopicError, KafkaClient | Scope.Scope> =>
   Effect.gen(function* () {
     const client = yield* Client.tag
-    const config = yield* readWriterOptions(options)
     const report = makeWriterMetrics(config.topic, yield* currentLabels)
     const producer = new Producer({
       owner: {
@@ -55,7 +62,7 @@ export const make = <K = string, V = never>(
       announce: (key, value, options) => leases.announce(key, value, options)
     }
     return writer
-  }).pipe(Effect.withSpan("KafkaTableWriter.make", { attributes: topicOf(options) }))
+  })
 
 /** Makes sure of the topic, its partitions and a producer id: all that can be known to be missing before the first write. */
 const start = <K, V>(
@@ -105,7 +112,7 @@ const makeWrites = <K, V>(
   }
 }
 
-const mapIterable = <A, B>(self: Iterable<A>, f: (a: A) => B): Iterable<B> => ({
+export const mapIterable = <A, B>(self: Iterable<A>, f: (a: A) => B): Iterable<B> => ({
   *[Symbol.iterator]() {
     for (const a of self) yield f(a)
   }

@@ -1,7 +1,7 @@
 /** How views come to tables: built in bulk of what there is, while the tables go on, and then kept in step. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { TableFailure } from "../../../LiveTable.ts"
 import { runInSlices } from "../../yield.ts"
@@ -99,6 +99,15 @@ export const attach = (view: View): Effect.Effect<void, never, Scope.Scope> => {
     )
   )
 }
+
+/**
+ * The scope of the views that belong to a table, to be opened before all else that it has: it is closed when the table has
+ * ended, and its views with it. Until then each of its versions has them.
+ */
+export const scopeOfViews: Effect.Effect<Scope.Closeable, never, Scope.Scope> = Effect.acquireRelease(
+  Scope.make(),
+  (scope, exit) => Scope.close(scope, exit)
+)
 
 /** Adds views to their inputs, one after the other. */
 export const attachAll = (views: ReadonlyArray<View>): Effect.Effect<void, never, Scope.Scope> =>

@@ -1,7 +1,7 @@
 /** Makes derived tables of their descriptions: one view for what keeps its keys, one for each grouping. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { Codec } from "../../../Codec.ts"
 import type { DerivedTable } from "../../../DerivedTable.ts"
 import { InvalidOptionsError } from "../../../KafkaError.ts"
@@ -12,7 +12,7 @@ import type { TableEntry } from "../../../TableSnapshot.ts"
 import { KeyIndex } from "../../table/content/keyIndex.ts"
 import { emptyRows } from "../../table/content/rowVector.ts"
 import type { Slots } from "../../table/content/slots.ts"
-import { attach, attachAll, PUBLICATION, publicationOf } from "../../table/publication/attaching.ts"
+import { attach, attachAll, PUBLICATION, publicationOf, scopeOfViews } from "../../table/publication/attaching.ts"
 import type { Input } from "../../table/publication/view.ts"
 import { indexViews, problemsOf } from "../indexes.ts"
 import { liveTableOf } from "../liveTable.ts"
@@ -133,6 +133,7 @@ export const make = <K, V, Ix extends Indexes>(
   Effect.gen(function* () {
     const problem = problemsOf("DerivedTable", indexes)
     if (problem !== undefined) return yield* Effect.fail(problem)
+    const scope = yield* scopeOfViews
     const sources: Sources = new Map()
     for (const source of namedIn(description)) sources.set(source, yield* resolved(source))
     const roots = [...new Set([...sources.values()].flatMap((part) => part.roots))]
@@ -141,13 +142,13 @@ export const make = <K, V, Ix extends Indexes>(
     const { key, leftOut, made, problems } = yield* new Maker(sources, combined).make(description, names)
     const views = indexViews(made, indexes)
     for (const [name, view] of views) names.set(name, view)
-    yield* attachAll(views.map(([, view]) => view))
+    yield* Effect.provideService(attachAll(views.map(([, view]) => view)), Scope.Scope, scope)
     const table = {
       ...liveTableOf<unknown, unknown, TableEntry<unknown, unknown>, TableChange<unknown, unknown>, Indexes>({
         shown: made,
         key,
         names,
-        scope: yield* Effect.scope
+        scope
       }),
       ...combined.own,
       [TypeId]: TypeId,

@@ -11,18 +11,13 @@
 import * as Effect from "effect/Effect"
 import { isUtf8 } from "node:buffer"
 import type { Codec, Suspended } from "../../Codec.ts"
+import type { GroupedKey } from "../../GroupedKafkaTable.ts"
 import { viewOf } from "../bytes.ts"
 import { codec, failureOf, rescued, suspended } from "../codec/codec.ts"
 import { utf8 } from "../codec/plain.ts"
 import { kindOfValue } from "../codec/schema/faults.ts"
 import * as issue from "../codec/schema/issue.ts"
 import { expectBytes } from "../codec/schema/text.ts"
-
-/** The key of a grouped table. */
-export interface GroupedKey<G, M> {
-  readonly group: G
-  readonly member: M
-}
 
 const ZERO = 0x30
 const COLON = 0x3a

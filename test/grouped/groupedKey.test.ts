@@ -4,7 +4,7 @@ import * as Codec from "effect-ktables/Codec"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as fc from "fast-check"
-import { groupedKey, groupedKeyOf } from "../../src/internal/views/groupedKey.ts"
+import { groupedKey, groupedKeyOf } from "../../src/internal/grouped/groupedKey.ts"
 import { everyCodec } from "../codec/everyCodec.ts"
 import {
   bytesOf,

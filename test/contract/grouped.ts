@@ -1,0 +1,89 @@
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { assert } from "vitest"
+import { Codec, GroupedKafkaTable, GroupedKafkaTableWriter } from "../../src/index.ts"
+import { collect, eventually, numbers } from "../support/live.ts"
+import { newName, type Kafka, type Suite } from "./suite.ts"
+
+const tableOf = (kafka: Kafka, topic: string) =>
+  kafka.withClient(GroupedKafkaTable.make<string, string, string>({ topic, value: Codec.utf8 }))
+
+const writerOf = (kafka: Kafka, topic: string) =>
+  kafka.withClient(GroupedKafkaTableWriter.make<string, string, string>({ topic, value: Codec.utf8 }))
+
+const contentOf = (snapshot: GroupedKafkaTable.GroupedSnapshot<string, string, string>) =>
+  Object.fromEntries(Array.from(snapshot.toMap(), ([group, members]) => [group, Object.fromEntries(members)]))
+
+export const grouped = (test: Suite): void => {
+  test("members of groups: written, read, watched and deleted, with keys that others read", (kafka) =>
+    Effect.gen(function* () {
+      const topic = newName()
+      const writer = yield* writerOf(kafka, topic)
+      const table = yield* tableOf(kafka, topic)
+      const seen = yield* collect(Stream.map(table.watchGroup("😀"), (members) => Object.fromEntries(members)))
+      yield* table.awaitPosition(
+        yield* writer.setMany([
+          ["😀", "m", "1"],
+          ["billing", "b1", "2"],
+          ["billing", "b2", "3"]
+        ])
+      )
+      const held = table.unsafeSnapshot()
+      yield* table.awaitPosition(yield* writer.set("billing", "b1", "4"))
+      yield* table.awaitPosition(yield* writer.delete("😀", "m"))
+      assert.deepStrictEqual(contentOf(table.unsafeSnapshot()), { billing: { b1: "4", b2: "3" } })
+      assert.deepStrictEqual(contentOf(held), { "😀": { m: "1" }, billing: { b1: "2", b2: "3" } })
+      assert.deepStrictEqual(yield* table.get("billing", "b1"), Option.some("4"))
+      assert.deepStrictEqual(
+        [yield* table.groups, yield* table.groupSize("billing"), yield* table.size],
+        [["billing"], 2, 2]
+      )
+      yield* eventually(
+        Effect.sync(() => JSON.stringify(seen.at(-1))),
+        (last) => last === "{}"
+      )
+      const log = yield* kafka.log(topic)
+      assert.sameMembers(
+        log.map(({ key, value }) => `${key!.toString()}=${value?.toString() ?? "null"}`),
+        ["1:😀m=1", "7:billingb1=2", "7:billingb2=3", "7:billingb1=4", "1:😀m=null"]
+      )
+    }))
+
+  test("groups of a topic that others write: replayed and followed, foreign keys skipped and counted", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ partitions: 3 })
+      const records = numbers(300).map((i) => ({ key: `${`${i % 20}`.length}:${i % 20}m${i}`, value: `${i}` }))
+      yield* kafka.append(topic, [{ key: "foreign", value: "1" }, ...records.slice(0, 200)])
+      const table = yield* tableOf(kafka, topic)
+      assert.deepStrictEqual([yield* table.groupCount, yield* table.size], [20, 200])
+      yield* table.awaitPosition(
+        yield* kafka.append(topic, [
+          ...records.slice(200),
+          { key: "01:ab", value: "1" },
+          // of group 7, all that there are
+          ...records.filter((_, i) => i % 20 === 7).map(({ key }) => ({ key, value: null }))
+        ])
+      )
+      assert.strictEqual((yield* table.stats).keyErrors, 2)
+      const right: Record<string, Record<string, string>> = {}
+      for (const i of numbers(300)) if (i % 20 !== 7) (right[`${i % 20}`] ??= {})[`m${i}`] = `${i}`
+      assert.deepStrictEqual(contentOf(table.unsafeSnapshot()), right)
+      assert.isFalse(yield* table.hasGroup("7"))
+    }))
+
+  test("a member that is announced is in its group as long as its scope is open", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic()
+      const writer = yield* writerOf(kafka, topic)
+      const table = yield* tableOf(kafka, topic)
+      const scope = yield* Scope.make()
+      yield* table.awaitPosition(yield* Scope.provide(writer.announce("billing", "b1", "up"), scope))
+      assert.deepStrictEqual(contentOf(table.unsafeSnapshot()), { billing: { b1: "up" } })
+      yield* Scope.close(scope, Exit.void)
+      yield* table.barrier()
+      assert.deepStrictEqual([yield* table.groupCount, yield* table.groups], [0, []])
+    }))
+}
