@@ -36,6 +36,25 @@ const ROOMS = {
     rooms: ["codec", "codec/schema", "recordBatch"],
     types: ["Codec", "TableChange", "TableSnapshot"]
   },
+  catalog: {
+    rooms: [
+      "table",
+      "writer",
+      "views",
+      "table/publication",
+      "table/content",
+      "tree",
+      "client",
+      "codec",
+      "codec/schema",
+      "protocol",
+      "options"
+    ],
+    types: ["Catalog", "Codec", "KafkaClient", "KafkaTable", "KafkaTableWriter", "LiveTable", "Position"].concat([
+      "TableChange",
+      "TableSnapshot"
+    ])
+  },
   writer: {
     rooms: ["topic", "producer", "client", "codec", "codec/schema", "options"],
     types: ["Codec", "KafkaClient", "KafkaTableWriter", "Position"]
@@ -47,11 +66,15 @@ const ROOMS = {
   source: { rooms: ["client", "recordBatch", "protocol"], types: ["KafkaClient", "KafkaProtocol"] },
   options: {
     rooms: ["codec", "codec/schema", "recordBatch"],
-    types: ["Codec", "EmbeddedKafka", "KafkaClient", "KafkaProducer", "KafkaTable", "KafkaTableWriter"].concat([
-      "KafkaTopic",
-      "LiveTable",
-      "Partitioner"
-    ])
+    types: [
+      "Catalog",
+      "Codec",
+      "EmbeddedKafka",
+      "KafkaClient",
+      "KafkaProducer",
+      "KafkaTable",
+      "KafkaTableWriter"
+    ].concat(["KafkaTopic", "LiveTable", "Partitioner"])
   },
   codec: { rooms: ["codec/schema"], types: ["Codec"] },
   "codec/schema": { rooms: [], types: ["Codec"] },
