@@ -10,6 +10,7 @@ import { CLUSTER } from "../src/internal/embedded/clusterOptions.ts"
 import { clientSpec } from "../src/internal/kafkajs/client.ts"
 import { TLS } from "../src/internal/kafkajs/tlsOptions.ts"
 import { ANNOUNCE, readAnnounceOptions } from "../src/internal/options/announce.ts"
+import { CATALOG } from "../src/internal/options/catalog.ts"
 import { BACKOFF, CLIENT } from "../src/internal/options/client.ts"
 import { readProducerOptions } from "../src/internal/options/producer.ts"
 import { SENDING } from "../src/internal/options/sending.ts"
@@ -61,6 +62,8 @@ describe("options", () => {
   const backoff = Object.keys(BACKOFF).map((name) => `backoff.${name}`)
   const shared = ["topic", "key", "value", "ensureTopic", "topicSettings"]
   const withBackoff = (spec: object) => [...Object.keys(spec).filter((name) => name !== "backoff"), ...backoff]
+  /** What a catalog has of its table and its writer. */
+  const elsewhere = Object.keys({ ...TABLE, ...SENDING }).filter((name) => name !== "topic")
   const expected: ReadonlyArray<readonly [heading: string, names: ReadonlyArray<string>]> = [
     ["KafkaClient", withBackoff(clientSpec(Effect.runSync(captured)))],
     ["tls", Object.keys(TLS)],
@@ -69,6 +72,7 @@ describe("options", () => {
     ["KafkaTableWriter", Object.keys(WRITER).filter((name) => !shared.includes(name))],
     ["announce", Object.keys(ANNOUNCE)],
     ["KafkaProducer", Object.keys(SENDING)],
+    ["Catalog", Object.keys(CATALOG).filter((name) => name === "value" || !elsewhere.includes(name))],
     ["KafkaTopic", Object.keys(TOPIC_SETTINGS)],
     ["EmbeddedKafka", withBackoff({ ...CLUSTER, ...CLIENT })]
   ]
@@ -137,7 +141,7 @@ describe("errors", () => {
   )
 
   it("all are found", () => {
-    assert.strictEqual(reasons.size, 11)
+    assert.strictEqual(reasons.size, 13)
     assert.include(reasons.get("KafkaTopicError") ?? [], "PolicyMismatch")
     assert.deepStrictEqual(reasons.get("KafkaLogTruncatedError"), ["Head", "Tail"])
   })
@@ -166,7 +170,7 @@ describe("what operators see", () => {
       ...[...sources.matchAll(/bounded\(parts, "(\w+)"/g)].map(([, name]) => `KafkaTable.${name}`),
       ...[...sources.matchAll(/withSpan\("(\w+)", many/g)].map(([, name]) => `KafkaTableWriter.${name}`)
     ]
-    const isSpan = (name: string) => name.startsWith("Kafka")
+    const isSpan = (name: string) => /^(Kafka|Catalog)/.test(name)
     const made = [...spans, ...templates].filter(isSpan)
     assert.isAbove(made.length, 7)
     const listed = rows(section(page, "Spans")).flatMap(([name]) => code(name).filter(isSpan))

@@ -25,6 +25,7 @@ import { resuming } from "./resuming.ts"
 import { status } from "./status.ts"
 import { writing } from "./writing.ts"
 import { producing } from "./producing.ts"
+import { catalogs } from "./catalogs.ts"
 import { closing } from "./closing.ts"
 import { kafkaOn, type Suite } from "./suite.ts"
 
@@ -43,6 +44,7 @@ const subjects: Subjects = {
   status,
   writing,
   producing,
+  catalogs,
   closing
 }
 
@@ -60,6 +62,7 @@ const needs: Readonly<Record<string, Feature>> = {
   "one that is missing is created, compacted, with the broker's defaults, and verified the next time":
     "defaults of new topics",
   "a policy without compaction: reconciled, with all else kept": "IncrementalAlterConfigs",
+  "a log that is kept for ever: made so, and checked": "IncrementalAlterConfigs",
   "a record without a key is refused on a compacted topic, and nothing of its batch is written": "refused records",
   "a record that the broker refuses fails alone: one without a key, in a compacted topic": "refused records",
   "re-created: typed with both ids; with a restart policy the new content replaces the old at once": "topic ids"
