@@ -61,6 +61,25 @@ const ROOMS = {
     rooms: ["codec", "codec/schema", "recordBatch"],
     types: ["Codec", "TableChange", "TableSnapshot"]
   },
+  catalog: {
+    rooms: [
+      "table",
+      "writer",
+      "views",
+      "table/publication",
+      "table/content",
+      "tree",
+      "client",
+      "codec",
+      "codec/schema",
+      "protocol",
+      "options"
+    ],
+    types: ["Catalog", "Codec", "KafkaClient", "KafkaTable", "KafkaTableWriter", "LiveTable", "Position"].concat([
+      "TableChange",
+      "TableSnapshot"
+    ])
+  },
   writer: {
     rooms: ["topic", "producer", "client", "codec", "codec/schema", "options"],
     types: ["Codec", "KafkaClient", "KafkaTableWriter", "Position"]
@@ -72,7 +91,7 @@ const ROOMS = {
   source: { rooms: ["client", "recordBatch", "protocol"], types: ["KafkaClient", "KafkaProtocol"] },
   options: {
     rooms: ["codec", "codec/schema", "recordBatch"],
-    types: ["Codec", "EmbeddedKafka", "GroupedKafkaTable", "GroupedKafkaTableWriter", "KafkaClient"].concat([
+    types: ["Catalog", "Codec", "EmbeddedKafka", "GroupedKafkaTable", "GroupedKafkaTableWriter", "KafkaClient"].concat([
       "KafkaProducer",
       "KafkaTable",
       "KafkaTableWriter",

@@ -42,6 +42,8 @@ export type KafkaError =
   | WriteError
   | WaitTimeoutError
   | TableClosedError
+  | InvalidRecordError
+  | CatalogLockedError
   | DefectError
 
 /**
@@ -685,5 +687,66 @@ export class DefectError extends Data.TaggedError("KafkaDefectError")<{
       return `The restart schedule of the table of ${where(this)} broke instead of deciding: ${what}. The content stays, reading has ended: mend the schedule, and restart the table.`
     }
     return `A bug of effect-ktables, or of the driver that it was given, ${where(this)}: ${what}. The content stays, reading has ended: restart the table, and please report this with its cause.`
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// catalogs
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * A record that a catalog cannot take, as fields that are its keys are missing, blank, or no text. Names all of them at
+ * once. Nothing was sent.
+ *
+ * @since 0.5.0
+ * @category errors
+ */
+export class InvalidRecordError extends Data.TaggedError("KafkaInvalidRecordError")<{
+  readonly topic: string
+  /** The names of these fields, the row key first. */
+  readonly fields: ReadonlyArray<string>
+}> {
+  readonly reason = "InvalidRecord" as const
+  readonly retriable = false
+  override get message(): string {
+    const fields = listed(this.fields.map((field) => foreignText(field)))
+    return `A record without all of its keys is not for the catalog of ${where(this)}: ${fields} must be text that is not blank. Nothing was written.`
+  }
+}
+
+/** Keys in words. */
+const keysText = (keys: LockedKeys | string): string =>
+  typeof keys === "string"
+    ? quotedForeignText(keys)
+    : `rowKey ${quotedForeignText(keys.rowKey)}, indexKeys ${listed(keys.indexKeys.map((key) => quotedForeignText(key)))}`
+
+/**
+ * The fields that are keys, of a catalog or of its log.
+ *
+ * @since 0.5.0
+ * @category models
+ */
+export interface LockedKeys {
+  readonly rowKey: string
+  readonly indexKeys: ReadonlyArray<string>
+}
+
+/**
+ * A catalog's log was written with other keys: its first insert has locked it to these.
+ *
+ * @since 0.5.0
+ * @category errors
+ */
+export class CatalogLockedError extends Data.TaggedError("KafkaCatalogLockedError")<{
+  readonly topic: string
+  /** The keys of this catalog. */
+  readonly configured: LockedKeys
+  /** The keys of the log; text if they are none that this version knows. */
+  readonly locked: LockedKeys | string
+}> {
+  readonly reason = "Locked" as const
+  readonly retriable = false
+  override get message(): string {
+    return `The log of a catalog is locked to other keys: ${where(this)} was written with ${keysText(this.locked)}, and this catalog has ${keysText(this.configured)}. Give it the same keys, or another topic.`
   }
 }

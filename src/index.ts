@@ -6,6 +6,13 @@
 export * as Aggregate from "./Aggregate.ts"
 
 /**
+ * Records without a natural key, found by any of several fields.
+ *
+ * @since 0.5.0
+ */
+export * as Catalog from "./Catalog.ts"
+
+/**
  * How a key or a value is bytes.
  *
  * @since 0.1.0

@@ -257,6 +257,20 @@ describe("messages", () => {
       `The table of topic "t" was closed while somebody waited on it: its scope (its layer) ended first.`
     ],
     [
+      "a record without its keys",
+      new KafkaError.InvalidRecordError({ topic: "t", fields: ["sku", "zone"] }),
+      `A record without all of its keys is not for the catalog of topic "t": sku, zone must be text that is not blank. Nothing`
+    ],
+    [
+      "a log of other keys",
+      new KafkaError.CatalogLockedError({
+        topic: "t",
+        configured: { rowKey: "sku", indexKeys: ["vendor"] },
+        locked: { rowKey: "id", indexKeys: ["vendor", "zone"] }
+      }),
+      `The log of a catalog is locked to other keys: topic "t" was written with rowKey "id", indexKeys "vendor", "zone", and this catalog has rowKey "sku", indexKeys "vendor".`
+    ],
+    [
       "a bug",
       new KafkaError.DefectError({ topic: "t", cause: new TypeError("x is not a function") }),
       `A bug of effect-ktables, or of the driver that it was given, topic "t": x is not a function. The content stays`
@@ -351,6 +365,12 @@ describe("what others wrote is one line without control characters, in every mes
     }),
     wait: wait({ topic: evil, bootstrap: `${evil},${evil}` }),
     closed: new KafkaError.TableClosedError({ topic: evil }),
+    "a record": new KafkaError.InvalidRecordError({ topic: evil, fields: [evil, evil] }),
+    "a lock": new KafkaError.CatalogLockedError({
+      topic: evil,
+      configured: { rowKey: evil, indexKeys: [evil] },
+      locked: evil
+    }),
     defect: new KafkaError.DefectError({ topic: evil, cause }),
     "a defect that is no error": new KafkaError.DefectError({ topic: "t", cause: { message: evil } })
   }

@@ -10,6 +10,7 @@ import { CLUSTER } from "../src/internal/embedded/clusterOptions.ts"
 import { clientSpec } from "../src/internal/kafkajs/client.ts"
 import { TLS } from "../src/internal/kafkajs/tlsOptions.ts"
 import { ANNOUNCE, readAnnounceOptions } from "../src/internal/options/announce.ts"
+import { CATALOG } from "../src/internal/options/catalog.ts"
 import { BACKOFF, CLIENT } from "../src/internal/options/client.ts"
 import { FEED, readFeedOptions } from "../src/internal/options/feed.ts"
 import { GROUPED_TABLE } from "../src/internal/options/grouped.ts"
@@ -64,6 +65,8 @@ describe("options", () => {
   const backoff = Object.keys(BACKOFF).map((name) => `backoff.${name}`)
   const shared = ["topic", "key", "value", "ensureTopic", "topicSettings"]
   const withBackoff = (spec: object) => [...Object.keys(spec).filter((name) => name !== "backoff"), ...backoff]
+  /** What a catalog has of its table and its writer. */
+  const elsewhere = Object.keys({ ...TABLE, ...SENDING }).filter((name) => name !== "topic")
   const expected: ReadonlyArray<readonly [heading: string, names: ReadonlyArray<string>]> = [
     ["KafkaClient", withBackoff(clientSpec(Effect.runSync(captured)))],
     ["tls", Object.keys(TLS)],
@@ -74,6 +77,7 @@ describe("options", () => {
     ["announce", Object.keys(ANNOUNCE)],
     ["GroupedKafkaTable", Object.keys(GROUPED_TABLE).filter((name) => !(name in TABLE))],
     ["KafkaProducer", Object.keys(SENDING)],
+    ["Catalog", Object.keys(CATALOG).filter((name) => name === "value" || !elsewhere.includes(name))],
     ["KafkaTopic", Object.keys(TOPIC_SETTINGS)],
     ["TableFeed", Object.keys(FEED)],
     ["EmbeddedKafka", withBackoff({ ...CLUSTER, ...CLIENT })]
@@ -147,7 +151,7 @@ describe("errors", () => {
   )
 
   it("all are found", () => {
-    assert.strictEqual(reasons.size, 11)
+    assert.strictEqual(reasons.size, 13)
     assert.include(reasons.get("KafkaTopicError") ?? [], "PolicyMismatch")
     assert.deepStrictEqual(reasons.get("KafkaLogTruncatedError"), ["Head", "Tail"])
   })
@@ -176,7 +180,7 @@ describe("what operators see", () => {
       ...[...sources.matchAll(/bounded\(parts, "(\w+)"/g)].map(([, name]) => `KafkaTable.${name}`),
       ...[...sources.matchAll(/withSpan\("(\w+)", many/g)].map(([, name]) => `KafkaTableWriter.${name}`)
     ]
-    const isSpan = (name: string) => /^(Grouped)?Kafka/.test(name)
+    const isSpan = (name: string) => /^((Grouped)?Kafka|Catalog)/.test(name)
     const made = [...spans, ...templates].filter(isSpan)
     assert.isAbove(made.length, 7)
     const listed = rows(section(page, "Spans")).flatMap(([name]) => code(name).filter(isSpan))

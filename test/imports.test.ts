@@ -30,6 +30,7 @@ const driversIn = (loaded: ReadonlySet<string>): ReadonlyArray<string> =>
 describe("an import", () => {
   it("of a table, a writer, a topic or what they are told in brings no driver along", () => {
     for (const module of [
+      "Catalog",
       "Codec",
       "DerivedTable",
       "FeedEvent",

@@ -1,8 +1,9 @@
 /** What is said of options that are none. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Layer, Option, Redacted, type Scope } from "effect"
+import { Cause, Deferred, Effect, Exit, Layer, Option, Redacted, Schema, type Scope } from "effect"
 import { createServer } from "node:net"
 import {
+  Catalog,
   Codec,
   EmbeddedKafka,
   KafkaClient,
@@ -17,6 +18,7 @@ import { captured } from "../src/internal/effect/v4/running.ts"
 import { foreignText } from "../src/internal/foreignText.ts"
 import { nearest } from "../src/internal/options/nearest.ts"
 import { clientSpec } from "../src/internal/kafkajs/client.ts"
+import { CATALOG } from "../src/internal/options/catalog.ts"
 import { checkOptions } from "../src/internal/options/check.ts"
 import { TOPIC_CODECS } from "../src/internal/options/producer.ts"
 import { SENDING } from "../src/internal/options/sending.ts"
@@ -271,6 +273,11 @@ describe("layerConfig", () => {
   )
 })
 
+interface Part {
+  readonly sku: string
+  readonly vendor: string
+}
+
 describe("options that no type has seen", () => {
   const throwing = new Proxy(
     {},
@@ -325,6 +332,19 @@ describe("options that no type has seen", () => {
         Object.keys(WRITER),
         { ...tables, catchUpTimeout: undefined },
         (options) => Effect.provide(Effect.scoped(Effect.suspend(() => KafkaTableWriter.make(options))), memory)
+      ],
+      Catalog: [
+        Object.keys(CATALOG),
+        { table: "parts", value: Codec.json(Schema.Struct({ sku: Schema.String, vendor: Schema.String })) },
+        (options) =>
+          Effect.provide(
+            Effect.scoped(
+              Effect.suspend(() =>
+                Catalog.make<Part, "sku", "vendor">({ rowKey: "sku", indexKeys: ["vendor"] }, options)
+              )
+            ),
+            memory
+          )
       ],
       KafkaProducer: [
         Object.keys(SENDING),

@@ -30,6 +30,7 @@ import { resuming } from "./resuming.ts"
 import { status } from "./status.ts"
 import { writing } from "./writing.ts"
 import { producing } from "./producing.ts"
+import { catalogs } from "./catalogs.ts"
 import { closing } from "./closing.ts"
 import { grouped } from "./grouped.ts"
 import { kafkaOn, type Suite } from "./suite.ts"
@@ -54,6 +55,7 @@ const subjects: Subjects = {
   writing,
   producing,
   "groups with members": grouped,
+  catalogs,
   closing
 }
 
@@ -75,6 +77,7 @@ const needs: Readonly<Record<string, Feature>> = {
     "defaults of new topics",
   "a policy without compaction: reconciled, with all else kept": "IncrementalAlterConfigs",
   "a token tells a place only while the content follows from it": "topic ids",
+  "a log that is kept for ever: made so, and checked": "IncrementalAlterConfigs",
   "a record without a key is refused on a compacted topic, and nothing of its batch is written": "refused records",
   "a record that the broker refuses fails alone: one without a key, in a compacted topic": "refused records",
   "re-created: typed with both ids; with a restart policy the new content replaces the old at once": "topic ids"

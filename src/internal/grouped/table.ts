@@ -8,7 +8,7 @@ import type { AcquireError } from "../../KafkaTable.ts"
 import { streamOf } from "../effect/v4/pushed.ts"
 import { topicOf } from "../options/check.ts"
 import { readGroupedTableOptions } from "../options/grouped.ts"
-import { attach, publicationOf } from "../table/publication/attaching.ts"
+import { attach, publicationOf, scopeOfViews } from "../table/publication/attaching.ts"
 import { acquire } from "../table/table.ts"
 import { perVersion } from "../views/perVersion.ts"
 import { groupedKeyOf } from "./groupedKey.ts"
@@ -22,11 +22,12 @@ export const make = <G = string, M = string, V = never>(
 ): Effect.Effect<GroupedKafkaTable<G, M, V>, AcquireError, KafkaClient | Scope.Scope> =>
   Effect.gen(function* () {
     const { group: codec, member, ...config } = yield* readGroupedTableOptions(options)
+    // The groups last as long as the table does, which ends them: until then each of its versions has them.
+    const scope = yield* scopeOfViews
     const table = yield* acquire({ ...config, key: groupedKeyOf(codec, member) }, {})
     const input = publicationOf(table)
     const groups = new Groups<G, M, V>(input, codec)
-    // They last as long as the table does, which ends them: until then each of its versions has them.
-    yield* Effect.provideService(attach(groups), Scope.Scope, yield* Scope.make())
+    yield* Effect.provideService(attach(groups), Scope.Scope, scope)
     // The rows of this table are those of a grouped one.
     const unsafeSnapshot = perVersion(input, (version) => new Snapshot(version as GroupedVersion<G, M, V>, groups))
     const read = <A>(f: (snapshot: GroupedSnapshot<G, M, V>) => A): Effect.Effect<A> =>

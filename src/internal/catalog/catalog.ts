@@ -1,0 +1,202 @@
+/** Acquires a catalog: the table of its log, the view of that which has one row for each record, and what writes. */
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import type { AcquireError, Catalog, CatalogKeys, CatalogOptions, CatalogSnapshot, Identity } from "../../Catalog.ts"
+import type { KafkaClient } from "../../KafkaClient.ts"
+import { InvalidOptionsError, InvalidRecordError } from "../../KafkaError.ts"
+import type { RecordEntry, TableSnapshot } from "../../TableSnapshot.ts"
+import * as Client from "../client/client.ts"
+import { bytes } from "../codec/plain.ts"
+import type { OptionCheck } from "../options/check.ts"
+import { readCatalogOptions } from "../options/catalog.ts"
+import { attach, attachAll, publicationOf, scopeOfViews } from "../table/publication/attaching.ts"
+import * as Table from "../table/table.ts"
+import { define } from "../views/definition.ts"
+import { indexViews } from "../views/indexes.ts"
+import { liveTableOf } from "../views/liveTable.ts"
+import type { AnyIndexView } from "../views/lookups.ts"
+import type { QueryGiven } from "../views/query.ts"
+import { faceOf } from "../views/snapshot.ts"
+import * as Writer from "../writer/writer.ts"
+import { fieldOf, fieldsOf, folded, identify } from "./configuration.ts"
+import { conditionsOf, type Where } from "./filter.ts"
+import { ensureKept } from "./keeping.ts"
+import { type CandidateKey, candidateCodec, identityBytes, identityCodec, partitionOf } from "./keys.ts"
+import { type Log, RecordsView } from "./records.ts"
+import { claimable, type Claimed } from "./values.ts"
+import { Writes } from "./writes.ts"
+
+export const TypeId: unique symbol = Symbol.for("effect-ktables/Catalog")
+
+/** Keys that nobody can change any more. */
+export const locked = <RK extends string, IK extends string>(
+  keys: CatalogKeys<RK, IK> | undefined
+): CatalogKeys<RK, IK> | undefined => {
+  if (!Array.isArray(keys?.indexKeys)) return keys
+  return Object.freeze({ ...keys, indexKeys: Object.freeze([...(keys.indexKeys as ReadonlyArray<IK>)]) })
+}
+
+/** What of a catalog was configured. */
+export interface Configured {
+  readonly table?: string
+  readonly topic?: string
+  readonly rowKey?: string
+  readonly indexKeys?: ReadonlyArray<string> | string
+  readonly log?: "compacted" | "forever"
+  readonly recoverFrom?: number
+}
+
+/** A list, or text with commas. */
+const listOf = (given: ReadonlyArray<string> | string | undefined): ReadonlyArray<string> | undefined =>
+  typeof given === "string" ? given.split(",").map((one) => one.trim()) : given
+
+/** Notes what is wrong with keys. */
+const checkKeys = (check: OptionCheck, keys: CatalogKeys | undefined): void => {
+  const { indexKeys, rowKey } = (keys ?? {}) as Partial<CatalogKeys>
+  const isName = (name: unknown) => typeof name === "string" && name.trim() !== ""
+  const problem = "must be the name of a field"
+  if (!isName(rowKey)) check.problem("rowKey", problem)
+  if (!Array.isArray(indexKeys) || indexKeys.length === 0) {
+    check.problem("indexKeys", "must name one field or more")
+    return
+  }
+  indexKeys.forEach((name: unknown, i) => {
+    const option = `indexKeys[${i}]`
+    if (!isName(name)) check.problem(option, problem)
+    else if (name === rowKey) check.problem(option, "is the row key, too")
+    else if (indexKeys.indexOf(name) < i) check.problem(option, "is there twice")
+  })
+}
+
+export const make = <R, RK extends string, IK extends string>(
+  given: CatalogKeys<RK, IK> | undefined,
+  options: CatalogOptions<R>
+): Effect.Effect<Catalog<R, RK, IK>, AcquireError, KafkaClient | Scope.Scope> => makeConfigured(given, {}, options)
+
+export const makeConfigured = <R, RK extends string, IK extends string>(
+  given: CatalogKeys<RK, IK> | undefined,
+  { indexKeys, rowKey, ...names }: Configured,
+  options: CatalogOptions<R>
+): Effect.Effect<Catalog<R, RK, IK>, AcquireError, KafkaClient | Scope.Scope> =>
+  Effect.gen(function* () {
+    const client = yield* Client.tag
+    const list = listOf(indexKeys)
+    // Keys from configuration are known to be those of the type when they are asked for.
+    const keys = locked(given ?? ({ rowKey, indexKeys: list } as unknown as CatalogKeys<RK, IK>))!
+    const setup = yield* readCatalogOptions(options, names, (check) => {
+      checkKeys(check, keys)
+      if (given === undefined) return
+      const problem = "is configured, but the keys are those of the tag"
+      if (rowKey !== undefined && rowKey !== given.rowKey) check.problem("rowKey", problem)
+      if (list !== undefined && !isSame(list, given.indexKeys)) check.problem("indexKeys", problem)
+    })
+    const { topic } = setup
+    const value = claimable(options.value)
+    const reading = { ...setup.reading, topic, key: candidateCodec, value }
+    const scope = yield* scopeOfViews
+    const table = yield* Table.make<CandidateKey, R | Claimed>(reading)
+    if (setup.isKept && setup.onPolicyMismatch !== undefined) yield* ensureKept(client, setup)
+    const writing = { ...setup.writing, topic, key: bytes, value, partitioner: partitionOf, ensureTopic: false }
+    const writer = yield* Writer.make<Uint8Array, R | Claimed>(writing)
+    const indexes = new Map<string, AnyIndexView>()
+    const face = faceOf<Identity, R, RecordEntry<Identity, R>>(indexes)
+    // The publication of a table shows what a live table shows.
+    const log = publicationOf(table) as Log
+    const records = yield* RecordsView.make<R>(log, setup.recoverFrom, face)
+    yield* Effect.provideService(attach(records), Scope.Scope, scope)
+    for (const [name, view] of indexViews(records.output, indexesOf(keys))) indexes.set(name, view)
+    yield* Effect.provideService(attachAll([...indexes.values()]), Scope.Scope, scope)
+    const writes = new Writes<R>({ topic, keys, table, writer, records, scope: yield* Effect.scope })
+    yield* writes.checkLock
+
+    const { awaitCaughtUp, awaitPosition, barrier, failure, freshness, status } = table
+    const own = { awaitCaughtUp, awaitPosition, barrier, failure, freshness, status }
+    const live = { ...liveTableOf({ shown: records.output, key: identityCodec, names: indexes, scope }), ...own }
+    const find = (filter: Where): ReadonlyArray<RecordEntry<Identity, R>> =>
+      entriesOf(records.output.snapshot, keys, conditionsOf(topic, keys, filter))
+    const identity = (fields: unknown): Effect.Effect<Identity, InvalidRecordError> =>
+      Effect.suspend(() => {
+        const found = identify(topic, keys, fields)
+        return found instanceof InvalidRecordError ? Effect.fail(found) : Effect.succeed(found)
+      })
+    const catalog: Catalog<R, RK, IK> = {
+      [TypeId]: TypeId,
+      topic,
+      keys,
+      insert: (record) => writes.insert(record),
+      find: (fields) => Effect.flatMap(identity(fields), (key) => live.get(key)),
+      query: (filter) => asked(() => Effect.succeed(find(filter).map(({ value }) => value))),
+      delete: (filter) =>
+        asked(() => {
+          const where = conditionsOf(topic, keys, filter)
+          return writes.delete(() =>
+            entriesOf(records.output.snapshot, keys, where).map(({ key }) => identityBytes(key))
+          )
+        }),
+      identity,
+      size: live.size,
+      snapshot: Effect.map(live.snapshot, (snapshot) => snapshotOf(snapshot, topic, keys)),
+      table: live,
+      changes: live.changes,
+      status,
+      awaitCaughtUp,
+      barrier
+    }
+    return catalog
+  }).pipe(Effect.withSpan("Catalog.make"))
+
+const isSame = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean =>
+  JSON.stringify([...a].sort()) === JSON.stringify([...b].sort())
+
+/** The indexes of the fields that are keys, by the names of these. */
+const indexesOf = (keys: CatalogKeys) =>
+  define<Identity, unknown>()((index) => {
+    const text = (record: unknown, field: string): string | undefined => {
+      const value = fieldOf(record, field)
+      return typeof value === "string" ? value : undefined
+    }
+    const foldedIn = (record: unknown, field: string) => {
+      const value = text(record, field)
+      return value === undefined ? undefined : folded(value)
+    }
+    return Object.fromEntries(
+      fieldsOf(keys).map((field) => [
+        field,
+        field === keys.rowKey
+          ? index.sorted((record) => text(record, field))
+          : index.hash((record) => foldedIn(record, field))
+      ])
+    )
+  })
+
+/** What holds for all conditions, in the order of the row keys. */
+const entriesOf = <R>(
+  snapshot: TableSnapshot<Identity, R, RecordEntry<Identity, R>>,
+  { rowKey }: CatalogKeys,
+  where: Where
+): ReadonlyArray<RecordEntry<Identity, R>> => {
+  // The indexes are those of no type.
+  const options: QueryGiven = { orderBy: rowKey }
+  return snapshot.query(where, options as never)
+}
+
+const snapshotOf = <R, RK extends string, IK extends string>(
+  snapshot: TableSnapshot<Identity, R, RecordEntry<Identity, R>>,
+  topic: string,
+  keys: CatalogKeys
+): CatalogSnapshot<R, RK, IK> => ({
+  version: snapshot.version,
+  size: snapshot.size,
+  query: (filter) => entriesOf(snapshot, keys, conditionsOf(topic, keys, filter)).map(({ value }) => value),
+  entries: snapshot
+})
+
+/** Runs what may throw for a filter: that may come from outside, so it is a failure. */
+const asked = <A, E>(run: () => Effect.Effect<A, E>): Effect.Effect<A, E | InvalidOptionsError> =>
+  Effect.suspend((): Effect.Effect<A, E | InvalidOptionsError> => {
+    try {
+      return run()
+    } catch (thrown) {
+      return thrown instanceof InvalidOptionsError ? Effect.fail(thrown) : Effect.die(thrown)
+    }
+  })
