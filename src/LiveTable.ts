@@ -311,7 +311,7 @@ export interface LiveTable<
 
   /**
    * Entries whose keys are in a range, in the order of the keys' bytes: see `TableSnapshot.range`. The first call, of this or of
-   * `prefix`, `count` or `page`, has the table keep that order from then on (about 20 bytes an entry), and waits until it is made.
+   * `prefix`, `count` or `page`, has the table keep that order from then on (about 26 bytes an entry), and waits until it is made.
    * What is wrong in a range or its options is a defect (`InvalidOptionsError`).
    */
   readonly range: (range?: Range<K>, options?: RangeOptions) => Effect.Effect<ReadonlyArray<Entry>>

@@ -73,15 +73,15 @@ export type IndexKey =
  */
 export interface Range<in out A> {
   /** After this one. */
-  readonly gt?: A
+  readonly gt?: A | undefined
   /** This one, or after it. */
-  readonly gte?: A
+  readonly gte?: A | undefined
   /** Before this one. */
-  readonly lt?: A
+  readonly lt?: A | undefined
   /** This one, or before it. */
-  readonly lte?: A
+  readonly lte?: A | undefined
   /** Only what begins with this. */
-  readonly prefix?: Prefix<A>
+  readonly prefix?: Prefix<A> | undefined
 }
 
 /**
@@ -105,9 +105,9 @@ export type Prefix<A> = A extends string
  */
 export interface RangeOptions {
   /** From the last one to the first. Default: false. */
-  readonly reverse?: boolean
+  readonly reverse?: boolean | undefined
   /** No more than so many. Default: all. */
-  readonly limit?: number
+  readonly limit?: number | undefined
 }
 
 /**
@@ -116,9 +116,9 @@ export interface RangeOptions {
  */
 export interface PageOptions extends RangeOptions {
   /** The `next` of the page before this one; text, which may have been to a browser and back. Default: the first page. */
-  readonly after?: string
+  readonly after?: string | undefined
   /** Entries of a page. Default: 100. */
-  readonly limit?: number
+  readonly limit?: number | undefined
 }
 
 /**
@@ -449,7 +449,7 @@ export interface QueryOptions<out Name extends string> extends RangeOptions {
    * A sorted index, whose order the result has; it then has only rows that are in that index. Default: the order of their
    * first appearance.
    */
-  readonly orderBy?: Name
+  readonly orderBy?: Name | undefined
 }
 
 /**

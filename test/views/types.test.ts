@@ -47,6 +47,19 @@ describe("the compiler", () => {
     })
   })
 
+  it("takes what may be undefined where that says nothing", () => {
+    compiled(() => {
+      const [after, limit, age]: readonly [string?, number?, number?] = []
+      return [
+        users.by("age").page({ gte: age, lt: age }, { after, limit, reverse: undefined }),
+        users.range({ prefix: after, gt: after }, { limit }),
+        users.live({ age: { lte: age } }, { orderBy: limit === undefined ? undefined : "age", limit }),
+        // @ts-expect-error: without the name it would be a question for all rows
+        users.query({ age })
+      ]
+    })
+  })
+
   it("refuses names that there are not", () => {
     compiled(() => [
       // @ts-expect-error: no such index

@@ -26,7 +26,7 @@ export interface FrozenIndexes {
 export type WhereGiven = Readonly<Record<string, unknown>>
 
 export interface QueryGiven extends RangeOptions {
-  readonly orderBy?: string
+  readonly orderBy?: string | undefined
 }
 
 const OPTIONS = ["orderBy", "reverse", "limit"]
