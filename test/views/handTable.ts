@@ -21,36 +21,40 @@ import { liveTableOf } from "../../src/internal/views/liveTable.ts"
 import type { AnyIndexView } from "../../src/internal/views/lookups.ts"
 import { faceOf } from "../../src/internal/views/snapshot.ts"
 
-type Table<V> = LiveTable<string, V, RecordEntry<string, V>, RecordChange<string, V>>
+type Table<K, V> = LiveTable<K, V, RecordEntry<K, V>, RecordChange<K, V>>
 
-export interface HandTable<V> {
-  readonly table: Table<V>
-  readonly publication: Publication<RecordSlots<string, V>, RecordSnapshot<string, V>, RecordChange<string, V>, never>
+export interface HandTable<K, V> {
+  readonly table: Table<K, V>
+  readonly publication: Publication<RecordSlots<K, V>, RecordSnapshot<K, V>, RecordChange<K, V>, never>
   /** Sets rows, or deletes them (`undefined`), and publishes that as one update. */
-  readonly write: (rows: Iterable<readonly [string, V | undefined]>) => Effect.Effect<void>
+  readonly write: (rows: Iterable<readonly [K, V | undefined]>) => Effect.Effect<void>
   /** Gives rows new slots, as if many keys had gone. */
   readonly compact: Effect.Effect<void>
+  /** Sets the status that the table says it has. */
+  readonly say: (status: TableStatus) => void
   readonly fail: (error: TableFailure) => void
   readonly close: () => void
 }
 
 /** An empty one, with these indexes. */
 export const handTable = <V>(
+  topic?: string,
+  indexes?: Indexes
+): Effect.Effect<HandTable<string, V>, never, Scope.Scope> => handTableOf<string, V>(Codec.utf8, topic, indexes)
+
+/** The same with keys of any type. */
+export const handTableOf = <K, V>(
+  key: Codec.Codec<K>,
   topic = "by.hand",
   indexes: Indexes = {}
-): Effect.Effect<HandTable<V>, never, Scope.Scope> =>
+): Effect.Effect<HandTable<K, V>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const codec = Codec.make<V>({ decode: () => undefined as never, encode: () => new Uint8Array() })
-    const state = new TableState<string, V>(Codec.utf8, recordStoreOf(codec))
+    const state = new TableState<K, V>(key, recordStoreOf(codec))
     const names = new Map<string, AnyIndexView>()
-    const publication = yield* Publication.make<
-      RecordSlots<string, V>,
-      RecordSnapshot<string, V>,
-      RecordChange<string, V>,
-      never
-    >({
+    const publication = yield* Publication.make<RecordSlots<K, V>, RecordSnapshot<K, V>, RecordChange<K, V>, never>({
       slots: state.slots(),
-      face: faceOf<string, V, RecordEntry<string, V>>(names),
+      face: faceOf<K, V, RecordEntry<K, V>>(names),
       waiters: new Waiters(() => undefined),
       notesSlots: false
     })
@@ -77,9 +81,9 @@ export const handTable = <V>(
     }
     const scope = yield* Effect.scope
     const table = {
-      ...liveTableOf<string, V, RecordEntry<string, V>, RecordChange<string, V>, {}>({
+      ...liveTableOf<K, V, RecordEntry<K, V>, RecordChange<K, V>, {}>({
         shown: publication,
-        key: Codec.utf8,
+        key,
         names,
         scope
       }),
@@ -87,10 +91,10 @@ export const handTable = <V>(
       [ROOTS]: [{ topic, ...own }]
     }
     let offset = 0
-    const put = (key: string, value: V | undefined) => {
-      const bytes = Buffer.from(key)
+    const put = (one: K, value: V | undefined) => putBytes(Buffer.from(key.encodeSync(one) as Uint8Array), one, value)
+    const putBytes = (bytes: Buffer, one: K, value: V | undefined) => {
       const found = state.find(bytes, 0, bytes.length)
-      const slot = found === UNKNOWN ? state.addKey(bytes, 0, bytes.length, key) : found
+      const slot = found === UNKNOWN ? state.addKey(bytes, 0, bytes.length, one) : found
       state.put(slot, value === undefined ? ABSENT : value, 0, offset, offset++, undefined)
     }
     const take = () => state.slots()
@@ -108,15 +112,16 @@ export const handTable = <V>(
       write: (rows) =>
         Effect.suspend(() => {
           state.note(publication.beginUpdate())
-          for (const [key, value] of rows) put(key, value)
+          for (const [one, value] of rows) put(one, value)
           return publish
         }),
       compact: Effect.suspend(() => {
         // Only tables with many idle slots are given new ones, so there are some, which nobody ever sees.
-        const idle = Array.from({ length: 1200 + 2 * state.size }, (_, i) => `idle-${offset}-${i}`)
-        for (const key of idle) put(key, undefined)
+        const idle = Array.from({ length: 1200 + 2 * state.size }, (_, i) => Buffer.from(`idle-${offset}-${i}`))
+        for (const bytes of idle) putBytes(bytes, undefined as never, undefined)
         return publication.makeRoom((follow) => state.compact(follow), take)
       }),
+      say: (status) => statuses.set(status),
       fail: (error) => publication.end(error, Cause.fail(error as never)),
       close: () => publication.end(undefined, Cause.empty)
     }

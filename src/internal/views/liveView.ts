@@ -221,7 +221,8 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
   ): ChangeLog<TableChange<K, V>> {
     const log = emptyLog<K, V>()
     for (const [slot, was] of news) {
-      if (was && this.remembered(slot) === undefined) noteDelete(log, before.slots, slot)
+      if (was && this.remembered(slot) === undefined)
+        noteDelete(log, before.slots, slotIn(before.slots, now.slots, slot))
     }
     for (const [slot, was] of news) {
       if (this.remembered(slot) !== undefined) noteUpsert(log, was ? before.slots : undefined, now.slots, slot)
@@ -236,14 +237,16 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
     news: ReadonlyMap<number, boolean>
   ): ChangeLog<TableChange<K, V>> {
     const log = emptyLog<K, V>()
-    const left = new Set(windowOf(before.tree, this.arrangement))
+    /** The rows of the window before, by their slots now. */
+    const left = new Map<number, number>()
+    for (const slot of windowOf(before.tree, this.arrangement)) left.set(slotIn(now.slots, before.slots, slot), slot)
     const stayed: Array<number> = []
     const came: Array<number> = []
     for (const slot of windowOf(now.tree, this.arrangement)) {
       if (!left.delete(slot)) came.push(slot)
       else if (news.has(slot)) stayed.push(slot)
     }
-    for (const slot of left) noteDelete(log, before.slots, slot)
+    for (const slot of left.values()) noteDelete(log, before.slots, slot)
     for (const slot of stayed) noteUpsert(log, before.slots, now.slots, slot)
     for (const slot of came) noteUpsert(log, undefined, now.slots, slot)
     return log
@@ -260,6 +263,13 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
 }
 
 const emptyLog = <K, V>(): ChangeLog<TableChange<K, V>> => ({ ids: [], changes: [] })
+
+/** The slot of a row in a version that has its key, by its slot in another one: they may have been numbered anew in between. */
+const slotIn = ({ index }: AnySlots, of: AnySlots, slot: number): number => {
+  if (index === of.index) return slot
+  const key = of.index.bytesAt(slot)
+  return index.find(key, 0, key.length)
+}
 
 const noteDelete = <K, V, Entry extends TableEntry<K, V>>(
   { changes, ids }: ChangeLog<TableChange<K, V>>,
@@ -278,7 +288,7 @@ const noteUpsert = <K, V, Entry extends TableEntry<K, V>>(
   slot: number
 ): void => {
   const value = now.valueAt(slot)
-  const previous = before === undefined ? Option.none() : Option.some(before.peekAt(slot))
+  const previous = before === undefined ? Option.none() : Option.some(before.peekAt(slotIn(before, now, slot)))
   if (Option.isSome(previous) && sameValue(previous.value, value)) return
   ids.push(now.index.textAt(slot, "latin1"))
   changes.push({ _tag: "Upsert", key: now.keyAt(slot), value, previous })

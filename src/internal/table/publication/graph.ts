@@ -13,7 +13,9 @@ export class Graph {
   private readonly freed = new Signal()
 
   private get whole(): Graph {
-    return this.joined === undefined ? this : this.joined.whole
+    if (this.joined === undefined) return this
+    // The way is made short, or a table that lives long would have all graphs behind it that its own was ever joined with.
+    return (this.joined = this.joined.whole)
   }
 
   /** Whether somebody has the turn. */

@@ -77,7 +77,7 @@ export interface Root {
 
 /** A table that is made of others, as what it is made of has it. */
 export interface Output extends Input {
-  /** Slots that are other than before, since it was last shown. */
+  /** Slots that are other than those that are shown, or were so on the way: see `View.touch`. */
   readonly touched: ReadonlyArray<number>
   /** Whether what is made of it has to take its newest rows, though none of them has changed: see `Tick`. */
   readonly hasMoved: boolean

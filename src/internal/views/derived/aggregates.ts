@@ -6,6 +6,7 @@ import { Column } from "../column.ts"
 import { ExactSum } from "../exactSum.ts"
 import { compareKeys, type Key, normalized } from "../indexKey.ts"
 import { renumbered } from "../indexView.ts"
+import { ROWS_PER_STEP } from "../rowView.ts"
 
 /** An aggregate as it is defined. */
 export type AggregateParts =
@@ -30,6 +31,11 @@ export interface Accumulator {
   readonly add: (group: number, slot: number, part: unknown) => void
   /** Lets a row go. */
   readonly remove: (group: number, slot: number) => void
+  /**
+   * Adds up anew, in steps, what could not be undone. `leaveOut` takes a row out that cannot be added any more, of all
+   * aggregates.
+   */
+  readonly mend: (leaveOut: (group: number, slot: number, cause: unknown) => void) => Iterator<void, void>
   /** What a group with rows comes to. */
   readonly result: (group: number) => unknown
   /** A group has no row any more. */
@@ -92,6 +98,7 @@ class Count implements Accumulator {
   add(): void {}
   remove(): void {}
   drop(): void {}
+  mend = nothing
   renumber = nothing
   renumberGroups(): void {}
 
@@ -101,6 +108,7 @@ class Count implements Accumulator {
 }
 
 class Sum implements Accumulator {
+  readonly mend = nothing
   private readonly parts = new Column<number>()
   private readonly sums = new Groups<ExactSum>()
   private readonly of: Of
@@ -149,6 +157,7 @@ class Sum implements Accumulator {
 
 /** Of each group, the entries of a tree that is ordered by groups first. */
 abstract class Ordered<K> implements Accumulator {
+  readonly mend = nothing
   protected readonly keys = new Column<K>()
   protected tree: MutableTree<K>
   protected readonly of: Of
@@ -261,6 +270,8 @@ class First extends Ordered<Given> {
 class Own implements Accumulator {
   private readonly given = new Column<Given>()
   private readonly totals = new Groups<{ total: unknown }>()
+  /** Groups whose total could not be undone. */
+  private lost = new Set<number>()
   private readonly of: Of
 
   constructor(
@@ -275,36 +286,50 @@ class Own implements Accumulator {
   }
 
   add(group: number, slot: number, part: unknown): void {
-    const { value } = part as Given
-    const { add, empty } = this.parts
-    const total = this.totals.get(group)
-    const next = add((total === undefined ? empty : total.total) as never, value as never)
-    if (total === undefined) this.totals.set(group, { total: next })
-    else total.total = next
+    if (!this.lost.has(group)) {
+      const total = this.totals.get(group)
+      const next = this.added(total, part as Given)
+      if (total === undefined) this.totals.set(group, { total: next })
+      else total.total = next
+    }
     this.given.set(slot, part as Given)
+  }
+
+  private added(to: { readonly total: unknown } | undefined, { value }: Given): unknown {
+    return this.parts.add((to === undefined ? this.parts.empty : to.total) as never, value as never)
   }
 
   remove(group: number, slot: number): void {
     const given = this.given.get(slot)
     const total = this.totals.get(group)
-    if (given === undefined || total === undefined) return
+    if (given === undefined) return
     this.given.set(slot, undefined)
+    if (total === undefined || this.lost.has(group)) return
     try {
       total.total = this.parts.remove(total.total as never, given.value as never)
     } catch {
-      total.total = this.addedUp(group)
+      this.lost.add(group)
     }
   }
 
-  /** The total of a group's rows, added up anew. */
-  private addedUp(group: number): unknown {
-    let total = this.parts.empty
+  /** One walk through all rows is for all groups. */
+  *mend(leaveOut: (group: number, slot: number, cause: unknown) => void): Generator<void, void> {
+    if (this.lost.size === 0) return
+    const totals = new Map<number, { readonly total: unknown }>()
     const { length } = this.rows.newest()
     for (let slot = 0; slot < length; slot++) {
-      const given = this.rows.groupOf(slot) === group ? this.given.get(slot) : undefined
-      if (given !== undefined) total = this.parts.add(total as never, given.value as never)
+      if (slot % ROWS_PER_STEP === 0) yield
+      const group = this.rows.groupOf(slot)
+      const given = this.lost.has(group) ? this.given.get(slot) : undefined
+      if (given === undefined) continue
+      try {
+        totals.set(group, { total: this.added(totals.get(group), given) })
+      } catch (cause) {
+        leaveOut(group, slot, cause)
+      }
     }
-    return total
+    for (const group of this.lost) this.totals.set(group, totals.get(group))
+    this.lost = new Set()
   }
 
   result(group: number): unknown {
@@ -314,6 +339,7 @@ class Own implements Accumulator {
 
   drop(group: number): void {
     this.totals.set(group, undefined)
+    this.lost.delete(group)
   }
 
   renumber(to: Renumbering): Iterator<void, void> {

@@ -6,6 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import { DefectError, InvalidOptionsError, TableClosedError } from "../../../KafkaError.ts"
 import type { KafkaTable } from "../../../KafkaTable.ts"
 import type { Freshness, LiveTable, TableFailure, TableStatus, WaitError, WaitOptions } from "../../../LiveTable.ts"
@@ -34,8 +35,11 @@ const SEVERITY: Readonly<Record<TableStatus["_tag"], number>> = { CaughtUp: 0, D
 const severityOf = (status: TableStatus): number =>
   SEVERITY[status._tag] + (status._tag === "Failed" && !status.healing ? 1 : 0)
 
+/** Always the same one, as it is compared with the status that is shown. */
+const CAUGHT_UP: TableStatus = { _tag: "CaughtUp" }
+
 const worst = (statuses: Iterable<TableStatus>): TableStatus => {
-  let found: TableStatus = { _tag: "CaughtUp" }
+  let found: TableStatus = CAUGHT_UP
   for (const status of statuses) if (severityOf(status) > severityOf(found)) found = status
   return found
 }
@@ -67,10 +71,11 @@ export class Combined {
   /** Follows the tables for as long as the scope is open. */
   static make(roots: ReadonlyArray<RootTable>): Effect.Effect<Combined, never, Scope.Scope> {
     return Effect.gen(function* () {
-      const statuses = yield* PublishedRef.make<TableStatus>({ _tag: "CaughtUp" }, { keepsAll: true })
-      const combined = new Combined(roots, statuses, yield* Deferred.make<never, TableFailure>())
       const all = new Map<RootTable, TableStatus>()
-      let shown: TableStatus = { _tag: "CaughtUp" }
+      for (const root of roots) all.set(root, yield* SubscriptionRef.get(root.status))
+      let shown = worst(all.values())
+      const statuses = yield* PublishedRef.make<TableStatus>(shown, { keepsAll: true })
+      const combined = new Combined(roots, statuses, yield* Deferred.make<never, TableFailure>())
       for (const root of roots) {
         yield* Effect.forkScoped(
           Stream.runForEach(changesOf(root.status), (status) =>

@@ -12,7 +12,14 @@ import type { TableEntry } from "../../../TableSnapshot.ts"
 import { KeyIndex } from "../../table/content/keyIndex.ts"
 import { emptyRows } from "../../table/content/rowVector.ts"
 import type { Slots } from "../../table/content/slots.ts"
-import { attach, attachAll, PUBLICATION, publicationOf, scopeOfViews } from "../../table/publication/attaching.ts"
+import {
+  attach,
+  attachAll,
+  isPublished,
+  PUBLICATION,
+  publicationOf,
+  scopeOfViews
+} from "../../table/publication/attaching.ts"
 import type { Input } from "../../table/publication/view.ts"
 import { indexViews, problemsOf } from "../indexes.ts"
 import { liveTableOf } from "../liveTable.ts"
@@ -43,8 +50,8 @@ type Sources = Map<object, Part>
 const resolved = (source: object): Effect.Effect<Part, InvalidOptionsError> =>
   Effect.gen(function* () {
     // A tag is an Effect of the table that it names; a table is itself.
-    const table: unknown = PUBLICATION in source ? source : yield* source as Effect.Effect<unknown>
-    if (typeof table !== "object" || table === null || !(PUBLICATION in table)) {
+    const table: unknown = PUBLICATION in source || !Effect.isEffect(source) ? source : yield* source as Effect.Effect<unknown>
+    if (!isPublished(table)) {
       const problem = "must be a table of this library, or the tag of one"
       const error = new InvalidOptionsError({ module: "DerivedTable", problems: [{ option: "source", problem }] })
       return yield* Effect.fail(error)

@@ -6,7 +6,7 @@ import { KeyIndex, UNKNOWN } from "../../table/content/keyIndex.ts"
 import { indexInLeaf, isPresent, NO_RECORD, RowVector, setValue, valueIn } from "../../table/content/rowVector.ts"
 import type { Renumbering } from "../../table/content/slots.ts"
 import { RenumberTick } from "../../table/publication/tick.ts"
-import type { AnySlots, Input, View } from "../../table/publication/view.ts"
+import type { AnySlots, Input, Pressure, View } from "../../table/publication/view.ts"
 import { Column, SlotSet } from "../column.ts"
 import { type Key, normalized } from "../indexKey.ts"
 import { ROWS_PER_STEP } from "../rowView.ts"
@@ -36,9 +36,11 @@ export class GroupTable implements View {
   private rows = new RowVector()
   private live = 0
   /** The group of each row. */
-  private readonly groups = new Column<number>()
+  private groups = new Column<number>()
   /** How many rows each group has. */
   private readonly sizes = new Groups<number>()
+  /** How many groups have rows. */
+  private occupied = 0
   private readonly accumulators: ReadonlyArray<readonly [name: string, accumulator: Accumulator]>
   private readonly threw = new SlotSet()
   /** Groups whose rows have changed. */
@@ -61,6 +63,10 @@ export class GroupTable implements View {
     ])
   }
 
+  get pressure(): Pressure {
+    return this.output
+  }
+
   get leftOut(): number {
     return this.threw.size
   }
@@ -69,6 +75,7 @@ export class GroupTable implements View {
     const { newest } = this.pipeline.left
     yield
     yield* this.pipeline.fill(newest, (slot) => this.update(newest, slot))
+    yield* this.mend(newest)
     yield* this.settleGroups()
     this.output.takeFirst(this.slots())
   }
@@ -86,6 +93,7 @@ export class GroupTable implements View {
       if (++n % ROWS_PER_STEP === 0) yield
       this.update(newest, slot)
     }
+    yield* this.mend(newest)
     yield* this.settleGroups()
     this.output.take(this.slots())
   }
@@ -98,12 +106,14 @@ export class GroupTable implements View {
   private update(source: AnySlots, slot: number): void {
     const before = this.groups.get(slot)
     const now = this.membershipOf(source, slot)
-    if (before !== undefined) {
-      for (const [, accumulator] of this.accumulators) accumulator.remove(before, slot)
-      this.resize(before, -1)
-    }
+    if (before !== undefined) this.takeOut(before, slot)
     this.groups.set(slot, now?.group)
     if (now !== undefined && this.addTo(now, source, slot)) this.resize(now.group, 1)
+  }
+
+  private takeOut(group: number, slot: number): void {
+    for (const [, accumulator] of this.accumulators) accumulator.remove(group, slot)
+    this.resize(group, -1)
   }
 
   /** Adds a row to all aggregates of its group, or to none if one of them throws. */
@@ -114,17 +124,41 @@ export class GroupTable implements View {
       return true
     } catch (cause) {
       for (let i = 0; i < added; i++) this.accumulators[i][1].remove(group, slot)
-      this.groups.set(slot, undefined)
       this.dirty.add(group)
-      this.threw.add(slot)
-      this.problems.add(source.keyAt(slot), cause)
+      this.leaveOut(source, slot, cause)
       return false
     }
   }
 
+  /** Notes that a row is in no group, as a function threw. */
+  private leaveOut(source: AnySlots, slot: number, cause: unknown): void {
+    this.groups.set(slot, undefined)
+    this.threw.add(slot)
+    this.problems.add(source.keyAt(slot), cause)
+  }
+
   private resize(group: number, by: number): void {
-    this.sizes.set(group, (this.sizes.get(group) ?? 0) + by)
+    const before = this.sizes.get(group) ?? 0
+    this.sizes.set(group, before + by)
+    if (before === 0) this.occupied++
+    else if (before + by === 0) this.occupied--
     this.dirty.add(group)
+  }
+
+  /** Has all aggregates add up anew what they could not undo, in steps, until no further row has to be left out for that. */
+  private *mend(source: AnySlots): Generator<void, void> {
+    let isWhole = false
+    while (!isWhole) {
+      isWhole = true
+      for (const [, accumulator] of this.accumulators) {
+        const steps = accumulator.mend((group, slot, cause) => {
+          isWhole = false
+          this.takeOut(group, slot)
+          this.leaveOut(source, slot, cause)
+        })
+        while (steps.next().done !== true) yield
+      }
+    }
   }
 
   /** The group of a row, and what that needs of it; `undefined` if it is in none. A row whose functions throw is left out. */
@@ -156,12 +190,10 @@ export class GroupTable implements View {
 
   /** Writes what groups come to whose rows have changed, in steps. */
   private *settleGroups(): Generator<void, void> {
-    const { dirty } = this
-    this.dirty = new Set()
     const shown = this.output.rows
     const isNumberedAlike = shown.index === this.index
     let n = 0
-    for (const group of dirty) {
+    for (const group of this.dirty) {
       if (++n % ROWS_PER_STEP === 0) yield
       const value = this.resultOf(group)
       const old = isNumberedAlike ? group : shown.find(this.keys[group])
@@ -170,6 +202,8 @@ export class GroupTable implements View {
       this.write(group, isSame ? before : value)
       this.output.note(group, !isSame)
     }
+    // They are known until all are done, and the set is a fresh one then, as one that lives long keeps what was in it.
+    this.dirty = new Set()
   }
 
   /** What a group comes to; `LEFT_OUT` if it has no row any more. */
@@ -208,7 +242,7 @@ export class GroupTable implements View {
     if (!this.pipeline.isRenumberedWith(inputs)) return
     yield* this.pipeline.renumber(to)
     yield* this.groups.renumber(to)
-    this.threw.renumber(to)
+    yield* this.threw.renumber(to)
     for (const [, accumulator] of this.accumulators) {
       const steps = accumulator.renumber(to)
       while (steps.next().done !== true) yield
@@ -219,10 +253,13 @@ export class GroupTable implements View {
     this.output.take(this.slots())
   }
 
-  /** Whether more groups are gone than there are. While something is being built of them, they stay where they are. */
+  /**
+   * Whether more groups are gone than there are. While something is being built of them, they stay where they are, as they
+   * do where an update was given up, as what has seen it has yet to hear of the next one.
+   */
   private get wantsRenumbering(): boolean {
-    const gone = this.rows.length - this.live
-    if (gone < MIN_GONE || gone < this.live) return false
+    const gone = this.rows.length - this.occupied
+    if (gone < MIN_GONE || gone < this.occupied || this.dirty.size > 0 || this.output.touched.length > 0) return false
     for (const root of this.output.roots) if (root.holds > 0) return false
     return true
   }
@@ -235,7 +272,7 @@ export class GroupTable implements View {
       if (group % (16 * ROWS_PER_STEP) === 0) yield
       const from = this.rows.leaf(group)
       const i = indexInLeaf(group)
-      if (!isPresent(from.held[i]) && (this.sizes.get(group) ?? 0) === 0) continue
+      if ((this.sizes.get(group) ?? 0) === 0) continue
       to[group] = rows.append()
       index.addFrom(this.index, group)
       keys.push(this.keys[group])
@@ -243,6 +280,7 @@ export class GroupTable implements View {
       leaf.held[indexInLeaf(to[group])] = from.held[i]
       setValue(leaf, indexInLeaf(to[group]), valueIn(from, i))
     }
+    const groups = yield* this.movedGroups(to)
     // What hangs on this table follows, and is told that its rows have moved when they are taken.
     yield* new RenumberTick(this.output, to).run()
     this.index = index
@@ -250,16 +288,19 @@ export class GroupTable implements View {
     this.rows = rows
     this.sizes.renumber(to)
     for (const [, accumulator] of this.accumulators) accumulator.renumberGroups(to)
-    this.moveGroups(to)
-    this.output.renumberChanged(to)
+    this.groups = groups
   }
 
-  private moveGroups(to: Renumbering): void {
+  /** The group of each row by the groups' new slots, in steps. */
+  private *movedGroups(to: Renumbering): Generator<void, Column<number>> {
+    const moved = new Column<number>()
     const { length } = this.pipeline.left.newest
     for (let slot = 0; slot < length; slot++) {
+      if (slot % (16 * ROWS_PER_STEP) === 0) yield
       const group = this.groups.get(slot)
-      if (group !== undefined) this.groups.set(slot, to[group])
+      if (group !== undefined) moved.set(slot, to[group])
     }
+    return moved
   }
 
   show(): void {

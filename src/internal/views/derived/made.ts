@@ -8,7 +8,7 @@ import type { TableSnapshot } from "../../../TableSnapshot.ts"
 import type { Codec } from "../../../Codec.ts"
 import { PublishedRef } from "../../effect/v4/publishedRef.ts"
 import { UNKNOWN } from "../../table/content/keyIndex.ts"
-import { keyId, type Renumbering } from "../../table/content/slots.ts"
+import { keyId } from "../../table/content/slots.ts"
 import { type Face, Shown, type Showing, versionOf } from "../../table/publication/shown.ts"
 import type { Input, Output, Root } from "../../table/publication/view.ts"
 import type { ComputedSlots } from "./computedSlots.ts"
@@ -32,7 +32,10 @@ export class Made<K, V>
   readonly roots: ReadonlySet<Root>
   private readonly numbering: Input | undefined
   private readonly key: Codec<K>
+  /** Slots that are other than those that are shown. */
   private changed = new Set<number>()
+  /** Slots that were so at some time since: what is made of this has seen them. */
+  private seen: Array<number> = []
   private before: ComputedSlots<K, V> | undefined
 
   private constructor(
@@ -63,7 +66,7 @@ export class Made<K, V>
   }
 
   get touched(): ReadonlyArray<number> {
-    return [...this.changed]
+    return this.seen
   }
 
   /** Whether rows have other slots than those that are shown, or have their values of a newer version of their source. */
@@ -73,13 +76,10 @@ export class Made<K, V>
 
   /** Notes that a row is other than the one that is shown, or is the same again. */
   note(slot: number, isChanged: boolean): void {
-    if (isChanged) this.changed.add(slot)
-    else this.changed.delete(slot)
-  }
-
-  /** Rows that have changed, but are not shown yet, have new slots. */
-  renumberChanged(to: Renumbering): void {
-    this.changed = new Set([...this.changed].map((slot) => to[slot]).filter((slot) => slot >= 0))
+    if (isChanged) {
+      this.changed.add(slot)
+      this.seen.push(slot)
+    } else this.changed.delete(slot)
   }
 
   /** Makes the next version. Without a changed row it is the same one, whose rows hold nothing of older versions. */
@@ -93,7 +93,8 @@ export class Made<K, V>
   }
 
   show(): void {
-    this.before = this.current.slots
+    // Rows with new slots are nothing that anybody is told of, and the old ones are not held for that.
+    if (this.changed.size > 0) this.before = this.current.slots
     this.swap()
   }
 
@@ -101,6 +102,7 @@ export class Made<K, V>
   tell(): void {
     const { before, changed } = this
     this.before = undefined
+    this.seen = []
     if (changed.size === 0) return
     this.changed = new Set()
     if (before === undefined || this.subscriptions.isEmpty) return

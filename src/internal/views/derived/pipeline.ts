@@ -73,12 +73,25 @@ class Join {
   }
 }
 
+/** All of these slots, each once, in steps. */
+function* distinct(touched: ReadonlyArray<ReadonlyArray<number>>): Generator<void, Set<number>> {
+  const all = new Set<number>()
+  let n = 0
+  for (const slots of touched) {
+    for (const slot of slots) {
+      all.add(slot)
+      if (++n % (16 * ROWS_PER_STEP) === 0) yield
+    }
+  }
+  return all
+}
+
 export class Pipeline {
   private readonly joins: ReadonlyArray<Join>
   /** Rows that are to be computed again. */
-  private affected = new Set<number>()
+  private touched: Array<ReadonlyArray<number>> = []
   /** Rows of other tables that have changed, by join. */
-  private readonly changedRight: Array<Set<number>>
+  private readonly touchedRight: Array<Array<ReadonlyArray<number>>>
   /** Whether the values that come of it are those of its rows. */
   readonly isSame: boolean
 
@@ -88,7 +101,7 @@ export class Pipeline {
     rights: ReadonlyArray<Input>
   ) {
     this.joins = steps.filter((step) => step._tag === "Join").map((step, i) => new Join(step, rights[i]))
-    this.changedRight = this.joins.map(() => new Set())
+    this.touchedRight = this.joins.map(() => [])
     this.isSame = steps.every(({ _tag }) => _tag === "Filter")
   }
 
@@ -98,23 +111,25 @@ export class Pipeline {
   }
 
   touch(input: Input, slots: ReadonlyArray<number>): void {
-    if (input === this.left) for (const slot of slots) this.affected.add(slot)
+    // They may be all rows of the table, and are looked at in steps.
+    const taken = slots.slice()
+    if (input === this.left) this.touched.push(taken)
     this.joins.forEach(({ right }, i) => {
-      if (input === right) for (const slot of slots) this.changedRight[i].add(slot)
+      if (input === right) this.touchedRight[i].push(taken)
     })
   }
 
   /** All rows that may come to something else now, in steps. */
   *takeAffected(): Generator<void, ReadonlySet<number>> {
-    const { affected } = this
-    // The set is a fresh one each time, as one that lives long keeps what was in it: see `Bag`.
-    this.affected = new Set()
+    const { touched } = this
+    this.touched = []
+    const affected = yield* distinct(touched)
     let n = 0
     for (const [i, join] of this.joins.entries()) {
-      const changed = this.changedRight[i]
-      if (changed.size === 0) continue
-      this.changedRight[i] = new Set()
-      for (const slot of changed) {
+      const changed = this.touchedRight[i]
+      if (changed.length === 0) continue
+      this.touchedRight[i] = []
+      for (const slot of yield* distinct(changed)) {
         for (const joined of join.joinedWith(join.right.newest, slot)) {
           affected.add(joined)
           if (++n % (16 * ROWS_PER_STEP) === 0) yield

@@ -13,7 +13,7 @@ import {
 } from "../../table/content/rowVector.ts"
 import { UNKNOWN } from "../../table/content/keyIndex.ts"
 import type { Renumbering, Slots } from "../../table/content/slots.ts"
-import type { AnySlots, Input, View } from "../../table/publication/view.ts"
+import type { AnySlots, Input, Pressure, View } from "../../table/publication/view.ts"
 import type { TableEntry } from "../../../TableSnapshot.ts"
 import { SlotSet } from "../column.ts"
 import { ROWS_PER_STEP } from "../rowView.ts"
@@ -41,6 +41,10 @@ export class RowTable implements View {
   ) {
     this.height = output.height
     this.inputs = pipeline.inputs
+  }
+
+  get pressure(): Pressure {
+    return this.output
   }
 
   get leftOut(): number {
@@ -120,7 +124,7 @@ export class RowTable implements View {
   *renumber(inputs: ReadonlySet<Input>, to: Renumbering): Generator<void, void> {
     if (!this.pipeline.isRenumberedWith(inputs)) return
     yield* this.pipeline.renumber(to)
-    this.threw.renumber(to)
+    yield* this.threw.renumber(to)
     const moved = new RowVector()
     for (let slot = 0; slot < to.length; slot++) {
       if (slot % (16 * ROWS_PER_STEP) === 0) yield
