@@ -16,8 +16,16 @@ import type { IndexKey } from "./TableIndex.ts"
  */
 export interface Aggregate<in K, in V, out A> {
   /** What it is made of, for `DerivedTable` alone. */
-  readonly parts: AggregateParts
-  readonly Types?: { readonly key: (key: K) => void; readonly value: (value: V) => void; readonly result: () => A }
+  readonly parts: unknown
+  /** For the compiler alone: there is nothing here. */
+  readonly Types?: {
+    /** What keys it takes. */
+    readonly key: (key: K) => void
+    /** What values it takes. */
+    readonly value: (value: V) => void
+    /** What it comes to. */
+    readonly result: () => A
+  }
 }
 
 const of = <K, V, A>(parts: AggregateParts): Aggregate<K, V, A> => ({ parts })

@@ -66,7 +66,6 @@ import type * as Option from "effect/Option"
 import type { Aggregate } from "./Aggregate.ts"
 import * as description from "./internal/views/derived/description.ts"
 import * as internal from "./internal/views/derived/derived.ts"
-import type { Description } from "./internal/views/derived/query.ts"
 import type { InvalidOptionsError } from "./KafkaError.ts"
 import type { LiveTable, TableFailure } from "./LiveTable.ts"
 import type { TableChange } from "./TableChange.ts"
@@ -142,8 +141,16 @@ export interface DerivedTable<in out K, in out V, Ix extends Indexes = {}> exten
  */
 export interface Derivation<in out K, in out V, out R> extends Pipeable {
   /** What it is made of, for `DerivedTable` alone. */
-  readonly description: Description
-  readonly Types?: { readonly key: (key: K) => K; readonly value: (value: V) => V; readonly needs: () => R }
+  readonly description: unknown
+  /** For the compiler alone: there is nothing here. */
+  readonly Types?: {
+    /** Its keys. */
+    readonly key: (key: K) => K
+    /** Its values. */
+    readonly value: (value: V) => V
+    /** What it needs. */
+    readonly needs: () => R
+  }
 }
 
 /**
@@ -153,6 +160,7 @@ export interface Derivation<in out K, in out V, out R> extends Pipeable {
  * @category models
  */
 export interface AnySource {
+  /** The content now, without an Effect. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly unsafeSnapshot: () => TableSnapshot<any, any, any, any>
 }
@@ -163,9 +171,9 @@ export interface AnySource {
  * @since 0.5.0
  * @category models
  */
-export type KeyOf<T> =
+export type KeyOf<T extends AnySource> =
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  T extends { readonly unsafeSnapshot: () => TableSnapshot<infer K, any, any, any> } ? K : never
+  ReturnType<T["unsafeSnapshot"]> extends TableSnapshot<infer K, any, any, any> ? K : never
 
 /**
  * The values of a table.
@@ -173,9 +181,9 @@ export type KeyOf<T> =
  * @since 0.5.0
  * @category models
  */
-export type ValueOf<T> =
+export type ValueOf<T extends AnySource> =
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  T extends { readonly unsafeSnapshot: () => TableSnapshot<any, infer V, any, any> } ? V : never
+  ReturnType<T["unsafeSnapshot"]> extends TableSnapshot<any, infer V, any, any> ? V : never
 
 // ---------------------------------------------------------------------------------------------------------------------
 // descriptions
@@ -246,6 +254,7 @@ export const join: {
 export interface JoinOptions<in K, in V, out K2, in V2, out W> {
   /** The key of the other row; `undefined` if there is none. */
   readonly on: (value: V, key: K) => K2 | undefined
+  /** What comes of both rows. */
   readonly select: (value: V, other: V2, key: K) => W
 }
 
@@ -357,7 +366,7 @@ export const make = <K, V, R, Ix extends Indexes = {}>(
   derivation: Derivation<K, V, R>,
   indexes?: Ix
 ): Effect.Effect<DerivedTable<K, V, Ix>, InvalidOptionsError, R | Scope.Scope> =>
-  internal.make<K, V, Ix>(derivation.description, indexes ?? ({} as Ix))
+  internal.make<K, V, Ix>(derivation, indexes ?? ({} as Ix))
 
 /**
  * The derived table of a tag, with its indexes, as a layer, which needs the tables that it is made of. See `make`.
@@ -428,5 +437,6 @@ export const lookupLeftJoin: <A, K, B, C>(
  * @category models
  */
 export interface Lookup<in K, out B> {
+  /** What there is for a key now. */
   readonly get: (key: K) => Effect.Effect<Option.Option<B>>
 }

@@ -160,7 +160,9 @@ export type Kind = "unique" | "hash" | "multi" | "sorted"
  */
 export interface Definition<in K, in V, in out IK, out IndexKind extends Kind> {
   readonly kind: IndexKind
+  /** What a row is indexed by; of a multi index, all that it is indexed by. */
   readonly keyOf: (value: V, key: K) => IK | Iterable<IK> | undefined
+  /** Which rows are in the index; all of them if it is `undefined`. */
   readonly where: ((value: V, key: K) => boolean) | undefined
   readonly order: Order<IK> | undefined
 }
@@ -241,7 +243,9 @@ export type Widen<IK> = IK extends boolean ? boolean : IK
  * @category lookups
  */
 export interface UniqueLookup<in IK, out Entry> {
+  /** The row that has this key: of several, the smallest one; see `Kind`. */
   readonly get: (key: IK) => Option.Option<Entry>
+  /** Whether a row has this key. */
   readonly has: (key: IK) => boolean
   /** Rows in the index, those that lost included. */
   readonly size: number
@@ -258,6 +262,7 @@ export interface UniqueLookup<in IK, out Entry> {
 export interface HashLookup<in IK, out Entry> {
   /** The rows with this key, in the order of their first appearance. */
   readonly get: (key: IK) => ReadonlyArray<Entry>
+  /** Whether a row has this key. */
   readonly has: (key: IK) => boolean
   /** How many rows have this key. */
   readonly count: (key: IK) => number
@@ -274,9 +279,11 @@ export interface HashLookup<in IK, out Entry> {
 export interface SortedLookup<in out IK, out Entry> {
   /** The rows with this key, in the order of their own keys. */
   readonly get: (key: IK) => ReadonlyArray<Entry>
+  /** Whether a row has this key. */
   readonly has: (key: IK) => boolean
   /** Rows in a range, in order, read as they are asked for. */
   readonly range: (range?: Range<IK>, options?: RangeOptions) => Iterable<Entry>
+  /** Rows whose keys begin so, in order: see `range`. */
   readonly prefix: (prefix: Prefix<IK>, options?: RangeOptions) => Iterable<Entry>
   /** How many rows a range has, without a walk through it. */
   readonly count: (range?: Range<IK>) => number
@@ -356,7 +363,9 @@ export interface LiveIndex<out K> {
  * @category lookups
  */
 export interface LiveUnique<out K, in IK, out Entry> extends LiveIndex<K> {
+  /** The row that has this key: of several, the smallest one; see `Kind`. */
   readonly get: (key: IK) => Effect.Effect<Option.Option<Entry>>
+  /** Whether a row has this key. */
   readonly has: (key: IK) => Effect.Effect<boolean>
   readonly conflicts: Effect.Effect<ReadonlyArray<Entry>>
 }
@@ -368,8 +377,11 @@ export interface LiveUnique<out K, in IK, out Entry> extends LiveIndex<K> {
  * @category lookups
  */
 export interface LiveHash<out K, in IK, out Entry> extends LiveIndex<K> {
+  /** The rows with this key, in the order of their first appearance. */
   readonly get: (key: IK) => Effect.Effect<ReadonlyArray<Entry>>
+  /** Whether a row has this key. */
   readonly has: (key: IK) => Effect.Effect<boolean>
+  /** How many rows have this key. */
   readonly count: (key: IK) => Effect.Effect<number>
 }
 
@@ -381,10 +393,15 @@ export interface LiveHash<out K, in IK, out Entry> extends LiveIndex<K> {
  * @category lookups
  */
 export interface LiveSorted<out K, in out IK, out Entry> extends LiveIndex<K> {
+  /** The rows with this key, in the order of their own keys. */
   readonly get: (key: IK) => Effect.Effect<ReadonlyArray<Entry>>
+  /** Whether a row has this key. */
   readonly has: (key: IK) => Effect.Effect<boolean>
+  /** Rows in a range, in order, all of one version. */
   readonly range: (range?: Range<IK>, options?: RangeOptions) => Effect.Effect<ReadonlyArray<Entry>>
+  /** Rows whose keys begin so, in order. */
   readonly prefix: (prefix: Prefix<IK>, options?: RangeOptions) => Effect.Effect<ReadonlyArray<Entry>>
+  /** How many rows a range has, without a walk through it. */
   readonly count: (range?: Range<IK>) => Effect.Effect<number>
   /** Fails for an `after` that is not the `next` of a page of such a range. */
   readonly page: (range: Range<IK>, options?: PageOptions) => Effect.Effect<Page<Entry>, InvalidOptionsError>
@@ -517,6 +534,7 @@ export const attach: <K, V, Entry extends TableEntry<K, V>, Ix extends Indexes>(
  * @category models
  */
 export type Source<K, V, Entry extends TableEntry<K, V>> = Pick<AnyTable<K, V>, "changes"> & {
+  /** The content now, without an Effect. */
   readonly unsafeSnapshot: () => TableSnapshot<K, V, Entry>
 }
 

@@ -32,6 +32,7 @@ import { GroupTable } from "./groupTable.ts"
 import { Made } from "./made.ts"
 import { Pipeline } from "./pipeline.ts"
 import { Problems } from "./problems.ts"
+import { describe } from "./description.ts"
 import { type Description, stepsOf } from "./query.ts"
 import { RowTable } from "./rowTable.ts"
 
@@ -50,7 +51,8 @@ type Sources = Map<object, Part>
 const resolved = (source: object): Effect.Effect<Part, InvalidOptionsError> =>
   Effect.gen(function* () {
     // A tag is an Effect of the table that it names; a table is itself.
-    const table: unknown = PUBLICATION in source || !Effect.isEffect(source) ? source : yield* source as Effect.Effect<unknown>
+    const table: unknown =
+      PUBLICATION in source || !Effect.isEffect(source) ? source : yield* source as Effect.Effect<unknown>
     if (!isPublished(table)) {
       const problem = "must be a table of this library, or the tag of one"
       const error = new InvalidOptionsError({ module: "DerivedTable", problems: [{ option: "source", problem }] })
@@ -134,10 +136,11 @@ class Maker {
 
 /** Makes a derived table: see `DerivedTable.make`. */
 export const make = <K, V, Ix extends Indexes>(
-  description: Description,
+  derivation: object,
   indexes: Ix
 ): Effect.Effect<DerivedTable<K, V, Ix>, InvalidOptionsError, Scope.Scope> =>
   Effect.gen(function* () {
+    const description = describe(derivation)
     const problem = problemsOf("DerivedTable", indexes)
     if (problem !== undefined) return yield* Effect.fail(problem)
     const scope = yield* scopeOfViews

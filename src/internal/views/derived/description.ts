@@ -16,7 +16,8 @@ const derivation = (description: Description) => ({ ...Prototype, description })
 
 const isDerivation = (source: object): source is Derivation => "description" in source
 
-const describe = (source: object): Description =>
+/** What a table, a tag, or what was derived of one is made of. */
+export const describe = (source: object): Description =>
   isDerivation(source) ? source.description : { _tag: "Source", source }
 
 type AnyFunction = (...args: ReadonlyArray<never>) => unknown
@@ -73,7 +74,7 @@ export const groupBy = (
   aggregates: Readonly<Record<string, Aggregate<never, never, unknown>>>
 ): never => {
   const parts: Record<string, AggregateParts> = Object.fromEntries(
-    Object.entries(aggregates).map(([name, aggregate]) => [name, aggregate.parts])
+    Object.entries(aggregates).map(([name, aggregate]) => [name, aggregate.parts as AggregateParts])
   )
   return ((self: Derivation) =>
     derivation({
