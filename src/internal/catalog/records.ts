@@ -13,7 +13,7 @@ import { UNKNOWN } from "../table/content/keyIndex.ts"
 import type { RecordSlots } from "../table/content/recordSlots.ts"
 import type { Renumbering } from "../table/content/slots.ts"
 import { type Face, type Showing, Shown, versionOf } from "../table/publication/shown.ts"
-import type { AnySlots, Input, Output, Root, Version } from "../table/publication/view.ts"
+import type { AnySlots, Input, Output, Pressure, Root, Version } from "../table/publication/view.ts"
 import { sortInSteps } from "../tree/sorting.ts"
 import { buildTree, MutableTree, type Order, Tree } from "../tree/tree.ts"
 import { SlotSet } from "../views/column.ts"
@@ -231,6 +231,10 @@ export class RecordsView<R> extends RowView {
     }
   }
 
+  get pressure(): Pressure {
+    return this.output
+  }
+
   override *apply(): Generator<void, void> {
     const { output } = this
     yield* super.apply()
@@ -272,7 +276,7 @@ export class RecordsView<R> extends RowView {
   }
 
   protected *move(to: Renumbering): Generator<void, void> {
-    this.present.renumber(to)
+    yield* this.present.renumber(to)
     this.claims = new Set(Array.from(this.claims, (slot) => to[slot]).filter((slot) => slot >= 0))
     this.tree = yield* renumberedPacked(PACKED, this.tree, to)
     const { hidden } = this

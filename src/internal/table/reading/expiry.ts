@@ -163,7 +163,7 @@ export class Expiry<K, V> {
   *follow(steps: Iterator<void, void>, to: Renumbering): Generator<void, void> {
     while (steps.next().done !== true) yield
     yield* this.deadlines.renumber(to)
-    this.hidden.renumber(to)
+    yield* this.hidden.renumber(to)
   }
 
   /** The keys of hidden rows, as far as the table has not given up their slots. */

@@ -265,18 +265,22 @@ class Reader<K, V> {
   /** Publishes, after the views have taken the changes in. */
   private prepare(hasChanged: boolean): Effect.Effect<void> {
     const preparing = this.parts.publication.prepare(this.take)
-    if (preparing === undefined) return this.show(hasChanged)
-    return Effect.flatMap(preparing, () => this.show(hasChanged))
+    if (preparing === undefined) {
+      this.show(hasChanged)
+      return this.published()
+    }
+    // What views have begun to take in is shown: other tables' updates would have them show a half of it, or too early.
+    const shown = Effect.uninterruptible(Effect.map(preparing, () => this.show(hasChanged)))
+    return Effect.flatMap(shown, () => this.published())
   }
 
-  /** Makes the content visible, in the order that `publication.ts` tells, and does what is left to do then. */
-  private show(hasChanged: boolean): Effect.Effect<void> {
+  /** Makes the content visible, in the order that `publication.ts` tells. */
+  private show(hasChanged: boolean): void {
     const { history, partitions, publication, state } = this.parts
     state.note(undefined)
     const before = publication.snapshot
     publication.publish(hasChanged, this.take, this.showPositions)
     history?.published(before, publication.snapshot, partitions.values(), millisOf(this.clock))
-    return this.published()
   }
 
   private readonly take = () => this.parts.state.slots()
