@@ -15,8 +15,13 @@ import type { IndexKey } from "./TableIndex.ts"
  * @category models
  */
 export interface Aggregate<in K, in V, out A> {
-  /** What it is made of, for `DerivedTable` alone. */
+  /**
+   * What it is made of, for `DerivedTable` alone.
+   *
+   * @hidden
+   */
   readonly parts: AggregateParts
+  /** @hidden */
   readonly Types?: { readonly key: (key: K) => void; readonly value: (value: V) => void; readonly result: () => A }
 }
 

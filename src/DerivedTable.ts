@@ -141,8 +141,13 @@ export interface DerivedTable<in out K, in out V, Ix extends Indexes = {}> exten
  * @category models
  */
 export interface Derivation<in out K, in out V, out R> extends Pipeable {
-  /** What it is made of, for `DerivedTable` alone. */
+  /**
+   * What it is made of, for `DerivedTable` alone.
+   *
+   * @hidden
+   */
   readonly description: Description
+  /** @hidden */
   readonly Types?: { readonly key: (key: K) => K; readonly value: (value: V) => V; readonly needs: () => R }
 }
 
@@ -153,6 +158,7 @@ export interface Derivation<in out K, in out V, out R> extends Pipeable {
  * @category models
  */
 export interface AnySource {
+  /** The content now. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly unsafeSnapshot: () => TableSnapshot<any, any, any, any>
 }
@@ -163,9 +169,13 @@ export interface AnySource {
  * @since 0.5.0
  * @category models
  */
-export type KeyOf<T> =
+export type KeyOf<T> = T extends {
+  /** The content now. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  T extends { readonly unsafeSnapshot: () => TableSnapshot<infer K, any, any, any> } ? K : never
+  readonly unsafeSnapshot: () => TableSnapshot<infer K, any, any, any>
+}
+  ? K
+  : never
 
 /**
  * The values of a table.
@@ -173,9 +183,13 @@ export type KeyOf<T> =
  * @since 0.5.0
  * @category models
  */
-export type ValueOf<T> =
+export type ValueOf<T> = T extends {
+  /** The content now. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  T extends { readonly unsafeSnapshot: () => TableSnapshot<any, infer V, any, any> } ? V : never
+  readonly unsafeSnapshot: () => TableSnapshot<any, infer V, any, any>
+}
+  ? V
+  : never
 
 // ---------------------------------------------------------------------------------------------------------------------
 // descriptions
@@ -246,6 +260,7 @@ export const join: {
 export interface JoinOptions<in K, in V, out K2, in V2, out W> {
   /** The key of the other row; `undefined` if there is none. */
   readonly on: (value: V, key: K) => K2 | undefined
+  /** The value of the derived table for a row and the other one. */
   readonly select: (value: V, other: V2, key: K) => W
 }
 
@@ -428,5 +443,6 @@ export const lookupLeftJoin: <A, K, B, C>(
  * @category models
  */
 export interface Lookup<in K, out B> {
+  /** What it has for a key now: of a table the value, of a unique index the entry. */
   readonly get: (key: K) => Effect.Effect<Option.Option<B>>
 }

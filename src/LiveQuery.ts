@@ -51,6 +51,7 @@ export interface QueryResult<
   readonly size: number
   /** The rows, in the order of the query. */
   readonly entries: () => IterableIterator<Entry>
+  /** The rows as a list, copied. */
   readonly toArray: () => ReadonlyArray<Entry>
   /** The value of a key; none if the result does not have its row. */
   readonly get: (key: K) => Option.Option<V>

@@ -160,7 +160,9 @@ export type Kind = "unique" | "hash" | "multi" | "sorted"
  */
 export interface Definition<in K, in V, in out IK, out IndexKind extends Kind> {
   readonly kind: IndexKind
+  /** The key of a row, or its keys; `undefined` if it has none. */
   readonly keyOf: (value: V, key: K) => IK | Iterable<IK> | undefined
+  /** Which rows are in the index; `undefined` for all. */
   readonly where: ((value: V, key: K) => boolean) | undefined
   readonly order: Order<IK> | undefined
 }
@@ -241,7 +243,9 @@ export type Widen<IK> = IK extends boolean ? boolean : IK
  * @category lookups
  */
 export interface UniqueLookup<in IK, out Entry> {
+  /** The row that has this key. */
   readonly get: (key: IK) => Option.Option<Entry>
+  /** Is there a row with this key? */
   readonly has: (key: IK) => boolean
   /** Rows in the index, those that lost included. */
   readonly size: number
@@ -258,6 +262,7 @@ export interface UniqueLookup<in IK, out Entry> {
 export interface HashLookup<in IK, out Entry> {
   /** The rows with this key, in the order of their first appearance. */
   readonly get: (key: IK) => ReadonlyArray<Entry>
+  /** Is there a row with this key? */
   readonly has: (key: IK) => boolean
   /** How many rows have this key. */
   readonly count: (key: IK) => number
@@ -274,9 +279,11 @@ export interface HashLookup<in IK, out Entry> {
 export interface SortedLookup<in out IK, out Entry> {
   /** The rows with this key, in the order of their own keys. */
   readonly get: (key: IK) => ReadonlyArray<Entry>
+  /** Is there a row with this key? */
   readonly has: (key: IK) => boolean
   /** Rows in a range, in order, read as they are asked for. */
   readonly range: (range?: Range<IK>, options?: RangeOptions) => Iterable<Entry>
+  /** Rows whose keys begin with a text, or with the first items of a list. */
   readonly prefix: (prefix: Prefix<IK>, options?: RangeOptions) => Iterable<Entry>
   /** How many rows a range has, without a walk through it. */
   readonly count: (range?: Range<IK>) => number
@@ -344,6 +351,7 @@ export interface IndexProblem<out K> {
  * @category lookups
  */
 export interface LiveIndex<out K> {
+  /** What it has done, and what is in it now. */
   readonly stats: Effect.Effect<IndexStats>
   /** From the moment the stream is run; a slow consumer keeps the last 1,024. Fails and ends as the table's `changes` do. */
   readonly problems: Stream.Stream<IndexProblem<K>, TableFailure>
@@ -356,8 +364,11 @@ export interface LiveIndex<out K> {
  * @category lookups
  */
 export interface LiveUnique<out K, in IK, out Entry> extends LiveIndex<K> {
+  /** The row that has this key. */
   readonly get: (key: IK) => Effect.Effect<Option.Option<Entry>>
+  /** Is there a row with this key? */
   readonly has: (key: IK) => Effect.Effect<boolean>
+  /** The rows whose key another row has. */
   readonly conflicts: Effect.Effect<ReadonlyArray<Entry>>
 }
 
@@ -368,8 +379,11 @@ export interface LiveUnique<out K, in IK, out Entry> extends LiveIndex<K> {
  * @category lookups
  */
 export interface LiveHash<out K, in IK, out Entry> extends LiveIndex<K> {
+  /** The rows with this key, in the order of their first appearance. */
   readonly get: (key: IK) => Effect.Effect<ReadonlyArray<Entry>>
+  /** Is there a row with this key? */
   readonly has: (key: IK) => Effect.Effect<boolean>
+  /** How many rows have this key. */
   readonly count: (key: IK) => Effect.Effect<number>
 }
 
@@ -381,12 +395,17 @@ export interface LiveHash<out K, in IK, out Entry> extends LiveIndex<K> {
  * @category lookups
  */
 export interface LiveSorted<out K, in out IK, out Entry> extends LiveIndex<K> {
+  /** The rows with this key, in the order of their own keys. */
   readonly get: (key: IK) => Effect.Effect<ReadonlyArray<Entry>>
+  /** Is there a row with this key? */
   readonly has: (key: IK) => Effect.Effect<boolean>
+  /** Rows in a range, in order. */
   readonly range: (range?: Range<IK>, options?: RangeOptions) => Effect.Effect<ReadonlyArray<Entry>>
+  /** Rows whose keys begin with a text, or with the first items of a list. */
   readonly prefix: (prefix: Prefix<IK>, options?: RangeOptions) => Effect.Effect<ReadonlyArray<Entry>>
+  /** How many rows a range has, without a walk through it. */
   readonly count: (range?: Range<IK>) => Effect.Effect<number>
-  /** Fails for an `after` that is not the `next` of a page of such a range. */
+  /** A range in pieces. Fails for an `after` that is not the `next` of a page of such a range. */
   readonly page: (range: Range<IK>, options?: PageOptions) => Effect.Effect<Page<Entry>, InvalidOptionsError>
 }
 
@@ -517,6 +536,7 @@ export const attach: <K, V, Entry extends TableEntry<K, V>, Ix extends Indexes>(
  * @category models
  */
 export type Source<K, V, Entry extends TableEntry<K, V>> = Pick<AnyTable<K, V>, "changes"> & {
+  /** The content now. */
   readonly unsafeSnapshot: () => TableSnapshot<K, V, Entry>
 }
 
