@@ -351,6 +351,7 @@ export interface IndexProblem<out K> {
  * @category lookups
  */
 export interface LiveIndex<out K> {
+  /** What it has done, and what is in it now. */
   readonly stats: Effect.Effect<IndexStats>
   /** From the moment the stream is run; a slow consumer keeps the last 1,024. Fails and ends as the table's `changes` do. */
   readonly problems: Stream.Stream<IndexProblem<K>, TableFailure>
@@ -367,6 +368,7 @@ export interface LiveUnique<out K, in IK, out Entry> extends LiveIndex<K> {
   readonly get: (key: IK) => Effect.Effect<Option.Option<Entry>>
   /** Whether a row has this key. */
   readonly has: (key: IK) => Effect.Effect<boolean>
+  /** The rows whose key another row has. */
   readonly conflicts: Effect.Effect<ReadonlyArray<Entry>>
 }
 
@@ -403,7 +405,7 @@ export interface LiveSorted<out K, in out IK, out Entry> extends LiveIndex<K> {
   readonly prefix: (prefix: Prefix<IK>, options?: RangeOptions) => Effect.Effect<ReadonlyArray<Entry>>
   /** How many rows a range has, without a walk through it. */
   readonly count: (range?: Range<IK>) => Effect.Effect<number>
-  /** Fails for an `after` that is not the `next` of a page of such a range. */
+  /** A range in pieces. Fails for an `after` that is not the `next` of a page of such a range. */
   readonly page: (range: Range<IK>, options?: PageOptions) => Effect.Effect<Page<Entry>, InvalidOptionsError>
 }
 
