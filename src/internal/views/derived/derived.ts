@@ -50,7 +50,8 @@ type Sources = Map<object, Part>
 const resolved = (source: object): Effect.Effect<Part, InvalidOptionsError> =>
   Effect.gen(function* () {
     // A tag is an Effect of the table that it names; a table is itself.
-    const table: unknown = PUBLICATION in source || !Effect.isEffect(source) ? source : yield* source as Effect.Effect<unknown>
+    const table: unknown =
+      PUBLICATION in source || !Effect.isEffect(source) ? source : yield* source as Effect.Effect<unknown>
     if (!isPublished(table)) {
       const problem = "must be a table of this library, or the tag of one"
       const error = new InvalidOptionsError({ module: "DerivedTable", problems: [{ option: "source", problem }] })
