@@ -2,7 +2,7 @@
  * What the rows of a group come to: see `DerivedTable.groupBy`. Each takes a row in, and lets it go again, without a look at the
  * others.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @module
  */
 import type { AggregateParts } from "./internal/views/derived/aggregates.ts"
@@ -11,7 +11,7 @@ import type { IndexKey } from "./TableIndex.ts"
 /**
  * An aggregate of rows with values `V` and keys `K`, which comes to an `A`.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface Aggregate<in K, in V, out A> {
@@ -33,7 +33,7 @@ const of = <K, V, A>(parts: AggregateParts): Aggregate<K, V, A> => ({ parts })
 /**
  * How many rows there are.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category constructors
  */
 export const count: Aggregate<unknown, unknown, number> = of({ _tag: "Count" })
@@ -42,7 +42,7 @@ export const count: Aggregate<unknown, unknown, number> = of({ _tag: "Count" })
  * The sum of a number of each row, exact: what was added is wholly gone when its row is. `undefined` adds nothing. A row whose
  * number is not finite is left out of the group, as one whose function throws is.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category constructors
  */
 export const sum = <V, K = unknown>(of_: (value: V, key: K) => number | undefined): Aggregate<K, V, number> =>
@@ -51,7 +51,7 @@ export const sum = <V, K = unknown>(of_: (value: V, key: K) => number | undefine
 /**
  * The least of what the rows have, by the order of index keys; `undefined` if none of them has any.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category constructors
  */
 export const min = <V, A extends IndexKey, K = unknown>(
@@ -61,7 +61,7 @@ export const min = <V, A extends IndexKey, K = unknown>(
 /**
  * The greatest of what the rows have, by the order of index keys; `undefined` if none of them has any.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category constructors
  */
 export const max = <V, A extends IndexKey, K = unknown>(
@@ -71,7 +71,7 @@ export const max = <V, A extends IndexKey, K = unknown>(
 /**
  * What the row has whose key is the first one, by the order of the keys' bytes: the same on every replica.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category constructors
  */
 export const first = <V, A, K = unknown>(of_: (value: V, key: K) => A): Aggregate<K, V, A> =>
@@ -94,7 +94,7 @@ export const first = <V, A, K = unknown>(of_: (value: V, key: K) => A): Aggregat
  *   })
  * ```
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category constructors
  */
 export const make = <V, X, Total, A, K = unknown>(options: {

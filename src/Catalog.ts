@@ -35,7 +35,7 @@
  * )
  * ```
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @module
  */
 import * as Config from "effect/Config"
@@ -55,13 +55,13 @@ import type { LiveTable, WaitError } from "./LiveTable.ts"
 import type { RecordEntry, TableSnapshot } from "./TableSnapshot.ts"
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category symbols
  */
 export const TypeId: typeof internal.TypeId = internal.TypeId
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category symbols
  */
 export type TypeId = typeof TypeId
@@ -74,7 +74,7 @@ export type TypeId = typeof TypeId
  * Which fields of a record are its keys. They are a part of what the log is: the first insert locks it to them, whoever
  * makes it. Index keys are the same in any order.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface CatalogKeys<out RK extends string = string, out IK extends string = string> {
@@ -87,7 +87,7 @@ export interface CatalogKeys<out RK extends string = string, out IK extends stri
 /**
  * The names of the fields of a record that are text: what keys can be.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export type TextField<R> = { [Field in keyof R & string]: R[Field] extends string ? Field : never }[keyof R & string]
@@ -96,7 +96,7 @@ export type TextField<R> = { [Field in keyof R & string]: R[Field] extends strin
  * What tells a record from others: its row key as it is, and 128 bits of a hash of its index values, in which case does not
  * count.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface Identity {
@@ -114,7 +114,7 @@ export interface Identity {
  * - `rowFrom` and `rowTo`: the same range, both inclusive. Where a key of the catalog has one of these names, that is meant, and
  *   the range is said by the row key.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export type Filter<RK extends string, IK extends string> = {
@@ -126,7 +126,7 @@ export type Filter<RK extends string, IK extends string> = {
 /**
  * Row keys from one to another, both inclusive.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface RowRange {
@@ -141,7 +141,7 @@ export interface RowRange {
 /**
  * The records of a catalog as a live table, by their identities: to watch them, to subscribe to them, to derive others.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface RecordTable<in out R> extends LiveTable<Identity, R, RecordEntry<Identity, R>> {}
@@ -149,7 +149,7 @@ export interface RecordTable<in out R> extends LiveTable<Identity, R, RecordEntr
 /**
  * A catalog at one version, immutable for ever. What is wrong in a filter throws `InvalidOptionsError`.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface CatalogSnapshot<in out R, in RK extends string, in IK extends string> {
@@ -165,7 +165,7 @@ export interface CatalogSnapshot<in out R, in RK extends string, in IK extends s
 /**
  * What an insert can fail with.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category errors
  */
 export type InsertError = InvalidRecordError | CatalogLockedError | WriteError | WaitError
@@ -173,7 +173,7 @@ export type InsertError = InvalidRecordError | CatalogLockedError | WriteError |
 /**
  * What a delete can fail with.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category errors
  */
 export type DeleteError = InvalidOptionsError | WriteError | WaitError
@@ -182,7 +182,7 @@ export type DeleteError = InvalidOptionsError | WriteError | WaitError
  * A catalog of records `R`. Reads never wait: they are of the version that is shown, which is that of all that was read of
  * the log. `insert` and `delete` see all that was acknowledged before they were called, by whomever.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface Catalog<in out R, in out RK extends string = string, in out IK extends string = string> {
@@ -236,7 +236,7 @@ export interface Catalog<in out R, in out RK extends string = string, in out IK 
  * How a catalog reads and writes its log: what a table and a writer can be told, but for what the order of candidates rests
  * on.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export interface CatalogSettings
@@ -260,7 +260,7 @@ export interface CatalogSettings
 }
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export interface CatalogOptions<in out R> extends CatalogSettings {
@@ -274,7 +274,7 @@ export interface CatalogOptions<in out R> extends CatalogSettings {
 /**
  * What of a catalog may come from configuration.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export interface CatalogConfig {
@@ -296,7 +296,7 @@ export interface CatalogConfig {
 /**
  * What acquiring a catalog can fail with.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category errors
  */
 export type AcquireError = KafkaTable.AcquireError | KafkaTableWriter.AcquireError | CatalogLockedError
@@ -304,7 +304,7 @@ export type AcquireError = KafkaTable.AcquireError | KafkaTableWriter.AcquireErr
 /**
  * A class that names a catalog in the context.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category tags
  */
 export interface TagClass<
@@ -338,7 +338,7 @@ export interface TagClass<
  * export { AnyParts, Parts }
  * ```
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category tags
  */
 export const Tag =
@@ -358,7 +358,7 @@ export const Tag =
  * Fails with `InvalidOptionsError` for options and keys that cannot work, with `CatalogLockedError` for a log that was
  * written with other keys, and with what a table and a writer fail with.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category constructors
  */
 export const make: <R, const RK extends TextField<R>, const IK extends TextField<R>>(
@@ -369,7 +369,7 @@ export const make: <R, const RK extends TextField<R>, const IK extends TextField
 /**
  * The catalog of a tag, as a layer. See `make`.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category layers
  */
 export const layer = <Self, Id extends string, R, RK extends string, IK extends string>(
@@ -399,7 +399,7 @@ export const layer = <Self, Id extends string, R, RK extends string, IK extends 
  * )
  * ```
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category layers
  */
 export const layerConfig = <Self, Id extends string, R, RK extends string, IK extends string>(

@@ -315,7 +315,7 @@ export const schema: <A, I extends Uint8Array>(schema: Schema.Codec<A, I>) => Co
  * The name of a part must be no whole number (JavaScript puts such names first), no symbol and not `__proto__`, and there
  * must be a part; else the codec is refused: see `problem`. It is `secret` if a part is.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category constructors
  */
 export const tuple: <A extends object>(parts: { readonly [K in keyof A]-?: Codec<A[K]> }) => Codec<{
@@ -326,7 +326,7 @@ export const tuple: <A extends object>(parts: { readonly [K in keyof A]-?: Codec
  * The first parts of a key of several parts. Types do not know the order of properties: a part without those before it is
  * refused when it is used.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export type TuplePrefix<A> = { readonly [K in keyof A]?: A[K] }

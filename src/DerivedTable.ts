@@ -53,7 +53,7 @@
  *
  * The functions are pure. A row for which one of them throws is left out: that is counted, and told on `problems`.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @module
  */
 import * as Context from "effect/Context"
@@ -73,13 +73,13 @@ import { type Builder, define as defineIndexes, type IndexKey, type Indexes, typ
 import type { TableEntry, TableSnapshot } from "./TableSnapshot.ts"
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category symbols
  */
 export const TypeId: typeof internal.TypeId = internal.TypeId
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category symbols
  */
 export type TypeId = typeof TypeId
@@ -91,7 +91,7 @@ export type TypeId = typeof TypeId
 /**
  * A row that a derived table leaves out, as a function threw; of a table of groups, also a group.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface DerivedProblem<out K> {
@@ -102,7 +102,7 @@ export interface DerivedProblem<out K> {
 }
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface DerivedStats {
@@ -117,7 +117,7 @@ export interface DerivedStats {
 /**
  * A table that is made of others.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface DerivedTable<in out K, in out V, Ix extends Indexes = {}> extends LiveTable<
@@ -136,7 +136,7 @@ export interface DerivedTable<in out K, in out V, Ix extends Indexes = {}> exten
 /**
  * What a derived table is made of: keys `K`, values `V`, and the tables that are needed, `R`.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface Derivation<in out K, in out V, out R> extends Pipeable {
@@ -156,7 +156,7 @@ export interface Derivation<in out K, in out V, out R> extends Pipeable {
 /**
  * A table of this library, of which a snapshot tells its types.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface AnySource {
@@ -168,7 +168,7 @@ export interface AnySource {
 /**
  * The keys of a table.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export type KeyOf<T extends AnySource> =
@@ -178,7 +178,7 @@ export type KeyOf<T extends AnySource> =
 /**
  * The values of a table.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export type ValueOf<T extends AnySource> =
@@ -192,7 +192,7 @@ export type ValueOf<T extends AnySource> =
 /**
  * Begins with a table: by its tag, which the layer then needs, or as it is.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category constructors
  */
 export const from: {
@@ -203,7 +203,7 @@ export const from: {
 /**
  * Only rows for which it holds.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category combinators
  */
 export const filter: {
@@ -216,7 +216,7 @@ export const filter: {
 /**
  * Other values for the same keys.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category combinators
  */
 export const map: <V, W, K>(
@@ -229,7 +229,7 @@ export const map: <V, W, K>(
  *
  * The other table may be a tag, a table, or what is derived of one.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category combinators
  */
 export const join: {
@@ -248,7 +248,7 @@ export const join: {
 } = description.join
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export interface JoinOptions<in K, in V, out K2, in V2, out W> {
@@ -261,7 +261,7 @@ export interface JoinOptions<in K, in V, out K2, in V2, out W> {
 /**
  * The same with all rows: where there is no other row, `select` gets none.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category combinators
  */
 export const leftJoin: {
@@ -283,7 +283,7 @@ export const leftJoin: {
  * A row for each group of rows, by what `by` gives: its key is that, its value what the aggregates come to. A row for which
  * `by` gives `undefined` is in no group. A group is gone with its last row.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category combinators
  */
 export const groupBy: <V, G extends IndexKey, K, A extends Aggregates<NoInfer<K>, NoInfer<V>>>(
@@ -294,7 +294,7 @@ export const groupBy: <V, G extends IndexKey, K, A extends Aggregates<NoInfer<K>
 /**
  * Aggregates by name.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export type Aggregates<K, V> = Readonly<Record<string, Aggregate<K, V, unknown>>>
@@ -302,7 +302,7 @@ export type Aggregates<K, V> = Readonly<Record<string, Aggregate<K, V, unknown>>
 /**
  * What aggregates come to, by name.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export type ResultOf<A> = {
@@ -316,7 +316,7 @@ export type ResultOf<A> = {
 /**
  * A class that names a derived table in the context.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category tags
  */
 export interface TagClass<Self, Id extends string, K, V, Ix extends Indexes = {}> extends Context.ServiceClass<
@@ -331,7 +331,7 @@ export interface TagClass<Self, Id extends string, K, V, Ix extends Indexes = {}
 /**
  * A class that names a derived table in the context, and to which indexes can be added.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category tags
  */
 export interface PlainTagClass<Self, Id extends string, K, V> extends TagClass<Self, Id, K, V> {
@@ -342,7 +342,7 @@ export interface PlainTagClass<Self, Id extends string, K, V> extends TagClass<S
 /**
  * A class to name a derived table in the context.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category tags
  */
 export const Tag =
@@ -359,7 +359,7 @@ export const Tag =
  * A derived table for as long as the scope is open, built of all that its sources have. Fails for what is no table of this
  * library.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category constructors
  */
 export const make = <K, V, R, Ix extends Indexes = {}>(
@@ -371,7 +371,7 @@ export const make = <K, V, R, Ix extends Indexes = {}>(
 /**
  * The derived table of a tag, with its indexes, as a layer, which needs the tables that it is made of. See `make`.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category layers
  */
 export const layer = <Self, Id extends string, K, V, R, Ix extends Indexes = {}>(
@@ -405,7 +405,7 @@ export const layer = <Self, Id extends string, K, V, R, Ix extends Indexes = {}>
  *   )
  * ```
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category streams
  */
 export const lookupJoin: <A, K, B, C>(
@@ -419,7 +419,7 @@ export const lookupJoin: <A, K, B, C>(
 /**
  * The same with all elements: where the table has no row, `select` gets none.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category streams
  */
 export const lookupLeftJoin: <A, K, B, C>(
@@ -433,7 +433,7 @@ export const lookupLeftJoin: <A, K, B, C>(
 /**
  * What can be looked up by a key: a live table, or a unique index of one.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface Lookup<in K, out B> {

@@ -23,7 +23,7 @@
  * }
  * ```
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @module
  */
 import type * as Schema from "effect/Schema"
@@ -38,7 +38,7 @@ import type { TableEntry } from "./TableSnapshot.ts"
 /**
  * A key has a value, or is gone. It is what a `TableChange` is, without the value before: who holds a copy has that.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export type FeedChange<K, V> =
@@ -54,7 +54,7 @@ export type FeedChange<K, V> =
  * - `Changes`: some of the changes, one of each key. A key that is deleted need not have been told before.
  * - `Live`: all is told up to this version of the table. The token is for `after`, should the feed break off.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export type FeedEvent<K, V> =
@@ -67,7 +67,7 @@ export type FeedEvent<K, V> =
 /**
  * The schema of a feed's events, for remote procedures and for JSON.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category schemas
  */
 export const schema: <K, V, KI, VI>(
@@ -83,7 +83,7 @@ export const schema: <K, V, KI, VI>(
  * A copy of a table's content. It only ever shows the content at one version: what comes before `Live` is put aside
  * until then.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface Copy<in out K, in out V> extends Iterable<readonly [K, V]> {
@@ -107,7 +107,7 @@ export interface Copy<in out K, in out V> extends Iterable<readonly [K, V]> {
  * An empty copy. Keys that are objects are told apart by `identity`, whose default for them is their JSON; other keys are
  * themselves.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category constructors
  */
 export const makeCopy: <K, V>(options?: { readonly identity?: (key: K) => unknown }) => Copy<K, V> = internal.makeCopy

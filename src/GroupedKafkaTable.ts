@@ -25,7 +25,7 @@
  * })
  * ```
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @module
  */
 import * as Context from "effect/Context"
@@ -43,25 +43,25 @@ import type { TableFailure } from "./LiveTable.ts"
 import type { RecordSnapshot } from "./TableSnapshot.ts"
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category symbols
  */
 export const TypeId: typeof internal.TypeId = internal.TypeId
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category symbols
  */
 export type TypeId = typeof TypeId
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category symbols
  */
 export const SnapshotTypeId: typeof snapshot.TypeId = snapshot.TypeId
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category symbols
  */
 export type SnapshotTypeId = typeof SnapshotTypeId
@@ -73,7 +73,7 @@ export type SnapshotTypeId = typeof SnapshotTypeId
 /**
  * The key of a member.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface GroupedKey<out G, out M> {
@@ -84,7 +84,7 @@ export interface GroupedKey<out G, out M> {
 /**
  * All groups at one version: immutable for ever, taken in constant time, read without an Effect.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface GroupedSnapshot<in out G, in out M, out V> {
@@ -122,7 +122,7 @@ export interface GroupedSnapshot<in out G, in out M, out V> {
  * Records whose keys are no such keys are skipped, counted in `stats.keyErrors` and told on `poison`, unless `onPoison` is
  * `fail`. A stranger's key that looks like one is one.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface GroupedKafkaTable<in out G, in out M, in out V> extends Pick<
@@ -184,7 +184,7 @@ export interface GroupedKafkaTable<in out G, in out M, in out V> extends Pick<
  * `Codec.string(schema)`, or what `Codec.imap` makes of them. Two texts are two groups, whatever a codec makes of them. Default of each:
  * `Codec.utf8`.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export type KeyCodecs<G, M> = ([string] extends [G] ? { readonly group?: Codec<G> } : { readonly group: Codec<G> }) &
@@ -194,7 +194,7 @@ export type KeyCodecs<G, M> = ([string] extends [G] ? { readonly group?: Codec<G
  * How a grouped table reads: as any table of a topic does. What it and its writer have in common can be one object that is
  * given to both.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export type GroupedKafkaTableOptions<G, M, V> = TableSettings & {
@@ -219,7 +219,7 @@ export type GroupedKafkaTableOptions<G, M, V> = TableSettings & {
  * export { Nodes }
  * ```
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category tags
  */
 export const Tag =
@@ -230,7 +230,7 @@ export const Tag =
 /**
  * A grouped table for as long as the scope is open: see `KafkaTable.make`, which it waits and fails as.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category constructors
  */
 export const make: <G = string, M = string, V = never>(
@@ -240,7 +240,7 @@ export const make: <G = string, M = string, V = never>(
 /**
  * The grouped table of a tag, as a layer. See `make`.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category layers
  */
 export const layer = <Self, Id extends string, G, M, V>(

@@ -19,7 +19,7 @@
  * }).pipe(Effect.scoped)
  * ```
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @module
  */
 import * as Context from "effect/Context"
@@ -41,13 +41,13 @@ import type {
 import type { Position } from "./Position.ts"
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category symbols
  */
 export const TypeId: typeof internal.TypeId = internal.TypeId
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category symbols
  */
 export type TypeId = typeof TypeId
@@ -58,7 +58,7 @@ export type TypeId = typeof TypeId
  * A group or member that cannot be a key fails the write as any key that does not encode does (`WriteError`, `Encode`): one that is
  * not well-formed text, as it has half a surrogate pair, or that its codec refuses or makes something else of than text.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface GroupedKafkaTableWriter<in G, in M, in V> extends Pick<
@@ -94,7 +94,7 @@ export interface GroupedKafkaTableWriter<in G, in M, in V> extends Pick<
  * How a writer of a grouped table writes: as any writer of a table does. What it and its table have in common can be one
  * object that is given to both.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export type GroupedKafkaTableWriterOptions<G, M, V> = WriterSettings & {
@@ -113,7 +113,7 @@ export type GroupedKafkaTableWriterOptions<G, M, V> = WriterSettings & {
  * export { NodesWriter }
  * ```
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category tags
  */
 export const Tag =
@@ -124,7 +124,7 @@ export const Tag =
 /**
  * A writer of a grouped table for as long as the scope is open: see `KafkaTableWriter.make`, which it waits, fails and closes as.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category constructors
  */
 export const make: <G = string, M = string, V = never>(
@@ -134,7 +134,7 @@ export const make: <G = string, M = string, V = never>(
 /**
  * The writer of a tag, as a layer. See `make`.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category layers
  */
 export const layer = <Self, Id extends string, G, M, V>(

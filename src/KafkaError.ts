@@ -698,7 +698,7 @@ export class DefectError extends Data.TaggedError("KafkaDefectError")<{
  * A record that a catalog cannot take, as fields that are its keys are missing, blank, or no text. Names all of them at
  * once. Nothing was sent.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category errors
  */
 export class InvalidRecordError extends Data.TaggedError("KafkaInvalidRecordError")<{
@@ -723,7 +723,7 @@ const keysText = (keys: LockedKeys | string): string =>
 /**
  * The fields that are keys, of a catalog or of its log.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface LockedKeys {
@@ -734,7 +734,7 @@ export interface LockedKeys {
 /**
  * A catalog's log was written with other keys: its first insert has locked it to these.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category errors
  */
 export class CatalogLockedError extends Data.TaggedError("KafkaCatalogLockedError")<{

@@ -136,7 +136,7 @@ export interface TableStats {
 /**
  * Which version of a table is meant. `timestamp` is in milliseconds since the epoch.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export type SnapshotAt =
@@ -183,7 +183,7 @@ export interface KafkaTable<in out K, in out V, Ix extends Indexes = {}> extends
    * })
    * ```
    *
-   * @since 0.5.0
+   * @since 0.4.0
    */
   readonly snapshotAt: (when: SnapshotAt) => Effect.Effect<Option.Option<RecordSnapshot<K, V, Ix>>, InvalidOptionsError>
   /**
@@ -225,7 +225,7 @@ export type KafkaTableOptions<K, V> = TableSettings & {
  * the value decoded, and has to give the same for the same record. A row of which it throws, or gives something else, stays;
  * that is counted (`stats.expiryErrors`), and logged once.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export type ExpireAt<K, V> = (
@@ -303,7 +303,7 @@ export interface TableSettings {
 /**
  * How much of a table's history is kept.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export type HistorySettings = { readonly versions: number } | { readonly duration: Duration.Input }
@@ -340,7 +340,7 @@ export type AcquireError = TableFailure | WaitTimeoutError
 /**
  * A class that names a table in the context.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category tags
  */
 export interface TagClass<Self, Id extends string, K, V, Ix extends Indexes = {}> extends Context.ServiceClass<
@@ -355,7 +355,7 @@ export interface TagClass<Self, Id extends string, K, V, Ix extends Indexes = {}
 /**
  * A class that names a table in the context, and to which indexes can be added.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category tags
  */
 export interface PlainTagClass<Self, Id extends string, K, V> extends TagClass<Self, Id, K, V> {
@@ -443,7 +443,7 @@ export const layer = <Self, K, V, Ix extends Indexes = {}>(
 /**
  * How a janitor writes.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export interface JanitorOptions {
@@ -479,7 +479,7 @@ export interface JanitorOptions {
  * closed, and fails when the table's reader has ended, or the writer is closed; with `InvalidOptionsError` if the rows of the
  * table do not expire, or the writer is of another topic.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category expiry
  */
 export const janitor: <K, V, Ix extends Indexes = {}>(

@@ -81,7 +81,7 @@ export interface WriteOptions {
 /**
  * How a key is announced.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export interface AnnounceOptions {
@@ -180,7 +180,7 @@ export interface KafkaTableWriter<in K, in V> {
    * - A key is announced by one only. A value that is an Effect itself (an Exit; on Effect 3, an Option or an Either, too) is
    *   given as `Effect.succeed(value)`.
    *
-   * @since 0.5.0
+   * @since 0.4.0
    */
   readonly announce: (
     key: K,

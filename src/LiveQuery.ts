@@ -21,7 +21,7 @@
  *
  * Equal live queries of a table are one: it is made with the first of them, and dropped with the last scope.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @module
  */
 import type * as Effect from "effect/Effect"
@@ -37,7 +37,7 @@ import type { TableEntry } from "./TableSnapshot.ts"
  * The result of a query at one version of its table: immutable for ever, taken in constant time, read without an Effect. Rows
  * are read as they are asked for. Holding an old one holds what has changed since, as holding a snapshot does.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface QueryResult<
@@ -62,7 +62,7 @@ export interface QueryResult<
 /**
  * What can be read, now and whenever it changes, and not be written.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface Readable<out A> {
@@ -77,7 +77,7 @@ export interface Readable<out A> {
 /**
  * A result, and every change after it: no gap, no double.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface QuerySubscription<in out K, out V, out Entry extends TableEntry<K, V> = TableEntry<K, V>> {
@@ -90,7 +90,7 @@ export interface QuerySubscription<in out K, out V, out Entry extends TableEntry
  * A query that is kept up to date for as long as its scope is open. Afterwards its streams end, and its result stays what it
  * was.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface LiveQuery<in out K, out V, out Entry extends TableEntry<K, V> = TableEntry<K, V>> {

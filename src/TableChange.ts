@@ -87,7 +87,7 @@ export const isDelete = <C extends TableChange<unknown, unknown>>(
  * export const PriceChange = TableChange.schema(Schema.String, Schema.Struct({ cents: Schema.Number }))
  * ```
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category schemas
  */
 export const schema: <K, V, KI, VI>(
@@ -174,7 +174,7 @@ export type RecordChange<K, V> = RecordUpsert<K, V> | RecordDelete<K, V>
 /**
  * A change of a topic's table as it is told to others: without headers, which are bytes of the producer's.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export type RecordChangeWithoutHeaders<K, V> = Omit<RecordUpsert<K, V>, "headers"> | Omit<RecordDelete<K, V>, "headers">
@@ -182,7 +182,7 @@ export type RecordChangeWithoutHeaders<K, V> = Omit<RecordUpsert<K, V>, "headers
 /**
  * The schema of changes of a topic's table, without headers.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category schemas
  */
 export const recordSchema: <K, V, KI, VI>(

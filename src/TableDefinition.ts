@@ -32,7 +32,7 @@
  *
  * Who only reads imports `KafkaTable` instead, and loads nothing of writers.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @module
  */
 import type * as Context from "effect/Context"
@@ -50,7 +50,7 @@ import type { Builder, Indexes } from "./TableIndex.ts"
  * What is in a topic, and how its table and its writer do their work: the options of both. What both have (`metadataMaxAge`,
  * `logValues`) is for both.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export type ServiceOptions<K, V, Ix extends Indexes = {}> = KafkaTable.KafkaTableOptions<K, V> &
@@ -60,7 +60,7 @@ export type ServiceOptions<K, V, Ix extends Indexes = {}> = KafkaTable.KafkaTabl
   }
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export interface TopicOption {
@@ -75,7 +75,7 @@ export interface TopicOption {
 /**
  * What who needs the writer of a definition needs, in the types of Effects and Layers.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface Writer<in out Self> {
@@ -86,7 +86,7 @@ export interface Writer<in out Self> {
 /**
  * The name of a definition's writer in the context, with its layers.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category tags
  */
 export interface WriterClass<Self, Id extends string, K, V> extends Context.ServiceClass<
@@ -106,7 +106,7 @@ export interface WriterClass<Self, Id extends string, K, V> extends Context.Serv
  * The name of a definition's table in the context, with its layers and its writer. It can be given wherever a class of
  * `KafkaTable.Tag` can.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category tags
  */
 export interface ServiceClass<Self, Id extends string, K, V, Ix extends Indexes = {}> extends KafkaTable.TagClass<
@@ -165,7 +165,7 @@ export interface ServiceClass<Self, Id extends string, K, V, Ix extends Indexes 
  * export { Prices }
  * ```
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category tags
  */
 export const Service =

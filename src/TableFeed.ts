@@ -22,7 +22,7 @@
  * })
  * ```
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @module
  */
 import type * as Duration from "effect/Duration"
@@ -46,7 +46,7 @@ import type { TableChange } from "./TableChange.ts"
  * A table's feed. Any number of readers may follow it, each at its own pace: one that is slow gets the latest change of
  * each key, and the table does not wait for it.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface TableFeed<K, V> {
@@ -62,7 +62,7 @@ export interface TableFeed<K, V> {
 }
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export interface TableFeedOptions {
@@ -90,7 +90,7 @@ export interface TableFeedOptions {
  * The feed of a table, for as long as the scope is open. It counts as one of the table's subscribers. Make one and share
  * it, as tokens are of one feed.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category constructors
  */
 export const make = <K, V>(
@@ -110,7 +110,7 @@ export const make = <K, V>(
  * A comment goes out every `heartbeat` (default: 15 seconds), so that proxies keep the connection, and a client that has
  * gone is noticed. Fails as the feed does, and with a `SchemaError` for what does not encode.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category combinators
  */
 export const toServerSentEvents =
@@ -141,7 +141,7 @@ export const toServerSentEvents =
  * )
  * ```
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category combinators
  */
 export const invalidations = <Change extends TableChange<unknown, unknown>, Key>(

@@ -36,7 +36,7 @@
  * The functions of an index are pure. A row for which they give `undefined` or `NaN`, or throw, is not in the index: that is
  * counted (`stats`), a throw is told on `problems`, and nothing else happens.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @module
  */
 import type * as Effect from "effect/Effect"
@@ -59,7 +59,7 @@ import * as definition from "./internal/views/definition.ts"
  * What rows can be indexed by. -0 is 0, and a `Date` is its time. Text is ordered by its UTF-16 units, a list by its first
  * item, then by its second one, and so on; of two lists that begin alike the shorter one is first.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export type IndexKey =
@@ -68,7 +68,7 @@ export type IndexKey =
 /**
  * A part of an order, from one bound to the other; without bounds, all of it.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface Range<in out A> {
@@ -88,7 +88,7 @@ export interface Range<in out A> {
  * How keys may begin: a text with a text, a list with its first items, a composite key (`Codec.tuple`) with its first
  * parts.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export type Prefix<A> = A extends string
@@ -100,7 +100,7 @@ export type Prefix<A> = A extends string
       : Partial<A>
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export interface RangeOptions {
@@ -111,7 +111,7 @@ export interface RangeOptions {
 }
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export interface PageOptions extends RangeOptions {
@@ -124,7 +124,7 @@ export interface PageOptions extends RangeOptions {
 /**
  * A piece of a range.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface Page<out Entry> {
@@ -147,7 +147,7 @@ export interface Page<out Entry> {
  * - `multi`: a row has any number of keys.
  * - `sorted`: ranges, prefixes and orders, too.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export type Kind = "unique" | "hash" | "multi" | "sorted"
@@ -155,7 +155,7 @@ export type Kind = "unique" | "hash" | "multi" | "sorted"
 /**
  * One index, as it is defined. `IK` is what rows are indexed by.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface Definition<in K, in V, in out IK, out IndexKind extends Kind> {
@@ -170,14 +170,14 @@ export interface Definition<in K, in V, in out IK, out IndexKind extends Kind> {
 /**
  * The indexes of a table, by name.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Indexes = Readonly<Record<string, Definition<never, never, any, Kind>>>
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export interface IndexOptions<in K, in V> {
@@ -186,7 +186,7 @@ export interface IndexOptions<in K, in V> {
 }
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category options
  */
 export interface SortedOptions<in K, in V, in IK> extends IndexOptions<K, V> {
@@ -198,7 +198,7 @@ export interface SortedOptions<in K, in V, in IK> extends IndexOptions<K, V> {
  * Makes indexes of a table's rows. The functions get the value of a row and its key, and give what to index it by;
  * `undefined` leaves the row out.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface Builder<K, V> {
@@ -227,7 +227,7 @@ export interface Builder<K, V> {
 /**
  * What may be asked for where rows are indexed by this: any `boolean`, and not just the one that a function's type says.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export type Widen<IK> = IK extends boolean ? boolean : IK
@@ -239,7 +239,7 @@ export type Widen<IK> = IK extends boolean ? boolean : IK
 /**
  * A unique index at one version.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category lookups
  */
 export interface UniqueLookup<in IK, out Entry> {
@@ -256,7 +256,7 @@ export interface UniqueLookup<in IK, out Entry> {
 /**
  * A hash or multi index at one version.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category lookups
  */
 export interface HashLookup<in IK, out Entry> {
@@ -273,7 +273,7 @@ export interface HashLookup<in IK, out Entry> {
 /**
  * A sorted index at one version. What is wrong in a range or its options throws `InvalidOptionsError`.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category lookups
  */
 export interface SortedLookup<in out IK, out Entry> {
@@ -296,7 +296,7 @@ export interface SortedLookup<in out IK, out Entry> {
 /**
  * What a snapshot can be asked of an index.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category lookups
  */
 export type Lookup<D, Entry> =
@@ -315,7 +315,7 @@ export type Lookup<D, Entry> =
 /**
  * What an index has done, and what is in it now.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface IndexStats {
@@ -332,7 +332,7 @@ export interface IndexStats {
 /**
  * A row that is not in an index, as a function of that threw.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface IndexProblem<out K> {
@@ -347,7 +347,7 @@ export interface IndexProblem<out K> {
 /**
  * What all indexes of a table have.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category lookups
  */
 export interface LiveIndex<out K> {
@@ -360,7 +360,7 @@ export interface LiveIndex<out K> {
 /**
  * A unique index of a table: see `UniqueLookup`.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category lookups
  */
 export interface LiveUnique<out K, in IK, out Entry> extends LiveIndex<K> {
@@ -375,7 +375,7 @@ export interface LiveUnique<out K, in IK, out Entry> extends LiveIndex<K> {
 /**
  * A hash or multi index of a table: see `HashLookup`.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category lookups
  */
 export interface LiveHash<out K, in IK, out Entry> extends LiveIndex<K> {
@@ -391,7 +391,7 @@ export interface LiveHash<out K, in IK, out Entry> extends LiveIndex<K> {
  * A sorted index of a table: see `SortedLookup`. What is wrong in a range or its options is a defect
  * (`InvalidOptionsError`), but for `after`, which may come from outside.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category lookups
  */
 export interface LiveSorted<out K, in out IK, out Entry> extends LiveIndex<K> {
@@ -412,7 +412,7 @@ export interface LiveSorted<out K, in out IK, out Entry> extends LiveIndex<K> {
 /**
  * What a table can be asked of an index.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category lookups
  */
 export type LiveLookup<D, K, Entry> =
@@ -431,7 +431,7 @@ export type LiveLookup<D, K, Entry> =
 /**
  * What a query asks of one index: a key, or of a sorted one a range.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category queries
  */
 export type Condition<D> =
@@ -444,7 +444,7 @@ export type Condition<D> =
 /**
  * What a query asks for: all of its conditions hold.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category queries
  */
 export type Where<Ix extends Indexes> = { readonly [Name in keyof Ix]?: Condition<Ix[Name]> }
@@ -452,7 +452,7 @@ export type Where<Ix extends Indexes> = { readonly [Name in keyof Ix]?: Conditio
 /**
  * The names of sorted indexes.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category queries
  */
 export type SortedNames<Ix extends Indexes> = {
@@ -460,7 +460,7 @@ export type SortedNames<Ix extends Indexes> = {
 }[keyof Ix & string]
 
 /**
- * @since 0.5.0
+ * @since 0.4.0
  * @category queries
  */
 export interface QueryOptions<out Name extends string> extends RangeOptions {
@@ -474,7 +474,7 @@ export interface QueryOptions<out Name extends string> extends RangeOptions {
 /**
  * How a query finds its rows.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category queries
  */
 export interface Plan {
@@ -493,7 +493,7 @@ export interface Plan {
 /**
  * Indexes of somebody else's table.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export interface Attached<K, V, Entry extends TableEntry<K, V>, Ix extends Indexes> extends Pick<
@@ -521,7 +521,7 @@ export interface Attached<K, V, Entry extends TableEntry<K, V>, Ix extends Index
  *   })
  * ```
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category constructors
  */
 export const attach: <K, V, Entry extends TableEntry<K, V>, Ix extends Indexes>(
@@ -532,7 +532,7 @@ export const attach: <K, V, Entry extends TableEntry<K, V>, Ix extends Indexes>(
 /**
  * A table of this library, of which a snapshot tells its types.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export type Source<K, V, Entry extends TableEntry<K, V>> = Pick<AnyTable<K, V>, "changes"> & {
@@ -543,7 +543,7 @@ export type Source<K, V, Entry extends TableEntry<K, V>> = Pick<AnyTable<K, V>, 
 /**
  * Makes definitions of indexes, for what takes them beside a tag.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category constructors
  */
 export const define: <K, V>() => <Ix extends Indexes>(make: (index: Builder<K, V>) => Ix) => Ix = definition.define

@@ -70,7 +70,7 @@ export interface RecordEntry<out K, out V> extends TableEntry<K, V>, RecordInfo 
 /**
  * The schema of entries of any live table, for remote procedures and for JSON.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category schemas
  */
 export const entrySchema: <K, V, KI, VI>(
@@ -81,7 +81,7 @@ export const entrySchema: <K, V, KI, VI>(
 /**
  * An entry of a topic's table as it is told to others: without headers, which are bytes of the producer's.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category models
  */
 export type RecordEntryWithoutHeaders<K, V> = Omit<RecordEntry<K, V>, "headers">
@@ -89,7 +89,7 @@ export type RecordEntryWithoutHeaders<K, V> = Omit<RecordEntry<K, V>, "headers">
 /**
  * The schema of entries of a topic's table, without headers.
  *
- * @since 0.5.0
+ * @since 0.4.0
  * @category schemas
  */
 export const recordEntrySchema: <K, V, KI, VI>(

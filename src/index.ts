@@ -1,14 +1,14 @@
 /**
  * What the rows of a group come to.
  *
- * @since 0.5.0
+ * @since 0.4.0
  */
 export * as Aggregate from "./Aggregate.ts"
 
 /**
  * Records without a natural key, found by any of several fields.
  *
- * @since 0.5.0
+ * @since 0.4.0
  */
 export * as Catalog from "./Catalog.ts"
 
@@ -22,7 +22,7 @@ export * as Codec from "./Codec.ts"
 /**
  * Tables that are made of others.
  *
- * @since 0.5.0
+ * @since 0.4.0
  */
 export * as DerivedTable from "./DerivedTable.ts"
 
@@ -36,21 +36,21 @@ export * as EmbeddedKafka from "./EmbeddedKafka.ts"
 /**
  * What a table tells a copy of it elsewhere, and that copy.
  *
- * @since 0.5.0
+ * @since 0.4.0
  */
 export * as FeedEvent from "./FeedEvent.ts"
 
 /**
  * A topic as a live table of groups with members: the read side.
  *
- * @since 0.5.0
+ * @since 0.4.0
  */
 export * as GroupedKafkaTable from "./GroupedKafkaTable.ts"
 
 /**
  * A topic as a live table of groups with members: the write side.
  *
- * @since 0.5.0
+ * @since 0.4.0
  */
 export * as GroupedKafkaTableWriter from "./GroupedKafkaTableWriter.ts"
 
@@ -106,7 +106,7 @@ export * as KafkaTopic from "./KafkaTopic.ts"
 /**
  * Results of queries, kept up to date.
  *
- * @since 0.5.0
+ * @since 0.4.0
  */
 export * as LiveQuery from "./LiveQuery.ts"
 
@@ -141,21 +141,21 @@ export * as TableChange from "./TableChange.ts"
 /**
  * A table and its writer by one definition.
  *
- * @since 0.5.0
+ * @since 0.4.0
  */
 export * as TableDefinition from "./TableDefinition.ts"
 
 /**
  * A table told to readers elsewhere: browsers, other processes, caches.
  *
- * @since 0.5.0
+ * @since 0.4.0
  */
 export * as TableFeed from "./TableFeed.ts"
 
 /**
  * Questions to a table other than by key.
  *
- * @since 0.5.0
+ * @since 0.4.0
  */
 export * as TableIndex from "./TableIndex.ts"
 

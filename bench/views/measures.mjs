@@ -149,7 +149,7 @@ const userOf = (i, version) => ({
   id: `u${i}`,
   active: (i + version) % 2 === 0,
   team: `t${i % TEAMS}`,
-  country: `c${i % 200}`,
+  country: `c${i % 20}`,
   age: (i * 31 + version) % 90
 })
 
