@@ -17,7 +17,7 @@ import type { IndexKey } from "./TableIndex.ts"
 export interface Aggregate<in K, in V, out A> {
   /** What it is made of, for `DerivedTable` alone. */
   readonly parts: unknown
-  /** For the compiler alone: there is nothing here. */
+  /** This is for the compiler alone: there is never anything here. */
   readonly Types?: {
     /** What keys it takes. */
     readonly key: (key: K) => void

@@ -156,7 +156,7 @@ export interface CatalogSnapshot<in out R, in RK extends string, in IK extends s
   readonly version: number
   /** Number of records. */
   readonly size: number
-  /** In the order of their row keys. */
+  /** The records that match, in the order of their row keys. */
   readonly query: (filter: Filter<RK, IK>) => ReadonlyArray<R>
   /** All records by their identities, with partition, offset and timestamp. */
   readonly entries: TableSnapshot<Identity, R, RecordEntry<Identity, R>>
@@ -280,9 +280,9 @@ export interface CatalogOptions<in out R> extends CatalogSettings {
 export interface CatalogConfig {
   readonly table?: Config.Config<string>
   readonly topic?: Config.Config<string>
-  /** For a tag without keys. */
+  /** The field that is the row key, for a tag without keys. */
   readonly rowKey?: Config.Config<string>
-  /** For a tag without keys: a list, or text with commas. */
+  /** The fields that are index keys, for a tag without keys: a list, or text with commas. */
   readonly indexKeys?: Config.Config<ReadonlyArray<string>> | Config.Config<string>
   readonly log?: Config.Config<"compacted" | "forever">
   /** Milliseconds since the epoch. */

@@ -142,7 +142,7 @@ export interface DerivedTable<in out K, in out V, Ix extends Indexes = {}> exten
 export interface Derivation<in out K, in out V, out R> extends Pipeable {
   /** What it is made of, for `DerivedTable` alone. */
   readonly description: unknown
-  /** For the compiler alone: there is nothing here. */
+  /** This is for the compiler alone: there is never anything here. */
   readonly Types?: {
     /** Its keys. */
     readonly key: (key: K) => K
