@@ -111,7 +111,7 @@ export interface GroupedSnapshot<in out G, in out M, out V> {
   readonly groupCount: number
   /** All of it as plain maps, copied in one pass. */
   readonly toMap: () => Map<G, Map<M, V>>
-  /** The same version as a snapshot of `GroupedKafkaTable.table`. */
+  /** This version as a snapshot of `GroupedKafkaTable.table`. */
   readonly table: RecordSnapshot<GroupedKey<G, M>, V>
 }
 

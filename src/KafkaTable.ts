@@ -232,7 +232,7 @@ export type ExpireAt<K, V> = (
   value: V,
   record: {
     readonly key: K
-    /** Of the record, in milliseconds since the epoch. */
+    /** When the record was made, in milliseconds since the epoch. */
     readonly timestamp: number
   }
 ) => number | undefined

@@ -109,7 +109,7 @@ export interface LiveQuery<in out K, out V, out Entry extends TableEntry<K, V> =
    * others have taken its place within `limit`. The deletes of a version come first. Fails and ends as the table's `changes` do.
    */
   readonly changes: Stream.Stream<TableChange<K, V>, TableFailure>
-  /** The same with another policy for a slow consumer. */
+  /** `changes` with another policy for a slow consumer. */
   readonly changesWith: (strategy: Strategy) => Stream.Stream<TableChange<K, V>, TableFailure>
   /** The result and the changes that follow it, with neither gap nor double. Default strategy: `conflate`. */
   readonly subscribe: (options?: {

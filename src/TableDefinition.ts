@@ -96,7 +96,7 @@ export interface WriterClass<Self, Id extends string, K, V> extends Context.Serv
 > {
   /** The writer, by the definition: see `KafkaTableWriter.make`. */
   readonly layer: Layer.Layer<Writer<Self>, KafkaTableWriter.AcquireError, KafkaClient>
-  /** The same with settings that are known later: see `ServiceClass`. */
+  /** The writer's layer with settings that are known later: see `ServiceClass`. */
   readonly layerWith: (
     settings: KafkaTableWriter.WriterSettings & TopicOption
   ) => Layer.Layer<Writer<Self>, KafkaTableWriter.AcquireError, KafkaClient>

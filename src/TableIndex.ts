@@ -104,7 +104,7 @@ export type Prefix<A> = A extends string
  * @category options
  */
 export interface RangeOptions {
-  /** From the last one to the first. Default: false. */
+  /** Whether to go from the last one to the first. Default: false. */
   readonly reverse?: boolean | undefined
   /** No more than so many. Default: all. */
   readonly limit?: number | undefined

@@ -25,7 +25,7 @@ const builder = {
   sorted: (keyOf: () => unknown, options?: SortedOptions<never, never, never>) => definitionOf("sorted", keyOf, options)
 }
 
-export const builderOf = <K, V>(): Builder<K, V> => builder as unknown as Builder<K, V>
+const builderOf = <K, V>(): Builder<K, V> => builder as unknown as Builder<K, V>
 
 /** @internal */
 export const define =

@@ -7,7 +7,7 @@ import type { Renumbering } from "../content/slots.ts"
 import { endView, type Input, type View } from "./view.ts"
 
 /** Runs a step of a view, which is its own business: one that throws is a view no more. */
-export const guarded = <A>(view: View, step: () => A): A | undefined => {
+const guarded = <A>(view: View, step: () => A): A | undefined => {
   try {
     return step()
   } catch (thrown) {

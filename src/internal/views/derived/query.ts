@@ -2,9 +2,6 @@
 import type { IndexKey } from "../../../TableIndex.ts"
 import type { AggregateParts } from "./aggregates.ts"
 
-/** A table, or the tag of one. */
-export type TableOrTag = object
-
 /** A step that keeps the keys of the rows: a filter, another value, or a join. */
 export type Step =
   | { readonly _tag: "Filter"; readonly holds: (value: unknown, key: unknown) => boolean }
@@ -21,7 +18,7 @@ export type Step =
     }
 
 export type Description =
-  | { readonly _tag: "Source"; readonly source: TableOrTag }
+  | { readonly _tag: "Source"; /** A table, or the tag of one. */ readonly source: object }
   | { readonly _tag: "Steps"; readonly of: Description; readonly steps: ReadonlyArray<Step> }
   | {
       readonly _tag: "Group"
