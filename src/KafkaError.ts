@@ -42,6 +42,8 @@ export type KafkaError =
   | WriteError
   | WaitTimeoutError
   | TableClosedError
+  | GroupError
+  | CommitError
   | InvalidRecordError
   | CatalogLockedError
   | DefectError
@@ -748,5 +750,106 @@ export class CatalogLockedError extends Data.TaggedError("KafkaCatalogLockedErro
   readonly retriable = false
   override get message(): string {
     return `The log of a catalog is locked to other keys: ${where(this)} was written with ${keysText(this.locked)}, and this catalog has ${keysText(this.configured)}. Give it the same keys, or another topic.`
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// groups
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Why a member of a group cannot go on.
+ *
+ * - `Busy`: another face of the consumer runs already.
+ * - `Fenced`: somebody else is a member with the same instance id.
+ * - `Inconsistent`: the group's other members speak another protocol, or share partitions in another way.
+ * - `Unsupported`: the brokers do not have what was asked for: KIP-848, an assignor, static members.
+ * - `Full`: the group has as many members as the brokers allow.
+ * - `Unauthorized`: the right to READ the group is missing.
+ * - `NoOffset`: there is no offset to go on at in the log, and `from` is `fail`.
+ * - `Rejected`: the coordinator refuses for another reason: a name, a session timeout, a pattern.
+ *
+ * @since 0.4.0
+ * @category models
+ */
+export type GroupReason =
+  "Busy" | "Fenced" | "Inconsistent" | "Unsupported" | "Full" | "Unauthorized" | "NoOffset" | "Rejected"
+
+const groupAdvice: Record<GroupReason, string> = {
+  Busy: "chunks, records, partitions and runForEach are faces of the same: end one before another one is begun.",
+  Fenced: "Give each member of the group an instanceId of its own, or none.",
+  Inconsistent:
+    "Give all members of the group the same protocol and assignor; a group is moved from one to another by a list of both.",
+  Unsupported: "The consumer protocol needs Kafka 4.0 or later with group.version 1; classic works with all.",
+  Full: "Raise group.max.size of the brokers, or have fewer members.",
+  Unauthorized: "Grant READ on the group, and READ and DESCRIBE on its topics.",
+  NoOffset: "Reset the group's offsets, or say with 'from' where to begin: earliest or latest.",
+  Rejected: "The coordinator's word says why."
+}
+
+/**
+ * A member of a consumer group cannot go on.
+ *
+ * @since 0.4.0
+ * @category errors
+ */
+export class GroupError extends Data.TaggedError("KafkaGroupError")<{
+  readonly reason: GroupReason
+  readonly group: string
+  /** The place, where it is about one partition. */
+  readonly topic?: string
+  readonly partition?: number
+  readonly offset?: number
+  readonly detail?: string
+  readonly cause?: unknown
+}> {
+  get retriable(): boolean {
+    return this.reason === "Full" || this.reason === "Busy"
+  }
+  override get message(): string {
+    const place = this.topic === undefined ? "" : `, ${where(this)}`
+    const of = `group ${quotedForeignText(this.group)}`
+    return `${this.reason}: ${of}${place}${inBrackets(this.detail)}. ${groupAdvice[this.reason]}`
+  }
+}
+
+/**
+ * Why a commit did not end in an acknowledgement.
+ *
+ * - `Lost`: the partition is not this member's any more, or the record was given up by a seek, or by the end of its face. It
+ *   is delivered again.
+ * - `Closed`: the consumer was closed first. Whether it is committed is not known.
+ * - `Unauthorized`: the right to READ the group or the topic is missing.
+ * - `Rejected`: the coordinator refuses this commit for another reason.
+ *
+ * @since 0.4.0
+ * @category models
+ */
+export type CommitReason = "Lost" | "Closed" | "Unauthorized" | "Rejected"
+
+const commitAdvice: Record<CommitReason, string> = {
+  Lost: "Records that were not committed are delivered again, to whoever has the partition now.",
+  Closed: "Whether it was committed is not known: the consumer's scope (its layer) ended first.",
+  Unauthorized: "Grant READ on the group, and READ on its topics. What is done is committed then.",
+  Rejected: "The coordinator's word says why."
+}
+
+/**
+ * A commit of an offset was not acknowledged.
+ *
+ * @since 0.4.0
+ * @category errors
+ */
+export class CommitError extends Data.TaggedError("KafkaCommitError")<{
+  readonly reason: CommitReason
+  readonly group: string
+  readonly topic: string
+  readonly partition: number
+  readonly detail?: string
+  readonly cause?: unknown
+}> {
+  readonly retriable = false
+  override get message(): string {
+    return `${this.reason}: a commit of group ${quotedForeignText(this.group)} for ${where(this)}${inBrackets(this.detail)} was not acknowledged. ${commitAdvice[this.reason]}`
   }
 }

@@ -1,0 +1,103 @@
+/** How the members of a group of the classic protocol share its partitions: by assignors, whoever of them leads. */
+import * as Effect from "effect/Effect"
+import { GroupError } from "../../../KafkaError.ts"
+import type { TopicPartition } from "../../../KafkaConsumer.ts"
+import type { JoinGroupMember, SyncGroupAssignment } from "../../../KafkaProtocol.ts"
+import type { Assignor, GroupMember, PartitionCounts } from "../assignors/members.ts"
+import {
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+  type TopicPartitions
+} from "../../protocol/consumerProtocol.ts"
+import { runInSlices } from "../../yield.ts"
+import { byTopicName } from "../topicPartitions.ts"
+import type { MembershipFailure } from "./member.ts"
+import type { Sharing } from "./classicMember.ts"
+
+/** Partitions by topic, as they are in bytes. */
+const byTopic = (partitions: ReadonlyArray<TopicPartition>): ReadonlyArray<TopicPartitions> =>
+  [...byTopicName(partitions)].map(([topic, numbers]) => ({ topic, partitions: numbers }))
+
+export const makeSharing = ({
+  assignors,
+  countsOf,
+  group,
+  leads,
+  topics
+}: {
+  readonly group: string
+  /** The favourite first. */
+  readonly assignors: ReadonlyArray<Assignor>
+  /** The topics that this member subscribes to at present. */
+  readonly topics: () => ReadonlyArray<string>
+  /** How many partitions these topics have, asked for now; what does not exist is left out. */
+  readonly countsOf: (topics: Iterable<string>) => Effect.Effect<PartitionCounts, MembershipFailure>
+  readonly leads: Sharing["leads"]
+}): Sharing => {
+  /** What others have written may be anything. */
+  const read = <A>(what: string, decode: () => A): Effect.Effect<A, MembershipFailure> =>
+    Effect.try({
+      try: decode,
+      catch: (cause) =>
+        new GroupError({
+          reason: "Inconsistent",
+          group,
+          detail: `${what} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+          cause
+        })
+    })
+
+  const plan = (protocolName: string, members: ReadonlyArray<JoinGroupMember>) =>
+    Effect.gen(function* () {
+      const assignor = assignors.find(({ name }) => name === protocolName)
+      if (assignor === undefined) {
+        const detail = `the group has agreed on ${protocolName}, which this member does not have`
+        return yield* Effect.fail(new GroupError({ reason: "Inconsistent", group, detail }))
+      }
+      const all = yield* Effect.forEach(members, ({ instanceId, memberId, metadata }) =>
+        Effect.map(
+          read(`what member ${memberId} wants`, () => decodeSubscription(metadata)),
+          ({ generation, ownedPartitions, topics }): GroupMember => ({
+            memberId,
+            instanceId,
+            topics,
+            owned: ownedPartitions,
+            generation
+          })
+        )
+      )
+      const counts = yield* countsOf(new Set(all.flatMap(({ topics }) => topics)))
+      const given = yield* runInSlices(assignor.assign(all, counts))
+      return [...given].map(
+        ([memberId, partitions]): SyncGroupAssignment => ({
+          memberId,
+          assignment: encodeAssignment({ partitions, userData: undefined })
+        })
+      )
+    })
+
+  return {
+    isCooperative: assignors.every(({ isCooperative }) => isCooperative),
+    subscriptions: (owned, generation) =>
+      assignors.map(({ name }) => ({
+        name,
+        metadata: encodeSubscription({
+          topics: topics(),
+          userData: undefined,
+          ownedPartitions: byTopic(owned),
+          generation,
+          rackId: undefined
+        })
+      })),
+    plan,
+    read: (assignment) =>
+      read("the assignment", () =>
+        decodeAssignment(assignment).partitions.flatMap(({ partitions, topic }) =>
+          partitions.map((partition) => ({ topic, partition }))
+        )
+      ),
+    leads
+  }
+}
