@@ -101,6 +101,7 @@ const ROOMS = {
       "TableFeed"
     ])
   },
+  "consumer/assignors": { rooms: [], types: [] },
   codec: { rooms: ["codec/schema"], types: ["Codec"] },
   "codec/schema": { rooms: [], types: ["Codec"] },
   views: {
@@ -127,7 +128,7 @@ const ROOMS = {
 }
 
 /** Rooms of plain functions on bytes; all others may import of "effect", which has what differs between Effect's majors. */
-const PURE = new Set(["recordBatch", "protocol", "tree"])
+const PURE = new Set(["recordBatch", "protocol", "tree", "consumer/assignors"])
 
 /** Keeps the table of rooms. */
 const roomsRule = {

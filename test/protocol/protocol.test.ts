@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
-import { type Api, decodeResponse, encodeRequest, negotiate } from "../../src/internal/protocol/api.ts"
+import { type Api, decodeResponse, encodeRequest, negotiate, versionsFor } from "../../src/internal/protocol/api.ts"
 import { createTopics } from "../../src/internal/protocol/createTopics.ts"
 import { describeConfigs, type DescribeConfigsRequest } from "../../src/internal/protocol/describeConfigs.ts"
 import { fetch, FETCH_BY_ID } from "../../src/internal/protocol/fetch.ts"
@@ -368,26 +368,31 @@ const brokers: Readonly<Record<string, Readonly<Record<string, readonly [min: nu
 }
 
 describe("negotiate", () => {
-  const api = { versions: { min: 9, max: 13 } }
+  const ours = { min: 9, max: 13 }
 
   it("takes the newest version of both", () => {
-    expect(negotiate(api, { min: 0, max: 10 })).toBe(10)
-    expect(negotiate(api, { min: 4, max: 18 })).toBe(13)
-    expect(negotiate(api, { min: 13, max: 18 })).toBe(13)
-    expect(negotiate(api, { min: 0, max: 9 })).toBe(9)
+    expect(negotiate(ours, { min: 0, max: 10 })).toBe(10)
+    expect(negotiate(ours, { min: 4, max: 18 })).toBe(13)
+    expect(negotiate(ours, { min: 13, max: 18 })).toBe(13)
+    expect(negotiate(ours, { min: 0, max: 9 })).toBe(9)
   })
 
   it("finds none with a broker that is too old, too new, or without the request", () => {
-    expect(negotiate(api, { min: 0, max: 8 })).toBeUndefined()
-    expect(negotiate(api, { min: 14, max: 18 })).toBeUndefined()
-    expect(negotiate(api, { min: 0, max: -1 })).toBeUndefined()
-    expect(negotiate(api, undefined)).toBeUndefined()
+    expect(negotiate(ours, { min: 0, max: 8 })).toBeUndefined()
+    expect(negotiate(ours, { min: 14, max: 18 })).toBeUndefined()
+    expect(negotiate(ours, { min: 0, max: -1 })).toBeUndefined()
+    expect(negotiate(ours, undefined)).toBeUndefined()
   })
 
-  it("stays below a cap", () => {
-    expect(negotiate(api, { min: 4, max: 18 }, FETCH_BY_ID - 1)).toBe(12)
-    expect(negotiate(api, { min: 13, max: 18 }, 12)).toBeUndefined()
-    expect(negotiate(api, { min: 4, max: 11 }, 12)).toBe(11)
+  it("keeps to what can say the request", () => {
+    const byName = {
+      ...fetchRequest,
+      partitions: [{ ...fetchRequest.partitions[0], topic: { name: topic, id: undefined } }]
+    }
+    expect(versionsFor(fetch, fetchRequest)).toEqual({ min: 9, max: FETCH_BY_ID })
+    expect(versionsFor(fetch, byName)).toEqual({ min: 9, max: FETCH_BY_ID - 1 })
+    expect(negotiate(versionsFor(fetch, byName), { min: 13, max: 18 })).toBeUndefined()
+    expect(negotiate(versionsFor(fetch, byName), { min: 4, max: 11 })).toBe(11)
   })
 
   for (const [name, versions] of Object.entries(brokers)) {
@@ -396,7 +401,7 @@ describe("negotiate", () => {
         const range = versions[api.name]
         const broker = range === undefined ? undefined : { min: range[0], max: range[1] }
         const expected = range === undefined ? undefined : Math.min(api.versions.max, range[1])
-        expect(negotiate(api, broker), api.name).toBe(expected)
+        expect(negotiate(api.versions, broker), api.name).toBe(expected)
       }
     })
   }

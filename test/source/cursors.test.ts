@@ -41,7 +41,10 @@ const told = ({ events }: Watched): ReadonlyArray<string> =>
   })
 
 /** The topics that a request for metadata is about. */
-const topicsOf = (detail: unknown): ReadonlyArray<string> => (detail as MetadataRequest).topics
+const topicsOf = (detail: unknown): ReadonlyArray<string> => {
+  const { topics } = detail as MetadataRequest
+  return topics === "all" ? [] : topics
+}
 
 /** The topics and partitions of the last fetch. */
 const lastAsked = (watched: Watched): ReadonlyArray<string> =>

@@ -99,7 +99,7 @@ export const metadata = (cluster: Cluster, { topics }: MetadataRequest): Metadat
   return {
     brokers: running.map((node) => cluster.brokerOf(node.id)),
     controllerId: running[0]?.id ?? -1,
-    topics: topics.map((name) => describe(cluster, name))
+    topics: (topics === "all" ? [...cluster.topics.keys()] : topics).map((name) => describe(cluster, name))
   }
 }
 
