@@ -151,12 +151,16 @@ export interface KafkaClient {
   readonly connect: (broker: Broker) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>
   /** Asks any broker about a topic; never creates it. */
   readonly describeTopic: (topic: string) => Effect.Effect<TopicDescription, ClientError | TopicError>
-  /** Asks the leaders, all at once. Fails never: a leader that does not answer gives its partitions an `error`. */
+  /**
+   * Asks the leaders, all at once, for the log's beginning, its end, or the first record at or after a time, in milliseconds
+   * since the epoch: an offset of -1 without an error says that there is none. Fails never: a leader that does not answer gives its
+   * partitions an `error`.
+   */
   readonly listOffsets: (
     topic: TopicDescription,
     at: {
       readonly isolation: Isolation
-      readonly timestamp: "earliest" | "latest"
+      readonly timestamp: "earliest" | "latest" | number
       /** Default: all. */
       readonly partitions?: ReadonlySet<number>
     }

@@ -10,7 +10,7 @@ import type { Asking } from "./asking.ts"
 
 const TIMESTAMPS = { earliest: -2, latest: -1 } as const
 
-/** Asks where partitions begin or end, of all their leaders at once. */
+/** Asks where partitions begin or end, or where a time is in them, of all their leaders at once. */
 export const listOffsets = (
   asking: Asking,
   ...[topic, at]: Parameters<KafkaClient["listOffsets"]>
@@ -34,7 +34,7 @@ export const listOffsets = (
             topic: topic.topic,
             partition,
             leaderEpoch,
-            timestamp: TIMESTAMPS[at.timestamp]
+            timestamp: typeof at.timestamp === "number" ? at.timestamp : TIMESTAMPS[at.timestamp]
           }))
         })
       )
@@ -44,8 +44,9 @@ export const listOffsets = (
           return partitions.map(({ partition }): ListedOffset => {
             const found = answers.get(partition)
             if (found === undefined) return unled(partition)
-            // Some brokers say the offset -1, and no error, while they do not know an offset yet.
-            const code = found.errorCode === 0 && found.offset < 0 ? OFFSET_NOT_AVAILABLE : found.errorCode
+            // Some brokers say the offset -1, and no error, while they do not know an offset yet; of a time, that is an answer.
+            const isUnknown = found.errorCode === 0 && found.offset < 0 && typeof at.timestamp !== "number"
+            const code = isUnknown ? OFFSET_NOT_AVAILABLE : found.errorCode
             return code === 0
               ? { partition, offset: found.offset, error: undefined }
               : none(partition, brokerError({ code, request: "ListOffsets", broker, topic: name, partition }))

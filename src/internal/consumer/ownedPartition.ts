@@ -30,6 +30,8 @@ export class OwnedPartition implements TopicPartition {
   prefix: DonePrefix | undefined
   /** The offset that the coordinator has; `undefined` while it has none, as far as is known. */
   committed: number | undefined
+  /** Whether it begins without an offset of the group's. */
+  isReset = false
   /** What was fetched and is not decoded yet, in its order. */
   readonly fetched: Array<FetchedRecords> = []
   fetchedBytes = 0

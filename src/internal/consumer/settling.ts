@@ -58,6 +58,12 @@ export class Settled<K, V> implements Settling {
     return false
   }
 
+  /** Whether somebody waits for a commit of this partition. */
+  waitsFor(partition: OwnedPartition): boolean {
+    for (const waiter of this.waiters) if (waiter.partition === partition) return true
+    return false
+  }
+
   /** Ends the waits for what is committed, and for what cannot be any more. */
   check(): void {
     const { failure } = this.parts
