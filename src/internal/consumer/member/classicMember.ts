@@ -255,7 +255,7 @@ export const makeClassicMember = (parts: {
         const added = without(given, owned)
         owned = [...owned, ...added]
         phase = "stable"
-        ownership.assign(added)
+        if (added.length > 0) ownership.assign(added)
         if (taken.length === 0) return Effect.void
         const begun = life
         return Effect.map(giveUp(taken), () => {

@@ -9,8 +9,10 @@ import {
   decodeSubscription,
   encodeAssignment,
   encodeSubscription,
+  type Subscription,
   type TopicPartitions
 } from "../../protocol/consumerProtocol.ts"
+import { annotateLogs } from "../../log.ts"
 import { runInSlices } from "../../yield.ts"
 import { byTopicName } from "../topicPartitions.ts"
 import type { MembershipFailure } from "./member.ts"
@@ -19,6 +21,12 @@ import type { Sharing } from "./classicMember.ts"
 /** Partitions by topic, as they are in bytes. */
 const byTopic = (partitions: ReadonlyArray<TopicPartition>): ReadonlyArray<TopicPartitions> =>
   [...byTopicName(partitions)].map(([topic, numbers]) => ({ topic, partitions: numbers }))
+
+const NO_SUBSCRIPTION: Pick<Subscription, "topics" | "ownedPartitions" | "generation"> = {
+  topics: [],
+  ownedPartitions: [],
+  generation: -1
+}
 
 export const makeSharing = ({
   assignors,
@@ -36,7 +44,8 @@ export const makeSharing = ({
   readonly countsOf: (topics: Iterable<string>) => Effect.Effect<PartitionCounts, MembershipFailure>
   readonly leads: Sharing["leads"]
 }): Sharing => {
-  /** What others have written may be anything. */
+  const annotate = annotateLogs("KafkaConsumer", { group })
+
   const read = <A>(what: string, decode: () => A): Effect.Effect<A, MembershipFailure> =>
     Effect.try({
       try: decode,
@@ -57,15 +66,18 @@ export const makeSharing = ({
         return yield* Effect.fail(new GroupError({ reason: "Inconsistent", group, detail }))
       }
       const all = yield* Effect.forEach(members, ({ instanceId, memberId, metadata }) =>
-        Effect.map(
-          read(`what member ${memberId} wants`, () => decodeSubscription(metadata)),
-          ({ generation, ownedPartitions, topics }): GroupMember => ({
-            memberId,
-            instanceId,
-            topics,
-            owned: ownedPartitions,
-            generation
-          })
+        read(`what member ${memberId} wants`, () => decodeSubscription(metadata)).pipe(
+          // What others have written may be anything, and is not to stop the group: such a member is given nothing.
+          Effect.catch((error) => Effect.as(annotate(Effect.logWarning(error.message)), NO_SUBSCRIPTION)),
+          Effect.map(
+            ({ generation, ownedPartitions, topics }): GroupMember => ({
+              memberId,
+              instanceId,
+              topics,
+              owned: ownedPartitions,
+              generation
+            })
+          )
         )
       )
       const counts = yield* countsOf(new Set(all.flatMap(({ topics }) => topics)))
