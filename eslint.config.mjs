@@ -92,6 +92,7 @@ const ROOMS = {
   options: {
     rooms: ["codec", "codec/schema", "recordBatch"],
     types: ["Catalog", "Codec", "EmbeddedKafka", "GroupedKafkaTable", "GroupedKafkaTableWriter", "KafkaClient"].concat([
+      "KafkaConsumer",
       "KafkaProducer",
       "KafkaTable",
       "KafkaTableWriter",
@@ -101,7 +102,18 @@ const ROOMS = {
       "TableFeed"
     ])
   },
-  "consumer/assignors": { rooms: [], types: [] },
+  consumer: {
+    rooms: ["consumer/member", "consumer/assignors", "source", "client", "codec", "codec/schema", "recordBatch"].concat([
+      "protocol",
+      "options"
+    ]),
+    types: ["Codec", "KafkaClient", "KafkaConsumer", "KafkaProtocol", "TableChange"]
+  },
+  "consumer/member": {
+    rooms: ["consumer", "consumer/assignors", "client", "protocol", "options"],
+    types: ["KafkaClient", "KafkaConsumer", "KafkaProtocol"]
+  },
+  "consumer/assignors": { rooms: [], types: ["KafkaConsumer"] },
   codec: { rooms: ["codec/schema"], types: ["Codec"] },
   "codec/schema": { rooms: [], types: ["Codec"] },
   views: {

@@ -11,7 +11,8 @@ import type { ApiName, Request, Response } from "../../src/KafkaProtocol.ts"
 import { cooperativeSticky } from "../../src/internal/consumer/assignors/cooperativeSticky.ts"
 import type { Assignor } from "../../src/internal/consumer/assignors/members.ts"
 import { makeClassicMember } from "../../src/internal/consumer/member/classicMember.ts"
-import type { GroupCoordinator, Member, MembershipFailure, Ownership } from "../../src/internal/consumer/member/member.ts"
+import type { GroupCoordinator } from "../../src/internal/consumer/member/coordinator.ts"
+import type { Member, MembershipFailure, Ownership } from "../../src/internal/consumer/member/member.ts"
 import { makeSharing } from "../../src/internal/consumer/member/sharing.ts"
 import { encodeAssignment } from "../../src/internal/protocol/consumerProtocol.ts"
 import { settle } from "../support/answers.ts"
@@ -45,7 +46,6 @@ export interface Played {
   readonly open: Array<Asked>
   /** What the member has told whoever works on its partitions, in order. */
   readonly told: Array<string>
-  readonly moved: () => number
   /** The next request of this name, which comes now or after the time moves on; the test fails if it is another one. */
   readonly next: <N extends ApiName>(
     name: N
@@ -93,7 +93,6 @@ export const play = ({
   Effect.gen(function* () {
     const open: Array<Asked> = []
     const told: Array<string> = []
-    let moves = 0
     let unavailable: string | undefined
     let revoking: Deferred.Deferred<void> | undefined
 
@@ -109,7 +108,7 @@ export const play = ({
         })
         return yield* Deferred.await(answered)
       })
-    const coordinator: GroupCoordinator = { ask, askAndWait: ask, moved: () => void moves++ }
+    const coordinator: GroupCoordinator = { request: ask }
     const ownership: Ownership = {
       assign: (partitions) => void told.push(`assigned ${text(partitions)}`),
       revoke: (partitions) =>
@@ -161,7 +160,6 @@ export const play = ({
       member,
       open,
       told,
-      moved: () => moves,
       next: (name) =>
         Effect.suspend(() => {
           const asked = open.shift()

@@ -9,7 +9,7 @@ import { delayBy } from "../client/backoff.ts"
 import * as codes from "../protocol/codes.ts"
 import { describeCode } from "../protocol/errorCodes.ts"
 import type { Identity } from "./member/member.ts"
-import { groupError, isElsewhere, isUnauthorized } from "./member/refusals.ts"
+import { groupError, isUnauthorized } from "./member/refusals.ts"
 import type { OwnedPartition } from "./ownedPartition.ts"
 import type { ConsumerParts } from "./parts.ts"
 import type { Settled } from "./settling.ts"
@@ -57,9 +57,7 @@ export const makeCommitting = <K, V>(parts: ConsumerParts<K, V>, settled: Settle
       }
       const { name } = describeCode(code)
       if (OF_MEMBER.has(code)) parts.member?.refused(identity, code)
-      else if (isElsewhere(code)) {
-        if (code !== codes.COORDINATOR_LOAD_IN_PROGRESS) coordinator.moved()
-      } else if (isUnauthorized(code)) {
+      else if (isUnauthorized(code)) {
         health.unavailable(groupError({ group: config.group, code, request: "OffsetCommit", instanceId: undefined }))
         settled.refuse(partition, "Unauthorized", name)
       } else if (!describeCode(code).retriable && code !== codes.UNKNOWN_SERVER_ERROR) {
@@ -80,7 +78,7 @@ export const makeCommitting = <K, V>(parts: ConsumerParts<K, V>, settled: Settle
       const identity = parts.member?.identity()
       if (identity === undefined) return Effect.succeed(false)
       return Effect.match(
-        coordinator.ask("OffsetCommit", {
+        coordinator.request("OffsetCommit", {
           ...identity,
           groupId: config.group,
           partitions: due.map(({ offset, partition: { partition, topic } }) => ({

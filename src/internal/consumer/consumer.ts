@@ -28,7 +28,9 @@ import { makeFaces } from "./faces.ts"
 import { Handing } from "./handing.ts"
 import { HealthBoard } from "./health.ts"
 import { makeClassicMember } from "./member/classicMember.ts"
+import { makeConsumerMember } from "./member/consumerMember.ts"
 import { makeGroupCoordinator } from "./member/coordinator.ts"
+import type { MembershipReports } from "./member/member.ts"
 import { makeSharing } from "./member/sharing.ts"
 import { LAST_COMMIT_MILLIS, makeOwning } from "./ownership.ts"
 import { type ConsumerParts, failConsumer } from "./parts.ts"
@@ -94,36 +96,43 @@ export const make = <V, K = string>(
     /** Settled when the group has taken the member in, or the consumer has failed before. */
     const begun: Deferred.Deferred<void, AcquireError> = makeDeferred()
     let isAcquired = false
-    const member = yield* makeClassicMember({
-      settings: {
-        group: config.group,
-        instanceId: config.instanceId,
-        sessionTimeoutMillis: config.sessionTimeoutMillis,
-        heartbeatIntervalMillis: config.heartbeatIntervalMillis,
-        rebalanceTimeoutMillis: config.rebalanceTimeoutMillis,
-        deniedRetryMillis: config.deniedRetryIntervalMillis,
-        backoff: client.backoff,
-        isAcquired: () => isAcquired
+    const common = {
+      group: config.group,
+      instanceId: config.instanceId,
+      rebalanceTimeoutMillis: config.rebalanceTimeoutMillis,
+      deniedRetryMillis: config.deniedRetryIntervalMillis,
+      backoff: client.backoff,
+      isAcquired: () => isAcquired
+    }
+    const reports: MembershipReports = {
+      phase: (phase) => {
+        health.inPhase(phase)
+        parts.metrics.inPhase(phase)
+        if (phase === "steady") settleDeferred(begun, Exit.void)
       },
-      coordinator,
-      sharing: makeSharing({
-        group: config.group,
-        assignors: assignorsNamed(config.assignor),
-        topics: topics.subscribed,
-        countsOf: topics.countsOf,
-        leads: topics.leads
-      }),
-      ownership: owning,
-      reports: {
-        phase: (phase) => {
-          health.inPhase(phase)
-          parts.metrics.inPhase(phase)
-          if (phase === "steady") settleDeferred(begun, Exit.void)
-        },
-        unavailable: (error) => health.unavailable(error),
-        available: () => health.available()
-      }
-    })
+      unavailable: (error) => health.unavailable(error),
+      available: () => health.available()
+    }
+    const member =
+      config.protocol === "consumer"
+        ? yield* makeConsumerMember({ settings: common, coordinator, topics, ownership: owning, reports })
+        : yield* makeClassicMember({
+            settings: {
+              ...common,
+              sessionTimeoutMillis: config.sessionTimeoutMillis,
+              heartbeatIntervalMillis: config.heartbeatIntervalMillis
+            },
+            coordinator,
+            sharing: makeSharing({
+              group: config.group,
+              assignors: assignorsNamed(config.assignor),
+              topics: topics.subscribed,
+              countsOf: topics.countsOf,
+              leads: topics.leads
+            }),
+            ownership: owning,
+            reports
+          })
     parts.member = member
 
     yield* Effect.forEach(

@@ -5,7 +5,7 @@ import { type ClientError, GroupError, type TopicError } from "../../KafkaError.
 import type { CommittedOffset } from "../../KafkaProtocol.ts"
 import { delayBy } from "../client/backoff.ts"
 import * as codes from "../protocol/codes.ts"
-import { groupError, isElsewhere, isUnauthorized, passes } from "./member/refusals.ts"
+import { groupError, isUnauthorized, passes } from "./member/refusals.ts"
 import type { OwnedPartition } from "./ownedPartition.ts"
 import { type ConsumerParts, failConsumer } from "./parts.ts"
 
@@ -28,7 +28,7 @@ export const runStarting = <K, V>(parts: ConsumerParts<K, V>, wasThere: WasThere
     Effect.suspend(() => {
       const identity = parts.member?.identity()
       return Effect.matchEffect(
-        coordinator.ask("OffsetFetch", {
+        coordinator.request("OffsetFetch", {
           groupId: config.group,
           member:
             config.protocol === "consumer" && identity !== undefined
@@ -54,10 +54,6 @@ export const runStarting = <K, V>(parts: ConsumerParts<K, V>, wasThere: WasThere
   /** Takes note of a code by which offsets were refused. */
   const refused = (code: number): Effect.Effect<void> => {
     const error = groupError({ group: config.group, code, request: "OffsetFetch", instanceId: undefined })
-    if (isElsewhere(code)) {
-      if (code !== codes.COORDINATOR_LOAD_IN_PROGRESS) coordinator.moved()
-      return Effect.void
-    }
     health.unavailable(error)
     if (isUnauthorized(code)) return Effect.sleep(config.deniedRetryIntervalMillis)
     if (!passes(code) && !OF_MEMBER.has(code)) failConsumer(parts, error)

@@ -25,6 +25,10 @@ export interface Topics {
   readonly countsOf: (topics: Iterable<string>) => Effect.Effect<ReadonlyMap<string, number>, MembershipFailure>
   /** Whether a partition was there when this member first looked. */
   readonly wasThere: (partition: TopicPartition) => boolean
+  /** The name of a topic by its id; `undefined` while it is not known. */
+  readonly nameOf: (topicId: string) => string | undefined
+  /** Looks now. What cannot be asked now is asked later. */
+  readonly refresh: Effect.Effect<void>
   /** This member leads its group, and acts on new partitions of all topics of the group; or does not. */
   readonly leads: (isLeader: boolean) => void
 }
@@ -49,6 +53,7 @@ export const makeTopics = ({
   /** The partitions of the topics that this member looks at: its own, and those of the group that it leads. */
   let counts: ReadonlyMap<string, number> = new Map()
   let isLeader = false
+  const nameById = new Map<string, string>()
 
   const subscribed = () => [...new Set([...names, ...matched])]
 
@@ -57,13 +62,16 @@ export const makeTopics = ({
     patterns.length === 0
       ? Effect.succeed([])
       : Effect.map(client.topicsMatching((name) => !name.startsWith("__") && patterns.some((p) => p.test(name))), (all) =>
-          all.map(({ name }) => name).sort()
+          all.map(({ topic }) => topic.name)
         )
   )
 
   const countOf = (topic: string): Effect.Effect<readonly [string, number] | undefined, ClientError> =>
     client.describeTopic(topic).pipe(
-      Effect.map(({ partitions }) => [topic, partitions.length] as const),
+      Effect.map(({ partitions, topic: { id } }) => {
+        if (id !== undefined) nameById.set(id, topic)
+        return [topic, partitions.length] as const
+      }),
       // A topic that is not there, or may not be seen, has nothing to be assigned.
       Effect.catchTag("KafkaTopicError", () => Effect.undefined)
     )
@@ -119,6 +127,8 @@ export const makeTopics = ({
       })
     ),
     subscribed,
+    nameOf: (topicId) => nameById.get(topicId),
+    refresh: Effect.ignore(again),
     countsOf,
     wasThere: ({ partition, topic }) => partition < (there?.get(topic) ?? 0),
     leads: (leads) => {

@@ -7,9 +7,8 @@ import * as Option from "effect/Option"
 import type { Backoff } from "../../../KafkaClient.ts"
 import { type ClientError, GroupError } from "../../../KafkaError.ts"
 import { retryDelay } from "../../client/backoff.ts"
-import * as codes from "../../protocol/codes.ts"
-import type { GroupCoordinator, MembershipFailure, MembershipReports } from "./member.ts"
-import { groupError, isElsewhere, isUnauthorized, passes } from "./refusals.ts"
+import type { MembershipFailure, MembershipReports } from "./member.ts"
+import { groupError, isUnauthorized, passes } from "./refusals.ts"
 
 export interface Attempts {
   /** Asks until there is an answer. */
@@ -29,7 +28,6 @@ export interface Attempts {
 
 export const makeAttempts = ({
   backoff,
-  coordinator,
   deniedRetryMillis,
   group,
   instanceId,
@@ -39,7 +37,6 @@ export const makeAttempts = ({
   readonly backoff: Backoff
   readonly group: string
   readonly instanceId: string | undefined
-  readonly coordinator: GroupCoordinator
   readonly reports: MembershipReports
   readonly deniedRetryMillis: number
   /** Whether whoever wants to be a member has it already: before, what a person has to mend is not waited for. */
@@ -83,17 +80,9 @@ export const makeAttempts = ({
     pauseAfter: (code, request, detail) => {
       const error = groupError({ group, code, request, instanceId, detail })
       if (isUnauthorized(code)) return denied(error)
-      if (!passes(code)) return Effect.fail(error)
-      if (isElsewhere(code)) {
-        if (code !== codes.COORDINATOR_LOAD_IN_PROGRESS) coordinator.moved()
-        reports.unavailable(error)
-      }
-      return pause
+      return passes(code) ? pause : Effect.fail(error)
     },
-    refused: (code, request) => {
-      if (isElsewhere(code) && code !== codes.COORDINATOR_LOAD_IN_PROGRESS) coordinator.moved()
-      reports.unavailable(groupError({ group, code, request, instanceId }))
-    },
+    refused: (code, request) => reports.unavailable(groupError({ group, code, request, instanceId })),
     failed: (error) => reports.unavailable(error),
     bounded: (ask, millis) => Effect.map(Effect.timeoutOption(ask, millis), Option.getOrUndefined)
   }

@@ -23,9 +23,10 @@ import { CONSUMER_PROTOCOL_TYPE } from "../../protocol/consumerProtocol.ts"
 import { Signal } from "../../signal.ts"
 import { without } from "../topicPartitions.ts"
 import { Session } from "./losing.ts"
-import type { GroupCoordinator, Member, MembershipFailure, MembershipReports, Ownership } from "./member.ts"
+import type { GroupCoordinator } from "./coordinator.ts"
+import type { Member, MembershipFailure, MembershipReports, Ownership } from "./member.ts"
 import { type Attempts, makeAttempts } from "./attempts.ts"
-import { groupError, isElsewhere } from "./refusals.ts"
+import { groupError } from "./refusals.ts"
 
 export interface ClassicSettings {
   readonly group: string
@@ -77,7 +78,7 @@ export const makeClassicMember = (parts: {
     const { coordinator, ownership, reports, settings, sharing } = parts
     const { group, instanceId } = settings
     const session = new Session(clock, settings.sessionTimeoutMillis)
-    const attempts: Attempts = makeAttempts({ ...settings, coordinator, reports })
+    const attempts: Attempts = makeAttempts({ ...settings, reports })
     const broken: Deferred.Deferred<never, MembershipFailure> = makeDeferred()
 
     let memberId = ""
@@ -140,10 +141,10 @@ export const makeClassicMember = (parts: {
       if (memberId === "" || generation < 0) return Effect.void
       const asked = { groupId: group, memberId, generation, instanceId }
       const sentAt = session.now
-      return Effect.match(attempts.bounded(coordinator.ask("Heartbeat", asked), settings.sessionTimeoutMillis / 3), {
+      return Effect.match(attempts.bounded(coordinator.request("Heartbeat", asked), settings.sessionTimeoutMillis / 3), {
         onFailure: attempts.failed,
         onSuccess: (answer) => {
-          if (answer === undefined) return coordinator.moved()
+          if (answer === undefined) return
           // The group may have gone on since this was sent: then nothing is to be learnt of the answer.
           if (asked.memberId !== memberId || asked.generation !== generation) return
           if (answer.errorCode === codes.NONE || answer.errorCode === codes.REBALANCE_IN_PROGRESS) {
@@ -175,7 +176,7 @@ export const makeClassicMember = (parts: {
         // Whatever was the reason so far, this request is the answer to it.
         rejoinReason = undefined
         const fiber = yield* Effect.forkIn(
-          coordinator.askAndWait("JoinGroup", {
+          coordinator.request("JoinGroup", {
             groupId: group,
             sessionTimeoutMillis: Math.ceil(settings.sessionTimeoutMillis),
             rebalanceTimeoutMillis: Math.ceil(settings.rebalanceTimeoutMillis),
@@ -219,7 +220,7 @@ export const makeClassicMember = (parts: {
     const sync = (joined: JoinGroupResponse, assignments: ReadonlyArray<SyncGroupAssignment>) =>
       Effect.gen(function* () {
         const answer = yield* attempts.until(
-          coordinator.askAndWait("SyncGroup", {
+          coordinator.request("SyncGroup", {
             groupId: group,
             generation: joined.generation,
             memberId: joined.memberId,
@@ -234,8 +235,7 @@ export const makeClassicMember = (parts: {
           session.answered(session.now)
           return answer.assignment
         }
-        if (isElsewhere(answer.errorCode)) yield* attempts.pauseAfter(answer.errorCode, "SyncGroup")
-        else onCode(answer.errorCode, "SyncGroup")
+        onCode(answer.errorCode, "SyncGroup")
         return undefined
       })
 
@@ -309,7 +309,7 @@ export const makeClassicMember = (parts: {
       }
       if (memberId === "") return
       const asked = { groupId: group, memberId, instanceId, reason: "the consumer was closed" }
-      yield* Effect.ignore(Effect.timeoutOption(coordinator.ask("LeaveGroup", asked), LEAVE_MILLIS))
+      yield* Effect.ignore(Effect.timeoutOption(coordinator.request("LeaveGroup", asked), LEAVE_MILLIS))
     })
 
     return {

@@ -5,20 +5,9 @@
 import type * as Effect from "effect/Effect"
 import type { ClientError, GroupError } from "../../../KafkaError.ts"
 import type { LostReason, TopicPartition } from "../../../KafkaConsumer.ts"
-import type { ApiName, Request, Response } from "../../../KafkaProtocol.ts"
 
 /** Why a membership has ended by itself. */
 export type MembershipFailure = GroupError | ClientError
-
-/** The group's coordinator, wherever it is at present. A request makes one attempt. */
-export interface GroupCoordinator {
-  /** Asks on a connection of its own, as such a request may wait for the other members. */
-  readonly askAndWait: <N extends ApiName>(name: N, request: Request<N>) => Effect.Effect<Response<N>, ClientError>
-  /** Asks for what is answered at once. */
-  readonly ask: <N extends ApiName>(name: N, request: Request<N>) => Effect.Effect<Response<N>, ClientError>
-  /** Has the coordinator looked for again before the next request: this one is none, or does not answer. */
-  readonly moved: () => void
-}
 
 /** Whoever works on the partitions of a member. All but `revoke` are plain functions, which only take note. */
 export interface Ownership {

@@ -37,16 +37,10 @@ export const groupError = ({
   return new GroupError({ reason, group, detail: words.join(", ") })
 }
 
-/** Whether the broker that was asked is not the coordinator, or is not ready to be. */
-export const isElsewhere = (code: number): boolean =>
-  code === codes.COORDINATOR_LOAD_IN_PROGRESS ||
-  code === codes.COORDINATOR_NOT_AVAILABLE ||
-  code === codes.NOT_COORDINATOR
-
 /** Whether rights are missing, which a person has to give. */
 export const isUnauthorized = (code: number): boolean =>
   code === codes.GROUP_AUTHORIZATION_FAILED || code === codes.TOPIC_AUTHORIZATION_FAILED
 
 /** Whether the same request may be answered otherwise later, without anybody having changed anything. */
 export const passes = (code: number): boolean =>
-  isElsewhere(code) || code === codes.UNKNOWN_SERVER_ERROR || describeCode(code).retriable
+  code === codes.UNKNOWN_SERVER_ERROR || describeCode(code).retriable
