@@ -110,7 +110,7 @@ const ROOMS = {
     types: ["Codec", "KafkaClient", "KafkaConsumer", "KafkaProtocol", "TableChange"]
   },
   "consumer/member": {
-    rooms: ["consumer", "consumer/assignors", "client", "protocol", "options"],
+    rooms: ["consumer/assignors", "client", "protocol", "options"],
     types: ["KafkaClient", "KafkaConsumer", "KafkaProtocol"]
   },
   "consumer/assignors": { rooms: [], types: ["KafkaConsumer"] },

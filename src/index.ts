@@ -62,6 +62,13 @@ export * as GroupedKafkaTableWriter from "./GroupedKafkaTableWriter.ts"
 export * as KafkaClient from "./KafkaClient.ts"
 
 /**
+ * Records of topics, shared among the members of a consumer group.
+ *
+ * @since 0.4.0
+ */
+export * as KafkaConsumer from "./KafkaConsumer.ts"
+
+/**
  * Every failure, as tagged errors.
  *
  * @since 0.1.0

@@ -36,6 +36,7 @@ describe("an import", () => {
       "FeedEvent",
       "GroupedKafkaTable",
       "GroupedKafkaTableWriter",
+      "KafkaConsumer",
       "KafkaError",
       "KafkaProducer",
       "KafkaProtocol",

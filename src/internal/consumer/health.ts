@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { ConsumerFailure, Health, TopicPartition } from "../../KafkaConsumer.ts"
 import { PublishedRef } from "../effect/v4/publishedRef.ts"
 import type { OwnedPartition } from "./ownedPartition.ts"
-import { keyOf } from "./topicPartitions.ts"
+import { keyOf } from "./member/topicPartitions.ts"
 
 /** A text that is the same for the same health. */
 const keyOfHealth = (health: Health): string => {

@@ -7,7 +7,7 @@ import type { FetchedRecords } from "../source/cursor.ts"
 import { RecordRanges } from "../recordBatch/recordRanges.ts"
 import type { PartitionDecoder } from "./decoding.ts"
 import { DonePrefix } from "./donePrefix.ts"
-import { keyOf } from "./topicPartitions.ts"
+import { keyOf } from "./member/topicPartitions.ts"
 
 /**
  * - `starting`: it is not known yet where to begin.

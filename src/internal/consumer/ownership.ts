@@ -10,7 +10,7 @@ import { OwnedPartition } from "./ownedPartition.ts"
 import type { Ownership } from "./member/member.ts"
 import type { ConsumerParts } from "./parts.ts"
 import type { Settled } from "./settling.ts"
-import { byTopicName, keyOf } from "./topicPartitions.ts"
+import { byTopicName, keyOf } from "./member/topicPartitions.ts"
 
 /** How long the last commit of what is given up may take, in milliseconds. */
 export const LAST_COMMIT_MILLIS = 3_000

@@ -7,7 +7,7 @@ import type { Opened, SourceEvent, Truncated } from "../source/cursor.ts"
 import type { OwnedPartition } from "./ownedPartition.ts"
 import { type ConsumerParts, failConsumer, MAX_FETCHED_BYTES } from "./parts.ts"
 import { endOf } from "./starting.ts"
-import { keyOf } from "./topicPartitions.ts"
+import { keyOf } from "./member/topicPartitions.ts"
 
 /** Reads until it is interrupted, or the source breaks. */
 export const runReading = <K, V>(parts: ConsumerParts<K, V>): Effect.Effect<never> => {

@@ -10,7 +10,7 @@ import type { ConsumerParts } from "./parts.ts"
 import type { Settled } from "./settling.ts"
 import { knownEndOf } from "./stalls.ts"
 import { offsetsOf } from "./starting.ts"
-import { byTopicName, keyOf } from "./topicPartitions.ts"
+import { byTopicName, keyOf } from "./member/topicPartitions.ts"
 
 export const makeService = <K, V>({
   assignment,

@@ -14,7 +14,7 @@ import {
 } from "../../protocol/consumerProtocol.ts"
 import { annotateLogs } from "../../log.ts"
 import { runInSlices } from "../../yield.ts"
-import { byTopicName } from "../topicPartitions.ts"
+import { byTopicName } from "./topicPartitions.ts"
 import type { MembershipFailure } from "./member.ts"
 import type { Sharing } from "./classicMember.ts"
 

@@ -1,5 +1,5 @@
 /** Partitions of any topics, found by the topic's name and the partition's number. */
-import type { TopicPartition } from "../../KafkaConsumer.ts"
+import type { TopicPartition } from "../../../KafkaConsumer.ts"
 
 /** The key of a partition in a map. No topic's name has a colon. */
 export const keyOf = ({ partition, topic }: TopicPartition): string => `${topic}:${partition}`
