@@ -250,15 +250,16 @@ const ended = (version: number) => ({
 
 const coordinator = { nodeId: 2, host: "kafka-2.example", port: 9092 }
 const found = { errorCode: 0, errorMessage: undefined, coordinator }
+const ofGroup = { type: "group" as const, key: groupId }
 
 testSuite(
   suite(findCoordinator, {
-    plain: () => ({ request: { type: "group", key: groupId }, response: found }),
+    plain: () => ({ request: ofGroup, response: found }),
     error: () => ({
-      request: { type: "transaction", key: groupId },
+      request: { ...ofGroup, type: "transaction" as const },
       response: { errorCode: 15, errorMessage: "not yet", coordinator: undefined }
     }),
-    future: () => ({ request: { type: "group", key: groupId }, response: found })
+    future: () => ({ request: ofGroup, response: found })
   })
 )
 testSuite(

@@ -191,7 +191,10 @@ const alter = { topic, set: { "cleanup.policy": "compact", "retention.ms": "-1" 
 const suites = {
   Metadata: suite(metadata, {
     plain: metadataPlain,
-    all: (version) => ({ request: { topics: "all" }, response: withOther(version, metadataPlain(version).response) }),
+    all: (version) => ({
+      request: { topics: "all" as const },
+      response: withOther(version, metadataPlain(version).response)
+    }),
     empty: () => ({ request: { topics: [] }, response: { brokers: [], controllerId: -1, topics: [] } }),
     future: metadataPlain
   }),

@@ -42,7 +42,7 @@ export interface Suite<Request, Response> {
 
 export const suite = <Request, Response>(
   api: Api<Request, Response>,
-  cases: Readonly<Record<string, Expectation<NoInfer<Request>, NoInfer<Response>>>>
+  cases: Readonly<Record<string, Expectation<Request, Response>>>
 ): Suite<Request, Response> => ({ api, cases })
 
 export const bytesOf = (api: string, version: number, name: string): Fixture => {
