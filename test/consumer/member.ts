@@ -101,7 +101,7 @@ export const play = ({
         const answered = yield* Deferred.make<Response<N>, ClientError>()
         open.push({
           name,
-          request,
+          request: request as Request<ApiName>,
           answer: (response) =>
             Effect.andThen(Deferred.succeed(answered, { errorCode: 0, ...response } as Response<N>), settle),
           fail: Effect.andThen(Deferred.fail(answered, closed), settle)
