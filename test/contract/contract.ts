@@ -29,6 +29,7 @@ import { liveQueries } from "./liveQueries.ts"
 import { resuming } from "./resuming.ts"
 import { status } from "./status.ts"
 import { writing } from "./writing.ts"
+import { consuming } from "./consuming.ts"
 import { producing } from "./producing.ts"
 import { catalogs } from "./catalogs.ts"
 import { closing } from "./closing.ts"
@@ -54,6 +55,7 @@ const subjects: Subjects = {
   status,
   writing,
   producing,
+  consuming,
   "groups with members": grouped,
   catalogs,
   closing

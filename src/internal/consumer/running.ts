@@ -157,25 +157,25 @@ export const runForEach = <K, V, A, E, R>(
         return waiting() < MOST_WAITING ? Effect.void : Effect.flatMap(room.after(version), () => untilRoom)
       })
 
+      const endLanes = Effect.suspend(() => {
+        for (const lane of lanes) {
+          lane.isOver = true
+          lane.news.notify()
+        }
+        return Effect.forEach([...fibers], Fiber.await, { discard: true })
+      })
+
       const dispatch: Effect.Effect<void, ConsumerFailure> = Effect.flatMap(
         Effect.andThen(untilRoom, handing.next()),
         (chunk) => {
-          if (chunk === undefined) {
-            for (const lane of lanes) {
-              lane.isOver = true
-              lane.news.notify()
-            }
-            return Effect.void
-          }
+          if (chunk === undefined) return Effect.void
           for (const record of chunk) lanes[concurrency === 1 ? 0 : laneOf(by(record), concurrency)].add(record)
           return dispatch
         }
       )
 
-      const all = Effect.andThen(
-        dispatch,
-        Effect.suspend(() => Effect.forEach(fibers, Fiber.await, { discard: true }))
-      )
+      // What was handed out before the consumer ended by itself is worked on before that is told.
+      const all = Effect.flatMap(Effect.exit(dispatch), (exit) => Effect.andThen(endLanes, exit))
       yield* Effect.raceFirst(all, Deferred.await(failed))
     })
   ) as Effect.Effect<void, E | ConsumerFailure, R>
