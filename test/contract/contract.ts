@@ -32,7 +32,9 @@ import { writing } from "./writing.ts"
 import { producing } from "./producing.ts"
 import { catalogs } from "./catalogs.ts"
 import { closing } from "./closing.ts"
+import { classicGroups } from "./classicGroups.ts"
 import { grouped } from "./grouped.ts"
+import { groupOffsets } from "./groupOffsets.ts"
 import { kafkaOn, type Suite } from "./suite.ts"
 
 type Subjects = Readonly<Record<string, (test: Suite) => void>>
@@ -56,6 +58,7 @@ const subjects: Subjects = {
   producing,
   "groups with members": grouped,
   catalogs,
+  "offsets of groups": groupOffsets,
   closing
 }
 
@@ -66,7 +69,8 @@ const patient: Subjects = {
   partitions,
   resuming,
   expiry,
-  "a topic's life": topicLife
+  "a topic's life": topicLife,
+  "groups of the classic protocol": classicGroups
 }
 
 /** Tests about what not every cluster has: they are left out there, and say why. */
