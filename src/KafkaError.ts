@@ -66,12 +66,16 @@ const brokers = (broker: string): string => {
 }
 
 const where = (parts: {
+  readonly group?: string | undefined
+  readonly transactionalId?: string | undefined
   readonly topic?: string | undefined
   readonly partition?: number | undefined
   readonly offset?: number | undefined
   readonly broker?: string | undefined
 }): string => {
   const place = [
+    ...(parts.group === undefined ? [] : [`group ${quotedForeignText(parts.group)}`]),
+    ...(parts.transactionalId === undefined ? [] : [`transactional id ${quotedForeignText(parts.transactionalId)}`]),
     ...(parts.topic === undefined ? [] : [`topic ${quotedForeignText(parts.topic)}`]),
     ...(parts.partition === undefined ? [] : [`partition ${parts.partition}`]),
     ...(parts.offset === undefined ? [] : [`offset ${parts.offset}`])
@@ -224,6 +228,11 @@ const codeAdvice: Readonly<Record<string, string>> = {
     "The partition has no leader: see which of the brokers that hold its replicas are down. It is read on as soon as one leads it.",
   THROTTLING_QUOTA_EXCEEDED:
     "The broker makes this client wait, as it is above its quota: see the quotas of its user and client id (kafka-configs.sh).",
+  GROUP_AUTHORIZATION_FAILED:
+    "Grant READ on the group to who consumes in it, DESCRIBE to who looks at it, DELETE to who deletes it.",
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "Grant WRITE and DESCRIBE on the transactional id.",
+  COORDINATOR_NOT_AVAILABLE:
+    "The cluster has no coordinator for it yet: a new cluster makes the topic first that groups, or transactions, are kept in. If it stays, see which brokers are down.",
   NOT_ENOUGH_REPLICAS:
     "Fewer replicas are in sync than min.insync.replicas asks for: see which of the partition's brokers are down."
 }
@@ -245,6 +254,10 @@ export class BrokerError extends Data.TaggedError("KafkaBrokerError")<{
   readonly broker?: string
   readonly topic?: string
   readonly partition?: number
+  /** The group that it is about, if it is about one. */
+  readonly group?: string
+  /** The transactional id that it is about, if it is about one. */
+  readonly transactionalId?: string
   /** What the broker said, where it said something. */
   readonly detail?: string
 }> {
