@@ -129,8 +129,9 @@ const ROOMS = {
   },
   tree: { rooms: [], types: [] },
   effect: { rooms: [], types: ["FeedEvent", "TableChange", "TableSnapshot"] },
+  "embedded/groups": { rooms: ["protocol"], types: ["EmbeddedKafka", "KafkaProtocol"] },
   embedded: {
-    rooms: ["client", "recordBatch", "protocol", "options"],
+    rooms: ["embedded/groups", "client", "recordBatch", "protocol", "options"],
     types: ["EmbeddedKafka", "KafkaClient", "KafkaProtocol", "Position"]
   },
   kafkajs: { rooms: ["client", "protocol", "options"], types: ["KafkaClient", "KafkaProtocol"] },

@@ -2,15 +2,15 @@
  * A Kafka cluster in memory: for tests of one's own code, for demos, for trying things out before any broker is set up.
  *
  * It keeps real record batches in real logs, with offsets, leaders and their epochs, producer ids and sequences,
- * transactions, compaction and topic ids, and answers the requests that tables, writers and topics make as a broker
- * does. So all of this library but the socket runs on it. What it does is passed by the same suite of tests as a real
- * Apache Kafka.
+ * transactions, compaction and topic ids, coordinates consumer groups, and answers the requests that tables, writers,
+ * topics and consumers make as a broker does. So all of this library but the socket runs on it. What it does is passed
+ * by the same suite of tests as a real Apache Kafka.
  *
  * It can be looked into (logs, connections, where each reader is), and made to fail on purpose. All time is that of
  * Effect's Clock: under `TestClock` nothing happens until the test says so. Nothing is global: each `make` is a cluster
  * of its own, gone when nobody refers to it.
  *
- * What it does not have: consumer groups, users and rights (an `ErrorCode` fault stands in for a refusal), and sockets.
+ * What it does not have: users and rights (an `ErrorCode` fault stands in for a refusal), and sockets.
  * Replicas that run are always in sync. What the handle itself appends may be of any age
  * (`message.timestamp.*.max.ms` is for clients), transactions have all the time they want, and logs are cleaned on
  * request only.
@@ -81,6 +81,25 @@ export interface TopicOptions {
 }
 
 /**
+ * What the brokers' configuration says of consumer groups.
+ *
+ * @since 0.4.0
+ * @category options
+ */
+export interface GroupOptions {
+  /** How long a rebalance of a group that was empty waits for further members. Default: not at all. */
+  readonly initialRebalanceDelay?: Duration.Input
+  /** The shortest session timeout that a member may ask for. Default: 6 seconds. */
+  readonly minSessionTimeout?: Duration.Input
+  /** The longest session timeout that a member may ask for. Default: 30 minutes. */
+  readonly maxSessionTimeout?: Duration.Input
+  /** The most members that a group may have. Default: as many as there come. */
+  readonly maxSize?: number
+  /** How long offsets are kept of a group that nobody is in. Default: 7 days. */
+  readonly offsetsRetention?: Duration.Input
+}
+
+/**
  * @since 0.1.0
  * @category options
  */
@@ -89,6 +108,8 @@ export interface EmbeddedKafkaOptions {
   readonly nodes?: number
   /** Topics that are there from the beginning. A topic that is not is created as on a real cluster: by `ensureTopic`. */
   readonly topics?: Readonly<Record<string, TopicOptions>>
+  /** Since 0.4.0. */
+  readonly groups?: GroupOptions
 }
 
 /**
@@ -161,6 +182,33 @@ export interface LoggedRecord {
    * transaction. `Marker`: the control record that ended one.
    */
   readonly kind: "Data" | "Open" | "Committed" | "Aborted" | "Marker"
+}
+
+/**
+ * What a group was asked to commit of one partition, and what came of it.
+ *
+ * @since 0.4.0
+ * @category models
+ */
+export interface Commit {
+  /** When, in milliseconds since the epoch. */
+  readonly at: number
+  /** Who asked; empty for who is no member. */
+  readonly memberId: string
+  /** Generation of the group, or epoch of the member; -1 for who is no member. */
+  readonly generation: number
+  /** The transaction that it was part of, and that it counts with; `undefined` for none. */
+  readonly transactionalId: string | undefined
+  readonly topic: string
+  readonly partition: number
+  /** The offset of the next record to be consumed. */
+  readonly offset: number
+  /** Leader epoch of the last record that was consumed; -1 if it was not told. */
+  readonly leaderEpoch: number
+  /** The text that came with it; `undefined` for none. */
+  readonly metadata: string | undefined
+  /** 0 if it was accepted, else Kafka's code of the refusal. */
+  readonly errorCode: number
 }
 
 /**

@@ -33,7 +33,9 @@ import { consuming } from "./consuming.ts"
 import { producing } from "./producing.ts"
 import { catalogs } from "./catalogs.ts"
 import { closing } from "./closing.ts"
+import { classicGroups } from "./classicGroups.ts"
 import { grouped } from "./grouped.ts"
+import { groupOffsets } from "./groupOffsets.ts"
 import { kafkaOn, type Suite } from "./suite.ts"
 
 type Subjects = Readonly<Record<string, (test: Suite) => void>>
@@ -58,6 +60,7 @@ const subjects: Subjects = {
   consuming,
   "groups with members": grouped,
   catalogs,
+  "offsets of groups": groupOffsets,
   closing
 }
 
@@ -68,7 +71,8 @@ const patient: Subjects = {
   partitions,
   resuming,
   expiry,
-  "a topic's life": topicLife
+  "a topic's life": topicLife,
+  "groups of the classic protocol": classicGroups
 }
 
 /** Tests about what not every cluster has: they are left out there, and say why. */

@@ -117,6 +117,7 @@ const settings = (nodes: number): Record<string, string> => {
     "share.coordinator.state.topic.min.isr": minInSync,
     "default.replication.factor": replicas,
     "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "500",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
     "log.cleaner.backoff.ms": "100",
     "log.cleaner.dedupe.buffer.size": "16777216",

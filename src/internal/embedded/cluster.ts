@@ -19,6 +19,8 @@ import {
   UNKNOWN_TOPIC_OR_PARTITION
 } from "./codes.ts"
 import { compact } from "./cleaner.ts"
+import { Groups } from "./groups/groups.ts"
+import { DEFAULTS, type GroupSettings } from "./groups/settings.ts"
 import { PartitionLog } from "./log.ts"
 import { checkConfigs, configOf, listOf, numberOf } from "./topicConfigs.ts"
 
@@ -78,12 +80,14 @@ export class Topic {
 export class Cluster {
   readonly nodes: ReadonlyArray<Node>
   readonly topics = new Map<string, Topic>()
+  readonly groups: Groups
   private readonly topicsById = new Map<string, Topic>()
   private topicsCreated = 0
   private producersCreated = 0n
 
-  constructor(nodes: number) {
+  constructor(nodes: number, groups: GroupSettings = DEFAULTS) {
     this.nodes = Array.from({ length: nodes }, (_, id) => ({ id, isRunning: true }))
+    this.groups = new Groups(this, nodes, groups)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -107,8 +111,8 @@ export class Cluster {
     return this.nodes[id]?.isRunning === true
   }
 
-  /** Stops a node. Other replicas lead what it led, where any of them runs. */
-  stopNode(id: number): Refused | undefined {
+  /** Stops a node. Other replicas lead what it led, where any of them runs, and others coordinate its groups. */
+  stopNode(id: number, now: number): Refused | undefined {
     const node = this.nodes[id]
     if (node === undefined) return this.unknownNode(id)
     node.isRunning = false
@@ -117,11 +121,12 @@ export class Cluster {
       for (const partition of led) this.lead(partition, partition.replicas.find((r) => this.isRunning(r)) ?? -1)
       if (led.length > 0) topic.changed.notify()
     }
+    this.groups.nodeStopped(id, (other) => this.isRunning(other), now)
     return undefined
   }
 
-  /** Starts a node, which leads those of its partitions that nobody leads. */
-  startNode(id: number): Refused | undefined {
+  /** Starts a node, which leads those of its partitions that nobody leads, and coordinates groups that nobody does. */
+  startNode(id: number, now: number): Refused | undefined {
     const node = this.nodes[id]
     if (node === undefined) return this.unknownNode(id)
     node.isRunning = true
@@ -133,6 +138,7 @@ export class Cluster {
       }
       topic.changed.notify()
     }
+    this.groups.nodeStarted(id, now)
     return undefined
   }
 
@@ -250,6 +256,7 @@ export class Cluster {
     if (isRefused(topic)) return topic
     this.topics.delete(name)
     this.topicsById.delete(topic.id)
+    this.groups.coordinator.topicDeleted(name)
     topic.changed.notify()
     return undefined
   }

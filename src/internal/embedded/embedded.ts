@@ -174,12 +174,12 @@ const makeService = (network: Network): EmbeddedKafka => {
         return isRefused(found) ? found : cluster.moveLeader(found, node)
       }),
     stopNode: (node) =>
-      attempt("stopNode", {}, () => {
-        const refused = cluster.stopNode(node)
+      attempt("stopNode", {}, (now) => {
+        const refused = cluster.stopNode(node, now)
         if (refused === undefined) network.reset({ node })
         return refused
       }),
-    startNode: (node) => attempt("startNode", {}, () => cluster.startNode(node)),
+    startNode: (node) => attempt("startNode", {}, (now) => cluster.startNode(node, now)),
     disconnect: (target) => Effect.sync(() => network.reset(target)),
     connections: Effect.sync(() => [...network.connections].map((connection) => connection.view)),
 

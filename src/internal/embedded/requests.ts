@@ -8,6 +8,8 @@ import type {
   FetchPartition,
   FetchRequest,
   FetchResponse,
+  FindCoordinatorRequest,
+  FindCoordinatorResponse,
   IncrementalAlterConfigsRequest,
   InitProducerIdResponse,
   ListOffsetsRequest,
@@ -26,6 +28,7 @@ import { appendProduced } from "./appending.ts"
 import type { Cluster, Partition, Topic } from "./cluster.ts"
 import { topicNameProblem } from "./cluster.ts"
 import {
+  COORDINATOR_NOT_AVAILABLE,
   FENCED_LEADER_EPOCH,
   INVALID_REQUIRED_ACKS,
   INVALID_TOPIC_EXCEPTION,
@@ -101,6 +104,14 @@ export const metadata = (cluster: Cluster, { topics }: MetadataRequest): Metadat
     controllerId: running[0]?.id ?? -1,
     topics: (topics === "all" ? [...cluster.topics.keys()] : topics).map((name) => describe(cluster, name))
   }
+}
+
+/** The broker that coordinates a group. Transactions are those of the handle alone, which need none. */
+export const findCoordinator = (cluster: Cluster, { key }: FindCoordinatorRequest): FindCoordinatorResponse => {
+  const leader = cluster.groups.leads.of(key)
+  return leader === -1
+    ? { errorCode: COORDINATOR_NOT_AVAILABLE, errorMessage: undefined, coordinator: undefined }
+    : { errorCode: 0, errorMessage: undefined, coordinator: cluster.brokerOf(leader) }
 }
 
 export const listOffsets = (cluster: Cluster, node: number, request: ListOffsetsRequest): ListOffsetsResponse => ({

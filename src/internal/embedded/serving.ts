@@ -5,15 +5,23 @@ import type { Call, CallName } from "../../EmbeddedKafka.ts"
 import { ConnectionError } from "../../KafkaError.ts"
 import type { ApiName, FetchRequest, FetchResponse, Request, Response } from "../../KafkaProtocol.ts"
 import type { Cluster } from "./cluster.ts"
+import { groupServers } from "./groups/serving.ts"
 import * as requests from "./requests.ts"
 
-type Server<N extends ApiName> = (cluster: Cluster, node: number, request: Request<N>) => Effect.Effect<Response<N>>
+type Server<N extends ApiName> = (
+  cluster: Cluster,
+  node: number,
+  request: Request<N>,
+  clientId: string
+) => Effect.Effect<Response<N>>
 
 /** The requests that this broker has. Any other one fails as with an older broker. */
 const servers: { readonly [N in ApiName]?: Server<N> } = {
+  ...groupServers,
   CreateTopics: (cluster, _node, request) => Effect.sync(() => requests.createTopics(cluster, request)),
   DescribeConfigs: (cluster, _node, request) => Effect.sync(() => requests.describeConfigs(cluster, request)),
   Fetch: (cluster, node, request) => Effect.suspend(() => fetch(cluster, node, request)),
+  FindCoordinator: (cluster, _node, request) => Effect.sync(() => requests.findCoordinator(cluster, request)),
   IncrementalAlterConfigs: (cluster, _node, request) => Effect.sync(() => requests.alterConfigs(cluster, request)),
   InitProducerId: (cluster) => Effect.sync(() => requests.initProducerId(cluster)),
   ListOffsets: (cluster, node, request) => Effect.sync(() => requests.listOffsets(cluster, node, request)),
@@ -25,12 +33,12 @@ const servers: { readonly [N in ApiName]?: Server<N> } = {
 /** Carries a request out, as a broker does with which nothing is wrong. */
 export const carryOut = (
   cluster: Cluster,
-  { name, node, request }: Call<CallName>,
+  { clientId, name, node, request }: Call<CallName>,
   broker: string
 ): Effect.Effect<unknown, ConnectionError> => {
   if (name === "connect") return Effect.void
   const serve = servers[name] as Server<ApiName> | undefined
-  if (serve !== undefined) return serve(cluster, node, request as Request<ApiName>)
+  if (serve !== undefined) return serve(cluster, node, request as Request<ApiName>, clientId)
   const detail = "the embedded Kafka does not have it"
   return Effect.fail(new ConnectionError({ reason: "UnsupportedVersion", broker, request: name, detail }))
 }
