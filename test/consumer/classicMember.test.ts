@@ -3,7 +3,11 @@ import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { range } from "../../src/internal/consumer/assignors/range.ts"
-import { decodeAssignment, decodeSubscription, encodeSubscription } from "../../src/internal/protocol/consumerProtocol.ts"
+import {
+  decodeAssignment,
+  decodeSubscription,
+  encodeSubscription
+} from "../../src/internal/protocol/consumerProtocol.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { settle } from "../support/answers.ts"
 import { advance, assignmentOf, BEAT, DENIED_RETRY, it, play, SESSION, taken } from "./member.ts"

@@ -46,7 +46,9 @@ export const makeCommitting = <K, V>(parts: ConsumerParts<K, V>, settled: Settle
 
   /** Takes over what came of a commit. Returns whether all of it is committed, or never will be. */
   const take = (identity: Identity, due: Due, answer: OffsetCommitResponse): boolean => {
-    const codeOf = new Map(answer.partitions.map(({ errorCode, partition, topic }) => [`${topic.name}:${partition}`, errorCode]))
+    const codeOf = new Map(
+      answer.partitions.map(({ errorCode, partition, topic }) => [`${topic.name}:${partition}`, errorCode])
+    )
     let isSettled = true
     for (const { offset, partition } of due) {
       const code = codeOf.get(partition.key) ?? codes.UNKNOWN_SERVER_ERROR

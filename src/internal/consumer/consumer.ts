@@ -4,13 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { KafkaClient } from "../../KafkaClient.ts"
-import type {
-  AcquireError,
-  ConsumerOptions,
-  GroupEvent,
-  KafkaConsumer,
-  TopicPartition
-} from "../../KafkaConsumer.ts"
+import type { AcquireError, ConsumerOptions, GroupEvent, KafkaConsumer, TopicPartition } from "../../KafkaConsumer.ts"
 import type { PoisonRecordError } from "../../KafkaError.ts"
 import * as Client from "../client/client.ts"
 import { currentClock, millisOf } from "../effect/v4/clock.ts"
@@ -189,7 +183,16 @@ export const make = <V, K = string>(
       })
     )
 
-    yield* Effect.timeoutOption(Deferred.await(begun), config.startTimeoutMillis)
+    /** Whoever has the consumer gets what is written from then on, also where partitions begin at their ends. */
+    const positioned: Effect.Effect<void> = Effect.suspend(() => {
+      const { version } = parts.ready
+      const isStarting = [...parts.owned.values()].some(({ phase }) => phase === "starting")
+      if (!isStarting || parts.failure !== undefined) return Effect.void
+      return Effect.flatMap(parts.ready.after(version), () => positioned)
+    })
+
+    yield* Effect.timeoutOption(Effect.andThen(Deferred.await(begun), positioned), config.startTimeoutMillis)
+    if (parts.failure !== undefined) return yield* Effect.fail(parts.failure)
     isAcquired = true
     return makeService({
       parts,

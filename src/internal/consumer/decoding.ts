@@ -130,9 +130,12 @@ export class PartitionDecoder<K, V> {
       let key: K | null = null
       if (keyStart[i] >= 0) {
         try {
-          const decoded = this.keyByEffect === undefined ? keyCodec.decodeSync(bytes, keyStart[i], keyEnd[i]) : valueOf(this.keyByEffect)
+          const decoded =
+            this.keyByEffect === undefined
+              ? keyCodec.decodeSync(bytes, keyStart[i], keyEnd[i])
+              : valueOf(this.keyByEffect)
           if (decoded === suspended) return "key"
-          key = decoded as K
+          key = decoded
         } catch (error) {
           this.keyByEffect = undefined
           if (this.isPoison("Key", error, i)) return "poison"
@@ -143,9 +146,11 @@ export class PartitionDecoder<K, V> {
       try {
         if (valueStart[i] < 0) throw codecError(NO_VALUE)
         const decoded =
-          this.valueByEffect === undefined ? valueCodec.decodeSync(bytes, valueStart[i], valueEnd[i]) : valueOf(this.valueByEffect)
+          this.valueByEffect === undefined
+            ? valueCodec.decodeSync(bytes, valueStart[i], valueEnd[i])
+            : valueOf(this.valueByEffect)
         if (decoded === suspended) return "value"
-        value = decoded as V
+        value = decoded
       } catch (error) {
         this.keyByEffect = this.valueByEffect = undefined
         if (this.isPoison("Value", error, i)) return "poison"

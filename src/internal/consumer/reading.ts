@@ -22,7 +22,8 @@ export const runReading = <K, V>(parts: ConsumerParts<K, V>): Effect.Effect<neve
     // It is known where to begin, or where to go on after a jump.
     if (p.phase === "starting") {
       p.jumpTo(event.start)
-      if (p.isReset) events.tell({ _tag: "OffsetsMissing", topic: p.topic, partition: p.partition, offset: event.start })
+      if (p.isReset)
+        events.tell({ _tag: "OffsetsMissing", topic: p.topic, partition: p.partition, offset: event.start })
     } else p.prefix!.passTo(event.start)
     // An offset that was not the group's before is one that it is to have.
     if (p.isReset) commits.notify()

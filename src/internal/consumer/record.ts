@@ -94,4 +94,3 @@ export class ConsumedRecord<K, V> implements Committable<K, V> {
     })
   }
 }
-

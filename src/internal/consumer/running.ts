@@ -178,4 +178,4 @@ export const runForEach = <K, V, A, E, R>(
       const all = Effect.flatMap(Effect.exit(dispatch), (exit) => Effect.andThen(endLanes, exit))
       yield* Effect.raceFirst(all, Deferred.await(failed))
     })
-  ) as Effect.Effect<void, E | ConsumerFailure, R>
+  )

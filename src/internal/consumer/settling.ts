@@ -48,13 +48,16 @@ export class Settled<K, V> implements Settling {
       this.waiters.add(waiter)
       this.check()
       this.parts.commits.notify()
-      return Effect.onInterrupt(Deferred.await(waiter.deferred), () => Effect.sync(() => void this.waiters.delete(waiter)))
+      return Effect.onInterrupt(Deferred.await(waiter.deferred), () =>
+        Effect.sync(() => void this.waiters.delete(waiter))
+      )
     })
   }
 
   /** Whether a commit is waited for that could be sent now. */
   get isWanted(): boolean {
-    for (const { offset, partition } of this.waiters) if (partition.due !== undefined && partition.due > offset) return true
+    for (const { offset, partition } of this.waiters)
+      if (partition.due !== undefined && partition.due > offset) return true
     return false
   }
 

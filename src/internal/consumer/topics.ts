@@ -61,8 +61,9 @@ export const makeTopics = ({
   const match = Effect.suspend(() =>
     patterns.length === 0
       ? Effect.succeed([])
-      : Effect.map(client.topicsMatching((name) => !name.startsWith("__") && patterns.some((p) => p.test(name))), (all) =>
-          all.map(({ topic }) => topic.name)
+      : Effect.map(
+          client.topicsMatching((name) => !name.startsWith("__") && patterns.some((p) => p.test(name))),
+          (all) => all.map(({ topic }) => topic.name)
         )
   )
 
@@ -123,7 +124,10 @@ export const makeTopics = ({
       Effect.suspend(() => {
         const isMissing = names.some((name) => !counts.has(name))
         // What cannot be asked now is asked next time.
-        return Effect.andThen(Effect.sleep(isMissing ? Math.min(MISSING_MILLIS, ageMillis) : ageMillis), Effect.ignore(again))
+        return Effect.andThen(
+          Effect.sleep(isMissing ? Math.min(MISSING_MILLIS, ageMillis) : ageMillis),
+          Effect.ignore(again)
+        )
       })
     ),
     subscribed,

@@ -67,10 +67,10 @@ const subscription: Option<string | ReadonlyArray<string>, Subscription> = {
 const assignor: Option<Assignor | NonEmptyReadonlyArray<Assignor>, ReadonlyArray<Assignor>> = {
   read: (check, name, value = "cooperative-sticky") => {
     const all: ReadonlyArray<Assignor> = typeof value === "string" ? [value] : value
-    if (!Array.isArray(all) || all.length === 0 || !all.every((one) => ASSIGNORS.includes(one))) {
+    if (!Array.isArray(all) || all.length === 0 || all.some((one: Assignor) => !ASSIGNORS.includes(one))) {
       check.problem(name, `must be one of ${ASSIGNORS.join(", ")}, or a list of them`)
     }
-    return [...new Set(all)]
+    return [...new Set<Assignor>(all)]
   }
 }
 
@@ -132,11 +132,15 @@ export const readConsumerOptions = <K, V>(
     }
     const revokeTimeoutMillis = checked.revokeTimeoutMillis ?? (rebalanceTimeoutMillis * 3) / 4
     if (revokeTimeoutMillis >= rebalanceTimeoutMillis) {
-      check.problem("revokeTimeout", "must be less than rebalanceTimeout, after which the group goes on without this member")
+      check.problem(
+        "revokeTimeout",
+        "must be less than rebalanceTimeout, after which the group goes on without this member"
+      )
     }
     if (protocol === "consumer") {
       for (const name of ["assignor", "sessionTimeout", "heartbeatInterval"] as const) {
-        if (options[name] !== undefined) check.problem(name, 'is of the classic protocol; with "consumer" it is the brokers\'')
+        if (options[name] !== undefined)
+          check.problem(name, 'is of the classic protocol; with "consumer" it is the brokers\'')
       }
     }
     return {

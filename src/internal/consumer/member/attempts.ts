@@ -20,10 +20,7 @@ export interface Attempts {
   /** Takes note of a failure that others deal with. */
   readonly failed: (error: ClientError) => void
   /** Gives an answer up that takes longer than this: `undefined`. */
-  readonly bounded: <A>(
-    ask: Effect.Effect<A, ClientError>,
-    millis: number
-  ) => Effect.Effect<A | undefined, ClientError>
+  readonly bounded: <A>(ask: Effect.Effect<A, ClientError>, millis: number) => Effect.Effect<A | undefined, ClientError>
 }
 
 export const makeAttempts = ({
@@ -45,7 +42,9 @@ export const makeAttempts = ({
   /** Attempts in a row that have failed. */
   let attempt = 0
 
-  const pause: Effect.Effect<void> = Effect.suspend(() => Effect.flatMap(retryDelay({ backoff }, attempt++), Effect.sleep))
+  const pause: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.flatMap(retryDelay({ backoff }, attempt++), Effect.sleep)
+  )
 
   const denied = (error: MembershipFailure): Effect.Effect<void, MembershipFailure> =>
     isAcquired()

@@ -141,19 +141,22 @@ export const makeClassicMember = (parts: {
       if (memberId === "" || generation < 0) return Effect.void
       const asked = { groupId: group, memberId, generation, instanceId }
       const sentAt = session.now
-      return Effect.match(attempts.bounded(coordinator.request("Heartbeat", asked), settings.sessionTimeoutMillis / 3), {
-        onFailure: attempts.failed,
-        onSuccess: (answer) => {
-          if (answer === undefined) return
-          // The group may have gone on since this was sent: then nothing is to be learnt of the answer.
-          if (asked.memberId !== memberId || asked.generation !== generation) return
-          if (answer.errorCode === codes.NONE || answer.errorCode === codes.REBALANCE_IN_PROGRESS) {
-            session.answered(sentAt)
-            reports.available()
+      return Effect.match(
+        attempts.bounded(coordinator.request("Heartbeat", asked), settings.sessionTimeoutMillis / 3),
+        {
+          onFailure: attempts.failed,
+          onSuccess: (answer) => {
+            if (answer === undefined) return
+            // The group may have gone on since this was sent: then nothing is to be learnt of the answer.
+            if (asked.memberId !== memberId || asked.generation !== generation) return
+            if (answer.errorCode === codes.NONE || answer.errorCode === codes.REBALANCE_IN_PROGRESS) {
+              session.answered(sentAt)
+              reports.available()
+            }
+            onCode(answer.errorCode, "Heartbeat")
           }
-          onCode(answer.errorCode, "Heartbeat")
         }
-      })
+      )
     })
 
     const beats = Effect.forever(Effect.andThen(Effect.sleep(settings.heartbeatIntervalMillis), beat))
@@ -295,10 +298,7 @@ export const makeClassicMember = (parts: {
       return Effect.succeed(reason)
     })
 
-    const generations = Effect.andThen(
-      generationOf("first"),
-      Effect.forever(Effect.flatMap(untilRejoin, generationOf))
-    )
+    const generations = Effect.andThen(generationOf("first"), Effect.forever(Effect.flatMap(untilRejoin, generationOf)))
 
     const leave = Effect.gen(function* () {
       // A static member comes back, and is to have its partitions then.
@@ -313,10 +313,7 @@ export const makeClassicMember = (parts: {
     })
 
     return {
-      run: Effect.raceFirst(
-        Effect.raceFirst(generations as Effect.Effect<never, MembershipFailure>, Deferred.await(broken)),
-        Effect.raceFirst(beats, sessions)
-      ),
+      run: Effect.raceFirst(Effect.raceFirst(generations, Deferred.await(broken)), Effect.raceFirst(beats, sessions)),
       leave,
       identity: () =>
         phase === "stable" && memberId !== "" && generation >= 0 && !session.isOver

@@ -42,5 +42,4 @@ export const isUnauthorized = (code: number): boolean =>
   code === codes.GROUP_AUTHORIZATION_FAILED || code === codes.TOPIC_AUTHORIZATION_FAILED
 
 /** Whether the same request may be answered otherwise later, without anybody having changed anything. */
-export const passes = (code: number): boolean =>
-  code === codes.UNKNOWN_SERVER_ERROR || describeCode(code).retriable
+export const passes = (code: number): boolean => code === codes.UNKNOWN_SERVER_ERROR || describeCode(code).retriable

@@ -69,25 +69,21 @@ export const makeSharing = ({
         read(`what member ${memberId} wants`, () => decodeSubscription(metadata)).pipe(
           // What others have written may be anything, and is not to stop the group: such a member is given nothing.
           Effect.catch((error) => Effect.as(annotate(Effect.logWarning(error.message)), NO_SUBSCRIPTION)),
-          Effect.map(
-            ({ generation, ownedPartitions, topics }): GroupMember => ({
-              memberId,
-              instanceId,
-              topics,
-              owned: ownedPartitions,
-              generation
-            })
-          )
+          Effect.map(({ generation, ownedPartitions, topics }): GroupMember => ({
+            memberId,
+            instanceId,
+            topics,
+            owned: ownedPartitions,
+            generation
+          }))
         )
       )
       const counts = yield* countsOf(new Set(all.flatMap(({ topics }) => topics)))
       const given = yield* runInSlices(assignor.assign(all, counts))
-      return [...given].map(
-        ([memberId, partitions]): SyncGroupAssignment => ({
-          memberId,
-          assignment: encodeAssignment({ partitions, userData: undefined })
-        })
-      )
+      return [...given].map(([memberId, partitions]): SyncGroupAssignment => ({
+        memberId,
+        assignment: encodeAssignment({ partitions, userData: undefined })
+      }))
     })
 
   return {
