@@ -12,6 +12,7 @@ import { TLS } from "../src/internal/kafkajs/tlsOptions.ts"
 import { ANNOUNCE, readAnnounceOptions } from "../src/internal/options/announce.ts"
 import { CATALOG } from "../src/internal/options/catalog.ts"
 import { BACKOFF, CLIENT } from "../src/internal/options/client.ts"
+import { CONSUMER, readConsumerOptions } from "../src/internal/options/consumer.ts"
 import { FEED, readFeedOptions } from "../src/internal/options/feed.ts"
 import { GROUPED_TABLE } from "../src/internal/options/grouped.ts"
 import { readProducerOptions } from "../src/internal/options/producer.ts"
@@ -77,6 +78,7 @@ describe("options", () => {
     ["announce", Object.keys(ANNOUNCE)],
     ["GroupedKafkaTable", Object.keys(GROUPED_TABLE).filter((name) => !(name in TABLE))],
     ["KafkaProducer", Object.keys(SENDING)],
+    ["KafkaConsumer", Object.keys(CONSUMER)],
     ["Catalog", Object.keys(CATALOG).filter((name) => name === "value" || !elsewhere.includes(name))],
     ["KafkaTopic", Object.keys(TOPIC_SETTINGS)],
     ["TableFeed", Object.keys(FEED)],
@@ -130,6 +132,9 @@ describe("options", () => {
       assert.deepStrictEqual(unequal("KafkaTableWriter", writer, unlike), [])
       assert.deepStrictEqual(unequal("announce", yield* readAnnounceOptions("t"), []), [])
       assert.deepStrictEqual(unequal("KafkaProducer", producer, unlike), [])
+      const consumer = yield* readConsumerOptions({ group: "g", subscribe: "t", value: Codec.utf8 })
+      const dependent = ["group", "subscribe", "assignor", "instanceId", "revokeTimeout", "metadataMaxAge", "fetch"]
+      assert.deepStrictEqual(unequal("KafkaConsumer", consumer, [...shared, ...dependent]), [])
       assert.deepStrictEqual(unequal("TableFeed", yield* readFeedOptions({}), []), [])
     })
   )
@@ -151,7 +156,7 @@ describe("errors", () => {
   )
 
   it("all are found", () => {
-    assert.strictEqual(reasons.size, 13)
+    assert.strictEqual(reasons.size, 15)
     assert.include(reasons.get("KafkaTopicError") ?? [], "PolicyMismatch")
     assert.deepStrictEqual(reasons.get("KafkaLogTruncatedError"), ["Head", "Tail"])
   })
