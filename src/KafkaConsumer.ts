@@ -322,6 +322,7 @@ export interface KafkaConsumer<K, V> {
   readonly commit: (partitions?: Iterable<TopicPartition>) => Effect.Effect<void, CommitError>
   /** Hands out nothing more of these partitions, until `resume`, or until they are assigned anew. Heartbeats go on. */
   readonly pause: (partitions: Iterable<TopicPartition>) => Effect.Effect<void>
+  /** Hands out records of these partitions again. */
   readonly resume: (partitions: Iterable<TopicPartition>) => Effect.Effect<void>
   /**
    * Goes on at this offset with a partition that is this member's: what was handed out of it before does not count any more.

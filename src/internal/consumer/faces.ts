@@ -67,7 +67,7 @@ export const makeFaces = <K, V>(parts: ConsumerParts<K, V>, handing: Handing<K, 
       Effect.suspend(() => {
         const { version } = parts.ready
         if (parts.failure !== undefined) return Effect.fail(parts.failure)
-        if (parts.isEnding) return Effect.undefined
+        if (parts.isEnding) return Effect.succeed(undefined)
         const [first, ...others] = [...parts.owned.values()].filter((p) => p.phase !== "closing" && !seen.has(p))
         if (first === undefined) return Effect.flatMap(parts.ready.after(version), () => next)
         for (const p of [first, ...others]) seen.add(p)

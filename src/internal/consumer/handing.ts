@@ -43,7 +43,7 @@ export class Handing<K, V> {
       const { parts } = this
       const { version } = parts.ready
       if (parts.failure !== undefined) return Effect.fail(parts.failure)
-      if (parts.isEnding || only?.phase === "closing" || only?.phase === "gone") return Effect.undefined
+      if (parts.isEnding || only?.phase === "closing" || only?.phase === "gone") return Effect.succeed(undefined)
       const found = only === undefined ? this.pick() : this.isReady(only) ? only : undefined
       return found === undefined
         ? Effect.flatMap(parts.ready.after(version), () => this.next(only))

@@ -40,7 +40,7 @@ export const runStarting = <K, V>(parts: ConsumerParts<K, V>, wasThere: WasThere
         {
           onFailure: (error) => {
             health.unavailable(error)
-            return Effect.undefined
+            return Effect.succeed(undefined)
           },
           onSuccess: (answer) => {
             if (answer.errorCode === codes.NONE) return Effect.succeed(answer.partitions)

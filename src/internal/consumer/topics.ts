@@ -74,7 +74,7 @@ export const makeTopics = ({
         return [topic, partitions.length] as const
       }),
       // A topic that is not there, or may not be seen, has nothing to be assigned.
-      Effect.catchTag("KafkaTopicError", () => Effect.undefined)
+      Effect.catchTag("KafkaTopicError", () => Effect.succeed(undefined))
     )
 
   const counted = (topics: Iterable<string>): Effect.Effect<ReadonlyMap<string, number>, ClientError> =>
