@@ -431,6 +431,36 @@ describe("a view of a table", () => {
     })
   )
 
+  it.effect("that takes long to follow another life: nothing has caught up before that is shown", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, records(1, "old"))
+      const table = yield* open(cluster, { restart: Schedule.spaced("1 second") })
+      const slow = yield* mirrored(table)
+      let [hasBegun, mayEnd] = [false, false]
+      // or closing the table would wait for ever, if the test fails
+      yield* Effect.addFinalizer(() => Effect.sync(() => (mayEnd = true)))
+      const { apply } = slow
+      slow.apply = function* () {
+        hasBegun = true
+        while (!mayEnd) yield
+        yield* apply.call(slow)
+      }
+      cluster.createTopic(topic)
+      cluster.append(topic, records(1, "new"))
+      yield* until(() => hasBegun)
+      const waiting = yield* Effect.forkChild(table.awaitCaughtUp({ timeout: "1 hour" }))
+      yield* settle
+      assert.strictEqual(table.unsafeSnapshot().getOrUndefined("k0"), "old")
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "Failed")
+      assert.isFalse(hasEnded(waiting))
+      mayEnd = true
+      yield* Fiber.join(waiting)
+      assert.strictEqual(table.unsafeSnapshot().getOrUndefined("k0"), "new")
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
+    })
+  )
+
   it.effect("of a table whose reader has ended shows what the table shows", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
