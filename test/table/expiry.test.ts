@@ -25,6 +25,15 @@ const at = (key: string, timestamp: number, value: string | null = `${key} of ${
   timestamp
 })
 
+/** A clock that somebody sets to another time, which timers do not follow. */
+class SettableClock extends ManualClock {
+  ahead = 0
+
+  override millis(): number {
+    return super.millis() + this.ahead
+  }
+}
+
 const contentOf = (table: Table) => Object.fromEntries(table.unsafeSnapshot())
 
 const follow = (table: Table, strategy = LiveTable.backPressure(1_000)) =>
@@ -198,6 +207,22 @@ describe("expireAfter", () => {
       yield* pass(44_000)
       assert.deepStrictEqual(contentOf(table), {})
       assert.strictEqual((yield* table.stats).expired, 3)
+    }).pipe(withClock(clock))
+  })
+
+  it.effect("a clock that is set forward: what is past by it goes within a minute, though no broker answers", () => {
+    const clock = new SettableClock()
+    return Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [at("a", 0)])
+      const table = yield* open(cluster, { expireAfter: "2 hours" })
+      cluster.before = (request) => (request === "Fetch" ? Effect.never : undefined)
+      const pass = (millis: number) => Effect.andThen(clock.adjust(millis), settle)
+      yield* pass(90_000)
+      assert.deepStrictEqual(Object.keys(contentOf(table)), ["a"])
+      clock.ahead = 7_200_000
+      yield* pass(60_000)
+      assert.deepStrictEqual(contentOf(table), {})
     }).pipe(withClock(clock))
   })
 

@@ -9,7 +9,7 @@ import { Codec, KafkaTable, LiveTable } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
 import { it } from "../support/ManualClock.ts"
 import { tracing } from "../support/tracing.ts"
-import { advance, capturing, on, open, settle, topic, until, withTopic } from "./support.ts"
+import { advance, capturing, fetchOf, on, open, settle, topic, until, withTopic } from "./support.ts"
 
 /** The metrics of the topic, by name and kind. */
 const metrics = Effect.map(allSeries, (series) => {
@@ -84,6 +84,23 @@ describe("what an operator sees", () => {
       const lag = (yield* metrics)("kafka_table_lag")
       assert.isAtLeast(lag, 0)
       assert.isAtMost(lag, 4)
+    })
+  )
+
+  it.effect("the lag: what the leaders have, and the table has not applied", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      const table = yield* open(cluster, { fetch: { maxPartitionBytes: 1 } })
+      yield* advance(600)
+      // one batch an answer, of which the third one is held back
+      cluster.before = (request, _, detail) =>
+        request === "Fetch" && fetchOf(detail).partitions.some(({ fetchOffset }) => fetchOffset >= 2)
+          ? Effect.never
+          : undefined
+      for (let i = 0; i < 5; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }])
+      yield* until(() => table.unsafeSnapshot().size === 2)
+      assert.strictEqual((yield* metrics)("kafka_table_lag"), 3)
+      assert.strictEqual((yield* table.freshness).lag, 3)
     })
   )
 

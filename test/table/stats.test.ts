@@ -5,6 +5,7 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import { failureOf } from "../support/exits.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, type KafkaProtocol } from "../../src/index.ts"
+import { connectionError } from "../support/FakeCluster.ts"
 import { it } from "../support/ManualClock.ts"
 import { acquiring, advance, on, open, topic, until, withTopic } from "./support.ts"
 
@@ -61,6 +62,39 @@ describe("stats", () => {
     })
   )
 
+  it.effect("tell of progress from where logs begin to where they ended at the start, whatever came since", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2, 2)
+      cluster.moveLeader(topic, 1, 1)
+      for (const key of ["gone", "a", "b", "c"]) cluster.append(topic, [{ key, value: "1" }])
+      cluster.truncateHead(topic, 1)
+      cluster.append(topic, [{ key: "late", value: "1" }], 1)
+      cluster.before = (request, node) => (node === 1 && request === "Fetch" ? Effect.never : undefined)
+      const exit = yield* acquiring(open(cluster, { catchUpTimeout: 2_000 }), 3_000)
+      if (!Exit.isSuccess(exit)) return assert.fail(String(failureOf(exit)))
+      const table = exit.value
+      const progress = Effect.map(SubscriptionRef.get(table.status), (status) =>
+        status._tag === "Degraded" ? status.progress : assert.fail(status._tag)
+      )
+      assert.deepInclude(yield* progress, { done: 3, total: 4, percent: 75 })
+      cluster.append(topic, [{ key: "d", value: "1" }])
+      yield* until(() => table.unsafeSnapshot().has("d"))
+      assert.deepInclude(yield* progress, { done: 3, total: 4, percent: 75 })
+    })
+  )
+
+  it.effect("tell of no progress before anything is known", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.before = () => Effect.fail(connectionError("Closed"))
+      const exit = yield* acquiring(open(cluster, { catchUpTimeout: 1_000 }), 2_000)
+      if (!Exit.isSuccess(exit)) return assert.fail(String(failureOf(exit)))
+      const status = yield* SubscriptionRef.get(exit.value.status)
+      if (status._tag !== "Degraded") return assert.fail(status._tag)
+      assert.deepStrictEqual(status.progress, { done: 0, total: 0, percent: 0, recordsPerSecond: 0 })
+    })
+  )
+
   it.effect("know neither position nor lag of a partition that was never opened", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
@@ -70,7 +104,16 @@ describe("stats", () => {
       const exit = yield* acquiring(open(cluster, { catchUpTimeout: 2_000 }), 3_000)
       if (!Exit.isSuccess(exit)) return assert.fail(String(failureOf(exit)))
       const { partitions } = yield* exit.value.stats
-      assert.deepInclude(partitions[1], { position: 0, highWatermark: -1, lag: undefined, connected: false })
+      assert.deepInclude(partitions[1], {
+        position: 0,
+        highWatermark: -1,
+        lag: undefined,
+        leader: 1,
+        connected: false
+      })
+      const status = yield* SubscriptionRef.get(exit.value.status)
+      if (status._tag !== "Degraded") return assert.fail(status._tag)
+      assert.deepInclude(status.progress, { done: 0, total: 0, percent: 0 })
       const freshness = yield* exit.value.freshness
       assert.deepInclude(freshness, {
         connected: false,
