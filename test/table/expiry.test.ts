@@ -14,7 +14,7 @@ import {
 import { withClock } from "../support/effect/v4/clock.ts"
 import { allSeries } from "../support/effect/v4/metrics.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
-import { it, ManualClock } from "../support/ManualClock.ts"
+import { it, ManualClock, SettableClock } from "../support/ManualClock.ts"
 import { advance, capturing, on, open, settle, topic, until, withTopic } from "./support.ts"
 
 type Table = KafkaTable.KafkaTable<string, string>
@@ -24,15 +24,6 @@ const at = (key: string, timestamp: number, value: string | null = `${key} of ${
   value,
   timestamp
 })
-
-/** A clock that somebody sets to another time, which timers do not follow. */
-class SettableClock extends ManualClock {
-  ahead = 0
-
-  override millis(): number {
-    return super.millis() + this.ahead
-  }
-}
 
 const contentOf = (table: Table) => Object.fromEntries(table.unsafeSnapshot())
 

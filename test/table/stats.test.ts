@@ -5,8 +5,9 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import { failureOf } from "../support/exits.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, type KafkaProtocol } from "../../src/index.ts"
+import { withClock } from "../support/effect/v4/clock.ts"
 import { connectionError } from "../support/FakeCluster.ts"
-import { it } from "../support/ManualClock.ts"
+import { it, SettableClock } from "../support/ManualClock.ts"
 import { acquiring, advance, on, open, topic, until, withTopic } from "./support.ts"
 
 describe("stats", () => {
@@ -94,6 +95,23 @@ describe("stats", () => {
       assert.deepStrictEqual(status.progress, { done: 0, total: 0, percent: 0, recordsPerSecond: 0 })
     })
   )
+
+  it.effect("tell of no rate below zero after a clock was set back during the start", () => {
+    const clock = new SettableClock(10_000_000)
+    return Effect.gen(function* () {
+      const cluster = withTopic(2, 2)
+      cluster.moveLeader(topic, 1, 1)
+      for (let i = 0; i < 60; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }], i === 0 ? 1 : 0)
+      cluster.before = (request, node) => (node === 1 && request === "Fetch" ? Effect.never : undefined)
+      const acquiring = yield* Effect.forkChild(open(cluster, { catchUpTimeout: 2_000 }))
+      yield* clock.adjust(1_000)
+      clock.ahead = -5_000
+      yield* clock.adjust(2_000)
+      const status = yield* SubscriptionRef.get((yield* Fiber.join(acquiring)).status)
+      if (status._tag !== "Degraded") return assert.fail(status._tag)
+      assert.deepInclude(status.progress, { done: 59, recordsPerSecond: 0 })
+    }).pipe(withClock(clock))
+  })
 
   it.effect("know neither position nor lag of a partition that was never opened", () =>
     Effect.gen(function* () {
