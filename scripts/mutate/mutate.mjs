@@ -34,8 +34,13 @@ const TESTS = {
   recordBatch: ["test/recordBatch/!(java|randomBytes|mutations).test.ts"],
   // The table's writer is a producer of one topic.
   producer: ["test/{producer,writer}/*.test.ts"],
-  // `randomFaults` takes as long as most of the others together.
-  table: ["test/table/!(randomFaults).test.ts"],
+  // `randomFaults` takes as long as most of the others together. What a table is to the views and the feeds that are made of
+  // it, their tests show.
+  table: [
+    "test/table/!(randomFaults).test.ts",
+    "test/views/!(memory|types|derivedTypes).test.ts",
+    "test/feed/*.test.ts"
+  ],
   codec: ["test/codec/**/*.test.ts"]
 }
 

@@ -205,8 +205,8 @@ describe("options that show only when the first record comes", () => {
   )
 })
 
-describe("a barrier of a topic whose leaders tell no epochs", () => {
-  it.effect("asks who leads now", () =>
+describe("a barrier", () => {
+  it.effect("of a topic whose leaders tell no epochs asks who leads now", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       for (const p of cluster.topic(topic).partitions) p.leaderEpoch = -1
@@ -235,21 +235,24 @@ describe("a barrier of a topic whose leaders tell no epochs", () => {
     })
   )
 
-  it.effect("takes the answer of who leads still, without asking twice", () =>
-    Effect.gen(function* () {
-      const cluster = withTopic(1, 2)
-      for (const p of cluster.topic(topic).partitions) p.leaderEpoch = -1
-      const table = yield* open(cluster)
-      yield* advance(1_000)
-      const asked: Array<number> = []
-      cluster.listener = (request, node) => {
-        if (request === "ListOffsets") asked.push(node)
-      }
-      cluster.append(topic, [{ key: "a", value: "1" }])
-      const barrier = yield* Effect.forkChild(table.barrier())
-      yield* until(() => hasEnded(barrier))
-      yield* Fiber.join(barrier)
-      assert.deepStrictEqual(asked, [0])
-    })
-  )
+  for (const what of ["tell no epochs", "tell their epochs"]) {
+    it.effect(`takes the answer of who leads still, without asking twice: leaders that ${what}`, () =>
+      Effect.gen(function* () {
+        const cluster = withTopic(1, 2)
+        if (what === "tell no epochs") for (const p of cluster.topic(topic).partitions) p.leaderEpoch = -1
+        const table = yield* open(cluster)
+        yield* advance(1_000)
+        const asked: Array<string> = []
+        cluster.listener = (request, node) => {
+          if (request === "ListOffsets") asked.push(`${request} ${node}`)
+          if (request === "Metadata") asked.push(request)
+        }
+        cluster.append(topic, [{ key: "a", value: "1" }])
+        const barrier = yield* Effect.forkChild(table.barrier())
+        yield* until(() => hasEnded(barrier))
+        yield* Fiber.join(barrier)
+        assert.sameMembers(asked, ["Metadata", "ListOffsets 0"])
+      })
+    )
+  }
 })
