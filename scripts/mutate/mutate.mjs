@@ -35,10 +35,10 @@ const TESTS = {
   // The table's writer is a producer of one topic.
   producer: ["test/{producer,writer}/*.test.ts"],
   // `randomFaults` takes as long as most of the others together. What a table is to the views and the feeds that are made of
-  // it, their tests show.
+  // it, their tests show: those of them that are about the table.
   table: [
     "test/table/!(randomFaults).test.ts",
-    "test/views/!(memory|types|derivedTypes).test.ts",
+    "test/views/{derivedAttaching,derivedFaults,derivedTables,givenUp,interrupted,tables}.test.ts",
     "test/feed/*.test.ts"
   ],
   codec: ["test/codec/**/*.test.ts"]
