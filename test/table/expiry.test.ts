@@ -14,7 +14,7 @@ import {
 import { withClock } from "../support/effect/v4/clock.ts"
 import { allSeries } from "../support/effect/v4/metrics.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
-import { it, ManualClock } from "../support/ManualClock.ts"
+import { it, ManualClock, SettableClock } from "../support/ManualClock.ts"
 import { advance, capturing, on, open, settle, topic, until, withTopic } from "./support.ts"
 
 type Table = KafkaTable.KafkaTable<string, string>
@@ -198,6 +198,22 @@ describe("expireAfter", () => {
       yield* pass(44_000)
       assert.deepStrictEqual(contentOf(table), {})
       assert.strictEqual((yield* table.stats).expired, 3)
+    }).pipe(withClock(clock))
+  })
+
+  it.effect("a clock that is set forward: what is past by it goes within a minute, though no broker answers", () => {
+    const clock = new SettableClock()
+    return Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [at("a", 0)])
+      const table = yield* open(cluster, { expireAfter: "2 hours" })
+      cluster.before = (request) => (request === "Fetch" ? Effect.never : undefined)
+      const pass = (millis: number) => Effect.andThen(clock.adjust(millis), settle)
+      yield* pass(90_000)
+      assert.deepStrictEqual(Object.keys(contentOf(table)), ["a"])
+      clock.ahead = 7_200_000
+      yield* pass(60_000)
+      assert.deepStrictEqual(contentOf(table), {})
     }).pipe(withClock(clock))
   })
 

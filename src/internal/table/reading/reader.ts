@@ -287,6 +287,7 @@ class Reader<K, V> {
 
   private readonly showPositions = (): void => {
     for (const p of this.parts.partitions.values()) p.visible = p.position
+    this.rebuilds.shown()
   }
 
   /** What is left to do after a publication. Mostly that is nothing, which is found out without an Effect. */
