@@ -484,6 +484,6 @@ export interface JanitorOptions {
  */
 export const janitor: <K, V, Ix extends Indexes = {}>(
   table: KafkaTable<K, V, Ix>,
-  writer: Pick<KafkaTableWriter<K, V>, "topic" | "deleteMany">,
+  writer: Pick<KafkaTableWriter<K, V>, "topic" | "deleteMany" | "flush">,
   options?: JanitorOptions
 ) => Effect.Effect<void, TableFailure | WriteError> = internalJanitor.janitor

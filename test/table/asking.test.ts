@@ -1,6 +1,6 @@
 /** What a table is asked in a way that cannot be: a typed error for each wait, whatever types were left out. */
 import { assert, describe } from "@effect/vitest"
-import { Cause, Effect, Exit, Stream } from "effect"
+import { Cause, Effect, Exit, type Scope, Stream } from "effect"
 import { Codec, DerivedTable, KafkaTable, LiveTable, Position } from "../../src/index.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { it } from "../support/ManualClock.ts"
@@ -20,6 +20,14 @@ const defectOf = <A, E>(exit: Exit.Exit<A, E>): string => {
   const defect = Exit.isFailure(exit) ? Cause.squash(exit.cause) : assert.fail("it succeeded")
   assert.strictEqual((defect as { readonly _tag: string })._tag, "KafkaInvalidOptionsError")
   return (defect as Error).message
+}
+
+/** What can be subscribed to. */
+interface Subscribed {
+  readonly subscribe: (options?: {
+    readonly strategy?: LiveTable.Strategy
+  }) => Effect.Effect<unknown, never, Scope.Scope>
+  readonly changesWith: (strategy: LiveTable.Strategy) => Stream.Stream<unknown, LiveTable.TableFailure>
 }
 
 type Waiting = Pick<LiveTable.LiveTable<string, string>, "awaitCaughtUp" | "barrier" | "awaitPosition">
@@ -139,7 +147,8 @@ describe("a strategy", () => {
       const table = yield* open(cluster)
       const derived = yield* DerivedTable.make(DerivedTable.from(table).pipe(DerivedTable.filter(() => true)))
       const live = yield* table.live()
-      for (const each of [table, derived, live]) {
+      const all: ReadonlyArray<Subscribed> = [table, derived, live]
+      for (const each of all) {
         for (const strategy of [
           null,
           "Conflate",
@@ -190,9 +199,11 @@ describe("a live query", () => {
         [{}, { limit: -1 }, "limit: must be a whole number"],
         [{}, { limit: "5" }, "limit: must be a whole number"]
       ] as const) {
-        for (const ask of [table.live, table.query]) {
-          assert.include(defectOf(yield* Effect.exit(Effect.scoped(ask(where as never, options as never)))), told)
-        }
+        const asked: ReadonlyArray<Effect.Effect<unknown, never, Scope.Scope>> = [
+          table.live(where as never, options as never),
+          table.query(where as never, options as never)
+        ]
+        for (const each of asked) assert.include(defectOf(yield* Effect.exit(Effect.scoped(each))), told)
       }
     })
   )
