@@ -342,14 +342,12 @@ describe("janitor", () => {
         value: Codec.utf8,
         ensureTopic: false
       }).pipe(on(cluster))
-      const problem = (janitor: Function, table: unknown, writer: unknown, options?: unknown) =>
-        Effect.map(
-          Effect.flip((janitor as typeof KafkaTable.janitor)(table as never, writer as never, options as never)),
-          (error) => {
-            assert.strictEqual(error._tag, "KafkaInvalidOptionsError")
-            return error.message
-          }
-        )
+      type Janitor = (table: never, writer: never, options?: never) => ReturnType<typeof KafkaTable.janitor>
+      const problem = (janitor: Janitor, table: unknown, writer: unknown, options?: unknown) =>
+        Effect.map(Effect.flip(janitor(table as never, writer as never, options as never)), (error) => {
+          assert.strictEqual(error._tag, "KafkaInvalidOptionsError")
+          return error.message
+        })
       const [plain, ofGroups] = [KafkaTable.janitor, GroupedKafkaTable.janitor]
       for (const none of [undefined, null, 5, {}, { topic }, writer, grouped]) {
         assert.include(yield* problem(plain, none, writer), "table: must be a KafkaTable of this library")

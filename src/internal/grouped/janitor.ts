@@ -13,7 +13,7 @@ export const janitor = <G, M, V>(
   options?: JanitorOptions
 ): Effect.Effect<void, TableFailure | WriteError> => {
   // What is given instead of a grouped table is told as the option that it is.
-  const { table } = ((grouped as typeof grouped | null | undefined) ?? {}) as typeof grouped
+  const { table } = (grouped as Partial<typeof grouped> | null | undefined) ?? {}
   const deleteMany = (keys: ReadonlyArray<{ readonly group: G; readonly member: M }>) =>
     writer.deleteMany(keys.map(({ group, member }) => [group, member] as const))
   return janitorOf("GroupedKafkaTable", table, writer, deleteMany, options)

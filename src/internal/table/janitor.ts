@@ -36,7 +36,7 @@ interface Unwritten<K> {
 /** The janitor of a table of some kind. `deleteMany` writes tombstones with the writer. */
 export const janitorOf = <K, V, Ix extends Indexes>(
   kind: Kind,
-  table: KafkaTable<K, V, Ix>,
+  table: KafkaTable<K, V, Ix> | undefined,
   writer: Pick<KafkaTableWriter<never, never>, "flush">,
   deleteMany: (keys: ReadonlyArray<K>) => Effect.Effect<unknown, WriteError>,
   options: JanitorOptions | undefined
@@ -84,7 +84,7 @@ export const janitorOf = <K, V, Ix extends Indexes>(
         Effect.gen(function* () {
           // What this process has on its way is waited for, and what others have written by now is looked at as well.
           yield* writer.flush
-          yield* table.barrier()
+          yield* table!.barrier()
           const absent = yield* absentOf(due)
           return absent.length === 0 ? [] : yield* write(absent)
         }).pipe(

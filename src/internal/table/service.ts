@@ -18,8 +18,9 @@ export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaTable")
 const PARTS: unique symbol = Symbol.for("effect-ktables/TableParts")
 
 /** The parts of a table that `serviceOf` has made; `undefined` if it has not, whatever the types say. */
-export const partsOf = <K, V, Ix extends Indexes>(table: KafkaTable<K, V, Ix>): TableParts<K, V> | undefined =>
-  (table as unknown as { readonly [PARTS]: TableParts<K, V> } | undefined | null)?.[PARTS]
+export const partsOf = <K, V, Ix extends Indexes>(
+  table: KafkaTable<K, V, Ix> | undefined
+): TableParts<K, V> | undefined => (table as { readonly [PARTS]?: TableParts<K, V> } | undefined | null)?.[PARTS]
 
 /** Makes the service of a table, which lives as long as its scope. */
 export const serviceOf = <K, V>(
