@@ -292,6 +292,28 @@ describe("the changes of a live query", () => {
     })
   )
 
+  it.effect("are told to one who comes while an update is on its way, as to one who was there", () =>
+    Effect.gen(function* () {
+      for (const options of [{}, { orderBy: "sorted", limit: 2 }] as const) {
+        const { hand, live } = yield* makeHand
+        for (let i = 0; i < 5; i++) hand.put(`k${i}`, value(i))
+        yield* hand.publish
+        const query = yield* live({}, options)
+        hand.put("k0", undefined)
+        hand.put("k1", value(1.5))
+        // The views have taken it in, and nobody has seen it yet.
+        hand.publication.prepare(hand.take)
+        const { changes, result } = yield* query.subscribe()
+        assert.isTrue(result.has("k0"))
+        yield* hand.publish
+        const seen: Array<string> = []
+        yield* Effect.forkScoped(Stream.runForEach(changes, (change) => Effect.sync(() => seen.push(tagged(change)))))
+        yield* settle
+        assert.deepStrictEqual(seen, ["Delete k0 0", "Upsert k1 1", ...("limit" in options ? ["Upsert k2 -"] : [])])
+      }
+    })
+  )
+
   it.effect("wait for nobody, but for one who asked for that: the table's reader is told so", () =>
     Effect.gen(function* () {
       const { hand, live } = yield* makeHand
