@@ -149,18 +149,21 @@ class World {
     return shown
   }
 
-  readonly open = Effect.suspend(() =>
-    KafkaTable.make<string, string, typeof indexes>(
+  open(asked: () => void = () => {}) {
+    return KafkaTable.make<string, string, typeof indexes>(
       {
         topic,
         value: Codec.utf8,
         ensureTopic: false,
-        expireAt,
+        expireAt: (value) => {
+          asked()
+          return expireAt(value)
+        },
         ...(this.expireAfter === undefined ? {} : { expireAfter: this.expireAfter })
       },
       indexes
     ).pipe(on(this.cluster))
-  )
+  }
 }
 
 const sorted = (content: Iterable<readonly [string, string]>) => [...content].sort(([a], [b]) => (a < b ? -1 : 1))
@@ -198,21 +201,36 @@ const follow = (table: Table, strategy: LiveTable.Strategy) =>
     return known
   })
 
-/** What is told, in the step in which it is: nothing that is past then. */
-const pastOf = (world: World, table: Table) =>
-  Effect.gen(function* () {
-    const clock = yield* currentClock
-    const past: Array<string> = []
-    const push = ({ changes }: { readonly changes: ReadonlyArray<TableChange.RecordChange<string, string>> }) => {
-      const time = millisOf(clock)
-      for (const change of changes) {
-        if (change._tag !== "Upsert" || !world.isPast(change.value, change.timestamp, time)) continue
-        past.push(`${change.value} at ${time}`)
-      }
+/** Judges what a table tells: nothing that was past when the rows of that update were asked for their times. */
+class Judge {
+  readonly past: Array<string> = []
+  private askedAt: number | undefined
+
+  constructor(
+    private readonly world: World,
+    private readonly clock: Clock.Clock
+  ) {}
+
+  readonly asked = (): void => {
+    this.askedAt ??= millisOf(this.clock)
+  }
+
+  readonly listen = (table: Table) =>
+    listenTo<unknown, TableChange.RecordChange<string, string>>(
+      table,
+      { push: ({ changes }) => this.judge(changes), end: () => {} },
+      () => {}
+    )
+
+  private judge(changes: ReadonlyArray<TableChange.RecordChange<string, string>>): void {
+    const time = this.askedAt ?? millisOf(this.clock)
+    this.askedAt = undefined
+    for (const change of changes) {
+      if (change._tag !== "Upsert" || !this.world.isPast(change.value, change.timestamp, time)) continue
+      this.past.push(`${change.value} at ${time}`)
     }
-    yield* listenTo(table, { push, end: () => {} }, () => {})
-    return past
-  })
+  }
+}
 
 /** The queries that are followed: all rows, some, and the first and last ones in an order. */
 const QUERIES: ReadonlyArray<
@@ -277,8 +295,9 @@ describe("expiry, at random", () => {
         const world = new World(seed)
         yield* advance(10_000)
         for (let i = 0; i < 5; i++) world.append(yield* now)
-        const table = yield* world.open
-        const past = yield* pastOf(world, table)
+        const judge = new Judge(world, yield* currentClock)
+        const table = yield* world.open(judge.asked)
+        yield* judge.listen(table)
         const followers = [
           yield* follow(table, LiveTable.backPressure(10_000)),
           yield* follow(table, LiveTable.conflate)
@@ -299,7 +318,7 @@ describe("expiry, at random", () => {
               assert.deepStrictEqual(wrong, [], what)
               assert.deepStrictEqual(sorted(content), expected, what)
             }
-            assert.deepStrictEqual(past, [], what)
+            assert.deepStrictEqual(judge.past, [], what)
             held.push({ snapshot, content: expected })
             checkIndex(held.at(-1)!)
             for (const each of queries) each.check(what)
@@ -318,7 +337,7 @@ describe("expiry, at random", () => {
           yield* advance(world.below(4_000))
           yield* check(`step ${step}, later`)
           if (world.random() < 0.2) {
-            const fresh = yield* Effect.scoped(Effect.map(world.open, (fresh) => sorted(fresh.unsafeSnapshot())))
+            const fresh = yield* Effect.scoped(Effect.map(world.open(), (fresh) => sorted(fresh.unsafeSnapshot())))
             assert.deepStrictEqual(fresh, sorted(table.unsafeSnapshot()))
           }
         }
