@@ -1,11 +1,14 @@
 /** The janitor: tombstones for what has expired, and for nothing else. */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Exit, Fiber, Scope } from "effect"
+import { Clock, Effect, Exit, Fiber, Scope } from "effect"
 import { Codec, GroupedKafkaTable, GroupedKafkaTableWriter, KafkaTable, KafkaTableWriter } from "../../src/index.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
+import { withoutLogs } from "../support/effect/v4/logs.ts"
 import { failureOf } from "../support/exits.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import { it } from "../support/ManualClock.ts"
+import { randomOf } from "../support/random.ts"
+import { ofRounds } from "../support/rounds.ts"
 import { advance, capturing, on, open, settle, topic, withTopic } from "./support.ts"
 
 const openWriter = (cluster: FakeCluster, settings: Partial<KafkaTableWriter.WriterSettings> = {}, name = topic) =>
@@ -413,4 +416,63 @@ describe("janitor", () => {
       }
     })
   )
+})
+
+describe("a janitor, of writes and faults at random", () => {
+  const LIFE = 5_000
+
+  for (let seed = 1; seed <= ofRounds(5, 100); seed++) {
+    it.effect(`asks for tombstones of what is past alone, and leaves nothing of that (${seed})`, () =>
+      Effect.gen(function* () {
+        const random = randomOf(seed)
+        const below = (n: number) => Math.floor(random() * n)
+        const cluster = withTopic()
+        /** The last record of each key, as the log has it. */
+        const last = new Map<string, { readonly timestamp: number; readonly isDeleted: boolean }>()
+        const append = (key: string, timestamp: number, value: string | null) => {
+          cluster.append(topic, [{ key, value, timestamp }])
+          last.set(key, { timestamp, isDeleted: value === null })
+        }
+        const isPast = (key: string, now: number) => {
+          const record = last.get(key)!
+          return record.isDeleted || record.timestamp + LIFE <= now
+        }
+        yield* advance(60_000)
+        for (let i = 0; i < 20; i++) append(`k${i}`, 50_000 + below(12_000), "x")
+        const table = yield* open(cluster, { expireAfter: LIFE })
+        const writer = yield* openWriter(cluster, { deliveryTimeout: "3 seconds" })
+        const wrong: Array<string> = []
+        const deleteMany = (keys: Iterable<string>) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+            const all = [...keys]
+            for (const key of all) if (!isPast(key, now)) wrong.push(`${key} at ${now}`)
+            return Effect.tap(writer.deleteMany(all), () =>
+              Effect.sync(() => {
+                for (const key of all) last.set(key, { timestamp: now, isDeleted: true })
+              })
+            )
+          })
+        const watched = { topic, flush: writer.flush, deleteMany }
+        yield* Effect.forkScoped(KafkaTable.janitor(table, watched, { grace: 1 + below(4_000) }))
+        for (let step = 0; step < 60; step++) {
+          const now = yield* Clock.currentTimeMillis
+          const what = random()
+          const key = `k${below(25)}`
+          if (what < 0.35) append(key, now - below(LIFE + 2_000), "x")
+          else if (what < 0.45) append(key, now, null)
+          else if (what < 0.5) {
+            cluster.before = (request) => (request === "Produce" ? Effect.fail(connectionError("Closed")) : undefined)
+          } else if (what < 0.55) {
+            cluster.before = (request) => (request === "Fetch" ? Effect.fail(connectionError("Closed")) : undefined)
+          } else if (what < 0.75) cluster.before = () => undefined
+          yield* advance(below(2_000))
+        }
+        cluster.before = () => undefined
+        yield* advance(60_000)
+        assert.deepStrictEqual(wrong, [])
+        const all = yield* open(cluster)
+        assert.deepStrictEqual([...all.unsafeSnapshot().keys()], [])
+      }).pipe(withoutLogs)
+    )
+  }
 })
