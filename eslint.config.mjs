@@ -121,7 +121,7 @@ const ROOMS = {
     types: ["Codec", "LiveQuery", "LiveTable", "TableChange", "TableIndex", "TableSnapshot"]
   },
   "views/derived": {
-    rooms: ["views", "table/publication", "table/content", "tree", "codec", "codec/schema"],
+    rooms: ["views", "table/publication", "table/content", "tree", "codec", "codec/schema", "options"],
     types: ["Aggregate", "Codec", "DerivedTable", "KafkaTable", "LiveTable", "Position", "TableChange"].concat([
       "TableIndex",
       "TableSnapshot"

@@ -126,7 +126,10 @@ describe("options", () => {
       const withoutDefault = ["fetch", "restart", "expireAfter", "expireAt", "history"]
       assert.deepStrictEqual(unequal("KafkaTable", table, [...shared, ...withoutDefault]), [])
       assert.deepStrictEqual(unequal("fetch", table.fetch, []), [])
-      const janitor = yield* readJanitorOptions({ topic: "t", written: "t", hasExpiry: true })
+      const janitor = yield* readJanitorOptions("KafkaTable", {
+        table: { config: { topic: "t" }, expiry: "of a test" },
+        writer: { topic: "t", deleteMany: () => Effect.void, flush: Effect.void }
+      })
       assert.deepStrictEqual(unequal("janitor", janitor, []), [])
       const unlike = ["acks", "idempotent", "partitioner"]
       assert.deepStrictEqual(unequal("KafkaTableWriter", writer, unlike), [])

@@ -11,10 +11,15 @@ import {
   type TableChange,
   TableIndex
 } from "../../src/index.ts"
+import * as TestClock from "effect/testing/TestClock"
+import { TableState } from "../../src/internal/table/content/state.ts"
+import { makeCounters } from "../../src/internal/table/reading/counters.ts"
+import { expiryOf, ROWS_AT_ONCE } from "../../src/internal/table/reading/expiry.ts"
 import { withClock } from "../support/effect/v4/clock.ts"
 import { allSeries } from "../support/effect/v4/metrics.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import { it, ManualClock, SettableClock } from "../support/ManualClock.ts"
+import { runAll } from "../views/byHand.ts"
 import { advance, capturing, on, open, settle, topic, until, withTopic } from "./support.ts"
 
 type Table = KafkaTable.KafkaTable<string, string>
@@ -150,7 +155,7 @@ describe("expireAfter", () => {
     })
   )
 
-  it.effect("however many go at once: in one version, whatever is made of them with it", () =>
+  it.effect("many that go at once: in one version, whatever is made of them with it", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const count = 30_000
@@ -177,6 +182,59 @@ describe("expireAfter", () => {
       assert.strictEqual(after.by("value").count("y"), 1)
     })
   )
+
+  it.effect(
+    "so many that they go in portions: each a version of its own, and what is written meanwhile is not last",
+    () =>
+      Effect.gen(function* () {
+        const cluster = withTopic()
+        const count = 3 * ROWS_AT_ONCE
+        for (let i = 0; i < count; i += 16_384) {
+          cluster.append(
+            topic,
+            Array.from({ length: 16_384 }, (_, n) => at(`${i + n}`, 0, "x"))
+          )
+        }
+        const table = yield* open(cluster, { expireAfter: "1 minute", history: { versions: 100 } })
+        assert.strictEqual(table.unsafeSnapshot().size, count)
+        const first = table.unsafeSnapshot().version
+        yield* advance(59_000)
+        cluster.append(topic, [at("new", 59_000)])
+        yield* Effect.forkScoped(TestClock.adjust(1_000))
+        yield* until(() => table.unsafeSnapshot().size === 1)
+        const sizes: Array<number> = []
+        for (let version = first; version <= table.unsafeSnapshot().version; version++) {
+          sizes.push(Option.getOrThrow(yield* table.snapshotAt({ version })).size)
+        }
+        const drops = sizes.slice(1).map((size, i) => sizes[i] - size)
+        assert.strictEqual(Math.max(...drops), ROWS_AT_ONCE)
+        assert.isBelow(drops.indexOf(-1), drops.lastIndexOf(ROWS_AT_ONCE))
+        assert.deepInclude(yield* table.stats, { expired: count, entries: 1 })
+      })
+  )
+
+  it("an update that is given up in the middle leaves none of them behind", () => {
+    const state = new TableState<string, string>(Codec.utf8)
+    const put = (key: string) => {
+      const bytes = Buffer.from(key)
+      state.put(state.addKey(bytes, 0, bytes.length, key), key, 0, state.rows.length, 0, undefined)
+    }
+    const counters = makeCounters()
+    const expiry = expiryOf<string, string>({ expireAfterMillis: 1_000, expireAt: undefined }, state, counters)!
+    state.note({ log: undefined, touched: [] })
+    for (let i = 0; i < 10_000; i++) put(`${i}`)
+    runAll(expiry.run(0, state.slots()))
+    const shown = state.slots()
+    state.note({ log: undefined, touched: [] })
+    for (let steps = 1; steps <= 3; steps++) {
+      const running = expiry.run(1_000, shown)
+      for (let i = 0; i < steps; i++) assert.isFalse(running.next().done)
+    }
+    runAll(expiry.run(1_000, shown))
+    assert.strictEqual(state.size, 0)
+    assert.strictEqual(expiry.next, Number.POSITIVE_INFINITY)
+    assert.strictEqual(counters.expired, 10_000)
+  })
 
   it.effect("a clock that is set back shows nothing again, and holds up nothing for good", () => {
     const clock = new ManualClock(100_000)

@@ -16,7 +16,7 @@ import { currentClock, millisOf } from "../../effect/v4/clock.ts"
 import { annotateLogs } from "../../log.ts"
 import type { Fetched, Opened, SourceEvent, Truncated } from "../../source/cursor.ts"
 import type { Source } from "../../source/source.ts"
-import { runInSlices } from "../../yield.ts"
+import { runInSlices, yieldToEventLoop } from "../../yield.ts"
 import { AnswerApplier } from "./answerApplier.ts"
 import { CatchUp, statusOfReading } from "./catchUp.ts"
 import type { Expiry } from "./expiry.ts"
@@ -110,7 +110,8 @@ class Reader<K, V> {
       const { version } = expiry.changed
       const wait = expiry.next - millisOf(this.clock)
       if (wait > 0) return expiry.changed.after(version, Number.isFinite(wait) ? Math.min(wait, CLOCK_MILLIS) : wait)
-      return this.turns.take(Effect.suspend(() => this.publish(false)))
+      // Where more are due than go at once, others have their turn in between.
+      return Effect.andThen(this.turns.take(Effect.suspend(() => this.publish(false))), yieldToEventLoop)
     })
   }
 
