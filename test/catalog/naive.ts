@@ -57,10 +57,7 @@ export const isAsked = ({ sku, vendor, zone }: Part, filter: Readonly<Record<str
   (filter["rowTo"] === undefined || sku <= filter["rowTo"])
 
 /** The naive answer to a filter. */
-export const matching = (
-  content: Iterable<Row>,
-  filter: Readonly<Record<string, string>>
-): ReadonlyArray<string> =>
+export const matching = (content: Iterable<Row>, filter: Readonly<Record<string, string>>): ReadonlyArray<string> =>
   [...content]
     .filter(({ part }) => isAsked(part, filter))
     .map(({ part: { sku, stock } }) => `${sku} ${stock}`)

@@ -21,7 +21,7 @@ import { collect, eventually, recordLogs } from "../support/live.ts"
 import { randomOf } from "../support/random.ts"
 import { complaints } from "./complaints.ts"
 import type { Operation } from "./history.ts"
-import type { ClientOptions, Lab } from "./lab.ts"
+import { client, type ClientOptions, type Lab } from "./lab.ts"
 import { proberSettings, start as startLoad, writerSettings, type Load, type Writer } from "./load.ts"
 import { compacted, openTable, openWriter } from "./openings.ts"
 import {
@@ -42,6 +42,7 @@ import * as report from "./report.ts"
 import type { Covers, Scenario } from "./rows.ts"
 import { LOAD } from "./settings.ts"
 import * as Riding from "./views/riding.ts"
+import * as Verdict from "./views/verdict.ts"
 import { Witness, type Table } from "./Witness.ts"
 
 /** What a fault has at hand. */
@@ -56,7 +57,7 @@ export interface World {
   readonly writers: ReadonlyMap<string, Writer>
   readonly load: Load
   /** The topics of what rides along: see `views/riding.ts`. */
-  readonly beside: Riding.Topics
+  readonly beside: Verdict.Topics
   /** The library's log. */
   readonly lines: ReadonlyArray<string>
   /**
@@ -124,7 +125,7 @@ const live = (trial: Trial, witness: Witness, lines: ReadonlyArray<string>) =>
     const random = randomOf(seed)
     const scope = yield* Effect.scope
     const topic = topicName()
-    const beside = Riding.topicsBeside(topic)
+    const beside = Verdict.topicsBeside(topic)
     const small = { partitions: 2, replicationFactor: lab.nodes.length, configs: compacted }
     yield* Effect.all(
       [
@@ -152,14 +153,13 @@ const live = (trial: Trial, witness: Witness, lines: ReadonlyArray<string>) =>
     const prober = yield* makeWriter("prober", proberSettings)
     const load = yield* startLoad(writers, random)
     const barriers = yield* witness.watchBarriers("reader", table, load.ends)
-    const riding = yield* Riding.start({
-      lab,
+    const riding = yield* Riding.Riding.start({
+      connect: (clientId) => client(lab, clientId, { ...trial.client, clientId }),
       topics: beside,
       table,
       load,
       random,
-      ...(trial.table === undefined ? {} : { settings: trial.table }),
-      ...(trial.client === undefined ? {} : { client: trial.client })
+      ...(trial.table === undefined ? {} : { settings: trial.table })
     })
 
     const busy: World["busy"] = (writes = LOAD) =>
@@ -176,7 +176,21 @@ const live = (trial: Trial, witness: Witness, lines: ReadonlyArray<string>) =>
     const remember = Effect.map(readLog, (log) => {
       witness.logs.push(log)
     })
-    const world: World = { lab, topic, random, table, statuses, writers, load, beside, lines, open, ends, busy, remember }
+    const world: World = {
+      lab,
+      topic,
+      random,
+      table,
+      statuses,
+      writers,
+      load,
+      beside,
+      lines,
+      open,
+      ends,
+      busy,
+      remember
+    }
 
     yield* busy()
     yield* Effect.scoped(trial.fault(world))
@@ -203,7 +217,7 @@ const live = (trial: Trial, witness: Witness, lines: ReadonlyArray<string>) =>
     const ridden = yield* riding.finish(logs)
     const { contents } = witness
     witness.rest()
-    return { logs, beside: ridden, contents, recoveredMillis, idleCpu: yield* idleCpu, operations: load.operations }
+    return { logs, ridden, contents, recoveredMillis, idleCpu: yield* idleCpu, operations: load.operations }
   })
 
 export const shown = ({ invariant, what }: Violation): string => `(${invariant}) ${invariants[invariant]}: ${what}`
@@ -240,7 +254,7 @@ export const run = (trial: Trial): Effect.Effect<void, unknown, Scope.Scope> =>
     return judged(
       trial,
       (lines) => live(trial, witness, lines),
-      ({ beside, contents, logs, ...rest }) => {
+      ({ contents, logs, ridden, ...rest }) => {
         const everything = union(...witness.logs, logs.table)
         const evidence: Evidence = {
           log: logs.table,
@@ -255,8 +269,8 @@ export const run = (trial: Trial): Effect.Effect<void, unknown, Scope.Scope> =>
         }
         return {
           ...rest,
-          found: [...violations(evidence), ...Riding.judge(beside, logs, everything)],
-          gaps: [...missing(evidence), ...beside.gaps.map((what) => `no evidence: ${what}`)]
+          found: [...violations(evidence), ...Verdict.judge(ridden, logs, everything)],
+          gaps: [...missing(evidence), ...Verdict.missing(ridden)]
         }
       }
     )

@@ -257,13 +257,13 @@ describe("derived tables", () => {
           else rows.set(key, row)
         }
         yield* source.write(news)
-        const right = new Map<number, { first: number; least: number; most: string }>()
+        const right = new Map<number, { first: number; least: number | undefined; most: `${number}` | undefined }>()
         for (const [, { group, n }] of mapOf(rows)) {
           const before = right.get(group)
           right.set(group, {
             first: before?.first ?? n,
             least: Math.min(before?.least ?? n, n),
-            most: before === undefined || `${n}` > before.most ? `${n}` : before.most
+            most: before?.most === undefined || `${n}` > before.most ? `${n}` : before.most
           })
         }
         assert.deepStrictEqual(mapOf(groups.unsafeSnapshot()), mapOf(right), `step ${step}`)

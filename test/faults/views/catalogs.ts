@@ -1,7 +1,8 @@
 /** One catalog in two processes, and a load of inserts and deletes that meet each other. */
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import { Catalog, type KafkaClient } from "../../../src/index.ts"
+import type { Catalog } from "../../../src/index.ts"
+import { type KafkaClient } from "../../../src/index.ts"
 import { isAsked, shown } from "../../catalog/naive.ts"
 import { catalogOn, type Part, part } from "../../catalog/support.ts"
 import { errorOf } from "../../support/exits.ts"
@@ -20,7 +21,8 @@ export type CatalogOutcome =
 /** One insert, or one delete. */
 export interface CatalogOperation {
   readonly by: string
-  readonly asked: { readonly _tag: "Insert"; readonly part: Part } | { readonly _tag: "Delete"; readonly filter: Filter }
+  readonly asked:
+    { readonly _tag: "Insert"; readonly part: Part } | { readonly _tag: "Delete"; readonly filter: Filter }
   /** By `performance.now()`, as `endedAt`. */
   readonly calledAt: number
   endedAt: number
@@ -43,15 +45,18 @@ export const open = (client: KafkaClient.KafkaClient, topic: string) =>
     waitTimeout: "6 seconds"
   })
 
-/** Inserts and deletes for as long as it is not stopped. */
-export const write = (
-  catalogs: ReadonlyMap<string, PartCatalog>,
-  operations: Array<CatalogOperation>,
-  random: () => number,
-  isStopped: () => boolean,
+interface Writing {
+  readonly catalogs: ReadonlyMap<string, PartCatalog>
+  /** Gets what is done. */
+  readonly operations: Array<CatalogOperation>
+  readonly random: () => number
+  readonly isStopped: () => boolean
   /** A number that no other record has. */
-  nextStock: () => number
-): Effect.Effect<void> => {
+  readonly nextStock: () => number
+}
+
+/** Inserts and deletes for as long as it is not stopped. */
+export const write = ({ catalogs, isStopped, nextStock, operations, random }: Writing): Effect.Effect<void> => {
   const pick = <A>(all: ReadonlyArray<A>): A => all[Math.floor(random() * all.length)]
   const sku = () => `sku-${Math.floor(random() * SKUS)}`
   const run = <A>(
@@ -108,7 +113,10 @@ export const contentOf = (catalog: PartCatalog): ReadonlyArray<string> =>
 /** Whether what it finds is what it has. */
 export const look = (name: string, catalog: PartCatalog, findings: Findings): Effect.Effect<void> =>
   Effect.map(catalog.snapshot, (snapshot) => {
-    for (const filter of [{ vendor: "Acme", zone: "eu" }, { vendor: "bolt", rowFrom: "sku-1", rowTo: "sku-5" }]) {
+    for (const filter of [
+      { vendor: "Acme", zone: "eu" },
+      { vendor: "bolt", rowFrom: "sku-1", rowTo: "sku-5" }
+    ]) {
       const found = snapshot.query(filter).map(({ stock }) => stock)
       const right = [...snapshot.entries.values()].filter((one) => isAsked(one, filter)).map(({ stock }) => stock)
       const inOrder = (stocks: ReadonlyArray<number>) => JSON.stringify([...stocks].sort((a, b) => a - b))

@@ -7,21 +7,24 @@ import { until } from "../../kafka/process.ts"
 import type { Findings } from "../oracle.ts"
 import type { Table } from "../Witness.ts"
 
+export type Feed = TableFeed.TableFeed<string, string>
+
 /** One of the processes that have the table, with a history of it. */
 export interface Replica {
   readonly name: string
   readonly table: Table
-  readonly feed: TableFeed.TableFeed<string, string>
+  readonly feed: Feed
 }
 
 /** Few enough changes are remembered for some to be forgotten, and events are small enough to be cut off between two. */
-const feedOptions: TableFeed.TableFeedOptions = { history: 300, chunkSize: 40, acrossProcesses: true }
+const feedOptions: TableFeed.TableFeedOptions = { history: 300, chunkSize: 60, acrossProcesses: true }
 
-export const replica = (name: string, table: Table) =>
-  Effect.map(Effect.orDie(TableFeed.make(table, feedOptions)), (feed): Replica => ({ name, table, feed }))
+/** `change` is of the feed. */
+export const replica = (name: string, table: Table, change: (feed: Feed) => Feed) =>
+  Effect.map(Effect.orDie(TableFeed.make(table, feedOptions)), (feed): Replica => ({ name, table, feed: change(feed) }))
 
-/** A run gets so many events at most, and has so long for them. */
-const MOST_EVENTS = 8
+/** A run gets so many events at most, and has so long for them. All of a table are half as many. */
+const MOST_EVENTS = 24
 const MOST_MILLIS = 250
 /** From one run to the next. */
 const PAUSE_MILLIS = 25

@@ -33,11 +33,11 @@ export class ExpiringWitness {
     return Effect.asVoid(Effect.forkScoped(Effect.forever(once)))
   }
 
-  /** Whether it holds what is right now, and nothing that is due. */
-  isSettled(log: ReadonlyArray<ReadRecord>): Effect.Effect<boolean> {
+  /** Where it differs now from the rows whose time is still to come. */
+  differences(log: ReadonlyArray<ReadRecord>): Effect.Effect<ReadonlyArray<string>> {
     return Effect.map(Clock.currentTimeMillis, (millis) => {
       const living = Array.from(lastWriteWins(log)).filter(([, { timestamp }]) => timestamp + LIFE_MILLIS > millis)
-      return differences(contentOf(this.table), new Map(living)).length === 0
+      return differences(contentOf(this.table), new Map(living))
     })
   }
 }

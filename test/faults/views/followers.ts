@@ -1,6 +1,6 @@
 /** Who starts from a content and does what the changes say: each change has to fit, and to lead to what is shown. */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -107,7 +107,8 @@ export class Follower {
     const key = textOf(change.key)
     const known = this.known.get(key)
     const previous = Option.getOrUndefined(Option.map(change.previous, textOf))
-    if (previous !== known) this.wrong.push(`${key} was ${previous ?? "nothing"} by its change, and ${known ?? "nothing"}`)
+    if (previous !== known)
+      this.wrong.push(`${key} was ${previous ?? "nothing"} by its change, and ${known ?? "nothing"}`)
     if (change._tag === "Upsert") this.known.set(key, textOf(change.value))
     else {
       if (known === undefined) this.wrong.push(`${key} is deleted, and was not there`)

@@ -2,7 +2,13 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { Codec, GroupedKafkaTable, GroupedKafkaTableWriter, KafkaClient, type KafkaTableWriter } from "../../../src/index.ts"
+import {
+  Codec,
+  GroupedKafkaTable,
+  GroupedKafkaTableWriter,
+  KafkaClient,
+  type KafkaTableWriter
+} from "../../../src/index.ts"
 import type { Held } from "../history.ts"
 import type { Others } from "./made.ts"
 
@@ -19,7 +25,10 @@ export type Writer = GroupedKafkaTableWriter.GroupedKafkaTableWriter<string, str
 
 const value = Codec.utf8
 
-export const openTable = (client: KafkaClient.KafkaClient, topic: string): Effect.Effect<Others, unknown, Scope.Scope> =>
+export const openTable = (
+  client: KafkaClient.KafkaClient,
+  topic: string
+): Effect.Effect<Others, unknown, Scope.Scope> =>
   Effect.provideService(
     GroupedKafkaTable.make<string, string, string>({ topic, value }),
     KafkaClient.KafkaClient,

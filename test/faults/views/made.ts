@@ -108,10 +108,7 @@ export interface Views {
 }
 
 /** Makes all of them, for as long as the scope is open. */
-export const make = (
-  table: Table,
-  others: Others
-): Effect.Effect<Views, KafkaError.InvalidOptionsError, Scope.Scope> =>
+export const make = (table: Table, others: Others): Effect.Effect<Views, KafkaError.InvalidOptionsError, Scope.Scope> =>
   Effect.gen(function* () {
     const indexed = yield* TableIndex.attach(table, defineIndexes)
     const top = yield* indexed.live(...TOP)

@@ -19,10 +19,14 @@ import {
 
 type Entry = TableSnapshot.RecordEntry<string, string>
 
-/** One version of everything, to be held: none of it changes. */
-export interface Held {
+/** One version of the tables that all is made of. */
+export interface Sources {
   readonly table: TableSnapshot.RecordSnapshot<string, string>
   readonly others: ReturnType<Views["others"]["unsafeSnapshot"]>
+}
+
+/** One version of everything, to be held: none of it changes. */
+export interface Held extends Sources {
   readonly indexed: ReturnType<Views["indexed"]["unsafeSnapshot"]>
   readonly top: ReturnType<Views["top"]["unsafeCurrent"]>
   readonly some: ReturnType<Views["some"]["unsafeCurrent"]>
@@ -60,10 +64,20 @@ const byAge = (a: Entry, b: Entry): number =>
 const WRITERS = ["patient", "hasty", "many", "prober", "nobody"]
 const DIGITS = ["0", "1", "9"]
 
-const pairs = <V>(rows: Iterable<readonly [string, V]>): string =>
-  Array.from(rows, ([key, value]) => `${key} ${JSON.stringify(value)}`)
+/** Rows in the order of their keys. It is done often, so values are made text as plainly as can be. */
+const pairs = <V>(rows: Iterable<readonly [string, V]>, textOf: (value: V) => string): string =>
+  Array.from(rows, ([key, value]) => `${key} ${textOf(value)}`)
     .sort(inOrder)
     .join("\n")
+
+const joinedText = ({ other, serial, size, writer }: Joined): string => `${writer}-${serial} ${size} ${other}`
+
+const groupText = ({ bytes, first, most, rows }: Group): string => `${rows} ${bytes} ${most} ${first}`
+
+const shareText = ({ of, ...row }: Share): string =>
+  `${joinedText(row)} of ${of === undefined ? "none" : groupText(of)}`
+
+const membersText = (members: Iterable<readonly [string, string]>): string => [...members].sort().join(" ")
 
 /** What is shown. */
 export const shownLines = ({ groups, indexed, joined, others, shares, some, table, top }: Held): Lines => {
@@ -83,10 +97,10 @@ export const shownLines = ({ groups, indexed, joined, others, shares, some, tabl
   lines.set("query", text(indexed.query({ writer: "hasty", digit: "2", size: { gte: 20 } }, { orderBy: "size" })))
   lines.set("live query, top", text(top))
   lines.set("live query, some", text(some))
-  lines.set("joined", pairs(joined))
-  lines.set("groups", pairs(groups))
-  lines.set("shares", pairs(shares))
-  lines.set("groups of others", pairs(Array.from(others.toMap(), ([group, members]) => [group, [...members].sort()])))
+  lines.set("joined", pairs(joined, joinedText))
+  lines.set("groups", pairs(groups, groupText))
+  lines.set("shares", pairs(shares, shareText))
+  lines.set("groups of others", pairs(others.toMap(), membersText))
   lines.set("sizes of others", `${others.size} in ${others.groupCount}`)
   return lines
 }
@@ -101,7 +115,7 @@ const attempt = <A>(f: () => A): A | undefined => {
 }
 
 /** What it has to be. */
-export const rightLines = ({ others, table }: Held): Lines => {
+export const rightLines = ({ others, table }: Sources): Lines => {
   const lines = new Map<string, string>()
   const rows = [...table.entries()]
   lines.set("versions", [table, table, table, table].map(({ version }) => version).join())
@@ -130,7 +144,14 @@ export const rightLines = ({ others, table }: Held): Lines => {
   const asked = withSize((size) => size >= 20).filter((one) => writerOf(one) === "hasty" && one.key.includes("2"))
   lines.set("query", text(asked))
   // A live query with an order goes through it backwards, rows of the same size among them.
-  lines.set("live query, top", text(withSize((size) => size >= 40).reverse().slice(0, 15)))
+  lines.set(
+    "live query, top",
+    text(
+      withSize((size) => size >= 40)
+        .reverse()
+        .slice(0, 15)
+    )
+  )
   lines.set("live query, some", text(rows.filter((one) => writerOf(one) === "patient" && one.key.includes("1"))))
 
   const otherRows = [...others.table]
@@ -143,9 +164,10 @@ export const rightLines = ({ others, table }: Held): Lines => {
     if (row !== undefined) joined.push([key, row])
   }
   const groups = groupsOf(joined)
-  lines.set("joined", pairs(joined))
-  lines.set("groups", pairs(groups))
-  lines.set("shares", pairs(joined.map(([key, row]): [string, Share] => [key, { ...row, of: groups.get(row.writer) }])))
+  lines.set("joined", pairs(joined, joinedText))
+  lines.set("groups", pairs(groups, groupText))
+  const shares = joined.map(([key, row]) => [key, { ...row, of: groups.get(row.writer) }] as const)
+  lines.set("shares", pairs(shares, shareText))
 
   const members = new Map<string, Array<readonly [string, string]>>()
   for (const [{ group, member }, value] of otherRows) {
@@ -153,7 +175,7 @@ export const rightLines = ({ others, table }: Held): Lines => {
     if (list === undefined) members.set(group, [[member, value]])
     else list.push([member, value])
   }
-  lines.set("groups of others", pairs(Array.from(members, ([group, list]) => [group, list.sort()])))
+  lines.set("groups of others", pairs(members, membersText))
   lines.set("sizes of others", `${otherRows.length} in ${members.size}`)
   return lines
 }

@@ -43,7 +43,9 @@ export class PastWitness {
 
   private readonly askByWrite = Effect.suspend(() => {
     const { findings, table } = this
-    const written = this.operations().slice(-LOOK_BACK).findLast(({ outcome }) => outcome?._tag === "Acknowledged")
+    const written = this.operations()
+      .slice(-LOOK_BACK)
+      .findLast(({ outcome }) => outcome?._tag === "Acknowledged")
     if (written?.outcome?._tag !== "Acknowledged") return Effect.void
     const { id, key, outcome, value } = written
     const { offset, partition } = outcome
@@ -57,7 +59,10 @@ export class PastWitness {
       const entry = Option.getOrUndefined(first.entry(key))
       const isOlder = entry?.partition === partition && entry.offset < offset
       if (isOlder || (entry?.offset === offset && entry.partition === partition && entry.value !== value)) {
-        findings.add(15, `version ${first.version} is the first to show ${id}, and has ${entry.partition}:${entry.offset}`)
+        findings.add(
+          15,
+          `version ${first.version} is the first to show ${id}, and has ${entry.partition}:${entry.offset}`
+        )
       }
       const before = yield* this.at({ version: first.version - 1 })
       const earlier = before === undefined ? undefined : Option.getOrUndefined(before.entry(key))
