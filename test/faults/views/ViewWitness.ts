@@ -1,7 +1,7 @@
 /** Watches what is made of a table: whether it is right at every moment, stays so where it is held, and is told rightly. */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { until } from "../../kafka/process.ts"
 import { Findings } from "../oracle.ts"
 import { Follower, followedQuery, followedTable, type Followed } from "./followers.ts"
 import { make, type Views } from "./made.ts"
@@ -14,8 +14,6 @@ const AGAIN_MILLIS = 500
 /** So many versions are held, and every so many-th look is. */
 const HELD = 5
 const HELD_OF = 8
-/** How long a follower may be behind when nothing happens any more. */
-const FOLLOW_LIMIT = "5 seconds"
 
 export class ViewWitness {
   readonly findings = new Findings()
@@ -67,10 +65,19 @@ export class ViewWitness {
       yield* this.follow(followedQuery("top", top))
       yield* this.follow(followedQuery("some", some))
       const look = Effect.sync(() => this.look(views))
-      yield* Effect.forkScoped(Effect.forever(Effect.andThen(look, Effect.sleep(LOOK_MILLIS))))
-      const again = Effect.delay(this.makeAnew(views), AGAIN_MILLIS)
-      yield* Effect.forkScoped(Effect.forever(again))
+      yield* this.keep(Effect.forever(Effect.andThen(look, Effect.sleep(LOOK_MILLIS))))
+      yield* this.keep(Effect.forever(Effect.delay(this.makeAnew(views), AGAIN_MILLIS)))
     })
+  }
+
+  /** Runs what watches beside all else, for as long as the scope is open. That it dies is found: it would see nothing more. */
+  keep<E>(watching: Effect.Effect<unknown, E>): Effect.Effect<void, never, Scope.Scope> {
+    const kept = Effect.catchCause(watching, (cause) =>
+      Effect.sync(() => {
+        if (!Cause.hasInterruptsOnly(cause)) this.findings.add(12, `what watches has ended: ${Cause.pretty(cause)}`)
+      })
+    )
+    return Effect.asVoid(Effect.forkScoped(kept))
   }
 
   /** Makes the same of the table once more, whatever that is in the middle of, and looks at it. */
@@ -92,19 +99,20 @@ export class ViewWitness {
     })
   }
 
-  /** Once nothing changes any more: judges what is held, and what was told. */
-  readonly settle: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
+  /** Whether followers know all that is shown: they may be a moment behind. */
+  get isSettled(): boolean {
+    return this.followers.every((follower) => follower.differences().length === 0)
+  }
+
+  /** Judges what is held, and what was told, once nothing changes any more. */
+  finish(): void {
     const { findings, followers } = this
     for (const { held, lines } of this.held) this.judge("what is held", held, lines)
-    yield* until(
-      Effect.sync(() => followers.every((follower) => follower.differences().length === 0)),
-      { within: FOLLOW_LIMIT, every: "20 millis" }
-    )
     for (const follower of followers) {
       for (const wrong of follower.wrong) findings.add(13, `${follower.name}: ${wrong}`)
       for (const wrong of follower.differences()) findings.add(13, `${follower.name}, in the end: ${wrong}`)
     }
-  })
+  }
 
   /** What there is no evidence of. */
   get gaps(): ReadonlyArray<string> {

@@ -1,4 +1,5 @@
 /** A copy that follows a table by the feeds of two processes, and is cut off again and again. */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -28,7 +29,6 @@ const MOST_EVENTS = 24
 const MOST_MILLIS = 250
 /** From one run to the next. */
 const PAUSE_MILLIS = 25
-const SETTLE_LIMIT = "5 seconds"
 
 export class CopyWitness {
   /** How often the copy was compared with the version that it names. */
@@ -45,8 +45,8 @@ export class CopyWitness {
     private readonly random: () => number
   ) {}
 
-  /** Cuts off and comes back for as long as the scope is open. Fails with the table. */
-  get watch(): Effect.Effect<void, LiveTable.TableFailure> {
+  /** Cuts off and comes back again and again. Fails with the table. */
+  get watch(): Effect.Effect<never, LiveTable.TableFailure> {
     return Effect.forever(
       Effect.suspend(() => {
         const replica = this.replicas[Math.floor(this.random() * this.replicas.length)]
@@ -95,8 +95,8 @@ export class CopyWitness {
     })
   }
 
-  /** Once nothing changes any more, the copy is the table, by whichever feed. */
-  get settle(): Effect.Effect<void, LiveTable.TableFailure> {
+  /** Once nothing changes any more, the copy is the table, by whichever feed, in so much time. */
+  settle(within: Duration.Input): Effect.Effect<void, LiveTable.TableFailure> {
     return Effect.forEach(
       this.replicas,
       (replica) =>
@@ -104,7 +104,7 @@ export class CopyWitness {
           const { copy } = this
           const isThere = Effect.sync(() => differences(copy, replica.table.unsafeSnapshot()).length === 0)
           const follow = Effect.forever(this.run(replica, Number.MAX_SAFE_INTEGER))
-          yield* Effect.raceFirst(follow, until(isThere, { within: SETTLE_LIMIT, every: "10 millis" }))
+          yield* Effect.raceFirst(follow, until(isThere, { within, every: "10 millis" }))
           for (const wrong of differences(copy, replica.table.unsafeSnapshot())) {
             this.findings.add(14, `in the end, by ${replica.name}: ${wrong}`)
           }

@@ -1,7 +1,6 @@
 /** A table whose rows expire: each is there until its time, and not longer, whatever happens in between. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import type { ReadRecord } from "../../kafka/records.ts"
 import type { Read } from "../history.ts"
 import { differences, lastWriteWins, placeOf, wrongIn, type Findings } from "../oracle.ts"
@@ -23,14 +22,14 @@ export class ExpiringWitness {
 
   constructor(private readonly table: Table) {}
 
-  /** Reads again and again for as long as the scope is open. */
-  get watch(): Effect.Effect<void, never, Scope.Scope> {
+  /** Reads again and again. */
+  get watch(): Effect.Effect<never> {
     const once = Effect.gen({ self: this }, function* () {
       const read = yield* readOf("expiring", this.table)
       this.reads.push({ ...read, millis: yield* Clock.currentTimeMillis })
       yield* this.reads.length < MAX_READS ? Effect.sleep(READ_MILLIS) : Effect.never
     })
-    return Effect.asVoid(Effect.forkScoped(Effect.forever(once)))
+    return Effect.forever(once)
   }
 
   /** Where it differs now from the rows whose time is still to come. */

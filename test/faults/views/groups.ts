@@ -7,7 +7,8 @@ import {
   GroupedKafkaTable,
   GroupedKafkaTableWriter,
   KafkaClient,
-  type KafkaTableWriter
+  type KafkaTableWriter,
+  type LiveTable
 } from "../../../src/index.ts"
 import type { Held } from "../history.ts"
 import type { Others } from "./made.ts"
@@ -19,9 +20,9 @@ const DELETIONS = 0.3
 const PAUSE_MILLIS = 40
 
 /** The group that is watched. */
-export const WATCHED = "patient"
+const WATCHED = "patient"
 
-export type Writer = GroupedKafkaTableWriter.GroupedKafkaTableWriter<string, string, string>
+type Writer = GroupedKafkaTableWriter.GroupedKafkaTableWriter<string, string, string>
 
 const value = Codec.utf8
 
@@ -75,13 +76,12 @@ export class GroupWatcher {
 
   constructor(private readonly table: Others) {}
 
-  get watch(): Effect.Effect<void, never, Scope.Scope> {
-    const seen = Stream.runForEach(this.table.watchGroup(WATCHED), (members) =>
+  get watch(): Effect.Effect<void, LiveTable.TableFailure> {
+    return Stream.runForEach(this.table.watchGroup(WATCHED), (members) =>
       Effect.sync(() => {
         this.last = membersOf(members)
       })
     )
-    return Effect.asVoid(Effect.forkScoped(Effect.exit(seen)))
   }
 
   /** Whether it was last told what the group is now. */

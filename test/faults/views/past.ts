@@ -31,8 +31,8 @@ export class PastWitness {
     private readonly isClockSteady: boolean
   ) {}
 
-  /** Asks for as long as the scope is open. */
-  get watch(): Effect.Effect<void> {
+  /** Asks again and again. */
+  get watch(): Effect.Effect<never> {
     const once = Effect.andThen(this.askByWrite, this.isClockSteady ? this.askByTime : Effect.void)
     return Effect.forever(Effect.andThen(once, Effect.sleep(ASK_MILLIS)))
   }

@@ -4,6 +4,7 @@
  *
  * All of it is looked at again and again by itself. What it has come to in the end is evidence, for `verdict.ts`.
  */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -58,6 +59,8 @@ interface Options {
   /** Default: true. Where the clock is set, nobody can say when a row is due. */
   readonly isClockSteady?: boolean
   readonly changes?: Partial<Changes>
+  /** How long all may take to become what the logs say. Default: as long as a table may. */
+  readonly within?: Duration.Input
 }
 
 const writerSettings = { requestTimeout: "2 seconds", deliveryTimeout: "5 seconds" } as const
@@ -150,14 +153,14 @@ export class Riding {
       yield* witness.watch(views)
       for (const [name, { table }] of catalogs) yield* witness.follow(followedTable(name, table))
       const looks = Effect.forEach([...catalogs], ([name, one]) => Catalogs.look(name, one, witness.findings))
-      yield* Effect.forkScoped(Effect.forever(Effect.andThen(looks, Effect.sleep(CATALOG_LOOK_MILLIS))))
-      yield* this.watcher.watch
+      yield* witness.keep(Effect.forever(Effect.andThen(looks, Effect.sleep(CATALOG_LOOK_MILLIS))))
+      yield* witness.keep(this.watcher.watch)
       const { feed = identity } = changes
       const replicas = [yield* replica("reader", table, feed), yield* replica("second", opened.second, feed)]
       this.copy = new CopyWitness(replicas, witness.findings, random)
-      yield* Effect.forkScoped(this.copy.watch)
-      yield* Effect.forkScoped(this.past.watch)
-      if (this.isClockSteady) yield* this.rows.watch
+      yield* witness.keep(this.copy.watch)
+      yield* witness.keep(this.past.watch)
+      if (this.isClockSteady) yield* witness.keep(this.rows.watch)
     })
   }
 
@@ -189,6 +192,7 @@ export class Riding {
       this.late(logs),
       (late) =>
         late.length === 0 &&
+        this.witness.isSettled &&
         this.watcher.isSettled &&
         differences(Groups.contentOf(this.opened.others), lastWriteWins(logs.groups)).length === 0 &&
         [...this.contentsOfCatalogs.values()].every((rows) => rows.join("\n") === right)
@@ -208,15 +212,18 @@ export class Riding {
   finish(logs: Logs | undefined): Effect.Effect<Evidence> {
     return Effect.gen({ self: this }, function* () {
       const { copy, operations, own, past, rows, watcher, witness } = this
+      const { within = RECOVERY_LIMIT_MILLIS } = this.options
       const { findings } = witness
       if (logs === undefined) yield* this.barriers
-      else {
-        yield* until(this.isSettled(logs), { within: RECOVERY_LIMIT_MILLIS, every: "20 millis" })
+      const settled =
+        logs === undefined ? Effect.sync(() => witness.isSettled && watcher.isSettled) : this.isSettled(logs)
+      yield* until(settled, { within, every: "20 millis" })
+      yield* Effect.exit(copy!.settle(within))
+      if (logs !== undefined) {
         for (const what of yield* this.late(logs)) findings.add(16, `expiring, in the end: ${what}`)
       }
-      yield* witness.settle
-      yield* Effect.exit(copy!.settle)
       if (!watcher.isSettled) findings.add(17, "who watches a group was not told what it is in the end")
+      witness.finish()
       yield* Scope.close(own, Exit.void)
       return {
         found: findings.list,
