@@ -54,6 +54,7 @@ const show = (value: string | null): string => (value === null ? "deleted" : val
 
 /** A log as it was read at several times: what was removed from it later counts, too. */
 export const union = (...logs: ReadonlyArray<ReadonlyArray<ReadRecord>>): ReadonlyArray<ReadRecord> => {
+  if (logs.length === 1) return logs[0]
   const all = new Map<string, ReadRecord>()
   for (const log of logs) for (const record of log) all.set(placeOf(record), record)
   return [...all.values()].sort((a, b) => a.partition - b.partition || a.offset - b.offset)

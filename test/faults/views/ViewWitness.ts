@@ -7,10 +7,12 @@ import { Follower, followedQuery, followedTable, type Followed } from "./followe
 import { make, type Views } from "./made.ts"
 import { hold, mismatches, rightLines, shownLines, type Held, type Lines, type Sources } from "./naive.ts"
 
-/** From one look to the next: each takes some milliseconds. */
-const LOOK_MILLIS = 100
-/** From one time to the next to make the same once more of what there is. */
-const AGAIN_MILLIS = 500
+/** From one look to the next, at least. */
+const LOOK_MILLIS = 60
+/** From one time to the next to make the same once more of what there is, at least. */
+const AGAIN_MILLIS = 300
+/** What takes so long has so many times as much of a pause: it is to see what goes on, and not to be all that goes on. */
+const PAUSES = 15
 /** So many versions are held, and every so many-th look is. */
 const HELD = 5
 const HELD_OF = 8
@@ -64,9 +66,13 @@ export class ViewWitness {
       yield* this.follow(followedTable("others", others.table))
       yield* this.follow(followedQuery("top", top))
       yield* this.follow(followedQuery("some", some))
-      const look = Effect.sync(() => this.look(views))
-      yield* this.keep(Effect.forever(Effect.andThen(look, Effect.sleep(LOOK_MILLIS))))
-      yield* this.keep(Effect.forever(Effect.delay(this.makeAnew(views), AGAIN_MILLIS)))
+      yield* this.keep(
+        paced(
+          Effect.sync(() => this.look(views)),
+          LOOK_MILLIS
+        )
+      )
+      yield* this.keep(paced(this.makeAnew(views), AGAIN_MILLIS))
     })
   }
 
@@ -123,3 +129,13 @@ export class ViewWitness {
     ]
   }
 }
+
+/** Again and again, with pauses. */
+export const paced = <E>(once: Effect.Effect<unknown, E>, leastMillis: number): Effect.Effect<never, E> =>
+  Effect.forever(
+    Effect.suspend(() => {
+      const begin = performance.now()
+      const pause = Effect.suspend(() => Effect.sleep(Math.max(leastMillis, PAUSES * (performance.now() - begin))))
+      return Effect.andThen(once, pause)
+    })
+  )

@@ -222,17 +222,12 @@ const broken: ReadonlyArray<{
       feed: (feed) => ({
         stream: (options) =>
           Stream.filter(feed.stream(options), ({ _tag }) => options?.after === undefined || _tag !== "Changes")
-      }),
-      catalog: (catalog) => ({
-        ...catalog,
-        delete: (filter) => Effect.as(catalog.query(filter), 1)
       })
     },
     found: [
       [12, "conflicts"],
       [14, "in the copy"],
-      [15, "which the one before has, too"],
-      [18, "had deleted"]
+      [15, "which the one before has, too"]
     ]
   },
   {

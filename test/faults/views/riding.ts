@@ -25,7 +25,7 @@ import * as Groups from "./groups.ts"
 import { make as makeViews, type Others, type Views } from "./made.ts"
 import { PastWitness } from "./past.ts"
 import type { Evidence, Logs, Topics } from "./verdict.ts"
-import { ViewWitness } from "./ViewWitness.ts"
+import { paced, ViewWitness } from "./ViewWitness.ts"
 
 /** The names of its clients: those of the table are not among them. */
 export const clientIds = ["companion", "other"] as const
@@ -153,7 +153,7 @@ export class Riding {
       yield* witness.watch(views)
       for (const [name, { table }] of catalogs) yield* witness.follow(followedTable(name, table))
       const looks = Effect.forEach([...catalogs], ([name, one]) => Catalogs.look(name, one, witness.findings))
-      yield* witness.keep(Effect.forever(Effect.andThen(looks, Effect.sleep(CATALOG_LOOK_MILLIS))))
+      yield* witness.keep(paced(looks, CATALOG_LOOK_MILLIS))
       yield* witness.keep(this.watcher.watch)
       const { feed = identity } = changes
       const replicas = [yield* replica("reader", table, feed), yield* replica("second", opened.second, feed)]
@@ -185,18 +185,19 @@ export class Riding {
     return this.isClockSteady ? this.rows.differences(logs.table) : Effect.succeed([])
   }
 
-  /** Whether all is what the logs say. */
-  private isSettled(logs: Logs): Effect.Effect<boolean> {
+  /** Whether all but the rows that expire is what the logs say. */
+  private isSettled(logs: Logs): boolean {
     const right = rightOf(logs.catalog).join("\n")
-    return Effect.map(
-      this.late(logs),
-      (late) =>
-        late.length === 0 &&
-        this.witness.isSettled &&
-        this.watcher.isSettled &&
-        differences(Groups.contentOf(this.opened.others), lastWriteWins(logs.groups)).length === 0 &&
-        [...this.contentsOfCatalogs.values()].every((rows) => rows.join("\n") === right)
+    return (
+      [...this.contentsOfCatalogs.values()].every((rows) => rows.join("\n") === right) &&
+      differences(Groups.contentOf(this.opened.others), lastWriteWins(logs.groups)).length === 0 &&
+      this.isTold
     )
+  }
+
+  /** Whether all who follow know what is shown: they may be a moment behind. */
+  private get isTold(): boolean {
+    return this.watcher.isSettled && this.witness.isSettled
   }
 
   /** Without logs: all that was acknowledged has been read. */
@@ -214,14 +215,17 @@ export class Riding {
       const { copy, operations, own, past, rows, watcher, witness } = this
       const { within = RECOVERY_LIMIT_MILLIS } = this.options
       const { findings } = witness
-      if (logs === undefined) yield* this.barriers
-      const settled =
-        logs === undefined ? Effect.sync(() => witness.isSettled && watcher.isSettled) : this.isSettled(logs)
-      yield* until(settled, { within, every: "20 millis" })
-      yield* Effect.exit(copy!.settle(within))
-      if (logs !== undefined) {
-        for (const what of yield* this.late(logs)) findings.add(16, `expiring, in the end: ${what}`)
+      const eventually = (holds: Effect.Effect<boolean>) => until(holds, { within, every: "50 millis" })
+      if (logs === undefined) {
+        yield* this.barriers
+        yield* eventually(Effect.sync(() => this.isTold))
+      } else {
+        // By and by rows become due, so this is waited for by itself.
+        const isInTime = yield* eventually(Effect.map(this.late(logs), (late) => late.length === 0))
+        if (!isInTime) for (const what of yield* this.late(logs)) findings.add(16, `expiring, in the end: ${what}`)
+        yield* eventually(Effect.sync(() => this.isSettled(logs)))
       }
+      yield* Effect.exit(copy!.settle(within))
       if (!watcher.isSettled) findings.add(17, "who watches a group was not told what it is in the end")
       witness.finish()
       yield* Scope.close(own, Exit.void)
