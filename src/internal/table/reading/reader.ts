@@ -82,8 +82,9 @@ class Reader<K, V> {
     if (expiry === undefined) {
       return this.untilBroken([repeating(Effect.flatMap(this.source.take, (event) => this.handle(event)))])
     }
-    // An event is taken before it is its turn, as a take that is given up may lose one.
-    const next = Effect.flatMap(this.source.take, (event) => this.turns.take(this.handle(event)))
+    // An event is taken before it is its turn, as a take that is given up may lose one. It is dealt with in its turn only:
+    // an answer that needs no wait is applied as soon as `handle` is called.
+    const next = Effect.flatMap(this.source.take, (event) => this.turns.take(Effect.suspend(() => this.handle(event))))
     return this.untilBroken([repeating(next), repeating(this.expire(expiry))])
   }
 
