@@ -101,18 +101,16 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
     this.query = undefined
     this.plan = query.plan
     this.index = slots.index
-    const keys: Array<Key> = []
     const found: Array<number> = []
     let n = 0
     for (const slot of query.candidates(query.way)) {
       if (++n % ROWS_PER_STEP === 0) yield
       const key = this.match(slots, slot)
       if (key === undefined) continue
-      keys.push(key)
       found.push(slot)
       this.remember(slot, key)
     }
-    this.tree = yield* sortedTree(this.treeOrder, keys, found)
+    this.tree = yield* sortedTree<Key>(this.treeOrder, found, (slot) => this.keys.get(slot) ?? slot)
   }
 
   /** Where in the order a row with a value is now; `undefined` if it does not match, or the user's functions throw. */

@@ -1,6 +1,7 @@
 /** A sorted index: rows by a key, in the order of the keys, and of the rows' own keys where they are the same. */
 import { sortedTree } from "../tree/sorted.ts"
-import { MutableTree, type Order, type Tree } from "../tree/tree.ts"
+import { type Numbered, sortNumbers } from "../tree/numbers.ts"
+import { buildTree, MutableTree, type Order, type Tree } from "../tree/tree.ts"
 import type { KeyIndex } from "../table/content/keyIndex.ts"
 import type { Renumbering } from "../table/content/slots.ts"
 import type { AnySlots, Input } from "../table/publication/view.ts"
@@ -36,28 +37,32 @@ export class SortedIndex extends IndexView<FrozenSorted> {
 
   protected *fill(slots: AnySlots): Generator<void, void> {
     this.index = slots.index
-    const keys: Array<Key> = []
-    const found: Array<number> = []
-    // Numbers, which most orders are of, are compared without a look at their types.
+    // Numbers, which most orders are of, are kept side by side, and need no comparison.
     const numbers = new Float64Array(slots.size)
+    const found = new Int32Array(slots.size)
+    let count = 0
     let isOfNumbers = this.definition.order === undefined
     for (let slot = 0; slot < slots.length; slot++) {
       if (slot % ROWS_PER_STEP === 0) yield
       const key = slots.isPresent(slot) ? this.keysFor(slots, slot)[0] : undefined
       if (key === undefined) continue
-      if (typeof key === "number") numbers[keys.length] = key
+      if (typeof key === "number") numbers[count] = key
       else isOfNumbers = false
-      keys.push(key)
-      found.push(slot)
+      found[count++] = slot
       this.keys.set(slot, key)
     }
-    const { index } = slots
-    this.tree = yield* sortedTree(
-      this.order,
-      keys,
-      found,
-      isOfNumbers ? (a, b) => numbers[a] - numbers[b] || index.compare(found[a], found[b]) : undefined
-    )
+    const entries = { numbers: numbers.subarray(0, count), slots: found.subarray(0, count) }
+    this.tree = yield* isOfNumbers ? this.treeOfNumbers(entries) : this.treeOf(entries.slots)
+  }
+
+  private *treeOfNumbers(entries: Numbered): Generator<void, MutableTree<Key>> {
+    const { index } = this
+    const { numbers, slots } = yield* sortNumbers(entries, (a, b) => index.compare(a, b))
+    return yield* buildTree<Key>(this.order, numbers, slots)
+  }
+
+  private treeOf(slots: Int32Array): Generator<void, MutableTree<Key>> {
+    return sortedTree(this.order, slots, (slot) => this.keys.get(slot)!)
   }
 
   protected update(slots: AnySlots, slot: number): void {
