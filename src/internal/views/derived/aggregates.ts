@@ -1,12 +1,11 @@
 /** What groups are summed up by: each takes a row in, lets it go again, and says what it comes to. */
 import type { Renumbering } from "../../table/content/slots.ts"
 import type { AnySlots } from "../../table/publication/view.ts"
-import { MutableTree } from "../../tree/tree.ts"
 import { Column } from "../column.ts"
 import { ExactSum } from "../exactSum.ts"
 import { compareKeys, type Key, normalized } from "../indexKey.ts"
-import { renumbered } from "../indexView.ts"
 import { ROWS_PER_STEP } from "../rowView.ts"
+import { SlotHeap } from "./slotHeap.ts"
 
 /** An aggregate as it is defined. */
 export type AggregateParts =
@@ -59,7 +58,7 @@ export const accumulatorOf = (parts: AggregateParts, rows: Rows, sizes: Groups<n
     case "Sum":
       return new Sum(parts)
     case "Extreme":
-      return new Extreme(parts, rows)
+      return new Extreme(parts)
     case "First":
       return new First(parts, rows)
     case "Own":
@@ -78,6 +77,11 @@ export class Groups<A> {
   set(group: number, value: A | undefined): void {
     while (this.all.length <= group) this.all.push(undefined)
     this.all[group] = value
+  }
+
+  /** Those of all groups that have something. */
+  *present(): Generator<A, void> {
+    for (const value of this.all) if (value !== undefined) yield value
   }
 
   renumber(to: Renumbering): void {
@@ -155,64 +159,62 @@ class Sum implements Accumulator {
   }
 }
 
-/** Of each group, the entries of a tree that is ordered by groups first. */
-abstract class Ordered<K> implements Accumulator {
+/** Of each group, the first row by some order of what is needed of rows. */
+abstract class Ordered<Part> implements Accumulator {
   readonly mend = nothing
-  protected readonly keys = new Column<K>()
-  protected tree: MutableTree<K>
+  protected readonly parts = new Column<Part>()
+  private readonly places = new Column<number>()
+  private readonly heaps = new Groups<SlotHeap>()
+  private readonly order = (a: number, b: number): boolean => this.isBefore(a, b)
   protected readonly of: Of
 
-  constructor(
-    { of }: { readonly of: (value: never, key: never) => unknown },
-    protected readonly rows: Rows
-  ) {
+  constructor({ of }: { readonly of: (value: never, key: never) => unknown }) {
     this.of = of as Of
-    this.tree = MutableTree.empty<K>({
-      compare: (a, aSlot, b, bSlot) =>
-        rows.groupOf(aSlot) - rows.groupOf(bSlot) || (aSlot === bSlot ? 0 : this.compare(a, aSlot, b, bSlot))
-    })
   }
 
-  protected abstract compare(a: K, aSlot: number, b: K, bSlot: number): number
+  protected abstract isBefore(a: number, b: number): boolean
   abstract partOf(value: unknown, key: unknown): unknown
   abstract result(group: number): unknown
 
-  add(_group: number, slot: number, part: unknown): void {
+  add(group: number, slot: number, part: unknown): void {
     if (part === undefined) return
-    this.keys.set(slot, part as K)
-    this.tree.insert(part as K, slot)
+    this.parts.set(slot, part as Part)
+    let heap = this.heaps.get(group)
+    if (heap === undefined) {
+      heap = new SlotHeap(this.order, this.places)
+      this.heaps.set(group, heap)
+    }
+    heap.add(slot)
   }
 
-  remove(_group: number, slot: number): void {
-    const key = this.keys.get(slot)
-    if (key === undefined) return
-    this.tree.remove(key, slot)
-    this.keys.set(slot, undefined)
+  remove(group: number, slot: number): void {
+    if (this.parts.get(slot) === undefined) return
+    this.heaps.get(group)!.remove(slot)
+    this.parts.set(slot, undefined)
   }
 
-  drop(): void {}
+  /** What is needed of the first row of a group; `undefined` if none of its rows has it. */
+  protected firstOf(group: number): Part | undefined {
+    const slot = this.heaps.get(group)?.first
+    return slot === undefined ? undefined : this.parts.get(slot)
+  }
 
-  /** The key of the first or the last row of a group; `undefined` if it has none here. */
-  protected edge(group: number, isLast: boolean): K | undefined {
-    const { groupOf } = this.rows
-    const rank = isLast
-      ? this.tree.rank((_, slot) => groupOf(slot) <= group) - 1
-      : this.tree.rank((_, slot) => groupOf(slot) < group)
-    let found: K | undefined
-    if (rank < 0 || rank >= this.tree.size) return undefined
-    this.tree.visit(rank, rank + 1, false, (slot, key) => {
-      if (groupOf(slot) === group) found = key
-      return false
-    })
-    return found
+  drop(group: number): void {
+    this.heaps.set(group, undefined)
   }
 
   *renumber(to: Renumbering): Generator<void, void> {
-    yield* this.keys.renumber(to)
-    this.tree = yield* renumbered(this.tree.order, this.tree, to)
+    yield* this.parts.renumber(to)
+    yield* this.places.renumber(to)
+    for (const heap of this.heaps.present()) {
+      yield
+      yield* heap.renumber(to)
+    }
   }
 
-  renumberGroups(): void {}
+  renumberGroups(to: Renumbering): void {
+    this.heaps.renumber(to)
+  }
 }
 
 class Extreme extends Ordered<Key> {
@@ -220,13 +222,14 @@ class Extreme extends Ordered<Key> {
   /** Whether what it is of are dates, which are kept as their times. */
   private areDates = false
 
-  constructor(parts: Extract<AggregateParts, { _tag: "Extreme" }>, rows: Rows) {
-    super(parts, rows)
+  constructor(parts: Extract<AggregateParts, { _tag: "Extreme" }>) {
+    super(parts)
     this.isMax = parts.isMax
   }
 
-  protected compare(a: Key, aSlot: number, b: Key, bSlot: number): number {
-    return compareKeys(a, b) || aSlot - bSlot
+  protected isBefore(a: number, b: number): boolean {
+    const order = compareKeys(this.parts.get(a)!, this.parts.get(b)!) || a - b
+    return this.isMax ? order > 0 : order < 0
   }
 
   partOf(value: unknown, key: unknown): Key | undefined {
@@ -239,7 +242,7 @@ class Extreme extends Ordered<Key> {
   }
 
   result(group: number): unknown {
-    const found = this.edge(group, this.isMax)
+    const found = this.firstOf(group)
     return this.areDates && typeof found === "number" ? new Date(found) : found
   }
 }
@@ -250,12 +253,15 @@ interface Given {
 }
 
 class First extends Ordered<Given> {
-  constructor(parts: Extract<AggregateParts, { _tag: "First" }>, rows: Rows) {
-    super(parts, rows)
+  constructor(
+    parts: Extract<AggregateParts, { _tag: "First" }>,
+    private readonly rows: Rows
+  ) {
+    super(parts)
   }
 
-  protected compare(_a: Given, aSlot: number, _b: Given, bSlot: number): number {
-    return this.rows.newest().index.compare(aSlot, bSlot)
+  protected isBefore(a: number, b: number): boolean {
+    return this.rows.newest().index.compare(a, b) < 0
   }
 
   partOf(value: unknown, key: unknown): Given {
@@ -263,7 +269,7 @@ class First extends Ordered<Given> {
   }
 
   result(group: number): unknown {
-    return this.edge(group, false)?.value
+    return this.firstOf(group)?.value
   }
 }
 

@@ -13,7 +13,7 @@ import { ROWS_PER_STEP } from "../rowView.ts"
 import { sameValue } from "../sameValue.ts"
 import { type Accumulator, accumulatorOf, type AggregateParts, Groups, type Rows } from "./aggregates.ts"
 import { GroupSlots } from "./groupSlots.ts"
-import { groupKeyBytes } from "./groupKey.ts"
+import { groupKeyBytes, groupKeyCodec } from "./groupKey.ts"
 import type { Made } from "./made.ts"
 import { LEFT_OUT, type Pipeline } from "./pipeline.ts"
 import type { Problems } from "./problems.ts"
@@ -231,7 +231,7 @@ export class GroupTable implements View {
 
   private slots(): GroupSlots {
     const { index, keys, live } = this
-    return new GroupSlots({ index, keys, rows: this.rows.freeze(), size: live })
+    return new GroupSlots({ key: groupKeyCodec, index, keys, rows: this.rows.freeze(), size: live })
   }
 
   // -------------------------------------------------------------------------------------------------------------------
