@@ -1,55 +1,10 @@
-/** What groups are summed up by: each takes a row in, lets it go again, and says what it comes to. */
+/** The aggregates that groups are summed up by. */
 import type { Renumbering } from "../../table/content/slots.ts"
-import type { AnySlots } from "../../table/publication/view.ts"
 import { Column } from "../column.ts"
 import { ExactSum } from "../exactSum.ts"
-import { compareKeys, type Key, normalized } from "../indexKey.ts"
 import { ROWS_PER_STEP } from "../rowView.ts"
-import { SlotHeap } from "./slotHeap.ts"
-
-/** An aggregate as it is defined. */
-export type AggregateParts =
-  | { readonly _tag: "Count" }
-  | { readonly _tag: "Sum"; readonly of: (value: never, key: never) => number | undefined }
-  | { readonly _tag: "Extreme"; readonly of: (value: never, key: never) => unknown; readonly isMax: boolean }
-  | { readonly _tag: "First"; readonly of: (value: never, key: never) => unknown }
-  | {
-      readonly _tag: "Own"
-      readonly of: (value: never, key: never) => unknown
-      readonly empty: unknown
-      readonly add: (total: never, part: never) => unknown
-      readonly remove: (total: never, part: never) => unknown
-      readonly result: (total: never) => unknown
-    }
-
-/** One aggregate of all groups, by their slots. */
-export interface Accumulator {
-  /** What the aggregate needs of a row. Throws what the user's function throws. */
-  readonly partOf: (value: unknown, key: unknown) => unknown
-  /** Takes in a row, whose part it has been given. */
-  readonly add: (group: number, slot: number, part: unknown) => void
-  /** Lets a row go. */
-  readonly remove: (group: number, slot: number) => void
-  /**
-   * Adds up anew, in steps, what could not be undone. `leaveOut` takes a row out that cannot be added any more, of all
-   * aggregates.
-   */
-  readonly mend: (leaveOut: (group: number, slot: number, cause: unknown) => void) => Iterator<void, void>
-  /** What a group with rows comes to. */
-  readonly result: (group: number) => unknown
-  /** A group has no row any more. */
-  readonly drop: (group: number) => void
-  /** The rows have new slots. */
-  readonly renumber: (to: Renumbering) => Iterator<void, void>
-  /** The groups have new slots. */
-  readonly renumberGroups: (to: Renumbering) => void
-}
-
-/** What an accumulator knows of the rows: their group, and the order of their keys. */
-export interface Rows {
-  readonly groupOf: (slot: number) => number
-  readonly newest: () => AnySlots
-}
+import { type Accumulator, type AggregateParts, type Given, Groups, type Of, type Rows } from "./accumulator.ts"
+import { Extreme, First } from "./ordered.ts"
 
 export const accumulatorOf = (parts: AggregateParts, rows: Rows, sizes: Groups<number>): Accumulator => {
   switch (parts._tag) {
@@ -66,35 +21,6 @@ export const accumulatorOf = (parts: AggregateParts, rows: Rows, sizes: Groups<n
   }
 }
 
-/** Something of each group, by its slot. */
-export class Groups<A> {
-  private all: Array<A | undefined> = []
-
-  get(group: number): A | undefined {
-    return this.all[group]
-  }
-
-  set(group: number, value: A | undefined): void {
-    while (this.all.length <= group) this.all.push(undefined)
-    this.all[group] = value
-  }
-
-  /** Those of all groups that have something. */
-  *present(): Generator<A, void> {
-    for (const value of this.all) if (value !== undefined) yield value
-  }
-
-  renumber(to: Renumbering): void {
-    const moved: Array<A | undefined> = []
-    for (let group = 0; group < to.length; group++) if (to[group] >= 0) moved.push(this.all[group])
-    this.all = moved
-  }
-}
-
-function* nothing(): Generator<void, void> {}
-
-type Of = (value: unknown, key: unknown) => unknown
-
 class Count implements Accumulator {
   constructor(private readonly sizes: Groups<number>) {}
 
@@ -102,8 +28,7 @@ class Count implements Accumulator {
   add(): void {}
   remove(): void {}
   drop(): void {}
-  mend = nothing
-  renumber = nothing
+  *renumber(): Generator<void, void> {}
   renumberGroups(): void {}
 
   result(group: number): number {
@@ -112,7 +37,6 @@ class Count implements Accumulator {
 }
 
 class Sum implements Accumulator {
-  readonly mend = nothing
   private readonly parts = new Column<number>()
   private readonly sums = new Groups<ExactSum>()
   private readonly of: Of
@@ -156,120 +80,6 @@ class Sum implements Accumulator {
 
   renumberGroups(to: Renumbering): void {
     this.sums.renumber(to)
-  }
-}
-
-/** Of each group, the first row by some order of what is needed of rows. */
-abstract class Ordered<Part> implements Accumulator {
-  readonly mend = nothing
-  protected readonly parts = new Column<Part>()
-  private readonly places = new Column<number>()
-  private readonly heaps = new Groups<SlotHeap>()
-  private readonly order = (a: number, b: number): boolean => this.isBefore(a, b)
-  protected readonly of: Of
-
-  constructor({ of }: { readonly of: (value: never, key: never) => unknown }) {
-    this.of = of as Of
-  }
-
-  protected abstract isBefore(a: number, b: number): boolean
-  abstract partOf(value: unknown, key: unknown): unknown
-  abstract result(group: number): unknown
-
-  add(group: number, slot: number, part: unknown): void {
-    if (part === undefined) return
-    this.parts.set(slot, part as Part)
-    let heap = this.heaps.get(group)
-    if (heap === undefined) {
-      heap = new SlotHeap(this.order, this.places)
-      this.heaps.set(group, heap)
-    }
-    heap.add(slot)
-  }
-
-  remove(group: number, slot: number): void {
-    if (this.parts.get(slot) === undefined) return
-    this.heaps.get(group)!.remove(slot)
-    this.parts.set(slot, undefined)
-  }
-
-  /** What is needed of the first row of a group; `undefined` if none of its rows has it. */
-  protected firstOf(group: number): Part | undefined {
-    const slot = this.heaps.get(group)?.first
-    return slot === undefined ? undefined : this.parts.get(slot)
-  }
-
-  drop(group: number): void {
-    this.heaps.set(group, undefined)
-  }
-
-  *renumber(to: Renumbering): Generator<void, void> {
-    yield* this.parts.renumber(to)
-    yield* this.places.renumber(to)
-    for (const heap of this.heaps.present()) {
-      yield
-      yield* heap.renumber(to)
-    }
-  }
-
-  renumberGroups(to: Renumbering): void {
-    this.heaps.renumber(to)
-  }
-}
-
-class Extreme extends Ordered<Key> {
-  private readonly isMax: boolean
-  /** Whether what it is of are dates, which are kept as their times. */
-  private areDates = false
-
-  constructor(parts: Extract<AggregateParts, { _tag: "Extreme" }>) {
-    super(parts)
-    this.isMax = parts.isMax
-  }
-
-  protected isBefore(a: number, b: number): boolean {
-    const order = compareKeys(this.parts.get(a)!, this.parts.get(b)!) || a - b
-    return this.isMax ? order > 0 : order < 0
-  }
-
-  partOf(value: unknown, key: unknown): Key | undefined {
-    const part = this.of(value, key)
-    if (part === undefined) return undefined
-    const found = normalized(part as Key)
-    if (found === undefined) throw new TypeError("a least or greatest one is of what can be the key of an index")
-    if (part instanceof Date) this.areDates = true
-    return found
-  }
-
-  result(group: number): unknown {
-    const found = this.firstOf(group)
-    return this.areDates && typeof found === "number" ? new Date(found) : found
-  }
-}
-
-/** What a function gives, wrapped, as it may be nothing. */
-interface Given {
-  readonly value: unknown
-}
-
-class First extends Ordered<Given> {
-  constructor(
-    parts: Extract<AggregateParts, { _tag: "First" }>,
-    private readonly rows: Rows
-  ) {
-    super(parts)
-  }
-
-  protected isBefore(a: number, b: number): boolean {
-    return this.rows.newest().index.compare(a, b) < 0
-  }
-
-  partOf(value: unknown, key: unknown): Given {
-    return { value: this.of(value, key) }
-  }
-
-  result(group: number): unknown {
-    return this.firstOf(group)?.value
   }
 }
 
