@@ -27,7 +27,7 @@ const ASSIGNORS: ReadonlyArray<Assignor> = ["cooperative-sticky", "range", "roun
 /** A duration above zero, without a default, as that depends on other options. */
 const dependentMillis: Millis<number | undefined> = {
   isMillis: true,
-  read: (check, name, value) => (value === undefined ? undefined : check.millis(name, value, 0))
+  read: (check, name, value) => (value === undefined ? undefined : check.millis(name, value))
 }
 
 /** Text that goes into requests, and names something. */
@@ -76,7 +76,7 @@ const assignor: Option<Assignor | NonEmptyReadonlyArray<Assignor>, ReadonlyArray
 
 const commitInterval: Millis<number | undefined> & Option<Duration.Input | "manual", number | undefined> = {
   isMillis: true,
-  read: (check, name, value) => (value === "manual" ? undefined : check.millis(name, value, 5_000))
+  read: (check, name, value) => value === "manual" ? undefined : value === undefined ? 5_000 : check.millis(name, value)
 }
 
 /** The table of the options of a `KafkaConsumer`. */
