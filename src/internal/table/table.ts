@@ -52,8 +52,8 @@ export const acquire = <K, V>(
   Effect.gen(function* () {
     const views = yield* scopeOfViews
     const parts = yield* makeParts(config, yield* Client.tag)
-    yield* Effect.addFinalizer(() => close(parts))
     yield* Effect.forkScoped(supervise(parts, lifeOf(parts)))
+    yield* Effect.addFinalizer(() => close(parts))
     yield* awaitReady(parts)
     yield* Effect.provideService(addIndexes(parts, indexes), Scope.Scope, views)
     return serviceOf(parts, views)
@@ -66,7 +66,7 @@ const addIndexes = <K, V>(parts: TableParts<K, V>, indexes: Indexes): Effect.Eff
   return attachAll(views.map(([, view]) => view))
 }
 
-/** Ends all streams and waits. The reader is gone by now, so nothing more would come. */
+/** Ends all streams and waits, before the reader is interrupted: it gives up what it is about to publish. */
 const close = <K, V>(parts: TableParts<K, V>): Effect.Effect<void> =>
   Effect.sync(() => {
     endStreams(parts, undefined, new TableClosedError({ topic: parts.config.topic }))
