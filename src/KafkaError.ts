@@ -584,6 +584,7 @@ export type HeldUpReason =
   | "Records"
   | "EndOfLog"
   | "NoPartition"
+  | "Indexes"
   | "Unknown"
 
 /**
@@ -612,6 +613,7 @@ const heldUpBy: Record<HeldUpReason, string> = {
   Records: "still reading: more time is needed, a longer timeout",
   EndOfLog: "the log ends before that position: nothing was written there yet",
   NoPartition: "the topic has no such partition",
+  Indexes: "all is read, and its indexes are being built of that: more time is needed, a longer timeout",
   Unknown: "not known why"
 }
 

@@ -24,11 +24,8 @@ import { FETCH } from "./table.ts"
 
 const ASSIGNORS: ReadonlyArray<Assignor> = ["cooperative-sticky", "range", "roundrobin"]
 
-/** A duration above zero, without a default, as that depends on other options. */
-const dependentMillis: Millis<number | undefined> = {
-  isMillis: true,
-  read: (check, name, value) => (value === undefined ? undefined : check.millis(name, value))
-}
+/** A duration whose default depends on other options. */
+const dependentMillis = millis(undefined)
 
 /** Text that goes into requests, and names something. */
 const named: Option<string, string | undefined> = {

@@ -6,7 +6,6 @@ import { TopicError } from "../../../KafkaError.ts"
 import { LineRate, moreOf } from "../../lineRate.ts"
 import { annotateLogs } from "../../log.ts"
 import type { Source } from "../../source/source.ts"
-import { runInSlices } from "../../yield.ts"
 import { newState, publishStatus, type TableParts } from "./parts.ts"
 import type { PartitionState } from "./partition.ts"
 import { Rebuild } from "./rebuild.ts"
@@ -71,7 +70,9 @@ export class Rebuilds<K, V> {
       for (const rebuild of running) {
         if (!rebuild.isComplete) continue
         parts.state.note(parts.publication.beginUpdate())
-        yield* runInSlices(parts.state.replace(rebuild.replaced, rebuild.state, rebuild.sameLog))
+        // Rows of a log and of its replay are never shown together, however the reader ends.
+        const replacing = parts.state.replace(rebuild.replaced, rebuild.state, rebuild.sameLog)
+        yield* Effect.uninterruptible(parts.publication.runUntilEnded(replacing))
         for (const partition of rebuild.replaced) parts.live.delete(partition)
         for (const p of rebuild.partitions) {
           parts.live.add(p.partition)
