@@ -9,7 +9,7 @@ import type { AnyTable, TableFailure } from "../../LiveTable.ts"
 import type { TableChange } from "../../TableChange.ts"
 import type { TableFeed } from "../../TableFeed.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
-import { after, begun, type End, type Pushed, Run, streamOf } from "../effect/v4/pushed.ts"
+import { begun, type End, Run, streamOf } from "../effect/v4/pushed.ts"
 import type { FeedSettings } from "../options/feed.ts"
 import type { ChangeLog } from "../table/content/changeLog.ts"
 import { PLACE, type Place, type Placed } from "../table/place.ts"
@@ -85,16 +85,18 @@ class Feed<K, V> {
 
   stream(from: string | undefined): Stream.Stream<FeedEvent<K, V>, TableFailure> {
     const token = from === undefined ? undefined : parseToken(from)
-    const start: Pushed<FeedEvent<K, V>, TableFailure> = begun(() => {
-      // Where a table is can be told while its content is at rest.
-      const isOfAnother = token?.place !== undefined && token.feed !== this.name
-      const rest = isOfAnother ? untilAtRest(this.table) : undefined
-      if (rest !== undefined) return after(rest, () => start)
-      const reader = new Reader(this, this.settings.chunkSize, this.since(token))
-      if (this.ended === undefined) this.readers.add(reader)
-      return reader.pushed(Effect.sync(() => this.readers.delete(reader)))
-    })
-    return streamOf(start)
+    // Where a table is can be told while its content is at rest.
+    const isOfAnother = token?.place !== undefined && token.feed !== this.name
+    return streamOf(
+      begun(
+        () => {
+          const reader = new Reader(this, this.settings.chunkSize, this.since(token))
+          if (this.ended === undefined) this.readers.add(reader)
+          return reader.pushed(Effect.sync(() => this.readers.delete(reader)))
+        },
+        () => (isOfAnother ? untilAtRest(this.table) : undefined)
+      )
+    )
   }
 }
 

@@ -11,7 +11,7 @@ import type { TableChange } from "../../TableChange.ts"
 import type { Indexes, LiveLookup } from "../../TableIndex.ts"
 import type { TableEntry, TableSnapshot } from "../../TableSnapshot.ts"
 import { makeDeferred, settleDeferred } from "../effect/v4/deferred.ts"
-import { after, begun, streamOf } from "../effect/v4/pushed.ts"
+import { streamOf } from "../effect/v4/pushed.ts"
 import { keyId } from "../table/content/slots.ts"
 import { attach, PUBLICATION, type Published } from "../table/publication/attaching.ts"
 import type { Showing } from "../table/publication/shown.ts"
@@ -73,12 +73,8 @@ export const liveTableOf = <
     )
 
   /** Subscribes as `register` does, but without a scope in between, through which each change would pass. */
-  const changesWith = (strategy: Strategy): Stream.Stream<Change, TableFailure> => {
-    const start: ReturnType<typeof subscriptions.pushed> = begun(() =>
-      shown.settledSnapshot === undefined ? after(shown.atRest, () => start) : subscriptions.pushed(strategy)
-    )
-    return streamOf(start)
-  }
+  const changesWith = (strategy: Strategy): Stream.Stream<Change, TableFailure> =>
+    streamOf(subscriptions.pushed(strategy, () => (shown.settledSnapshot === undefined ? shown.atRest : undefined)))
 
   return {
     [PUBLICATION]: shown,
