@@ -44,6 +44,7 @@ export type KafkaError =
   | TableClosedError
   | InvalidRecordError
   | CatalogLockedError
+  | CatalogReadOnlyError
   | DefectError
 
 /**
@@ -710,7 +711,7 @@ export class InvalidRecordError extends Data.TaggedError("KafkaInvalidRecordErro
   readonly retriable = false
   override get message(): string {
     const fields = listed(this.fields.map((field) => foreignText(field)))
-    return `A record without all of its keys is not for the catalog of ${where(this)}: ${fields} must be text that is not blank. Nothing was written.`
+    return `A record without all of its keys is not for the catalog of ${where(this)}: ${fields} must be text that is not blank, without halves of surrogate pairs. Nothing was written.`
   }
 }
 
@@ -748,5 +749,22 @@ export class CatalogLockedError extends Data.TaggedError("KafkaCatalogLockedErro
   readonly retriable = false
   override get message(): string {
     return `The log of a catalog is locked to other keys: ${where(this)} was written with ${keysText(this.locked)}, and this catalog has ${keysText(this.configured)}. Give it the same keys, or another topic.`
+  }
+}
+
+/**
+ * An insert or a delete by a catalog that was acquired to read only. Nothing was sent.
+ *
+ * @since 0.4.0
+ * @category errors
+ */
+export class CatalogReadOnlyError extends Data.TaggedError("KafkaCatalogReadOnlyError")<{
+  readonly topic: string
+  readonly operation: "insert" | "delete"
+}> {
+  readonly reason = "ReadOnly" as const
+  readonly retriable = false
+  override get message(): string {
+    return `A catalog that is read-only has no ${this.operation}: ${where(this)}. Nothing was written. Acquire it without readOnly, with the right to write its topic.`
   }
 }

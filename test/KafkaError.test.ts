@@ -271,6 +271,11 @@ describe("messages", () => {
       `The log of a catalog is locked to other keys: topic "t" was written with rowKey "id", indexKeys "vendor", "zone", and this catalog has rowKey "sku", indexKeys "vendor".`
     ],
     [
+      "a catalog that is read-only",
+      new KafkaError.CatalogReadOnlyError({ topic: "t", operation: "insert" }),
+      `A catalog that is read-only has no insert: topic "t". Nothing was written. Acquire it without readOnly`
+    ],
+    [
       "a bug",
       new KafkaError.DefectError({ topic: "t", cause: new TypeError("x is not a function") }),
       `A bug of effect-ktables, or of the driver that it was given, topic "t": x is not a function. The content stays`
@@ -371,6 +376,7 @@ describe("what others wrote is one line without control characters, in every mes
       configured: { rowKey: evil, indexKeys: [evil] },
       locked: evil
     }),
+    "a refusal": new KafkaError.CatalogReadOnlyError({ topic: evil, operation: "delete" }),
     defect: new KafkaError.DefectError({ topic: evil, cause }),
     "a defect that is no error": new KafkaError.DefectError({ topic: "t", cause: { message: evil } })
   }

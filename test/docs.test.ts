@@ -151,7 +151,7 @@ describe("errors", () => {
   )
 
   it("all are found", () => {
-    assert.strictEqual(reasons.size, 13)
+    assert.strictEqual(reasons.size, 14)
     assert.include(reasons.get("KafkaTopicError") ?? [], "PolicyMismatch")
     assert.deepStrictEqual(reasons.get("KafkaLogTruncatedError"), ["Head", "Tail"])
   })
