@@ -121,7 +121,7 @@ export interface OptionProblem {
 export class InvalidOptionsError extends Data.TaggedError("KafkaInvalidOptionsError")<{
   /** The public module whose options these are. */
   readonly module: string
-  /** The topic among them, if it is one. */
+  /** The topic that they are of, as far as it is known; of a table that is made of several topics, all of them. */
   readonly topic?: string
   readonly problems: ReadonlyArray<OptionProblem>
 }> {

@@ -259,7 +259,7 @@ describe("messages", () => {
     [
       "a record without its keys",
       new KafkaError.InvalidRecordError({ topic: "t", fields: ["sku", "zone"] }),
-      `A record without all of its keys is not for the catalog of topic "t": sku, zone must be text that is not blank. Nothing`
+      `A record without all of its keys is not for the catalog of topic "t": sku, zone must be text that is not blank, without halves of`
     ],
     [
       "a log of other keys",

@@ -130,7 +130,7 @@ describe("options", () => {
       assert.deepStrictEqual(unequal("KafkaTableWriter", writer, unlike), [])
       assert.deepStrictEqual(unequal("announce", yield* readAnnounceOptions("t"), []), [])
       assert.deepStrictEqual(unequal("KafkaProducer", producer, unlike), [])
-      assert.deepStrictEqual(unequal("TableFeed", yield* readFeedOptions({}), []), [])
+      assert.deepStrictEqual(unequal("TableFeed", yield* readFeedOptions("t", {}), []), [])
     })
   )
 })

@@ -14,7 +14,7 @@ import * as Table from "../table/table.ts"
 import { define } from "../views/definition.ts"
 import { indexViews } from "../views/indexes.ts"
 import { liveTableOf } from "../views/liveTable.ts"
-import type { AnyIndexView } from "../views/lookups.ts"
+import { TableIndexes } from "../views/lookups.ts"
 import type { QueryGiven } from "../views/query.ts"
 import { faceOf } from "../views/snapshot.ts"
 import * as Writer from "../writer/writer.ts"
@@ -104,7 +104,7 @@ export const makeConfigured = <R, RK extends string, IK extends string>(
     if (setup.keeping !== undefined) yield* ensureKept(client, setup)
     const writing = { ...setup.writing, topic, key: bytes, value, partitioner: partitionOf, ensureTopic: false }
     const writer = setup.isReadOnly ? undefined : yield* Writer.make<Uint8Array, R | Claimed>(writing)
-    const indexes = new Map<string, AnyIndexView>()
+    const indexes = new TableIndexes(topic)
     const face = faceOf<Identity, R, RecordEntry<Identity, R>>(indexes)
     // The publication of a table shows what a live table shows.
     const log = publicationOf(table) as Log

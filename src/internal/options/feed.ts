@@ -14,5 +14,9 @@ export const FEED = {
 
 export type FeedSettings = Checked<typeof FEED>
 
-export const readFeedOptions = (options: TableFeedOptions): Effect.Effect<FeedSettings, InvalidOptionsError> =>
-  checkOptions("TableFeed", (check) => readSpec(check, FEED, options))
+/** Reads the options of the feed of a table of this topic. */
+export const readFeedOptions = (
+  topic: string,
+  options: TableFeedOptions
+): Effect.Effect<FeedSettings, InvalidOptionsError> =>
+  checkOptions("TableFeed", (check) => readSpec(check, FEED, options), topic)

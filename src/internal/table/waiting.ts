@@ -189,7 +189,11 @@ export const awaitPosition = <K, V>(
     if (foreign !== undefined) {
       const problem = `of topic "${foreign.topic}", this table is of "${config.topic}"`
       return Effect.fail(
-        new InvalidOptionsError({ module: "KafkaTable.awaitPosition", problems: [{ option: "position", problem }] })
+        new InvalidOptionsError({
+          module: "KafkaTable.awaitPosition",
+          topic: config.topic,
+          problems: [{ option: "position", problem }]
+        })
       )
     }
     const targets = positions.map((p) => ({ partition: p.partition, target: p.offset + 1 }))

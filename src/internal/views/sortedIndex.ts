@@ -80,8 +80,8 @@ export class SortedIndex extends IndexView<FrozenSorted> {
   }
 
   protected freeze(): FrozenSorted {
-    const { compare, definition, name } = this
+    const { compare, definition, name, topic } = this
     const tree = this.tree.freeze()
-    return { definition, name, tree, size: tree.size, compare }
+    return { definition, name, topic, tree, size: tree.size, compare }
   }
 }

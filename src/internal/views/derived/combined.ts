@@ -52,7 +52,8 @@ const failureOf = (topics: string, how: Exit.Exit<void, TableFailure>): TableFai
 }
 
 export class Combined {
-  private readonly topics: string
+  /** The topics of all of them, as errors name them. */
+  readonly topics: string
   private readonly statuses: PublishedRef<TableStatus>
   private readonly failed: Deferred.Deferred<never, TableFailure>
   /** How it ended; `undefined` while it goes on. */
@@ -129,7 +130,11 @@ export class Combined {
     if (unknown.length > 0) {
       const problem = `is of the topic ${unknown[0].topic}; this table is made of ${this.topics}`
       return Effect.fail(
-        new InvalidOptionsError({ module: "DerivedTable", problems: [{ option: "position", problem }] })
+        new InvalidOptionsError({
+          module: "DerivedTable",
+          topic: this.topics,
+          problems: [{ option: "position", problem }]
+        })
       )
     }
     return this.waitFor((root) => {
