@@ -46,6 +46,7 @@ export type KafkaError =
   | CommitError
   | InvalidRecordError
   | CatalogLockedError
+  | CatalogReadOnlyError
   | DefectError
 
 /**
@@ -126,7 +127,7 @@ export interface OptionProblem {
 export class InvalidOptionsError extends Data.TaggedError("KafkaInvalidOptionsError")<{
   /** The public module whose options these are. */
   readonly module: string
-  /** The topic among them, if it is one. */
+  /** The topic that they are of, as far as it is known; of a table that is made of several topics, all of them. */
   readonly topic?: string
   readonly problems: ReadonlyArray<OptionProblem>
 }> {
@@ -727,7 +728,7 @@ export class InvalidRecordError extends Data.TaggedError("KafkaInvalidRecordErro
   readonly retriable = false
   override get message(): string {
     const fields = listed(this.fields.map((field) => foreignText(field)))
-    return `A record without all of its keys is not for the catalog of ${where(this)}: ${fields} must be text that is not blank. Nothing was written.`
+    return `A record without all of its keys is not for the catalog of ${where(this)}: ${fields} must be text that is not blank, without halves of surrogate pairs. Nothing was written.`
   }
 }
 
@@ -765,6 +766,23 @@ export class CatalogLockedError extends Data.TaggedError("KafkaCatalogLockedErro
   readonly retriable = false
   override get message(): string {
     return `The log of a catalog is locked to other keys: ${where(this)} was written with ${keysText(this.locked)}, and this catalog has ${keysText(this.configured)}. Give it the same keys, or another topic.`
+  }
+}
+
+/**
+ * An insert or a delete by a catalog that was acquired to read only. Nothing was sent.
+ *
+ * @since 0.4.0
+ * @category errors
+ */
+export class CatalogReadOnlyError extends Data.TaggedError("KafkaCatalogReadOnlyError")<{
+  readonly topic: string
+  readonly operation: "insert" | "delete"
+}> {
+  readonly reason = "ReadOnly" as const
+  readonly retriable = false
+  override get message(): string {
+    return `A catalog that is read-only has no ${this.operation}: ${where(this)}. Nothing was written. Acquire it without readOnly, with the right to write its topic.`
   }
 }
 

@@ -259,7 +259,7 @@ describe("messages", () => {
     [
       "a record without its keys",
       new KafkaError.InvalidRecordError({ topic: "t", fields: ["sku", "zone"] }),
-      `A record without all of its keys is not for the catalog of topic "t": sku, zone must be text that is not blank. Nothing`
+      `A record without all of its keys is not for the catalog of topic "t": sku, zone must be text that is not blank, without halves of`
     ],
     [
       "a log of other keys",
@@ -269,6 +269,11 @@ describe("messages", () => {
         locked: { rowKey: "id", indexKeys: ["vendor", "zone"] }
       }),
       `The log of a catalog is locked to other keys: topic "t" was written with rowKey "id", indexKeys "vendor", "zone", and this catalog has rowKey "sku", indexKeys "vendor".`
+    ],
+    [
+      "a catalog that is read-only",
+      new KafkaError.CatalogReadOnlyError({ topic: "t", operation: "insert" }),
+      `A catalog that is read-only has no insert: topic "t". Nothing was written. Acquire it without readOnly`
     ],
     [
       "a bug",
@@ -371,6 +376,7 @@ describe("what others wrote is one line without control characters, in every mes
       configured: { rowKey: evil, indexKeys: [evil] },
       locked: evil
     }),
+    "a refusal": new KafkaError.CatalogReadOnlyError({ topic: evil, operation: "delete" }),
     defect: new KafkaError.DefectError({ topic: evil, cause }),
     "a defect that is no error": new KafkaError.DefectError({ topic: "t", cause: { message: evil } })
   }

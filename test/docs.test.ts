@@ -138,7 +138,7 @@ describe("options", () => {
       const consumer = yield* readConsumerOptions({ group: "g", subscribe: "t", value: Codec.utf8 })
       const dependent = ["group", "subscribe", "assignor", "instanceId", "revokeTimeout", "metadataMaxAge", "fetch"]
       assert.deepStrictEqual(unequal("KafkaConsumer", consumer, [...shared, ...dependent]), [])
-      assert.deepStrictEqual(unequal("TableFeed", yield* readFeedOptions({}), []), [])
+      assert.deepStrictEqual(unequal("TableFeed", yield* readFeedOptions("t", {}), []), [])
     })
   )
 })
@@ -159,7 +159,7 @@ describe("errors", () => {
   )
 
   it("all are found", () => {
-    assert.strictEqual(reasons.size, 15)
+    assert.strictEqual(reasons.size, 16)
     assert.include(reasons.get("KafkaTopicError") ?? [], "PolicyMismatch")
     assert.deepStrictEqual(reasons.get("KafkaLogTruncatedError"), ["Head", "Tail"])
   })

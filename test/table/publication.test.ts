@@ -11,6 +11,7 @@ import type { RecordSlots } from "../../src/internal/table/content/recordSlots.t
 import { RecordStore } from "../../src/internal/table/content/recordStore.ts"
 import { TableState } from "../../src/internal/table/content/state.ts"
 import { Publication } from "../../src/internal/table/publication/publication.ts"
+import { TableIndexes } from "../../src/internal/views/lookups.ts"
 import { faceOf } from "../../src/internal/views/snapshot.ts"
 import type { Input, View } from "../../src/internal/table/publication/view.ts"
 import { Waiters } from "../../src/internal/table/publication/waiters.ts"
@@ -515,8 +516,9 @@ describe("an update that was given up half-way", () => {
   const made = Effect.gen(function* () {
     const state = new TableState(Codec.utf8, new RecordStore<string>(undefined))
     const publication = yield* Publication.make<RecordSlots<string, string>, Snapshot, Change, never>({
+      topic: "by.hand",
       slots: state.slots(),
-      face: faceOf<string, string, TableSnapshot.RecordEntry<string, string>>(new Map()),
+      face: faceOf<string, string, TableSnapshot.RecordEntry<string, string>>(new TableIndexes("by.hand")),
       waiters: new Waiters(() => undefined),
       notesSlots: false
     })

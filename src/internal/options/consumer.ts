@@ -73,7 +73,8 @@ const assignor: Option<Assignor | NonEmptyReadonlyArray<Assignor>, ReadonlyArray
 
 const commitInterval: Millis<number | undefined> & Option<Duration.Input | "manual", number | undefined> = {
   isMillis: true,
-  read: (check, name, value) => value === "manual" ? undefined : value === undefined ? 5_000 : check.millis(name, value)
+  read: (check, name, value) =>
+    value === "manual" ? undefined : value === undefined ? 5_000 : check.millis(name, value)
 }
 
 /** The table of the options of a `KafkaConsumer`. */

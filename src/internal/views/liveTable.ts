@@ -11,7 +11,7 @@ import type { TableChange } from "../../TableChange.ts"
 import type { Indexes, LiveLookup } from "../../TableIndex.ts"
 import type { TableEntry, TableSnapshot } from "../../TableSnapshot.ts"
 import { makeDeferred, settleDeferred } from "../effect/v4/deferred.ts"
-import { after, begun, streamOf } from "../effect/v4/pushed.ts"
+import { streamOf } from "../effect/v4/pushed.ts"
 import { keyId } from "../table/content/slots.ts"
 import { attach, PUBLICATION, type Published } from "../table/publication/attaching.ts"
 import type { Showing } from "../table/publication/shown.ts"
@@ -77,10 +77,9 @@ export const liveTableOf = <
   const changesWith = (strategy: Strategy): Stream.Stream<Change, TableFailure> => {
     const problem = problemOfStrategy(strategy)
     if (problem !== undefined) return Stream.die(problem)
-    const start: ReturnType<typeof subscriptions.pushed> = begun(() =>
-      shown.settledSnapshot === undefined ? after(shown.atRest, () => start) : subscriptions.pushed(strategy)
+    return streamOf(
+      subscriptions.pushed(strategy, () => (shown.settledSnapshot === undefined ? shown.atRest : undefined))
     )
-    return streamOf(start)
   }
 
   return {

@@ -63,8 +63,8 @@ export class SortedIndex extends IndexView<FrozenSorted> {
   }
 
   protected freeze(): FrozenSorted {
-    const { definition, name, rows } = this
+    const { definition, name, rows, topic } = this
     const tree = rows.freeze()
-    return { definition, name, tree, size: tree.size, compare: rows.compare }
+    return { definition, name, topic, tree, size: tree.size, compare: rows.compare }
   }
 }

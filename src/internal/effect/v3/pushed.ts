@@ -55,12 +55,20 @@ export abstract class Run<A, E> {
   }
 }
 
-/** A stream that is made when it is run. */
-export const begun = <A, E>(begin: () => Pushed<A, E>): Pushed<A, E> => Channel.suspend(begin)
-
-/** A stream that begins after an Effect. */
-export const after = <A, E>(effect: Effect.Effect<void>, next: () => Pushed<A, E>): Pushed<A, E> =>
-  Channel.flatMap(Channel.fromEffect(effect), next)
+/**
+ * A stream that is made when it is run, after what `unrest` gives to wait for. What `begin` registers is undone by the
+ * stream: nothing comes in between, as steps of a channel that are no Effects are taken together.
+ */
+export const begun = <A, E>(
+  begin: () => Pushed<A, E>,
+  unrest: () => Effect.Effect<void> | undefined = () => undefined
+): Pushed<A, E> => {
+  const attempt: Pushed<A, E> = Channel.suspend(() => {
+    const wait = unrest()
+    return wait === undefined ? begin() : Channel.flatMap(Channel.fromEffect(wait), () => attempt)
+  })
+  return attempt
+}
 
 /** The stream that users get. */
 export const streamOf = <A, E>(pushed: Pushed<A, E>): Stream.Stream<A, E> => Stream.fromChannel(pushed)

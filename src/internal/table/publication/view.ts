@@ -66,6 +66,7 @@ export interface Input {
 
 /** A table of a topic, where updates begin. */
 export interface Root {
+  readonly topic: string
   readonly graph: Graph
   /** Whether rows are on their way from one version to the next, or to new slots. */
   readonly isMoving: boolean
@@ -76,6 +77,10 @@ export interface Root {
   /** Waits until that is so of the update that is on its way, too. */
   readonly noted: Effect.Effect<void>
 }
+
+/** The topics that a table is made of, as errors about it name them. */
+export const topicsOf = ({ roots }: Pick<Input, "roots">): string =>
+  [...new Set(Array.from(roots, ({ topic }) => topic))].join(", ")
 
 /** A table that is made of others, as what it is made of has it. */
 export interface Output extends Input {

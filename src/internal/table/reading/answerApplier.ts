@@ -143,6 +143,7 @@ export class AnswerApplier<K, V> {
             intake,
             new InvalidOptionsError({
               module: "KafkaTable",
+              topic: this.parts.config.topic,
               problems: [
                 { option: "key", problem: "this codec needs an Effect to decode; keys are looked up synchronously" }
               ]
