@@ -10,6 +10,7 @@ import {
   encodeAssignment,
   encodeSubscription
 } from "../../src/internal/protocol/consumerProtocol.ts"
+import * as Librdkafka from "../kafka/Librdkafka.ts"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
 import { eventually, failOnProcessWarnings, shared, test } from "../support/live.ts"
 
@@ -350,6 +351,29 @@ realKafka("a real coordinator", { java: true }, () => {
           committed: true
         })
         assert.strictEqual(fenced.errorCode, 90)
+      }))
+  }
+})
+
+realKafka("members of librdkafka", { java: true, python: true }, () => {
+  for (const assignor of ["range", "cooperative-sticky"] as const) {
+    test(`with ${assignor} tell what is read here`, () =>
+      Effect.gen(function* () {
+        const { brokers } = yield* sharedKafka
+        const client = yield* Client.make({ brokers })
+        const topic = topicName()
+        const group = topicName("group")
+        yield* client.createTopic({ topic, partitions: 2, replicationFactor: 1, configs: {}, timeoutMillis: 10_000 })
+        yield* Effect.forkScoped(Librdkafka.member({ brokers, topic, group, assignor }))
+        const { members } = yield* eventually(
+          client.askCoordinator(group, "group", "DescribeGroups", { groupId: group }),
+          ({ members, state }) => state === "Stable" && members.some(({ assignment }) => assignment.length > 0),
+          "50 seconds"
+        )
+        const [{ assignment, clientId, metadata }] = members
+        assert.strictEqual(clientId, "librdkafka")
+        assert.deepStrictEqual(decodeSubscription(metadata).topics, [topic])
+        assert.deepStrictEqual(decodeAssignment(assignment).partitions, [{ topic, partitions: [0, 1] }])
       }))
   }
 })
