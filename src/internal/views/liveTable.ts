@@ -75,7 +75,7 @@ export const liveTableOf = <
 
   /** Subscribes as `register` does, but without a scope in between, through which each change would pass. */
   const changesWith = (strategy: Strategy): Stream.Stream<Change, TableFailure> => {
-    const problem = problemOfStrategy(strategy)
+    const problem = problemOfStrategy(names.topic, strategy)
     if (problem !== undefined) return Stream.die(problem)
     return streamOf(
       subscriptions.pushed(strategy, () => (shown.settledSnapshot === undefined ? shown.atRest : undefined))
@@ -96,7 +96,7 @@ export const liveTableOf = <
     ref: shown.ref,
     changes: changesWith(CONFLATE),
     changesWith,
-    subscribe: (options) => Effect.suspend(() => register(strategyOf(options))),
+    subscribe: (options) => Effect.suspend(() => register(strategyOf(names.topic, options))),
     watch: (key) => {
       const id = keyId(codec, key)
       // A key that cannot be encoded never has a value.
