@@ -103,10 +103,9 @@ const ROOMS = {
     ])
   },
   consumer: {
-    rooms: ["consumer/member", "consumer/assignors", "source", "client", "codec", "codec/schema", "recordBatch"].concat([
-      "protocol",
-      "options"
-    ]),
+    rooms: ["consumer/member", "consumer/assignors", "source", "client", "codec", "codec/schema", "recordBatch"].concat(
+      ["protocol", "options"]
+    ),
     types: ["Codec", "KafkaClient", "KafkaConsumer", "KafkaProtocol", "TableChange"]
   },
   "consumer/member": {

@@ -86,6 +86,9 @@ const needs: Readonly<Record<string, Feature>> = {
   "a log that is kept for ever: made so, and checked": "IncrementalAlterConfigs",
   "a record without a key is refused on a compacted topic, and nothing of its batch is written": "refused records",
   "a record that the broker refuses fails alone: one without a key, in a compacted topic": "refused records",
+  "a member of the consumer protocol: each record once, shared with another, and given back": "the consumer protocol",
+  "a static member that comes back has its partitions at once": "static members",
+  "somebody else with the same instance id takes its place, and it says so": "static members",
   "re-created: typed with both ids; with a restart policy the new content replaces the old at once": "topic ids"
 }
 
@@ -101,6 +104,7 @@ const main: ReadonlySet<string> = new Set([
   "64 in flight: every key in the order of its calls, every acknowledgement at its position, few requests",
   "a table reads its own writes by their positions, one of them or the last of many",
   "records of several topics, by codecs, are read back by their tables",
+  "each record once, in the order of its partition; another run of the group begins after what is done",
   "a table that is closed leaves no connection, fiber or timer; its content stays readable"
 ])
 

@@ -26,7 +26,7 @@ const inProgram = (
       const partitions = numbers(4)
       const beside = topicsBeside(topic)
       yield* java.createTopic(topic, { partitions: 4, configs: compacted })
-      for (const one of Object.values(beside)) yield* java.createTopic(one, { configs: compacted })
+      for (const one of [beside.groups, beside.catalog]) yield* java.createTopic(one, { configs: compacted })
       const program = yield* Program.start({ brokers, topic, partitions, seed, isClockSteady })
       const busy = Effect.flatMap(program.acknowledged, (before) =>
         eventually(program.acknowledged, (acknowledged) => acknowledged >= before + LOAD, "30 seconds")

@@ -96,7 +96,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
     fault: ({ beside, busy, load, table, topic }) =>
       Effect.gen(function* () {
         yield* java.createPartitions(topic, 7)
-        for (const one of Object.values(beside)) yield* java.createPartitions(one, 3)
+        for (const one of [beside.groups, beside.catalog]) yield* java.createPartitions(one, 3)
         yield* eventually(java.describeTopic(topic), ({ partitions }) => partitions.length === 7)
         const grownAt = performance.now()
         yield* eventually(table.stats, ({ partitions }) => partitions.length === 7)
