@@ -11,8 +11,14 @@ import type { ApiName, Request, Response } from "../../src/KafkaProtocol.ts"
 import { cooperativeSticky } from "../../src/internal/consumer/assignors/cooperativeSticky.ts"
 import type { Assignor } from "../../src/internal/consumer/assignors/members.ts"
 import { makeClassicMember } from "../../src/internal/consumer/member/classicMember.ts"
+import { makeConsumerMember } from "../../src/internal/consumer/member/consumerMember.ts"
 import type { GroupCoordinator } from "../../src/internal/consumer/member/coordinator.ts"
-import type { Member, MembershipFailure, Ownership } from "../../src/internal/consumer/member/member.ts"
+import type {
+  Member,
+  MembershipFailure,
+  MembershipReports,
+  Ownership
+} from "../../src/internal/consumer/member/member.ts"
 import { makeSharing } from "../../src/internal/consumer/member/sharing.ts"
 import { encodeAssignment } from "../../src/internal/protocol/consumerProtocol.ts"
 import { settle } from "../support/answers.ts"
@@ -84,8 +90,10 @@ const closed = new ConnectionError({ reason: "Closed", broker: "b:1", request: "
 export const play = ({
   assignors = [cooperativeSticky],
   counts = new Map([["t", 4]]),
-  instanceId
+  instanceId,
+  protocol = "classic"
 }: {
+  readonly protocol?: "classic" | "consumer"
   readonly assignors?: ReadonlyArray<Assignor>
   readonly counts?: ReadonlyMap<string, number>
   readonly instanceId?: string
@@ -124,33 +132,41 @@ export const play = ({
       }
     }
     const scope = yield* Scope.make()
+    const common = {
+      group: "g",
+      instanceId,
+      rebalanceTimeoutMillis: REBALANCE,
+      deniedRetryMillis: DENIED_RETRY,
+      backoff: { initialMillis: 10, maxMillis: 100 },
+      isAcquired: () => true
+    }
+    const reports: MembershipReports = {
+      phase: () => {},
+      unavailable: (error) => void (unavailable = error.message),
+      available: () => void (unavailable = undefined)
+    }
+    const known = new Map([["id-t", "t"]])
+    const topics = {
+      subscribed: () => ["t"],
+      nameOf: (id: string) => known.get(id),
+      refresh: Effect.sync(() => void known.set("id-late", "late"))
+    }
     const member = yield* Scope.provide(
-      makeClassicMember({
-        settings: {
-          group: "g",
-          instanceId,
-          sessionTimeoutMillis: SESSION,
-          heartbeatIntervalMillis: BEAT,
-          rebalanceTimeoutMillis: REBALANCE,
-          deniedRetryMillis: DENIED_RETRY,
-          backoff: { initialMillis: 10, maxMillis: 100 },
-          isAcquired: () => true
-        },
-        coordinator,
-        sharing: makeSharing({
-          group: "g",
-          assignors,
-          topics: () => ["t"],
-          countsOf: () => Effect.succeed(counts),
-          leads: (leads) => void (leads && told.push("leads"))
-        }),
-        ownership,
-        reports: {
-          phase: () => {},
-          unavailable: (error) => void (unavailable = error.message),
-          available: () => void (unavailable = undefined)
-        }
-      }),
+      protocol === "consumer"
+        ? makeConsumerMember({ settings: common, coordinator, topics, ownership, reports })
+        : makeClassicMember({
+            settings: { ...common, sessionTimeoutMillis: SESSION, heartbeatIntervalMillis: BEAT },
+            coordinator,
+            sharing: makeSharing({
+              group: "g",
+              assignors,
+              topics: topics.subscribed,
+              countsOf: () => Effect.succeed(counts),
+              leads: (leads) => void (leads && told.push("leads"))
+            }),
+            ownership,
+            reports
+          }),
       scope
     )
     const run = yield* Effect.forkIn(member.run, scope)

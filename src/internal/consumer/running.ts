@@ -11,6 +11,7 @@ import type { Committable, ConsumerFailure, RunOptions } from "../../KafkaConsum
 import { makeDeferred, settleDeferred } from "../effect/v4/deferred.ts"
 import { Signal } from "../signal.ts"
 import { beginFace } from "./faces.ts"
+import { misuse } from "./misuse.ts"
 import type { Handing } from "./handing.ts"
 import type { OwnedPartition } from "./ownedPartition.ts"
 import type { Interrupting } from "./ownership.ts"
@@ -72,8 +73,11 @@ export const runForEach = <K, V, A, E, R>(
   interrupting: Set<Interrupting>,
   work: (record: Committable<K, V>) => Effect.Effect<A, E, R>,
   { by = byKey, concurrency = 1 }: RunOptions<K, V>
-): Effect.Effect<void, E | ConsumerFailure, R> =>
-  Effect.scoped(
+): Effect.Effect<void, E | ConsumerFailure, R> => {
+  if (!(Number.isSafeInteger(concurrency) && concurrency >= 1)) {
+    return Effect.die(misuse("runForEach", "concurrency", "must be a whole number from 1 on"))
+  }
+  return Effect.scoped(
     Effect.gen(function* () {
       yield* beginFace(parts)
       const lanes = Array.from({ length: concurrency }, () => new Lane<K, V>())
@@ -179,3 +183,4 @@ export const runForEach = <K, V, A, E, R>(
       yield* Effect.raceFirst(all, Deferred.await(failed))
     })
   )
+}

@@ -8,6 +8,7 @@ import type { makeFaces } from "./faces.ts"
 import type { OwnedPartition } from "./ownedPartition.ts"
 import type { ConsumerParts } from "./parts.ts"
 import type { Settled } from "./settling.ts"
+import { misuse } from "./misuse.ts"
 import { knownEndOf } from "./stalls.ts"
 import { offsetsOf } from "./starting.ts"
 import { byTopicName, keyOf } from "./member/topicPartitions.ts"
@@ -93,28 +94,34 @@ export const makeService = <K, V>({
     pause: (partitions) => setPaused(partitions, true),
     resume: (partitions) => setPaused(partitions, false),
     seek: ({ offset, ...place }) =>
-      Effect.sync(() => {
+      Effect.suspend(() => {
+        if (!(Number.isSafeInteger(offset) && offset >= 0)) {
+          return Effect.die(misuse("seek", "offset", "must be a whole number from 0 on"))
+        }
         for (const p of known([place])) jump(p, offset)
+        return Effect.void
       }),
     seekToTime: (timestamp, partitions) =>
       Effect.suspend(() =>
-        Effect.forEach(
-          byTopicName(known(partitions)),
-          ([topic, numbers]) =>
-            Effect.gen(function* () {
-              const ends = yield* offsetsOf(parts, topic, numbers, "latest")
-              const found = yield* offsetsOf(parts, topic, numbers, timestamp)
-              for (const { error, offset, partition } of found) {
-                const end = ends.find((one) => one.partition === partition)
-                const failed = error ?? end?.error
-                if (failed !== undefined) return yield* Effect.fail(failed)
-                // There is no record at or after that time.
-                const target = offset >= 0 ? offset : end!.offset
-                for (const p of known([{ topic, partition }])) jump(p, target)
-              }
-            }),
-          { concurrency: 8, discard: true }
-        )
+        Number.isSafeInteger(timestamp) && timestamp >= 0
+          ? Effect.forEach(
+              byTopicName(known(partitions)),
+              ([topic, numbers]) =>
+                Effect.gen(function* () {
+                  const ends = yield* offsetsOf(parts, topic, numbers, "latest")
+                  const found = yield* offsetsOf(parts, topic, numbers, timestamp)
+                  for (const { error, offset, partition } of found) {
+                    const end = ends.find((one) => one.partition === partition)
+                    const failed = error ?? end?.error
+                    if (failed !== undefined) return yield* Effect.fail(failed)
+                    // There is no record at or after that time.
+                    const target = offset >= 0 ? offset : end!.offset
+                    for (const p of known([{ topic, partition }])) jump(p, target)
+                  }
+                }),
+              { concurrency: 8, discard: true }
+            )
+          : Effect.die(misuse("seekToTime", "timestamp", "must be whole milliseconds since the epoch"))
       ),
     drain
   }
