@@ -6,10 +6,7 @@ import { judgeCatalog, type CatalogEvidence } from "./catalogOracle.ts"
 import { judgeExpiring, type TimedRead } from "./expiring.ts"
 
 /** The topics besides that of the table. */
-export interface Topics {
-  readonly groups: string
-  readonly catalog: string
-}
+export type Topics = Readonly<Record<"groups" | "catalog", string>>
 
 export const topicsBeside = (topic: string): Topics => ({ groups: `${topic}-groups`, catalog: `${topic}-catalog` })
 
