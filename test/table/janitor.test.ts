@@ -6,7 +6,8 @@ import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { withoutLogs } from "../support/effect/v4/logs.ts"
 import { failureOf } from "../support/exits.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
-import { it } from "../support/ManualClock.ts"
+import { withClock } from "../support/effect/v4/clock.ts"
+import { it, ManualClock } from "../support/ManualClock.ts"
 import { randomOf } from "../support/random.ts"
 import { ofRounds } from "../support/rounds.ts"
 import { advance, capturing, on, open, settle, topic, withTopic } from "./support.ts"
@@ -238,6 +239,24 @@ describe("janitor", () => {
         assert.include(told[0], "TooLarge")
       })
     )
+  })
+
+  it.effect("waits for the grace, and no longer, also where the clock is set back", () => {
+    const clock = new ManualClock(100_000)
+    return Effect.gen(function* () {
+      const cluster = withTopic()
+      const { table } = yield* begin(cluster, { grace: "3 seconds" })
+      const pass = (millis: number) => Effect.andThen(clock.adjust(millis), settle)
+      cluster.append(topic, [at("a", 91_000)])
+      yield* pass(1_500)
+      assert.strictEqual(table.unsafeSnapshot().size, 0)
+      clock.unsafeSet(50_000)
+      cluster.append(topic, [at("b", 30_000)])
+      yield* pass(1_000)
+      assert.strictEqual(yield* tombstones(cluster), 0)
+      yield* pass(3_000)
+      assert.strictEqual(yield* tombstones(cluster), 2)
+    }).pipe(withClock(clock))
   })
 
   it.effect("finds all that had expired before, while the table goes on", () =>

@@ -19,6 +19,7 @@ export class ExpiredKeys<K> {
 
   constructor(
     private readonly graceMillis: number,
+    /** Milliseconds that go on evenly, so that keys are in the order of their times. */
     private readonly now: () => number
   ) {}
 

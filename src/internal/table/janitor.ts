@@ -5,7 +5,7 @@ import type { JanitorOptions, KafkaTable } from "../../KafkaTable.ts"
 import type { KafkaTableWriter } from "../../KafkaTableWriter.ts"
 import type { TableFailure, WaitError } from "../../LiveTable.ts"
 import type { Indexes } from "../../TableIndex.ts"
-import { currentClock, millisOf } from "../effect/v4/clock.ts"
+import { currentClock, evenMillisOf } from "../effect/v4/clock.ts"
 import { annotateLogs } from "../log.ts"
 import { type Kind, readJanitorOptions } from "../options/janitor.ts"
 import { runInSlices } from "../yield.ts"
@@ -49,7 +49,7 @@ export const janitorOf = <K, V, Ix extends Indexes>(
       const { topic } = config
       const annotate = annotateLogs("KafkaTable", { topic })
       const clock = yield* currentClock
-      const waiting = new ExpiredKeys<K>(graceMillis, () => millisOf(clock))
+      const waiting = new ExpiredKeys<K>(graceMillis, () => evenMillisOf(clock))
       let isTold = false
 
       /** Those of the keys that have neither a value nor a tombstone, by rows that are what is shown. */
