@@ -4,7 +4,7 @@ import type { AnySlots } from "../../table/publication/view.ts"
 import { MutableTree } from "../../tree/tree.ts"
 import { Column } from "../column.ts"
 import { ExactSum } from "../exactSum.ts"
-import { compareKeys, type Key, normalized } from "../indexKey.ts"
+import { compareKept, type Key, normalized } from "../indexKey.ts"
 import { renumbered } from "../indexView.ts"
 import { ROWS_PER_STEP } from "../rowView.ts"
 
@@ -217,8 +217,6 @@ abstract class Ordered<K> implements Accumulator {
 
 class Extreme extends Ordered<Key> {
   private readonly isMax: boolean
-  /** Whether what it is of are dates, which are kept as their times. */
-  private areDates = false
 
   constructor(parts: Extract<AggregateParts, { _tag: "Extreme" }>, rows: Rows) {
     super(parts, rows)
@@ -226,21 +224,20 @@ class Extreme extends Ordered<Key> {
   }
 
   protected compare(a: Key, aSlot: number, b: Key, bSlot: number): number {
-    return compareKeys(a, b) || aSlot - bSlot
+    return compareKept(a, b) || aSlot - bSlot
   }
 
   partOf(value: unknown, key: unknown): Key | undefined {
     const part = this.of(value, key)
     if (part === undefined) return undefined
-    const found = normalized(part as Key)
+    const found = normalized(part as Key, true)
     if (found === undefined) throw new TypeError("a least or greatest one is of what can be the key of an index")
-    if (part instanceof Date) this.areDates = true
     return found
   }
 
   result(group: number): unknown {
-    const found = this.edge(group, this.isMax)
-    return this.areDates && typeof found === "number" ? new Date(found) : found
+    // Whoever gets a date may set it to another time.
+    return normalized(this.edge(group, this.isMax), true)
   }
 }
 

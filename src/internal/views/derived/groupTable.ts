@@ -8,7 +8,7 @@ import type { Renumbering } from "../../table/content/slots.ts"
 import { RenumberTick } from "../../table/publication/tick.ts"
 import type { AnySlots, Input, Pressure, View } from "../../table/publication/view.ts"
 import { Column, SlotSet } from "../column.ts"
-import { type Key, normalized } from "../indexKey.ts"
+import { normalized } from "../indexKey.ts"
 import { ROWS_PER_STEP } from "../rowView.ts"
 import { sameValue } from "../sameValue.ts"
 import { type Accumulator, accumulatorOf, type AggregateParts, Groups, type Rows } from "./aggregates.ts"
@@ -168,11 +168,10 @@ export class GroupTable implements View {
       this.threw.delete(slot)
       if (value === LEFT_OUT) return undefined
       const key = source.keyAt(slot)
-      const given = this.by(value, key)
-      const by = normalized(given)
+      const by = normalized(this.by(value, key), true)
       if (by === undefined) return undefined
       const parts = this.accumulators.map(([, accumulator]) => accumulator.partOf(value, key))
-      return { group: this.groupOf(groupKeyBytes(by), keptKey(given, by)), parts }
+      return { group: this.groupOf(groupKeyBytes(by), by), parts }
     } catch (cause) {
       this.threw.add(slot)
       this.problems.add(source.keyAt(slot), cause)
@@ -315,7 +314,3 @@ export class GroupTable implements View {
     this.onEnd(how)
   }
 }
-
-/** The key of a group as it is kept: whoever has given a date or a list may change it. */
-const keptKey = (given: IndexKey | undefined, key: Key): unknown =>
-  given instanceof Date ? new Date(given) : Array.isArray(given) ? [...(given as ReadonlyArray<unknown>)] : key
