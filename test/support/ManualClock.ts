@@ -90,15 +90,6 @@ export class ManualClock extends MovableClock {
   }
 }
 
-/** A clock that somebody sets to another time, which timers do not follow. */
-export class SettableClock extends ManualClock {
-  ahead = 0
-
-  override millis(): number {
-    return super.millis() + this.ahead
-  }
-}
-
 const onManualClock = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => withClock(new ManualClock())(effect))
 

@@ -7,7 +7,7 @@ import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, type KafkaProtocol } from "../../src/index.ts"
 import { withClock } from "../support/effect/v4/clock.ts"
 import { connectionError } from "../support/FakeCluster.ts"
-import { it, SettableClock } from "../support/ManualClock.ts"
+import { it, ManualClock } from "../support/ManualClock.ts"
 import { acquiring, advance, on, open, topic, until, withTopic } from "./support.ts"
 
 describe("stats", () => {
@@ -97,7 +97,7 @@ describe("stats", () => {
   )
 
   it.effect("tell of no rate below zero after a clock was set back during the start", () => {
-    const clock = new SettableClock(10_000_000)
+    const clock = new ManualClock(10_000_000)
     return Effect.gen(function* () {
       const cluster = withTopic(2, 2)
       cluster.moveLeader(topic, 1, 1)
@@ -105,7 +105,7 @@ describe("stats", () => {
       cluster.before = (request, node) => (node === 1 && request === "Fetch" ? Effect.never : undefined)
       const acquiring = yield* Effect.forkChild(open(cluster, { catchUpTimeout: 2_000 }))
       yield* clock.adjust(1_000)
-      clock.ahead = -5_000
+      clock.unsafeSet(clock.millis() - 5_000)
       yield* clock.adjust(2_000)
       const status = yield* SubscriptionRef.get((yield* Fiber.join(acquiring)).status)
       if (status._tag !== "Degraded") return assert.fail(status._tag)
