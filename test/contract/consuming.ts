@@ -11,7 +11,8 @@ import { Codec, KafkaConsumer } from "../../src/index.ts"
 import { eventually, numbers } from "../support/live.ts"
 import { newName, type Kafka, type Suite } from "./suite.ts"
 
-const deleted = { configs: { "cleanup.policy": "delete" } }
+/** Not compacted. Nothing of it is deleted either, however old its records say that they are. */
+const deleted = { configs: { "cleanup.policy": "delete", "retention.ms": "-1" } }
 
 type Options = Partial<KafkaConsumer.ConsumerOptions<string, string>> & { readonly subscribe: string }
 
