@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { Catalog } from "../../../src/index.ts"
-import { type KafkaClient } from "../../../src/index.ts"
+import { type KafkaClient, type KafkaTable } from "../../../src/index.ts"
 import { isAsked, shown } from "../../catalog/naive.ts"
 import { catalogOn, type Part, part } from "../../catalog/support.ts"
 import { errorOf } from "../../support/exits.ts"
@@ -38,8 +38,13 @@ const DELETIONS = 0.1
 const TOGETHER = 2
 const PAUSE_MILLIS = 60
 
-export const open = (client: KafkaClient.KafkaClient, topic: string) =>
+export const open = (
+  client: KafkaClient.KafkaClient,
+  topic: string,
+  settings: Pick<KafkaTable.TableSettings, "deniedRetryInterval"> = {}
+) =>
   catalogOn(client, topic, {
+    ...settings,
     requestTimeout: "2 seconds",
     deliveryTimeout: "6 seconds",
     waitTimeout: "6 seconds"

@@ -6,6 +6,7 @@ import {
   Codec,
   GroupedKafkaTable,
   GroupedKafkaTableWriter,
+  type KafkaTable,
   KafkaClient,
   type KafkaTableWriter,
   type LiveTable
@@ -28,10 +29,11 @@ const value = Codec.utf8
 
 export const openTable = (
   client: KafkaClient.KafkaClient,
-  topic: string
+  topic: string,
+  settings: Pick<KafkaTable.TableSettings, "deniedRetryInterval"> = {}
 ): Effect.Effect<Others, unknown, Scope.Scope> =>
   Effect.provideService(
-    GroupedKafkaTable.make<string, string, string>({ topic, value }),
+    GroupedKafkaTable.make<string, string, string>({ topic, value, ...settings }),
     KafkaClient.KafkaClient,
     client
   )

@@ -70,12 +70,16 @@ const open = ({ changes = {}, connect, settings, table, topics }: Options, own: 
   Effect.gen(function* () {
     const [companion, other] = yield* Effect.forEach(clientIds, connect)
     const { catalog = identity, expiring = identity, others = identity } = changes
-    const catalogOf = (client: KafkaClient.KafkaClient) => Effect.map(Catalogs.open(client, topics.catalog), catalog)
+    // What is denied is tried again as often as by the table that it rides along with.
+    const retrying =
+      settings?.deniedRetryInterval === undefined ? {} : { deniedRetryInterval: settings.deniedRetryInterval }
+    const catalogOf = (client: KafkaClient.KafkaClient) =>
+      Effect.map(Catalogs.open(client, topics.catalog, retrying), catalog)
     const another = (more: KafkaTable.TableSettings) =>
       Scope.provide(tableOn(companion, table.topic, { ...settings, ...more }), own)
     return yield* Effect.all(
       {
-        others: Effect.map(Groups.openTable(companion, topics.groups), others),
+        others: Effect.map(Groups.openTable(companion, topics.groups, retrying), others),
         writer: Groups.openWriter(companion, topics.groups, writerSettings),
         here: catalogOf(companion),
         elsewhere: catalogOf(other),
