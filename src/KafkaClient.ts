@@ -44,6 +44,8 @@ import type {
   IncrementalAlterConfigsRequest,
   InitProducerIdResponse,
   Isolation,
+  ListedGroup,
+  ListGroupsRequest,
   PartitionMetadata,
   Request,
   Response,
@@ -108,7 +110,7 @@ export interface TopicDescription {
 }
 
 /**
- * Where a partition begins or ends; `error` if its leader could not be asked.
+ * Where a partition begins or ends, or where a time is in it; `error` if its leader could not be asked.
  *
  * @since 0.1.0
  * @category models
@@ -116,7 +118,7 @@ export interface TopicDescription {
 export interface ListedOffset {
   /** The partition's number, from 0. */
   readonly partition: number
-  /** The offset that was asked for; -1 if `error` is set. */
+  /** The offset that was asked for; -1 if `error` is set, or if there is no record at or after a time. */
   readonly offset: number
   /** Why there is no offset; `undefined` if there is one. */
   readonly error: ClientError | undefined
@@ -212,12 +214,18 @@ export interface KafkaClient {
     name: N,
     request: Request<N>
   ) => Effect.Effect<Response<N>, ClientError>
+  /**
+   * Asks all brokers for the groups that they coordinate, and gives them in the order of their ids. Fails if one of the
+   * brokers does not answer, as its groups would be missing.
+   */
+  readonly listGroups: (request: ListGroupsRequest) => Effect.Effect<ReadonlyArray<ListedGroup>, ClientError>
   /** Asks the leaders, all at once. Fails never: a leader that does not answer gives its partitions an `error`. */
   readonly listOffsets: (
     topic: TopicDescription,
     at: {
       readonly isolation: Isolation
-      readonly timestamp: "earliest" | "latest"
+      /** Or the first record at or after this time, in milliseconds since the epoch: -1 where there is none. */
+      readonly timestamp: "earliest" | "latest" | number
       /** Default: all. */
       readonly partitions?: ReadonlySet<number>
     }

@@ -44,6 +44,7 @@ export type KafkaError =
   | TableClosedError
   | InvalidRecordError
   | CatalogLockedError
+  | GroupError
   | DefectError
 
 /**
@@ -168,7 +169,7 @@ const connectionAdvice: Record<ConnectionReason, string> = {
   Authentication:
     "Check the SASL mechanism, the user name and password or the token, that the broker knows them, and that its listener has SASL at all.",
   UnsupportedVersion:
-    "The broker does not have this request in a version that is spoken here: Kafka 2.1 and later are supported, 2.3 and later for altering configs.",
+    "The broker does not have this request in a version that is spoken here: Kafka 2.1 and later are supported, 2.3 and later for altering configs, and some of what is done to groups wants a newer one.",
   Protocol: "Check that this port speaks Kafka: not TLS (then set tls), and not HTTP."
 }
 
@@ -761,5 +762,57 @@ export class CatalogLockedError extends Data.TaggedError("KafkaCatalogLockedErro
   readonly retriable = false
   override get message(): string {
     return `The log of a catalog is locked to other keys: ${where(this)} was written with ${keysText(this.locked)}, and this catalog has ${keysText(this.configured)}. Give it the same keys, or another topic.`
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// groups
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Why something is not done to a group, or is not known of it.
+ *
+ * - `NotFound`: there is no such group, or none of consumers.
+ * - `NotEmpty`: the group has members, which would not notice, or would overwrite what is done.
+ * - `Subscribed`: a member consumes the topic whose offsets are to be deleted.
+ * - `OutOfRange`: an offset that was given is not in its partition.
+ * - `Unauthorized`: the right to do it is missing.
+ * - `Rejected`: the coordinator refused it for another reason.
+ *
+ * @since 0.4.0
+ * @category models
+ */
+export type GroupReason = "NotFound" | "NotEmpty" | "Subscribed" | "OutOfRange" | "Unauthorized" | "Rejected"
+
+const groupAdvice: Record<GroupReason, string> = {
+  NotFound:
+    "Check its name, and that this is the right cluster. A group whose offsets have expired is gone; one of another kind (share, streams) has nothing of this.",
+  NotEmpty:
+    "Nothing was changed: stop its members first, and wait until they are gone (their session timeout, if they were killed).",
+  Subscribed: "Nothing of this topic was changed: stop the members that consume it first.",
+  OutOfRange: "Nothing was changed: give an offset that is in the log, or its end.",
+  Unauthorized:
+    "Grant DESCRIBE on the group to look at it, READ to change its offsets, DELETE to delete it or its offsets; and on its topics DESCRIBE to know their ends, READ to change or delete offsets of them.",
+  Rejected: "The coordinator's word and its log say why."
+}
+
+/**
+ * Something was not done to a group, or is not known of it. That its coordinator is away is a `BrokerError`.
+ *
+ * @since 0.4.0
+ * @category errors
+ */
+export class GroupError extends Data.TaggedError("KafkaGroupError")<{
+  readonly reason: GroupReason
+  readonly group: string
+  readonly topic?: string
+  readonly partition?: number
+  readonly detail?: string
+  readonly cause?: ClientError
+}> {
+  readonly retriable = false
+  override get message(): string {
+    const { group, partition, topic } = this
+    return `${this.reason}: ${where({ group, topic, partition })}${inBrackets(this.detail)}. ${groupAdvice[this.reason]}`
   }
 }

@@ -13,6 +13,7 @@ import { ANNOUNCE, readAnnounceOptions } from "../src/internal/options/announce.
 import { CATALOG } from "../src/internal/options/catalog.ts"
 import { BACKOFF, CLIENT } from "../src/internal/options/client.ts"
 import { FEED, readFeedOptions } from "../src/internal/options/feed.ts"
+import { LIST, RESET } from "../src/internal/options/groups.ts"
 import { GROUPED_TABLE } from "../src/internal/options/grouped.ts"
 import { readProducerOptions } from "../src/internal/options/producer.ts"
 import { SENDING } from "../src/internal/options/sending.ts"
@@ -79,6 +80,7 @@ describe("options", () => {
     ["KafkaProducer", Object.keys(SENDING)],
     ["Catalog", Object.keys(CATALOG).filter((name) => name === "value" || !elsewhere.includes(name))],
     ["KafkaTopic", Object.keys(TOPIC_SETTINGS)],
+    ["KafkaGroups", Object.keys({ ...LIST, ...RESET })],
     ["TableFeed", Object.keys(FEED)],
     ["EmbeddedKafka", withBackoff({ ...CLUSTER, ...CLIENT })]
   ]
@@ -151,7 +153,7 @@ describe("errors", () => {
   )
 
   it("all are found", () => {
-    assert.strictEqual(reasons.size, 13)
+    assert.strictEqual(reasons.size, 14)
     assert.include(reasons.get("KafkaTopicError") ?? [], "PolicyMismatch")
     assert.deepStrictEqual(reasons.get("KafkaLogTruncatedError"), ["Head", "Tail"])
   })
@@ -178,6 +180,7 @@ describe("what operators see", () => {
     const spans = [...sources.matchAll(/withSpan\((?:self, )?["`]([\w.]+)["`]/g)].map(([, name]) => name)
     const templates = [
       ...[...sources.matchAll(/bounded\(parts, "(\w+)"/g)].map(([, name]) => `KafkaTable.${name}`),
+      ...[...sources.matchAll(/spanOf\("(\w+)"/g)].map(([, name]) => `KafkaGroups.${name}`),
       ...[...sources.matchAll(/withSpan\("(\w+)", many/g)].map(([, name]) => `KafkaTableWriter.${name}`)
     ]
     const isSpan = (name: string) => /^((Grouped)?Kafka|Catalog)/.test(name)

@@ -37,6 +37,7 @@ describe("an import", () => {
       "GroupedKafkaTable",
       "GroupedKafkaTableWriter",
       "KafkaError",
+      "KafkaGroups",
       "KafkaProducer",
       "KafkaProtocol",
       "KafkaTable",
