@@ -10,6 +10,7 @@ const ROOMS = {
   // What several rooms need. It knows the rooms below that position and partitioner, the twins of public modules, are made of.
   ".": { rooms: ["recordBatch", "codec/schema"], types: ["Partitioner", "Position"] },
   topic: { rooms: ["client", "protocol", "options"], types: ["KafkaClient", "KafkaTopic"] },
+  groups: { rooms: ["client", "protocol", "options"], types: ["KafkaClient", "KafkaGroups", "KafkaProtocol"] },
   grouped: {
     rooms: [
       "table",
@@ -93,6 +94,7 @@ const ROOMS = {
     rooms: ["codec", "codec/schema", "recordBatch"],
     types: ["Catalog", "Codec", "EmbeddedKafka", "GroupedKafkaTable", "GroupedKafkaTableWriter", "KafkaClient"].concat([
       "KafkaConsumer",
+      "KafkaGroups",
       "KafkaProducer",
       "KafkaTable",
       "KafkaTableWriter",

@@ -44,6 +44,8 @@ import type {
   IncrementalAlterConfigsRequest,
   InitProducerIdResponse,
   Isolation,
+  ListedGroup,
+  ListGroupsRequest,
   PartitionMetadata,
   Request,
   Response,
@@ -108,7 +110,7 @@ export interface TopicDescription {
 }
 
 /**
- * Where a partition begins or ends; `error` if its leader could not be asked.
+ * Where a partition begins or ends, or where a time is in it; `error` if its leader could not be asked.
  *
  * @since 0.1.0
  * @category models
@@ -116,7 +118,7 @@ export interface TopicDescription {
 export interface ListedOffset {
   /** The partition's number, from 0. */
   readonly partition: number
-  /** The offset that was asked for; -1 if `error` is set. */
+  /** The offset that was asked for; -1 if `error` is set, or if there is no record at or after a time. */
   readonly offset: number
   /** Why there is no offset; `undefined` if there is one. */
   readonly error: ClientError | undefined
@@ -212,6 +214,11 @@ export interface KafkaClient {
     name: N,
     request: Request<N>
   ) => Effect.Effect<Response<N>, ClientError>
+  /**
+   * Asks all brokers for the groups that they coordinate, and gives them in the order of their ids. Fails if one of the
+   * brokers does not answer, as its groups would be missing.
+   */
+  readonly listGroups: (request: ListGroupsRequest) => Effect.Effect<ReadonlyArray<ListedGroup>, ClientError>
   /**
    * Asks the leaders, all at once, for the log's beginning, its end, or the first record at or after a time, in milliseconds
    * since the epoch: an offset of -1 without an error says that there is none. Fails never: a leader that does not answer gives its

@@ -171,7 +171,7 @@ const connectionAdvice: Record<ConnectionReason, string> = {
   Authentication:
     "Check the SASL mechanism, the user name and password or the token, that the broker knows them, and that its listener has SASL at all.",
   UnsupportedVersion:
-    "The broker does not have this request in a version that is spoken here: Kafka 2.1 and later are supported, 2.3 and later for altering configs.",
+    "The broker does not have this request in a version that is spoken here: Kafka 2.1 and later are supported, 2.3 and later for altering configs, and some of what is done to groups wants a newer one.",
   Protocol: "Check that this port speaks Kafka: not TLS (then set tls), and not HTTP."
 }
 
@@ -791,22 +791,45 @@ export class CatalogReadOnlyError extends Data.TaggedError("KafkaCatalogReadOnly
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Why a member of a group cannot go on.
+ * Why a member of a group cannot go on, or why something is not done to a group, or is not known of it.
+ *
+ * A consumer:
  *
  * - `Busy`: another face of the consumer runs already.
  * - `Fenced`: somebody else is a member with the same instance id.
  * - `Inconsistent`: the group's other members speak another protocol, or share partitions in another way.
  * - `Unsupported`: the brokers do not have what was asked for: KIP-848, an assignor, static members.
  * - `Full`: the group has as many members as the brokers allow.
- * - `Unauthorized`: the right to READ the group is missing.
  * - `NoOffset`: there is no offset to go on at in the log, and `from` is `fail`.
+ *
+ * `KafkaGroups`:
+ *
+ * - `NotFound`: there is no such group, or none of consumers.
+ * - `NotEmpty`: the group has members, which would not notice, or would overwrite what is done.
+ * - `Subscribed`: a member consumes the topic whose offsets are to be deleted.
+ * - `OutOfRange`: an offset that was given is not in its partition.
+ *
+ * Both:
+ *
+ * - `Unauthorized`: a right is missing.
  * - `Rejected`: the coordinator refuses for another reason: a name, a session timeout, a pattern.
  *
  * @since 0.4.0
  * @category models
  */
 export type GroupReason =
-  "Busy" | "Fenced" | "Inconsistent" | "Unsupported" | "Full" | "Unauthorized" | "NoOffset" | "Rejected"
+  | "Busy"
+  | "Fenced"
+  | "Inconsistent"
+  | "Unsupported"
+  | "Full"
+  | "NoOffset"
+  | "NotFound"
+  | "NotEmpty"
+  | "Subscribed"
+  | "OutOfRange"
+  | "Unauthorized"
+  | "Rejected"
 
 const groupAdvice: Record<GroupReason, string> = {
   Busy: "chunks, records, partitions and runForEach are faces of the same: end one before another one is begun.",
@@ -815,13 +838,21 @@ const groupAdvice: Record<GroupReason, string> = {
     "Give all members of the group the same protocol and assignor; a group is moved from one to another by a list of both.",
   Unsupported: "The consumer protocol needs Kafka 4.0 or later with group.version 1; classic works with all.",
   Full: "Raise group.max.size of the brokers, or have fewer members.",
-  Unauthorized: "Grant READ on the group, and READ and DESCRIBE on its topics.",
   NoOffset: "Reset the group's offsets, or say with 'from' where to begin: earliest or latest.",
+  NotFound:
+    "Check its name, and that this is the right cluster. A group whose offsets have expired is gone; one of another kind (share, streams) has nothing of this.",
+  NotEmpty:
+    "Nothing was changed: stop its members first, and wait until they are gone (their session timeout, if they were killed).",
+  Subscribed: "Nothing of this topic was changed: stop the members that consume it first.",
+  OutOfRange: "Nothing was changed: give an offset that is in the log, or its end.",
+  Unauthorized:
+    "Grant READ on the group to consume and to change its offsets, DESCRIBE to look at it, DELETE to delete it or its offsets; and on its topics READ and DESCRIBE.",
   Rejected: "The coordinator's word says why."
 }
 
 /**
- * A member of a consumer group cannot go on.
+ * A member of a consumer group cannot go on, or something was not done to a group, or is not known of it. That its
+ * coordinator is away is a `BrokerError`.
  *
  * @since 0.4.0
  * @category errors
@@ -840,9 +871,8 @@ export class GroupError extends Data.TaggedError("KafkaGroupError")<{
     return this.reason === "Full" || this.reason === "Busy"
   }
   override get message(): string {
-    const place = this.topic === undefined ? "" : `, ${where(this)}`
-    const of = `group ${quotedForeignText(this.group)}`
-    return `${this.reason}: ${of}${place}${inBrackets(this.detail)}. ${groupAdvice[this.reason]}`
+    const { group, offset, partition, topic } = this
+    return `${this.reason}: ${where({ group, topic, partition, offset })}${inBrackets(this.detail)}. ${groupAdvice[this.reason]}`
   }
 }
 

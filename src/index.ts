@@ -76,6 +76,13 @@ export * as KafkaConsumer from "./KafkaConsumer.ts"
 export * as KafkaError from "./KafkaError.ts"
 
 /**
+ * An operator's view of consumer groups.
+ *
+ * @since 0.4.0
+ */
+export * as KafkaGroups from "./KafkaGroups.ts"
+
+/**
  * Records to any topics.
  *
  * @since 0.2.0

@@ -14,6 +14,7 @@ import { CATALOG } from "../src/internal/options/catalog.ts"
 import { BACKOFF, CLIENT } from "../src/internal/options/client.ts"
 import { CONSUMER, readConsumerOptions } from "../src/internal/options/consumer.ts"
 import { FEED, readFeedOptions } from "../src/internal/options/feed.ts"
+import { LIST, RESET } from "../src/internal/options/groups.ts"
 import { GROUPED_TABLE } from "../src/internal/options/grouped.ts"
 import { readProducerOptions } from "../src/internal/options/producer.ts"
 import { SENDING } from "../src/internal/options/sending.ts"
@@ -81,6 +82,7 @@ describe("options", () => {
     ["KafkaConsumer", Object.keys(CONSUMER)],
     ["Catalog", Object.keys(CATALOG).filter((name) => name === "value" || !elsewhere.includes(name))],
     ["KafkaTopic", Object.keys(TOPIC_SETTINGS)],
+    ["KafkaGroups", Object.keys({ ...LIST, ...RESET })],
     ["TableFeed", Object.keys(FEED)],
     ["EmbeddedKafka", withBackoff({ ...CLUSTER, ...CLIENT })]
   ]
@@ -186,6 +188,7 @@ describe("what operators see", () => {
     const spans = [...sources.matchAll(/withSpan\((?:self, )?["`]([\w.]+)["`]/g)].map(([, name]) => name)
     const templates = [
       ...[...sources.matchAll(/bounded\(parts, "(\w+)"/g)].map(([, name]) => `KafkaTable.${name}`),
+      ...[...sources.matchAll(/spanOf\("(\w+)"/g)].map(([, name]) => `KafkaGroups.${name}`),
       ...[...sources.matchAll(/withSpan\("(\w+)", many/g)].map(([, name]) => `KafkaTableWriter.${name}`)
     ]
     const isSpan = (name: string) => /^((Grouped)?Kafka|Catalog)/.test(name)

@@ -38,6 +38,7 @@ describe("an import", () => {
       "GroupedKafkaTableWriter",
       "KafkaConsumer",
       "KafkaError",
+      "KafkaGroups",
       "KafkaProducer",
       "KafkaProtocol",
       "KafkaTable",

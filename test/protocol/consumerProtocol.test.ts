@@ -92,6 +92,15 @@ describe("an assignment", () => {
     expect(decodeAssignment(future)).toEqual(assignment(3))
   })
 
+  it("of aiokafka, in version 0 with empty user data, is read", () => {
+    // version 0, [["orders", [0, 2]]], user data of no bytes
+    const bytes = hex("0000" + "00000001" + "00066f7264657273" + "00000002" + "00000000" + "00000002" + "00000000")
+    expect(decodeAssignment(bytes)).toEqual({
+      partitions: [{ topic: "orders", partitions: [0, 2] }],
+      userData: Buffer.alloc(0)
+    })
+  })
+
   it("of no bytes, of a member that the leader left out, is none", () => {
     expect(decodeAssignment(Buffer.alloc(0))).toEqual({ partitions: [], userData: undefined })
   })

@@ -12,7 +12,7 @@ import { askCoordinator, makeCoordinator } from "./coordinator.ts"
 import { describeTopic, topicsMatching } from "./describing.ts"
 import { givingOut } from "./given.ts"
 import { KnownBrokers } from "./knownBrokers.ts"
-import { listOffsets } from "./listing.ts"
+import { listGroups, listOffsets } from "./listing.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaClient")
 
@@ -40,6 +40,7 @@ export const make = (driver: {
       topicsMatching: (isWanted) => topicsMatching(asking, isWanted),
       coordinator: (key, type) => makeCoordinator(asking, connect, { key, type }),
       askCoordinator: (key, type, name, request) => askCoordinator(asking, { key, type }, name, request),
+      listGroups: (request) => listGroups(asking, request),
       listOffsets: (topic, at) => listOffsets(asking, topic, at),
       initProducerId: asking.any((connection) => connection.request("InitProducerId", { transactional: undefined }), {
         codeOf: errorCodeOf
