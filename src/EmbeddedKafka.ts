@@ -12,7 +12,7 @@
  *
  * What it does not have: users and rights (an `ErrorCode` fault stands in for a refusal), and sockets.
  * Replicas that run are always in sync. What the handle itself appends may be of any age
- * (`message.timestamp.*.max.ms` is for clients), transactions have all the time they want, and logs are cleaned on
+ * (`message.timestamp.*.max.ms` is for clients), its transactions have all the time they want, and logs are cleaned on
  * request only.
  *
  * ```ts
