@@ -114,7 +114,7 @@ const ROOMS = {
     rooms: ["consumer/assignors", "client", "protocol", "options"],
     types: ["KafkaClient", "KafkaConsumer", "KafkaProtocol"]
   },
-  "consumer/assignors": { rooms: [], types: ["KafkaConsumer"] },
+  "consumer/assignors": { rooms: ["protocol"], types: ["KafkaConsumer"] },
   codec: { rooms: ["codec/schema"], types: ["Codec"] },
   "codec/schema": { rooms: [], types: ["Codec"] },
   views: {
@@ -130,9 +130,13 @@ const ROOMS = {
   },
   tree: { rooms: [], types: [] },
   effect: { rooms: [], types: ["FeedEvent", "TableChange", "TableSnapshot"] },
-  "embedded/groups": { rooms: ["protocol"], types: ["EmbeddedKafka", "KafkaProtocol"] },
+  "embedded/groups": { rooms: ["consumer/assignors", "protocol"], types: ["EmbeddedKafka", "KafkaProtocol"] },
+  "embedded/members": {
+    rooms: ["consumer/assignors", "protocol"],
+    types: ["EmbeddedKafka", "KafkaClient", "KafkaProtocol"]
+  },
   embedded: {
-    rooms: ["embedded/groups", "client", "recordBatch", "protocol", "options"],
+    rooms: ["embedded/groups", "embedded/members", "client", "recordBatch", "protocol", "options"],
     types: ["EmbeddedKafka", "KafkaClient", "KafkaProtocol", "Position"]
   },
   kafkajs: { rooms: ["client", "protocol", "options"], types: ["KafkaClient", "KafkaProtocol"] },

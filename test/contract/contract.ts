@@ -16,6 +16,7 @@ import { records } from "./records.ts"
 import { indexing } from "./indexes.ts"
 import { poison } from "./poison.ts"
 import { compaction } from "./compaction.ts"
+import { transactionProtocol } from "./transactionProtocol.ts"
 import { transactions } from "./transactions.ts"
 import { truncation } from "./truncation.ts"
 import { topicLife } from "./topicLife.ts"
@@ -34,6 +35,7 @@ import { producing } from "./producing.ts"
 import { catalogs } from "./catalogs.ts"
 import { closing } from "./closing.ts"
 import { classicGroups } from "./classicGroups.ts"
+import { consumerGroups } from "./consumerGroups.ts"
 import { grouped } from "./grouped.ts"
 import { groupOffsets } from "./groupOffsets.ts"
 import { kafkaOn, type Suite } from "./suite.ts"
@@ -61,6 +63,7 @@ const subjects: Subjects = {
   "groups with members": grouped,
   catalogs,
   "offsets of groups": groupOffsets,
+  "transactions by protocol": transactionProtocol,
   closing
 }
 
@@ -72,7 +75,8 @@ const patient: Subjects = {
   resuming,
   expiry,
   "a topic's life": topicLife,
-  "groups of the classic protocol": classicGroups
+  "groups of the classic protocol": classicGroups,
+  "groups of the consumer protocol": consumerGroups
 }
 
 /** Tests about what not every cluster has: they are left out there, and say why. */

@@ -11,7 +11,6 @@ import type {
   FindCoordinatorRequest,
   FindCoordinatorResponse,
   IncrementalAlterConfigsRequest,
-  InitProducerIdResponse,
   ListOffsetsRequest,
   ListOffsetsResponse,
   MetadataRequest,
@@ -44,6 +43,7 @@ import {
 } from "./codes.ts"
 import { offsetAt } from "./storedRecords.ts"
 import { configNames, configOf } from "./topicConfigs.ts"
+import { verifyTransaction } from "./verifying.ts"
 
 const NO_EPOCH = -1
 const EARLIEST = -2
@@ -106,9 +106,8 @@ export const metadata = (cluster: Cluster, { topics }: MetadataRequest): Metadat
   }
 }
 
-/** The broker that coordinates a group. Transactions are those of the handle alone, which need none. */
-export const findCoordinator = (cluster: Cluster, { key }: FindCoordinatorRequest): FindCoordinatorResponse => {
-  const leader = cluster.groups.leads.of(key)
+export const findCoordinator = (cluster: Cluster, { key, type }: FindCoordinatorRequest): FindCoordinatorResponse => {
+  const leader = (type === "group" ? cluster.groups : cluster.transactions).leads.of(key)
   return leader === -1
     ? { errorCode: COORDINATOR_NOT_AVAILABLE, errorMessage: undefined, coordinator: undefined }
     : { errorCode: 0, errorMessage: undefined, coordinator: cluster.brokerOf(leader) }
@@ -207,19 +206,17 @@ export const fetch = (cluster: Cluster, node: number, request: FetchRequest): Fe
 // writing
 // ---------------------------------------------------------------------------------------------------------------------
 
-export const initProducerId = (cluster: Cluster): InitProducerIdResponse => ({
-  errorCode: 0,
-  producerId: cluster.newProducerId(),
-  producerEpoch: 0
-})
-
 export const produce = (cluster: Cluster, node: number, request: ProduceRequest, now: number): ProduceResponse => {
   const append = ({ partition: number, records, topic }: ProducePartition): number | Refused => {
     if (request.acks !== -1 && request.acks !== 1) return new Refused(INVALID_REQUIRED_ACKS)
     const options = { leaderEpoch: NO_EPOCH, onlyLeader: true }
     const partition = localPartition(cluster.topics.get(topic.name), number, node, options)
     if (isRefused(partition)) return partition
-    return appendProduced(cluster, partition, viewOf(records), { now, acks: request.acks })
+    return appendProduced(cluster, partition, viewOf(records), {
+      now,
+      acks: request.acks,
+      verify: (header) => verifyTransaction(cluster, partition, header, request, now)
+    })
   }
   return {
     throttleMillis: 0,

@@ -1,12 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import { assignmentOf, cooperativeSticky, planOf } from "../../../src/internal/consumer/assignors/cooperativeSticky.ts"
-import type {
-  Assignment,
-  GroupMember,
-  PartitionCounts,
-  TopicPartitions
-} from "../../../src/internal/consumer/assignors/members.ts"
+import type { Assignment, GroupMember, PartitionCounts } from "../../../src/internal/consumer/assignors/members.ts"
+import type { TopicPartitions } from "../../../src/internal/protocol/consumerProtocol.ts"
 import { randomOf } from "../../support/random.ts"
 import { ofRounds } from "../../support/rounds.ts"
 import { allOf, assign, cpuMillis, member, movesOf, names, ownersOf, owning, run, sizesOf, textOf } from "./groups.ts"

@@ -3,9 +3,9 @@ import type {
   Assignment,
   Assignor,
   GroupMember,
-  PartitionCounts,
-  TopicPartitions
+  PartitionCounts
 } from "../../../src/internal/consumer/assignors/members.ts"
+import type { TopicPartitions } from "../../../src/internal/protocol/consumerProtocol.ts"
 
 /** Runs all steps. */
 export const run = <A>(steps: Iterator<void, A>): A => {

@@ -1,10 +1,5 @@
 /** What all assignors of the classic protocol are given and give. */
-
-/** Partitions of one topic. */
-export interface TopicPartitions {
-  readonly topic: string
-  readonly partitions: ReadonlyArray<number>
-}
+import type { TopicPartitions } from "../../protocol/consumerProtocol.ts"
 
 /** What the leader of a group knows of a member: what the member sent when it joined. */
 export interface GroupMember {

@@ -3,14 +3,14 @@
  * synchronous: who waits is answered by a function, and what is due at some time lies in `timers`.
  */
 import type { JoinGroupRequest, JoinGroupResponse } from "../../../KafkaProtocol.ts"
-import { FENCED_INSTANCE_ID, NONE, REBALANCE_IN_PROGRESS, UNKNOWN_MEMBER_ID } from "../../protocol/codes.ts"
+import { NONE, REBALANCE_IN_PROGRESS, UNKNOWN_MEMBER_ID } from "../../protocol/codes.ts"
 import { joinedAnswer, refusedJoin, refusedSync, subscribedTopics } from "./classicAnswers.ts"
 import { ClassicMember, ClassicMembers, NOTHING, type Reply } from "./classicMembers.ts"
 import { type GroupSettings, NEW_MEMBER_JOIN_TIMEOUT } from "./settings.ts"
 import { save, type SavedGroup } from "./savedGroup.ts"
 import type { Timers } from "./timers.ts"
 
-export type ClassicState = "Empty" | "PreparingRebalance" | "CompletingRebalance" | "Stable" | "Dead"
+export type ClassicState = "Empty" | "PreparingRebalance" | "CompletingRebalance" | "Stable"
 
 export class ClassicGroup {
   readonly type = "classic"
@@ -62,7 +62,12 @@ export class ClassicGroup {
   private enter(state: ClassicState, now: number): void {
     this.state = state
     this.since = now
-    if (state === "Stable" || state === "Empty") this.saved = save(this)
+    if (state === "Stable" || state === "Empty") this.save()
+  }
+
+  /** Writes it to the log. */
+  save(): void {
+    this.saved = save(this)
   }
 
   /** Takes over what the log has, once the members are there. */
@@ -93,6 +98,14 @@ export class ClassicGroup {
     if (this.members.get(member.memberId) !== member) return
     // Who waits is there, unless it has never been in any generation.
     if (!member.isNew && (member.awaitingJoin !== undefined || member.awaitingSync !== undefined)) return
+    this.drop(member)
+    this.afterLoss(now)
+  }
+
+  /** Takes a member out, as if its session were over. */
+  expel(memberId: string, now: number): void {
+    const member = this.members.get(memberId)
+    if (member === undefined) return
     this.drop(member)
     this.afterLoss(now)
   }
@@ -139,43 +152,10 @@ export class ClassicGroup {
   ): void {
     const member = new ClassicMember(memberId, clientId, request.instanceId, request, now)
     member.awaitingJoin = reply
-    if (this.state === "PreparingRebalance" && this.isInitial) this.hasGrown = true
+    this.hasGrown ||= this.isInitial
     this.members.add(member, request.protocolType)
     this.expectWithin(member, NEW_MEMBER_JOIN_TIMEOUT, now)
     this.rebalance(now)
-  }
-
-  updateMember(member: ClassicMember, request: JoinGroupRequest, reply: Reply<JoinGroupResponse>): void {
-    member.protocols = request.protocols
-    member.sessionTimeout = request.sessionTimeoutMillis
-    member.rebalanceTimeout = request.rebalanceTimeoutMillis
-    member.awaitingJoin = reply
-  }
-
-  /** A static member is back, with a new id: it takes the place of its predecessor, which is fenced. */
-  replaceMember(
-    request: JoinGroupRequest,
-    old: ClassicMember,
-    memberId: string,
-    now: number,
-    reply: Reply<JoinGroupResponse>
-  ): void {
-    this.timers.clear(`session ${old.memberId}`)
-    const refusal = {
-      join: refusedJoin(FENCED_INSTANCE_ID, old.memberId, undefined),
-      sync: refusedSync(FENCED_INSTANCE_ID)
-    }
-    this.members.replace(old, memberId, refusal)
-    const member = this.members.get(memberId)!
-    this.heard(member, now)
-    this.updateMember(member, request, reply)
-    if (this.state === "CompletingRebalance") return this.prepareRebalance(now)
-    if (this.state !== "Stable") return this.completeIfAllJoined(now)
-    if (this.members.elected() !== this.protocolName) return this.prepareRebalance(now)
-    // Nothing else has changed: its assignment is the one that its predecessor had.
-    this.saved = save(this)
-    const isLeader = this.members.isLeader(memberId)
-    member.answerJoin({ ...joinedAnswer(this, member), skipAssignment: isLeader })
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -262,6 +242,12 @@ export class ClassicGroup {
       member.assignment = Buffer.from(assignments.get(member.memberId) ?? NOTHING)
     }
     this.propagate(NONE, now)
+    this.enter("Stable", now)
+  }
+
+  /** Its members have what they are to have. */
+  becomeStable(now: number): void {
+    this.subscribed = subscribedTopics(this)
     this.enter("Stable", now)
   }
 

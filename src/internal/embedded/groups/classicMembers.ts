@@ -122,7 +122,11 @@ export class ClassicMembers implements Iterable<ClassicMember> {
   }
 
   /** Puts a static member that has come back in the place of the one that had its instance id. */
-  replace(old: ClassicMember, memberId: string, refusal: { join: JoinGroupResponse; sync: SyncGroupResponse }): void {
+  replace(
+    old: ClassicMember,
+    memberId: string,
+    refusal: { readonly join: JoinGroupResponse; readonly sync: SyncGroupResponse }
+  ): ClassicMember {
     old.answerJoin(refusal.join)
     old.answerSync(refusal.sync)
     const replacement = new ClassicMember(
@@ -142,6 +146,7 @@ export class ClassicMembers implements Iterable<ClassicMember> {
     this.members.set(memberId, replacement)
     if (this.leader === old.memberId) this.leader = memberId
     this.instances.set(old.instanceId!, memberId)
+    return replacement
   }
 
   /** The code by which a request in the name of a member is refused; `undefined` if it is that member's. */

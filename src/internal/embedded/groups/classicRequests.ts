@@ -2,109 +2,20 @@
 import type {
   DescribeGroupsResponse,
   HeartbeatRequest,
-  JoinGroupRequest,
-  JoinGroupResponse,
   LeaveGroupRequest,
   SyncGroupRequest,
   SyncGroupResponse
 } from "../../../KafkaProtocol.ts"
 import {
-  GROUP_MAX_SIZE_REACHED,
   ILLEGAL_GENERATION,
   INCONSISTENT_GROUP_PROTOCOL,
-  MEMBER_ID_REQUIRED,
   NONE,
   REBALANCE_IN_PROGRESS,
   UNKNOWN_MEMBER_ID
 } from "../../protocol/codes.ts"
-import { joinedAnswer, refusedJoin, refusedSync } from "./classicAnswers.ts"
+import { refusedSync } from "./classicAnswers.ts"
 import type { ClassicGroup } from "./classicGroup.ts"
 import { NOTHING, type Reply } from "./classicMembers.ts"
-
-/** Who joins: what the broker knows of it besides the request. */
-export interface Joining {
-  readonly clientId: string
-  readonly now: number
-  readonly maxSize: number
-  /** A member id that nobody has, which begins with this text. */
-  readonly newMemberId: (prefix: string) => string
-}
-
-export const join = (
-  group: ClassicGroup,
-  request: JoinGroupRequest,
-  joining: Joining,
-  reply: Reply<JoinGroupResponse>
-): void => {
-  const { members } = group
-  const { memberId } = request
-  if (!hasRoom(group, memberId, joining.maxSize)) {
-    members.remove(memberId)
-    return reply(refusedJoin(GROUP_MAX_SIZE_REACHED, ""))
-  }
-  const fits = group.isEmpty
-    ? request.protocolType !== "" && request.protocols.length > 0
-    : members.supports(request.protocolType, request.protocols)
-  if (!fits) return reply(refusedJoin(INCONSISTENT_GROUP_PROTOCOL, memberId))
-  if (memberId === "") return joinAsNew(group, request, joining, reply)
-  if (members.pending.has(memberId)) {
-    return group.addMember(request, joining.clientId, memberId, joining.now, reply)
-  }
-  joinAgain(group, request, joining.now, reply)
-}
-
-/**
- * Whether a group takes this member. In a rebalance those count that have joined, so that the last ones to come stay out of
- * a group that has become too large.
- */
-const hasRoom = ({ members, state }: ClassicGroup, memberId: string, maxSize: number): boolean => {
-  if (state === "Empty" || state === "Dead") return true
-  const member = members.get(memberId)
-  return state === "PreparingRebalance"
-    ? member?.awaitingJoin !== undefined || members.joined < maxSize
-    : member !== undefined || members.size < maxSize
-}
-
-const joinAsNew = (
-  group: ClassicGroup,
-  request: JoinGroupRequest,
-  { clientId, newMemberId, now }: Joining,
-  reply: Reply<JoinGroupResponse>
-): void => {
-  const { instanceId } = request
-  const memberId = newMemberId(instanceId ?? clientId)
-  if (instanceId === undefined) {
-    group.expectJoin(memberId, request.sessionTimeoutMillis, now)
-    return reply(refusedJoin(MEMBER_ID_REQUIRED, memberId))
-  }
-  const holder = group.members.ofInstance(instanceId)
-  const old = holder === undefined ? undefined : group.members.get(holder)
-  if (old === undefined) group.addMember(request, clientId, memberId, now, reply)
-  else group.replaceMember(request, old, memberId, now, reply)
-}
-
-const joinAgain = (
-  group: ClassicGroup,
-  request: JoinGroupRequest,
-  now: number,
-  reply: Reply<JoinGroupResponse>
-): void => {
-  const { memberId } = request
-  const code = group.members.check(memberId, request.instanceId)
-  const member = group.members.get(memberId)
-  if (code !== undefined || member === undefined) {
-    return reply(refusedJoin(code ?? UNKNOWN_MEMBER_ID, memberId, undefined))
-  }
-  const isSame = member.matches(request.protocols)
-  // The leader joins again for changes that its subscription does not show, as of partitions' numbers.
-  const isAnsweredAtOnce =
-    (group.state === "CompletingRebalance" && isSame) ||
-    (group.state === "Stable" && isSame && !group.members.isLeader(memberId))
-  if (isAnsweredAtOnce) return reply(joinedAnswer(group, member))
-  if (group.state === "Empty" || group.state === "Dead") return reply(refusedJoin(UNKNOWN_MEMBER_ID, memberId))
-  group.updateMember(member, request, reply)
-  group.rebalance(now)
-}
 
 export const sync = (
   group: ClassicGroup,

@@ -1,17 +1,18 @@
-/** The groups of a cluster: what their coordinator knows, which broker that is, and who waits for its answers. */
+/** The groups of a cluster: what their coordinators know, which broker that is, and who waits for its answers. */
 import { Signal } from "../../signal.ts"
-import { GroupCoordinator } from "./coordinator.ts"
 import { Coordinators, partitionOf } from "./coordinators.ts"
+import { GroupStore } from "./groupStore.ts"
 import type { GroupSettings } from "./settings.ts"
 import type { TopicCatalog } from "./topicCatalog.ts"
+import type { Ending } from "./transaction.ts"
 
 export class Groups {
-  readonly coordinator: GroupCoordinator
+  readonly store: GroupStore
   readonly leads: Coordinators
   private readonly signals = new Map<string, Signal>()
 
   constructor(catalog: TopicCatalog, nodes: number, settings: GroupSettings) {
-    this.coordinator = new GroupCoordinator(catalog, settings)
+    this.store = new GroupStore(catalog, settings)
     this.leads = new Coordinators(nodes)
   }
 
@@ -35,8 +36,15 @@ export class Groups {
     this.reload(this.leads.started(node), now)
   }
 
+  /** A transaction has ended in which offsets of a group are. */
+  endTransaction(groupId: string, { committed, producerId }: Ending): void {
+    this.store.entries.get(groupId)?.offsets.endTransaction(producerId, committed)
+    this.store.commits.endTransaction(groupId, producerId, committed)
+    this.signalOf(groupId).notify()
+  }
+
   private reload(partitions: ReadonlySet<number>, now: number): void {
-    for (const entry of this.coordinator.entries.values()) {
+    for (const entry of this.store.entries.values()) {
       if (!partitions.has(partitionOf(entry.id))) continue
       entry.reload(now)
       this.signalOf(entry.id).notify()

@@ -1,6 +1,7 @@
 /** The offsets that one group has committed, and those that open transactions are about to commit. */
 import type { CommittedOffset, OffsetCommitPartition, TopicPartition, TopicRef } from "../../../KafkaProtocol.ts"
 import { UNSTABLE_OFFSET_COMMIT } from "../../protocol/codes.ts"
+import type { Producer } from "./transaction.ts"
 
 export interface StoredOffset {
   readonly offset: number
@@ -44,6 +45,8 @@ export class Offsets {
   private readonly committed = new OffsetMap()
   /** By producer id. */
   private readonly pending = new Map<bigint, OffsetMap>()
+  /** The epoch of each of these producers. */
+  private readonly epochs = new Map<bigint, number>()
   private commits = 0
 
   /** Whether there are none, not even pending ones. */
@@ -61,12 +64,13 @@ export class Offsets {
   }
 
   /** Keeps an offset: at once, or when the transaction of this producer has been committed. */
-  commit(asked: OffsetCommitPartition, now: number, producerId?: bigint): void {
+  commit(asked: OffsetCommitPartition, now: number, producer?: Producer): void {
     const { leaderEpoch, metadata, offset, partition, topic } = asked
     const stored = { offset, leaderEpoch, metadata, committedAt: now, number: this.commits++ }
-    if (producerId === undefined) return this.committed.set(topic.name, partition, stored)
-    let pending = this.pending.get(producerId)
-    if (pending === undefined) this.pending.set(producerId, (pending = new OffsetMap()))
+    if (producer === undefined) return this.committed.set(topic.name, partition, stored)
+    let pending = this.pending.get(producer.producerId)
+    if (pending === undefined) this.pending.set(producer.producerId, (pending = new OffsetMap()))
+    this.epochs.set(producer.producerId, producer.producerEpoch)
     pending.set(topic.name, partition, stored)
   }
 
@@ -74,11 +78,17 @@ export class Offsets {
   endTransaction(producerId: bigint, isCommitted: boolean): void {
     const pending = this.pending.get(producerId)
     this.pending.delete(producerId)
+    this.epochs.delete(producerId)
     if (pending === undefined || !isCommitted) return
     for (const [topic, partition, stored] of pending) {
       const other = this.committed.get(topic, partition)
       if (other === undefined || stored.number > other.number) this.committed.set(topic, partition, stored)
     }
+  }
+
+  /** Whether a transaction of this producer, in this epoch of it, is open here. */
+  isPendingOf({ producerEpoch, producerId }: Producer): boolean {
+    return this.pending.has(producerId) && this.epochs.get(producerId) === producerEpoch
   }
 
   /** Whether an open transaction commits an offset of this partition. */

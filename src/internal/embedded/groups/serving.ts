@@ -5,11 +5,16 @@ import type { ApiName, Request, Response } from "../../../KafkaProtocol.ts"
 import { apiOf } from "../../protocol/apis.ts"
 import { yieldToEventLoop } from "../../yield.ts"
 import type { Reply } from "./classicMembers.ts"
-import type { GroupCoordinator } from "./coordinator.ts"
+import * as administration from "./administration.ts"
 import type { Groups } from "./groups.ts"
+import type { GroupStore } from "./groupStore.ts"
+import * as membership from "./membership.ts"
+import * as offsets from "./offsetRequests.ts"
+import type { Transactions } from "./transactions.ts"
+import { txnOffsetCommit } from "./txnOffsetCommit.ts"
 
 type GroupServer<N extends ApiName> = (
-  cluster: { readonly groups: Groups },
+  cluster: { readonly groups: Groups; readonly transactions: Transactions },
   node: number,
   request: Request<N>,
   clientId: string
@@ -21,13 +26,13 @@ type OfGroup<N extends ApiName> = Request<N> extends { readonly groupId: string 
 const asked =
   <N extends ApiName>(
     name: OfGroup<N>,
-    ask: (coordinator: GroupCoordinator, request: Request<N>, now: number) => Response<N>
+    ask: (store: GroupStore, request: Request<N>, now: number, clientId: string) => Response<N>
   ): GroupServer<N> =>
-  ({ groups }, node, request) =>
+  ({ groups }, node, request, clientId) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       const refused = groups.leads.check(groupOf(request), node, now)
       if (refused !== undefined) return apiOf<N>(name).parts.refuse(request, refused)
-      const answer = ask(groups.coordinator, request, now)
+      const answer = ask(groups.store, request, now, clientId)
       groups.signalOf(groupOf(request)).notify()
       return answer
     })
@@ -38,18 +43,12 @@ const groupOf = <N extends ApiName>(request: Request<N>): string => (request as 
 const awaited =
   <N extends ApiName>(
     name: OfGroup<N>,
-    ask: (
-      coordinator: GroupCoordinator,
-      request: Request<N>,
-      now: number,
-      reply: Reply<Response<N>>,
-      clientId: string
-    ) => void
+    ask: (store: GroupStore, request: Request<N>, now: number, reply: Reply<Response<N>>, clientId: string) => void
   ): GroupServer<N> =>
   ({ groups }, node, request, clientId) =>
     Effect.suspend(() => {
       const groupId = groupOf(request)
-      const { coordinator } = groups
+      const { store } = groups
       const signal = groups.signalOf(groupId)
       let answer: Response<N> | undefined
       const reply = (value: Response<N>) => {
@@ -58,13 +57,13 @@ const awaited =
       }
       const wait: Effect.Effect<Response<N>> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
         if (answer !== undefined) return Effect.succeed(answer)
-        const millis = coordinator.dueAt(groupId) - now
+        const millis = store.dueAt(groupId) - now
         // What is due at once comes after those who ask at the same time.
         const pause = millis > 0 ? signal.after(signal.version, millis) : yieldToEventLoop
         return Effect.andThen(
           pause,
           Effect.flatMap(Clock.currentTimeMillis, (later) => {
-            coordinator.find(groupId, later, true)
+            store.find(groupId, later, true)
             return wait
           })
         )
@@ -72,38 +71,30 @@ const awaited =
       return Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const refused = groups.leads.check(groupId, node, now)
         if (refused !== undefined) return Effect.succeed(apiOf<N>(name).parts.refuse(request, refused))
-        ask(coordinator, request, now, reply, clientId)
+        ask(store, request, now, reply, clientId)
         signal.notify()
         return wait
       })
     })
 
 export const groupServers = {
-  DeleteGroups: asked<"DeleteGroups">("DeleteGroups", (coordinator, request, now) =>
-    coordinator.deleteGroups(request, now)
-  ),
-  DescribeGroups: asked<"DescribeGroups">("DescribeGroups", (coordinator, request, now) =>
-    coordinator.describeGroups(request, now)
-  ),
-  Heartbeat: asked<"Heartbeat">("Heartbeat", (coordinator, request, now) => coordinator.heartbeat(request, now)),
-  JoinGroup: awaited<"JoinGroup">("JoinGroup", (coordinator, request, now, reply, clientId) =>
-    coordinator.joinGroup(request, clientId, now, reply)
-  ),
-  LeaveGroup: asked<"LeaveGroup">("LeaveGroup", (coordinator, request, now) => coordinator.leaveGroup(request, now)),
+  ConsumerGroupDescribe: asked<"ConsumerGroupDescribe">("ConsumerGroupDescribe", administration.consumerGroupDescribe),
+  ConsumerGroupHeartbeat: asked<"ConsumerGroupHeartbeat">("ConsumerGroupHeartbeat", membership.consumerGroupHeartbeat),
+  DeleteGroups: asked<"DeleteGroups">("DeleteGroups", administration.deleteGroups),
+  DescribeGroups: asked<"DescribeGroups">("DescribeGroups", administration.describeGroups),
+  Heartbeat: asked<"Heartbeat">("Heartbeat", membership.heartbeat),
+  JoinGroup: awaited<"JoinGroup">("JoinGroup", membership.joinGroup),
+  LeaveGroup: asked<"LeaveGroup">("LeaveGroup", membership.leaveGroup),
   ListGroups: (({ groups }, node, request) =>
     Effect.map(Clock.currentTimeMillis, (now) =>
-      groups.coordinator.listGroups(request, now, (groupId) => groups.leads.of(groupId) === node)
+      administration.listGroups(groups.store, request, now, (groupId) => groups.leads.of(groupId) === node)
     )) as GroupServer<"ListGroups">,
-  OffsetCommit: asked<"OffsetCommit">("OffsetCommit", (coordinator, request, now) =>
-    coordinator.offsetCommit(request, now)
-  ),
-  OffsetDelete: asked<"OffsetDelete">("OffsetDelete", (coordinator, request, now) =>
-    coordinator.offsetDelete(request, now)
-  ),
-  OffsetFetch: asked<"OffsetFetch">("OffsetFetch", (coordinator, request, now) =>
-    coordinator.offsetFetch(request, now)
-  ),
-  SyncGroup: awaited<"SyncGroup">("SyncGroup", (coordinator, request, now, reply) =>
-    coordinator.syncGroup(request, now, reply)
-  )
+  OffsetCommit: asked<"OffsetCommit">("OffsetCommit", offsets.offsetCommit),
+  OffsetDelete: asked<"OffsetDelete">("OffsetDelete", offsets.offsetDelete),
+  OffsetFetch: asked<"OffsetFetch">("OffsetFetch", offsets.offsetFetch),
+  TxnOffsetCommit: ((cluster, node, request, clientId) =>
+    asked<"TxnOffsetCommit">("TxnOffsetCommit", (store, _, now) =>
+      txnOffsetCommit(store, cluster.transactions.coordinator, request, now)
+    )(cluster, node, request, clientId)) as GroupServer<"TxnOffsetCommit">,
+  SyncGroup: awaited<"SyncGroup">("SyncGroup", membership.syncGroup)
 } satisfies { readonly [N in ApiName]?: GroupServer<N> }

@@ -8,5 +8,17 @@ export interface KnownTopic {
 
 export interface TopicCatalog {
   readonly topics: ReadonlyMap<string, KnownTopic>
-  readonly topicById: (id: string) => KnownTopic | undefined
+  topicById(id: string): KnownTopic | undefined
+  /** How often topics have come, gone or grown. */
+  readonly version: number
+  /** The version in which the last topic came. */
+  readonly lastCreation: number
+}
+
+export const isKnown = (
+  { topics }: TopicCatalog,
+  { partition, topic }: { readonly topic: { readonly name: string }; readonly partition: number }
+): boolean => {
+  const found = topics.get(topic.name)
+  return found !== undefined && partition >= 0 && partition < found.partitions.length
 }
