@@ -6,6 +6,8 @@ import { eventually } from "../support/live.ts"
 import { ScriptedGroup } from "./members.ts"
 import type { Kafka, Suite } from "./suite.ts"
 
+const UNKNOWN_MEMBER = 25
+
 type Beat = Partial<KafkaProtocol.ConsumerGroupHeartbeatRequest>
 
 /** What a heartbeat was answered: the code, the epoch, and the partitions of one topic, if it told of any. */
@@ -80,6 +82,11 @@ class Member {
       this.owned = answer.assignment ?? owned
       return this.told(answer)
     })
+  }
+
+  /** Beats, or joins again where the machine was so slow that its own session is over. */
+  stay() {
+    return Effect.flatMap(this.beat(), (told) => (told[0] === UNKNOWN_MEMBER ? this.join() : Effect.succeed(told)))
   }
 
   leave(epoch = -1) {
@@ -299,16 +306,16 @@ export const consumerGroups = (test: Suite): void => {
       const [a, b] = [yield* member(), yield* member()]
       yield* a.join()
       yield* b.join()
-      yield* eventually(b.beat(), ([, , ...told]) => told.length === 4)
-      assert.deepInclude(yield* described(b.connection), { groupEpoch: 3 })
-      assert.deepStrictEqual((yield* a.beat({ memberEpoch: 1 }))[0], 25)
+      yield* eventually(b.stay(), ([, , ...told]) => told.length === 4)
+      assert.isAtLeast((yield* described(b.connection)).groupEpoch, 3)
+      assert.deepStrictEqual((yield* a.beat({ memberEpoch: 1 }))[0], UNKNOWN_MEMBER)
 
       const slow = yield* member()
       yield* b.leave()
       yield* slow.join({ rebalanceTimeoutMillis: 1_500 })
       yield* a.join()
-      yield* eventually(Effect.andThen(slow.beat(), a.beat()), ([, , ...told]) => told.length === 4)
-      assert.strictEqual((yield* slow.beat())[0], 25)
+      yield* eventually(Effect.andThen(slow.beat(), a.stay()), ([, , ...told]) => told.length === 4)
+      assert.strictEqual((yield* slow.beat())[0], UNKNOWN_MEMBER)
     }))
 
   test("a topic that grows, comes or goes is told at the next heartbeat", (kafka) =>
