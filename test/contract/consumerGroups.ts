@@ -94,10 +94,21 @@ class Member {
   }
 }
 
+/** Waits until coordinators know a new topic, which they learn of after its leaders do: a member of another group is given it. */
+const coordinated = (kafka: Kafka, topic: string, partitions: number) =>
+  Effect.gen(function* () {
+    const group = new ScriptedGroup(kafka)
+    const probe = new Member(group, yield* group.connected, "probe", { subscribedTopicNames: [topic] })
+    const [, , ...first] = yield* probe.join()
+    if (first.length < partitions) yield* eventually(probe.stay(), ([, , ...told]) => told.length >= partitions)
+    yield* probe.leave()
+  })
+
 const grouping = (kafka: Kafka, partitions: number) =>
   Effect.gen(function* () {
     const topic = yield* kafka.topic({ partitions })
     const topicId = yield* kafka.idOf(topic)
+    yield* coordinated(kafka, topic, partitions)
     const group = new ScriptedGroup(kafka)
     let made = 0
     const member = (subscription: Beat = { subscribedTopicNames: [topic] }) =>
