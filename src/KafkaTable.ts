@@ -246,7 +246,10 @@ export interface TableSettings {
   readonly ensureTopic?: boolean
   /** What to create, and what to do about a topic that is not compacted. Only with `ensureTopic`. */
   readonly topicSettings?: TopicSettings
-  /** How long acquiring the table may take. Default: 30 seconds. */
+  /**
+   * How long acquiring the table may take. The indexes of its tag are built when it has caught up, one to four seconds for a
+   * million rows: with `fail` that counts, with `degrade` they are waited for. Default: 30 seconds.
+   */
   readonly catchUpTimeout?: Duration.Input
   /**
    * When that time is over: `degrade` acquires the table as it is, with status `Degraded`, and reads on; `fail` fails

@@ -26,14 +26,13 @@
  * @module
  */
 import type * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { FeedEvent } from "./FeedEvent.ts"
 import * as feeds from "./internal/feed/feed.ts"
 import * as sse from "./internal/feed/sse.ts"
-import { readFeedOptions } from "./internal/options/feed.ts"
 import type { InvalidOptionsError } from "./KafkaError.ts"
 import type { AnyTable, TableFailure } from "./LiveTable.ts"
 import type { TableChange } from "./TableChange.ts"
@@ -96,8 +95,7 @@ export interface TableFeedOptions {
 export const make = <K, V>(
   table: AnyTable<K, V>,
   options: TableFeedOptions = {}
-): Effect.Effect<TableFeed<K, V>, InvalidOptionsError, Scope.Scope> =>
-  Effect.flatMap(readFeedOptions(options), (settings) => feeds.makeFeed(table, settings))
+): Effect.Effect<TableFeed<K, V>, InvalidOptionsError, Scope.Scope> => feeds.makeFeed(table, options)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // for others

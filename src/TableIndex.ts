@@ -356,7 +356,10 @@ export interface IndexProblem<out K> {
 export interface LiveIndex<out K> {
   /** What it has done, and what is in it now. */
   readonly stats: Effect.Effect<IndexStats>
-  /** From the moment the stream is run; a slow consumer keeps the last 1,024. Fails and ends as the table's `changes` do. */
+  /**
+   * From the moment the stream is run; a slow consumer keeps the last 1,024. Fails and ends as the table's `changes` do; of an
+   * index that was attached, ends with its scope.
+   */
   readonly problems: Stream.Stream<IndexProblem<K>, TableFailure>
 }
 

@@ -3,7 +3,9 @@ import { assert, describe } from "@effect/vitest"
 import { Effect, Option, Schedule, Schema, Stream } from "effect"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import {
+  Aggregate,
   Codec,
+  DerivedTable,
   EmbeddedKafka,
   KafkaClient,
   KafkaTable,
@@ -88,6 +90,41 @@ describe("expireAfter", () => {
         assert.deepStrictEqual(linesOf(seen), ["a expired, was 2, by 0:2", "b expired, was 2, by 0:3"])
         assert.deepInclude(yield* table.stats, { expired: 3, entries: 0 })
       })
+  )
+
+  it.effect("what comes while rows go, in slices, goes at its own time", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(
+        topic,
+        Array.from({ length: 300 }, (_, i) => at(`k${i}`, 0))
+      )
+      const table = yield* open(cluster, { expireAfter: "2 seconds" })
+      /** What a row does that leaves: it takes its time, and the first one sees to it that a record comes meanwhile. */
+      let left = 0
+      const leave = () => {
+        if (left++ === 0) cluster.append(topic, [at("late", 1_999)])
+        const end = performance.now() + 0.1
+        while (performance.now() < end);
+        return 0
+      }
+      const counted = yield* DerivedTable.make(
+        DerivedTable.from(table).pipe(
+          DerivedTable.groupBy(() => "all", {
+            rows: Aggregate.count,
+            left: Aggregate.make({ of: () => 0, empty: 0, add: () => 0, remove: leave, result: () => 0 })
+          })
+        )
+      )
+      yield* advance(2_000)
+      yield* until(() => table.unsafeSnapshot().has("late"))
+      assert.strictEqual(left, 300)
+      assert.deepStrictEqual(contentOf(table), { late: "late of 1999" })
+      assert.deepStrictEqual([...counted.unsafeSnapshot()], [["all", { rows: 1, left: 0 }]])
+      yield* advance(2_000)
+      assert.deepStrictEqual(contentOf(table), {})
+      assert.deepStrictEqual([...counted.unsafeSnapshot()], [])
+    })
   )
 
   it.effect("what is past when it comes is never shown, and takes what its key had", () =>
@@ -256,6 +293,22 @@ describe("expireAfter", () => {
       yield* pass(44_000)
       assert.deepStrictEqual(contentOf(table), {})
       assert.strictEqual((yield* table.stats).expired, 3)
+    }).pipe(withClock(clock))
+  })
+
+  it.effect("a clock that is set forward: what is past by it goes within a minute, though no broker answers", () => {
+    const clock = new ManualClock()
+    return Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [at("a", 0)])
+      const table = yield* open(cluster, { expireAfter: "2 hours" })
+      cluster.before = (request) => (request === "Fetch" ? Effect.never : undefined)
+      const pass = (millis: number) => Effect.andThen(clock.adjust(millis), settle)
+      yield* pass(90_000)
+      assert.deepStrictEqual(Object.keys(contentOf(table)), ["a"])
+      clock.unsafeSet(clock.millis() + 7_200_000)
+      yield* pass(60_000)
+      assert.deepStrictEqual(contentOf(table), {})
     }).pipe(withClock(clock))
   })
 

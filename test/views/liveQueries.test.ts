@@ -483,7 +483,7 @@ describe("equal live queries", () => {
       yield* hand.publish
       const first = yield* Effect.forkChild(Effect.scoped(live({ any: 5 })))
       // It has to wait, as the turn is somebody else's.
-      hand.publication.graph.take()
+      const turn = hand.publication.graph.turn()
       yield* settle
       const second = yield* Effect.forkChild(
         Effect.scoped(Effect.map(live({ any: 5 }), (query) => query.unsafeCurrent().size))
@@ -491,7 +491,7 @@ describe("equal live queries", () => {
       yield* settle
       yield* Fiber.interrupt(first)
       assert.isFalse(hasEnded(second))
-      hand.publication.graph.release()
+      turn.leave()
       assert.strictEqual(yield* Fiber.join(second), 1)
       assert.strictEqual(count(), 0)
       assert.strictEqual(hand.publication.building.size, 0)

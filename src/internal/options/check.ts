@@ -87,13 +87,17 @@ export interface OptionCheck {
   readonly codec: (option: string, value: unknown, example: string) => void
 }
 
-/** Runs `read` with a collector. Gives its result, or an error that names every problem that was noted. */
+/**
+ * Runs `read` with a collector. Gives its result, or an error that names every problem that was noted, with the topic that is
+ * among the options, or the one that they are of.
+ */
 export const checkOptions = <A>(
   module: string,
-  read: (check: OptionCheck) => A
+  read: (check: OptionCheck) => A,
+  of?: string
 ): Effect.Effect<A, InvalidOptionsError> =>
   Effect.suspend(() => {
-    let topic: string | undefined
+    let topic = of
     const problems: Array<OptionProblem> = []
     const problem = (option: string, text: string) => {
       problems.push({ option, problem: text })

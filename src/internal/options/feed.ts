@@ -14,8 +14,12 @@ export const FEED = {
 
 export type FeedSettings = Checked<typeof FEED>
 
-export const readFeedOptions = (options: TableFeedOptions): Effect.Effect<FeedSettings, InvalidOptionsError> =>
-  checkOptions("TableFeed", (check) => readSpec(check, FEED, options))
+/** Reads the options of the feed of a table of this topic. */
+export const readFeedOptions = (
+  topic: string,
+  options: TableFeedOptions
+): Effect.Effect<FeedSettings, InvalidOptionsError> =>
+  checkOptions("TableFeed", (check) => readSpec(check, FEED, options), topic)
 
 /** The table of the options of server-sent events. */
 export const SERVER_SENT_EVENTS = {

@@ -197,7 +197,11 @@ export const awaitPosition = <K, V>(
       const problem =
         foreign === undefined ? NO_POSITION : `of topic "${foreign.topic}", this table is of "${config.topic}"`
       return Effect.fail(
-        new InvalidOptionsError({ module: "KafkaTable.awaitPosition", problems: [{ option: "position", problem }] })
+        new InvalidOptionsError({
+          module: "KafkaTable.awaitPosition",
+          topic: config.topic,
+          problems: [{ option: "position", problem }]
+        })
       )
     }
     const targets = positions.map((p) => ({ partition: p.partition, target: p.offset + 1 }))

@@ -41,18 +41,21 @@ export const liveQueriesOf = <K, V, Entry extends TableEntry<K, V>>(
           const view = new LiveView(input, { arrangement, tests }, () => query(unlimited))
           yield* attach(view)
           yield* Effect.addFinalizer(() => Effect.sync(() => view.end(Exit.void)))
-          return liveQueryOf(view)
+          return liveQueryOf(names.topic, view)
         })
       )
     })
   }
 }
 
-const liveQueryOf = <K, V, Entry extends TableEntry<K, V>>(view: LiveView<K, V, Entry>): LiveQuery<K, V, Entry> => {
+const liveQueryOf = <K, V, Entry extends TableEntry<K, V>>(
+  topic: string,
+  view: LiveView<K, V, Entry>
+): LiveQuery<K, V, Entry> => {
   const unsafeCurrent = () => view.current
   const current = Effect.sync(unsafeCurrent)
   const changesWith: LiveQuery<K, V, Entry>["changesWith"] = (strategy) => {
-    const problem = problemOfStrategy(strategy)
+    const problem = problemOfStrategy(topic, strategy)
     return problem === undefined ? streamOf(view.changes.pushed(strategy)) : Stream.die(problem)
   }
   return {
@@ -64,7 +67,7 @@ const liveQueryOf = <K, V, Entry extends TableEntry<K, V>>(view: LiveView<K, V, 
     subscribe: (options) =>
       Effect.map(
         Effect.acquireRelease(
-          Effect.sync(() => ({ result: view.current, added: view.changes.add(strategyOf(options)) })),
+          Effect.sync(() => ({ result: view.current, added: view.changes.add(strategyOf(topic, options)) })),
           ({ added }) => Effect.sync(() => added.remove())
         ),
         ({ added, result }) => ({ result, changes: added.changes })

@@ -82,19 +82,17 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
     const query = this.query!
     this.query = undefined
     this.plan = query.plan
-    const keys: Array<Key> = []
     const found: Array<number> = []
     let n = 0
     for (const slot of query.candidates(query.way)) {
       if (++n % ROWS_PER_STEP === 0) yield
       const key = this.match(slots, slot)
       if (key === undefined) continue
-      keys.push(key)
       found.push(slot)
       this.rows?.note(slot, key)
     }
-    if (this.rows !== undefined) yield* this.rows.fill(slots.index, keys, found)
-    else this.bySlot = yield* sortedTree(BY_SLOT, keys, found)
+    if (this.rows !== undefined) yield* this.rows.fill(slots.index, found)
+    else this.bySlot = yield* sortedTree(BY_SLOT, found, (slot) => slot as Key)
   }
 
   /** Where in the order a row with a value is now; `undefined` if it does not match, or the user's functions throw. */

@@ -6,8 +6,9 @@ import type { Order as KeyOrder } from "effect/Order"
 import { kindOfValue } from "../codec/schema/faults.ts"
 import type { KeyIndex } from "../table/content/keyIndex.ts"
 import type { Renumbering } from "../table/content/slots.ts"
+import { type Numbered, sortNumbers } from "../tree/numbers.ts"
 import { sortedTree } from "../tree/sorted.ts"
-import { MutableTree, type Order, type Tree } from "../tree/tree.ts"
+import { buildTree, MutableTree, type Order, type Tree } from "../tree/tree.ts"
 import { Column } from "./column.ts"
 import { compareKeys, type Key, orderOf } from "./indexKey.ts"
 import { renumbered } from "./indexView.ts"
@@ -72,19 +73,22 @@ export class OrderedRows {
     this.keys.set(slot, key)
   }
 
-  /**
-   * Fills the empty tree with the rows that were noted, in steps. `compareAt` is the order of two of them, where there is a
-   * faster way to it.
-   */
-  *fill(
-    index: KeyIndex,
-    keys: ReadonlyArray<Key>,
-    slots: ReadonlyArray<number>,
-    compareAt?: (a: number, b: number) => number
-  ): Generator<void, void> {
+  /** Fills the empty tree with these rows, which were noted, in steps. */
+  *fill(index: KeyIndex, slots: ArrayLike<number>): Generator<void, void> {
     this.index = index
-    this.tree = yield* sortedTree(this.order, keys, slots, compareAt)
+    this.tree = yield* this.sorted(slots)
     this.tellOfFault()
+  }
+
+  /** The same with rows whose keys are all numbers, in their natural order. */
+  *fillNumbers(index: KeyIndex, entries: Numbered): Generator<void, void> {
+    this.index = index
+    const { numbers, slots } = yield* sortNumbers(entries, (a, b) => index.compare(a, b))
+    this.tree = yield* buildTree<Key>(this.order, numbers, slots)
+  }
+
+  private sorted(slots: ArrayLike<number>): Generator<void, MutableTree<Key>> {
+    return sortedTree(this.order, slots, (slot) => this.keys.get(slot)!)
   }
 
   /** Sets the key by which a row is in the tree; `undefined` takes it out. After the last row, `mend` has to be run. */
@@ -109,16 +113,12 @@ export class OrderedRows {
   *mend(): Generator<void, void> {
     if (!this.isContradicted) return
     this.given = undefined
-    const keys: Array<Key> = []
     const slots: Array<number> = []
     for (let slot = 0; slot < this.index.size; slot++) {
       if (slot % ROWS_PER_STEP === ROWS_PER_STEP - 1) yield
-      const key = this.keys.get(slot)
-      if (key === undefined) continue
-      keys.push(key)
-      slots.push(slot)
+      if (this.keys.get(slot) !== undefined) slots.push(slot)
     }
-    this.tree = yield* sortedTree(this.order, keys, slots)
+    this.tree = yield* this.sorted(slots)
     this.compare = compareKeys
     this.isContradicted = false
   }

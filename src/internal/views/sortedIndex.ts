@@ -25,28 +25,24 @@ export class SortedIndex extends IndexView<FrozenSorted> {
   }
 
   protected *fill(slots: AnySlots): Generator<void, void> {
-    const keys: Array<Key> = []
-    const found: Array<number> = []
-    // Numbers, which most orders are of, are compared without a look at their types.
+    // Numbers, which most orders are of, are kept side by side, and need no comparison.
     const numbers = new Float64Array(slots.size)
+    const found = new Int32Array(slots.size)
+    let count = 0
     let isOfNumbers = this.definition.order === undefined
     for (let slot = 0; slot < slots.length; slot++) {
       if (slot % ROWS_PER_STEP === 0) yield
       const key = slots.isPresent(slot) ? this.keysFor(slots, slot)[0] : undefined
       if (key === undefined) continue
-      if (typeof key === "number") numbers[keys.length] = key
+      if (typeof key === "number") numbers[count] = key
       else isOfNumbers = false
-      keys.push(key)
-      found.push(slot)
+      found[count++] = slot
       this.rows.note(slot, key)
     }
-    const { index } = slots
-    yield* this.rows.fill(
-      index,
-      keys,
-      found,
-      isOfNumbers ? (a, b) => numbers[a] - numbers[b] || index.compare(found[a], found[b]) : undefined
-    )
+    const rows = found.subarray(0, count)
+    yield* isOfNumbers
+      ? this.rows.fillNumbers(slots.index, { numbers: numbers.subarray(0, count), slots: rows })
+      : this.rows.fill(slots.index, rows)
   }
 
   protected update(slots: AnySlots, slot: number): void {
@@ -67,8 +63,8 @@ export class SortedIndex extends IndexView<FrozenSorted> {
   }
 
   protected freeze(): FrozenSorted {
-    const { definition, name, rows } = this
+    const { definition, name, rows, topic } = this
     const tree = rows.freeze()
-    return { definition, name, tree, size: tree.size, compare: rows.compare }
+    return { definition, name, topic, tree, size: tree.size, compare: rows.compare }
   }
 }

@@ -1,7 +1,7 @@
 /** The strategies of subscribers: what is wrong in one is told when it is given, and never to the table that pushes to it. */
 import type { InvalidOptionsError } from "../../KafkaError.ts"
 import type { Strategy } from "../../LiveTable.ts"
-import { misuse, nameProblems } from "./misuse.ts"
+import { misuse, nameProblems, ofKeys } from "./misuse.ts"
 
 /** The strategy of subscribers who do not name one. */
 export const CONFLATE: Strategy = { _tag: "Conflate" }
@@ -16,17 +16,17 @@ const isStrategy = (given: unknown): boolean => {
   return _tag === CONFLATE._tag || (WITH_CAPACITY.includes(_tag) && typeof capacity === "number")
 }
 
-/** What is wrong with a strategy; `undefined` if it is one. */
-export const problemOfStrategy = (given: unknown): InvalidOptionsError | undefined =>
-  isStrategy(given) ? undefined : misuse("LiveTable", { option: "strategy", problem: PROBLEM })
+/** What is wrong with a strategy for changes of a table of this topic; `undefined` if it is one. */
+export const problemOfStrategy = (topic: string, given: unknown): InvalidOptionsError | undefined =>
+  isStrategy(given) ? undefined : misuse(ofKeys(topic), { option: "strategy", problem: PROBLEM })
 
 /** The strategy among the options of a subscription. Throws for what is none. */
-export const strategyOf = (options: { readonly strategy?: Strategy } | undefined): Strategy => {
+export const strategyOf = (topic: string, options: { readonly strategy?: Strategy } | undefined): Strategy => {
   if (options === undefined) return CONFLATE
   const problems = nameProblems("options", options, ["strategy"])
-  if (problems.length > 0) throw misuse("LiveTable", ...problems)
+  if (problems.length > 0) throw misuse(ofKeys(topic), ...problems)
   const { strategy = CONFLATE } = options
-  const problem = problemOfStrategy(strategy)
+  const problem = problemOfStrategy(topic, strategy)
   if (problem !== undefined) throw problem
   return strategy
 }

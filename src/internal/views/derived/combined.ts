@@ -54,7 +54,8 @@ const failureOf = (topics: string, how: Exit.Exit<void, TableFailure>): TableFai
 }
 
 export class Combined {
-  private readonly topics: string
+  /** The topics of all of them, as errors name them. */
+  readonly topics: string
   private readonly statuses: PublishedRef<TableStatus>
   private readonly failed: Deferred.Deferred<never, TableFailure>
   /** How it ended; `undefined` while it goes on. */
@@ -137,7 +138,11 @@ export class Combined {
       const problem =
         unknown === undefined ? NO_POSITION : `of topic "${unknown.topic}", this table is made of ${this.topics}`
       return Effect.fail(
-        new InvalidOptionsError({ module: "DerivedTable.awaitPosition", problems: [{ option: "position", problem }] })
+        new InvalidOptionsError({
+          module: "DerivedTable.awaitPosition",
+          topic: this.topics,
+          problems: [{ option: "position", problem }]
+        })
       )
     }
     return this.waitFor("awaitPosition", options, (root) => {
