@@ -78,7 +78,7 @@ const judgeOrder = (calls: ReadonlyArray<Call>, ownership: Ownership, found: Fin
 const OVERLOOKED = 50
 
 /** What is done again was lost before it was committed. */
-const judgeRepeats = (course: Course, calls: ReadonlyArray<Call>, ownership: Ownership, found: Findings): number => {
+const judgeRepeats = (course: Course, calls: ReadonlyArray<Call>, ownership: Ownership, found: Findings): void => {
   const accepted = new Map<string, Array<{ readonly at: number; readonly offset: number }>>()
   for (const [at, entry] of course.entries.entries()) {
     if (entry._tag !== "Committed") continue
@@ -89,13 +89,11 @@ const judgeRepeats = (course: Course, calls: ReadonlyArray<Call>, ownership: Own
   const isCommitted = ({ record }: Call, before: number): boolean =>
     (accepted.get(textOf(record)) ?? []).some(({ at, offset }) => at < before && offset > record.offset)
 
-  let repeats = 0
   const last = new Map<string, Call>()
   for (const call of calls.filter(({ isDone }) => isDone).sort((a, b) => a.endedAt! - b.endedAt!)) {
     const before = last.get(call.record.id)
     last.set(call.record.id, call)
     if (before === undefined) continue
-    repeats++
     // It was begun by a member that has lost it since, and went on meanwhile elsewhere.
     if (ownership.isLostAfter(call.member, call.record, call.beganAt)) continue
     const isExcused = ownership.isLostAfter(before.member, before.record, before.endedAt!) || course.mayMissCommits
@@ -104,7 +102,6 @@ const judgeRepeats = (course: Course, calls: ReadonlyArray<Call>, ownership: Own
       found.add(22, `${shown(call)} was done before by ${before.member}, and that was committed`)
     }
   }
-  return repeats
 }
 
 /** Who was told that a partition is not his any more commits nothing of it. */
@@ -133,22 +130,16 @@ export const unfinished = ({ committed, ends }: Pick<Course, "committed" | "ends
   })
 }
 
-export interface Judgement {
-  readonly found: ReadonlyArray<Violation>
-  /** How often something was done that had been done before. */
-  readonly repeats: number
-}
-
-export const judge = (course: Course): Judgement => {
+export const judge = (course: Course): ReadonlyArray<Violation> => {
   const found = new Findings()
   const calls = callsOf(course)
   const ownership = new Ownership(course)
   judgeCommits(course, calls, found)
   judgeOrder(calls, ownership, found)
-  const repeats = judgeRepeats(course, calls, ownership, found)
+  judgeRepeats(course, calls, ownership, found)
   judgeFormerOwners(course.entries, found)
   for (const what of unfinished(course)) found.add(23, what)
-  return { found: found.list, repeats }
+  return found.list
 }
 
 /** What there is no evidence of, without which the other findings mean little. */

@@ -7,7 +7,6 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import { assert } from "vitest"
 import type { KafkaConsumer } from "../../../src/index.ts"
 import { until } from "../../kafka/process.ts"
 import { topicName } from "../../kafka/realKafka.ts"
@@ -19,7 +18,7 @@ import type { Lab } from "../lab.ts"
 import { CLOSE_LIMIT_MILLIS, RECOVERY_LIMIT_MILLIS } from "../oracle.ts"
 import type { Covers, Scenario } from "../rows.ts"
 import * as Trial from "../trial.ts"
-import { merged, noteFor, textOf, type Course, type Entry, type PlaceOffset } from "./course.ts"
+import { merged, noteFor, type Course, type Entry, type PlaceOffset } from "./course.ts"
 import * as Load from "./load.ts"
 import * as Member from "./member.ts"
 import { judge, missing, unfinished } from "./oracle.ts"
@@ -220,15 +219,31 @@ const run = (lab: Lab, seed: number, trial: GroupTrial) =>
       entries: merged(entries),
       mayMissCommits
     }
-    const { found, repeats } = judge(course)
+    const found = judge(course)
     const lost = course.entries.filter(({ _tag }) => _tag === "Lost" || _tag === "Gone").map(({ member }) => member)
     const unexpected = mayLose || lost.length === 0 ? [] : [`partitions were lost by ${[...new Set(lost)].join(", ")}`]
-    assert.deepStrictEqual([...found.map(Trial.shown), ...missing(course), ...failed, ...unexpected], [])
-    return { recoveredMillis, repeats }
+    const gaps = [...missing(course), ...failed, ...unexpected]
+    return { recoveredMillis, found, gaps, operations: [] }
   })
 
 /** A scenario of a trial. */
-export const inGroup = (name: string, covers: Covers, about: (lab: Lab) => GroupTrial): Scenario =>
-  Trial.alone(name, covers, (lab) => Effect.asVoid(run(lab, 1, about(lab))))
+export const inGroup = (name: string, covers: Covers, about: (lab: Lab) => GroupTrial): Scenario => ({
+  name,
+  covers,
+  run: (lab, seed) =>
+    Trial.judged(
+      { name, seed },
+      () => run(lab, seed, about(lab)),
+      (judgement) => judgement
+    )
+})
 
-export { textOf }
+/** The same for both protocols. */
+export const inBoth = (
+  name: string,
+  covers: Covers,
+  about: (lab: Lab, protocol: Protocol) => Omit<GroupTrial, "protocol">
+): ReadonlyArray<Scenario> => [
+  inGroup(name, covers, (lab) => ({ ...about(lab, "classic"), protocol: "classic" })),
+  inGroup(`${name}, in the consumer protocol`, covers, (lab) => ({ ...about(lab, "consumer"), protocol: "consumer" }))
+]

@@ -269,9 +269,9 @@ export const makeClassicMember = (parts: {
     /** Once round: joins, and works until the group is to be joined again. */
     const generationOf = (reason: string): Effect.Effect<void, MembershipFailure> =>
       Effect.gen(function* () {
+        reports.phase(memberId === "" ? "joining" : "rebalancing")
         if (!sharing.isCooperative && owned.length > 0) yield* giveUp(owned)
         phase = "joining"
-        reports.phase(memberId === "" ? "joining" : "rebalancing")
         const joined = yield* join(reason)
         const begun = life
         memberId = joined.memberId
