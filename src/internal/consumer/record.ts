@@ -68,6 +68,61 @@ export class ConsumedRecord<K, V> implements Committable<K, V> {
     return range === undefined ? NO_HEADERS : decodeHeaders(range.bytes, range.start, range.end, range.count)
   }
 
+  /** Notes that it is not going to be worked on. */
+  readonly givenBack: (partition: OwnedPartition, prefix: DonePrefix, number: number) => void
+  /** Ends when a commit that covers this offset is acknowledged. */
+  readonly committed: (
+    partition: OwnedPartition,
+    prefix: DonePrefix,
+    offset: number
+  ) => Effect.Effect<void, CommitError>
+}
+
+/** Where a record's headers lie; they are made into objects when they are asked for. */
+export interface HeaderRange {
+  readonly bytes: Buffer
+  readonly start: number
+  readonly end: number
+  readonly count: number
+}
+
+export class ConsumedRecord<K, V> implements Committable<K, V> {
+  readonly topic: string
+  readonly partition: number
+  readonly #headers: HeaderRange | undefined
+  readonly #settling: Settling
+  readonly #owned: OwnedPartition
+  #prefix: DonePrefix | undefined
+  #number = -1
+
+  constructor(
+    settling: Settling,
+    owned: OwnedPartition,
+    readonly offset: number,
+    readonly timestamp: number,
+    readonly key: K | null,
+    readonly value: V,
+    headers: HeaderRange | undefined
+  ) {
+    this.#settling = settling
+    this.#owned = owned
+    this.topic = owned.topic
+    this.partition = owned.partition
+    this.#headers = headers
+  }
+
+  /** Hands it out: it is waited for from now on. */
+  handOut(prefix: DonePrefix): number {
+    this.#prefix = prefix
+    this.#number = prefix.handOut(this.offset)
+    return this.#number
+  }
+
+  get headers(): ReadonlyArray<Header> {
+    const range = this.#headers
+    return range === undefined ? NO_HEADERS : decodeHeaders(range.bytes, range.start, range.end, range.count)
+  }
+
   /** Notes that work on it begins. */
   begin(): void {
     this.#prefix!.begin(this.#number)
@@ -86,6 +141,16 @@ export class ConsumedRecord<K, V> implements Committable<K, V> {
   /** Notes that it is not going to be worked on. */
   giveBack(): void {
     this.#settling.givenBack(this.#owned, this.#prefix!, this.#number)
+  }
+
+  /** Notes that the work on it begins. */
+  begin(): void {
+    this.#prefix!.begin(this.#number)
+  }
+
+  /** Whether it counts still, and lies before one whose work has begun. */
+  get isBeforeBegun(): boolean {
+    return this.#owned.prefix === this.#prefix && this.#prefix!.isBeforeBegun(this.#number)
   }
 
   /** The partition that it was handed out of. */

@@ -87,9 +87,19 @@ export const runForEach = <K, V, A, E, R>(
       const failed: Deferred.Deferred<never, E> = makeDeferred()
       const room = new Signal()
 
+      /**
+       * Whether a record is still to be worked on. Once its partition is given up, or all of it ends, it is only if one behind
+       * it was begun before: that one could not be committed without it, and would be done again by the next owner.
+       */
+      const isWanted = (record: ConsumedRecord<K, V>): boolean => {
+        const { isCutOff, phase } = record.owned
+        if (phase === "open" && !parts.isEnding) return true
+        return !isCutOff && (phase === "open" || phase === "closing") && record.isBeforeBegun
+      }
+
       const nextOf = (lane: Lane<K, V>): ConsumedRecord<K, V> | undefined => {
         for (let record = lane.take(); record !== undefined; record = lane.take()) {
-          if (record.isWanted(parts.isEnding)) {
+          if (isWanted(record)) {
             record.begin()
             return record
           }
