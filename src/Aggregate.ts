@@ -5,7 +5,7 @@
  * @since 0.4.0
  * @module
  */
-import type { AggregateParts } from "./internal/views/derived/aggregates.ts"
+import type { AggregateParts } from "./internal/views/derived/accumulator.ts"
 import type { IndexKey } from "./TableIndex.ts"
 
 /**

@@ -4,6 +4,7 @@ import { Cause, Effect, Inspectable, Schema } from "effect"
 import { format, inspect } from "node:util"
 import type { KafkaProtocol } from "../src/index.ts"
 import { Codec, KafkaClient, KafkaError } from "../src/index.ts"
+import { brokerError } from "../src/internal/protocol/errorCodes.ts"
 import { connectionError } from "./support/FakeCluster.ts"
 import {
   causes as printedCauses,
@@ -276,6 +277,26 @@ describe("messages", () => {
       `A catalog that is read-only has no insert: topic "t". Nothing was written. Acquire it without readOnly`
     ],
     [
+      "a right on a group",
+      brokerError({ code: 30, request: "OffsetFetch", broker: "b:1", group: "g" }),
+      `GROUP_AUTHORIZATION_FAILED on OffsetFetch, group "g", broker b:1. Grant READ on the group`
+    ],
+    [
+      "a right on a transactional id",
+      brokerError({ code: 53, request: "FindCoordinator", transactionalId: "tx" }),
+      `TRANSACTIONAL_ID_AUTHORIZATION_FAILED on FindCoordinator, transactional id "tx". Grant WRITE`
+    ],
+    [
+      "a group with members",
+      new KafkaError.GroupError({ reason: "NotEmpty", group: "g", detail: "2 members, Stable" }),
+      `NotEmpty: group "g" (2 members, Stable). Nothing was changed: stop its members first`
+    ],
+    [
+      "an offset that is none",
+      new KafkaError.GroupError({ reason: "OutOfRange", group: "g", topic: "t", partition: 3, detail: "offset 9" }),
+      `OutOfRange: group "g" topic "t" partition 3 (offset 9). Nothing was changed: give an offset`
+    ],
+    [
       "a bug",
       new KafkaError.DefectError({ topic: "t", cause: new TypeError("x is not a function") }),
       `A bug of effect-ktables, or of the driver that it was given, topic "t": x is not a function. The content stays`
@@ -377,6 +398,9 @@ describe("what others wrote is one line without control characters, in every mes
       locked: evil
     }),
     "a refusal": new KafkaError.CatalogReadOnlyError({ topic: evil, operation: "delete" }),
+    group: new KafkaError.GroupError({ reason: "Rejected", group: evil, topic: evil, detail: evil }),
+    "a broker's word on a group": brokerError({ code: 30, request: evil, broker: evil, group: evil, detail: evil }),
+    "on a transaction": brokerError({ code: 53, request: evil, transactionalId: evil }),
     defect: new KafkaError.DefectError({ topic: evil, cause }),
     "a defect that is no error": new KafkaError.DefectError({ topic: "t", cause: { message: evil } })
   }

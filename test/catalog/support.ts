@@ -2,7 +2,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { assert } from "vitest"
+import assert from "node:assert"
 import { randomBytes } from "node:crypto"
 import { Catalog, Codec, EmbeddedKafka, KafkaClient, KafkaError } from "../../src/index.ts"
 import { identify } from "../../src/internal/catalog/configuration.ts"
@@ -51,7 +51,7 @@ export const candidate = (record: Part) => ({ key: keyOf(record), value: JSON.st
 
 /** The names of the options of a catalog that are wrong. */
 export const problemsOf = (error: unknown): ReadonlyArray<string> => {
-  assert.instanceOf(error, KafkaError.InvalidOptionsError)
+  assert(error instanceof KafkaError.InvalidOptionsError)
   const { module, problems } = error
   assert.strictEqual(module, "Catalog")
   return problems.map(({ option }) => option)

@@ -12,8 +12,10 @@ import type { RecordSlots } from "../../src/internal/table/content/recordSlots.t
 import { recordStoreOf } from "../../src/internal/table/content/recordStore.ts"
 import { ABSENT } from "../../src/internal/table/content/rowVector.ts"
 import { TableState } from "../../src/internal/table/content/state.ts"
-import { attachAll } from "../../src/internal/table/publication/attaching.ts"
+import type { AnyChange } from "../../src/internal/table/content/changeLog.ts"
+import { attachAll, publicationOf } from "../../src/internal/table/publication/attaching.ts"
 import { Publication } from "../../src/internal/table/publication/publication.ts"
+import type { AnySlots } from "../../src/internal/table/publication/view.ts"
 import { Waiters } from "../../src/internal/table/publication/waiters.ts"
 import { ROOTS } from "../../src/internal/views/derived/combined.ts"
 import { indexViews } from "../../src/internal/views/indexes.ts"
@@ -127,3 +129,7 @@ export const handTableOf = <K, V>(
       close: () => publication.end(undefined, Cause.empty)
     }
   })
+
+/** What is only in the publication of a table of a topic. */
+export const publicationFor = (table: object): Publication<AnySlots, unknown, AnyChange, unknown> =>
+  publicationOf(table) as unknown as Publication<AnySlots, unknown, AnyChange, unknown>

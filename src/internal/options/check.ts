@@ -69,7 +69,7 @@ export interface OptionCheck {
   /** An option that is an object whose names are the user's own; an empty object if it is something else. */
   readonly object: <A extends object>(option: string, value: A | undefined, problem: string) => Partial<A>
   /** A duration above zero, in milliseconds. */
-  readonly millis: (option: string, value: Duration.Input | undefined, fallback: number) => number
+  readonly millis: (option: string, value: Duration.Input) => number
   /** A duration above zero that no timer has to hold, in milliseconds. */
   readonly longMillis: (option: string, value: Duration.Input) => number
   /** `true` or `false`. Text that says so is refused. */
@@ -133,8 +133,7 @@ export const checkOptions = <A>(
         }
         return given
       },
-      millis: (option, value, fallback) => {
-        if (value === undefined) return fallback
+      millis: (option, value) => {
         const millis = millisOf(value)
         if (!(millis > 0 && millis <= MAX)) problem(option, "must be a duration above zero, of at most 24 days")
         return millis

@@ -1,5 +1,6 @@
 /** Indexes that are attached to a table by somebody else than its owner. */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { Attached, Builder, Indexes, LiveLookup, Source } from "../../TableIndex.ts"
 import { InvalidOptionsError } from "../../KafkaError.ts"
@@ -32,7 +33,10 @@ export const attach = <K, V, Entry extends TableEntry<K, V>, Ix extends Indexes>
     const problem = problemsOf({ module, topic }, indexes)
     if (problem !== undefined) return yield* Effect.die(problem)
     const names = new TableIndexes(topic, indexViews(input, indexes))
-    yield* attachAll([...names.values()])
+    const views = [...names.values()]
+    yield* attachAll(views)
+    // The table knows nothing of them after this, so its own end would reach nobody who listens to them.
+    yield* Effect.addFinalizer(() => Effect.sync(() => views.forEach((view) => view.end(Exit.void))))
     const face = faceOf<K, V, Entry, Ix>(names) as Face<AnySlots, TableSnapshot<K, V, Entry, Ix>>
     const snapshot = perVersion(input, ({ holding, slots, version }) => face(slots, version, holding))
     return {

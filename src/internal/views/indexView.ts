@@ -65,8 +65,7 @@ export abstract class IndexView<Frozen extends FrozenIndex> extends RowView {
     try {
       keys = keysOf(this.definition, slots.peekAt(slot), key)
     } catch (cause) {
-      this.problemCount++
-      this.problems.push([{ index: this.name, key, cause }])
+      this.tellOf(key, cause)
       keys = LEFT_OUT
     }
     if (keys === LEFT_OUT) {
@@ -75,6 +74,12 @@ export abstract class IndexView<Frozen extends FrozenIndex> extends RowView {
     }
     this.leftOut.delete(slot)
     return keys
+  }
+
+  /** Counts and tells what a user's function did with a row. */
+  protected tellOf(key: unknown, cause: unknown): void {
+    this.problemCount++
+    this.problems.push([{ index: this.name, key, cause }])
   }
 
   /** A row has no value any more. */

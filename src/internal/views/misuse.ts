@@ -24,7 +24,12 @@ export const checkNames = (asked: Asked, within: string, given: unknown, known: 
   if (problems.length > 0) throw misuse(asked, ...problems)
 }
 
-const nameProblems = (within: string, given: unknown, known: ReadonlyArray<string>): ReadonlyArray<OptionProblem> => {
+/** What is wrong with something that has to be an object with some of these names. */
+export const nameProblems = (
+  within: string,
+  given: unknown,
+  known: ReadonlyArray<string>
+): ReadonlyArray<OptionProblem> => {
   if (typeof given !== "object" || given === null || Array.isArray(given) || given instanceof Date) {
     return [{ option: within, problem: `must be an object with some of ${known.join(", ")}` }]
   }

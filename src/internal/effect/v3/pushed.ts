@@ -3,10 +3,12 @@
  * each wait is one Effect, of which nothing has to be undone when it is interrupted, and what is there already needs no
  * Effect.
  */
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 
 /** How a stream ends: with nothing, or with the failure that ended what it tells of. */
@@ -70,3 +72,14 @@ export const begun = <A, E>(
 
 /** The stream that users get. */
 export const streamOf = <A, E>(pushed: Pushed<A, E>): Stream.Stream<A, E> => Stream.fromChannel(pushed)
+
+/** A stream of what an Effect gives each time that it is run, in its order, until that is `undefined`. */
+export const streamOfPulls = <A, E>(
+  pull: Effect.Effect<NonEmptyReadonlyArray<A> | undefined, E>
+): Stream.Stream<A, E> =>
+  Stream.repeatEffectChunkOption(
+    Effect.matchEffect(pull, {
+      onFailure: (error) => Effect.fail(Option.some(error)),
+      onSuccess: (all) => (all === undefined ? Effect.fail(Option.none()) : Effect.succeed(Chunk.unsafeFromArray(all)))
+    })
+  )

@@ -78,3 +78,11 @@ export const begun = <A, E>(
 
 /** The stream that users get. */
 export const streamOf = <A, E>(pushed: Pushed<A, E>): Stream.Stream<A, E> => Stream.scoped(Stream.fromPull(pushed))
+
+/** A stream of what an Effect gives each time that it is run, in its order, until that is `undefined`. */
+export const streamOfPulls = <A, E>(
+  pull: Effect.Effect<NonEmptyReadonlyArray<A> | undefined, E>
+): Stream.Stream<A, E> =>
+  Stream.fromPull(
+    Effect.succeed(Effect.flatMap(pull, (all): Pull<A, E> => (all === undefined ? Cause.done() : Effect.succeed(all))))
+  )

@@ -72,8 +72,10 @@ export interface Root {
   readonly isMoving: boolean
   /** Waits until they are not. */
   readonly atRest: Effect.Effect<void>
-  /** While this is above 0, rows keep their slots. */
+  /** While this is above 0, rows keep their slots, and updates that begin note which of these they write to. */
   holds: number
+  /** Waits until that is so of the update that is on its way, too. */
+  readonly noted: Effect.Effect<void>
 }
 
 /** The topics that a table is made of, as errors about it name them. */
@@ -136,6 +138,10 @@ export const endView = (view: View, how: Exit.Exit<void, TableFailure>): void =>
     // It is a view no more.
   }
 }
+
+/** Whether a view is kept in step, or is being built. */
+export const isKept = (view: View): boolean =>
+  view.inputs.some((input) => input.views.has(view) || input.building.has(view))
 
 /** Takes a view out of all that it is made of. */
 export const dropView = (view: View): void => {

@@ -2,18 +2,19 @@
 import type { Exit } from "effect/Exit"
 import type { IndexKey } from "../../../TableIndex.ts"
 import type { TableFailure } from "../../../LiveTable.ts"
-import { KeyIndex, UNKNOWN } from "../../table/content/keyIndex.ts"
+import { KeyIndex, NOT_ASCII, UNKNOWN } from "../../table/content/keyIndex.ts"
 import { indexInLeaf, isPresent, NO_RECORD, RowVector, setValue, valueIn } from "../../table/content/rowVector.ts"
 import type { Renumbering } from "../../table/content/slots.ts"
 import { RenumberTick } from "../../table/publication/tick.ts"
 import type { AnySlots, Input, Pressure, View } from "../../table/publication/view.ts"
 import { Column, SlotSet } from "../column.ts"
-import { normalized } from "../indexKey.ts"
+import { type Key, normalized } from "../indexKey.ts"
 import { ROWS_PER_STEP } from "../rowView.ts"
 import { sameValue } from "../sameValue.ts"
-import { type Accumulator, accumulatorOf, type AggregateParts, Groups, type Rows } from "./aggregates.ts"
+import { type Accumulator, type AggregateParts, Groups, type Rows } from "./accumulator.ts"
+import { accumulatorOf } from "./aggregates.ts"
 import { GroupSlots } from "./groupSlots.ts"
-import { groupKeyBytes } from "./groupKey.ts"
+import { groupKeyBytes, groupKeyCodec } from "./groupKey.ts"
 import type { Made } from "./made.ts"
 import { LEFT_OUT, type Pipeline } from "./pipeline.ts"
 import type { Problems } from "./problems.ts"
@@ -151,12 +152,12 @@ export class GroupTable implements View {
     while (!isWhole) {
       isWhole = true
       for (const [, accumulator] of this.accumulators) {
-        const steps = accumulator.mend((group, slot, cause) => {
+        const steps = accumulator.mend?.((group, slot, cause) => {
           isWhole = false
           this.takeOut(group, slot)
           this.leaveOut(source, slot, cause)
         })
-        while (steps.next().done !== true) yield
+        while (steps !== undefined && steps.next().done !== true) yield
       }
     }
   }
@@ -171,7 +172,7 @@ export class GroupTable implements View {
       const by = normalized(this.by(value, key), true)
       if (by === undefined) return undefined
       const parts = this.accumulators.map(([, accumulator]) => accumulator.partOf(value, key))
-      return { group: this.groupOf(groupKeyBytes(by), by), parts }
+      return { group: this.groupOf(by), parts }
     } catch (cause) {
       this.threw.add(slot)
       this.problems.add(source.keyAt(slot), cause)
@@ -179,8 +180,12 @@ export class GroupTable implements View {
     }
   }
 
-  private groupOf(bytes: Buffer, key: unknown): number {
-    const found = this.index.find(bytes, 0, bytes.length)
+  /** The group of a key, whose form as it was given is kept. */
+  private groupOf(key: Key): number {
+    const known = typeof key === "string" ? this.index.findText(key) : NOT_ASCII
+    if (known >= 0) return known
+    const bytes = groupKeyBytes(key)
+    const found = known === NOT_ASCII ? this.index.find(bytes, 0, bytes.length) : UNKNOWN
     if (found !== UNKNOWN) return found
     this.rows.append()
     this.keys.push(key)
@@ -230,7 +235,7 @@ export class GroupTable implements View {
 
   private slots(): GroupSlots {
     const { index, keys, live } = this
-    return new GroupSlots({ index, keys, rows: this.rows.freeze(), size: live })
+    return new GroupSlots({ key: groupKeyCodec, index, keys, rows: this.rows.freeze(), size: live })
   }
 
   // -------------------------------------------------------------------------------------------------------------------
