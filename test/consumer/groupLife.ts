@@ -336,13 +336,16 @@ export const live = (seed: number, steps: number): Effect.Effect<void, unknown> 
       yield* kafka.intercept("OffsetCommit", ({ clientId, request }, answer) => {
         const ours = model.ours.find(({ name }) => name === clientId)
         if (ours === undefined) return answer
-        const asked = Effect.forEach(
-          request.partitions,
-          ({ offset, partition, topic: { name } }) =>
-            model.committing(ours, placeOf({ topic: name, partition }), offset),
-          { discard: true }
+        for (const { offset, partition, topic } of request.partitions) {
+          model.committing(ours, placeOf({ topic: topic.name, partition }), offset)
+        }
+        return Effect.tap(answer, ({ partitions }) =>
+          Effect.forEach(
+            partitions.filter(({ errorCode }) => errorCode === 0),
+            ({ partition, topic }) => model.committed(ours, placeOf({ topic: topic.name, partition })),
+            { discard: true }
+          )
         )
-        return Effect.andThen(asked, answer)
       })
       const mode = chance.of(["classic", "consumer", "both"] as const)!
       const assignor = chance.of(["cooperative-sticky", "cooperative-sticky", "range", "roundrobin"] as const)!

@@ -1,6 +1,12 @@
 /**
  * What has to hold in a consumer group whatever happens to it, of what is seen from outside: which records are worked on by
  * whom, what each consumer says that it owns, and what the coordinator is asked to commit.
+ *
+ * - Nothing is committed before it is done, by nobody but the owner, and what is committed never goes back.
+ * - A record is worked on by the owner of its partition, and by nobody else, unless somebody is out of the group and does not
+ *   know it yet, which lasts no longer than a session.
+ * - What is lost or given up is worked on no more.
+ * - When faults end, each partition comes to be owned once, each record to be done and committed, each consumer to be steady.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -71,7 +77,9 @@ export class GroupModel {
   readonly check: Effect.Effect<void> = Effect.suspend(() =>
     this.problems.length === 0
       ? Effect.void
-      : Effect.die(new Error([...this.problems, "", ...this.trace.slice(-150)].join("\n")))
+      : Effect.die(
+          new Error([...this.problems, "", ...this.trace.slice(-Number(process.env["GROUP_TRACE"] ?? 150))].join("\n"))
+        )
   )
 
   get live(): ReadonlyArray<Ours> {
@@ -123,16 +131,24 @@ export class GroupModel {
     else done.add(offset)
   }
 
-  /** A coordinator is asked to commit, by whom: all below must be done, and the partition be the member's. */
-  committing(ours: Ours, place: string, offset: number): Effect.Effect<void> {
-    return Effect.map(this.ownedBy(ours), (owned) => {
-      this.note(`${ours.name} commits ${place}@${offset}`)
-      const done = this.doneOf(place)
-      for (let below = 0; below < offset; below++) {
-        if (!done.has(below))
-          return this.problem(`${ours.name} commits ${offset} of ${place}, where ${below} is not done`)
+  /** A coordinator is asked by a consumer to commit: all below must be done. */
+  committing(ours: Ours, place: string, offset: number): void {
+    this.note(`${ours.name} commits ${place}@${offset}`)
+    const done = this.doneOf(place)
+    for (let below = 0; below < offset; below++) {
+      if (!done.has(below))
+        return this.problem(`${ours.name} commits ${offset} of ${place}, where ${below} is not done`)
+    }
+  }
+
+  /** The coordinator has taken a commit. It may have been on its way when the partition was lost, but not given to another. */
+  committed(ours: Ours, place: string): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      if ((yield* this.ownedBy(ours)).has(place)) return
+      for (const other of this.ours) {
+        if (other === ours || !(yield* this.ownedBy(other)).has(place)) continue
+        this.problem(`${ours.name} has committed ${place}, which is ${other.name}'s`)
       }
-      if (!owned.has(place)) this.problem(`${ours.name} commits ${place}, which it does not own`)
     })
   }
 

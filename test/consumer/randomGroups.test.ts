@@ -8,7 +8,12 @@ const STEPS = 100
 
 describe("groups at random", () => {
   for (let n = 0; n < ofRounds(6, 200); n++) {
-    const seed = isLongRun ? Math.floor(Math.random() * 2 ** 31) : n
+    const seed =
+      process.env["GROUP_SEED"] !== undefined
+        ? Number(process.env["GROUP_SEED"]) + n
+        : isLongRun
+          ? Math.floor(Math.random() * 2 ** 31)
+          : n
     it.live(`work on each record, and commit what is done: ${seed}`, () => live(seed, STEPS))
   }
 })
