@@ -48,6 +48,10 @@ export interface Ours {
   state: "live" | "closing" | "closed"
 }
 
+/** Whether a consumer is in the group, as its coordinator has it. A static member may go by the client id of the one before it. */
+const isKnown = (members: ReadonlyArray<EmbeddedKafka.GroupMemberView>, { instanceId, name }: Ours): boolean =>
+  members.some((one) => one.clientId === name || (instanceId !== undefined && one.instanceId === instanceId))
+
 /** How long a member may own what its coordinator has given to others: until its session is over, as it knows it. */
 const MOST_STALE = SESSION + BEAT
 
@@ -108,12 +112,12 @@ export class GroupModel {
       ours.works.add(work)
       this.note(`${ours.name} begins ${place}@${offset}`)
       if (!(yield* this.ownedBy(ours)).has(place)) this.problem(`${ours.name} works on ${place}, which it does not own`)
-      const known = new Set((yield* this.members).map(({ clientId }) => clientId))
+      const members = yield* this.members
       for (const other of this.ours) {
         if (other === ours || ![...other.works].some((one) => one.place === place)) continue
         if (!(yield* this.ownedBy(other)).has(place)) continue
         // Who is out of the group without knowing it may go on for a while; two that are in it may not.
-        if (known.has(ours.name) && known.has(other.name)) {
+        if (isKnown(members, ours) && isKnown(members, other)) {
           this.problem(`${ours.name} and ${other.name} work on ${place} at once`)
         }
       }
@@ -163,8 +167,7 @@ export class GroupModel {
         if (!owned.has(place) && isInterruptible) {
           this.problem(`${ours.name} works on ${place}@${offset} after it has lost it`)
         }
-        const isKnown = members.some(({ clientId }) => clientId === ours.name)
-        if (!owned.has(place) || isKnown || ours.protocol === "consumer") continue
+        if (!owned.has(place) || isKnown(members, ours) || ours.protocol === "consumer") continue
         const key = `${ours.name} ${place}`
         const since = this.stale.get(key) ?? now
         seen.add(key)
