@@ -114,6 +114,17 @@ describe("joining", () => {
     })
   )
 
+  it.effect("code 27, as when the group goes over to the other protocol meanwhile: it joins again, after a pause", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* (yield* played.next("JoinGroup")).answer({ errorCode: 27 })
+      assert.deepStrictEqual(played.open, [])
+      yield* advance(10)
+      yield* taken(played, 1, "t:0")
+      assert.deepStrictEqual(played.told, ["assigned t:0"])
+    })
+  )
+
   for (const [code, reason] of [
     [23, "Inconsistent"],
     [24, "Rejected"],

@@ -144,12 +144,15 @@ export const runForEach = <K, V, A, E, R>(
         if (exit._tag === "Failure" && !isInterrupted) settleDeferred(failed, exit as Exit.Exit<never, E>)
       }
 
+      /** Ends the work on a partition, in all lanes at once: one of them may take long to end. */
       const interrupt = (p: OwnedPartition): Effect.Effect<void, never, R | Scope.Scope> =>
         Effect.forEach(
           lanes,
           (lane, i) =>
             Effect.suspend(() => {
               if (lane.current?.owned !== p) return Effect.void
+              // Whoever interrupts it already starts it again.
+              if (lane.isInterrupted) return Effect.asVoid(Fiber.await(fibers[i]))
               lane.isInterrupted = true
               return Effect.flatMap(Fiber.interrupt(fibers[i]), () => {
                 lane.isInterrupted = false
@@ -158,7 +161,7 @@ export const runForEach = <K, V, A, E, R>(
                 return start(i)
               })
             }),
-          { discard: true }
+          { concurrency: "unbounded", discard: true }
         )
 
       for (let i = 0; i < concurrency; i++) yield* start(i)
