@@ -4,6 +4,7 @@ import type { Renumbering } from "../table/content/slots.ts"
 import type { AnySlots, Input } from "../table/publication/view.ts"
 import { sortInSteps } from "../tree/sorting.ts"
 import { buildTree, MutableTree, type Order, type Tree } from "../tree/tree.ts"
+import { runAtOnce } from "../yield.ts"
 import { SlotSet } from "./column.ts"
 import { packed, slotOfPacked, tagOfPacked } from "./indexKey.ts"
 import { renumberedPacked } from "./indexView.ts"
@@ -93,11 +94,6 @@ export function* sortedKeys(slots: AnySlots): Generator<void, Float64Array> {
 /** The same order of one version, for which no tree was kept. It takes as long as a sort, and holds the event loop. */
 export const keyOrderOf = (slots: AnySlots): Tree<number> => {
   const order: Order<number> = { compare: (a, _aSlot, b) => compareEntries(slots.index, a, b), slotOf: slotOfPacked }
-  const sorting = sortedKeys(slots)
-  let step = sorting.next()
-  while (step.done !== true) step = sorting.next()
-  const building = buildTree(order, step.value, step.value)
-  let built = building.next()
-  while (built.done !== true) built = building.next()
-  return built.value
+  const sorted = runAtOnce(sortedKeys(slots))
+  return runAtOnce(buildTree(order, sorted, sorted))
 }

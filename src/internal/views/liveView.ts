@@ -1,6 +1,5 @@
 /** The node of a live query: the rows that match, in its order, in step with the table, and what changes in the result. */
 import type { Exit } from "effect/Exit"
-import * as Option from "effect/Option"
 import type { QueryResult } from "../../LiveQuery.ts"
 import type { TableFailure } from "../../LiveTable.ts"
 import type { TableChange } from "../../TableChange.ts"
@@ -12,6 +11,7 @@ import type { Renumbering, Slots } from "../table/content/slots.ts"
 import { Reports } from "../table/publication/reports.ts"
 import { Subscriptions } from "../table/publication/subscriptions.ts"
 import type { AnySlots, Input, Version } from "../table/publication/view.ts"
+import { runAtOnce } from "../yield.ts"
 import { sortedTree } from "../tree/sorted.ts"
 import { MutableTree, type Order, type Tree } from "../tree/tree.ts"
 import { Column } from "./column.ts"
@@ -19,22 +19,16 @@ import { keysOf, LEFT_OUT } from "./definition.ts"
 import { PACKED } from "./hashIndex.ts"
 import { type Key, orderOf } from "./indexKey.ts"
 import { renumbered, renumberedPacked } from "./indexView.ts"
+import { changesOfRows, changesOfWindows, type Matching } from "./liveChanges.ts"
 import type { Query, Test } from "./query.ts"
-import { type Arrangement, Result, windowOf } from "./queryResult.ts"
+import { type Arrangement, Result } from "./queryResult.ts"
 import { ROWS_PER_STEP, RowView } from "./rowView.ts"
-import { sameValue } from "./sameValue.ts"
 
 /** What a live query asks for. */
 type Asked = Pick<Query<never, never, never>, "arrangement" | "tests">
 
 /** Where there is no order, rows are in that of their slots, which are the keys, too. */
 const BY_SLOT = PACKED as unknown as Order<Key>
-
-/** All rows that match at one version. */
-interface Matching<K, V, Entry extends TableEntry<K, V>> {
-  readonly slots: Slots<K, V, Entry>
-  readonly tree: Tree<Key>
-}
 
 export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
   readonly shown = undefined
@@ -64,6 +58,8 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
   private before: Matching<K, V, Entry> | undefined
   /** The rows of that update that matched before or match now, and whether they did before. */
   private news = new Map<number, boolean>()
+  /** What that update changes in the result, if somebody is to hear of it. */
+  private log: ChangeLog<TableChange<K, V>> | undefined
 
   constructor(
     input: Input,
@@ -197,59 +193,43 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
     return this.last.result
   }
 
-  override tell(): void {
+  /** Whether nobody is to hear of changes. */
+  private get isUnheard(): boolean {
+    return this.changes.isEmpty && this.results.isEmpty
+  }
+
+  *collect(): Generator<void, void> {
     const { before, news } = this
+    this.log = undefined
+    if (before === undefined || news.size === 0 || this.isUnheard) return
+    // The rows are those of the table that this view was made for.
+    const slots = this.input.newest as unknown as Slots<K, V, Entry>
+    this.log = yield* this.changesBetween(before, { slots, tree: this.tree.freeze() }, news)
+  }
+
+  override tell(): void {
+    const { before, log: collected, news } = this
     this.before = undefined
+    this.log = undefined
     if (news.size === 0) return
     this.news = new Map()
-    if (this.isOver || before === undefined || (this.changes.isEmpty && this.results.isEmpty)) return
-    const now = this.matching(this.frozen!)
-    const log =
-      this.arrangement.limit === Number.POSITIVE_INFINITY
-        ? this.changesOfRows(before, now, news)
-        : this.changesOfWindows(before, now, news)
+    if (this.isOver || before === undefined || this.isUnheard) return
+    // Somebody may have come since they were collected.
+    const log = collected ?? runAtOnce(this.changesBetween(before, this.matching(this.frozen!), news))
     if (log.changes.length === 0) return
     this.changes.push(log)
     this.results.push([this.current])
   }
 
-  /** The changes of a result that is all rows that match. */
-  private changesOfRows(
+  /** What has changed in the result, in steps. */
+  private changesBetween(
     before: Matching<K, V, Entry>,
     now: Matching<K, V, Entry>,
     news: ReadonlyMap<number, boolean>
-  ): ChangeLog<TableChange<K, V>> {
-    const log = emptyLog<K, V>()
-    for (const [slot, was] of news) {
-      if (was && this.remembered(slot) === undefined)
-        noteDelete(log, before.slots, slotIn(before.slots, now.slots, slot))
-    }
-    for (const [slot, was] of news) {
-      if (this.remembered(slot) !== undefined) noteUpsert(log, was ? before.slots : undefined, now.slots, slot)
-    }
-    return log
-  }
-
-  /** The changes of a result that has a limit: what has come into it may be a row that was not written to. */
-  private changesOfWindows(
-    before: Matching<K, V, Entry>,
-    now: Matching<K, V, Entry>,
-    news: ReadonlyMap<number, boolean>
-  ): ChangeLog<TableChange<K, V>> {
-    const log = emptyLog<K, V>()
-    /** The rows of the window before, by their slots now. */
-    const left = new Map<number, number>()
-    for (const slot of windowOf(before.tree, this.arrangement)) left.set(slotIn(now.slots, before.slots, slot), slot)
-    const stayed: Array<number> = []
-    const came: Array<number> = []
-    for (const slot of windowOf(now.tree, this.arrangement)) {
-      if (!left.delete(slot)) came.push(slot)
-      else if (news.has(slot)) stayed.push(slot)
-    }
-    for (const slot of left.values()) noteDelete(log, before.slots, slot)
-    for (const slot of stayed) noteUpsert(log, before.slots, now.slots, slot)
-    for (const slot of came) noteUpsert(log, undefined, now.slots, slot)
-    return log
+  ): Generator<void, ChangeLog<TableChange<K, V>>> {
+    return this.arrangement.limit === Number.POSITIVE_INFINITY
+      ? changesOfRows(before, now, news, (slot) => this.remembered(slot) !== undefined)
+      : changesOfWindows(before, now, news, this.arrangement)
   }
 
   override end(how: Exit<void, TableFailure>): void {
@@ -260,36 +240,4 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
     this.changes.end(how)
     this.results.end(how)
   }
-}
-
-const emptyLog = <K, V>(): ChangeLog<TableChange<K, V>> => ({ ids: [], changes: [] })
-
-/** The slot of a row in a version that has its key, by its slot in another one: they may have been numbered anew in between. */
-const slotIn = ({ index }: AnySlots, of: AnySlots, slot: number): number => {
-  if (index === of.index) return slot
-  const key = of.index.bytesAt(slot)
-  return index.find(key, 0, key.length)
-}
-
-const noteDelete = <K, V, Entry extends TableEntry<K, V>>(
-  { changes, ids }: ChangeLog<TableChange<K, V>>,
-  before: Slots<K, V, Entry>,
-  slot: number
-): void => {
-  ids.push(before.index.textAt(slot, "latin1"))
-  changes.push({ _tag: "Delete", key: before.keyAt(slot), previous: Option.some(before.peekAt(slot)) })
-}
-
-/** Notes the value of a row. `before` has the one that the result had of it, if that had the row: the same value is no change. */
-const noteUpsert = <K, V, Entry extends TableEntry<K, V>>(
-  { changes, ids }: ChangeLog<TableChange<K, V>>,
-  before: Slots<K, V, Entry> | undefined,
-  now: Slots<K, V, Entry>,
-  slot: number
-): void => {
-  const value = now.valueAt(slot)
-  const previous = before === undefined ? Option.none() : Option.some(before.peekAt(slotIn(before, now, slot)))
-  if (Option.isSome(previous) && sameValue(previous.value, value)) return
-  ids.push(now.index.textAt(slot, "latin1"))
-  changes.push({ _tag: "Upsert", key: now.keyAt(slot), value, previous })
 }

@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import { constVoid } from "effect/Function"
 import type * as Stream from "effect/Stream"
 import type { Strategy } from "../../../LiveTable.ts"
+import { runInSlices } from "../../yield.ts"
 import { begun, type End, type Pushed, streamOf } from "../../effect/v4/pushed.ts"
 import type { AnyChange, ChangeLog } from "../content/changeLog.ts"
 import { bufferOf } from "./buffers.ts"
@@ -95,7 +96,7 @@ export class Subscriptions<Change extends AnyChange, E = never> {
     if (changes.length === 0) return
     for (const listener of this.listeners) listener.push(log)
     for (const subscriber of this.all) {
-      for (let i = 0; i < changes.length; i++) subscriber.buffer.push(ids[i], changes[i])
+      subscriber.buffer.pushAll(log)
       subscriber.wake()
     }
     if (this.byKey.size === 0) return
@@ -109,16 +110,27 @@ export class Subscriptions<Change extends AnyChange, E = never> {
     }
   }
 
-  /** Whether a back-pressured subscriber holds more than it agreed to. */
+  /** Whether a subscriber holds more than it is to. */
   get isFull(): boolean {
     for (const subscriber of this.all) if (subscriber.buffer.isFull()) return true
     return false
   }
 
+  /** Has subscribers hold less that need not be waited for, in slices. */
+  readonly fold: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.forEach(
+      [...this.all],
+      ({ buffer }) => (buffer.fold === undefined ? Effect.void : runInSlices(buffer.fold())),
+      {
+        discard: true
+      }
+    )
+  )
+
   /** Waits until each back-pressured subscriber has room again, or has gone. */
   readonly awaitRoom: Effect.Effect<void> = Effect.suspend(() =>
     Effect.forEach(
-      [...this.all].filter((s) => s.buffer.isFull()),
+      [...this.all].filter(({ buffer }) => buffer.fold === undefined && buffer.isFull()),
       (s) => s.awaitRoom,
       { discard: true }
     )

@@ -8,9 +8,11 @@ import type { Graph } from "./graph.ts"
 
 /** Subscribers, some of whom may have asked that nothing is applied while they are too far behind. */
 export interface Pressure {
-  /** Whether one of these is. */
+  /** Whether one of these is, or what others have not taken is still to be folded. */
   readonly isFull: boolean
-  /** Waits until none of them is. */
+  /** Folds it, in slices. */
+  readonly fold: Effect.Effect<void>
+  /** Waits until none of them is too far behind. */
   readonly awaitRoom: Effect.Effect<void>
 }
 
@@ -115,6 +117,8 @@ export interface View {
   readonly renumbered: () => void
   /** Shows all that was taken in. This is synchronous, as its inputs show the same in the same step. */
   readonly show: () => void
+  /** Makes what `tell` is to hand over, in steps, when all views have taken the update in. A view without may do so at once. */
+  readonly collect?: () => Iterator<void, void>
   /** Hands the view's own subscribers what has changed, after all views and the table have shown it. */
   readonly tell: () => void
   /**

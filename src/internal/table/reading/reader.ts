@@ -312,6 +312,7 @@ class Reader<K, V> {
       if (publication.hasWoken) yield* yieldToEventLoop
       yield* this.catchUp.check
       yield* reports.warnOfKeyless
+      if (publication.isFull) yield* publication.fold
       if (publication.isFull) {
         parts.waitsFor = "Subscriber"
         yield* publication.awaitRoom

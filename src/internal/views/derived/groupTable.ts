@@ -307,6 +307,10 @@ export class GroupTable implements View {
     this.output.show()
   }
 
+  collect(): Iterator<void, void> {
+    return this.output.collect()
+  }
+
   tell(): void {
     this.output.tell()
   }

@@ -151,6 +151,10 @@ export class RowTable implements View {
     this.output.show()
   }
 
+  collect(): Iterator<void, void> {
+    return this.output.collect()
+  }
+
   tell(): void {
     this.output.tell()
   }
