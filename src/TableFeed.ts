@@ -59,6 +59,8 @@ export interface TableFeed<K, V> {
    * scope of the feed is.
    */
   readonly stream: (options?: { readonly after?: string | undefined }) => Stream.Stream<FeedEvent<K, V>, TableFailure>
+  /** How many readers there are at this moment: runs of `stream` that have not ended. */
+  readonly readers: Effect.Effect<number>
 }
 
 /**

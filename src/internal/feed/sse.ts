@@ -11,9 +11,13 @@ import { feedEvent, jsonOf } from "../effect/v4/tableSchemas.ts"
  * empty id has it forget the one before.
  */
 const idOf = <K, V>(event: FeedEvent<K, V>): string => {
-  if (event._tag === "Live") return `id: ${event.token}\n`
+  // A feed that comes from elsewhere may have any token: one that is no line would be read as other fields.
+  if (event._tag === "Live") return NO_LINE.test(event.token) ? "" : `id: ${event.token}\n`
   return event._tag === "Reset" ? "id:\n" : ""
 }
+
+// eslint-disable-next-line no-control-regex -- what cannot be in an id, by the specification of server-sent events
+const NO_LINE = /[\0\r\n]/
 
 const HEARTBEAT = ": still here\n\n"
 

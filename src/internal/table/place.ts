@@ -5,6 +5,8 @@ export interface Place {
   readonly topicId: string
   /** The offset of the next record of each partition. */
   readonly positions: ReadonlyMap<number, number>
+  /** Where the log of each partition begins: the table has nothing of what was before. */
+  readonly starts: ReadonlyMap<number, number>
   /** How many tombstones were read so far, also those of keys that the table does not hold. */
   readonly tombstones: number
 }
@@ -23,6 +25,7 @@ export interface Placed {
  * - while the table has not reached the end of the log, as far as that is known: a record that compaction has removed is
  *   superseded by one that the table may not have read yet;
  * - of a table that shows what aborted transactions wrote;
+ * - of a table whose rows expire, as that goes by the time, too;
  * - once a record did not decode, as the value before stays, and a table that starts later may not find that one;
  * - once rows were evicted or partitions rebuilt, which tables do at different times;
  * - while keys have records in several partitions, of which tables read one or the other first;
@@ -31,18 +34,20 @@ export interface Placed {
  * To be called while the content is at rest, or within a publication.
  */
 export const placeOf = <K, V>(parts: TableParts<K, V>): Place | undefined => {
-  const { config, counters, latched, partitions, source, state, status, topicId } = parts
-  if (config.isolation !== "read_committed") return undefined
+  const { config, counters, expiry, latched, partitions, source, state, status, topicId } = parts
+  if (config.isolation !== "read_committed" || expiry !== undefined) return undefined
   if (!latched || status._tag !== "CaughtUp" || topicId === undefined || source === undefined) return undefined
   if (counters.evicted + counters.rebuilds + counters.keyErrors + counters.valueErrors + state.contestedKeys > 0) {
     return undefined
   }
   const cursors = source.cursors(config.topic)
   const positions = new Map<number, number>()
-  for (const { partition, visible } of partitions.values()) {
+  const starts = new Map<number, number>()
+  for (const { logStart, partition, visible } of partitions.values()) {
     const end = cursors.get(partition)?.highWatermark ?? -1
     if (visible === undefined || end === -1 || visible < end) return undefined
     positions.set(partition, visible)
+    starts.set(partition, logStart)
   }
-  return { topicId, positions, tombstones: counters.tombstones }
+  return { topicId, positions, starts, tombstones: counters.tombstones }
 }

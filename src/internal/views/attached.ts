@@ -3,14 +3,13 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Attached, Builder, Indexes, LiveLookup, Source } from "../../TableIndex.ts"
 import type { TableEntry, TableSnapshot } from "../../TableSnapshot.ts"
-import { attachAll, isPublished, publicationOf } from "../table/publication/attaching.ts"
+import { attachAll, isPublished, notPublished, publicationOf } from "../table/publication/attaching.ts"
 import type { Face } from "../table/publication/shown.ts"
 import type { AnySlots } from "../table/publication/view.ts"
 import { define } from "./definition.ts"
 import { indexViews, problemsOf } from "./indexes.ts"
 import { liveQueriesOf } from "./liveQuery.ts"
 import { indexOf, liveLookupOf } from "./lookups.ts"
-import { misuse } from "./misuse.ts"
 import { TABLE_INDEX } from "./range.ts"
 import { perVersion } from "./perVersion.ts"
 import { faceOf } from "./snapshot.ts"
@@ -25,7 +24,7 @@ export const attach = <K, V, Entry extends TableEntry<K, V>, Ix extends Indexes>
     const problem = problemsOf(TABLE_INDEX, indexes)
     if (problem !== undefined) return yield* Effect.die(problem)
     if (!isPublished(table)) {
-      return yield* Effect.die(misuse(TABLE_INDEX, { option: "table", problem: "must be a table of this library" }))
+      return yield* Effect.die(notPublished(TABLE_INDEX))
     }
     const input = publicationOf(table)
     const names = new Map(indexViews(input, indexes))

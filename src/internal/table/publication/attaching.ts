@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import { InvalidOptionsError } from "../../../KafkaError.ts"
 import type { TableFailure } from "../../../LiveTable.ts"
 import { runInSlices } from "../../yield.ts"
 import type { AnyChange } from "../content/changeLog.ts"
@@ -21,6 +22,10 @@ export interface Published {
 /** Whether something is a table of this library. */
 export const isPublished = (table: unknown): table is Published =>
   typeof table === "object" && table !== null && PUBLICATION in table
+
+/** The error for what is no table of this library, where one is asked for. */
+export const notPublished = (module: string): InvalidOptionsError =>
+  new InvalidOptionsError({ module, problems: [{ option: "table", problem: "must be a table of this library" }] })
 
 /** The publication of a table of this library. */
 export const publicationOf = (table: object): Input => (table as Published)[PUBLICATION]

@@ -67,6 +67,17 @@ export class Conflating<Change extends AnyChange> {
     return true
   }
 
+  get isEmpty(): boolean {
+    return this.pending.size === 0 && this.late.length === 0
+  }
+
+  /** Takes all changes out at once, of which none is late, where pieces are not taken. */
+  takeAll(): Iterable<Change> {
+    const { pending } = this
+    this.pending = new Map()
+    return pending.values()
+  }
+
   /** Takes the next changes out, in their order: all, or a piece of them. None if there are none. */
   drain(): ReadonlyArray<Change> {
     while (this.leaving === undefined && this.pending.size === 0) if (!this.foldPiece()) return []

@@ -16,6 +16,10 @@ import { Subscriber } from "./subscriber.ts"
 
 /** Who hears of each publication in its own step, and has to be quick: what it keeps of that is its own business. */
 export interface Listener<Change, E> {
+  /** Whether what it keeps is still to be folded, so that it does not grow for ever. */
+  readonly isFull?: boolean
+  /** Folds that, in steps. It may be given up after any of them. */
+  readonly fold?: () => Iterator<void, void>
   /** The table shows the changes' version already. */
   readonly push: (log: ChangeLog<Change>) => void
   /** There is nothing to come. */
@@ -113,19 +117,17 @@ export class Subscriptions<Change extends AnyChange, E = never> {
   /** Whether a subscriber holds more than it is to. */
   get isFull(): boolean {
     for (const subscriber of this.all) if (subscriber.buffer.isFull()) return true
+    for (const listener of this.listeners) if (listener.isFull === true) return true
     return false
   }
 
-  /** Has subscribers hold less that need not be waited for, in slices. */
-  readonly fold: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.forEach(
-      [...this.all],
-      ({ buffer }) => (buffer.fold === undefined ? Effect.void : runInSlices(buffer.fold())),
-      {
-        discard: true
-      }
-    )
-  )
+  /** Has those hold less who need not be waited for, in slices. */
+  readonly fold: Effect.Effect<void> = Effect.suspend(() => runInSlices(this.folding()))
+
+  private *folding(): Generator<void, void> {
+    for (const { buffer } of [...this.all]) if (buffer.fold !== undefined) yield* stepsOf(buffer.fold())
+    for (const listener of [...this.listeners]) if (listener.fold !== undefined) yield* stepsOf(listener.fold())
+  }
 
   /** Waits until each back-pressured subscriber has room again, or has gone. */
   readonly awaitRoom: Effect.Effect<void> = Effect.suspend(() =>
@@ -158,4 +160,8 @@ export class Subscriptions<Change extends AnyChange, E = never> {
     this.byKey.clear()
     this.listeners.clear()
   }
+}
+
+function* stepsOf(steps: Iterator<void, void>): Generator<void, void> {
+  while (steps.next().done !== true) yield
 }

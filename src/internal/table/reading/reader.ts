@@ -95,7 +95,8 @@ class Reader<K, V> {
    */
   readonly finish: Effect.Effect<void> = Effect.suspend(() => {
     const { publication } = this.parts
-    return (publication.isUnderWay ? this.showing(true) : undefined) ?? Effect.void
+    if (!publication.isUnderWay) return Effect.void
+    return Effect.andThen(this.showing(true) ?? Effect.void, publication.fold)
   })
 
   /** Runs loops, each in a fiber of its own, until one of them ends, or the source is broken. */
