@@ -124,10 +124,16 @@ const showingOf = <Snapshot, Change extends AnyChange>(table: Told<Snapshot, Cha
   publicationOf(table) as unknown as Showing<Snapshot, Change>
 
 /** A table, as far as its publication is concerned. */
-interface Told<Snapshot, Change> {
+export interface Told<Snapshot, Change> {
   readonly unsafeSnapshot: () => Snapshot
   readonly changes: Stream.Stream<Change, TableFailure>
 }
+
+/** Adds a listener to a table whose content is at rest, until what is returned is called. */
+export const listenAtRest = <Snapshot, Change extends AnyChange>(
+  table: Told<Snapshot, Change>,
+  listener: Listener<Change, TableFailure>
+): (() => void) => showingOf(table).subscriptions.listen(listener)
 
 /** Adds a listener for as long as the scope is open, and calls `begin` in that step: the content is at rest then. */
 export const listenTo = <Snapshot, Change extends AnyChange>(
@@ -143,7 +149,7 @@ export const listenTo = <Snapshot, Change extends AnyChange>(
       yield* showing.atRest
       yield* Effect.sync(() => {
         if (showing.settledSnapshot === undefined) return
-        remove = showing.subscriptions.listen(listener)
+        remove = listenAtRest(table, listener)
         begin()
       })
     }
