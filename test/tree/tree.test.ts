@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import { sortNumbers } from "../../src/internal/tree/numbers.ts"
 import { sortInSteps } from "../../src/internal/tree/sorting.ts"
 import { buildTree, MutableTree, type Order, type Tree } from "../../src/internal/tree/tree.ts"
 import { randomOf } from "../support/random.ts"
@@ -198,6 +199,49 @@ describe("the counted tree", () => {
   })
 })
 
+describe("an order that rests on what is known of slots", () => {
+  it("holds for the entries that are in the tree, whatever becomes of the slots of others", () => {
+    fc.assert(
+      fc.property(
+        fc.integer(),
+        fc.integer({ min: 2, max: 2000 }),
+        fc.integer({ min: 1, max: 6 }),
+        (seed, n, groups) => {
+          const random = randomOf(seed)
+          const below = (n: number) => Math.floor(random() * n)
+          const group = new Map<number, number>()
+          const groupOf = (slot: number) => group.get(slot) ?? -1
+          const order: Order<number> = {
+            compare: (a, aSlot, b, bSlot) => groupOf(aSlot) - groupOf(bSlot) || a - b || aSlot - bSlot
+          }
+          const tree = MutableTree.empty(order)
+          for (let i = 0; i < 4 * n; i++) {
+            // filled, moved about, and emptied again
+            const slot = i < n ? i : below(n)
+            if (group.has(slot)) assert.isTrue(tree.remove(slot % 100, slot))
+            if (i < 3 * n || random() < 0.2) {
+              group.set(slot, below(groups))
+              assert.isTrue(tree.insert(slot % 100, slot))
+            } else group.delete(slot)
+          }
+          const right = [...group.keys()].sort((a, b) => order.compare(a % 100, a, b % 100, b))
+          assert.deepStrictEqual([...tree.slots(0, tree.size, false)], right)
+          for (let g = 0; g < groups; g++) {
+            const before = right.filter((slot) => groupOf(slot) < g).length
+            assert.strictEqual(
+              tree.rank((_, slot) => groupOf(slot) < g),
+              before
+            )
+          }
+          for (const slot of right) assert.isTrue(tree.remove(slot % 100, slot))
+          assert.strictEqual(tree.size, 0)
+        }
+      ),
+      { numRuns: ofRounds(20, 300) }
+    )
+  })
+})
+
 describe("sorting in steps", () => {
   it("sorts, and keeps what is equal in its order", () => {
     fc.assert(
@@ -215,6 +259,44 @@ describe("sorting in steps", () => {
         }
       ),
       { numRuns: ofRounds(20, 200) }
+    )
+  })
+})
+
+describe("sorting numbers in steps", () => {
+  const kinds: ReadonlyArray<readonly [name: string, numberOf: (random: () => number) => number]> = [
+    ["whole numbers", (random) => Math.floor(random() * 1_000_000)],
+    ["few different ones", (random) => Math.floor(random() * 7) - 3],
+    ["pairs and triples", (random) => Math.floor(random() * 4000)],
+    ["times", (random) => 1_700_000_000_000 + Math.floor(random() * 1e9)],
+    ["fractions of both signs", (random) => (random() - 0.5) * 1000],
+    ["negative ones", (random) => -random()],
+    ["any size", (random) => (random() - 0.5) * 2 ** Math.floor(random() * 2000 - 1000)],
+    [
+      "edges",
+      (random) =>
+        [0, Number.MIN_VALUE, -Number.MIN_VALUE, Number.MAX_VALUE, -Number.MAX_VALUE, 1 / 0, -1 / 0, -1, 2 ** 53][
+          Math.floor(random() * 9)
+        ]
+    ]
+  ]
+
+  it.each(kinds)("%s", (_, numberOf) => {
+    fc.assert(
+      fc.property(fc.integer(), fc.integer({ min: 0, max: 10_000 }), (seed, length) => {
+        const random = randomOf(seed)
+        // Slots have an order of their own.
+        const rank = Array.from({ length }, () => Math.floor(random() * 2 ** 30))
+        const rows = Array.from({ length }, (_, slot) => [numberOf(random), slot] as const)
+        const given = { numbers: Float64Array.from(rows, ([n]) => n), slots: Int32Array.from(rows, ([, slot]) => slot) }
+        const { numbers, slots } = run(sortNumbers(given, (a, b) => rank[a] - rank[b] || a - b))
+        const expected = [...rows].sort(([a, i], [b, j]) => (a === b ? rank[i] - rank[j] || i - j : a < b ? -1 : 1))
+        assert.deepStrictEqual(
+          [...numbers].map((n, i) => [n, slots[i]] as const),
+          expected
+        )
+      }),
+      { numRuns: ofRounds(4, 60) }
     )
   })
 })

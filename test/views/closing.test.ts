@@ -236,7 +236,7 @@ describe("a replay that takes the place of all rows", () => {
       cluster.append("topic", all("0"))
       const table = yield* Scope.provide(open(cluster, "topic", { restart: Schedule.spaced("1 second") }), scope)
       const gate = { isReached: false, isOpen: false }
-      const { state } = partsOf(table)
+      const { state } = partsOf(table)!
       const { replace } = state
       state.replace = function* (...args) {
         for (const step of replace.apply(state, args)) {

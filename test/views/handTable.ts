@@ -20,7 +20,7 @@ import { Waiters } from "../../src/internal/table/publication/waiters.ts"
 import { ROOTS } from "../../src/internal/views/derived/combined.ts"
 import { indexViews } from "../../src/internal/views/indexes.ts"
 import { liveTableOf } from "../../src/internal/views/liveTable.ts"
-import type { AnyIndexView } from "../../src/internal/views/lookups.ts"
+import { TableIndexes } from "../../src/internal/views/lookups.ts"
 import { faceOf } from "../../src/internal/views/snapshot.ts"
 
 type Table<K, V> = LiveTable<K, V, RecordEntry<K, V>, RecordChange<K, V>>
@@ -53,8 +53,9 @@ export const handTableOf = <K, V>(
   Effect.gen(function* () {
     const codec = Codec.make<V>({ decode: () => undefined as never, encode: () => new Uint8Array() })
     const state = new TableState<K, V>(key, recordStoreOf(codec))
-    const names = new Map<string, AnyIndexView>()
+    const names = new TableIndexes(topic)
     const publication = yield* Publication.make<RecordSlots<K, V>, RecordSnapshot<K, V>, RecordChange<K, V>, never>({
+      topic,
       slots: state.slots(),
       face: faceOf<K, V, RecordEntry<K, V>>(names),
       waiters: new Waiters(() => undefined),

@@ -2,7 +2,8 @@
 import { assert, describe } from "@effect/vitest"
 import { Effect, Fiber, Option, Stream } from "effect"
 import { Codec, DerivedTable, LiveTable, type TableChange, TableIndex } from "../../src/index.ts"
-import { Conflating, PIECE } from "../../src/internal/table/publication/conflating.ts"
+import { conflate, Conflating } from "../../src/internal/table/publication/conflating.ts"
+import { PIECE } from "../../src/internal/table/publication/lateLogs.ts"
 import { Subscriptions } from "../../src/internal/table/publication/subscriptions.ts"
 import { runAtOnce, yieldToEventLoop } from "../../src/internal/yield.ts"
 import { it } from "../support/ManualClock.ts"
@@ -170,7 +171,7 @@ describe("a large publication", () => {
       for (let seed = 1; seed <= ofRounds(5, 100); seed++) {
         const random = randomOf(seed)
         const below = (n: number) => Math.floor(random() * n)
-        const conflating = new Conflating<Change>()
+        const conflating = new Conflating<Change>(conflate)
         const content = new Map<string, number>()
         const copy = new Map<string, number>()
         const take = () => {
@@ -194,7 +195,7 @@ describe("a large publication", () => {
             if (value === undefined) content.delete(key)
             else content.set(key, value)
           }
-          conflating.pushAll({ ids: changes.map(({ key }) => key), changes })
+          conflating.push({ ids: changes.map(({ key }) => key), changes })
           const folding = conflating.fold()
           for (let n = below(4); n > 0; n--) folding.next()
           for (let n = below(4); n > 0; n--) take()

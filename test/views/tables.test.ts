@@ -4,6 +4,7 @@ import { Cause, Context, Effect, Exit, Fiber, Layer, Option, Schedule, Schema, S
 import { Codec, KafkaClient, KafkaTable, KafkaTableWriter, TableIndex } from "../../src/index.ts"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as TestClock from "effect/testing/TestClock"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { publicationOf } from "../../src/internal/table/publication/attaching.ts"
 import { failureOf } from "../support/exits.ts"
 import { it } from "../support/ManualClock.ts"
@@ -326,8 +327,15 @@ describe("indexes that are attached", () => {
       const indexed = yield* Scope.provide(byValue(table), scope)
       assert.strictEqual(views.size, 2)
       const held = yield* indexed.snapshot
+      const { problems } = indexed.by("value")
+      const waiting = yield* Effect.forkChild(Stream.runDrain(problems))
+      yield* settle
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual([views.size, building.size], [0, 0])
+      // Nothing more would be told to who listens, or comes to listen.
+      yield* settle
+      assert.isTrue(hasEnded(waiting))
+      yield* Stream.runDrain(problems)
       cluster.append(topic, records(1, "1"))
       yield* until(() => table.unsafeSnapshot().getOrUndefined("k00000") === "1")
       assert.strictEqual(held.by("value").count("0"), 10)

@@ -8,15 +8,16 @@ import type { FeedChange, FeedEvent } from "../../FeedEvent.ts"
 import type { InvalidOptionsError } from "../../KafkaError.ts"
 import type { AnyTable, TableFailure } from "../../LiveTable.ts"
 import type { TableChange } from "../../TableChange.ts"
-import type { TableFeed } from "../../TableFeed.ts"
+import type { TableFeed, TableFeedOptions } from "../../TableFeed.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
-import { after, begun, type End, type Pushed, Run, streamOf } from "../effect/v4/pushed.ts"
-import type { FeedSettings } from "../options/feed.ts"
+import { begun, type End, Run, streamOf } from "../effect/v4/pushed.ts"
+import { type FeedSettings, readFeedOptions } from "../options/feed.ts"
 import type { ChangeLog } from "../table/content/changeLog.ts"
 import { PLACE, type Place, type Placed } from "../table/place.ts"
-import { isPublished, listenTo, notPublished, untilAtRest } from "../table/publication/attaching.ts"
+import { isPublished, listenTo, notPublished, publicationOf, untilAtRest } from "../table/publication/attaching.ts"
 import { Conflating } from "../table/publication/conflating.ts"
 import type { Listener } from "../table/publication/subscriptions.ts"
+import { topicsOf } from "../table/publication/view.ts"
 import { runAtOnce } from "../yield.ts"
 import { History, type Keys } from "./history.ts"
 import { parseToken, printToken, type Token } from "./token.ts"
@@ -98,16 +99,18 @@ class Feed<K, V> implements Listener<TableChange<K, V>, TableFailure> {
 
   stream(from: string | undefined): Stream.Stream<FeedEvent<K, V>, TableFailure> {
     const token = from === undefined ? undefined : parseToken(from)
-    const start: Pushed<FeedEvent<K, V>, TableFailure> = begun(() => {
-      // Where a table is can be told while its content is at rest.
-      const isOfAnother = token?.place !== undefined && token.feed !== this.name
-      const rest = isOfAnother ? untilAtRest(this.table) : undefined
-      if (rest !== undefined) return after(rest, () => start)
-      const reader = new Reader(this, this.settings.chunkSize, this.since(token))
-      if (this.ended === undefined) this.readers.add(reader)
-      return reader.pushed(Effect.sync(() => this.readers.delete(reader)))
-    })
-    return streamOf(start)
+    // Where a table is can be told while its content is at rest.
+    const isOfAnother = token?.place !== undefined && token.feed !== this.name
+    return streamOf(
+      begun(
+        () => {
+          const reader = new Reader(this, this.settings.chunkSize, this.since(token))
+          if (this.ended === undefined) this.readers.add(reader)
+          return reader.pushed(Effect.sync(() => this.readers.delete(reader)))
+        },
+        () => (isOfAnother ? untilAtRest(this.table) : undefined)
+      )
+    )
   }
 }
 
@@ -119,7 +122,7 @@ const changeOf = <K, V>(change: TableChange<K, V>): FeedChange<K, V> =>
 /** One run of a feed's stream. The steps of `events` are what the reader has not taken yet of what it is being told. */
 class Reader<K, V> extends Run<FeedEvent<K, V>, TableFailure> {
   /** The last change of each key since what is being told. */
-  private readonly pending = new Conflating<TableChange<K, V>>()
+  private readonly pending = new Conflating<TableChange<K, V>>((_, last) => last)
   private events: Iterator<FeedEvent<K, V>, void> | undefined
 
   constructor(
@@ -133,7 +136,7 @@ class Reader<K, V> extends Run<FeedEvent<K, V>, TableFailure> {
   }
 
   push(log: ChangeLog<TableChange<K, V>>): void {
-    this.pending.pushAll(log)
+    this.pending.push(log)
     this.wake()
   }
 
@@ -147,7 +150,10 @@ class Reader<K, V> extends Run<FeedEvent<K, V>, TableFailure> {
     this.wake()
   }
 
-  /** Whether there are changes to be told. They are told of one version, so none of them may be late, if nobody folds any more. */
+  /**
+   * Whether there are changes to be told. They are told of one version, so none of them may be late, unless the feed has ended
+   * and nobody folds them any more.
+   */
   private get hasChanges(): boolean {
     return !this.pending.isEmpty && (!this.pending.isLate || this.end !== undefined)
   }
@@ -216,13 +222,14 @@ function* inChunks<A, B>(all: Iterable<A>, size: number, f: (one: A) => B): Gene
 
 export const makeFeed = <K, V>(
   table: AnyTable<K, V>,
-  settings: FeedSettings
+  options: TableFeedOptions
 ): Effect.Effect<TableFeed<K, V>, InvalidOptionsError, Scope.Scope> =>
   Effect.gen(function* () {
     if (!isPublished(table)) return yield* Effect.fail(notPublished("TableFeed"))
+    const settings = yield* readFeedOptions(topicsOf(publicationOf(table)), options)
     const feed = new Feed(table, settings)
     // Readers end with the feed.
     yield* Effect.addFinalizer(() => Effect.sync(() => feed.end(Exit.void)))
     yield* listenTo<TableSnapshot<K, V>, TableChange<K, V>>(table, feed, () => feed.begin())
-    return { stream: (options) => feed.stream(options?.after), readers: Effect.sync(() => feed.readers.size) }
+    return { stream: (options) => feed.stream(options?.after) }
   })

@@ -38,7 +38,7 @@ export const make = <K = string, V = never, Ix extends Indexes = {}>(
 ): Effect.Effect<KafkaTable<K, V, Ix>, AcquireError, KafkaClient | Scope.Scope> =>
   Effect.gen(function* () {
     const config = yield* readTableOptions(options)
-    const problem = problemsOf("KafkaTable", indexes ?? {})
+    const problem = problemsOf({ module: "KafkaTable", topic: config.topic }, indexes ?? {})
     if (problem !== undefined) return yield* Effect.fail(problem)
     // The indexes that are added are those of the type.
     return (yield* acquire(config, indexes ?? {})) as unknown as KafkaTable<K, V, Ix>

@@ -42,14 +42,23 @@ export class Column<A> {
   }
 }
 
-/** A piece for values of a kind. Begun with a fraction, V8 has its numbers as doubles. */
+// Begun with a fraction, V8 has its numbers as doubles.
+const NO_NUMBERS: ReadonlyArray<number> = Array.from({ length: PIECE }, () => 0.5).fill(Number.NaN)
+const NO_VALUES: ReadonlyArray<undefined> = Array.from<undefined>({ length: PIECE }).fill(undefined)
+
+/** A piece for values of a kind. */
 const pieceFor = <A>(value: A): Array<A | undefined> =>
-  typeof value === "number"
-    ? (Array.from({ length: PIECE }, () => 0.5).fill(Number.NaN) as unknown as Array<A>)
-    : Array.from<A | undefined>({ length: PIECE }).fill(undefined)
+  (typeof value === "number" ? NO_NUMBERS : NO_VALUES).slice() as Array<A | undefined>
 
 const nothingIn = <A>(piece: ReadonlyArray<A | undefined>): A | undefined =>
   typeof piece[0] === "number" ? (Number.NaN as A) : undefined
+
+/** So many slots fit better into a bit for each slot than into a set. */
+const MANY_SLOTS = 4096
+
+/** An empty set for so many slots, about. */
+export const slotSetFor = (count: number): Pick<SlotSet, "has" | "add"> =>
+  count < MANY_SLOTS ? new Set<number>() : new SlotSet()
 
 /** Some of the slots, with a bit for each. */
 export class SlotSet {

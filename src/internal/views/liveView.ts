@@ -1,27 +1,27 @@
 /** The node of a live query: the rows that match, in its order, in step with the table, and what changes in the result. */
 import type { Exit } from "effect/Exit"
+import { constVoid } from "effect/Function"
 import type { QueryResult } from "../../LiveQuery.ts"
 import type { TableFailure } from "../../LiveTable.ts"
 import type { TableChange } from "../../TableChange.ts"
 import type { Plan } from "../../TableIndex.ts"
 import type { TableEntry } from "../../TableSnapshot.ts"
 import type { ChangeLog } from "../table/content/changeLog.ts"
-import type { KeyIndex } from "../table/content/keyIndex.ts"
 import type { Renumbering, Slots } from "../table/content/slots.ts"
 import { Reports } from "../table/publication/reports.ts"
 import { Subscriptions } from "../table/publication/subscriptions.ts"
 import type { AnySlots, Input, Version } from "../table/publication/view.ts"
-import { runAtOnce } from "../yield.ts"
 import { sortedTree } from "../tree/sorted.ts"
 import { MutableTree, type Order, type Tree } from "../tree/tree.ts"
-import { Column } from "./column.ts"
+import { runAtOnce } from "../yield.ts"
 import { keysOf, LEFT_OUT } from "./definition.ts"
 import { PACKED } from "./hashIndex.ts"
-import { type Key, orderOf } from "./indexKey.ts"
-import { renumbered, renumberedPacked } from "./indexView.ts"
-import { changesOfRows, changesOfWindows, type Matching } from "./liveChanges.ts"
+import { compareKeys, type Key } from "./indexKey.ts"
+import { renumberedPacked } from "./indexView.ts"
+import { OrderedRows } from "./orderedRows.ts"
 import type { Query, Test } from "./query.ts"
-import { type Arrangement, Result } from "./queryResult.ts"
+import { type Arrangement, type Frozen, type Matching, Result } from "./queryResult.ts"
+import { changesBetween } from "./resultChanges.ts"
 import { ROWS_PER_STEP, RowView } from "./rowView.ts"
 
 /** What a live query asks for. */
@@ -42,15 +42,10 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
   private readonly tests: ReadonlyArray<Test>
   /** The query at the version that the view is built of. */
   private query: Query<K, V, Entry> | undefined
-  /** All rows that match, in order. */
-  private tree: MutableTree<Key>
-  private readonly treeOrder: Order<Key>
-  /** The key of each row in the order. Without an order that is its slot, and not kept. */
-  private readonly keys = new Column<Key>()
-  private readonly compare: (a: Key, b: Key) => number
-  /** The keys of the rows whose entries are compared. */
-  private index: KeyIndex
-  private frozen: Tree<Key> | undefined
+  /** All rows that match, in the order that was asked for, or by their slots. */
+  private readonly rows: OrderedRows | undefined
+  private bySlot = MutableTree.empty(BY_SLOT)
+  private frozen: Frozen | undefined
   /** The result that was asked for last. */
   private last: { readonly of: Version<AnySlots, unknown>; readonly result: QueryResult<K, V, Entry> } | undefined
   private isOver = false
@@ -58,7 +53,7 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
   private before: Matching<K, V, Entry> | undefined
   /** The rows of that update that matched before or match now, and whether they did before. */
   private news = new Map<number, boolean>()
-  /** What that update changes in the result, if somebody is to hear of it. */
+  /** The changes of that update, made in steps; `undefined` if nobody listened by then. */
   private log: ChangeLog<TableChange<K, V>> | undefined
 
   constructor(
@@ -71,16 +66,8 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
     const { order } = arrangement
     this.arrangement = arrangement
     this.tests = tests
-    this.compare = orderOf(order?.order)
-    this.index = input.newest.index
-    this.treeOrder =
-      order === undefined
-        ? BY_SLOT
-        : {
-            compare: (a, aSlot, b, bSlot) =>
-              this.compare(a, b) || (aSlot === bSlot ? 0 : this.index.compare(aSlot, bSlot))
-          }
-    this.tree = MutableTree.empty(this.treeOrder)
+    // What is wrong with an order is told by its index.
+    this.rows = order && new OrderedRows(order.order, input.newest.index, constVoid)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -96,19 +83,17 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
     const query = this.query!
     this.query = undefined
     this.plan = query.plan
-    this.index = slots.index
-    const keys: Array<Key> = []
     const found: Array<number> = []
     let n = 0
     for (const slot of query.candidates(query.way)) {
       if (++n % ROWS_PER_STEP === 0) yield
       const key = this.match(slots, slot)
       if (key === undefined) continue
-      keys.push(key)
       found.push(slot)
-      this.remember(slot, key)
+      this.rows?.note(slot, key)
     }
-    this.tree = yield* sortedTree(this.treeOrder, keys, found)
+    if (this.rows !== undefined) yield* this.rows.fill(slots.index, found)
+    else this.bySlot = yield* sortedTree(BY_SLOT, found, (slot) => slot as Key)
   }
 
   /** Where in the order a row with a value is now; `undefined` if it does not match, or the user's functions throw. */
@@ -129,40 +114,54 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
     }
   }
 
-  private remember(slot: number, key: Key | undefined): void {
-    if (this.arrangement.order !== undefined) this.keys.set(slot, key)
-  }
-
   /** Where in the order a row is by what the view has taken in; `undefined` if it is not in it. */
   private remembered(slot: number): Key | undefined {
-    return this.arrangement.order !== undefined ? this.keys.get(slot) : this.tree.has(slot, slot) ? slot : undefined
+    if (this.rows !== undefined) return this.rows.keyOf(slot)
+    return this.bySlot.has(slot, slot) ? slot : undefined
   }
 
   override *apply(): Generator<void, void> {
     if (this.frozen !== undefined) this.before = this.matching(this.frozen)
+    this.log = undefined
     yield* super.apply()
+    if (this.rows !== undefined) yield* this.rows.mend()
+    const { before } = this
+    if (before !== undefined && this.isHeard) this.log = yield* this.changesSince(before, this.input.newest)
+  }
+
+  /** The changes of the update, with the rows that the table is going to show, or shows by now. */
+  private changesSince(before: Matching<K, V, Entry>, newest: AnySlots): Generator<void, ChangeLog<TableChange<K, V>>> {
+    // The rows are those of the table that this view was made for.
+    const now = { slots: newest as unknown as Slots<K, V, Entry>, tree: this.rows?.newest ?? this.bySlot }
+    return changesBetween(before, now, this.arrangement, {
+      wereIn: this.news,
+      isIn: (slot) => this.remembered(slot) !== undefined
+    })
+  }
+
+  /** Whether somebody is there who wants to be told of changes. */
+  private get isHeard(): boolean {
+    return !this.changes.isEmpty || !this.results.isEmpty
   }
 
   protected update(slots: AnySlots, slot: number): void {
-    this.index = slots.index
     const before = this.remembered(slot)
     const after = slots.isPresent(slot) ? this.match(slots, slot) : undefined
     if (before === undefined && after === undefined) return
     if (this.before !== undefined && !this.news.has(slot)) this.news.set(slot, before !== undefined)
-    if (before !== undefined && after !== undefined && this.compare(before, after) === 0) return
-    if (before !== undefined) this.tree.remove(before, slot)
-    if (after !== undefined) this.tree.insert(after, slot)
-    this.remember(slot, after)
+    if (this.rows !== undefined) this.rows.set(slots.index, slot, after)
+    else if (after === undefined) this.bySlot.remove(slot, slot)
+    else if (before === undefined) this.bySlot.insert(slot, slot)
   }
 
   protected *move(to: Renumbering): Generator<void, void> {
-    if (this.arrangement.order === undefined) {
-      // The keys of this tree are slots.
-      this.tree = (yield* renumberedPacked(PACKED, this.tree as Tree<number>, to)) as MutableTree<Key>
-    } else {
-      yield* this.keys.renumber(to)
-      this.tree = yield* renumbered(this.treeOrder, this.tree, to)
-    }
+    if (this.rows !== undefined) yield* this.rows.renumber(to)
+    // The keys of this tree are slots.
+    else this.bySlot = (yield* renumberedPacked(PACKED, this.bySlot as Tree<number>, to)) as MutableTree<Key>
+  }
+
+  override renumbered(): void {
+    this.rows?.renumbered(this.input.newest.index)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -172,64 +171,39 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
   show(): void {
     // What was dropped in the middle of an update stays as it was.
     if (this.isOver) return
-    this.frozen = this.tree.freeze()
+    const { bySlot, rows } = this
+    this.frozen = { tree: (rows ?? bySlot).freeze(), compare: rows?.compare ?? compareKeys }
     // It would hold the version that it is of.
     this.last = undefined
   }
 
   /** What matches in the version that is shown. */
-  private matching(tree: Tree<Key>): Matching<K, V, Entry> {
+  private matching(frozen: Frozen): Matching<K, V, Entry> {
     // The rows are those of the table that this view was made for.
-    return { slots: this.input.shownVersion.slots as unknown as Slots<K, V, Entry>, tree }
+    return { ...frozen, slots: this.input.shownVersion.slots as unknown as Slots<K, V, Entry> }
   }
 
   /** The result at the version that the table shows. */
   get current(): QueryResult<K, V, Entry> {
     const { shownVersion } = this.input
     if (this.last === undefined || (this.last.of !== shownVersion && !this.isOver)) {
-      const { slots, tree } = this.matching(this.frozen!)
-      this.last = { of: shownVersion, result: new Result(slots, shownVersion.version, tree, this.arrangement) }
+      const result = new Result(this.matching(this.frozen!), shownVersion.version, this.arrangement)
+      this.last = { of: shownVersion, result }
     }
     return this.last.result
   }
 
-  /** Whether nobody is to hear of changes. */
-  private get isUnheard(): boolean {
-    return this.changes.isEmpty && this.results.isEmpty
-  }
-
-  *collect(): Generator<void, void> {
-    const { before, news } = this
-    this.log = undefined
-    if (before === undefined || news.size === 0 || this.isUnheard) return
-    // The rows are those of the table that this view was made for.
-    const slots = this.input.newest as unknown as Slots<K, V, Entry>
-    this.log = yield* this.changesBetween(before, { slots, tree: this.tree.freeze() }, news)
-  }
-
   override tell(): void {
-    const { before, log: collected, news } = this
+    const { before, news } = this
+    const isTold = news.size > 0 && !this.isOver && before !== undefined && this.isHeard
+    // Who has come to listen since that was prepared is told of it as well.
+    const log = isTold ? (this.log ?? runAtOnce(this.changesSince(before, this.input.newest))) : undefined
     this.before = undefined
     this.log = undefined
-    if (news.size === 0) return
-    this.news = new Map()
-    if (this.isOver || before === undefined || this.isUnheard) return
-    // Somebody may have come since they were collected.
-    const log = collected ?? runAtOnce(this.changesBetween(before, this.matching(this.frozen!), news))
-    if (log.changes.length === 0) return
+    if (news.size > 0) this.news = new Map()
+    if (log === undefined || log.changes.length === 0) return
     this.changes.push(log)
     this.results.push([this.current])
-  }
-
-  /** What has changed in the result, in steps. */
-  private changesBetween(
-    before: Matching<K, V, Entry>,
-    now: Matching<K, V, Entry>,
-    news: ReadonlyMap<number, boolean>
-  ): Generator<void, ChangeLog<TableChange<K, V>>> {
-    return this.arrangement.limit === Number.POSITIVE_INFINITY
-      ? changesOfRows(before, now, news, (slot) => this.remembered(slot) !== undefined)
-      : changesOfWindows(before, now, news, this.arrangement)
   }
 
   override end(how: Exit<void, TableFailure>): void {

@@ -1,28 +1,28 @@
 /** The buffers between a table and one subscriber that is not as fast, one for each strategy. */
 import type { Strategy } from "../../../LiveTable.ts"
 import type { AnyChange, ChangeLog } from "../content/changeLog.ts"
-import { Conflating } from "./conflating.ts"
+import { conflate, Conflating } from "./conflating.ts"
 
 /** A buffer between the reader and one subscriber. */
 export interface Buffer<A> {
   /** Adds an item. `id` is the identity of its key, by which changes of one key are conflated. */
   readonly push: (id: string, item: A) => void
-  /** Adds many items, of which a buffer that holds few of them looks at no others. */
+  /** Adds many items. A buffer that keeps few of them looks at no others. A buffer is filled by one of both only. */
   readonly pushAll: (log: ChangeLog<A>) => void
   /** Takes items out, in their order: all of them, or as many as the subscriber agreed to take at once. */
   readonly drain: () => ReadonlyArray<A>
   /** Whether it holds more than the subscriber agreed to. */
   readonly isFull: () => boolean
-  /** Has it hold less, in steps, where that does not take the subscriber; `undefined` where it does. */
-  readonly fold?: () => Iterator<void, void>
+  /** Has it hold less, in steps; `undefined` of one that holds less when the subscriber has taken something. */
+  readonly fold?: () => Generator<void, void>
 }
 
 /** Keeps one change for each key. */
 const conflating = <Change extends AnyChange>(): Buffer<Change> => {
-  const changes = new Conflating<Change>()
+  const changes = new Conflating<Change>(conflate)
   return {
-    push: (id, change) => changes.push(id, change),
-    pushAll: (log) => changes.pushAll(log),
+    push: (id, change) => changes.add(id, change),
+    pushAll: (log) => changes.push(log),
     drain: () => changes.drain(),
     isFull: () => changes.isLate,
     fold: () => changes.fold()

@@ -26,6 +26,7 @@ import type { AnySlots, Input, Root, Version } from "./view.ts"
 import type { Waiters } from "./waiters.ts"
 
 interface Options<Slots, Snapshot, E> {
+  readonly topic: string
   readonly slots: Slots
   readonly face: Face<Slots, Snapshot>
   readonly waiters: Waiters<E>
@@ -45,6 +46,7 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
   extends Shown<Slots, Snapshot, Change>
   implements Root
 {
+  readonly topic: string
   readonly roots: ReadonlySet<Root> = new Set([this])
   readonly graph = new Graph()
   readonly waiters: Waiters<E>
@@ -72,11 +74,12 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
   private steps: Iterator<void, void> | undefined
 
   private constructor(
-    { face, notesSlots, waiters }: Options<Slots, Snapshot, E>,
+    { face, notesSlots, topic, waiters }: Options<Slots, Snapshot, E>,
     first: Version<Slots, Snapshot>,
     snapshots: PublishedRef<Snapshot>
   ) {
     super(0, face, first, snapshots)
+    this.topic = topic
     this.waiters = waiters
     this.notesSlots = notesSlots
   }

@@ -40,17 +40,12 @@ class Agenda {
     for (let height = 0; height < this.waiting.length; height++) {
       for (const view of this.waiting[height] ?? []) {
         this.ran.push(view)
-        yield* guardedSteps(view, steps)
+        const running = guarded(view, () => steps(view))
+        while (running !== undefined && guarded(view, () => running.next().done !== true) === true) yield
         after(view)
       }
     }
   }
-}
-
-/** Runs steps of a view to their end, or until it is a view no more. */
-function* guardedSteps(view: View, steps: (view: View) => Iterator<void, void> | undefined): Generator<void, void> {
-  const running = guarded(view, () => steps(view))
-  while (running !== undefined && guarded(view, () => running.next().done !== true) === true) yield
 }
 
 /** An update of a table on its way through its views. */
@@ -73,15 +68,14 @@ export class Tick {
     }
   }
 
-  /** Has the views take the update in, and make what they tell of it. Nothing of it is seen before `show`. */
-  *run(): Generator<void, void> {
-    yield* this.agenda.run(
+  /** Has the views take the update in. Nothing of it is seen before `show`. */
+  run(): Generator<void, void> {
+    return this.agenda.run(
       (view) => view.apply(),
       ({ output }) => {
         if (output !== undefined) this.touch(output, output.touched, output.hasMoved)
       }
     )
-    for (const view of this.agenda.ran) yield* guardedSteps(view, () => view.collect?.())
   }
 
   /** Has all views that ran show what they have taken in: first those that others hold. */

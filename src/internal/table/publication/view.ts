@@ -68,6 +68,7 @@ export interface Input {
 
 /** A table of a topic, where updates begin. */
 export interface Root {
+  readonly topic: string
   readonly graph: Graph
   /** Whether rows are on their way from one version to the next, or to new slots. */
   readonly isMoving: boolean
@@ -78,6 +79,10 @@ export interface Root {
   /** Waits until that is so of the update that is on its way, too. */
   readonly noted: Effect.Effect<void>
 }
+
+/** The topics that a table is made of, as errors about it name them. */
+export const topicsOf = ({ roots }: Pick<Input, "roots">): string =>
+  [...new Set(Array.from(roots, ({ topic }) => topic))].join(", ")
 
 /** A table that is made of others, as what it is made of has it. */
 export interface Output extends Input {
@@ -109,7 +114,7 @@ export interface View {
   readonly build: () => Iterator<void, void>
   /** Slots of an input have changed, or have not: some of them may be as they were, and some may be named twice. */
   readonly touch: (input: Input, slots: ReadonlyArray<number>) => void
-  /** Takes in what was touched, in steps, of the newest rows of the inputs. */
+  /** Takes in what was touched, in steps, of the newest rows of the inputs, and makes what `tell` is to hand over. */
   readonly apply: () => Iterator<void, void>
   /** The rows of some inputs get new slots, and are what they were otherwise. Nothing is touched meanwhile. */
   readonly renumber: (inputs: ReadonlySet<Input>, to: Renumbering) => Iterator<void, void>
@@ -117,8 +122,6 @@ export interface View {
   readonly renumbered: () => void
   /** Shows all that was taken in. This is synchronous, as its inputs show the same in the same step. */
   readonly show: () => void
-  /** Makes what `tell` is to hand over, in steps, when all views have taken the update in. A view without may do so at once. */
-  readonly collect?: () => Iterator<void, void>
   /** Hands the view's own subscribers what has changed, after all views and the table have shown it. */
   readonly tell: () => void
   /**

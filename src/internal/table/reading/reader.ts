@@ -84,19 +84,21 @@ class Reader<K, V> {
     if (expiry === undefined) {
       return this.untilBroken([repeating(Effect.flatMap(this.source.take, (event) => this.handle(event)))])
     }
-    // An event is taken before it is its turn, as a take that is given up may lose one.
-    const next = Effect.flatMap(this.source.take, (event) => this.turns.take(this.handle(event)))
+    // An event is taken before it is its turn, as a take that is given up may lose one. It is dealt with in its turn only:
+    // an answer that needs no wait is applied as soon as `handle` is called.
+    const next = Effect.flatMap(this.source.take, (event) => this.turns.take(Effect.suspend(() => this.handle(event))))
     return this.untilBroken([repeating(next), repeating(this.expire(expiry))])
   }
 
   /**
-   * Publishes what was applied when the run ended in the middle of that, as nobody can be told what there is before. A table
-   * that is closed has ended already, and shows nothing more.
+   * Publishes what was applied when the run ended in the middle of that, as nobody can be told what there is before, and ends
+   * what the run was to do after a publication for those who are told. A table that is closed has ended already, and shows
+   * nothing more.
    */
   readonly finish: Effect.Effect<void> = Effect.suspend(() => {
     const { publication } = this.parts
-    if (!publication.isUnderWay) return Effect.void
-    return Effect.andThen(this.showing(true) ?? Effect.void, publication.fold)
+    const showing = publication.isUnderWay ? this.showing(true) : undefined
+    return Effect.andThen(showing ?? Effect.void, publication.fold)
   })
 
   /** Runs loops, each in a fiber of its own, until one of them ends, or the source is broken. */
@@ -122,7 +124,8 @@ class Reader<K, V> {
       const { version } = expiry.changed
       const wait = expiry.next - millisOf(this.clock)
       if (wait > 0) return expiry.changed.after(version, Number.isFinite(wait) ? Math.min(wait, CLOCK_MILLIS) : wait)
-      return this.turns.take(Effect.suspend(() => this.publish(false)))
+      // Where more are due than go at once, others have their turn in between.
+      return Effect.andThen(this.turns.take(Effect.suspend(() => this.publish(false))), yieldToEventLoop)
     })
   }
 
@@ -299,6 +302,7 @@ class Reader<K, V> {
 
   private readonly showPositions = (): void => {
     for (const p of this.parts.partitions.values()) p.visible = p.position
+    this.rebuilds.shown()
   }
 
   /** What is left to do after a publication. Mostly that is nothing, which is found out without an Effect. */

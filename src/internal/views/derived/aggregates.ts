@@ -1,56 +1,10 @@
-/** What groups are summed up by: each takes a row in, lets it go again, and says what it comes to. */
+/** The aggregates that groups are summed up by. */
 import type { Renumbering } from "../../table/content/slots.ts"
-import type { AnySlots } from "../../table/publication/view.ts"
-import { MutableTree } from "../../tree/tree.ts"
 import { Column } from "../column.ts"
 import { ExactSum } from "../exactSum.ts"
-import { compareKeys, type Key, normalized } from "../indexKey.ts"
-import { renumbered } from "../indexView.ts"
 import { ROWS_PER_STEP } from "../rowView.ts"
-
-/** An aggregate as it is defined. */
-export type AggregateParts =
-  | { readonly _tag: "Count" }
-  | { readonly _tag: "Sum"; readonly of: (value: never, key: never) => number | undefined }
-  | { readonly _tag: "Extreme"; readonly of: (value: never, key: never) => unknown; readonly isMax: boolean }
-  | { readonly _tag: "First"; readonly of: (value: never, key: never) => unknown }
-  | {
-      readonly _tag: "Own"
-      readonly of: (value: never, key: never) => unknown
-      readonly empty: unknown
-      readonly add: (total: never, part: never) => unknown
-      readonly remove: (total: never, part: never) => unknown
-      readonly result: (total: never) => unknown
-    }
-
-/** One aggregate of all groups, by their slots. */
-export interface Accumulator {
-  /** What the aggregate needs of a row. Throws what the user's function throws. */
-  readonly partOf: (value: unknown, key: unknown) => unknown
-  /** Takes in a row, whose part it has been given. */
-  readonly add: (group: number, slot: number, part: unknown) => void
-  /** Lets a row go. */
-  readonly remove: (group: number, slot: number) => void
-  /**
-   * Adds up anew, in steps, what could not be undone. `leaveOut` takes a row out that cannot be added any more, of all
-   * aggregates.
-   */
-  readonly mend: (leaveOut: (group: number, slot: number, cause: unknown) => void) => Iterator<void, void>
-  /** What a group with rows comes to. */
-  readonly result: (group: number) => unknown
-  /** A group has no row any more. */
-  readonly drop: (group: number) => void
-  /** The rows have new slots. */
-  readonly renumber: (to: Renumbering) => Iterator<void, void>
-  /** The groups have new slots. */
-  readonly renumberGroups: (to: Renumbering) => void
-}
-
-/** What an accumulator knows of the rows: their group, and the order of their keys. */
-export interface Rows {
-  readonly groupOf: (slot: number) => number
-  readonly newest: () => AnySlots
-}
+import { type Accumulator, type AggregateParts, type Given, Groups, type Of, type Rows } from "./accumulator.ts"
+import { Extreme, First } from "./ordered.ts"
 
 export const accumulatorOf = (parts: AggregateParts, rows: Rows, sizes: Groups<number>): Accumulator => {
   switch (parts._tag) {
@@ -59,37 +13,13 @@ export const accumulatorOf = (parts: AggregateParts, rows: Rows, sizes: Groups<n
     case "Sum":
       return new Sum(parts)
     case "Extreme":
-      return new Extreme(parts, rows)
+      return new Extreme(parts)
     case "First":
       return new First(parts, rows)
     case "Own":
       return new Own(parts, rows)
   }
 }
-
-/** Something of each group, by its slot. */
-export class Groups<A> {
-  private all: Array<A | undefined> = []
-
-  get(group: number): A | undefined {
-    return this.all[group]
-  }
-
-  set(group: number, value: A | undefined): void {
-    while (this.all.length <= group) this.all.push(undefined)
-    this.all[group] = value
-  }
-
-  renumber(to: Renumbering): void {
-    const moved: Array<A | undefined> = []
-    for (let group = 0; group < to.length; group++) if (to[group] >= 0) moved.push(this.all[group])
-    this.all = moved
-  }
-}
-
-function* nothing(): Generator<void, void> {}
-
-type Of = (value: unknown, key: unknown) => unknown
 
 class Count implements Accumulator {
   constructor(private readonly sizes: Groups<number>) {}
@@ -98,8 +28,7 @@ class Count implements Accumulator {
   add(): void {}
   remove(): void {}
   drop(): void {}
-  mend = nothing
-  renumber = nothing
+  *renumber(): Generator<void, void> {}
   renumberGroups(): void {}
 
   result(group: number): number {
@@ -108,7 +37,6 @@ class Count implements Accumulator {
 }
 
 class Sum implements Accumulator {
-  readonly mend = nothing
   private readonly parts = new Column<number>()
   private readonly sums = new Groups<ExactSum>()
   private readonly of: Of
@@ -152,118 +80,6 @@ class Sum implements Accumulator {
 
   renumberGroups(to: Renumbering): void {
     this.sums.renumber(to)
-  }
-}
-
-/** Of each group, the entries of a tree that is ordered by groups first. */
-abstract class Ordered<K> implements Accumulator {
-  readonly mend = nothing
-  protected readonly keys = new Column<K>()
-  protected tree: MutableTree<K>
-  protected readonly of: Of
-
-  constructor(
-    { of }: { readonly of: (value: never, key: never) => unknown },
-    protected readonly rows: Rows
-  ) {
-    this.of = of as Of
-    this.tree = MutableTree.empty<K>({
-      compare: (a, aSlot, b, bSlot) =>
-        rows.groupOf(aSlot) - rows.groupOf(bSlot) || (aSlot === bSlot ? 0 : this.compare(a, aSlot, b, bSlot))
-    })
-  }
-
-  protected abstract compare(a: K, aSlot: number, b: K, bSlot: number): number
-  abstract partOf(value: unknown, key: unknown): unknown
-  abstract result(group: number): unknown
-
-  add(_group: number, slot: number, part: unknown): void {
-    if (part === undefined) return
-    this.keys.set(slot, part as K)
-    this.tree.insert(part as K, slot)
-  }
-
-  remove(_group: number, slot: number): void {
-    const key = this.keys.get(slot)
-    if (key === undefined) return
-    this.tree.remove(key, slot)
-    this.keys.set(slot, undefined)
-  }
-
-  drop(): void {}
-
-  /** The key of the first or the last row of a group; `undefined` if it has none here. */
-  protected edge(group: number, isLast: boolean): K | undefined {
-    const { groupOf } = this.rows
-    const rank = isLast
-      ? this.tree.rank((_, slot) => groupOf(slot) <= group) - 1
-      : this.tree.rank((_, slot) => groupOf(slot) < group)
-    let found: K | undefined
-    if (rank < 0 || rank >= this.tree.size) return undefined
-    this.tree.visit(rank, rank + 1, false, (slot, key) => {
-      if (groupOf(slot) === group) found = key
-      return false
-    })
-    return found
-  }
-
-  *renumber(to: Renumbering): Generator<void, void> {
-    yield* this.keys.renumber(to)
-    this.tree = yield* renumbered(this.tree.order, this.tree, to)
-  }
-
-  renumberGroups(): void {}
-}
-
-class Extreme extends Ordered<Key> {
-  private readonly isMax: boolean
-  /** Whether what it is of are dates, which are kept as their times. */
-  private areDates = false
-
-  constructor(parts: Extract<AggregateParts, { _tag: "Extreme" }>, rows: Rows) {
-    super(parts, rows)
-    this.isMax = parts.isMax
-  }
-
-  protected compare(a: Key, aSlot: number, b: Key, bSlot: number): number {
-    return compareKeys(a, b) || aSlot - bSlot
-  }
-
-  partOf(value: unknown, key: unknown): Key | undefined {
-    const part = this.of(value, key)
-    if (part === undefined) return undefined
-    const found = normalized(part as Key)
-    if (found === undefined) throw new TypeError("a least or greatest one is of what can be the key of an index")
-    if (part instanceof Date) this.areDates = true
-    return found
-  }
-
-  result(group: number): unknown {
-    const found = this.edge(group, this.isMax)
-    return this.areDates && typeof found === "number" ? new Date(found) : found
-  }
-}
-
-/** What a function gives, wrapped, as it may be nothing. */
-interface Given {
-  readonly value: unknown
-}
-
-class First extends Ordered<Given> {
-  constructor(parts: Extract<AggregateParts, { _tag: "First" }>, rows: Rows) {
-    super(parts, rows)
-  }
-
-  protected compare(_a: Given, aSlot: number, _b: Given, bSlot: number): number {
-    return this.rows.newest().index.compare(aSlot, bSlot)
-  }
-
-  partOf(value: unknown, key: unknown): Given {
-    return { value: this.of(value, key) }
-  }
-
-  result(group: number): unknown {
-    return this.edge(group, false)?.value
   }
 }
 

@@ -5,7 +5,7 @@ import { Prototype } from "effect/Pipeable"
 import * as Stream from "effect/Stream"
 import type { Aggregate } from "../../../Aggregate.ts"
 import type { IndexKey } from "../../../TableIndex.ts"
-import type { AggregateParts } from "./aggregates.ts"
+import type { AggregateParts } from "./accumulator.ts"
 import { type Description, type Step, withStep } from "./query.ts"
 
 interface Derivation {

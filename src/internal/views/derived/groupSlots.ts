@@ -2,11 +2,11 @@
 import type { Prefix as KeyPrefix } from "../../codec/tuple.ts"
 import type { SlotsParts } from "../../table/content/slots.ts"
 import { ComputedSlots } from "./computedSlots.ts"
-import { groupKeyCodec, groupKeyPrefix } from "./groupKey.ts"
+import { groupKeyPrefix } from "./groupKey.ts"
 
 export class GroupSlots extends ComputedSlots<unknown, unknown> {
-  constructor(parts: Omit<SlotsParts<unknown>, "key">) {
-    super({ ...parts, key: groupKeyCodec }, undefined)
+  constructor(parts: SlotsParts<unknown>) {
+    super(parts, undefined)
   }
 
   override prefixOf(first: unknown): KeyPrefix {

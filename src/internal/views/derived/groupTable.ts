@@ -2,7 +2,7 @@
 import type { Exit } from "effect/Exit"
 import type { IndexKey } from "../../../TableIndex.ts"
 import type { TableFailure } from "../../../LiveTable.ts"
-import { KeyIndex, UNKNOWN } from "../../table/content/keyIndex.ts"
+import { KeyIndex, NOT_ASCII, UNKNOWN } from "../../table/content/keyIndex.ts"
 import { indexInLeaf, isPresent, NO_RECORD, RowVector, setValue, valueIn } from "../../table/content/rowVector.ts"
 import type { Renumbering } from "../../table/content/slots.ts"
 import { RenumberTick } from "../../table/publication/tick.ts"
@@ -11,9 +11,10 @@ import { Column, SlotSet } from "../column.ts"
 import { type Key, normalized } from "../indexKey.ts"
 import { ROWS_PER_STEP } from "../rowView.ts"
 import { sameValue } from "../sameValue.ts"
-import { type Accumulator, accumulatorOf, type AggregateParts, Groups, type Rows } from "./aggregates.ts"
+import { type Accumulator, type AggregateParts, Groups, type Rows } from "./accumulator.ts"
+import { accumulatorOf } from "./aggregates.ts"
 import { GroupSlots } from "./groupSlots.ts"
-import { groupKeyBytes } from "./groupKey.ts"
+import { groupKeyBytes, groupKeyCodec } from "./groupKey.ts"
 import type { Made } from "./made.ts"
 import { LEFT_OUT, type Pipeline } from "./pipeline.ts"
 import type { Problems } from "./problems.ts"
@@ -96,6 +97,7 @@ export class GroupTable implements View {
     yield* this.mend(newest)
     yield* this.settleGroups()
     this.output.take(this.slots())
+    yield* this.output.collect()
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -151,12 +153,12 @@ export class GroupTable implements View {
     while (!isWhole) {
       isWhole = true
       for (const [, accumulator] of this.accumulators) {
-        const steps = accumulator.mend((group, slot, cause) => {
+        const steps = accumulator.mend?.((group, slot, cause) => {
           isWhole = false
           this.takeOut(group, slot)
           this.leaveOut(source, slot, cause)
         })
-        while (steps.next().done !== true) yield
+        while (steps !== undefined && steps.next().done !== true) yield
       }
     }
   }
@@ -168,11 +170,10 @@ export class GroupTable implements View {
       this.threw.delete(slot)
       if (value === LEFT_OUT) return undefined
       const key = source.keyAt(slot)
-      const given = this.by(value, key)
-      const by = normalized(given)
+      const by = normalized(this.by(value, key), true)
       if (by === undefined) return undefined
       const parts = this.accumulators.map(([, accumulator]) => accumulator.partOf(value, key))
-      return { group: this.groupOf(groupKeyBytes(by), keptKey(given, by)), parts }
+      return { group: this.groupOf(by), parts }
     } catch (cause) {
       this.threw.add(slot)
       this.problems.add(source.keyAt(slot), cause)
@@ -180,8 +181,12 @@ export class GroupTable implements View {
     }
   }
 
-  private groupOf(bytes: Buffer, key: unknown): number {
-    const found = this.index.find(bytes, 0, bytes.length)
+  /** The group of a key, whose form as it was given is kept. */
+  private groupOf(key: Key): number {
+    const known = typeof key === "string" ? this.index.findText(key) : NOT_ASCII
+    if (known >= 0) return known
+    const bytes = groupKeyBytes(key)
+    const found = known === NOT_ASCII ? this.index.find(bytes, 0, bytes.length) : UNKNOWN
     if (found !== UNKNOWN) return found
     this.rows.append()
     this.keys.push(key)
@@ -231,7 +236,7 @@ export class GroupTable implements View {
 
   private slots(): GroupSlots {
     const { index, keys, live } = this
-    return new GroupSlots({ index, keys, rows: this.rows.freeze(), size: live })
+    return new GroupSlots({ key: groupKeyCodec, index, keys, rows: this.rows.freeze(), size: live })
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -307,10 +312,6 @@ export class GroupTable implements View {
     this.output.show()
   }
 
-  collect(): Iterator<void, void> {
-    return this.output.collect()
-  }
-
   tell(): void {
     this.output.tell()
   }
@@ -319,7 +320,3 @@ export class GroupTable implements View {
     this.onEnd(how)
   }
 }
-
-/** The key of a group as it is kept: whoever has given a date or a list may change it. */
-const keptKey = (given: IndexKey | undefined, key: Key): unknown =>
-  given instanceof Date ? new Date(given) : Array.isArray(given) ? [...(given as ReadonlyArray<unknown>)] : key

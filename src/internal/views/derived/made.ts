@@ -40,7 +40,7 @@ export class Made<K, V>
   /** Slots that were so at some time since: what is made of this has seen them. */
   private seen: Array<number> = []
   private before: ComputedSlots<K, V> | undefined
-  /** The changes to that of the next version, if somebody is to hear of them. */
+  /** The changes from the version that is shown to the next one, made in steps; `undefined` if nobody listened by then. */
   private log: ChangeLog<TableChange<K, V>> | undefined
 
   private constructor(
@@ -103,7 +103,7 @@ export class Made<K, V>
     this.swap()
   }
 
-  /** Makes the changes from the version that is shown to the next one, in steps, if anybody is to hear of them. */
+  /** Makes the changes from the version that is shown to the one that was taken, in steps, if somebody is to hear of them. */
   *collect(): Generator<void, void> {
     this.log = this.subscriptions.isEmpty ? undefined : yield* this.changesBetween(this.rows, this.newest)
   }
@@ -115,7 +115,7 @@ export class Made<K, V>
     this.log = undefined
     this.seen = []
     if (changed.size === 0) return
-    // Somebody may have come since they were collected.
+    // Who has come to listen since they were made is told of them as well.
     if (before !== undefined && !this.subscriptions.isEmpty) {
       this.subscriptions.push(log ?? runAtOnce(this.changesBetween(before, this.rows)))
     }

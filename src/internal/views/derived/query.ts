@@ -1,6 +1,6 @@
 /** What a derived table is made of, as it is described: no table is touched before it is made. */
 import type { IndexKey } from "../../../TableIndex.ts"
-import type { AggregateParts } from "./aggregates.ts"
+import type { AggregateParts } from "./accumulator.ts"
 
 /** A step that keeps the keys of the rows: a filter, another value, or a join. */
 export type Step =

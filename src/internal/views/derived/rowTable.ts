@@ -84,6 +84,7 @@ export class RowTable implements View {
       this.output.note(slot, !isSame)
     }
     this.take(source)
+    yield* this.output.collect()
   }
 
   /** What a row comes to. A row whose functions throw is left out. */
@@ -149,10 +150,6 @@ export class RowTable implements View {
 
   show(): void {
     this.output.show()
-  }
-
-  collect(): Iterator<void, void> {
-    return this.output.collect()
   }
 
   tell(): void {
