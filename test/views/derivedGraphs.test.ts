@@ -289,7 +289,7 @@ const follow = (table: Table) => {
   }
   return Effect.as(
     Effect.acquireRelease(
-      Effect.sync(() => showing.subscriptions.listen({ push, isFull: false, fold: function* () {}, end: () => {} })),
+      Effect.sync(() => showing.subscriptions.listen({ push, end: () => {} })),
       (remove) => Effect.sync(remove)
     ),
     followed

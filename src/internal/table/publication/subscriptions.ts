@@ -18,9 +18,9 @@ import { Subscriber } from "./subscriber.ts"
 /** Who hears of each publication in its own step, and has to be quick: what it keeps of that is its own business. */
 export interface Listener<Change, E> {
   /** Whether what it keeps is still to be folded, so that it does not grow for ever. */
-  readonly isFull: boolean
+  readonly isFull?: boolean
   /** Folds that, in steps. It may be given up after any of them. */
-  readonly fold: () => Generator<void, void>
+  readonly fold?: () => Generator<void, void>
   /** The table shows the changes' version already. */
   readonly push: (log: ChangeLog<Change>) => void
   /** There is nothing to come. */
@@ -101,7 +101,7 @@ export class Subscriptions<Change extends AnyChange, E = never> {
   /** Whether a subscriber holds more than it is to. */
   get isFull(): boolean {
     for (const subscriber of this.all) if (subscriber.buffer.isFull()) return true
-    for (const listener of this.listeners) if (listener.isFull) return true
+    for (const listener of this.listeners) if (listener.isFull === true) return true
     return this.ofKeys.isFull
   }
 
@@ -110,7 +110,7 @@ export class Subscriptions<Change extends AnyChange, E = never> {
 
   private *folding(): Generator<void, void> {
     for (const { buffer } of [...this.all]) if (buffer.fold !== undefined) yield* buffer.fold()
-    for (const listener of [...this.listeners]) yield* listener.fold()
+    for (const listener of [...this.listeners]) if (listener.fold !== undefined) yield* listener.fold()
     yield* this.ofKeys.fold()
   }
 
