@@ -166,6 +166,38 @@ describe("a large publication", () => {
     })
   )
 
+  it.effect("is looked through for single keys later, unless who watches one came after it", () =>
+    Effect.gen(function* () {
+      const subscriptions = new Subscriptions<Change>()
+      const watch = (key: string) => subscriptions.add(LiveTable.conflate, key).changes
+      const [first, last] = [watch("k0"), watch(`k${3 * PIECE - 1}`)]
+      const large = (value: number) =>
+        Array.from({ length: 3 * PIECE }, (_, i) => changeOf(`k${i}`, value, value === 0 ? undefined : value - 1))
+      assert.isBelow(publish(subscriptions, large(0)), 10)
+      const between = watch("k0")
+      // What comes next waits, too, or it would be told before.
+      publish(subscriptions, [changeOf("k0", 1, 0)])
+      const after = watch("k0")
+      assert.isTrue(subscriptions.isFull)
+      yield* subscriptions.fold
+      assert.isFalse(subscriptions.isFull)
+      assert.isBelow(publish(subscriptions, large(2)), 10)
+      // Nobody folds any more.
+      subscriptions.close()
+      const told = (changes: Stream.Stream<Change>) =>
+        Effect.map(Stream.runCollect(changes), (all) =>
+          Array.from(all, (change) => [
+            change._tag === "Upsert" ? change.value : undefined,
+            Option.getOrUndefined(change.previous)
+          ])
+        )
+      assert.deepStrictEqual(yield* told(first), [[2, undefined]])
+      assert.deepStrictEqual(yield* told(last), [[2, undefined]])
+      assert.deepStrictEqual(yield* told(between), [[2, 0]])
+      assert.deepStrictEqual(yield* told(after), [[2, 1]])
+    })
+  )
+
   it.effect("leads those who conflate to the content, however it is taken and folded", () =>
     Effect.gen(function* () {
       for (let seed = 1; seed <= ofRounds(5, 100); seed++) {

@@ -18,7 +18,7 @@ const idOf = <K, V>(event: FeedEvent<K, V>): string => {
   return event._tag === "Reset" ? "id:\n" : ""
 }
 
-// eslint-disable-next-line no-control-regex -- what cannot be in an id, by the specification of server-sent events
+/** What cannot be in an id, by the specification of server-sent events. */
 const NO_LINE = /[\0\r\n]/
 
 const HEARTBEAT = ": still here\n\n"

@@ -21,6 +21,7 @@ const compareEntries = (index: KeyIndex, a: number, b: number): number =>
   a === b ? 0 : tagOfPacked(a) - tagOfPacked(b) || index.compare(slotOfPacked(a), slotOfPacked(b))
 
 export class KeyOrder extends RowView {
+  readonly kind = "order"
   private tree: MutableTree<number>
   /** The slots that are in the tree. */
   private readonly present = new SlotSet()

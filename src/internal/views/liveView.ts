@@ -31,6 +31,7 @@ type Asked = Pick<Query<never, never, never>, "arrangement" | "tests">
 const BY_SLOT = PACKED as unknown as Order<Key>
 
 export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
+  readonly kind = "live"
   readonly shown = undefined
   readonly changes = new Subscriptions<TableChange<K, V>, TableFailure>()
   readonly pressure = this.changes

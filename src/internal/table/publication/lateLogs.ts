@@ -24,7 +24,7 @@ export class LateLogs<Log extends ChangeLog<unknown>> {
   /** Has `take` take in the next changes, of one or several publications. Returns whether there were any. */
   takePiece(take: (log: Log, from: number, to: number) => void, most = PIECE): boolean {
     const isLate = this.size > 0
-    for (let room = most; room > 0 && this.logs.length > 0; ) {
+    for (let room = most; room > 0 && this.logs.length > 0;) {
       const [log] = this.logs
       const from = this.taken
       const to = Math.min(from + room, log.changes.length)

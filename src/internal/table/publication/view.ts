@@ -2,6 +2,8 @@
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { TableFailure } from "../../../LiveTable.ts"
+import type { Labels } from "../../effect/v4/metric.ts"
+import type { ViewKind } from "../../viewMetrics.ts"
 import type { KeyIndex } from "../content/keyIndex.ts"
 import type { Renumbering } from "../content/slots.ts"
 import type { Graph } from "./graph.ts"
@@ -105,6 +107,10 @@ export interface View {
   readonly output: Output | undefined
   /** What the snapshots of its input hold of it; `undefined` if it is nothing. */
   readonly shown: unknown
+  /** What metrics call it; `undefined` if they tell nothing of it. */
+  readonly kind?: ViewKind
+  /** Begins to tell metrics what it shows, with the labels of who has attached it. */
+  readonly report?: (labels: Labels) => void
   /** Who hears of it, and may make the tables wait; `undefined` if nobody does. */
   readonly pressure?: Pressure
   /**

@@ -309,7 +309,7 @@ class Reader<K, V> {
   private published(): Effect.Effect<void> {
     const { parts, reports } = this
     const { publication } = parts
-    parts.metrics.published(parts.counters, publication.snapshot.size, this.lag())
+    parts.metrics.published(parts.counters, publication.snapshot.size, this.lag(), publication.viewsTook)
     const isIdle = parts.latched && !reports.hasKeyless && !publication.hasWoken && !parts.state.wantsCompaction
     if (isIdle && !publication.isFull) return Effect.void
     return Effect.gen({ self: this }, function* () {

@@ -31,6 +31,7 @@ interface Membership {
 export class GroupTable implements View {
   readonly height: number
   readonly inputs: ReadonlyArray<Input>
+  readonly kind = "derived"
   readonly shown = undefined
   private index = new KeyIndex()
   private keys: Array<unknown> = []

@@ -42,6 +42,8 @@ export class Made<K, V>
   private before: ComputedSlots<K, V> | undefined
   /** The changes from the version that is shown to the next one, made in steps; `undefined` if nobody listened by then. */
   private log: ChangeLog<TableChange<K, V>> | undefined
+  /** Called when an update was told to all subscribers. */
+  onTold: (() => void) | undefined
 
   private constructor(
     { face, inputs, key, numbering, slots }: Options<K, V>,
@@ -114,12 +116,14 @@ export class Made<K, V>
     this.before = undefined
     this.log = undefined
     this.seen = []
-    if (changed.size === 0) return
-    // Who has come to listen since they were made is told of them as well.
-    if (before !== undefined && !this.subscriptions.isEmpty) {
-      this.subscriptions.push(log ?? runAtOnce(this.changesBetween(before, this.rows)))
+    if (changed.size > 0) {
+      // Who has come to listen since they were made is told of them as well.
+      if (before !== undefined && !this.subscriptions.isEmpty) {
+        this.subscriptions.push(log ?? runAtOnce(this.changesBetween(before, this.rows)))
+      }
+      this.changed = new Set()
     }
-    this.changed = new Set()
+    this.onTold?.()
   }
 
   private *changesBetween(

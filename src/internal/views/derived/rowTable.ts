@@ -28,6 +28,7 @@ type AnyRows = AnySlots & Slots<unknown, unknown, TableEntry<unknown, unknown>>
 export class RowTable implements View {
   readonly height: number
   readonly inputs: ReadonlyArray<Input>
+  readonly kind = "derived"
   readonly shown = undefined
   private rows = new RowVector()
   private live = 0
