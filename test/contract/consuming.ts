@@ -1,4 +1,5 @@
 /** Consumer groups: who gets which records, what is committed, and what becomes of what is not done. */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -144,6 +145,37 @@ export const consuming = (test: Suite): void => {
       assert.isAbove(most, 1)
       yield* consumer.drain
       yield* Fiber.join(all)
+    }))
+
+  test("interrupted to finish: what is under way, and what lies between, is finished and committed, and nothing is done twice", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ partitions: 2, ...deleted })
+      const group = newName()
+      yield* append(kafka, topic, 100)
+      const { close, consumer } = yield* closeable(kafka, { subscribe: topic, group })
+      const [begun, finished]: [Array<string>, Array<string>] = [[], []]
+      const held = yield* Deferred.make<void>()
+      const work = yield* Effect.forkScoped(
+        consumer.runForEach(
+          ({ value }) =>
+            Effect.gen(function* () {
+              begun.push(value)
+              if (begun.length >= 10) yield* Deferred.await(held)
+              finished.push(value)
+            }),
+          { concurrency: 4, onInterrupt: "finish" }
+        )
+      )
+      yield* holds(Effect.sync(() => assert.isAtLeast(begun.length, 12)))
+      const interrupting = yield* Effect.forkScoped(Fiber.interrupt(work))
+      yield* holds(Effect.map(healthOf(consumer), ({ _tag }) => assert.strictEqual(_tag, "Stopping")))
+      yield* Deferred.succeed(held, undefined)
+      yield* Fiber.join(interrupting)
+      assert.deepStrictEqual([...begun].sort(), [...finished].sort())
+      assert.isBelow(finished.length, 100)
+      yield* close
+      const left = yield* take(yield* consumerOn(kafka, { subscribe: topic, group }), 100 - finished.length)
+      assert.deepStrictEqual(sorted([...left, ...finished.map(Number)]), numbers(100))
     }))
 
   test("a failure ends the work with it, and nothing from its record on is ever committed", (kafka) =>

@@ -18,6 +18,8 @@ export class DonePrefix {
   private head = 0
   /** Number of the next record that is handed out. */
   private tail = 0
+  /** Number of the last record that work was begun on. */
+  private lastBegun = -1
   /** Offset of the next record that is not handed out, nor passed over. */
   position: number
   /** How many records are handed out, and neither done nor given back. */
@@ -57,6 +59,16 @@ export class DonePrefix {
   /** Notes that nothing below this offset is to be handed out any more: what lay there is no record, or none of use. */
   passTo(position: number): void {
     if (position > this.position) this.position = position
+  }
+
+  /** Notes that work on a record begins. */
+  begin(number: number): void {
+    if (number > this.lastBegun) this.lastBegun = number
+  }
+
+  /** Whether work was begun on a later record: while this one is not done, that one cannot be committed. */
+  holdsUp(number: number): boolean {
+    return number < this.lastBegun
   }
 
   /** Marks a record as done. A second mark changes nothing. */
