@@ -29,7 +29,12 @@ export const isolated = [
 ]
 
 // what takes long and is of code that has no Effect in it: on one major is enough
-export const onEffect4 = ["test/recordBatch/{java,mutations,randomBytes}.test.ts"]
+export const onEffect4 = [
+  "test/recordBatch/{inputClasses,java,mutations,randomBytes}.test.ts",
+  "test/table/{keyIndex,recordStore,rowVector,state}.test.ts",
+  "test/tree/*.test.ts",
+  "test/views/{exactSum,slotHeap}.test.ts"
+]
 
 // on clusters of their own that are killed and frozen, with promises about time: after all others, one at a time
 export const faults = ["test/faults/**/*.test.ts", "test/soak/**/*.test.ts"]

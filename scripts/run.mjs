@@ -135,16 +135,15 @@ const check = async () => {
   }
 }
 
-/** The Node that Effect 4's test tools run on: 22.12, or later. */
-const newNode = () => {
-  const [major, minor] = process.versions.node.split(".").map(Number)
-  return major > 22 || (major === 22 && minor >= 12) ? process.execPath : join(effect4, "node_modules", ".bin", "node")
-}
+/** The Node that Effect 4's test tools run on: one that runs TypeScript, as their configuration is. */
+const newNode = () =>
+  process.features.typescript ? process.execPath : join(effect4, "node_modules", ".bin", "node")
 
 /** On which major of Effect tests are run, and by what. */
 const majors = {
   4: {
-    run: () => [newNode(), join(effect4, "node_modules", "vitest", "vitest.mjs")],
+    // otherwise vitest would bundle its configuration first, and itself with it
+    run: () => [newNode(), join(effect4, "node_modules", "vitest", "vitest.mjs"), "--configLoader=native"],
     workers: (count) => [`--maxWorkers=${count}`]
   },
   3: {
