@@ -10,6 +10,7 @@ const ROOMS = {
   // What several rooms need. It knows the rooms below that position and partitioner, the twins of public modules, are made of.
   ".": { rooms: ["recordBatch", "codec/schema"], types: ["Partitioner", "Position"] },
   topic: { rooms: ["client", "protocol", "options"], types: ["KafkaClient", "KafkaTopic"] },
+  groups: { rooms: ["client", "protocol", "options"], types: ["KafkaClient", "KafkaGroups", "KafkaProtocol"] },
   grouped: {
     rooms: [
       "table",
@@ -92,6 +93,8 @@ const ROOMS = {
   options: {
     rooms: ["codec", "codec/schema", "recordBatch"],
     types: ["Catalog", "Codec", "EmbeddedKafka", "GroupedKafkaTable", "GroupedKafkaTableWriter", "KafkaClient"].concat([
+      "KafkaConsumer",
+      "KafkaGroups",
       "KafkaProducer",
       "KafkaTable",
       "KafkaTableWriter",
@@ -101,6 +104,17 @@ const ROOMS = {
       "TableFeed"
     ])
   },
+  consumer: {
+    rooms: ["consumer/member", "consumer/assignors", "source", "client", "codec", "codec/schema", "recordBatch"].concat(
+      ["protocol", "options"]
+    ),
+    types: ["Codec", "KafkaClient", "KafkaConsumer", "KafkaProtocol", "TableChange"]
+  },
+  "consumer/member": {
+    rooms: ["consumer/assignors", "client", "protocol", "options"],
+    types: ["KafkaClient", "KafkaConsumer", "KafkaProtocol"]
+  },
+  "consumer/assignors": { rooms: ["protocol"], types: ["KafkaConsumer"] },
   codec: { rooms: ["codec/schema"], types: ["Codec"] },
   "codec/schema": { rooms: [], types: ["Codec"] },
   views: {
@@ -108,7 +122,7 @@ const ROOMS = {
     types: ["Codec", "LiveQuery", "LiveTable", "TableChange", "TableIndex", "TableSnapshot"]
   },
   "views/derived": {
-    rooms: ["views", "table/publication", "table/content", "tree", "codec", "codec/schema"],
+    rooms: ["views", "table/publication", "table/content", "tree", "codec", "codec/schema", "options"],
     types: ["Aggregate", "Codec", "DerivedTable", "KafkaTable", "LiveTable", "Position", "TableChange"].concat([
       "TableIndex",
       "TableSnapshot"
@@ -116,8 +130,13 @@ const ROOMS = {
   },
   tree: { rooms: [], types: [] },
   effect: { rooms: [], types: ["FeedEvent", "TableChange", "TableSnapshot"] },
+  "embedded/groups": { rooms: ["consumer/assignors", "protocol"], types: ["EmbeddedKafka", "KafkaProtocol"] },
+  "embedded/members": {
+    rooms: ["consumer/assignors", "protocol"],
+    types: ["EmbeddedKafka", "KafkaClient", "KafkaProtocol"]
+  },
   embedded: {
-    rooms: ["client", "recordBatch", "protocol", "options"],
+    rooms: ["embedded/groups", "embedded/members", "client", "recordBatch", "protocol", "options"],
     types: ["EmbeddedKafka", "KafkaClient", "KafkaProtocol", "Position"]
   },
   kafkajs: { rooms: ["client", "protocol", "options"], types: ["KafkaClient", "KafkaProtocol"] },
@@ -127,7 +146,7 @@ const ROOMS = {
 }
 
 /** Rooms of plain functions on bytes; all others may import of "effect", which has what differs between Effect's majors. */
-const PURE = new Set(["recordBatch", "protocol", "tree"])
+const PURE = new Set(["recordBatch", "protocol", "tree", "consumer/assignors"])
 
 /** Keeps the table of rooms. */
 const roomsRule = {

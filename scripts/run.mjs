@@ -4,7 +4,7 @@ import { spawn, spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
-import { dirname, join } from "node:path"
+import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import { effect3, layOutPackages, makeEffect3, makeExamplesEffect3, packedBeside } from "./majors.mjs"
 
@@ -153,16 +153,31 @@ const majors = {
   }
 }
 
+/** What failed, of the runner's own report, a line each: the file, the test, and the first line of why. */
+const failures = (major, { testResults }) =>
+  testResults.flatMap(({ assertionResults, message, name, status }) => {
+    const file = `Effect ${major}: ${relative(major === 3 ? effect3 : root, name)}`
+    const failed = assertionResults.filter((result) => result.status === "failed")
+    return failed.length === 0 && status === "failed"
+      ? [`${file}: ${firstLine(message)}`]
+      : failed.map(({ failureMessages, fullName }) => `${file}: ${fullName}: ${firstLine(failureMessages.join())}`)
+  })
+
+/** A message's first line, cut off where it is very long. */
+const firstLine = (message) => message.split("\n", 1)[0].slice(0, 300)
+
 /**
- * Runs the tests, one choice of them after the other, and ends with the runner's own counts on a line of their own.
- * A choice is a major of Effect, and arguments of its runner.
+ * Runs the tests, one choice of them after the other, and ends with how long each took, the names of what failed, and the
+ * runner's own counts on a line of their own. A choice is a major of Effect, and arguments of its runner.
  */
 const test = (choices, env) => {
   const report = join(root, ".cache", "test-report.json")
   mkdirSync(dirname(report), { recursive: true })
   makeEffect3()
   let [failure, passed, failed, skipped] = [0, 0, 0, 0]
+  const [times, names] = [[], []]
   for (const [major, ...which] of choices) {
+    const started = Date.now()
     rmSync(report, { force: true })
     const [program, ...runner] = majors[major].run()
     const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
@@ -174,11 +189,15 @@ const test = (choices, env) => {
     )
     if (!existsSync(report)) process.exit(status === 0 ? 1 : status)
     const counts = JSON.parse(readFileSync(report, "utf8"))
+    times.push(`${Math.round((Date.now() - started) / 1000)} s: Effect ${major}: ${which.join(" ")}`)
+    names.push(...failures(major, counts))
     failure ||= status
     passed += counts.numPassedTests
     failed += counts.numFailedTests
     skipped += counts.numPendingTests + counts.numTodoTests
   }
+  console.log(["", ...times].join("\n"))
+  if (names.length > 0) console.log(["", "failed:", ...names].join("\n"))
   console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`)
   process.exit(failure)
 }

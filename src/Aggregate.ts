@@ -49,7 +49,9 @@ export const sum = <V, K = unknown>(of_: (value: V, key: K) => number | undefine
   of({ _tag: "Sum", of: of_ })
 
 /**
- * The least of what the rows have, by the order of index keys; `undefined` if none of them has any.
+ * The least of what the rows have, by the order of index keys; `undefined` if none of them has any. It is what the row has: a
+ * date stays one, though it is compared by its time. Of what is the same by that, the least is a number, then a bigint, then a
+ * date, and the same on every replica.
  *
  * @since 0.4.0
  * @category constructors
@@ -59,7 +61,7 @@ export const min = <V, A extends IndexKey, K = unknown>(
 ): Aggregate<K, V, A | undefined> => of({ _tag: "Extreme", of: of_, isMax: false })
 
 /**
- * The greatest of what the rows have, by the order of index keys; `undefined` if none of them has any.
+ * The greatest of what the rows have, by the order of index keys, as `min` is the least; `undefined` if none of them has any.
  *
  * @since 0.4.0
  * @category constructors

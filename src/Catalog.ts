@@ -48,7 +48,13 @@ import type * as Scope from "effect/Scope"
 import type { Codec } from "./Codec.ts"
 import * as internal from "./internal/catalog/catalog.ts"
 import type { KafkaClient } from "./KafkaClient.ts"
-import type { CatalogLockedError, InvalidOptionsError, InvalidRecordError, WriteError } from "./KafkaError.ts"
+import type {
+  CatalogLockedError,
+  CatalogReadOnlyError,
+  InvalidOptionsError,
+  InvalidRecordError,
+  WriteError
+} from "./KafkaError.ts"
 import type * as KafkaTable from "./KafkaTable.ts"
 import type * as KafkaTableWriter from "./KafkaTableWriter.ts"
 import type { LiveTable, WaitError } from "./LiveTable.ts"
@@ -168,7 +174,7 @@ export interface CatalogSnapshot<in out R, in RK extends string, in IK extends s
  * @since 0.4.0
  * @category errors
  */
-export type InsertError = InvalidRecordError | CatalogLockedError | WriteError | WaitError
+export type InsertError = InvalidRecordError | CatalogLockedError | CatalogReadOnlyError | WriteError | WaitError
 
 /**
  * What a delete can fail with.
@@ -176,7 +182,7 @@ export type InsertError = InvalidRecordError | CatalogLockedError | WriteError |
  * @since 0.4.0
  * @category errors
  */
-export type DeleteError = InvalidOptionsError | WriteError | WaitError
+export type DeleteError = InvalidOptionsError | CatalogLockedError | CatalogReadOnlyError | WriteError | WaitError
 
 /**
  * A catalog of records `R`. Reads never wait: they are of the version that is shown, which is that of all that was read of
@@ -226,6 +232,10 @@ export interface Catalog<in out R, in out RK extends string = string, in out IK 
   readonly awaitCaughtUp: RecordTable<R>["awaitCaughtUp"]
   /** See `LiveTable.barrier`: for a query that is to see what somebody else has inserted by now. */
   readonly barrier: RecordTable<R>["barrier"]
+  /** What was read of the log so far, and what of it could not be read: see `KafkaTable.stats`. It counts all that is in the log. */
+  readonly stats: KafkaTable.KafkaTable<never, never>["stats"]
+  /** Records of the log that cannot be read, as their key is none of a catalog, or their value does not decode. */
+  readonly poison: KafkaTable.KafkaTable<never, never>["poison"]
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -241,7 +251,7 @@ export interface Catalog<in out R, in out RK extends string = string, in out IK 
  */
 export interface CatalogSettings
   extends
-    Omit<KafkaTable.TableSettings, "headers" | "isolation">,
+    Omit<KafkaTable.TableSettings, "headers" | "isolation" | "expireAfter" | "history">,
     Omit<
       KafkaTableWriter.WriterSettings,
       "acks" | "idempotent" | "partitioner" | "ensureTopic" | "topicSettings" | "metadataMaxAge" | "logValues"
@@ -257,6 +267,11 @@ export interface CatalogSettings
    * record of an identity counts. Milliseconds since the epoch, or a `DateTime`. Default: from the beginning.
    */
   readonly recoverFrom?: number | DateTime.DateTime
+  /**
+   * Reads only: needs no right to write, creates no topic and checks none, and writes nothing, ever. `insert` and `delete` fail
+   * with `CatalogReadOnlyError`. Options of writing are not looked at further. Default: false.
+   */
+  readonly readOnly?: boolean
 }
 
 /**

@@ -281,7 +281,7 @@ export const leftJoin: {
 
 /**
  * A row for each group of rows, by what `by` gives: its key is that, its value what the aggregates come to. A row for which
- * `by` gives `undefined` is in no group. A group is gone with its last row.
+ * `by` gives `undefined` is in no group; a date and the number of its time are two groups. A group is gone with its last row.
  *
  * @since 0.4.0
  * @category combinators

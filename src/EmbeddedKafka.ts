@@ -2,17 +2,17 @@
  * A Kafka cluster in memory: for tests of one's own code, for demos, for trying things out before any broker is set up.
  *
  * It keeps real record batches in real logs, with offsets, leaders and their epochs, producer ids and sequences,
- * transactions, compaction and topic ids, and answers the requests that tables, writers and topics make as a broker
- * does. So all of this library but the socket runs on it. What it does is passed by the same suite of tests as a real
- * Apache Kafka.
+ * transactions, compaction and topic ids, coordinates consumer groups, and answers the requests that tables, writers,
+ * topics and consumers make as a broker does. So all of this library but the socket runs on it. What it does is passed
+ * by the same suite of tests as a real Apache Kafka.
  *
  * It can be looked into (logs, connections, where each reader is), and made to fail on purpose. All time is that of
  * Effect's Clock: under `TestClock` nothing happens until the test says so. Nothing is global: each `make` is a cluster
  * of its own, gone when nobody refers to it.
  *
- * What it does not have: consumer groups, users and rights (an `ErrorCode` fault stands in for a refusal), and sockets.
+ * What it does not have: users and rights (an `ErrorCode` fault stands in for a refusal), and sockets.
  * Replicas that run are always in sync. What the handle itself appends may be of any age
- * (`message.timestamp.*.max.ms` is for clients), transactions have all the time they want, and logs are cleaned on
+ * (`message.timestamp.*.max.ms` is for clients), its transactions have all the time they want, and logs are cleaned on
  * request only.
  *
  * ```ts
@@ -81,6 +81,52 @@ export interface TopicOptions {
 }
 
 /**
+ * What the brokers' configuration says of consumer groups.
+ *
+ * @since 0.4.0
+ * @category options
+ */
+export interface GroupOptions {
+  /** How long a rebalance of a group that was empty waits for further members. Default: not at all. */
+  readonly initialRebalanceDelay?: Duration.Input
+  /** The shortest session timeout that a member may ask for. Default: 6 seconds. */
+  readonly minSessionTimeout?: Duration.Input
+  /** The longest session timeout that a member may ask for. Default: 30 minutes. */
+  readonly maxSessionTimeout?: Duration.Input
+  /** The most members that a group may have. Default: as many as there come. */
+  readonly maxSize?: number
+  /** How long offsets are kept of a group that nobody is in. Default: 7 days. */
+  readonly offsetsRetention?: Duration.Input
+  /** Whether the brokers have the consumer protocol (KIP-848). Default: true. */
+  readonly consumerProtocol?: boolean
+  /** How long a member of the consumer protocol may not be heard of. Default: 45 seconds. */
+  readonly sessionTimeout?: Duration.Input
+  /** How often a member of the consumer protocol is to be heard of. Default: 5 seconds. */
+  readonly heartbeatInterval?: Duration.Input
+}
+
+/**
+ * What the brokers' configuration says of transactions.
+ *
+ * @since 0.4.0
+ * @category options
+ */
+export interface TransactionOptions {
+  /**
+   * The level of the feature `transaction.version`. With 2, each transaction has an epoch of its own, and brokers add
+   * partitions and groups to it by themselves. Default: 2.
+   */
+  readonly version?: 1 | 2
+  /**
+   * How long after the answer to its end a transaction has really ended: meanwhile its producer is told
+   * `CONCURRENT_TRANSACTIONS`, and offsets of it are not stable. Default: not at all.
+   */
+  readonly markerDelay?: Duration.Input
+  /** The longest time that a producer may keep a transaction open. Default: 15 minutes. */
+  readonly maxTimeout?: Duration.Input
+}
+
+/**
  * @since 0.1.0
  * @category options
  */
@@ -89,6 +135,10 @@ export interface EmbeddedKafkaOptions {
   readonly nodes?: number
   /** Topics that are there from the beginning. A topic that is not is created as on a real cluster: by `ensureTopic`. */
   readonly topics?: Readonly<Record<string, TopicOptions>>
+  /** Since 0.4.0. */
+  readonly groups?: GroupOptions
+  /** Since 0.4.0. */
+  readonly transactions?: TransactionOptions
 }
 
 /**
@@ -164,6 +214,36 @@ export interface LoggedRecord {
 }
 
 /**
+ * What a group was asked to commit of one partition, and what came of it.
+ *
+ * @since 0.4.0
+ * @category models
+ */
+export interface Commit {
+  /** When, in milliseconds since the epoch. */
+  readonly at: number
+  /** Who asked; empty for who is no member. */
+  readonly memberId: string
+  /** Generation of the group, or epoch of the member; -1 for who is no member. */
+  readonly generation: number
+  /**
+   * The transaction that it was part of, by its transactional id, and what has become of it: the commit counts once that is
+   * `Committed`. `undefined` for none.
+   */
+  readonly transaction: { readonly id: string; readonly state: "Open" | "Committed" | "Aborted" } | undefined
+  readonly topic: string
+  readonly partition: number
+  /** The offset of the next record to be consumed. */
+  readonly offset: number
+  /** Leader epoch of the last record that was consumed; -1 if it was not told. */
+  readonly leaderEpoch: number
+  /** The text that came with it; `undefined` for none. */
+  readonly metadata: string | undefined
+  /** 0 if it was accepted, else Kafka's code of the refusal. */
+  readonly errorCode: number
+}
+
+/**
  * A transaction under way: others read its records once it is committed, and never if it is aborted. It holds back what
  * `read_committed` readers see of its partitions, as on a real cluster.
  *
@@ -217,6 +297,77 @@ export interface TopicView {
 }
 
 /**
+ * A partition of a topic.
+ *
+ * @since 0.4.0
+ * @category models
+ */
+export interface OwnedPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+/**
+ * A consumer group, as its coordinator has it.
+ *
+ * @since 0.4.0
+ * @category models
+ */
+export interface GroupView {
+  readonly group: string
+  readonly protocol: "classic" | "consumer"
+  /** As Kafka names the states: the second and third are of the classic protocol, the last two of the consumer protocol. */
+  readonly state: "Empty" | "PreparingRebalance" | "CompletingRebalance" | "Stable" | "Assigning" | "Reconciling"
+  /** The generation of a classic group; the epoch of one of the consumer protocol. */
+  readonly epoch: number
+  /** The assignor that the members have agreed on; `undefined` if there is none. */
+  readonly assignor: string | undefined
+  /** Node id of the coordinator; -1 if there is none. */
+  readonly coordinator: number
+  /** In the order in which they came. */
+  readonly members: ReadonlyArray<GroupMemberView>
+  readonly offsets: ReadonlyArray<GroupOffsetView>
+}
+
+/**
+ * A member of a consumer group.
+ *
+ * @since 0.4.0
+ * @category models
+ */
+export interface GroupMemberView {
+  readonly memberId: string
+  /** The id of a static member; `undefined` for a dynamic one. */
+  readonly instanceId: string | undefined
+  readonly clientId: string
+  /** The generation of the group, or the epoch of the member. */
+  readonly epoch: number
+  /** What the coordinator knows it to have. */
+  readonly assignment: ReadonlyArray<OwnedPartition>
+  /** When the coordinator heard of it last, in milliseconds since the epoch. */
+  readonly heardAt: number
+}
+
+/**
+ * An offset that a consumer group has committed.
+ *
+ * @since 0.4.0
+ * @category models
+ */
+export interface GroupOffsetView extends OwnedPartition {
+  /** The offset of the next record to be consumed. */
+  readonly offset: number
+  /** Leader epoch of the last record that was consumed; -1 if it was not told. */
+  readonly leaderEpoch: number
+  /** The text that came with it; `undefined` for none. */
+  readonly metadata: string | undefined
+  /** When it was committed, in milliseconds since the epoch. */
+  readonly committedAt: number
+  /** How many offsets there are from it to the high watermark. */
+  readonly lag: number
+}
+
+/**
  * A connection that is open.
  *
  * @since 0.1.0
@@ -229,6 +380,58 @@ export interface ConnectionView {
   readonly pending: CallName | undefined
   /** Where it fetched last, and so what it has read up to: by topic and partition. */
   readonly fetching: ReadonlyArray<{ readonly topic: string; readonly partition: number; readonly offset: number }>
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// members of groups
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * @since 0.4.0
+ * @category options
+ */
+export interface MemberOptions {
+  readonly topics: ReadonlyArray<string>
+  /** Default: `classic`. */
+  readonly protocol?: "classic" | "consumer"
+  /**
+   * Of the classic protocol: `range`, `roundrobin` or `cooperative-sticky`, which is the default. Of the consumer protocol:
+   * `uniform` or `range`; by default the broker's choice.
+   */
+  readonly assignor?: "range" | "roundrobin" | "cooperative-sticky" | "uniform"
+  /** For a static member. */
+  readonly instanceId?: string
+  /** Default: `foreign`. */
+  readonly clientId?: string
+  /** Of the classic protocol. Default: 30 seconds. */
+  readonly sessionTimeout?: Duration.Input
+  /** Of the classic protocol. Default: 3 seconds. */
+  readonly heartbeatInterval?: Duration.Input
+  /** How long the coordinator waits for it in a rebalance. Default: 60 seconds. */
+  readonly rebalanceTimeout?: Duration.Input
+}
+
+/**
+ * A member of a group that a test lets join, beside those that it tests.
+ *
+ * @since 0.4.0
+ * @category models
+ */
+export interface ForeignMember {
+  /** The id that it has now; empty before it has one. */
+  readonly memberId: Effect.Effect<string>
+  /** What it owns now. */
+  readonly assigned: Effect.Effect<ReadonlyArray<OwnedPartition>>
+  /** Waits until it is in the group, and has been given its share. Fails if the group does not take it. */
+  readonly joined: Effect.Effect<void, BrokerError>
+  /** From now on, it gives nothing up that it is to give up, as if it were busy with it. */
+  readonly holdRevocation: Effect.Effect<void>
+  /** From now on, it gives up what it is to give up. */
+  readonly release: Effect.Effect<void>
+  /** Leaves the group. */
+  readonly leave: Effect.Effect<void>
+  /** Is gone without a word, as a process that was killed. */
+  readonly vanish: Effect.Effect<void>
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -309,6 +512,8 @@ export interface FaultTarget {
   readonly clientId?: string
   readonly node?: number
   readonly topic?: string
+  /** Only requests about this consumer group. Since 0.4.0. */
+  readonly group?: string
   /** Only with requests that name partitions: of the others in the same request, answers are as they would be. */
   readonly partition?: number
   /** How many requests it is for. Default: all, until the scope ends. */
@@ -380,6 +585,37 @@ export interface EmbeddedKafka {
   ) => Effect.Effect<void, BrokerError>
   /** Begins a transaction, by a producer of its own. */
   readonly transaction: Effect.Effect<Transaction>
+  /** All consumer groups, by their id. */
+  readonly groups: Effect.Effect<ReadonlyMap<string, GroupView>>
+  /** Every commit that a group was asked for, the accepted and the refused ones, in the order in which they came. */
+  readonly commits: (group: string) => Effect.Effect<ReadonlyArray<Commit>>
+  /**
+   * A member of a group that is another process: it joins, beats, owns partitions and gives them up, and reads nothing. It
+   * leaves with the scope.
+   */
+  readonly member: (
+    group: string,
+    options: MemberOptions
+  ) => Effect.Effect<ForeignMember, InvalidOptionsError, Scope.Scope>
+  /** Takes a member out, as if its session were over. Fails with `UNKNOWN_MEMBER_ID`, or `GROUP_ID_NOT_FOUND`. */
+  readonly kick: (group: string, memberId: string) => Effect.Effect<void, BrokerError>
+  /**
+   * Lets another node coordinate a group, and others that have the same one. What it does not know yet, it loads for
+   * `loadingFor` (default: not at all). Rebalances that are under way begin anew, and so do sessions.
+   */
+  readonly moveCoordinator: (
+    group: string,
+    node: number,
+    options?: { readonly loadingFor?: Duration.Input }
+  ) => Effect.Effect<void, BrokerError>
+  /** Forgets the offsets that a group has committed of topics that no member is subscribed to, as after their retention. */
+  readonly expireOffsets: (group: string) => Effect.Effect<void, BrokerError>
+  /** Sets what members of the consumer protocol are told in this group, instead of what the brokers' configuration says. */
+  readonly alterGroup: (
+    group: string,
+    configs: { readonly sessionTimeout?: Duration.Input; readonly heartbeatInterval?: Duration.Input }
+  ) => Effect.Effect<void>
+
   /** All records of a topic that are there now, by partition and offset. What cannot be decoded is left out. */
   readonly log: (topic: string) => Effect.Effect<ReadonlyArray<LoggedRecord>, BrokerError>
 

@@ -35,10 +35,13 @@ import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Codec } from "./Codec.ts"
+import type { GroupedKafkaTableWriter } from "./GroupedKafkaTableWriter.ts"
+import * as internalJanitor from "./internal/grouped/janitor.ts"
 import * as snapshot from "./internal/grouped/snapshot.ts"
 import * as internal from "./internal/grouped/table.ts"
 import type { KafkaClient } from "./KafkaClient.ts"
-import type { ExpireAt, AcquireError, KafkaTable, TableSettings } from "./KafkaTable.ts"
+import type { WriteError } from "./KafkaError.ts"
+import type { AcquireError, ExpireAt, JanitorOptions, KafkaTable, TableSettings } from "./KafkaTable.ts"
 import type { TableFailure } from "./LiveTable.ts"
 import type { RecordSnapshot } from "./TableSnapshot.ts"
 
@@ -247,3 +250,32 @@ export const layer = <Self, Id extends string, G, M, V>(
   tag: Context.ServiceClass<Self, Id, GroupedKafkaTable<G, M, V>>,
   options: NoInfer<GroupedKafkaTableOptions<G, M, V>>
 ): Layer.Layer<Self, AcquireError, KafkaClient> => Layer.effect(tag, make(options))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// expiry
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Writes tombstones for the members that have expired, so that compaction takes them out of the log: the janitor of a grouped
+ * table. It works, ends and fails as `KafkaTable.janitor` does.
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { GroupedKafkaTable, GroupedKafkaTableWriter } from "effect-ktables"
+ *
+ * class Nodes extends GroupedKafkaTable.Tag("app/Nodes")<Nodes, string, string, string>() {}
+ * class NodesWriter extends GroupedKafkaTableWriter.Tag("app/NodesWriter")<NodesWriter, string, string, string>() {}
+ *
+ * export const cleaning = Effect.gen(function* () {
+ *   yield* GroupedKafkaTable.janitor(yield* Nodes, yield* NodesWriter, { grace: "5 minutes" })
+ * })
+ * ```
+ *
+ * @since 0.4.0
+ * @category expiry
+ */
+export const janitor: <G, M, V>(
+  table: GroupedKafkaTable<G, M, V>,
+  writer: Pick<GroupedKafkaTableWriter<G, M, V>, "topic" | "deleteMany" | "flush">,
+  options?: JanitorOptions
+) => Effect.Effect<void, TableFailure | WriteError> = internalJanitor.janitor

@@ -38,11 +38,14 @@ import type {
   AdminResponse,
   ApiName,
   Broker,
+  CoordinatorType,
   CreateTopicsRequest,
   DescribeConfigsResponse,
   IncrementalAlterConfigsRequest,
   InitProducerIdResponse,
   Isolation,
+  ListedGroup,
+  ListGroupsRequest,
   PartitionMetadata,
   Request,
   Response,
@@ -107,7 +110,7 @@ export interface TopicDescription {
 }
 
 /**
- * Where a partition begins or ends; `error` if its leader could not be asked.
+ * Where a partition begins or ends, or where a time is in it; `error` if its leader could not be asked.
  *
  * @since 0.1.0
  * @category models
@@ -115,10 +118,47 @@ export interface TopicDescription {
 export interface ListedOffset {
   /** The partition's number, from 0. */
   readonly partition: number
-  /** The offset that was asked for; -1 if `error` is set. */
+  /** The offset that was asked for; -1 if `error` is set, or if there is no record at or after a time. */
   readonly offset: number
   /** Why there is no offset; `undefined` if there is one. */
   readonly error: ClientError | undefined
+}
+
+/**
+ * A topic in short, as it is found by its name.
+ *
+ * @since 0.4.0
+ * @category models
+ */
+export interface TopicSummary {
+  readonly topic: TopicRef
+  /** How many partitions it has, which are numbered from 0. */
+  readonly partitions: number
+}
+
+/**
+ * The broker that coordinates a group, or the transactions of a transactional id, for who asks it again and again: it is
+ * found when it is needed, and found again where it has moved. It has two connections of its own: on one of them go
+ * `JoinGroup` and `SyncGroup`, which wait for the other members of the group, and all else on the other.
+ *
+ * @since 0.4.0
+ * @category models
+ */
+export interface Coordinator {
+  readonly type: CoordinatorType
+  /** The group's id, or the transactional id. */
+  readonly key: string
+  /**
+   * Makes one attempt. Error codes in the answer are data, but for the three that say that this broker is not the
+   * coordinator, or not ready to be it (`COORDINATOR_LOAD_IN_PROGRESS`, `COORDINATOR_NOT_AVAILABLE`, `NOT_COORDINATOR`):
+   * as the answer's own code, or that of all its partitions, they are a `BrokerError`. After that, and after a failure of
+   * a connection, the next request looks for the coordinator again, but not before a pause that grows from one such
+   * failure to the next (`backoff`): to ask in a loop is no harm. All failures are of this attempt only; those with
+   * `retriable` pass by themselves.
+   */
+  readonly request: <N extends ApiName>(name: N, request: Request<N>) => Effect.Effect<Response<N>, ClientError>
+  /** The cluster's features that are in force, as the coordinator tells them: see `BrokerConnection.features`. */
+  readonly features: Effect.Effect<BrokerConnection["features"], ClientError>
 }
 
 /**
@@ -151,12 +191,44 @@ export interface KafkaClient {
   readonly connect: (broker: Broker) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>
   /** Asks any broker about a topic; never creates it. */
   readonly describeTopic: (topic: string) => Effect.Effect<TopicDescription, ClientError | TopicError>
-  /** Asks the leaders, all at once. Fails never: a leader that does not answer gives its partitions an `error`. */
+  /**
+   * Asks any broker for all topics, and gives those whose name is wanted, in the order of their names. Topics that may not
+   * be described are not among them, nor is one that is being created.
+   */
+  readonly topicsMatching: (
+    isWanted: (name: string) => boolean
+  ) => Effect.Effect<ReadonlyArray<TopicSummary>, ClientError>
+  /**
+   * The coordinator of a group (by its id) or of transactions (by their transactional id), with connections of one's own.
+   * They are opened when they are needed, and closed with the scope, or with the client.
+   */
+  readonly coordinator: (key: string, type: CoordinatorType) => Effect.Effect<Coordinator, never, Scope.Scope>
+  /**
+   * Asks a coordinator once, over the connections that the client has anyway: not for what waits (`JoinGroup`,
+   * `SyncGroup`). It looks for the coordinator some times where it has moved, or is not ready yet; other error codes in the
+   * answer are data.
+   */
+  readonly askCoordinator: <N extends ApiName>(
+    key: string,
+    type: CoordinatorType,
+    name: N,
+    request: Request<N>
+  ) => Effect.Effect<Response<N>, ClientError>
+  /**
+   * Asks all brokers for the groups that they coordinate, and gives them in the order of their ids. Fails if one of the
+   * brokers does not answer, as its groups would be missing.
+   */
+  readonly listGroups: (request: ListGroupsRequest) => Effect.Effect<ReadonlyArray<ListedGroup>, ClientError>
+  /**
+   * Asks the leaders, all at once, for the log's beginning, its end, or the first record at or after a time, in milliseconds
+   * since the epoch: an offset of -1 without an error says that there is none. Fails never: a leader that does not answer gives its
+   * partitions an `error`.
+   */
   readonly listOffsets: (
     topic: TopicDescription,
     at: {
       readonly isolation: Isolation
-      readonly timestamp: "earliest" | "latest"
+      readonly timestamp: "earliest" | "latest" | number
       /** Default: all. */
       readonly partitions?: ReadonlySet<number>
     }

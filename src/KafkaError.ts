@@ -42,8 +42,11 @@ export type KafkaError =
   | WriteError
   | WaitTimeoutError
   | TableClosedError
+  | GroupError
+  | CommitError
   | InvalidRecordError
   | CatalogLockedError
+  | CatalogReadOnlyError
   | DefectError
 
 /**
@@ -66,12 +69,16 @@ const brokers = (broker: string): string => {
 }
 
 const where = (parts: {
+  readonly group?: string | undefined
+  readonly transactionalId?: string | undefined
   readonly topic?: string | undefined
   readonly partition?: number | undefined
   readonly offset?: number | undefined
   readonly broker?: string | undefined
 }): string => {
   const place = [
+    ...(parts.group === undefined ? [] : [`group ${quotedForeignText(parts.group)}`]),
+    ...(parts.transactionalId === undefined ? [] : [`transactional id ${quotedForeignText(parts.transactionalId)}`]),
     ...(parts.topic === undefined ? [] : [`topic ${quotedForeignText(parts.topic)}`]),
     ...(parts.partition === undefined ? [] : [`partition ${parts.partition}`]),
     ...(parts.offset === undefined ? [] : [`offset ${parts.offset}`])
@@ -120,7 +127,7 @@ export interface OptionProblem {
 export class InvalidOptionsError extends Data.TaggedError("KafkaInvalidOptionsError")<{
   /** The public module whose options these are. */
   readonly module: string
-  /** The topic among them, if it is one. */
+  /** The topic that they are of, as far as it is known; of a table that is made of several topics, all of them. */
   readonly topic?: string
   readonly problems: ReadonlyArray<OptionProblem>
 }> {
@@ -164,7 +171,7 @@ const connectionAdvice: Record<ConnectionReason, string> = {
   Authentication:
     "Check the SASL mechanism, the user name and password or the token, that the broker knows them, and that its listener has SASL at all.",
   UnsupportedVersion:
-    "The broker does not have this request in a version that is spoken here: Kafka 2.1 and later are supported, 2.3 and later for altering configs.",
+    "The broker does not have this request in a version that is spoken here: Kafka 2.1 and later are supported, 2.3 and later for altering configs, and some of what is done to groups wants a newer one.",
   Protocol: "Check that this port speaks Kafka: not TLS (then set tls), and not HTTP."
 }
 
@@ -224,6 +231,11 @@ const codeAdvice: Readonly<Record<string, string>> = {
     "The partition has no leader: see which of the brokers that hold its replicas are down. It is read on as soon as one leads it.",
   THROTTLING_QUOTA_EXCEEDED:
     "The broker makes this client wait, as it is above its quota: see the quotas of its user and client id (kafka-configs.sh).",
+  GROUP_AUTHORIZATION_FAILED:
+    "Grant READ on the group to who consumes in it, DESCRIBE to who looks at it, DELETE to who deletes it.",
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "Grant WRITE and DESCRIBE on the transactional id.",
+  COORDINATOR_NOT_AVAILABLE:
+    "The cluster has no coordinator for it yet: a new cluster makes the topic first that groups, or transactions, are kept in. If it stays, see which brokers are down.",
   NOT_ENOUGH_REPLICAS:
     "Fewer replicas are in sync than min.insync.replicas asks for: see which of the partition's brokers are down."
 }
@@ -245,6 +257,10 @@ export class BrokerError extends Data.TaggedError("KafkaBrokerError")<{
   readonly broker?: string
   readonly topic?: string
   readonly partition?: number
+  /** The group that it is about, if it is about one. */
+  readonly group?: string
+  /** The transactional id that it is about, if it is about one. */
+  readonly transactionalId?: string
   /** What the broker said, where it said something. */
   readonly detail?: string
 }> {
@@ -569,6 +585,7 @@ export type HeldUpReason =
   | "Records"
   | "EndOfLog"
   | "NoPartition"
+  | "Indexes"
   | "Unknown"
 
 /**
@@ -597,6 +614,7 @@ const heldUpBy: Record<HeldUpReason, string> = {
   Records: "still reading: more time is needed, a longer timeout",
   EndOfLog: "the log ends before that position: nothing was written there yet",
   NoPartition: "the topic has no such partition",
+  Indexes: "all is read, and its indexes are being built of that: more time is needed, a longer timeout",
   Unknown: "not known why"
 }
 
@@ -710,7 +728,7 @@ export class InvalidRecordError extends Data.TaggedError("KafkaInvalidRecordErro
   readonly retriable = false
   override get message(): string {
     const fields = listed(this.fields.map((field) => foreignText(field)))
-    return `A record without all of its keys is not for the catalog of ${where(this)}: ${fields} must be text that is not blank. Nothing was written.`
+    return `A record without all of its keys is not for the catalog of ${where(this)}: ${fields} must be text that is not blank, without halves of surrogate pairs. Nothing was written.`
   }
 }
 
@@ -748,5 +766,153 @@ export class CatalogLockedError extends Data.TaggedError("KafkaCatalogLockedErro
   readonly retriable = false
   override get message(): string {
     return `The log of a catalog is locked to other keys: ${where(this)} was written with ${keysText(this.locked)}, and this catalog has ${keysText(this.configured)}. Give it the same keys, or another topic.`
+  }
+}
+
+/**
+ * An insert or a delete by a catalog that was acquired to read only. Nothing was sent.
+ *
+ * @since 0.4.0
+ * @category errors
+ */
+export class CatalogReadOnlyError extends Data.TaggedError("KafkaCatalogReadOnlyError")<{
+  readonly topic: string
+  readonly operation: "insert" | "delete"
+}> {
+  readonly reason = "ReadOnly" as const
+  readonly retriable = false
+  override get message(): string {
+    return `A catalog that is read-only has no ${this.operation}: ${where(this)}. Nothing was written. Acquire it without readOnly, with the right to write its topic.`
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// groups
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Why a member of a group cannot go on, or why something is not done to a group, or is not known of it.
+ *
+ * A consumer:
+ *
+ * - `Busy`: another face of the consumer runs already.
+ * - `Fenced`: somebody else is a member with the same instance id.
+ * - `Inconsistent`: the group's other members speak another protocol, or share partitions in another way.
+ * - `Unsupported`: the brokers do not have what was asked for: KIP-848, an assignor, static members.
+ * - `Full`: the group has as many members as the brokers allow.
+ * - `NoOffset`: there is no offset to go on at in the log, and `from` is `fail`.
+ *
+ * `KafkaGroups`:
+ *
+ * - `NotFound`: there is no such group, or none of consumers.
+ * - `NotEmpty`: the group has members, which would not notice, or would overwrite what is done.
+ * - `Subscribed`: a member consumes the topic whose offsets are to be deleted.
+ * - `OutOfRange`: an offset that was given is not in its partition.
+ *
+ * Both:
+ *
+ * - `Unauthorized`: a right is missing.
+ * - `Rejected`: the coordinator refuses for another reason: a name, a session timeout, a pattern.
+ *
+ * @since 0.4.0
+ * @category models
+ */
+export type GroupReason =
+  | "Busy"
+  | "Fenced"
+  | "Inconsistent"
+  | "Unsupported"
+  | "Full"
+  | "NoOffset"
+  | "NotFound"
+  | "NotEmpty"
+  | "Subscribed"
+  | "OutOfRange"
+  | "Unauthorized"
+  | "Rejected"
+
+const groupAdvice: Record<GroupReason, string> = {
+  Busy: "chunks, records, partitions and runForEach are faces of the same: end one before another one is begun.",
+  Fenced: "Give each member of the group an instanceId of its own, or none.",
+  Inconsistent:
+    "Give all members of the group the same protocol and assignor; a group is moved from one to another by a list of both.",
+  Unsupported: "The consumer protocol needs Kafka 4.0 or later with group.version 1; classic works with all.",
+  Full: "Raise group.max.size of the brokers, or have fewer members.",
+  NoOffset: "Reset the group's offsets, or say with 'from' where to begin: earliest or latest.",
+  NotFound:
+    "Check its name, and that this is the right cluster. A group whose offsets have expired is gone; one of another kind (share, streams) has nothing of this.",
+  NotEmpty:
+    "Nothing was changed: stop its members first, and wait until they are gone (their session timeout, if they were killed).",
+  Subscribed: "Nothing of this topic was changed: stop the members that consume it first.",
+  OutOfRange: "Nothing was changed: give an offset that is in the log, or its end.",
+  Unauthorized:
+    "Grant READ on the group to consume and to change its offsets, DESCRIBE to look at it, DELETE to delete it or its offsets; and on its topics READ and DESCRIBE.",
+  Rejected: "The coordinator's word says why."
+}
+
+/**
+ * A member of a consumer group cannot go on, or something was not done to a group, or is not known of it. That its
+ * coordinator is away is a `BrokerError`.
+ *
+ * @since 0.4.0
+ * @category errors
+ */
+export class GroupError extends Data.TaggedError("KafkaGroupError")<{
+  readonly reason: GroupReason
+  readonly group: string
+  /** The place, where it is about one partition. */
+  readonly topic?: string
+  readonly partition?: number
+  readonly offset?: number
+  readonly detail?: string
+  readonly cause?: unknown
+}> {
+  get retriable(): boolean {
+    return this.reason === "Full" || this.reason === "Busy"
+  }
+  override get message(): string {
+    const { group, offset, partition, topic } = this
+    return `${this.reason}: ${where({ group, topic, partition, offset })}${inBrackets(this.detail)}. ${groupAdvice[this.reason]}`
+  }
+}
+
+/**
+ * Why a commit did not end in an acknowledgement.
+ *
+ * - `Lost`: the partition is not this member's any more, or the record was given up by a seek, or by the end of its face. It
+ *   is delivered again.
+ * - `Closed`: the consumer was closed first. Whether it is committed is not known.
+ * - `Unauthorized`: the right to READ the group or the topic is missing.
+ * - `Rejected`: the coordinator refuses this commit for another reason.
+ *
+ * @since 0.4.0
+ * @category models
+ */
+export type CommitReason = "Lost" | "Closed" | "Unauthorized" | "Rejected"
+
+const commitAdvice: Record<CommitReason, string> = {
+  Lost: "Records that were not committed are delivered again, to whoever has the partition now.",
+  Closed: "Whether it was committed is not known: the consumer's scope (its layer) ended first.",
+  Unauthorized: "Grant READ on the group, and READ on its topics. What is done is committed then.",
+  Rejected: "The coordinator's word says why."
+}
+
+/**
+ * A commit of an offset was not acknowledged.
+ *
+ * @since 0.4.0
+ * @category errors
+ */
+export class CommitError extends Data.TaggedError("KafkaCommitError")<{
+  readonly reason: CommitReason
+  readonly group: string
+  readonly topic: string
+  readonly partition: number
+  readonly detail?: string
+  readonly cause?: unknown
+}> {
+  readonly retriable = false
+  override get message(): string {
+    return `${this.reason}: a commit of group ${quotedForeignText(this.group)} for ${where(this)}${inBrackets(this.detail)} was not acknowledged. ${commitAdvice[this.reason]}`
   }
 }

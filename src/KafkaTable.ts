@@ -246,7 +246,10 @@ export interface TableSettings {
   readonly ensureTopic?: boolean
   /** What to create, and what to do about a topic that is not compacted. Only with `ensureTopic`. */
   readonly topicSettings?: TopicSettings
-  /** How long acquiring the table may take. Default: 30 seconds. */
+  /**
+   * How long acquiring the table may take. The indexes of its tag are built when it has caught up, one to four seconds for a
+   * million rows: with `fail` that counts, with `degrade` they are waited for. Default: 30 seconds.
+   */
   readonly catchUpTimeout?: Duration.Input
   /**
    * When that time is over: `degrade` acquires the table as it is, with status `Degraded`, and reads on; `fail` fails
@@ -262,7 +265,7 @@ export interface TableSettings {
   readonly headers?: boolean
   /**
    * How long a row lives after its record's timestamp, of any length. Then it is gone, by the Clock, as a `Delete` with the
-   * cause `expired`; a later record brings the key back. A record that is past already when it comes is never shown, nor is
+   * cause `expired`, of very many at once up to 32,768 in one publication; a later record brings the key back. A record that is past already when it comes is never shown, nor is
    * what its key had before. The topic keeps it: see `janitor`. A record without a timestamp (of a format older than Kafka 0.10)
    * does not expire. Default: never.
    */
@@ -467,23 +470,26 @@ export interface JanitorOptions {
  * })
  * ```
  *
- * A tombstone is written when the `grace` after a key's expiry is over, all that brokers have acknowledged by then was read
- * (`barrier`), and the key is absent still. **A record that somebody writes between that look and the tombstone is deleted by
- * it**: for keys that come back, `grace` is to be longer than their owners are ever late.
+ * A tombstone is written when the `grace` after a key's expiry is over, or after a record that was past when it came; the
+ * writer has nothing under way (`flush`), all that brokers have acknowledged by then was read (`barrier`), the key is absent
+ * still, and nobody has deleted it since. **A record that somebody writes between that look and the tombstone is deleted by
+ * it**: for keys that come back, `grace` is to be longer than their owners are ever late. Very many are looked at and deleted
+ * in portions of 512.
  *
  * What had expired before the janitor began is deleted as well, as far as the table remembers it: where expired and deleted keys
- * are more than 1024 and more than all others, it does not. Two janitors of one topic write more tombstones than one, and are
- * wrong in nothing else.
+ * are more than 1024 and more than all others, it does not. Two janitors of one topic may write more tombstones than one, and
+ * are wrong in nothing else.
  *
- * Tombstones that cannot be written are tried again after another `grace`, with a line in the log. It ends when the table is
- * closed, and fails when the table's reader has ended, or the writer is closed; with `InvalidOptionsError` if the rows of the
- * table do not expire, or the writer is of another topic.
+ * Tombstones that cannot be written are tried again after another `grace`, with a line in the log, and hold up no others. A key
+ * of which its codec makes other bytes than the log has stays, which is told once. It ends when the table is closed, and fails
+ * when the table's reader has ended, or the writer is closed; with `InvalidOptionsError` if the rows of the table do not expire,
+ * or the writer is of another topic. The janitor of a grouped table is `GroupedKafkaTable.janitor`.
  *
  * @since 0.4.0
  * @category expiry
  */
 export const janitor: <K, V, Ix extends Indexes = {}>(
   table: KafkaTable<K, V, Ix>,
-  writer: Pick<KafkaTableWriter<K, V>, "topic" | "deleteMany">,
+  writer: Pick<KafkaTableWriter<K, V>, "topic" | "deleteMany" | "flush">,
   options?: JanitorOptions
 ) => Effect.Effect<void, TableFailure | WriteError> = internalJanitor.janitor

@@ -175,10 +175,11 @@ export interface KafkaTableWriter<in K, in V> {
    *   (`UnknownOutcome`, an interruption), the key is deleted at the end of the scope.
    * - Heartbeats come one after the other. One that fails, or whose Effect dies or does not end within `every`, is followed by
    *   the next one: the first of them in a row is logged, and that they are written again.
-   * - The tombstone comes after the last heartbeat. It is waited for at most as long as `deliveryTimeout` (while the writer is
-   *   closed, `closeTimeout`); then a log line says that the key stays. A process that is killed deletes nothing, either.
-   * - A key is announced by one only. A value that is an Effect itself (an Exit; on Effect 3, an Option or an Either, too) is
-   *   given as `Effect.succeed(value)`.
+   * - The tombstone comes after the last heartbeat. It is waited for at most as long as `closeTimeout`; then a log line says that
+   *   the key may stay. A writer that is still there goes on to deliver it. A process that is killed deletes nothing.
+   * - A key is announced by one process only. Where that announces it twice by one writer, both write their values, and it is
+   *   deleted with the last of them (not of a key that only an Effect encodes).
+   * - A value that is an Effect itself (an Exit; on Effect 3, an Option or an Either, too) is given as `Effect.succeed(value)`.
    *
    * @since 0.4.0
    */

@@ -26,14 +26,13 @@
  * @module
  */
 import type * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { FeedEvent } from "./FeedEvent.ts"
 import * as feeds from "./internal/feed/feed.ts"
 import * as sse from "./internal/feed/sse.ts"
-import { readFeedOptions } from "./internal/options/feed.ts"
 import type { InvalidOptionsError } from "./KafkaError.ts"
 import type { AnyTable, TableFailure } from "./LiveTable.ts"
 import type { TableChange } from "./TableChange.ts"
@@ -96,30 +95,39 @@ export interface TableFeedOptions {
 export const make = <K, V>(
   table: AnyTable<K, V>,
   options: TableFeedOptions = {}
-): Effect.Effect<TableFeed<K, V>, InvalidOptionsError, Scope.Scope> =>
-  Effect.flatMap(readFeedOptions(options), (settings) => feeds.makeFeed(table, settings))
+): Effect.Effect<TableFeed<K, V>, InvalidOptionsError, Scope.Scope> => feeds.makeFeed(table, options)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // for others
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
+ * How a feed is told as server-sent events: by the schemas of its keys and values.
+ *
+ * @since 0.4.0
+ * @category options
+ */
+export interface ServerSentEventsOptions<K, V, KI, VI> {
+  readonly key: Schema.Codec<K, KI>
+  readonly value: Schema.Codec<V, VI>
+  /** How often a comment goes out, which says that the connection is still there. Default: 15 seconds. */
+  readonly heartbeat?: Duration.Input
+}
+
+/**
  * A feed as the text of server-sent events (`text/event-stream`), a piece for each. An event's name is its `_tag`, its data is its
  * JSON; the id of `Live` is the token, which a browser sends as `last-event-id` when it connects again.
  *
  * A comment goes out every `heartbeat` (default: 15 seconds), so that proxies keep the connection, and a client that has
- * gone is noticed. Fails as the feed does, and with a `SchemaError` for what does not encode.
+ * gone is noticed. Fails as the feed does, with a `SchemaError` for what does not encode, and with `InvalidOptionsError` for a
+ * `heartbeat` that is none.
  *
  * @since 0.4.0
  * @category combinators
  */
 export const toServerSentEvents =
-  <K, V, KI, VI>(options: {
-    readonly key: Schema.Codec<K, KI>
-    readonly value: Schema.Codec<V, VI>
-    readonly heartbeat?: Duration.Input
-  }) =>
-  <E>(events: Stream.Stream<FeedEvent<K, V>, E>): Stream.Stream<string, E | Schema.SchemaError> =>
+  <K, V, KI, VI>(options: ServerSentEventsOptions<K, V, KI, VI>) =>
+  <E>(events: Stream.Stream<FeedEvent<K, V>, E>): Stream.Stream<string, E | Schema.SchemaError | InvalidOptionsError> =>
     sse.toServerSentEvents(events, options)
 
 /**

@@ -190,7 +190,10 @@ export interface IndexOptions<in K, in V> {
  * @category options
  */
 export interface SortedOptions<in K, in V, in IK> extends IndexOptions<K, V> {
-  /** What is the same by this order is the same key. Default: see `IndexKey`. */
+  /**
+   * What is the same by this order is the same key. Two keys for which it throws are compared as without it; one that
+   * contradicts itself is given up for that. Both are told on `problems`. Default: see `IndexKey`.
+   */
   readonly order?: Order<IK>
 }
 
@@ -340,7 +343,7 @@ export interface IndexProblem<out K> {
   readonly index: string
   /** The key of the row. */
   readonly key: K
-  /** What was thrown. */
+  /** What was thrown, or what is wrong with an order. */
   readonly cause: unknown
 }
 
@@ -353,7 +356,10 @@ export interface IndexProblem<out K> {
 export interface LiveIndex<out K> {
   /** What it has done, and what is in it now. */
   readonly stats: Effect.Effect<IndexStats>
-  /** From the moment the stream is run; a slow consumer keeps the last 1,024. Fails and ends as the table's `changes` do. */
+  /**
+   * From the moment the stream is run; a slow consumer keeps the last 1,024. Fails and ends as the table's `changes` do; of an
+   * index that was attached, ends with its scope.
+   */
   readonly problems: Stream.Stream<IndexProblem<K>, TableFailure>
 }
 

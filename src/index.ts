@@ -62,11 +62,25 @@ export * as GroupedKafkaTableWriter from "./GroupedKafkaTableWriter.ts"
 export * as KafkaClient from "./KafkaClient.ts"
 
 /**
+ * Records of topics, shared among the members of a consumer group.
+ *
+ * @since 0.4.0
+ */
+export * as KafkaConsumer from "./KafkaConsumer.ts"
+
+/**
  * Every failure, as tagged errors.
  *
  * @since 0.1.0
  */
 export * as KafkaError from "./KafkaError.ts"
+
+/**
+ * An operator's view of consumer groups.
+ *
+ * @since 0.4.0
+ */
+export * as KafkaGroups from "./KafkaGroups.ts"
 
 /**
  * Records to any topics.

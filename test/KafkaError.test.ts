@@ -4,6 +4,7 @@ import { Cause, Effect, Inspectable, Schema } from "effect"
 import { format, inspect } from "node:util"
 import type { KafkaProtocol } from "../src/index.ts"
 import { Codec, KafkaClient, KafkaError } from "../src/index.ts"
+import { brokerError } from "../src/internal/protocol/errorCodes.ts"
 import { connectionError } from "./support/FakeCluster.ts"
 import {
   causes as printedCauses,
@@ -259,7 +260,7 @@ describe("messages", () => {
     [
       "a record without its keys",
       new KafkaError.InvalidRecordError({ topic: "t", fields: ["sku", "zone"] }),
-      `A record without all of its keys is not for the catalog of topic "t": sku, zone must be text that is not blank. Nothing`
+      `A record without all of its keys is not for the catalog of topic "t": sku, zone must be text that is not blank, without halves of`
     ],
     [
       "a log of other keys",
@@ -269,6 +270,31 @@ describe("messages", () => {
         locked: { rowKey: "id", indexKeys: ["vendor", "zone"] }
       }),
       `The log of a catalog is locked to other keys: topic "t" was written with rowKey "id", indexKeys "vendor", "zone", and this catalog has rowKey "sku", indexKeys "vendor".`
+    ],
+    [
+      "a catalog that is read-only",
+      new KafkaError.CatalogReadOnlyError({ topic: "t", operation: "insert" }),
+      `A catalog that is read-only has no insert: topic "t". Nothing was written. Acquire it without readOnly`
+    ],
+    [
+      "a right on a group",
+      brokerError({ code: 30, request: "OffsetFetch", broker: "b:1", group: "g" }),
+      `GROUP_AUTHORIZATION_FAILED on OffsetFetch, group "g", broker b:1. Grant READ on the group`
+    ],
+    [
+      "a right on a transactional id",
+      brokerError({ code: 53, request: "FindCoordinator", transactionalId: "tx" }),
+      `TRANSACTIONAL_ID_AUTHORIZATION_FAILED on FindCoordinator, transactional id "tx". Grant WRITE`
+    ],
+    [
+      "a group with members",
+      new KafkaError.GroupError({ reason: "NotEmpty", group: "g", detail: "2 members, Stable" }),
+      `NotEmpty: group "g" (2 members, Stable). Nothing was changed: stop its members first`
+    ],
+    [
+      "an offset that is none",
+      new KafkaError.GroupError({ reason: "OutOfRange", group: "g", topic: "t", partition: 3, detail: "offset 9" }),
+      `OutOfRange: group "g" topic "t" partition 3 (offset 9). Nothing was changed: give an offset`
     ],
     [
       "a bug",
@@ -371,6 +397,10 @@ describe("what others wrote is one line without control characters, in every mes
       configured: { rowKey: evil, indexKeys: [evil] },
       locked: evil
     }),
+    "a refusal": new KafkaError.CatalogReadOnlyError({ topic: evil, operation: "delete" }),
+    group: new KafkaError.GroupError({ reason: "Rejected", group: evil, topic: evil, detail: evil }),
+    "a broker's word on a group": brokerError({ code: 30, request: evil, broker: evil, group: evil, detail: evil }),
+    "on a transaction": brokerError({ code: 53, request: evil, transactionalId: evil }),
     defect: new KafkaError.DefectError({ topic: evil, cause }),
     "a defect that is no error": new KafkaError.DefectError({ topic: "t", cause: { message: evil } })
   }

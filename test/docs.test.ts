@@ -12,7 +12,9 @@ import { TLS } from "../src/internal/kafkajs/tlsOptions.ts"
 import { ANNOUNCE, readAnnounceOptions } from "../src/internal/options/announce.ts"
 import { CATALOG } from "../src/internal/options/catalog.ts"
 import { BACKOFF, CLIENT } from "../src/internal/options/client.ts"
+import { CONSUMER, readConsumerOptions } from "../src/internal/options/consumer.ts"
 import { FEED, readFeedOptions } from "../src/internal/options/feed.ts"
+import { LIST, RESET } from "../src/internal/options/groups.ts"
 import { GROUPED_TABLE } from "../src/internal/options/grouped.ts"
 import { readProducerOptions } from "../src/internal/options/producer.ts"
 import { SENDING } from "../src/internal/options/sending.ts"
@@ -77,8 +79,10 @@ describe("options", () => {
     ["announce", Object.keys(ANNOUNCE)],
     ["GroupedKafkaTable", Object.keys(GROUPED_TABLE).filter((name) => !(name in TABLE))],
     ["KafkaProducer", Object.keys(SENDING)],
+    ["KafkaConsumer", Object.keys(CONSUMER)],
     ["Catalog", Object.keys(CATALOG).filter((name) => name === "value" || !elsewhere.includes(name))],
     ["KafkaTopic", Object.keys(TOPIC_SETTINGS)],
+    ["KafkaGroups", Object.keys({ ...LIST, ...RESET })],
     ["TableFeed", Object.keys(FEED)],
     ["EmbeddedKafka", withBackoff({ ...CLUSTER, ...CLIENT })]
   ]
@@ -124,13 +128,19 @@ describe("options", () => {
       const withoutDefault = ["fetch", "restart", "expireAfter", "expireAt", "history"]
       assert.deepStrictEqual(unequal("KafkaTable", table, [...shared, ...withoutDefault]), [])
       assert.deepStrictEqual(unequal("fetch", table.fetch, []), [])
-      const janitor = yield* readJanitorOptions({ topic: "t", written: "t", hasExpiry: true })
+      const janitor = yield* readJanitorOptions("KafkaTable", {
+        table: { config: { topic: "t" }, expiry: "of a test" },
+        writer: { topic: "t", deleteMany: () => Effect.void, flush: Effect.void }
+      })
       assert.deepStrictEqual(unequal("janitor", janitor, []), [])
       const unlike = ["acks", "idempotent", "partitioner"]
       assert.deepStrictEqual(unequal("KafkaTableWriter", writer, unlike), [])
       assert.deepStrictEqual(unequal("announce", yield* readAnnounceOptions("t"), []), [])
       assert.deepStrictEqual(unequal("KafkaProducer", producer, unlike), [])
-      assert.deepStrictEqual(unequal("TableFeed", yield* readFeedOptions({}), []), [])
+      const consumer = yield* readConsumerOptions({ group: "g", subscribe: "t", value: Codec.utf8 })
+      const dependent = ["group", "subscribe", "assignor", "instanceId", "revokeTimeout", "metadataMaxAge", "fetch"]
+      assert.deepStrictEqual(unequal("KafkaConsumer", consumer, [...shared, ...dependent]), [])
+      assert.deepStrictEqual(unequal("TableFeed", yield* readFeedOptions("t", {}), []), [])
     })
   )
 })
@@ -151,7 +161,7 @@ describe("errors", () => {
   )
 
   it("all are found", () => {
-    assert.strictEqual(reasons.size, 13)
+    assert.strictEqual(reasons.size, 16)
     assert.include(reasons.get("KafkaTopicError") ?? [], "PolicyMismatch")
     assert.deepStrictEqual(reasons.get("KafkaLogTruncatedError"), ["Head", "Tail"])
   })
@@ -178,6 +188,7 @@ describe("what operators see", () => {
     const spans = [...sources.matchAll(/withSpan\((?:self, )?["`]([\w.]+)["`]/g)].map(([, name]) => name)
     const templates = [
       ...[...sources.matchAll(/bounded\(parts, "(\w+)"/g)].map(([, name]) => `KafkaTable.${name}`),
+      ...[...sources.matchAll(/spanOf\("(\w+)"/g)].map(([, name]) => `KafkaGroups.${name}`),
       ...[...sources.matchAll(/withSpan\("(\w+)", many/g)].map(([, name]) => `KafkaTableWriter.${name}`)
     ]
     const isSpan = (name: string) => /^((Grouped)?Kafka|Catalog)/.test(name)

@@ -170,8 +170,8 @@ describe("values that would be ignored in silence", () => {
       "a client in memory",
       (options) => Layer.build(KafkaClient.layerMemory(options)),
       [
-        ...["backoff", "topics", "topics.t", "topics.t.configs"].map(objects),
-        numbers("nodes"),
+        ...["backoff", "groups", "transactions", "topics", "topics.t", "topics.t.configs"].map(objects),
+        ...["nodes", "groups.maxSize"].map(numbers),
         ["topics.t.partitions", [null, NaN, "x", 5n, Infinity, 1e12, 1.5, Symbol("s")], "must be whole, and not above"],
         ["topics.t.replicationFactor", [null, NaN, "x", 1.5, Symbol("s")], "must be larger than 0"],
         ["clientId", [null, 5, {}], "must be text of at most"]
@@ -373,7 +373,11 @@ describe("options that no type has seen", () => {
         { brokers: ["localhost:9092"], sasl: { mechanism: "PLAIN", username: "u", password: Redacted.make("p") } },
         (options) => Effect.scoped(Effect.suspend(() => KafkaClient.make(options)))
       ],
-      EmbeddedKafka: [["nodes", "topics"], {}, (options) => Effect.suspend(() => EmbeddedKafka.make(options))]
+      EmbeddedKafka: [
+        ["nodes", "topics", "groups", "transactions"],
+        {},
+        (options) => Effect.suspend(() => EmbeddedKafka.make(options))
+      ]
     }
   })()
 

@@ -185,3 +185,61 @@ export const makeWriterMetrics = (topic: string, labels: Labels) => reportTo(ofW
 
 /** Reports what one producer has done with a topic since the last time, with the labels of who acquired it. */
 export const makeProducerMetrics = (topic: string, labels: Labels) => reportTo(ofProducers, topic, labels)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// consumers
+// ---------------------------------------------------------------------------------------------------------------------
+
+const consumed = Metric.counter("kafka_consumer_records_total", {
+  description: "Records that a consumer handed out",
+  incremental: true
+})
+const consumerPoison = Metric.counter("kafka_consumer_poison_total", {
+  description: "Records that a consumer skipped as they did not decode",
+  incremental: true
+})
+const commits = Metric.counter("kafka_consumer_commits_total", {
+  description: "Commits of a consumer, by outcome: acknowledged, refused",
+  incremental: true
+})
+const rebalances = Metric.counter("kafka_consumer_rebalances_total", {
+  description: "Rebalances that a consumer took part in",
+  incremental: true
+})
+const losses = Metric.counter("kafka_consumer_lost_total", {
+  description: "How often a consumer lost its partitions, by reason: SessionEnded, Forgotten, Fenced",
+  incremental: true
+})
+const stalls = Metric.counter("kafka_consumer_stalled_total", {
+  description: "How often a partition of a consumer was stalled, and read anew",
+  incremental: true
+})
+const assigned = Metric.gauge("kafka_consumer_partitions", { description: "Partitions that a consumer owns" })
+
+export type ConsumerMetrics = ReturnType<typeof makeConsumerMetrics>
+
+/** Reports what one member of a group does, with the labels of who acquired it. */
+export const makeConsumerMetrics = (group: string, labels: Labels) => {
+  const tags = withLabels(labels, { group })
+  const topics = new Map<string, Labels>()
+  const ofTopic = (topic: string): Labels => {
+    let found = topics.get(topic)
+    if (found === undefined) topics.set(topic, (found = withLabels(labels, { group, topic })))
+    return found
+  }
+  const acknowledged = withLabels(labels, { group, outcome: "acknowledged" })
+  const refused = withLabels(labels, { group, outcome: "refused" })
+  return {
+    handedOut: (topic: string, records: number, poison: number): void => {
+      if (records > 0) update(consumed, records, ofTopic(topic))
+      if (poison > 0) update(consumerPoison, poison, ofTopic(topic))
+    },
+    committed: (isAcknowledged: boolean): void => update(commits, 1, isAcknowledged ? acknowledged : refused),
+    inPhase: (phase: string): void => {
+      if (phase === "rebalancing") update(rebalances, 1, tags)
+    },
+    lost: (reason: string): void => update(losses, 1, withLabels(labels, { group, reason })),
+    stalled: (topic: string): void => update(stalls, 1, ofTopic(topic)),
+    owned: (count: number): void => update(assigned, count, tags)
+  }
+}

@@ -50,6 +50,24 @@ export const make = (options: {
   readonly offset: number
 }): Position => new PositionImpl(options.topic, options.partition, options.offset)
 
+/** What is told of something that is given for positions, and is none. */
+export const NO_POSITION =
+  "must be a position, { topic, partition, offset }, or a list of them; numbers are whole, from 0"
+
+/** The positions that somebody has given, one or a list; `undefined` if something else is among them. */
+export const positionsIn = (given: unknown): ReadonlyArray<Position> | undefined => {
+  const all: ReadonlyArray<unknown> = Array.isArray(given) ? given : [given]
+  return all.every(isPlace) ? all : undefined
+}
+
+const isPlace = (u: unknown): u is Position => {
+  if (typeof u !== "object" || u === null) return false
+  const { offset, partition, topic } = u as { readonly [Name in keyof Position]?: unknown }
+  return typeof topic === "string" && isWhole(partition) && isWhole(offset)
+}
+
+const isWhole = (u: unknown): boolean => Number.isSafeInteger(u) && (u as number) >= 0
+
 /** @internal */
 export const Order: order.Order<Position> = order.combineAll([
   order.mapInput(order.String, (self: Position) => self.topic),

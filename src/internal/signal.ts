@@ -10,6 +10,11 @@ export class Signal {
   /** How often `notify` was called. */
   version = 0
 
+  /** Whether anybody waits. */
+  get isAwaited(): boolean {
+    return this.waiting.size > 0
+  }
+
   /** Wakes everybody who waits. */
   notify(): void {
     this.version++

@@ -1,26 +1,11 @@
 import { assert, describe } from "@effect/vitest"
 import { Cause, DateTime, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Scope } from "effect"
-import { Catalog, Codec, EmbeddedKafka, KafkaClient, KafkaError, type LiveTable } from "../../src/index.ts"
+import { Catalog, Codec, KafkaClient, type LiveTable } from "../../src/index.ts"
 import { text, texts, withVariables } from "../support/effect/v4/config.ts"
 import { collect, eventually, recordLogs, test } from "../support/live.ts"
-import { catalogOn, KEYS, Part, part, Parts, skus, stocks } from "./support.ts"
+import { catalogOn, heldUp, KEYS, Part, part, Parts, problemsOf, skus, stocks, withKafka } from "./support.ts"
 
 const value = Codec.json(Part)
-
-/** Runs with a cluster, and a client of it. */
-const withKafka = <A, E>(
-  body: (
-    kafka: EmbeddedKafka.EmbeddedKafka,
-    client: Effect.Effect<KafkaClient.KafkaClient, KafkaError.InvalidOptionsError, Scope.Scope>
-  ) => Effect.Effect<A, E, Scope.Scope>
-) => Effect.flatMap(EmbeddedKafka.make(), (kafka) => body(kafka, kafka.client()))
-
-const problemsOf = (error: unknown): ReadonlyArray<string> => {
-  assert.instanceOf(error, KafkaError.InvalidOptionsError)
-  const { module, problems } = error
-  assert.strictEqual(module, "Catalog")
-  return problems.map(({ option }) => option)
-}
 
 describe("configuration", () => {
   test("blank and empty keys and names, all at once, before anything is sent", () =>
@@ -55,6 +40,9 @@ describe("configuration", () => {
         }),
         ["acks", "partitioner", "log", "recoverFrom", "value", "waitTimeout", "maxQueued"]
       )
+      // what counts would go with time, and the claim of the log
+      const expiring = { topic: "t", value, expireAfter: "1 hour", expireAt: () => 0, history: { versions: 1 } }
+      assert.deepStrictEqual(yield* attempt(KEYS, expiring), ["expireAfter", "expireAt", "history"])
       const contradicting = { topic: "t", value, log: "forever", topicSettings: { configs: { "retention.ms": "1" } } }
       assert.deepStrictEqual(yield* attempt(KEYS, contradicting), ["topicSettings.configs.retention.ms"])
     }).pipe(Effect.provide(KafkaClient.layerMemory())))
@@ -107,6 +95,32 @@ describe("configuration", () => {
           acquired(Catalog.layerConfig(Anything, { table: text("NAME") }, { value }))
         )
         assert.deepStrictEqual(problemsOf(incomplete), ["rowKey", "indexKeys"])
+        // spaces around names are no part of them, in whatever form they come
+        const spaced = withVariables({ NAME: "my.parts", ROW: " sku ", LIST: " vendor , zone " })
+        for (const indexKeys of [text("LIST"), texts("LIST")]) {
+          const layer = Catalog.layerConfig(Anything, { ...names, indexKeys }, { value })
+          const context = yield* Layer.build(layer.pipe(Layer.provide(kafka.layerClient()))).pipe(spaced)
+          assert.deepStrictEqual((yield* Effect.provide(Anything, context)).keys, {
+            rowKey: "sku",
+            indexKeys: ["vendor", "zone"]
+          })
+        }
+        for (const [wrong, problems] of [
+          [{ NAME: "my.parts", ROW: " ", LIST: "vendor" }, ["rowKey"]],
+          [{ NAME: "my.parts", ROW: "sku", LIST: " " }, ["indexKeys[0]"]],
+          [
+            { NAME: "my.parts", ROW: "sku", LIST: "vendor,,zone,vendor , sku" },
+            ["indexKeys[1]", "indexKeys[3]", "indexKeys[4]"]
+          ],
+          [{ NAME: "my parts", ROW: "sku", LIST: "vendor" }, ["table"]],
+          [{ NAME: " ", ROW: "sku", LIST: "vendor" }, ["table"]]
+        ] as const) {
+          const layer = Catalog.layerConfig(Anything, { ...names, indexKeys: text("LIST") }, { value })
+          const error = yield* Effect.flip(
+            Layer.build(layer.pipe(Layer.provide(kafka.layerClient()))).pipe(withVariables(wrong))
+          )
+          assert.deepStrictEqual(problemsOf(error), problems)
+        }
         const unset = { ...names, indexKeys: text("NOT_THERE") }
         const missing = yield* Effect.flip(acquired(Catalog.layerConfig(Anything, unset, { value })))
         assert.include(String(missing), "NOT_THERE")
@@ -312,20 +326,6 @@ describe("records", () => {
       })
     ))
 })
-
-/** Holds up what a client writes first until the gate is opened; what it writes after so many requests is lost. */
-const heldUp = (kafka: EmbeddedKafka.EmbeddedKafka, clientId: string, answered = Number.POSITIVE_INFINITY) =>
-  Effect.gen(function* () {
-    const arrived = yield* Deferred.make<void>()
-    const gate = yield* Deferred.make<void>()
-    let requests = 0
-    yield* kafka.intercept("Produce", (call, answer) => {
-      if (call.clientId !== clientId) return answer
-      if (++requests > answered) return Effect.never
-      return Deferred.succeed(arrived, undefined).pipe(Effect.andThen(Deferred.await(gate)), Effect.andThen(answer))
-    })
-    return { arrived, gate }
-  })
 
 describe("faults", () => {
   test("sent, and never applied here: the log has it, so the next one to read it has it, too", () =>

@@ -8,6 +8,12 @@ import {
   partitionOf,
   withId
 } from "../../src/internal/catalog/keys.ts"
+import { candidatesOf, firstOf } from "../../src/internal/catalog/candidates.ts"
+import { makeHashKey } from "../../src/internal/table/content/keyHash.ts"
+import { KeyIndex } from "../../src/internal/table/content/keyIndex.ts"
+import { MutableTree } from "../../src/internal/tree/tree.ts"
+import { PACKED } from "../../src/internal/views/hashIndex.ts"
+import { packed, tagOfBytes } from "../../src/internal/views/indexKey.ts"
 import { folded, identify, isKeyText, keysOfLock, lockTextOf } from "../../src/internal/catalog/configuration.ts"
 import { InvalidRecordError } from "../../src/KafkaError.ts"
 import { randomOf } from "../support/random.ts"
@@ -129,8 +135,53 @@ describe("identities", () => {
     const error = identify("parts_WAL", KEYS, { vendor: "v" }) as InvalidRecordError
     assert.strictEqual(
       error.message,
-      `A record without all of its keys is not for the catalog of topic "parts_WAL": sku, zone must be text that is not blank. Nothing was written.`
+      `A record without all of its keys is not for the catalog of topic "parts_WAL": sku, zone must be text that is not blank, without halves of surrogate pairs. Nothing was written.`
     )
     assert.isFalse(isKeyText(""))
+  })
+})
+
+describe("candidates", () => {
+  const [first, second] = [identityOf("a", "v", "z"), identityOf("b", "v", "z")].map(identityBytes)
+  const id = (n: number) => Buffer.alloc(16, n)
+
+  it("are those of their identity alone, where the hashes of others are the same", () => {
+    const hashKey = makeHashKey()
+    const index = new KeyIndex()
+    const tree = MutableTree.empty(PACKED)
+    // all of them under the tag of the first identity
+    const tag = tagOfBytes(hashKey, first)
+    for (const [n, identity] of [first, second, first, second].entries()) {
+      const key = withId(identity, id(n))
+      const slot = index.add(key, 0, key.length)
+      tree.insert(packed(tag, slot), slot)
+    }
+    assert.deepStrictEqual(candidatesOf(index, tree, hashKey, first), [0, 2])
+    assert.deepStrictEqual(candidatesOf(index, MutableTree.empty(PACKED), hashKey, first), [])
+    if (tagOfBytes(hashKey, second) !== tag) {
+      assert.deepStrictEqual(candidatesOf(index, tree, hashKey, second), [])
+    }
+  })
+
+  it("the first one of a partition counts, and of several partitions the oldest of these, then the one of the lowest", () => {
+    const places = [
+      { partition: 1, offset: 5, timestamp: 20 },
+      { partition: 1, offset: 9, timestamp: 1 },
+      { partition: 0, offset: 7, timestamp: 30 },
+      { partition: 2, offset: 1, timestamp: 20 }
+    ]
+    const of = (...slots: ReadonlyArray<number>) => firstOf((slot) => places[slot], slots)
+    assert.strictEqual(of(), undefined)
+    assert.strictEqual(of(1), 1)
+    for (const order of [
+      [0, 1],
+      [1, 0]
+    ])
+      assert.strictEqual(of(...order), 0)
+    assert.strictEqual(of(2, 1, 0), 0)
+    // the one that is older by its time is not the first one of its partition
+    assert.strictEqual(of(1, 2), 1)
+    assert.strictEqual(of(3, 0), 0)
+    assert.strictEqual(of(3, 2), 3)
   })
 })

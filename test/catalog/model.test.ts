@@ -8,63 +8,15 @@ import { identify } from "../../src/internal/catalog/configuration.ts"
 import { test } from "../support/live.ts"
 import { randomOf } from "../support/random.ts"
 import { ofRounds } from "../support/rounds.ts"
+import { contentOf, matching, shown } from "./naive.ts"
 import { catalogOn, KEYS, type Part, part } from "./support.ts"
 
 type PartCatalog = Catalog.Catalog<Part, "sku", "vendor" | "zone">
 
 const TOPIC = "model"
 
-interface Row {
-  readonly part: Part
-  readonly partition: number
-  readonly offset: number
-  readonly timestamp: number
-}
-
-/** What a log has of each identity: of all records that are the last one of their key, the first one. */
-const contentOf = (log: ReadonlyArray<EmbeddedKafka.LoggedRecord>): ReadonlyMap<string, Row> => {
-  const latest = new Map<string, EmbeddedKafka.LoggedRecord>()
-  for (const record of log) {
-    // ids are never used again, so the key is in one partition
-    latest.set(Buffer.from(record.key!).toString("latin1"), record)
-  }
-  const partitions = new Map<string, Map<number, Row>>()
-  for (const [key, { offset, partition, timestamp, value }] of latest) {
-    if (value === null || key.charCodeAt(0) !== 1) continue
-    const identity = key.slice(0, -17)
-    const firsts = partitions.get(identity) ?? new Map<number, Row>()
-    partitions.set(identity, firsts)
-    const before = firsts.get(partition)
-    if (before !== undefined && before.offset < offset) continue
-    const { sku, stock, vendor, zone } = JSON.parse(Buffer.from(value).toString()) as Part
-    firsts.set(partition, { part: part(sku, vendor, zone, stock), partition, offset, timestamp })
-  }
-  const content = new Map<string, Row>()
-  for (const [identity, firsts] of partitions) {
-    const [first] = [...firsts.values()].sort((a, b) => a.timestamp - b.timestamp || a.partition - b.partition)
-    content.set(identity, first)
-  }
-  return content
-}
-
-const shown = (row: Row): string =>
-  `${row.part.sku} ${row.part.vendor} ${row.part.stock} @${row.partition}:${row.offset}`
-
 const VENDORS = ["acme", "ACME", "bolt", "Cog", "cog"]
 const ZONES = ["eu", "us"]
-
-/** The naive answer to a filter. */
-const matching = (content: Iterable<Row>, filter: Record<string, string>): ReadonlyArray<string> =>
-  [...content]
-    .filter(
-      ({ part: { sku, vendor, zone } }) =>
-        (filter["vendor"] === undefined || filter["vendor"].toLowerCase() === vendor.toLowerCase()) &&
-        (filter["zone"] === undefined || filter["zone"].toLowerCase() === zone.toLowerCase()) &&
-        (filter["rowFrom"] === undefined || sku >= filter["rowFrom"]) &&
-        (filter["rowTo"] === undefined || sku <= filter["rowTo"])
-    )
-    .map(({ part: { sku, stock } }) => `${sku} ${stock}`)
-    .sort()
 
 const run = (seed: number) =>
   Effect.gen(function* () {

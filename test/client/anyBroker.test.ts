@@ -4,6 +4,7 @@ import { Effect, Exit, Fiber, type Scope } from "effect"
 import * as TestClock from "effect/testing/TestClock"
 import { failureOf } from "../support/exits.ts"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaError, type KafkaProtocol, KafkaTableWriter } from "../../src/index.ts"
+import { apiOf } from "../../src/internal/protocol/apis.ts"
 import { it } from "../support/ManualClock.ts"
 import { answering, type Answers } from "../support/answering.ts"
 
@@ -15,7 +16,7 @@ type Behaviour = Answers & {
 const fails = (reason: KafkaError.ConnectionReason, host = "?", request = "connect") =>
   new KafkaError.ConnectionError({ reason, broker: `${host}:9092`, request })
 
-const NOTHING: { readonly [N in KafkaProtocol.ApiName]: KafkaProtocol.Response<N> } = {
+const NOTHING = {
   Metadata: { brokers: [], controllerId: -1, topics: [] },
   ListOffsets: { partitions: [] },
   Fetch: { errorCode: 0, throttleMillis: 0, partitions: [] },
@@ -24,7 +25,11 @@ const NOTHING: { readonly [N in KafkaProtocol.ApiName]: KafkaProtocol.Response<N
   CreateTopics: { errorCode: 0, errorMessage: undefined },
   DescribeConfigs: { errorCode: 0, errorMessage: undefined, configs: [] },
   IncrementalAlterConfigs: { errorCode: 0, errorMessage: undefined }
-}
+} satisfies { readonly [N in KafkaProtocol.ApiName]?: KafkaProtocol.Response<N> }
+
+const nothing = <N extends KafkaProtocol.ApiName>(name: N, request: KafkaProtocol.Request<N>) =>
+  (NOTHING as { readonly [N in KafkaProtocol.ApiName]?: KafkaProtocol.Response<N> })[name] ??
+  apiOf(name).parts.refuse(request, 0)
 
 const connectionTo = (host: string, answers: Answers): KafkaClient.BrokerConnection =>
   answering(
@@ -32,7 +37,7 @@ const connectionTo = (host: string, answers: Answers): KafkaClient.BrokerConnect
       address: `${host}:9092`,
       features: undefined,
       isOpen: () => true,
-      request: (name) => Effect.succeed(NOTHING[name])
+      request: (name, request) => Effect.succeed(nothing(name, request))
     },
     answers
   )

@@ -16,6 +16,7 @@ import { records } from "./records.ts"
 import { indexing } from "./indexes.ts"
 import { poison } from "./poison.ts"
 import { compaction } from "./compaction.ts"
+import { transactionProtocol } from "./transactionProtocol.ts"
 import { transactions } from "./transactions.ts"
 import { truncation } from "./truncation.ts"
 import { topicLife } from "./topicLife.ts"
@@ -29,10 +30,14 @@ import { liveQueries } from "./liveQueries.ts"
 import { resuming } from "./resuming.ts"
 import { status } from "./status.ts"
 import { writing } from "./writing.ts"
+import { consuming } from "./consuming.ts"
 import { producing } from "./producing.ts"
 import { catalogs } from "./catalogs.ts"
 import { closing } from "./closing.ts"
+import { classicGroups } from "./classicGroups.ts"
+import { consumerGroups } from "./consumerGroups.ts"
 import { grouped } from "./grouped.ts"
+import { groupOffsets } from "./groupOffsets.ts"
 import { kafkaOn, type Suite } from "./suite.ts"
 
 type Subjects = Readonly<Record<string, (test: Suite) => void>>
@@ -54,8 +59,11 @@ const subjects: Subjects = {
   status,
   writing,
   producing,
+  consuming,
   "groups with members": grouped,
   catalogs,
+  "offsets of groups": groupOffsets,
+  "transactions by protocol": transactionProtocol,
   closing
 }
 
@@ -66,7 +74,9 @@ const patient: Subjects = {
   partitions,
   resuming,
   expiry,
-  "a topic's life": topicLife
+  "a topic's life": topicLife,
+  "groups of the classic protocol": classicGroups,
+  "groups of the consumer protocol": consumerGroups
 }
 
 /** Tests about what not every cluster has: they are left out there, and say why. */
@@ -80,6 +90,9 @@ const needs: Readonly<Record<string, Feature>> = {
   "a log that is kept for ever: made so, and checked": "IncrementalAlterConfigs",
   "a record without a key is refused on a compacted topic, and nothing of its batch is written": "refused records",
   "a record that the broker refuses fails alone: one without a key, in a compacted topic": "refused records",
+  "a member of the consumer protocol: each record once, shared with another, and given back": "the consumer protocol",
+  "a static member that comes back has its partitions at once": "static members",
+  "somebody else with the same instance id takes its place, and it says so": "static members",
   "re-created: typed with both ids; with a restart policy the new content replaces the old at once": "topic ids"
 }
 
@@ -95,6 +108,7 @@ const main: ReadonlySet<string> = new Set([
   "64 in flight: every key in the order of its calls, every acknowledgement at its position, few requests",
   "a table reads its own writes by their positions, one of them or the last of many",
   "records of several topics, by codecs, are read back by their tables",
+  "each record once, in the order of its partition; another run of the group begins after what is done",
   "a table that is closed leaves no connection, fiber or timer; its content stays readable"
 ])
 

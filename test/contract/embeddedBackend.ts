@@ -55,7 +55,9 @@ const toRead = ({ headers, key, offset, partition, timestamp, value }: EmbeddedK
 })
 
 export const embeddedBackend: Effect.Effect<Backend, KafkaError.InvalidOptionsError> = Effect.map(
-  EmbeddedKafka.make(),
+  EmbeddedKafka.make({
+    groups: { minSessionTimeout: "500 millis", sessionTimeout: "3 seconds", heartbeatInterval: "500 millis" }
+  }),
   (kafka) => {
     const topicOf = (topic: string) => Effect.map(kafka.topics, (topics) => topics.get(topic))
     return {

@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -181,6 +182,26 @@ export const feeds = (test: Suite): void => {
       assertSame(copy, one)
     }))
 
+  test("a reader that goes on with another replica has no row that has expired meanwhile", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic()
+      const now = yield* Clock.currentTimeMillis
+      yield* kafka.append(topic, [
+        { key: "a", value: "0", timestamp: now },
+        { key: "b", value: "0", timestamp: now + 600_000 }
+      ])
+      const settings = { expireAfter: 4_000 }
+      const [one, two] = [yield* kafka.table(topic, settings), yield* kafka.table(topic, settings)]
+      const options = { acrossProcesses: true }
+      const feeds = [yield* TableFeed.make(one, options), yield* TableFeed.make(two, options)]
+      const copy = FeedEvent.makeCopy<string, string>()
+      yield* untilLive(feeds[0], copy)
+      assert.isTrue(copy.has("b"))
+      yield* eventually(two.has("a"), (is) => !is)
+      yield* untilLive(feeds[1], copy)
+      assertSame(copy, two)
+    }))
+
   test("a token tells a place only while the content follows from it", (kafka) =>
     Effect.gen(function* () {
       const placeAfter = (
@@ -202,6 +223,7 @@ export const feeds = (test: Suite): void => {
       const none = Effect.void
       assert.strictEqual(yield* placeAfter(() => none), "0:1,1:1")
       assert.isUndefined(yield* placeAfter(() => none, { isolation: "read_uncommitted" }))
+      assert.isUndefined(yield* placeAfter(() => none, { expireAfter: "1 hour" }))
       const undecodable = Buffer.from([0xff])
       assert.isUndefined(
         yield* placeAfter((topic) => kafka.append(topic, [{ key: "b", value: undecodable, partition: 0 }]))

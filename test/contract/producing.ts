@@ -12,7 +12,8 @@ import { stopwatch } from "../support/ownTime.ts"
 import { held } from "./clients.ts"
 import { newName, type Kafka, type Suite } from "./suite.ts"
 
-const deleted = { configs: { "cleanup.policy": "delete" } }
+/** Not compacted. Nothing of it is deleted either, however old its records say that they are. */
+const deleted = { configs: { "cleanup.policy": "delete", "retention.ms": "-1" } }
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 

@@ -134,15 +134,15 @@ describe("Produce", () => {
   it("with acks all waits for enough replicas, and shows nothing to readers before there are", () => {
     const cluster = new Cluster(3)
     const [{ log }] = created(cluster, { replicationFactor: 3, configs: { "min.insync.replicas": "2" } }).partitions
-    cluster.stopNode(1)
+    cluster.stopNode(1, 0)
     assert.strictEqual(produce(cluster, sent(["a=1"])).errorCode, 0)
-    cluster.stopNode(2)
+    cluster.stopNode(2, 0)
     assert.strictEqual(produce(cluster, sent(["b=1"])).errorCode, 19)
     const byLeader = produceOf(sent(["c=1"]), { acks: 1 })
     assert.strictEqual(requests.produce(cluster, 0, byLeader, 0).partitions[0].baseOffset, 1)
     assert.deepStrictEqual([log.highWatermark, log.endOffset], [1, 2])
     assert.strictEqual(list(cluster, 0).offset, 1)
-    cluster.startNode(1)
+    cluster.startNode(1, 0)
     assert.strictEqual(log.highWatermark, 2)
     assert.deepStrictEqual(seen(fetch(cluster, 0).records), ["0:a=1", "1:c=1"])
   })
@@ -326,7 +326,7 @@ describe("Metadata", () => {
   it("names brokers that run, and topics with their leaders", () => {
     const cluster = new Cluster(2)
     const { id } = created(cluster, { partitions: 2 })
-    cluster.stopNode(1)
+    cluster.stopNode(1, 0)
     const { brokers, controllerId, topics } = requests.metadata(cluster, { topics: [topic, "other", "no name"] })
     assert.deepStrictEqual([brokers.map(({ nodeId }) => nodeId), controllerId], [[0], 0])
     assert.deepStrictEqual(topics, [
@@ -342,7 +342,7 @@ describe("Metadata", () => {
       { errorCode: 3, name: "other", id: undefined, partitions: [] },
       { errorCode: 17, name: "no name", id: undefined, partitions: [] }
     ])
-    cluster.stopNode(0)
+    cluster.stopNode(0, 0)
     assert.strictEqual(requests.metadata(cluster, { topics: [] }).controllerId, -1)
   })
 })
@@ -534,24 +534,24 @@ describe("nodes", () => {
       granted(cluster.createTopic("shared", { partitions: 1, replicationFactor: 2, configs: {} })).partitions[0]
     ]
     const leaders = () => [alone, shared].map(({ leader, leaderEpoch }) => [leader, leaderEpoch])
-    granted(cluster.stopNode(0))
+    granted(cluster.stopNode(0, 0))
     assert.deepStrictEqual(leaders(), [
       [-1, 1],
       [1, 1]
     ])
-    granted(cluster.startNode(0))
+    granted(cluster.startNode(0, 0))
     assert.deepStrictEqual(leaders(), [
       [0, 2],
       [1, 1]
     ])
-    granted(cluster.stopNode(0))
-    granted(cluster.stopNode(1))
+    granted(cluster.stopNode(0, 0))
+    granted(cluster.stopNode(1, 0))
     assert.deepStrictEqual(leaders(), [
       [-1, 3],
       [-1, 2]
     ])
-    assert.strictEqual(refusedWith(cluster.stopNode(3)), 102)
-    assert.strictEqual(refusedWith(cluster.startNode(-1)), 102)
+    assert.strictEqual(refusedWith(cluster.stopNode(3, 0)), 102)
+    assert.strictEqual(refusedWith(cluster.startNode(-1, 0)), 102)
   })
 
   it("that are told to lead, do, with all that was acknowledged", () => {
@@ -567,7 +567,7 @@ describe("nodes", () => {
     granted(cluster.moveLeader(partition, -1))
     assert.strictEqual(refusedWith(appendRecords(cluster, topic, [{ key: "a", value: null }], { now: 0 })), 5)
     assert.strictEqual(produce(cluster, sent(["b=1"]), 2).errorCode, 6)
-    granted(cluster.stopNode(1))
+    granted(cluster.stopNode(1, 0))
     assert.strictEqual(refusedWith(cluster.moveLeader(partition, 1)), 83)
     assert.strictEqual(refusedWith(cluster.moveLeader(partition, 7)), 102)
     granted(cluster.moveLeader(partition, 0))
@@ -621,7 +621,7 @@ describe("records that are appended directly", () => {
     const append = (key: string | null) => appendRecords(cluster, topic, [{ key, value: "1" }], { now: 0 })
     assert.strictEqual(refusedWith(append(null)), 87)
     granted(append("a"))
-    granted(cluster.stopNode(1))
+    granted(cluster.stopNode(1, 0))
     assert.strictEqual(refusedWith(append("a")), 19)
   })
 })

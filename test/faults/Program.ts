@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url"
 import { awaitExit, hasExited, lastLines, watchdog } from "../kafka/process.ts"
 import { TestKafkaError } from "../kafka/TestKafkaError.ts"
 import type { Evidence } from "./oracle.ts"
+import type { Evidence as Ridden } from "./views/verdict.ts"
 
 /** Plain data, as it is handed over as JSON. */
 export interface Plan {
@@ -13,6 +14,8 @@ export interface Plan {
   readonly topic: string
   readonly partitions: ReadonlyArray<number>
   readonly seed: number
+  /** Whether the clock is not going to be set. */
+  readonly isClockSteady: boolean
 }
 
 export type Command =
@@ -25,6 +28,7 @@ export type Command =
   | { readonly _tag: "Leave" }
 
 export interface ProgramEvidence extends Omit<Evidence, "log"> {
+  readonly ridden: Ridden
   readonly statuses: ReadonlyArray<string>
   readonly complaints: ReadonlyArray<string>
 }

@@ -63,7 +63,7 @@ export class Witness {
 
   /** The moment when it calls itself caught up. */
   private watchStart(name: string, targets: ReadonlyMap<number, number>, table: Table) {
-    const note = Effect.map(read(name, table), (read) => {
+    const note = Effect.map(readOf(name, table), (read) => {
       this.starts.push({ ...read, targets })
     })
     return Effect.gen(function* () {
@@ -92,7 +92,7 @@ export class Witness {
 
   private watchReads(name: string, table: Table) {
     let count = 0
-    const once = Effect.flatMap(read(name, table), (found) =>
+    const once = Effect.flatMap(readOf(name, table), (found) =>
       Effect.suspend(() => {
         this.reads.push(found)
         return ++count < MAX_READS && !this.resting ? Effect.sleep(READ_EVERY_MILLIS) : Effect.never
@@ -111,7 +111,7 @@ export class Witness {
     const once = Effect.gen({ self: this }, function* () {
       const before = targets()
       const exit = yield* Effect.exit(table.barrier({ timeout: BARRIER_TIMEOUT }))
-      const { positions } = yield* read(name, table)
+      const { positions } = yield* readOf(name, table)
       if (exit._tag === "Success") this.barriers.push({ table: name, targets: before, positions })
       yield* Effect.sleep(BARRIER_EVERY_MILLIS)
     })
@@ -130,7 +130,7 @@ export class Witness {
 }
 
 /** Content and positions of the same moment. */
-const read = (name: string, table: Table): Effect.Effect<Read> =>
+export const readOf = (name: string, table: Table): Effect.Effect<Read> =>
   Effect.map(table.stats, ({ partitions }) => ({
     table: name,
     positions: new Map(partitions.map((p) => [p.partition, p.position])),

@@ -17,6 +17,7 @@ import { differences, lastWriteWins } from "./oracle.ts"
 import { Api } from "./Proxy.ts"
 import { bothSides, type Scenario } from "./rows.ts"
 import * as Trial from "./trial.ts"
+import { watch, watchable } from "./views/watched.ts"
 import { contentOf } from "./Witness.ts"
 
 /** Of partition 0, the last 200 bytes: two or three batches of one small record. */
@@ -133,7 +134,8 @@ export const scenarios: ReadonlyArray<Scenario> = [
     Effect.gen(function* () {
       const topic = topicName()
       yield* java.createTopic(topic, { configs: compacted })
-      const table = yield* openTable({ brokers }, "reader", topic)
+      const table = yield* openTable({ brokers }, "reader", topic, watchable)
+      const views = yield* watch({ brokers, java }, table)
       const truncations = yield* collect(table.truncations)
       const put = (count: number, from: number) =>
         Effect.forEach(numbers(count, from), (i) => java.produce(topic, [{ key: `k${i}`, value: `${i}` }]))
@@ -155,6 +157,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
       const right = lastWriteWins(yield* java.dump(topic, { committed: true }))
       assert.strictEqual(right.size, end + 30)
       assert.deepStrictEqual(differences(contentOf(table), right), [])
+      yield* views.areRight
     })
   ),
 
@@ -265,7 +268,8 @@ export const scenarios: ReadonlyArray<Scenario> = [
       Effect.gen(function* () {
         const topic = topicName()
         yield* lab.java.createTopic(topic, { configs: compacted })
-        const table = yield* openTable(lab, "strict", topic, { onPoison: "fail" })
+        const table = yield* openTable(lab, "strict", topic, { ...watchable, onPoison: "fail" })
+        const views = yield* watch(lab, table)
         const writer = yield* openWriter(lab, "encoder", topic)
         yield* table.awaitPosition(yield* writer.set("a", "1"))
 
@@ -281,6 +285,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
           assert.deepStrictEqual([error.reason, error.partition, error.offset], ["Value", 0, at.offset])
         }
         assert.deepStrictEqual([...table.unsafeSnapshot()], [["a", "1"]])
+        yield* views.haveEndedWith(error)
       })
   ),
 
@@ -316,7 +321,8 @@ export const scenarios: ReadonlyArray<Scenario> = [
       yield* java.createTopic(topic, { configs: compacted })
       const send = (value: string) => java.produce(topic, [{ key: "a", value }])
       yield* send("sound")
-      const table = yield* openTable(lab, "reader", topic)
+      const table = yield* openTable(lab, "reader", topic, watchable)
+      const views = yield* watch(lab, table)
       yield* table.barrier()
       const [at] = yield* Effect.scoped(
         Effect.gen(function* () {
@@ -341,6 +347,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
       assert.isTrue(lines.some((line) => line.includes("asking for it once more")))
       assert.deepStrictEqual([...table.unsafeSnapshot()], [["a", "sound"]])
       assert.deepStrictEqual(yield* statusOf(table), { _tag: "Failed", error, healing: false })
+      yield* views.haveEndedWith(error)
       const another = yield* Effect.exit(openTable(lab, "another", topic))
       assert.strictEqual(failureOf(another)._tag, "KafkaCorruptBatchError")
     })

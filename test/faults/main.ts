@@ -13,9 +13,12 @@ import { withoutLogs } from "../support/effect/v4/logs.ts"
 import { randomOf } from "../support/random.ts"
 import { complaints } from "./complaints.ts"
 import { proberSettings, start as startLoad, writerSettings, type Writer } from "./load.ts"
+import { client } from "./lab.ts"
 import { openTable, openWriter } from "./openings.ts"
 import { probe } from "./probe.ts"
 import type { Answer, Command, Plan } from "./Program.ts"
+import { history, Riding } from "./views/riding.ts"
+import { topicsBeside } from "./views/verdict.ts"
 import { Witness } from "./Witness.ts"
 
 const plan = JSON.parse(process.argv[2]) as Plan
@@ -55,14 +58,15 @@ const commands = Effect.gen(function* () {
 })
 
 const main = Effect.gen(function* () {
-  const { partitions, seed, topic } = plan
+  const { isClockSteady, partitions, seed, topic } = plan
+  const random = randomOf(seed)
   const complained = yield* complaints
   const witness = new Witness()
   const scope = yield* Scope.make()
   const queue = yield* commands
 
-  const { load, prober, statuses, table } = yield* Effect.gen(function* () {
-    const table = yield* witness.watch("reader", new Map(), openTable(plan, "reader", topic))
+  const { load, prober, riding, statuses, table } = yield* Effect.gen(function* () {
+    const table = yield* witness.watch("reader", new Map(), openTable(plan, "reader", topic, { history }))
     const statuses: Array<string> = []
     yield* Effect.forkScoped(
       Stream.runForEach(SubscriptionRef.changes(table.status), ({ _tag }) => Effect.sync(() => statuses.push(_tag)))
@@ -72,9 +76,17 @@ const main = Effect.gen(function* () {
       writers.set(name, yield* openWriter(plan, name, topic, settings))
     }
     const prober = yield* openWriter(plan, "prober", topic, proberSettings)
-    const load = yield* startLoad(writers, randomOf(seed))
+    const load = yield* startLoad(writers, random)
     yield* witness.watchBarriers("reader", table, load.ends)
-    return { table, statuses, prober, load }
+    const riding = yield* Riding.start({
+      connect: (clientId) => client(plan, clientId),
+      topics: topicsBeside(topic),
+      table,
+      load,
+      random,
+      isClockSteady
+    })
+    return { table, statuses, prober, load, riding }
   }).pipe(Scope.provide(scope))
   yield* answer({ _tag: "Ready" })
 
@@ -99,13 +111,15 @@ const main = Effect.gen(function* () {
         break
       }
       case "Finish": {
-        yield* load.pause
+        yield* Effect.all([load.pause, riding.pause], { concurrency: 2 })
         yield* table.barrier()
+        const ridden = yield* riding.finish(undefined)
         // the subscriber has its turn
         yield* Effect.sleep("200 millis")
         const { barriers, contents, reads, sightings, starts } = witness
         const { operations } = load
-        const evidence = { operations, contents, reads, barriers, sightings, starts, statuses, complaints: complained }
+        const seen = { contents, reads, barriers, sightings, starts }
+        const evidence = { ...seen, operations, ridden, statuses, complaints: complained }
         yield* answer({ _tag: "Finished", evidence })
         break
       }

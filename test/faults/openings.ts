@@ -1,6 +1,7 @@
 /** Tables and writers of texts, each with a client of its own. */
 import * as Effect from "effect/Effect"
-import { Codec, KafkaClient, KafkaTable, KafkaTableWriter } from "../../src/index.ts"
+import type { KafkaTable, KafkaTableWriter } from "../../src/index.ts"
+import { tableOn, writerOn } from "../contract/suite.ts"
 import { client, type ClientOptions, type Lab } from "./lab.ts"
 
 export const compacted = { "cleanup.policy": "compact" }
@@ -11,12 +12,7 @@ export const openTable = (
   topic: string,
   settings: KafkaTable.TableSettings = {},
   options: ClientOptions = {}
-) =>
-  Effect.flatMap(client(lab, clientId, options), (own) =>
-    KafkaTable.make<string, string>({ topic, value: Codec.utf8, ...settings }).pipe(
-      Effect.provideService(KafkaClient.KafkaClient, own)
-    )
-  )
+) => Effect.flatMap(client(lab, clientId, options), (own) => tableOn(own, topic, settings))
 
 export const openWriter = (
   lab: Pick<Lab, "brokers">,
@@ -24,9 +20,4 @@ export const openWriter = (
   topic: string,
   settings: KafkaTableWriter.WriterSettings = {},
   options: ClientOptions = {}
-) =>
-  Effect.flatMap(client(lab, clientId, options), (own) =>
-    KafkaTableWriter.make<string, string>({ topic, value: Codec.utf8, ...settings }).pipe(
-      Effect.provideService(KafkaClient.KafkaClient, own)
-    )
-  )
+) => Effect.flatMap(client(lab, clientId, options), (own) => writerOn(own, topic, settings))

@@ -2,7 +2,7 @@
 import type { ReadRecord } from "../kafka/records.ts"
 import { idOf, type Barrier, type Held, type Operation, type Read, type Sighting, type Start } from "./history.ts"
 
-/** What holds after any fault; from the ninth on, what holds at every moment in between. */
+/** What holds after any fault; from the ninth on, what holds at every moment in between, too. */
 export const invariants = {
   1: "within 10 s of healing the snapshot equals the last-write-wins fold of the committed log",
   2: "every acknowledged write is at its position, and no write is in the log twice",
@@ -14,7 +14,14 @@ export const invariants = {
   8: "memory and idle CPU are as before",
   9: "whatever is read is complete as of the positions that the table names",
   10: "a barrier ends when every write is visible that was acknowledged before it was called",
-  11: "a write ends in an acknowledgement or in a typed failure"
+  11: "a write ends in an acknowledgement or in a typed failure",
+  12: "what is made of tables is that of one version of each, at every moment, and stays so where it is held",
+  13: "what is told of it leads from each result to the next one",
+  14: "a copy is the table at the version that it names, by whichever feed it goes on",
+  15: "what a table is said to have shown before is what it showed",
+  16: "a row is there until its time, and not longer",
+  17: "groups, and records of a catalog, are those of the committed log",
+  18: "of all inserts of an identity one counts, for everybody, until it is deleted"
 } as const
 
 export interface Violation {
@@ -25,7 +32,8 @@ export interface Violation {
 /** Named in full up to so many of a kind; a broken log breaks everything. */
 const SHOWN = 5
 
-class Findings {
+/** What was found wrong. */
+export class Findings {
   readonly list: Array<Violation> = []
   private readonly counts = new Map<keyof typeof invariants, number>()
 
@@ -39,13 +47,14 @@ class Findings {
 
 const text = (bytes: Buffer | null): string | null => (bytes === null ? null : bytes.toString("utf8"))
 
-const placeOf = ({ offset, partition }: { readonly partition: number; readonly offset: number }): string =>
+export const placeOf = ({ offset, partition }: { readonly partition: number; readonly offset: number }): string =>
   `${partition}:${offset}`
 
 const show = (value: string | null): string => (value === null ? "deleted" : value.split(" ", 1)[0])
 
 /** A log as it was read at several times: what was removed from it later counts, too. */
 export const union = (...logs: ReadonlyArray<ReadonlyArray<ReadRecord>>): ReadonlyArray<ReadRecord> => {
+  if (logs.length === 1) return logs[0]
   const all = new Map<string, ReadRecord>()
   for (const log of logs) for (const record of log) all.set(placeOf(record), record)
   return [...all.values()].sort((a, b) => a.partition - b.partition || a.offset - b.offset)
@@ -148,24 +157,42 @@ const behind = ({ positions, table, targets }: Barrier): ReadonlyArray<string> =
     return position < target ? [`${table}: partition ${partition} at ${position}, the target was ${target}`] : []
   })
 
-/** A partition may be as the log was before some of it was removed, or as it is since: all of it, either way. */
 const checkRead = (
-  { content, positions, table }: Read,
+  read: Read,
   log: ReadonlyArray<ReadRecord>,
   everything: ReadonlyArray<ReadRecord>,
   found: Findings
 ): void => {
-  const rights = (log === everything ? [everything] : [everything, log]).map((one) => lastWriteWins(one, positions))
+  for (const what of wrongIn(read, log, everything)) found.add(9, what)
+}
+
+type Rows = ReadonlyMap<string, ReadRecord>
+
+/**
+ * What is wrong in a read. A partition may be as the log was before some of it was removed, or as it is since: all of it,
+ * either way. `expected` tells which rows of a log have to be there, where these are not all of them.
+ */
+export const wrongIn = (
+  { content, positions, table }: Read,
+  log: ReadonlyArray<ReadRecord>,
+  everything: ReadonlyArray<ReadRecord>,
+  expected: (rows: Rows) => Rows = (rows) => rows
+): ReadonlyArray<string> => {
+  const rights = (log === everything ? [everything] : [everything, log]).map((one) =>
+    expected(lastWriteWins(one, positions))
+  )
   // a partition that the table names no position of must have nothing in its content
-  for (const partition of new Set([...positions.keys(), ...content.map((held) => held.partition)])) {
+  const partitions = new Set([...positions.keys(), ...content.map((held) => held.partition)])
+  return Array.from(partitions).flatMap((partition) => {
     const isHere = (one: { readonly partition: number }) => one.partition === partition
     const held = content.filter(isHere)
     const wrong = rights.map((right) =>
       differences(held, new Map(Array.from(right).filter((entry) => isHere(entry[1]))))
     )
-    if (wrong.some((list) => list.length === 0)) continue
-    for (const what of wrong[0]) found.add(9, `${table} at ${partition}:${positions.get(partition) ?? 0}: ${what}`)
-  }
+    return wrong.some((list) => list.length === 0)
+      ? []
+      : wrong[0].map((what) => `${table} at ${partition}:${positions.get(partition) ?? 0}: ${what}`)
+  })
 }
 
 const checkWrites = (

@@ -8,11 +8,12 @@ import { Api, type Proxy } from "./Proxy.ts"
 import type { Scenario } from "./rows.ts"
 import { STEPS } from "./settings.ts"
 import * as Trial from "./trial.ts"
+import * as Riding from "./views/riding.ts"
 
 /** Begins a fault, which ends with the scope. */
 type Begin = Effect.Effect<void, unknown, Scope.Scope>
 
-const clientIds = ["reader", "patient", "hasty", "many", "prober"]
+const clientIds = ["reader", "patient", "hasty", "many", "prober", ...Riding.clientIds]
 
 export class Chaos {
   /** What was done, for the report of a failure. */

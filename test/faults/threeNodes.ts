@@ -18,6 +18,7 @@ import { Api } from "./Proxy.ts"
 import { scenario as atRandom } from "./random.ts"
 import { bothSides, type Scenario } from "./rows.ts"
 import * as Trial from "./trial.ts"
+import { watch, watchable } from "./views/watched.ts"
 import { contentOf } from "./Witness.ts"
 
 /** Every node leads something. */
@@ -224,7 +225,8 @@ const replicas: ReadonlyArray<Scenario> = [
       const { java, nodes } = lab
       const topic = topicName()
       yield* java.createTopic(topic, { assignments: [[1, 2]], configs: { ...compacted, "min.insync.replicas": "1" } })
-      const table = yield* openTable(lab, "reader", topic)
+      const table = yield* openTable(lab, "reader", topic, watchable)
+      const views = yield* watch(lab, table)
       const writer = yield* openWriter(lab, "writer", topic, { deliveryTimeout: "60 seconds" })
       const truncations = yield* collect(table.truncations)
       const put = (from: number, count: number) =>
@@ -257,6 +259,7 @@ const replicas: ReadonlyArray<Scenario> = [
       assert.strictEqual(right.size, 40)
       assert.deepStrictEqual(differences(contentOf(table), right), [])
       assert.strictEqual((yield* statusOf(table))._tag, "CaughtUp")
+      yield* views.areRight
     })
   )
 ]

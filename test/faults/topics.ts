@@ -11,6 +11,7 @@ import { compacted, openTable, openWriter } from "./openings.ts"
 import { differences, lastWriteWins } from "./oracle.ts"
 import { bothSides, type Scenario } from "./rows.ts"
 import * as Trial from "./trial.ts"
+import { watch, watchable } from "./views/watched.ts"
 import { contentOf } from "./Witness.ts"
 
 const MAX_AGE_MILLIS = 1_000
@@ -21,7 +22,8 @@ export const scenarios: ReadonlyArray<Scenario> = [
       const { java } = lab
       const topic = topicName()
       const id = yield* java.createTopic(topic, { partitions: 4, configs: compacted })
-      const table = yield* openTable(lab, "reader", topic)
+      const table = yield* openTable(lab, "reader", topic, watchable)
+      const views = yield* watch(lab, table)
       const writer = yield* openWriter(lab, "writer", topic)
       yield* table.awaitPosition(yield* writer.setMany(numbers(50).map((i) => [`k${i}`, "1"] as const)))
       const before = contentOf(table)
@@ -35,6 +37,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
       assert.strictEqual(error._tag, "KafkaTopicError")
       if (error._tag === "KafkaTopicError") assert.deepStrictEqual([error.reason, error.expected], ["Deleted", id])
       assert.deepStrictEqual(contentOf(table), before)
+      yield* views.haveEndedWith(error)
       // the broker would create it for whoever asks with permission to do so
       assert.notInclude(yield* java.listTopics, topic)
     })
@@ -55,9 +58,11 @@ export const scenarios: ReadonlyArray<Scenario> = [
       yield* put("old", 200)
       const frozen = yield* openTable(lab, "frozen", topic)
       const restarting = yield* openTable(lab, "restarting", topic, {
+        ...watchable,
         restart: Schedule.spaced("100 millis"),
         fetch: { maxPartitionBytes: 1_000, maxBytes: 2_000 }
       })
+      const views = yield* watch(lab, restarting)
       const mixed: Array<string> = []
       const look = Effect.sync(() => {
         const keys = [...restarting.unsafeSnapshot().keys()]
@@ -81,15 +86,17 @@ export const scenarios: ReadonlyArray<Scenario> = [
       const right = lastWriteWins(yield* java.dump(topic, { committed: true }))
       assert.deepStrictEqual(differences(contentOf(restarting), right), [])
       assert.deepStrictEqual(mixed, [])
+      yield* views.areRight
     })
   ),
 
   Trial.underLoad("partitions are added", bothSides("grown"), ({ java }) => ({
     table: { metadataMaxAge: MAX_AGE_MILLIS },
     writer: { metadataMaxAge: MAX_AGE_MILLIS },
-    fault: ({ busy, load, table, topic }) =>
+    fault: ({ beside, busy, load, table, topic }) =>
       Effect.gen(function* () {
         yield* java.createPartitions(topic, 7)
+        for (const one of [beside.groups, beside.catalog]) yield* java.createPartitions(one, 3)
         yield* eventually(java.describeTopic(topic), ({ partitions }) => partitions.length === 7)
         const grownAt = performance.now()
         yield* eventually(table.stats, ({ partitions }) => partitions.length === 7)

@@ -21,9 +21,9 @@ import { collect, eventually, recordLogs } from "../support/live.ts"
 import { randomOf } from "../support/random.ts"
 import { complaints } from "./complaints.ts"
 import type { Operation } from "./history.ts"
-import type { ClientOptions, Lab } from "./lab.ts"
+import { client, type ClientOptions, type Lab } from "./lab.ts"
 import { proberSettings, start as startLoad, writerSettings, type Load, type Writer } from "./load.ts"
-import { openTable, openWriter } from "./openings.ts"
+import { compacted, openTable, openWriter } from "./openings.ts"
 import {
   differences,
   IDLE_CPU_LIMIT,
@@ -41,6 +41,8 @@ import { probe } from "./probe.ts"
 import * as report from "./report.ts"
 import type { Covers, Scenario } from "./rows.ts"
 import { LOAD } from "./settings.ts"
+import * as Riding from "./views/riding.ts"
+import * as Verdict from "./views/verdict.ts"
 import { Witness, type Table } from "./Witness.ts"
 
 /** What a fault has at hand. */
@@ -54,6 +56,8 @@ export interface World {
   readonly statuses: ReadonlyArray<LiveTable.TableStatus["_tag"]>
   readonly writers: ReadonlyMap<string, Writer>
   readonly load: Load
+  /** The topics of what rides along: see `views/riding.ts`. */
+  readonly beside: Verdict.Topics
   /** The library's log. */
   readonly lines: ReadonlyArray<string>
   /**
@@ -121,7 +125,16 @@ const live = (trial: Trial, witness: Witness, lines: ReadonlyArray<string>) =>
     const random = randomOf(seed)
     const scope = yield* Effect.scope
     const topic = topicName()
-    yield* java.createTopic(topic, { partitions: PARTITIONS, configs: { "cleanup.policy": "compact" }, ...trial.topic })
+    const beside = Verdict.topicsBeside(topic)
+    const small = { partitions: 2, replicationFactor: lab.nodes.length, configs: compacted }
+    yield* Effect.all(
+      [
+        java.createTopic(topic, { partitions: PARTITIONS, configs: compacted, ...trial.topic }),
+        java.createTopic(beside.groups, small),
+        java.createTopic(beside.catalog, small)
+      ],
+      { concurrency: "unbounded" }
+    )
 
     const ends = Effect.orDie(endsOf(lab, topic))
     const open: World["open"] = (name, settings, known) =>
@@ -130,7 +143,7 @@ const live = (trial: Trial, witness: Witness, lines: ReadonlyArray<string>) =>
         const acquire = openTable(lab, name, topic, { ...trial.table, ...settings }, trial.client)
         return yield* witness.watch(name, targets, acquire)
       }).pipe(Scope.provide(scope))
-    const table = yield* open("reader")
+    const table = yield* open("reader", { history: Riding.history })
     const statuses = yield* collect(Stream.map(SubscriptionRef.changes(table.status), ({ _tag }) => _tag))
 
     const makeWriter = (name: string, settings: KafkaTableWriter.WriterSettings) =>
@@ -140,6 +153,14 @@ const live = (trial: Trial, witness: Witness, lines: ReadonlyArray<string>) =>
     const prober = yield* makeWriter("prober", proberSettings)
     const load = yield* startLoad(writers, random)
     const barriers = yield* witness.watchBarriers("reader", table, load.ends)
+    const riding = yield* Riding.Riding.start({
+      connect: (clientId) => client(lab, clientId, { ...trial.client, clientId }),
+      topics: beside,
+      table,
+      load,
+      random,
+      ...(trial.table === undefined ? {} : { settings: trial.table })
+    })
 
     const busy: World["busy"] = (writes = LOAD) =>
       Effect.suspend(() => {
@@ -148,13 +169,28 @@ const live = (trial: Trial, witness: Witness, lines: ReadonlyArray<string>) =>
           eventually(Effect.sync(load.acknowledged), (acknowledged) => acknowledged >= target, "30 seconds")
         )
       })
-    const readLog = Effect.map(Effect.orDie(java.dump(topic, { committed: true })), (log) =>
+    const logOf = (topic: string) => Effect.orDie(java.dump(topic, { committed: true }))
+    const readLog = Effect.map(logOf(topic), (log) =>
       trial.isPoison === undefined ? log : log.filter((record) => !trial.isPoison!(record))
     )
     const remember = Effect.map(readLog, (log) => {
       witness.logs.push(log)
     })
-    const world: World = { lab, topic, random, table, statuses, writers, load, lines, open, ends, busy, remember }
+    const world: World = {
+      lab,
+      topic,
+      random,
+      table,
+      statuses,
+      writers,
+      load,
+      beside,
+      lines,
+      open,
+      ends,
+      busy,
+      remember
+    }
 
     yield* busy()
     yield* Effect.scoped(trial.fault(world))
@@ -164,20 +200,24 @@ const live = (trial: Trial, witness: Witness, lines: ReadonlyArray<string>) =>
     const recoveredMillis = performance.now() - healedAt
     yield* busy()
     if (trial.then !== undefined) yield* trial.then(world)
-    yield* load.pause
+    yield* Effect.all([load.pause, riding.pause], { concurrency: 2 })
     // or there would be no idle time
     yield* Fiber.interrupt(barriers)
 
     yield* open("fresh")
-    const log = yield* readLog
+    const [log, groups, catalog] = yield* Effect.all([readLog, logOf(beside.groups), logOf(beside.catalog)], {
+      concurrency: "unbounded"
+    })
+    const logs = { table: log, groups, catalog }
     const right = lastWriteWins(log)
     yield* until(
       Effect.sync(() => [...witness.contents.values()].every((content) => differences(content, right).length === 0)),
       { within: RECOVERY_LIMIT_MILLIS, every: "20 millis" }
     )
+    const ridden = yield* riding.finish(logs)
     const { contents } = witness
     witness.rest()
-    return { log, contents, recoveredMillis, idleCpu: yield* idleCpu, operations: load.operations }
+    return { logs, ridden, contents, recoveredMillis, idleCpu: yield* idleCpu, operations: load.operations }
   })
 
 export const shown = ({ invariant, what }: Violation): string => `(${invariant}) ${invariants[invariant]}: ${what}`
@@ -214,10 +254,11 @@ export const run = (trial: Trial): Effect.Effect<void, unknown, Scope.Scope> =>
     return judged(
       trial,
       (lines) => live(trial, witness, lines),
-      ({ contents, log, ...rest }) => {
+      ({ contents, logs, ridden, ...rest }) => {
+        const everything = union(...witness.logs, logs.table)
         const evidence: Evidence = {
-          log,
-          everything: union(...witness.logs, log),
+          log: logs.table,
+          everything,
           operations: rest.operations,
           sightings: witness.sightings,
           starts: witness.starts,
@@ -226,7 +267,11 @@ export const run = (trial: Trial): Effect.Effect<void, unknown, Scope.Scope> =>
           contents,
           recoveredMillis: rest.recoveredMillis
         }
-        return { ...rest, found: violations(evidence), gaps: missing(evidence) }
+        return {
+          ...rest,
+          found: [...violations(evidence), ...Verdict.judge(ridden, logs, everything)],
+          gaps: [...missing(evidence), ...Verdict.missing(ridden)]
+        }
       }
     )
   })

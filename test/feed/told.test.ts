@@ -17,7 +17,7 @@ import {
   TableFeed,
   TableSnapshot
 } from "../../src/index.ts"
-import { errorOf } from "../support/exits.ts"
+import { errorOf, failureOf } from "../support/exits.ts"
 import { settle } from "../support/answers.ts"
 import { test } from "../support/live.ts"
 
@@ -132,6 +132,27 @@ describe("server-sent events", () => {
       assert.strictEqual(seen[1], ": sti")
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(errorOf(yield* Fiber.join(running)), "gone")
+    })
+  )
+
+  it.effect("fail at once for a heartbeat that is no duration above zero", () =>
+    Effect.gen(function* () {
+      const codecs = { key: Schema.String, value: Schema.Number }
+      for (const [options, problem] of [
+        ...[0, "-1 seconds", "soon", null, Infinity].map(
+          (heartbeat) => [{ heartbeat }, "heartbeat: must be a duration above zero"] as const
+        ),
+        [{ heartBeat: 1 }, `heartBeat: unknown; did you mean "heartbeat"?`]
+      ] as const) {
+        const exit = yield* Stream.fromIterable(events).pipe(
+          TableFeed.toServerSentEvents({ ...codecs, ...(options as object) }),
+          Stream.runDrain,
+          Effect.exit
+        )
+        const error = failureOf(exit)
+        assert.strictEqual(error._tag, "KafkaInvalidOptionsError")
+        assert.include(error.message, problem)
+      }
     })
   )
 

@@ -17,6 +17,7 @@ import { GroupWatchers } from "../../src/internal/grouped/watching.ts"
 import { Slots } from "../../src/internal/table/content/slots.ts"
 import { settle } from "../support/answers.ts"
 import { collect } from "../support/live.ts"
+import { interruptedAnywhere } from "../support/interrupting.ts"
 import { it } from "../support/ManualClock.ts"
 import { keyOf, onCluster, open, openWriter, options, plain, type Snapshot, topic, write } from "./support.ts"
 
@@ -511,6 +512,26 @@ describe("who watches a group", () => {
         assert.strictEqual(entries.mock.calls.length, 0)
       })
     )
+  )
+
+  it.effect("is let go of wherever it is interrupted", () =>
+    Effect.gen(function* () {
+      let begun = 0
+      const input = {
+        roots: new Set([{ isMoving: false }]),
+        get shownVersion() {
+          begun++
+          return undefined
+        }
+      }
+      const watchers = new GroupWatchers<string, string, string>(input as never)
+      const { byGroup } = watchers as unknown as { readonly byGroup: ReadonlyMap<string, unknown> }
+      yield* interruptedAnywhere(
+        () => Stream.runDrain(streamOf(watchers.watch("a"))),
+        (where) => Effect.sync(() => assert.strictEqual(byGroup.size, 0, where))
+      )
+      assert.isAbove(begun, 10)
+    })
   )
 
   it.effect("is told of the end: after what there is, the failure of a reader that has ended", () =>

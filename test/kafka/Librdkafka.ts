@@ -98,3 +98,19 @@ export const consume = (
     timeoutSeconds: options.timeoutSeconds ?? 60,
     config: { "bootstrap.servers": options.brokers.join(","), ...options.config }
   }).pipe(Effect.map((records) => records.map(fromWire)))
+
+/** A member of a group, with one assignor, until it is interrupted: then it is gone without a word. */
+export const member = (
+  options: Options & { readonly group: string; readonly assignor: "range" | "roundrobin" | "cooperative-sticky" }
+): Effect.Effect<void, TestKafkaError> =>
+  work(Schema.fromJsonString(Schema.Null), {
+    op: "member",
+    topic: options.topic,
+    config: {
+      "bootstrap.servers": options.brokers.join(","),
+      "group.id": options.group,
+      "partition.assignment.strategy": options.assignor,
+      "client.id": "librdkafka",
+      ...options.config
+    }
+  }).pipe(Effect.asVoid)

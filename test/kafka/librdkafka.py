@@ -109,5 +109,15 @@ def consume(job):
     return records
 
 
+def member(job):
+    """A member of a group, for as long as this process runs."""
+    consumer = Consumer(job["config"])
+    consumer.subscribe([job["topic"]])
+    while True:
+        message = consumer.poll(0.5)
+        if message is not None and message.error() is not None:
+            raise RuntimeError(str(message.error()))
+
+
 job = json.load(sys.stdin)
-json.dump({"produce": produce, "consume": consume}[job["op"]](job), sys.stdout)
+json.dump({"produce": produce, "consume": consume, "member": member}[job["op"]](job), sys.stdout)

@@ -4,7 +4,13 @@ export type Version = "2.1.1" | "2.8.2" | "3.9.1" | "4.1.0" | "4.2.0"
 
 /** What Kafka did not have from its beginning, and some tests are about. */
 export type Feature =
-  "topic ids" | "IncrementalAlterConfigs" | "defaults of new topics" | "refused records" | "limits of timestamps"
+  | "topic ids"
+  | "IncrementalAlterConfigs"
+  | "defaults of new topics"
+  | "refused records"
+  | "limits of timestamps"
+  | "static members"
+  | "the consumer protocol"
 
 /** Each with the reason, in a sentence. */
 export type Lacks = Readonly<Partial<Record<Feature, string>>>
@@ -20,6 +26,10 @@ const limitsOfTimestamps = {
   "limits of timestamps": "Limits of timestamps are set for the past and the future apart since Kafka 3.6."
 }
 
+const consumerProtocol = {
+  "the consumer protocol": "Members speak the consumer protocol (KIP-848) with brokers since Kafka 4.0."
+}
+
 export const releases: Readonly<Record<Version, Release>> = {
   "2.1.1": {
     scala: "2.12",
@@ -30,11 +40,13 @@ export const releases: Readonly<Record<Version, Release>> = {
       "defaults of new topics": "CreateTopics takes the broker's defaults since Kafka 2.4.",
       "refused records":
         "Brokers tell which records of a batch they refuse, and refuse one without a key by INVALID_RECORD, since Kafka 2.4.",
-      ...limitsOfTimestamps
+      "static members": "Members of groups are static since Kafka 2.3.",
+      ...limitsOfTimestamps,
+      ...consumerProtocol
     }
   },
-  "2.8.2": { scala: "2.13", metadata: "ZooKeeper", lacks: limitsOfTimestamps },
-  "3.9.1": { scala: "2.13", metadata: "KRaft", lacks: {} },
+  "2.8.2": { scala: "2.13", metadata: "ZooKeeper", lacks: { ...limitsOfTimestamps, ...consumerProtocol } },
+  "3.9.1": { scala: "2.13", metadata: "KRaft", lacks: consumerProtocol },
   "4.1.0": { scala: "2.13", metadata: "KRaft", lacks: {} },
   "4.2.0": { scala: "2.13", metadata: "KRaft", lacks: {} }
 }

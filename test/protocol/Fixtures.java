@@ -346,10 +346,452 @@ public class Fixtures {
     return message;
   }
 
+  // --------------------------------------------------------------------------------------------------------- groups
+
+  static final String GROUP = "gruppe";
+  static final String MEMBER = "member-1";
+  static final String INSTANCE = "instance-1";
+
+  static byte[] text(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+
+  static ApiMessage findCoordinatorRequest(int v, int type) {
+    FindCoordinatorRequestData d = new FindCoordinatorRequestData().setKeyType((byte) type);
+    return v >= 4 ? d.setCoordinatorKeys(List.of(GROUP)) : d.setKey(GROUP);
+  }
+
+  static FindCoordinatorResponseData findCoordinatorResponse(int v) {
+    FindCoordinatorResponseData d = new FindCoordinatorResponseData().setThrottleTimeMs(3);
+    if (v < 4) return d.setNodeId(2).setHost("kafka-2.example").setPort(9092);
+    d.coordinators().add(new FindCoordinatorResponseData.Coordinator().setKey("other").setNodeId(1).setHost("kafka-1.example").setPort(9092));
+    d.coordinators().add(new FindCoordinatorResponseData.Coordinator().setKey(GROUP).setNodeId(2).setHost("kafka-2.example").setPort(9092));
+    return d;
+  }
+
+  static FindCoordinatorResponseData findCoordinatorError(int v) {
+    FindCoordinatorResponseData d = new FindCoordinatorResponseData();
+    if (v < 4) return d.setErrorCode((short) 15).setErrorMessage("not yet").setNodeId(-1).setHost("").setPort(-1);
+    d.coordinators().add(new FindCoordinatorResponseData.Coordinator().setKey(GROUP).setErrorCode((short) 15)
+        .setErrorMessage("not yet").setNodeId(-1).setHost("").setPort(-1));
+    return d;
+  }
+
+  static FindCoordinatorResponseData findCoordinatorFuture(int v) {
+    FindCoordinatorResponseData d = with(findCoordinatorResponse(v));
+    d.coordinators().forEach(Fixtures::future);
+    return d;
+  }
+
+  static ApiMessage joinGroupRequest(int v, String member, String instance) {
+    JoinGroupRequestData d = new JoinGroupRequestData().setGroupId(GROUP).setSessionTimeoutMs(30000).setRebalanceTimeoutMs(60000)
+        .setMemberId(member).setProtocolType("consumer").setReason("because");
+    if (v >= 5) d.setGroupInstanceId(instance);
+    d.protocols().add(new JoinGroupRequestData.JoinGroupRequestProtocol().setName("cooperative-sticky").setMetadata(text("wanted")));
+    d.protocols().add(new JoinGroupRequestData.JoinGroupRequestProtocol().setName("range").setMetadata(new byte[0]));
+    return d;
+  }
+
+  static JoinGroupResponseData joinGroupResponse(int v) {
+    JoinGroupResponseData d = new JoinGroupResponseData().setThrottleTimeMs(3).setGenerationId(7).setProtocolType("consumer")
+        .setProtocolName("range").setLeader(MEMBER).setMemberId(MEMBER).setMembers(new ArrayList<>(List.of(
+            new JoinGroupResponseData.JoinGroupResponseMember().setMemberId(MEMBER).setGroupInstanceId(INSTANCE).setMetadata(text("one")),
+            new JoinGroupResponseData.JoinGroupResponseMember().setMemberId("member-2").setMetadata(text("two")))));
+    return v >= 9 ? d.setSkipAssignment(true) : d;
+  }
+
+  static JoinGroupResponseData joinGroupError(int v) {
+    return new JoinGroupResponseData().setErrorCode((short) 79).setProtocolName(v >= 7 ? null : "").setLeader("").setMemberId("given");
+  }
+
+  static JoinGroupResponseData joinGroupFuture(int v) {
+    JoinGroupResponseData d = with(joinGroupResponse(v));
+    d.members().forEach(Fixtures::future);
+    return d;
+  }
+
+  static ApiMessage syncGroupRequest(int v, String instance, SyncGroupRequestData.SyncGroupRequestAssignment... plan) {
+    SyncGroupRequestData d = new SyncGroupRequestData().setGroupId(GROUP).setGenerationId(7).setMemberId(MEMBER)
+        .setProtocolType("consumer").setProtocolName("range").setAssignments(List.of(plan));
+    return v >= 3 ? d.setGroupInstanceId(instance) : d;
+  }
+
+  static SyncGroupRequestData.SyncGroupRequestAssignment planned(String member, String assignment) {
+    return new SyncGroupRequestData.SyncGroupRequestAssignment().setMemberId(member).setAssignment(text(assignment));
+  }
+
+  static SyncGroupResponseData syncGroupResponse() {
+    return new SyncGroupResponseData().setThrottleTimeMs(3).setProtocolType("consumer").setProtocolName("range").setAssignment(text("yours"));
+  }
+
+  static ApiMessage heartbeatRequest(int v, String instance) {
+    HeartbeatRequestData d = new HeartbeatRequestData().setGroupId(GROUP).setGenerationId(7).setMemberId(MEMBER);
+    return v >= 3 ? d.setGroupInstanceId(instance) : d;
+  }
+
+  static ApiMessage leaveGroupRequest(int v, String instance) {
+    LeaveGroupRequestData d = new LeaveGroupRequestData().setGroupId(GROUP);
+    if (v < 3) return d.setMemberId(MEMBER);
+    return d.setMembers(List.of(new LeaveGroupRequestData.MemberIdentity().setMemberId(MEMBER).setGroupInstanceId(instance).setReason("because")));
+  }
+
+  static LeaveGroupResponseData leaveGroupResponse(int v, int error) {
+    LeaveGroupResponseData d = new LeaveGroupResponseData().setThrottleTimeMs(3);
+    if (v < 3) return d.setErrorCode((short) error);
+    return d.setMembers(new ArrayList<>(List.of(new LeaveGroupResponseData.MemberResponse().setMemberId(MEMBER).setErrorCode((short) error))));
+  }
+
+  static LeaveGroupResponseData leaveGroupFuture(int v) {
+    LeaveGroupResponseData d = with(leaveGroupResponse(v, 0));
+    d.members().forEach(Fixtures::future);
+    return d;
+  }
+
+  // -------------------------------------------------------------------------------------------------------- offsets
+
+  static OffsetCommitRequestData.OffsetCommitRequestPartition commit(int v, int partition, long offset, int epoch, String metadata) {
+    OffsetCommitRequestData.OffsetCommitRequestPartition p = new OffsetCommitRequestData.OffsetCommitRequestPartition()
+        .setPartitionIndex(partition).setCommittedOffset(offset).setCommittedMetadata(metadata);
+    return v >= 6 ? p.setCommittedLeaderEpoch(epoch) : p;
+  }
+
+  static ApiMessage offsetCommitRequest(int v, String instance) {
+    OffsetCommitRequestData d = new OffsetCommitRequestData().setGroupId(GROUP).setGenerationIdOrMemberEpoch(7).setMemberId(MEMBER)
+        .setTopics(List.of(
+            new OffsetCommitRequestData.OffsetCommitRequestTopic().setName(TOPIC).setPartitions(List.of(
+                commit(v, 0, 4294967296123L, 3, "so far"), commit(v, 5, 0, -1, null))),
+            new OffsetCommitRequestData.OffsetCommitRequestTopic().setName("other").setPartitions(List.of(commit(v, 1, 9, 2, null)))));
+    return v >= 7 ? d.setGroupInstanceId(instance) : d;
+  }
+
+  static OffsetCommitResponseData offsetCommitResponse() {
+    return new OffsetCommitResponseData().setThrottleTimeMs(3).setTopics(new ArrayList<>(List.of(
+        new OffsetCommitResponseData.OffsetCommitResponseTopic().setName("not asked").setPartitions(List.of(
+            new OffsetCommitResponseData.OffsetCommitResponsePartition().setPartitionIndex(0))),
+        new OffsetCommitResponseData.OffsetCommitResponseTopic().setName("other").setPartitions(List.of(
+            new OffsetCommitResponseData.OffsetCommitResponsePartition().setPartitionIndex(1).setErrorCode((short) 27))),
+        new OffsetCommitResponseData.OffsetCommitResponseTopic().setName(TOPIC).setPartitions(List.of(
+            new OffsetCommitResponseData.OffsetCommitResponsePartition().setPartitionIndex(5).setErrorCode((short) 12),
+            new OffsetCommitResponseData.OffsetCommitResponsePartition().setPartitionIndex(0))))));
+  }
+
+  static OffsetCommitResponseData offsetCommitFuture() {
+    OffsetCommitResponseData d = with(offsetCommitResponse());
+    d.topics().forEach(t -> { future(t); t.partitions().forEach(Fixtures::future); });
+    return d;
+  }
+
+  static ApiMessage offsetFetchRequest(int v, boolean stable, boolean all, String member, int epoch) {
+    OffsetFetchRequestData d = new OffsetFetchRequestData();
+    if (v >= 7) d.setRequireStable(stable);
+    if (v < 8) {
+      return d.setGroupId(GROUP).setTopics(all ? null : List.of(
+          new OffsetFetchRequestData.OffsetFetchRequestTopic().setName(TOPIC).setPartitionIndexes(List.of(0, 5)),
+          new OffsetFetchRequestData.OffsetFetchRequestTopic().setName("other").setPartitionIndexes(List.of(1))));
+    }
+    OffsetFetchRequestData.OffsetFetchRequestGroup g = new OffsetFetchRequestData.OffsetFetchRequestGroup().setGroupId(GROUP)
+        .setTopics(all ? null : List.of(
+            new OffsetFetchRequestData.OffsetFetchRequestTopics().setName(TOPIC).setPartitionIndexes(List.of(0, 5)),
+            new OffsetFetchRequestData.OffsetFetchRequestTopics().setName("other").setPartitionIndexes(List.of(1))));
+    if (v >= 9) g.setMemberId(member).setMemberEpoch(epoch);
+    return d.setGroups(List.of(g));
+  }
+
+  static OffsetFetchResponseData.OffsetFetchResponsePartitions committed(int partition, long offset, int epoch, String metadata, int error) {
+    return new OffsetFetchResponseData.OffsetFetchResponsePartitions().setPartitionIndex(partition).setCommittedOffset(offset)
+        .setCommittedLeaderEpoch(epoch).setMetadata(metadata).setErrorCode((short) error);
+  }
+
+  static OffsetFetchResponseData offsetFetchResponse(int v, int error) {
+    OffsetFetchResponseData.OffsetFetchResponseGroup g = new OffsetFetchResponseData.OffsetFetchResponseGroup().setGroupId(GROUP)
+        .setErrorCode((short) error).setTopics(new ArrayList<>());
+    if (error == 0) {
+      g.topics().add(new OffsetFetchResponseData.OffsetFetchResponseTopics().setName("other").setPartitions(List.of(committed(1, -1, -1, "", 88))));
+      g.topics().add(new OffsetFetchResponseData.OffsetFetchResponseTopics().setName(TOPIC).setPartitions(List.of(
+          committed(0, 4294967296123L, 3, "so far", 0), committed(5, -1, -1, "", 0))));
+    }
+    OffsetFetchResponseData d = new OffsetFetchResponseData().setThrottleTimeMs(3);
+    if (v >= 8) return d.setGroups(new ArrayList<>(List.of(g)));
+    d.setErrorCode((short) error).setTopics(new ArrayList<>());
+    g.topics().forEach(t -> d.topics().add(new OffsetFetchResponseData.OffsetFetchResponseTopic().setName(t.name()).setPartitions(
+        t.partitions().stream().map(p -> new OffsetFetchResponseData.OffsetFetchResponsePartition().setPartitionIndex(p.partitionIndex())
+            .setCommittedOffset(p.committedOffset()).setCommittedLeaderEpoch(p.committedLeaderEpoch()).setMetadata(p.metadata())
+            .setErrorCode(p.errorCode())).toList())));
+    return d;
+  }
+
+  static OffsetFetchResponseData offsetFetchFuture(int v) {
+    OffsetFetchResponseData d = with(offsetFetchResponse(v, 0));
+    d.topics().forEach(t -> { future(t); t.partitions().forEach(Fixtures::future); });
+    d.groups().forEach(g -> { future(g); g.topics().forEach(t -> { future(t); t.partitions().forEach(Fixtures::future); }); });
+    return d;
+  }
+
+  static ApiMessage offsetDeleteRequest() {
+    OffsetDeleteRequestData.OffsetDeleteRequestTopicCollection topics = new OffsetDeleteRequestData.OffsetDeleteRequestTopicCollection();
+    topics.add(new OffsetDeleteRequestData.OffsetDeleteRequestTopic().setName(TOPIC).setPartitions(List.of(
+        new OffsetDeleteRequestData.OffsetDeleteRequestPartition().setPartitionIndex(0),
+        new OffsetDeleteRequestData.OffsetDeleteRequestPartition().setPartitionIndex(5))));
+    return new OffsetDeleteRequestData().setGroupId(GROUP).setTopics(topics);
+  }
+
+  static OffsetDeleteResponseData offsetDeleteResponse() {
+    OffsetDeleteResponseData.OffsetDeleteResponsePartitionCollection partitions = new OffsetDeleteResponseData.OffsetDeleteResponsePartitionCollection();
+    partitions.add(new OffsetDeleteResponseData.OffsetDeleteResponsePartition().setPartitionIndex(5).setErrorCode((short) 86));
+    partitions.add(new OffsetDeleteResponseData.OffsetDeleteResponsePartition().setPartitionIndex(0));
+    OffsetDeleteResponseData.OffsetDeleteResponseTopicCollection topics = new OffsetDeleteResponseData.OffsetDeleteResponseTopicCollection();
+    topics.add(new OffsetDeleteResponseData.OffsetDeleteResponseTopic().setName(TOPIC).setPartitions(partitions));
+    return new OffsetDeleteResponseData().setThrottleTimeMs(3).setTopics(topics);
+  }
+
+  // ---------------------------------------------------------------------------------------- the consumer protocol
+
+  static ApiMessage consumerJoinRequest() {
+    return new ConsumerGroupHeartbeatRequestData().setGroupId(GROUP).setMemberId(MEMBER).setMemberEpoch(0).setInstanceId(INSTANCE)
+        .setRackId("rack").setRebalanceTimeoutMs(60000).setSubscribedTopicNames(List.of(TOPIC, "other")).setSubscribedTopicRegex("a.*")
+        .setServerAssignor("uniform").setTopicPartitions(List.of());
+  }
+
+  static ApiMessage consumerOwnsRequest() {
+    return new ConsumerGroupHeartbeatRequestData().setGroupId(GROUP).setMemberId(MEMBER).setMemberEpoch(5).setTopicPartitions(List.of(
+        new ConsumerGroupHeartbeatRequestData.TopicPartitions().setTopicId(ID).setPartitions(List.of(0, 5)),
+        new ConsumerGroupHeartbeatRequestData.TopicPartitions().setTopicId(OTHER_ID).setPartitions(List.of(1))));
+  }
+
+  static ApiMessage consumerBeatRequest() {
+    return new ConsumerGroupHeartbeatRequestData().setGroupId(GROUP).setMemberId(MEMBER).setMemberEpoch(5);
+  }
+
+  static ConsumerGroupHeartbeatResponseData consumerAssigned() {
+    return new ConsumerGroupHeartbeatResponseData().setThrottleTimeMs(3).setMemberId(MEMBER).setMemberEpoch(6).setHeartbeatIntervalMs(5000)
+        .setAssignment(new ConsumerGroupHeartbeatResponseData.Assignment().setTopicPartitions(List.of(
+            new ConsumerGroupHeartbeatResponseData.TopicPartitions().setTopicId(ID).setPartitions(List.of(0, 5)),
+            new ConsumerGroupHeartbeatResponseData.TopicPartitions().setTopicId(OTHER_ID).setPartitions(List.of(1)))));
+  }
+
+  static ConsumerGroupHeartbeatResponseData consumerRevoked() {
+    return new ConsumerGroupHeartbeatResponseData().setMemberEpoch(6).setHeartbeatIntervalMs(5000)
+        .setAssignment(new ConsumerGroupHeartbeatResponseData.Assignment().setTopicPartitions(List.of()));
+  }
+
+  static ConsumerGroupHeartbeatResponseData consumerFuture() {
+    ConsumerGroupHeartbeatResponseData d = with(consumerAssigned());
+    future(d.assignment());
+    d.assignment().topicPartitions().forEach(Fixtures::future);
+    return d;
+  }
+
+  static ConsumerGroupDescribeResponseData.Assignment described(int... partitions) {
+    return new ConsumerGroupDescribeResponseData.Assignment().setTopicPartitions(new ArrayList<>(List.of(
+        new ConsumerGroupDescribeResponseData.TopicPartitions().setTopicId(ID).setTopicName(TOPIC)
+            .setPartitions(java.util.Arrays.stream(partitions).boxed().toList()))));
+  }
+
+  static ConsumerGroupDescribeResponseData consumerDescribed(int v) {
+    ConsumerGroupDescribeResponseData.Member plain = new ConsumerGroupDescribeResponseData.Member().setMemberId(MEMBER).setMemberEpoch(5)
+        .setClientId("client-1").setClientHost("/127.0.0.1").setSubscribedTopicNames(List.of(TOPIC))
+        .setAssignment(described(0)).setTargetAssignment(described(0, 5));
+    ConsumerGroupDescribeResponseData.Member full = new ConsumerGroupDescribeResponseData.Member().setMemberId("member-2").setMemberEpoch(4)
+        .setInstanceId(INSTANCE).setRackId("rack").setClientId("client-2").setClientHost("/127.0.0.2").setSubscribedTopicNames(List.of())
+        .setSubscribedTopicRegex("a.*").setAssignment(described(5)).setTargetAssignment(new ConsumerGroupDescribeResponseData.Assignment());
+    if (v >= 1) {
+      plain.setMemberType((byte) 0);
+      full.setMemberType((byte) 1);
+    }
+    return new ConsumerGroupDescribeResponseData().setThrottleTimeMs(3).setGroups(new ArrayList<>(List.of(
+        new ConsumerGroupDescribeResponseData.DescribedGroup().setGroupId("other").setErrorCode((short) 69),
+        new ConsumerGroupDescribeResponseData.DescribedGroup().setGroupId(GROUP).setGroupState("Reconciling").setGroupEpoch(6)
+            .setAssignmentEpoch(6).setAssignorName("uniform").setMembers(new ArrayList<>(List.of(plain, full))))));
+  }
+
+  static ConsumerGroupDescribeResponseData consumerDescribedError() {
+    return new ConsumerGroupDescribeResponseData().setGroups(new ArrayList<>(List.of(
+        new ConsumerGroupDescribeResponseData.DescribedGroup().setGroupId(GROUP).setErrorCode((short) 69).setErrorMessage("no such group"))));
+  }
+
+  static ConsumerGroupDescribeResponseData consumerDescribedFuture(int v) {
+    ConsumerGroupDescribeResponseData d = with(consumerDescribed(v));
+    d.groups().forEach(g -> {
+      future(g);
+      g.members().forEach(m -> {
+        future(m);
+        for (ConsumerGroupDescribeResponseData.Assignment a : List.of(m.assignment(), m.targetAssignment())) {
+          future(a);
+          a.topicPartitions().forEach(Fixtures::future);
+        }
+      });
+    });
+    return d;
+  }
+
+  // ------------------------------------------------------------------------------------------ groups, administered
+
+  static DescribeGroupsResponseData describeGroupsResponse(int v) {
+    DescribeGroupsResponseData.DescribedGroupMember one = new DescribeGroupsResponseData.DescribedGroupMember().setMemberId(MEMBER)
+        .setClientId("client-1").setClientHost("/127.0.0.1").setMemberMetadata(text("wanted")).setMemberAssignment(text("yours"));
+    if (v >= 4) one.setGroupInstanceId(INSTANCE);
+    DescribeGroupsResponseData.DescribedGroupMember two = new DescribeGroupsResponseData.DescribedGroupMember().setMemberId("member-2")
+        .setClientId("client-2").setClientHost("/127.0.0.2");
+    DescribeGroupsResponseData.DescribedGroup group = new DescribeGroupsResponseData.DescribedGroup().setGroupId(GROUP).setGroupState("Stable")
+        .setProtocolType("consumer").setProtocolData("range").setMembers(new ArrayList<>(List.of(one, two)));
+    DescribeGroupsResponseData.DescribedGroup other = new DescribeGroupsResponseData.DescribedGroup().setGroupId("other").setGroupState("Dead");
+    return new DescribeGroupsResponseData().setThrottleTimeMs(3).setGroups(new ArrayList<>(List.of(other, group)));
+  }
+
+  static DescribeGroupsResponseData describeGroupsError(int v) {
+    DescribeGroupsResponseData.DescribedGroup group = new DescribeGroupsResponseData.DescribedGroup().setGroupId(GROUP).setErrorCode((short) 69);
+    if (v >= 6) group.setErrorMessage("no such group");
+    return new DescribeGroupsResponseData().setGroups(new ArrayList<>(List.of(group)));
+  }
+
+  static DescribeGroupsResponseData describeGroupsFuture(int v) {
+    DescribeGroupsResponseData d = with(describeGroupsResponse(v));
+    d.groups().forEach(g -> { future(g); g.members().forEach(Fixtures::future); });
+    return d;
+  }
+
+  static ApiMessage describeGroupsRequest() {
+    return new DescribeGroupsRequestData().setGroups(List.of(GROUP));
+  }
+
+  static ApiMessage listGroupsRequest(int v) {
+    ListGroupsRequestData d = new ListGroupsRequestData();
+    if (v >= 4) d.setStatesFilter(List.of("Stable", "Empty"));
+    return v >= 5 ? d.setTypesFilter(List.of("consumer")) : d;
+  }
+
+  static ListGroupsResponseData listGroupsResponse() {
+    return new ListGroupsResponseData().setThrottleTimeMs(3).setGroups(new ArrayList<>(List.of(
+        new ListGroupsResponseData.ListedGroup().setGroupId(GROUP).setProtocolType("consumer").setGroupState("Stable").setGroupType("classic"),
+        new ListGroupsResponseData.ListedGroup().setGroupId("other").setProtocolType("").setGroupState("Empty").setGroupType("consumer"))));
+  }
+
+  static ListGroupsResponseData listGroupsFuture() {
+    ListGroupsResponseData d = with(listGroupsResponse());
+    d.groups().forEach(Fixtures::future);
+    return d;
+  }
+
+  static DeleteGroupsResponseData deleteGroupsResponse(int error) {
+    DeleteGroupsResponseData d = new DeleteGroupsResponseData().setThrottleTimeMs(3);
+    d.results().add(new DeleteGroupsResponseData.DeletableGroupResult().setGroupId("other").setErrorCode((short) 16));
+    d.results().add(new DeleteGroupsResponseData.DeletableGroupResult().setGroupId(GROUP).setErrorCode((short) error));
+    return d;
+  }
+
+  static DeleteGroupsResponseData deleteGroupsFuture() {
+    DeleteGroupsResponseData d = with(deleteGroupsResponse(0));
+    d.results().forEach(Fixtures::future);
+    return d;
+  }
+
+  // --------------------------------------------------------------------------------------------------- transactions
+
+  static final String TRANSACTION = "tx";
+  static final long PRODUCER = 9223372036854775806L;
+
+  static ApiMessage initTransactionalRequest(int v) {
+    InitProducerIdRequestData d = new InitProducerIdRequestData().setTransactionalId(TRANSACTION).setTransactionTimeoutMs(60000);
+    return v >= 3 ? d.setProducerId(PRODUCER).setProducerEpoch((short) 7) : d;
+  }
+
+  static ApiMessage addPartitionsRequest() {
+    AddPartitionsToTxnRequestData.AddPartitionsToTxnTopicCollection topics = new AddPartitionsToTxnRequestData.AddPartitionsToTxnTopicCollection();
+    topics.add(new AddPartitionsToTxnRequestData.AddPartitionsToTxnTopic().setName(TOPIC).setPartitions(List.of(0, 5)));
+    topics.add(new AddPartitionsToTxnRequestData.AddPartitionsToTxnTopic().setName("other").setPartitions(List.of(1)));
+    return new AddPartitionsToTxnRequestData().setV3AndBelowTransactionalId(TRANSACTION).setV3AndBelowProducerId(PRODUCER)
+        .setV3AndBelowProducerEpoch((short) 7).setV3AndBelowTopics(topics);
+  }
+
+  static AddPartitionsToTxnResponseData.AddPartitionsToTxnTopicResult added(String topic, int... codes) {
+    AddPartitionsToTxnResponseData.AddPartitionsToTxnPartitionResultCollection partitions =
+        new AddPartitionsToTxnResponseData.AddPartitionsToTxnPartitionResultCollection();
+    for (int i = 0; i < codes.length; i += 2) {
+      partitions.add(new AddPartitionsToTxnResponseData.AddPartitionsToTxnPartitionResult().setPartitionIndex(codes[i])
+          .setPartitionErrorCode((short) codes[i + 1]));
+    }
+    return new AddPartitionsToTxnResponseData.AddPartitionsToTxnTopicResult().setName(topic).setResultsByPartition(partitions);
+  }
+
+  static AddPartitionsToTxnResponseData addPartitionsResponse() {
+    AddPartitionsToTxnResponseData d = new AddPartitionsToTxnResponseData().setThrottleTimeMs(3);
+    d.resultsByTopicV3AndBelow().add(added("other", 1, 51));
+    d.resultsByTopicV3AndBelow().add(added(TOPIC, 5, 55, 0, 0));
+    return d;
+  }
+
+  static AddPartitionsToTxnResponseData addPartitionsFuture() {
+    AddPartitionsToTxnResponseData d = with(addPartitionsResponse());
+    d.resultsByTopicV3AndBelow().forEach(t -> { future(t); t.resultsByPartition().forEach(Fixtures::future); });
+    return d;
+  }
+
+  static ApiMessage addOffsetsRequest() {
+    return new AddOffsetsToTxnRequestData().setTransactionalId(TRANSACTION).setProducerId(PRODUCER).setProducerEpoch((short) 7).setGroupId(GROUP);
+  }
+
+  static ApiMessage txnOffsetCommitRequest() {
+    return new TxnOffsetCommitRequestData().setTransactionalId(TRANSACTION).setGroupId(GROUP).setProducerId(PRODUCER).setProducerEpoch((short) 7)
+        .setGenerationId(7).setMemberId(MEMBER).setGroupInstanceId(INSTANCE).setTopics(List.of(
+            new TxnOffsetCommitRequestData.TxnOffsetCommitRequestTopic().setName(TOPIC).setPartitions(List.of(
+                new TxnOffsetCommitRequestData.TxnOffsetCommitRequestPartition().setPartitionIndex(0).setCommittedOffset(4294967296123L)
+                    .setCommittedLeaderEpoch(3).setCommittedMetadata("so far"),
+                new TxnOffsetCommitRequestData.TxnOffsetCommitRequestPartition().setPartitionIndex(5).setCommittedOffset(0)
+                    .setCommittedMetadata(null)))));
+  }
+
+  static TxnOffsetCommitResponseData txnOffsetCommitResponse() {
+    return new TxnOffsetCommitResponseData().setThrottleTimeMs(3).setTopics(new ArrayList<>(List.of(
+        new TxnOffsetCommitResponseData.TxnOffsetCommitResponseTopic().setName(TOPIC).setPartitions(List.of(
+            new TxnOffsetCommitResponseData.TxnOffsetCommitResponsePartition().setPartitionIndex(5).setErrorCode((short) 22),
+            new TxnOffsetCommitResponseData.TxnOffsetCommitResponsePartition().setPartitionIndex(0))))));
+  }
+
+  static TxnOffsetCommitResponseData txnOffsetCommitFuture() {
+    TxnOffsetCommitResponseData d = with(txnOffsetCommitResponse());
+    d.topics().forEach(t -> { future(t); t.partitions().forEach(Fixtures::future); });
+    return d;
+  }
+
+  static ApiMessage endTxnRequest(boolean committed) {
+    return new EndTxnRequestData().setTransactionalId(TRANSACTION).setProducerId(PRODUCER).setProducerEpoch((short) 7).setCommitted(committed);
+  }
+
+  static EndTxnResponseData endTxnResponse(int v) {
+    EndTxnResponseData d = new EndTxnResponseData().setThrottleTimeMs(3);
+    return v >= 5 ? d.setProducerId(PRODUCER).setProducerEpoch((short) 8) : d;
+  }
+
+  // ---------------------------------------------------------------------------- what members tell each other in bytes
+
+  static ConsumerProtocolSubscription subscription(int v) {
+    ConsumerProtocolSubscription d = new ConsumerProtocolSubscription().setTopics(List.of(TOPIC, "other"))
+        .setUserData(ByteBuffer.wrap(text("sticky")));
+    if (v >= 1) {
+      d.ownedPartitions().add(new ConsumerProtocolSubscription.TopicPartition().setTopic(TOPIC).setPartitions(List.of(0, 5)));
+      d.ownedPartitions().add(new ConsumerProtocolSubscription.TopicPartition().setTopic("other").setPartitions(List.of(1)));
+    }
+    if (v >= 2) d.setGenerationId(7);
+    return v >= 3 ? d.setRackId("rack") : d;
+  }
+
+  static ConsumerProtocolAssignment assignment(byte[] userData) {
+    ConsumerProtocolAssignment d = new ConsumerProtocolAssignment().setUserData(userData == null ? null : ByteBuffer.wrap(userData));
+    d.assignedPartitions().add(new ConsumerProtocolAssignment.TopicPartition().setTopic(TOPIC).setPartitions(List.of(0, 5)));
+    d.assignedPartitions().add(new ConsumerProtocolAssignment.TopicPartition().setTopic("other").setPartitions(List.of(1)));
+    return d;
+  }
+
+  /** As they are on the wire: behind the number of their version. */
+  static String embedded(Message message, int version) {
+    return String.format("%04x%s", version, HexFormat.of().formatHex(bytes(message, version)));
+  }
+
   // -----------------------------------------------------------------------------------------------------------------
 
   public static void main(String[] args) {
     add("Metadata", 7, 12, "plain", v -> metadataRequest(v, TOPIC, "missing"), Fixtures::metadataResponse);
+    add("Metadata", 7, 12, "all", v -> new MetadataRequestData().setTopics(null).setAllowAutoTopicCreation(false), Fixtures::metadataResponse);
     add("Metadata", 7, 12, "empty", v -> metadataRequest(v), v -> new MetadataResponseData());
     add("Metadata", 9, 12, "future", v -> metadataRequest(v, TOPIC, "missing"), Fixtures::metadataFuture);
 
@@ -365,10 +807,10 @@ public class Fixtures {
     add("Produce", 7, 9, "empty", v -> produceRequest(1), v -> new ProduceResponseData());
     add("Produce", 9, 9, "future", v -> produceRequest(-1), Fixtures::produceFuture);
 
-    add("InitProducerId", 1, 4, "plain", v -> initProducerIdRequest(), v -> initProducerIdResponse());
-    add("InitProducerId", 1, 4, "error", v -> initProducerIdRequest(),
+    add("InitProducerId", 1, 5, "plain", v -> initProducerIdRequest(), v -> initProducerIdResponse());
+    add("InitProducerId", 1, 5, "error", v -> initProducerIdRequest(),
         v -> new InitProducerIdResponseData().setErrorCode((short) 14).setProducerEpoch((short) -1));
-    add("InitProducerId", 2, 4, "future", v -> initProducerIdRequest(), v -> with(initProducerIdResponse()));
+    add("InitProducerId", 2, 5, "future", v -> initProducerIdRequest(), v -> with(initProducerIdResponse()));
 
     add("CreateTopics", 2, 5, "plain", v -> createTopicsRequest(TOPIC, 3, 2, "cleanup.policy", "compact", "retention.ms", "-1"),
         v -> createTopicsResponse(v, 0, null));
@@ -383,11 +825,81 @@ public class Fixtures {
     add("IncrementalAlterConfigs", 0, 1, "error", v -> alterRequest(), v -> alterResponse(40, "no such config"));
     add("IncrementalAlterConfigs", 1, 1, "future", v -> alterRequest(), v -> alterFuture());
 
+    add("InitProducerId", 1, 5, "transactional", Fixtures::initTransactionalRequest, v -> initProducerIdResponse());
+
+    add("FindCoordinator", 1, 5, "plain", v -> findCoordinatorRequest(v, 0), Fixtures::findCoordinatorResponse);
+    add("FindCoordinator", 1, 5, "error", v -> findCoordinatorRequest(v, 1), Fixtures::findCoordinatorError);
+    add("FindCoordinator", 3, 5, "future", v -> findCoordinatorRequest(v, 0), Fixtures::findCoordinatorFuture);
+    add("JoinGroup", 2, 9, "plain", v -> joinGroupRequest(v, MEMBER, null), Fixtures::joinGroupResponse);
+    add("JoinGroup", 5, 9, "static", v -> joinGroupRequest(v, MEMBER, INSTANCE), Fixtures::joinGroupResponse);
+    add("JoinGroup", 2, 9, "error", v -> joinGroupRequest(v, "", null), Fixtures::joinGroupError);
+    add("JoinGroup", 6, 9, "future", v -> joinGroupRequest(v, MEMBER, null), Fixtures::joinGroupFuture);
+    add("SyncGroup", 1, 5, "plain", v -> syncGroupRequest(v, null, planned(MEMBER, "yours"), planned("member-2", "")), v -> syncGroupResponse());
+    add("SyncGroup", 3, 5, "static", v -> syncGroupRequest(v, INSTANCE), v -> syncGroupResponse());
+    add("SyncGroup", 1, 5, "error", v -> syncGroupRequest(v, null), v -> new SyncGroupResponseData().setErrorCode((short) 27));
+    add("SyncGroup", 4, 5, "future", v -> syncGroupRequest(v, null), v -> with(syncGroupResponse()));
+    add("Heartbeat", 1, 4, "plain", v -> heartbeatRequest(v, null), v -> new HeartbeatResponseData().setThrottleTimeMs(3));
+    add("Heartbeat", 3, 4, "static", v -> heartbeatRequest(v, INSTANCE), v -> new HeartbeatResponseData().setErrorCode((short) 82));
+    add("Heartbeat", 4, 4, "future", v -> heartbeatRequest(v, null), v -> with(new HeartbeatResponseData().setErrorCode((short) 27)));
+    add("LeaveGroup", 1, 5, "plain", v -> leaveGroupRequest(v, null), v -> leaveGroupResponse(v, 0));
+    add("LeaveGroup", 3, 5, "static", v -> leaveGroupRequest(v, INSTANCE), v -> leaveGroupResponse(v, 82));
+    add("LeaveGroup", 1, 5, "error", v -> leaveGroupRequest(v, null), v -> new LeaveGroupResponseData().setErrorCode((short) 16));
+    add("LeaveGroup", 4, 5, "future", v -> leaveGroupRequest(v, null), Fixtures::leaveGroupFuture);
+
+    add("OffsetCommit", 5, 9, "plain", v -> offsetCommitRequest(v, null), v -> offsetCommitResponse());
+    add("OffsetCommit", 7, 9, "static", v -> offsetCommitRequest(v, INSTANCE), v -> offsetCommitResponse());
+    add("OffsetCommit", 8, 9, "future", v -> offsetCommitRequest(v, null), v -> offsetCommitFuture());
+    add("OffsetFetch", 5, 9, "plain", v -> offsetFetchRequest(v, true, false, null, -1), v -> offsetFetchResponse(v, 0));
+    add("OffsetFetch", 5, 9, "all", v -> offsetFetchRequest(v, false, true, null, -1), v -> offsetFetchResponse(v, 0));
+    add("OffsetFetch", 5, 9, "error", v -> offsetFetchRequest(v, true, false, MEMBER, 5), v -> offsetFetchResponse(v, 16));
+    add("OffsetFetch", 6, 9, "future", v -> offsetFetchRequest(v, true, false, null, -1), Fixtures::offsetFetchFuture);
+    add("OffsetDelete", 0, 0, "plain", v -> offsetDeleteRequest(), v -> offsetDeleteResponse());
+    add("OffsetDelete", 0, 0, "error", v -> offsetDeleteRequest(), v -> new OffsetDeleteResponseData().setErrorCode((short) 68));
+
+    add("ConsumerGroupHeartbeat", 1, 1, "join", v -> consumerJoinRequest(), v -> consumerAssigned());
+    add("ConsumerGroupHeartbeat", 1, 1, "owns", v -> consumerOwnsRequest(), v -> consumerRevoked());
+    add("ConsumerGroupHeartbeat", 1, 1, "beat", v -> consumerBeatRequest(),
+        v -> new ConsumerGroupHeartbeatResponseData().setMemberId(MEMBER).setMemberEpoch(5).setHeartbeatIntervalMs(5000));
+    add("ConsumerGroupHeartbeat", 1, 1, "error", v -> consumerBeatRequest(),
+        v -> new ConsumerGroupHeartbeatResponseData().setErrorCode((short) 110).setErrorMessage("fenced"));
+    add("ConsumerGroupHeartbeat", 1, 1, "future", v -> consumerBeatRequest(), v -> consumerFuture());
+    add("ConsumerGroupDescribe", 0, 1, "plain", v -> new ConsumerGroupDescribeRequestData().setGroupIds(List.of(GROUP)), Fixtures::consumerDescribed);
+    add("ConsumerGroupDescribe", 0, 1, "error", v -> new ConsumerGroupDescribeRequestData().setGroupIds(List.of(GROUP)), v -> consumerDescribedError());
+    add("ConsumerGroupDescribe", 0, 1, "future", v -> new ConsumerGroupDescribeRequestData().setGroupIds(List.of(GROUP)), Fixtures::consumerDescribedFuture);
+
+    add("DescribeGroups", 1, 6, "plain", v -> describeGroupsRequest(), Fixtures::describeGroupsResponse);
+    add("DescribeGroups", 1, 6, "error", v -> describeGroupsRequest(), Fixtures::describeGroupsError);
+    add("DescribeGroups", 5, 6, "future", v -> describeGroupsRequest(), Fixtures::describeGroupsFuture);
+    add("ListGroups", 1, 5, "plain", v -> new ListGroupsRequestData(), v -> listGroupsResponse());
+    add("ListGroups", 4, 5, "filtered", Fixtures::listGroupsRequest, v -> listGroupsResponse());
+    add("ListGroups", 1, 5, "error", v -> new ListGroupsRequestData(), v -> new ListGroupsResponseData().setErrorCode((short) 14));
+    add("ListGroups", 3, 5, "future", v -> new ListGroupsRequestData(), v -> listGroupsFuture());
+    add("DeleteGroups", 1, 2, "plain", v -> new DeleteGroupsRequestData().setGroupsNames(List.of(GROUP)), v -> deleteGroupsResponse(0));
+    add("DeleteGroups", 1, 2, "error", v -> new DeleteGroupsRequestData().setGroupsNames(List.of(GROUP)), v -> deleteGroupsResponse(68));
+    add("DeleteGroups", 2, 2, "future", v -> new DeleteGroupsRequestData().setGroupsNames(List.of(GROUP)), v -> deleteGroupsFuture());
+
+    add("AddPartitionsToTxn", 1, 3, "plain", v -> addPartitionsRequest(), v -> addPartitionsResponse());
+    add("AddPartitionsToTxn", 3, 3, "future", v -> addPartitionsRequest(), v -> addPartitionsFuture());
+    add("AddOffsetsToTxn", 1, 3, "plain", v -> addOffsetsRequest(), v -> new AddOffsetsToTxnResponseData().setThrottleTimeMs(3));
+    add("AddOffsetsToTxn", 1, 3, "error", v -> addOffsetsRequest(), v -> new AddOffsetsToTxnResponseData().setErrorCode((short) 47));
+    add("AddOffsetsToTxn", 3, 3, "future", v -> addOffsetsRequest(), v -> with(new AddOffsetsToTxnResponseData()));
+    add("TxnOffsetCommit", 3, 5, "plain", v -> txnOffsetCommitRequest(), v -> txnOffsetCommitResponse());
+    add("TxnOffsetCommit", 3, 5, "future", v -> txnOffsetCommitRequest(), v -> txnOffsetCommitFuture());
+    add("EndTxn", 1, 5, "commit", v -> endTxnRequest(true), Fixtures::endTxnResponse);
+    add("EndTxn", 1, 5, "abort", v -> endTxnRequest(false), v -> new EndTxnResponseData().setErrorCode((short) 51));
+    add("EndTxn", 3, 5, "future", v -> endTxnRequest(true), v -> with(endTxnResponse(v)));
+
     HexFormat f = HexFormat.of();
     StringBuilder out = new StringBuilder();
     out.append("{\n\"records\": {\n");
     out.append(String.format("\"v\": \"%s\",\n", f.formatHex(records("v"))));
     out.append(String.format("\"w\": \"%s\"\n},\n", f.formatHex(records("w".repeat(300)))));
+
+    out.append("\"consumerProtocol\": {\n\"subscriptions\": [");
+    for (int v = 0; v <= 3; v++) out.append(String.format("%s\"%s\"", v == 0 ? "" : ", ", embedded(subscription(v), v)));
+    out.append("],\n\"assignments\": [");
+    for (int v = 0; v <= 3; v++) out.append(String.format("%s\"%s\"", v == 0 ? "" : ", ", embedded(assignment(v == 0 ? null : text("sticky")), v)));
+    out.append("]\n},\n");
 
     out.append("\"versions\": {\n");
     List<String> lines = new ArrayList<>();

@@ -108,12 +108,17 @@ realKafka("a table on a real Kafka", { java: true }, () => {
       const quota = (rate: number | null) => java.alterQuota({ "client-id": clientId }, { consumer_byte_rate: rate })
       // over its window of about ten seconds: the last part of what there is, is above it
       yield* Effect.acquireRelease(quota(60_000), () => Effect.ignore(quota(null)))
-      const begin = performance.now()
-      const table = yield* open({ brokers, clientId }, topic, {
-        fetch: { maxBytes: 30_000 },
-        onCatchUpTimeout: "fail"
+      // A broker may not have heard of the quota yet when the first ones read.
+      const timed = Effect.suspend(() => {
+        const begin = performance.now()
+        return Effect.map(
+          open({ brokers, clientId }, topic, { fetch: { maxBytes: 30_000 }, onCatchUpTimeout: "fail" }),
+          (table) => ({ table, millis: performance.now() - begin })
+        )
       })
-      assert.isAbove(performance.now() - begin, 1_000)
+      let { millis, table } = yield* timed
+      for (let i = 0; i < 20 && millis < 1_000; i++) ({ millis, table } = yield* timed)
+      assert.isAbove(millis, 1_000)
       assert.strictEqual(yield* table.size, 3_500)
       assert.deepStrictEqual(differences(table.unsafeSnapshot(), fold(yield* java.dump(topic))), [])
       assert.strictEqual((yield* table.stats).reconnects, 0)

@@ -168,7 +168,14 @@ describe("producer ids that a broker has chosen to collide", () => {
     const ordinary = Array.from({ length: count }, (_, i) => BigInt(i))
     const chosen = ordinary.map((id) => withHash((id << 30n) | 7n))
     expect(new Set(ordinary).size).toBe(count)
-    const least = (ids: ReadonlyArray<bigint>) => Math.min(...[1, 2, 3].map(() => millis(ids)))
-    expect(least(chosen)).toBeLessThan(5 * least(ordinary) + 20)
+    // Others may have the machine during a measurement, so the least of several counts; those that collide take a hundred
+    // times as long where a hash has no secret, in each of them.
+    const least = { chosen: Number.POSITIVE_INFINITY, ordinary: Number.POSITIVE_INFINITY }
+    const isAlike = () => least.chosen < 5 * least.ordinary + 20
+    for (let round = 0; round < 3 || (round < 20 && !isAlike()); round++) {
+      least.chosen = Math.min(least.chosen, millis(chosen))
+      least.ordinary = Math.min(least.ordinary, millis(ordinary))
+    }
+    expect(least.chosen).toBeLessThan(5 * least.ordinary + 20)
   })
 })

@@ -41,7 +41,10 @@ const told = ({ events }: Watched): ReadonlyArray<string> =>
   })
 
 /** The topics that a request for metadata is about. */
-const topicsOf = (detail: unknown): ReadonlyArray<string> => (detail as MetadataRequest).topics
+const topicsOf = (detail: unknown): ReadonlyArray<string> => {
+  const { topics } = detail as MetadataRequest
+  return topics === "all" ? [] : topics
+}
 
 /** The topics and partitions of the last fetch. */
 const lastAsked = (watched: Watched): ReadonlyArray<string> =>
@@ -149,6 +152,53 @@ describe("several topics", () => {
       append(cluster, topic, 1)
       yield* pass(MAX_WAIT)
       assert.deepStrictEqual(told(watched), [`${topic}/0: records`])
+    })
+  )
+})
+
+describe("a cursor of which its consumer has enough", () => {
+  it.effect("is not asked for, others are; and is again when there is room", () =>
+    Effect.gen(function* () {
+      const cluster = withOther()
+      const watched = yield* watch(cluster)
+      yield* watched.all.add(OTHER, new Map([[0, 0]]))
+      yield* pass(MAX_WAIT)
+      assert.deepStrictEqual(lastAsked(watched), [`${OTHER}/0 at 0`, `${topic}/0 at 0`])
+      watched.all.hold(OTHER, 0, true)
+      yield* pass(MAX_WAIT)
+      assert.deepStrictEqual(lastAsked(watched), [`${topic}/0 at 0`])
+      watched.all.hold(OTHER, 0, false)
+      yield* pass(MAX_WAIT)
+      assert.deepStrictEqual(lastAsked(watched), [`${OTHER}/0 at 0`, `${topic}/0 at 0`])
+    })
+  )
+
+  it.effect("alone, it leaves its leader unasked", () =>
+    Effect.gen(function* () {
+      const watched = yield* watch(withTopic())
+      yield* pass(MAX_WAIT)
+      watched.all.hold(topic, 0, true)
+      yield* pass(MAX_WAIT)
+      watched.forget()
+      yield* pass(10 * MAX_WAIT)
+      assert.lengthOf(watched.fetches(), 0)
+    })
+  )
+
+  it.effect("is asked for from another offset on, as nothing of that is there yet", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      append(cluster, topic, 5)
+      const watched = yield* watch(cluster)
+      yield* pass(MAX_WAIT)
+      for (const jump of [() => watched.all.reopen(topic, 0, 2), () => watched.all.refetch(topic, 0, 2)]) {
+        watched.all.hold(topic, 0, true)
+        yield* pass(MAX_WAIT)
+        watched.forget()
+        jump()
+        yield* pass(MAX_WAIT)
+        assert.strictEqual(watched.fetches()[0].partitions[0].fetchOffset, 2)
+      }
     })
   )
 })

@@ -141,6 +141,7 @@ describe("partitions", () => {
       assert.deepInclude({ ...of, cursors: of.cursors.size }, { name: topic, isFollowed: true, cursors: 2 })
       assert.deepStrictEqual<object>(known, {
         partition: 1,
+        isFull: false,
         from: undefined,
         since: 1,
         leader: 0,

@@ -20,6 +20,8 @@ const quiet = turns(10)
 export class ManualClock extends MovableClock {
   private readonly asleep = new Set<Sleep>()
   private now: number
+  /** How far the time of day is ahead of that which goes on evenly. */
+  private ahead = 0
 
   constructor(now = 0) {
     super()
@@ -27,7 +29,16 @@ export class ManualClock extends MovableClock {
   }
 
   millis(): number {
+    return this.now + this.ahead
+  }
+
+  override evenMillis(): number {
     return this.now
+  }
+
+  /** Sets the time of day, as somebody does to the clock of a machine: who sleeps is not woken, and sleeps as long. */
+  unsafeSet(now: number): void {
+    this.ahead = now - this.now
   }
 
   sleep(duration: Duration.Duration): Effect.Effect<void> {

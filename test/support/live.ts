@@ -13,6 +13,7 @@ import type { KafkaTable } from "../../src/index.ts"
 import { LiveTable, type TableSnapshot } from "../../src/index.ts"
 import type { ReadRecord } from "../kafka/records.ts"
 import { until } from "../kafka/process.ts"
+import { HUNG_MILLIS } from "../../vitest.choices.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // tests
@@ -20,7 +21,7 @@ import { until } from "../kafka/process.ts"
 
 /** A test with a scope of its own, by the real clock, without log lines. */
 export const test = <A, E>(name: string, body: () => Effect.Effect<A, E, Scope.Scope>, timeoutMillis?: number): void =>
-  it.live(name, () => withoutLogs(body()), timeoutMillis ?? 60_000)
+  it.live(name, () => withoutLogs(body()), timeoutMillis ?? HUNG_MILLIS)
 
 /** Reports a test as skipped, and why. */
 export const leaveOut = (name: string, why: string): void => it.skip(`${name} (left out: ${why})`, () => {})
@@ -29,8 +30,8 @@ export const leaveOut = (name: string, why: string): void => it.skip(`${name} (l
 export const shared = <A, E>(make: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E> => {
   const scope = Effect.runSync(Scope.make())
   const made = Effect.runSync(Effect.cached(Scope.provide(make, scope)))
-  beforeAll(() => Effect.runPromise(Effect.asVoid(made)), 120_000)
-  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)), 60_000)
+  beforeAll(() => Effect.runPromise(Effect.asVoid(made)), HUNG_MILLIS)
+  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)), HUNG_MILLIS)
   return made
 }
 

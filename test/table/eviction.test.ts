@@ -5,7 +5,7 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import { vi } from "vitest"
 import type { KafkaTable } from "../../src/index.ts"
 import { LiveTable, type TableChange } from "../../src/index.ts"
-import { LINE_RATE_MILLIS, LineRate } from "../../src/internal/table/reading/lineRate.ts"
+import { LINE_RATE_MILLIS, LineRate } from "../../src/internal/lineRate.ts"
 import { RecordStore } from "../../src/internal/table/content/recordStore.ts"
 import type { FakeCluster } from "../support/FakeCluster.ts"
 import { it } from "../support/ManualClock.ts"
@@ -70,8 +70,9 @@ describe("a log that begins later", () => {
     })
   )
 
-  it.effect("by tombstones alone: nobody is told", () =>
-    Effect.gen(function* () {
+  it.effect("by tombstones alone: nobody is told", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
       const cluster = withTopic()
       cluster.append(topic, [{ key: "a", value: "1" }])
       cluster.append(topic, [{ key: "a", value: null }])
@@ -84,8 +85,27 @@ describe("a log that begins later", () => {
       assert.strictEqual(table.unsafeSnapshot().version, version)
       assert.deepStrictEqual(seen, [])
       assert.strictEqual((yield* table.stats).evicted, 0)
-    })
-  )
+      assert.isFalse(lines.some((line) => line.startsWith("evicted")))
+    }).pipe(capturing(lines))
+  })
+
+  it.effect("in two partitions at the same time: two lines, each with its partition", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      const cluster = withTopic(2)
+      for (const partition of [0, 1]) {
+        cluster.append(topic, [{ key: `a${partition}`, value: "1" }], partition)
+        cluster.append(topic, [{ key: `b${partition}`, value: "1" }], partition)
+      }
+      const table = yield* open(cluster)
+      for (const partition of [0, 1]) cluster.truncateHead(topic, 1, partition)
+      yield* until(() => table.unsafeSnapshot().size === 2)
+      assert.sameMembers(
+        lines.filter((line) => line.startsWith("evicted")).map((line) => /partition \d/.exec(line)?.[0]),
+        ["partition 0", "partition 1"]
+      )
+    }).pipe(capturing(lines))
+  })
 
   it.effect("while it is replayed, behind the position: what was read already goes with the next answer", () =>
     Effect.gen(function* () {

@@ -3,7 +3,9 @@ import { assert, describe } from "@effect/vitest"
 import { Effect, Option, Schedule, Schema, Stream } from "effect"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import {
+  Aggregate,
   Codec,
+  DerivedTable,
   EmbeddedKafka,
   KafkaClient,
   KafkaTable,
@@ -11,10 +13,15 @@ import {
   type TableChange,
   TableIndex
 } from "../../src/index.ts"
+import * as TestClock from "effect/testing/TestClock"
+import { TableState } from "../../src/internal/table/content/state.ts"
+import { makeCounters } from "../../src/internal/table/reading/counters.ts"
+import { expiryOf, ROWS_AT_ONCE } from "../../src/internal/table/reading/expiry.ts"
 import { withClock } from "../support/effect/v4/clock.ts"
 import { allSeries } from "../support/effect/v4/metrics.ts"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import { it, ManualClock } from "../support/ManualClock.ts"
+import { runAll } from "../views/byHand.ts"
 import { advance, capturing, on, open, settle, topic, until, withTopic } from "./support.ts"
 
 type Table = KafkaTable.KafkaTable<string, string>
@@ -85,6 +92,41 @@ describe("expireAfter", () => {
       })
   )
 
+  it.effect("what comes while rows go, in slices, goes at its own time", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(
+        topic,
+        Array.from({ length: 300 }, (_, i) => at(`k${i}`, 0))
+      )
+      const table = yield* open(cluster, { expireAfter: "2 seconds" })
+      /** What a row does that leaves: it takes its time, and the first one sees to it that a record comes meanwhile. */
+      let left = 0
+      const leave = () => {
+        if (left++ === 0) cluster.append(topic, [at("late", 1_999)])
+        const end = performance.now() + 0.1
+        while (performance.now() < end);
+        return 0
+      }
+      const counted = yield* DerivedTable.make(
+        DerivedTable.from(table).pipe(
+          DerivedTable.groupBy(() => "all", {
+            rows: Aggregate.count,
+            left: Aggregate.make({ of: () => 0, empty: 0, add: () => 0, remove: leave, result: () => 0 })
+          })
+        )
+      )
+      yield* advance(2_000)
+      yield* until(() => table.unsafeSnapshot().has("late"))
+      assert.strictEqual(left, 300)
+      assert.deepStrictEqual(contentOf(table), { late: "late of 1999" })
+      assert.deepStrictEqual([...counted.unsafeSnapshot()], [["all", { rows: 1, left: 0 }]])
+      yield* advance(2_000)
+      assert.deepStrictEqual(contentOf(table), {})
+      assert.deepStrictEqual([...counted.unsafeSnapshot()], [])
+    })
+  )
+
   it.effect("what is past when it comes is never shown, and takes what its key had", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
@@ -150,7 +192,7 @@ describe("expireAfter", () => {
     })
   )
 
-  it.effect("however many go at once: in one version, whatever is made of them with it", () =>
+  it.effect("many that go at once: in one version, whatever is made of them with it", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
       const count = 30_000
@@ -178,6 +220,59 @@ describe("expireAfter", () => {
     })
   )
 
+  it.effect(
+    "so many that they go in portions: each a version of its own, and what is written meanwhile is not last",
+    () =>
+      Effect.gen(function* () {
+        const cluster = withTopic()
+        const count = 3 * ROWS_AT_ONCE
+        for (let i = 0; i < count; i += 16_384) {
+          cluster.append(
+            topic,
+            Array.from({ length: 16_384 }, (_, n) => at(`${i + n}`, 0, "x"))
+          )
+        }
+        const table = yield* open(cluster, { expireAfter: "1 minute", history: { versions: 100 } })
+        assert.strictEqual(table.unsafeSnapshot().size, count)
+        const first = table.unsafeSnapshot().version
+        yield* advance(59_000)
+        cluster.append(topic, [at("new", 59_000)])
+        yield* Effect.forkScoped(TestClock.adjust(1_000))
+        yield* until(() => table.unsafeSnapshot().size === 1)
+        const sizes: Array<number> = []
+        for (let version = first; version <= table.unsafeSnapshot().version; version++) {
+          sizes.push(Option.getOrThrow(yield* table.snapshotAt({ version })).size)
+        }
+        const drops = sizes.slice(1).map((size, i) => sizes[i] - size)
+        assert.strictEqual(Math.max(...drops), ROWS_AT_ONCE)
+        assert.isBelow(drops.indexOf(-1), drops.lastIndexOf(ROWS_AT_ONCE))
+        assert.deepInclude(yield* table.stats, { expired: count, entries: 1 })
+      })
+  )
+
+  it("an update that is given up in the middle leaves none of them behind", () => {
+    const state = new TableState<string, string>(Codec.utf8)
+    const put = (key: string) => {
+      const bytes = Buffer.from(key)
+      state.put(state.addKey(bytes, 0, bytes.length, key), key, 0, state.rows.length, 0, undefined)
+    }
+    const counters = makeCounters()
+    const expiry = expiryOf<string, string>({ expireAfterMillis: 1_000, expireAt: undefined }, state, counters)!
+    state.note({ log: undefined, touched: [] })
+    for (let i = 0; i < 10_000; i++) put(`${i}`)
+    runAll(expiry.run(0, state.slots()))
+    const shown = state.slots()
+    state.note({ log: undefined, touched: [] })
+    for (let steps = 1; steps <= 3; steps++) {
+      const running = expiry.run(1_000, shown)
+      for (let i = 0; i < steps; i++) assert.isFalse(running.next().done)
+    }
+    runAll(expiry.run(1_000, shown))
+    assert.strictEqual(state.size, 0)
+    assert.strictEqual(expiry.next, Number.POSITIVE_INFINITY)
+    assert.strictEqual(counters.expired, 10_000)
+  })
+
   it.effect("a clock that is set back shows nothing again, and holds up nothing for good", () => {
     const clock = new ManualClock(100_000)
     return Effect.gen(function* () {
@@ -198,6 +293,22 @@ describe("expireAfter", () => {
       yield* pass(44_000)
       assert.deepStrictEqual(contentOf(table), {})
       assert.strictEqual((yield* table.stats).expired, 3)
+    }).pipe(withClock(clock))
+  })
+
+  it.effect("a clock that is set forward: what is past by it goes within a minute, though no broker answers", () => {
+    const clock = new ManualClock()
+    return Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [at("a", 0)])
+      const table = yield* open(cluster, { expireAfter: "2 hours" })
+      cluster.before = (request) => (request === "Fetch" ? Effect.never : undefined)
+      const pass = (millis: number) => Effect.andThen(clock.adjust(millis), settle)
+      yield* pass(90_000)
+      assert.deepStrictEqual(Object.keys(contentOf(table)), ["a"])
+      clock.unsafeSet(clock.millis() + 7_200_000)
+      yield* pass(60_000)
+      assert.deepStrictEqual(contentOf(table), {})
     }).pipe(withClock(clock))
   })
 

@@ -574,6 +574,38 @@ describe("rights", () => {
       assert.deepStrictEqual(statuses, ["CaughtUp", "Failed", "CaughtUp"])
     }).pipe(capturing(logs))
   })
+
+  it.effect("that are missing to make the topic, once brokers answer at last: failed, tried again, and caught up", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, [{ key: "a", value: "1" }])
+      cluster.before = () => Effect.fail(connectionError("Unreachable"))
+      const settings = { ensureTopic: true, catchUpTimeout: 2_000, deniedRetryInterval: "10 seconds" } as const
+      const exit = yield* acquiring(open(cluster, settings), 3_000)
+      if (!Exit.isSuccess(exit)) return assert.fail(String(failureOf(exit)))
+      const seen = yield* statusesOf(exit.value)
+      let denials = 0
+      cluster.before = (request) => {
+        if (request === "Metadata") denials++
+        return request === "Metadata" ? topicRefused(cluster, TOPIC_AUTHORIZATION_FAILED) : undefined
+      }
+      yield* secondsUntil(() => denials > 0, 30)
+      yield* advance(100)
+      const status = yield* statusOf(exit.value)
+      if (status._tag !== "Failed") return assert.fail(status._tag)
+      assert.isTrue(status.healing)
+      assert.strictEqual(status.error.reason, "Unauthorized")
+      assert.deepStrictEqual((yield* exit.value.freshness).lastFailure, status.error)
+      const before = denials
+      yield* advance(8_000)
+      assert.strictEqual(denials, before, "not before its time")
+      yield* advance(3_000)
+      assert.isAbove(denials, before)
+      cluster.before = () => undefined
+      yield* until(() => exit.value.unsafeSnapshot().has("a"))
+      assert.deepStrictEqual(seen, ["Degraded", "Failed", "CaughtUp"])
+    })
+  )
 })
 
 describe("a reader that has ended", () => {

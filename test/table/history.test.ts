@@ -4,10 +4,11 @@ import { Effect, Option } from "effect"
 import { Codec, KafkaTable, Position, TableIndex } from "../../src/index.ts"
 import { History } from "../../src/internal/table/publication/history.ts"
 import { FakeCluster } from "../support/FakeCluster.ts"
-import { it } from "../support/ManualClock.ts"
+import { withClock } from "../support/effect/v4/clock.ts"
+import { it, ManualClock } from "../support/ManualClock.ts"
 import { randomOf } from "../support/random.ts"
 import { ofRounds } from "../support/rounds.ts"
-import { advance, on, open, topic, withTopic } from "./support.ts"
+import { advance, on, open, settle, topic, withTopic } from "./support.ts"
 
 type Table = KafkaTable.KafkaTable<string, string>
 
@@ -60,6 +61,30 @@ describe("history", () => {
       }
     })
   )
+
+  it.effect("by a clock that was ahead for a moment: what is shown is found, and nothing is kept for long", () => {
+    const clock = new ManualClock(100_000)
+    return Effect.gen(function* () {
+      const cluster = withTopic()
+      const table = yield* open(cluster, { history: { duration: "10 seconds" } })
+      const pass = (millis: number) => Effect.andThen(clock.adjust(millis), settle)
+      const write = (value: string) => {
+        cluster.append(topic, [{ key: "a", value }])
+        return pass(1_000)
+      }
+      clock.unsafeSetTime(1_000_000_000)
+      yield* write("1")
+      clock.unsafeSetTime(101_000)
+      assert.deepStrictEqual((yield* then(table, { timestamp: 101_000 }))?.[1], { a: "1" })
+      yield* write("2")
+      const { version } = table.unsafeSnapshot()
+      assert.deepStrictEqual(yield* then(table, { timestamp: 102_000 }), [version, { a: "2" }])
+      yield* write("3")
+      yield* pass(10_000)
+      assert.isUndefined(yield* then(table, { version }))
+      assert.deepStrictEqual((yield* then(table, { timestamp: 105_000 }))?.[1], { a: "3" })
+    }).pipe(withClock(clock))
+  })
 
   it.effect("of a time: what was shown within it, and no more, whether something is written or not", () =>
     Effect.gen(function* () {
@@ -204,11 +229,18 @@ describe("history, of versions at random", () => {
       const versions = random() < 0.5 ? 1 + Math.floor(random() * 6) : 10_000
       const millis = random() < 0.5 ? 1 + Math.floor(random() * 20) : Infinity
       let now = 0
+      let forgotten = 0
       let shown = { version: 0 }
       const history = new History({ versions, millis }, shown, now)
       const all = [{ version: 0, since: 0, until: Infinity, positions: [0, 0, 0] }]
       for (let step = 0; step < 30; step++) {
         now += Math.floor(random() * 4)
+        if (random() < 0.1) now = Math.max(0, now - Math.floor(random() * 30))
+        // What was shown at a time that comes again counts as shown now.
+        for (const one of all) {
+          if (one.since > now) one.since = now
+          if (Number.isFinite(one.until) && one.until > now) one.until = now
+        }
         const newest = all.at(-1)!
         const before = shown
         if (random() < 0.7) {
@@ -224,7 +256,10 @@ describe("history, of versions at random", () => {
           positions.map((visible, partition) => ({ partition, visible })),
           now
         )
-        const kept = all.slice(-versions).filter(({ until }) => until > now - millis)
+        // What was forgotten once does not come back with a clock that is set back.
+        const isKept = ({ until }: (typeof all)[number]) => until > now - millis
+        forgotten = Math.max(forgotten, all.length - versions, all.findIndex(isKept))
+        const kept = all.slice(forgotten)
         const at = { partition: Math.floor(random() * 3), offset: Math.floor(random() * 40) }
         const also = { partition: Math.floor(random() * 3), offset: Math.floor(random() * 40) }
         const isIn = (list: typeof all, found: (typeof all)[number] | undefined) =>

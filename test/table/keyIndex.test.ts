@@ -75,6 +75,26 @@ describe("KeyIndex", () => {
     assert.strictEqual(index.textAt(1, "utf8"), "a")
   })
 
+  it("orders keys as their bytes are ordered, and knows which of them begin with some bytes", () => {
+    const few = FastCheck.array(FastCheck.constantFrom(0, 1, 0x61, 0xff), { maxLength: 4 }).map((array) =>
+      Buffer.from(array)
+    )
+    FastCheck.assert(
+      FastCheck.property(few, few, few, (a, b, prefix) => {
+        const index = new KeyIndex()
+        index.add(...within(a))
+        index.add(...within(b))
+        const order = Math.sign(Buffer.compare(a, b))
+        assert.strictEqual(Math.sign(index.compare(0, 1)), order)
+        assert.strictEqual(Math.sign(index.compareWith(1, ...within(a))), order)
+        assert.strictEqual(index.compare(0, 0), 0)
+        const begins = a.subarray(0, prefix.length).equals(prefix)
+        assert.strictEqual(Math.sign(index.compareStart(0, prefix)), begins ? 0 : Math.sign(Buffer.compare(a, prefix)))
+        assert.deepStrictEqual(Buffer.from(index.bytesAt(0)), a)
+      })
+    )
+  })
+
   it("tells keys apart that differ in one character, or in length, or begin alike", () => {
     const index = new KeyIndex()
     const long = "a".repeat(300_000)

@@ -1,15 +1,15 @@
 /** What an operator sees of a table: metrics, spans, and how far a long replay has come. */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Fiber, Stream } from "effect"
+import { Effect, Fiber, Schema, Stream } from "effect"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { allSeries } from "../support/effect/v4/metrics.ts"
 import { loggingTo } from "../support/effect/v4/logs.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
-import { LiveTable } from "../../src/index.ts"
+import { Codec, KafkaTable, LiveTable } from "../../src/index.ts"
 import { connectionError } from "../support/FakeCluster.ts"
 import { it } from "../support/ManualClock.ts"
 import { tracing } from "../support/tracing.ts"
-import { advance, capturing, open, settle, topic, until, withTopic } from "./support.ts"
+import { advance, capturing, fetchOf, on, open, settle, topic, until, withTopic } from "./support.ts"
 
 /** The metrics of the topic, by name and kind. */
 const metrics = Effect.map(allSeries, (series) => {
@@ -21,6 +21,15 @@ const metrics = Effect.map(allSeries, (series) => {
   }
   return (name: string): number => found.get(name) ?? 0
 })
+
+type Said = readonly [message: string, annotations: Readonly<Record<string, unknown>>]
+
+/** Some line begins so, and all that do have these annotations. */
+const assertSaid = (lines: ReadonlyArray<Said>, begins: string, annotations: Readonly<Record<string, unknown>>) => {
+  const found = lines.filter(([message]) => message.startsWith(begins))
+  assert.isAtLeast(found.length, 1, `${begins} of ${lines.map(([message]) => message).join("; ")}`)
+  for (const [, has] of found) assert.deepInclude(has, annotations)
+}
 
 describe("what an operator sees", () => {
   it.effect("metrics: records by what became of them, entries, lag, catch-up, reconnects", () =>
@@ -78,8 +87,25 @@ describe("what an operator sees", () => {
     })
   )
 
+  it.effect("the lag: what the leaders have, and the table has not applied", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      const table = yield* open(cluster, { fetch: { maxPartitionBytes: 1 } })
+      yield* advance(600)
+      // one batch an answer, of which the third one is held back
+      cluster.before = (request, _, detail) =>
+        request === "Fetch" && fetchOf(detail).partitions.some(({ fetchOffset }) => fetchOffset >= 2)
+          ? Effect.never
+          : undefined
+      for (let i = 0; i < 5; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }])
+      yield* until(() => table.unsafeSnapshot().size === 2)
+      assert.strictEqual((yield* metrics)("kafka_table_lag"), 3)
+      assert.strictEqual((yield* table.freshness).lag, 3)
+    })
+  )
+
   it.effect("log lines with the module, the topic, and the broker or partition that they are about", () => {
-    const lines: Array<readonly [message: string, annotations: Readonly<Record<string, unknown>>]> = []
+    const lines: Array<Said> = []
     return Effect.gen(function* () {
       const cluster = withTopic()
       const table = yield* open(cluster)
@@ -105,12 +131,42 @@ describe("what an operator sees", () => {
         ["corrupt batch", { ...of, partition: 0 }],
         ["lost broker", { ...of, broker: "embedded:9092" }],
         ["broker embedded:9092 is back", { ...of, broker: "embedded:9092" }],
+        ["Log truncated", { ...of, partition: 0 }],
         ["rebuilt 1 partition(s)", of]
       ] as const) {
-        const found = lines.filter(([message]) => message.startsWith(begins))
-        assert.isAtLeast(found.length, 1, `${begins} of ${lines.map(([message]) => message).join("; ")}`)
-        for (const [, has] of found) assert.deepInclude(has, annotations)
+        assertSaid(lines, begins, annotations)
       }
+    }).pipe(loggingTo(({ annotations, message }) => lines.push([message, annotations])))
+  })
+
+  it.effect("log lines about records with the place of these, as far as it is one", () => {
+    const lines: Array<Said> = []
+    return Effect.gen(function* () {
+      const cluster = withTopic(2)
+      cluster.alterConfigs(topic, { "cleanup.policy": "delete" })
+      cluster.append(topic, [{ key: "a", value: "1" }], 1)
+      const table = yield* KafkaTable.make<string, number>({
+        topic,
+        value: Codec.json(Schema.Number),
+        ensureTopic: false
+      }).pipe(on(cluster))
+      cluster.append(
+        topic,
+        [
+          { key: null, value: "2" },
+          { key: "b", value: "3" }
+        ],
+        1
+      )
+      cluster.append(topic, [{ key: "c", value: "no number" }], 1)
+      cluster.append(topic, [{ key: "d", value: "5" }], 1)
+      yield* until(() => table.unsafeSnapshot().has("d"))
+      cluster.truncateHead(topic, 4, 1)
+      yield* until(() => table.unsafeSnapshot().size === 1)
+      const of = { package: "effect-ktables", module: "KafkaTable", topic, partition: 1 }
+      assertSaid(lines, "1 record(s) without a key", { ...of, offset: 1 })
+      assertSaid(lines, "Value not decodable", { ...of, offset: 3 })
+      assertSaid(lines, "evicted", of)
     }).pipe(loggingTo(({ annotations, message }) => lines.push([message, annotations])))
   })
 

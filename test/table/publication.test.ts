@@ -5,12 +5,13 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import type { KafkaTable, TableChange, TableSnapshot } from "../../src/index.ts"
 import { Codec, Position } from "../../src/index.ts"
-import { attach, publicationOf } from "../../src/internal/table/publication/attaching.ts"
+import { attach, listenTo, publicationOf } from "../../src/internal/table/publication/attaching.ts"
 import { UNKNOWN } from "../../src/internal/table/content/keyIndex.ts"
 import type { RecordSlots } from "../../src/internal/table/content/recordSlots.ts"
 import { RecordStore } from "../../src/internal/table/content/recordStore.ts"
 import { TableState } from "../../src/internal/table/content/state.ts"
 import { Publication } from "../../src/internal/table/publication/publication.ts"
+import { TableIndexes } from "../../src/internal/views/lookups.ts"
 import { faceOf } from "../../src/internal/views/snapshot.ts"
 import type { Input, View } from "../../src/internal/table/publication/view.ts"
 import { Waiters } from "../../src/internal/table/publication/waiters.ts"
@@ -431,6 +432,36 @@ describe("a view of a table", () => {
     })
   )
 
+  it.effect("that takes long to follow another life: nothing has caught up before that is shown", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, records(1, "old"))
+      const table = yield* open(cluster, { restart: Schedule.spaced("1 second") })
+      const slow = yield* mirrored(table)
+      let [hasBegun, mayEnd] = [false, false]
+      // or closing the table would wait for ever, if the test fails
+      yield* Effect.addFinalizer(() => Effect.sync(() => (mayEnd = true)))
+      const { apply } = slow
+      slow.apply = function* () {
+        hasBegun = true
+        while (!mayEnd) yield
+        yield* apply.call(slow)
+      }
+      cluster.createTopic(topic)
+      cluster.append(topic, records(1, "new"))
+      yield* until(() => hasBegun)
+      const waiting = yield* Effect.forkChild(table.awaitCaughtUp({ timeout: "1 hour" }))
+      yield* settle
+      assert.strictEqual(table.unsafeSnapshot().getOrUndefined("k0"), "old")
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "Failed")
+      assert.isFalse(hasEnded(waiting))
+      mayEnd = true
+      yield* Fiber.join(waiting)
+      assert.strictEqual(table.unsafeSnapshot().getOrUndefined("k0"), "new")
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
+    })
+  )
+
   it.effect("of a table whose reader has ended shows what the table shows", () =>
     Effect.gen(function* () {
       const cluster = withTopic()
@@ -447,13 +478,47 @@ describe("a view of a table", () => {
   )
 })
 
+describe("a listener", () => {
+  it.effect("hears of each publication from the step on in which it begins, until its scope is closed", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, records(1, "before"))
+      const table = yield* open(cluster)
+      const heard: Array<string> = []
+      const scope = yield* Scope.make()
+      yield* Scope.provide(
+        listenTo(
+          table,
+          {
+            push: ({ changes }) => {
+              for (const change of changes) heard.push(change._tag === "Upsert" ? change.value : change.cause)
+            },
+            end: ({ _tag }) => heard.push(_tag)
+          },
+          () => heard.push(`begins with ${String(table.unsafeSnapshot().getOrUndefined("k0"))}`)
+        ),
+        scope
+      )
+      cluster.append(topic, records(1, "during"))
+      yield* until(() => table.unsafeSnapshot().getOrUndefined("k0") === "during")
+      assert.strictEqual((yield* table.stats).subscribers, 1)
+      yield* Scope.close(scope, Exit.void)
+      cluster.append(topic, records(1, "after"))
+      yield* until(() => table.unsafeSnapshot().getOrUndefined("k0") === "after")
+      assert.deepStrictEqual(heard, ["begins with before", "during"])
+      assert.strictEqual((yield* table.stats).subscribers, 0)
+    })
+  )
+})
+
 describe("an update that was given up half-way", () => {
   /** A publication, and the rows that it publishes. */
   const made = Effect.gen(function* () {
     const state = new TableState(Codec.utf8, new RecordStore<string>(undefined))
     const publication = yield* Publication.make<RecordSlots<string, string>, Snapshot, Change, never>({
+      topic: "by.hand",
       slots: state.slots(),
-      face: faceOf<string, string, TableSnapshot.RecordEntry<string, string>>(new Map()),
+      face: faceOf<string, string, TableSnapshot.RecordEntry<string, string>>(new TableIndexes("by.hand")),
       waiters: new Waiters(() => undefined),
       notesSlots: false
     })

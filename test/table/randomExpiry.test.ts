@@ -6,6 +6,8 @@ import { assert, describe } from "@effect/vitest"
 import { Clock, Effect, Option, Stream } from "effect"
 import { Codec, KafkaTable, LiveTable, TableIndex, type TableChange, type TableSnapshot } from "../../src/index.ts"
 import { connectionError, FakeCluster } from "../support/FakeCluster.ts"
+import { currentClock, millisOf } from "../../src/internal/effect/v4/clock.ts"
+import { listenTo } from "../../src/internal/table/publication/attaching.ts"
 import { withoutLogs } from "../support/effect/v4/logs.ts"
 import { it } from "../support/ManualClock.ts"
 import { randomOf } from "../support/random.ts"
@@ -34,7 +36,10 @@ const expireAt = (value: string): number | undefined => {
 
 const digitOf = (value: string): string => value.slice(value.indexOf("@") - 1, value.indexOf("@"))
 
-const indexes = TableIndex.define<string, string>()((index) => ({ digit: index.hash(digitOf) }))
+const indexes = TableIndex.define<string, string>()((index) => ({
+  digit: index.hash(digitOf),
+  deadline: index.sorted((value) => value.slice(value.indexOf("@")))
+}))
 
 class World {
   readonly cluster = new FakeCluster()
@@ -144,42 +149,124 @@ class World {
     return shown
   }
 
-  readonly open = Effect.suspend(() =>
-    KafkaTable.make<string, string, typeof indexes>(
+  open(asked: () => void = () => {}) {
+    return KafkaTable.make<string, string, typeof indexes>(
       {
         topic,
         value: Codec.utf8,
         ensureTopic: false,
-        expireAt,
+        expireAt: (value) => {
+          asked()
+          return expireAt(value)
+        },
         ...(this.expireAfter === undefined ? {} : { expireAfter: this.expireAfter })
       },
       indexes
     ).pipe(on(this.cluster))
-  )
+  }
 }
 
 const sorted = (content: Iterable<readonly [string, string]>) => [...content].sort(([a], [b]) => (a < b ? -1 : 1))
 
 const now = Clock.currentTimeMillis
 
-/** Follows all changes, each of which has to fit to what was told before, and tells nothing that is past. */
-const follow = (world: World, table: Table, strategy: LiveTable.Strategy) =>
+/** What somebody knows who follows changes, each of which has to fit to what was told before. */
+class Known {
+  readonly content: Map<string, string>
+  readonly wrong: Array<string> = []
+
+  constructor(first: Iterable<readonly [string, string]>) {
+    this.content = new Map(first)
+  }
+
+  take(change: TableChange.TableChange<string, string>): void {
+    const { content, wrong } = this
+    const { key, previous } = change
+    if (Option.getOrUndefined(previous) !== content.get(key)) wrong.push(`${key} was ${content.get(key)}`)
+    if (change._tag === "Upsert") content.set(key, change.value)
+    else if (!content.delete(key)) wrong.push(`there is no ${key}`)
+  }
+
+  /** Takes all changes, in a fiber of its own. */
+  follow(changes: Stream.Stream<TableChange.TableChange<string, string>, LiveTable.TableFailure>) {
+    return Effect.forkScoped(Stream.runForEach(changes, (change) => Effect.sync(() => this.take(change))))
+  }
+}
+
+const follow = (table: Table, strategy: LiveTable.Strategy) =>
   Effect.gen(function* () {
     const { changes, snapshot } = yield* table.subscribe({ strategy })
-    const content = snapshot.toMap()
-    const take = (change: TableChange.RecordChange<string, string>, time: number) => {
-      assert.strictEqual(Option.getOrUndefined(change.previous), content.get(change.key))
-      if (change._tag === "Delete") {
-        assert.isTrue(content.delete(change.key))
-        return
-      }
-      assert.isFalse(world.isPast(change.value, change.timestamp, time), `${change.value} at ${time}`)
-      content.set(change.key, change.value)
-    }
-    yield* Effect.forkScoped(
-      Stream.runForEach(changes, (change) => Effect.map(now, (time) => take(change, time))).pipe(Effect.orDie)
+    const known = new Known(snapshot)
+    yield* known.follow(changes)
+    return known
+  })
+
+/** Judges what a table tells: nothing that was past when the rows of that update were asked for their times. */
+class Judge {
+  readonly past: Array<string> = []
+  private askedAt: number | undefined
+
+  constructor(
+    private readonly world: World,
+    private readonly clock: Clock.Clock
+  ) {}
+
+  readonly asked = (): void => {
+    this.askedAt ??= millisOf(this.clock)
+  }
+
+  readonly listen = (table: Table) =>
+    listenTo<unknown, TableChange.RecordChange<string, string>>(
+      table,
+      { push: ({ changes }) => this.judge(changes), end: () => {} },
+      () => {}
     )
-    return content
+
+  private judge(changes: ReadonlyArray<TableChange.RecordChange<string, string>>): void {
+    const time = this.askedAt ?? millisOf(this.clock)
+    this.askedAt = undefined
+    for (const change of changes) {
+      if (change._tag !== "Upsert" || !this.world.isPast(change.value, change.timestamp, time)) continue
+      this.past.push(`${change.value} at ${time}`)
+    }
+  }
+}
+
+/** The queries that are followed: all rows, some, and the first and last ones in an order. */
+const QUERIES: ReadonlyArray<
+  readonly [TableIndex.Where<typeof indexes>, TableIndex.QueryOptions<TableIndex.SortedNames<typeof indexes>>]
+> = [
+  [{}, {}],
+  [{ digit: "3" }, {}],
+  [{}, { orderBy: "deadline", limit: 3 }],
+  [{ deadline: { gte: "@2" } }, { orderBy: "deadline", reverse: true, limit: 5 }],
+  [{}, { limit: 4 }]
+]
+
+/** Follows live queries: each change has to fit to what was told before, and all lead to what a query finds. */
+const followQueries = (table: Table) =>
+  Effect.gen(function* () {
+    const followed: Array<{ readonly isThere: () => boolean; readonly check: (what: string) => void }> = []
+    for (const [where, options] of QUERIES) {
+      const live = yield* table.live(where, options)
+      const { changes, result } = yield* live.subscribe({ strategy: LiveTable.backPressure(10_000) })
+      const { content, wrong } = yield* Effect.suspend(() => {
+        const known = new Known(Array.from(result, ({ key, value }) => [key, value] as const))
+        return Effect.as(known.follow(changes), known)
+      })
+      followed.push({
+        isThere: () => content.size === live.unsafeCurrent().size,
+        check: (what) => {
+          assert.deepStrictEqual(wrong, [], what)
+          const found = table.unsafeSnapshot().query(where, options)
+          const current = live.unsafeCurrent()
+          assert.strictEqual(current.version, table.unsafeSnapshot().version)
+          assert.deepStrictEqual(current.toArray(), found, what)
+          assert.deepStrictEqual(sorted(content), sorted(found.map(({ key, value }) => [key, value] as const)), what)
+        }
+      })
+    }
+    return followed
   })
 
 /** A snapshot, and what it showed when it was taken. */
@@ -208,21 +295,33 @@ describe("expiry, at random", () => {
         const world = new World(seed)
         yield* advance(10_000)
         for (let i = 0; i < 5; i++) world.append(yield* now)
-        const table = yield* world.open
-        const every = yield* follow(world, table, LiveTable.backPressure(10_000))
-        const conflated = yield* follow(world, table, LiveTable.conflate)
+        const judge = new Judge(world, yield* currentClock)
+        const table = yield* world.open(judge.asked)
+        yield* judge.listen(table)
+        const followers = [
+          yield* follow(table, LiveTable.backPressure(10_000)),
+          yield* follow(table, LiveTable.conflate)
+        ]
+        const queries = yield* followQueries(table)
         const held: Array<Held> = []
         const check = (what: string) =>
           Effect.gen(function* () {
             yield* settle
             const expected = sorted(world.expected(yield* now))
             const snapshot = table.unsafeSnapshot()
+            const isThere = () => followers.every(({ content }) => content.size === snapshot.size)
+            // Those who follow take their time, by the host's clock.
+            for (let i = 0; i < 1_000 && !(isThere() && queries.every((each) => each.isThere())); i++) yield* settle
             assert.deepStrictEqual(sorted(snapshot), expected, what)
             assert.strictEqual(snapshot.size, expected.length)
-            assert.deepStrictEqual(sorted(every), expected, what)
-            assert.deepStrictEqual(sorted(conflated), expected, what)
+            for (const { content, wrong } of followers) {
+              assert.deepStrictEqual(wrong, [], what)
+              assert.deepStrictEqual(sorted(content), expected, what)
+            }
+            assert.deepStrictEqual(judge.past, [], what)
             held.push({ snapshot, content: expected })
             checkIndex(held.at(-1)!)
+            for (const each of queries) each.check(what)
           })
         for (let step = 0; step < STEPS; step++) {
           const what = world.random()
@@ -238,7 +337,7 @@ describe("expiry, at random", () => {
           yield* advance(world.below(4_000))
           yield* check(`step ${step}, later`)
           if (world.random() < 0.2) {
-            const fresh = yield* Effect.scoped(Effect.map(world.open, (fresh) => sorted(fresh.unsafeSnapshot())))
+            const fresh = yield* Effect.scoped(Effect.map(world.open(), (fresh) => sorted(fresh.unsafeSnapshot())))
             assert.deepStrictEqual(fresh, sorted(table.unsafeSnapshot()))
           }
         }

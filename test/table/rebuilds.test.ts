@@ -5,7 +5,19 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import { connectionError, type FakeCluster } from "../support/FakeCluster.ts"
 import { LiveTable } from "../../src/index.ts"
 import { it } from "../support/ManualClock.ts"
-import { fetched, fetchOf, open, settle, topic, turn, until, withTopic, advance } from "./support.ts"
+import {
+  advance,
+  capturing,
+  fetched,
+  fetchOf,
+  open,
+  settle,
+  statusesOf,
+  topic,
+  turn,
+  until,
+  withTopic
+} from "./support.ts"
 
 /** Retention passes by a table that cannot read meanwhile: what is behind has to be replayed from `start` on. */
 const fallBehind = (cluster: FakeCluster, start: number, meanwhile: () => void) =>
@@ -114,6 +126,70 @@ describe("while a partition is replayed", () => {
       assert.strictEqual((yield* table.stats).rebuilds, 2)
       cluster.append(topic, [{ key: "last", value: "1" }])
       yield* until(() => table.unsafeSnapshot().has("last"))
+    })
+  )
+
+  it.effect("a deletion in it goes on to outweigh an older record of a partition that is not replayed", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2)
+      cluster.append(topic, [{ key: "a", value: "1", timestamp: 5_000 }], 1)
+      cluster.append(topic, [{ key: "b", value: "1", timestamp: 6_000 }], 1)
+      cluster.append(topic, [{ key: "a", value: null, timestamp: 7_000 }])
+      cluster.append(topic, [{ key: "c", value: "lost" }])
+      const table = yield* open(cluster)
+      yield* advance(600)
+      assert.sameMembers([...table.unsafeSnapshot().keys()], ["b", "c"])
+      cluster.truncateTail(topic, 1)
+      cluster.append(topic, [{ key: "c", value: "again" }])
+      yield* until(() => table.unsafeSnapshot().getOrUndefined("c") === "again")
+      assert.sameMembers([...table.unsafeSnapshot().keys()], ["b", "c"])
+      assert.strictEqual((yield* table.stats).rebuilds, 1)
+    })
+  )
+
+  it.effect("two of them at the same time are two lines, each with its partition", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      const cluster = withTopic(2)
+      for (const partition of [0, 1]) {
+        for (const key of ["a", "b"]) cluster.append(topic, [{ key: `${key}${partition}`, value: "1" }], partition)
+      }
+      const table = yield* open(cluster)
+      yield* advance(600)
+      for (const partition of [0, 1]) {
+        cluster.truncateTail(topic, 1, partition)
+        cluster.append(topic, [{ key: `c${partition}`, value: "1" }], partition)
+      }
+      yield* until(() => table.unsafeSnapshot().has("c0") && table.unsafeSnapshot().has("c1"))
+      const told = lines.filter((line) => line.startsWith("Log truncated"))
+      assert.lengthOf(told, 2)
+      for (const partition of [0, 1])
+        assert.lengthOf(
+          told.filter((line) => line.includes(`partition ${partition}`)),
+          1
+        )
+    }).pipe(capturing(lines))
+  })
+
+  it.effect("its end says nothing of a partition that may not be read: the status stays what it is", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2, 2)
+      cluster.moveLeader(topic, 1, 1)
+      for (const key of ["a", "b"]) cluster.append(topic, [{ key, value: "1" }])
+      const table = yield* open(cluster)
+      yield* advance(600)
+      cluster.before = (request, node) => {
+        if (node !== 1) return undefined
+        if (request === "connect") return Effect.fail(connectionError("Authentication"))
+        return request === "Fetch" ? Effect.fail(connectionError("Closed")) : undefined
+      }
+      const seen = yield* statusesOf(table)
+      yield* until(() => seen.at(-1) === "Failed")
+      cluster.truncateTail(topic, 1)
+      cluster.append(topic, [{ key: "c", value: "1" }])
+      yield* until(() => table.unsafeSnapshot().has("c"))
+      yield* settle
+      assert.deepStrictEqual(seen, ["CaughtUp", "Failed"])
     })
   )
 

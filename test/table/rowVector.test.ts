@@ -147,6 +147,20 @@ describe("RowVector", () => {
     }
   )
 
+  it("leaves what was frozen as it is when the next row begins a leaf of a branch that is frozen, too", () => {
+    const vector = new RowVector()
+    const count = 33 * LEAF
+    for (let slot = 0; slot < count; slot++) {
+      vector.append()
+      vector.leafForWrite(slot).held[indexInLeaf(slot)] = slot
+    }
+    const rows = vector.freeze()
+    vector.append()
+    vector.leafForWrite(count - 1).held[indexInLeaf(count - 1)] = 7
+    assert.strictEqual(vector.leaf(count - 1).held[indexInLeaf(count - 1)], 7)
+    for (let slot = 0; slot < count; slot++) assert.strictEqual(leafAt(rows, slot).held[indexInLeaf(slot)], slot)
+  })
+
   it("goes four levels deep", () => {
     const vector = new RowVector()
     const full = 32 ** 2 * LEAF

@@ -825,6 +825,25 @@ describe.each(states)("TableState whose rows $rows", ({ bytes, records }) => {
     )
   })
 
+  it("knows which of two rows is the older one: by timestamp, then partition, then offset", () => {
+    const state = newState(10)
+    const byAge = [
+      { key: "e", partition: 9, offset: 9, timestamp: 1 },
+      { key: "d", partition: 1, offset: 8, timestamp: 2 },
+      { key: "c", partition: 2, offset: 3, timestamp: 2 },
+      { key: "b", partition: 2, offset: 4, timestamp: 2 },
+      { key: "a", partition: 0, offset: 1, timestamp: 3 }
+    ]
+    for (const at of [3, 0, 4, 1, 2]) put(state, { ...byAge[at], value: "1" })
+    const slots = state.slots()
+    const found = Array.from({ length: slots.length }, (_, slot) => slot).sort((a, b) => slots.compareAge(a, b))
+    assert.deepStrictEqual(
+      found.map((slot) => slots.keyAt(slot)),
+      byAge.map(({ key }) => key)
+    )
+    for (const slot of found) assert.strictEqual(slots.compareAge(slot, slot), 0)
+  })
+
   it("may be written while a snapshot is iterated", () => {
     const state = newState(1)
     for (let i = 0; i < 100; i++) put(state, { key: `k${i}`, value: "old", partition: 0, offset: i, timestamp: 0 })

@@ -5,7 +5,9 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import { failureOf } from "../support/exits.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, type KafkaProtocol } from "../../src/index.ts"
-import { it } from "../support/ManualClock.ts"
+import { withClock } from "../support/effect/v4/clock.ts"
+import { connectionError } from "../support/FakeCluster.ts"
+import { it, ManualClock } from "../support/ManualClock.ts"
 import { acquiring, advance, on, open, topic, until, withTopic } from "./support.ts"
 
 describe("stats", () => {
@@ -61,6 +63,56 @@ describe("stats", () => {
     })
   )
 
+  it.effect("tell of progress from where logs begin to where they ended at the start, whatever came since", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic(2, 2)
+      cluster.moveLeader(topic, 1, 1)
+      for (const key of ["gone", "a", "b", "c"]) cluster.append(topic, [{ key, value: "1" }])
+      cluster.truncateHead(topic, 1)
+      cluster.append(topic, [{ key: "late", value: "1" }], 1)
+      cluster.before = (request, node) => (node === 1 && request === "Fetch" ? Effect.never : undefined)
+      const exit = yield* acquiring(open(cluster, { catchUpTimeout: 2_000 }), 3_000)
+      if (!Exit.isSuccess(exit)) return assert.fail(String(failureOf(exit)))
+      const table = exit.value
+      const progress = Effect.map(SubscriptionRef.get(table.status), (status) =>
+        status._tag === "Degraded" ? status.progress : assert.fail(status._tag)
+      )
+      assert.deepInclude(yield* progress, { done: 3, total: 4, percent: 75 })
+      cluster.append(topic, [{ key: "d", value: "1" }])
+      yield* until(() => table.unsafeSnapshot().has("d"))
+      assert.deepInclude(yield* progress, { done: 3, total: 4, percent: 75 })
+    })
+  )
+
+  it.effect("tell of no progress before anything is known", () =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.before = () => Effect.fail(connectionError("Closed"))
+      const exit = yield* acquiring(open(cluster, { catchUpTimeout: 1_000 }), 2_000)
+      if (!Exit.isSuccess(exit)) return assert.fail(String(failureOf(exit)))
+      const status = yield* SubscriptionRef.get(exit.value.status)
+      if (status._tag !== "Degraded") return assert.fail(status._tag)
+      assert.deepStrictEqual(status.progress, { done: 0, total: 0, percent: 0, recordsPerSecond: 0 })
+    })
+  )
+
+  it.effect("tell of no rate below zero after a clock was set back during the start", () => {
+    const clock = new ManualClock(10_000_000)
+    return Effect.gen(function* () {
+      const cluster = withTopic(2, 2)
+      cluster.moveLeader(topic, 1, 1)
+      for (let i = 0; i < 60; i++) cluster.append(topic, [{ key: `k${i}`, value: "1" }], i === 0 ? 1 : 0)
+      cluster.before = (request, node) => (node === 1 && request === "Fetch" ? Effect.never : undefined)
+      const acquiring = yield* Effect.forkChild(open(cluster, { catchUpTimeout: 2_000 }))
+      yield* clock.adjust(1_000)
+      clock.unsafeSet(clock.millis() - 5_000)
+      yield* clock.adjust(2_000)
+      const status = yield* SubscriptionRef.get((yield* Fiber.join(acquiring)).status)
+      if (status._tag !== "Degraded") return assert.fail(status._tag)
+      assert.deepInclude(status.progress, { done: 59, recordsPerSecond: 0 })
+    }).pipe(withClock(clock))
+  })
+
   it.effect("know neither position nor lag of a partition that was never opened", () =>
     Effect.gen(function* () {
       const cluster = withTopic(2, 2)
@@ -70,7 +122,16 @@ describe("stats", () => {
       const exit = yield* acquiring(open(cluster, { catchUpTimeout: 2_000 }), 3_000)
       if (!Exit.isSuccess(exit)) return assert.fail(String(failureOf(exit)))
       const { partitions } = yield* exit.value.stats
-      assert.deepInclude(partitions[1], { position: 0, highWatermark: -1, lag: undefined, connected: false })
+      assert.deepInclude(partitions[1], {
+        position: 0,
+        highWatermark: -1,
+        lag: undefined,
+        leader: 1,
+        connected: false
+      })
+      const status = yield* SubscriptionRef.get(exit.value.status)
+      if (status._tag !== "Degraded") return assert.fail(status._tag)
+      assert.deepInclude(status.progress, { done: 0, total: 0, percent: 0 })
       const freshness = yield* exit.value.freshness
       assert.deepInclude(freshness, {
         connected: false,
@@ -144,8 +205,8 @@ describe("options that show only when the first record comes", () => {
   )
 })
 
-describe("a barrier of a topic whose leaders tell no epochs", () => {
-  it.effect("asks who leads now", () =>
+describe("a barrier", () => {
+  it.effect("of a topic whose leaders tell no epochs asks who leads now", () =>
     Effect.gen(function* () {
       const cluster = withTopic(1, 2)
       for (const p of cluster.topic(topic).partitions) p.leaderEpoch = -1
@@ -174,21 +235,24 @@ describe("a barrier of a topic whose leaders tell no epochs", () => {
     })
   )
 
-  it.effect("takes the answer of who leads still, without asking twice", () =>
-    Effect.gen(function* () {
-      const cluster = withTopic(1, 2)
-      for (const p of cluster.topic(topic).partitions) p.leaderEpoch = -1
-      const table = yield* open(cluster)
-      yield* advance(1_000)
-      const asked: Array<number> = []
-      cluster.listener = (request, node) => {
-        if (request === "ListOffsets") asked.push(node)
-      }
-      cluster.append(topic, [{ key: "a", value: "1" }])
-      const barrier = yield* Effect.forkChild(table.barrier())
-      yield* until(() => hasEnded(barrier))
-      yield* Fiber.join(barrier)
-      assert.deepStrictEqual(asked, [0])
-    })
-  )
+  for (const what of ["tell no epochs", "tell their epochs"]) {
+    it.effect(`takes the answer of who leads still, without asking twice: leaders that ${what}`, () =>
+      Effect.gen(function* () {
+        const cluster = withTopic(1, 2)
+        if (what === "tell no epochs") for (const p of cluster.topic(topic).partitions) p.leaderEpoch = -1
+        const table = yield* open(cluster)
+        yield* advance(1_000)
+        const asked: Array<string> = []
+        cluster.listener = (request, node) => {
+          if (request === "ListOffsets") asked.push(`${request} ${node}`)
+          if (request === "Metadata") asked.push(request)
+        }
+        cluster.append(topic, [{ key: "a", value: "1" }])
+        const barrier = yield* Effect.forkChild(table.barrier())
+        yield* until(() => hasEnded(barrier))
+        yield* Fiber.join(barrier)
+        assert.sameMembers(asked, ["Metadata", "ListOffsets 0"])
+      })
+    )
+  }
 })

@@ -16,6 +16,7 @@ import { TableState } from "../../src/internal/table/content/state.ts"
 import { Reports } from "../../src/internal/table/publication/reports.ts"
 import { Subscriptions } from "../../src/internal/table/publication/subscriptions.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
+import { interruptedAnywhere } from "../support/interrupting.ts"
 import { it } from "../support/ManualClock.ts"
 import { snapshotOf } from "./contents.ts"
 
@@ -236,6 +237,28 @@ describe("Subscriptions", () => {
       yield* Fiber.join(drained)
       yield* Stream.runDrain(changes)
       assert.isTrue(source.subscriptions.isEmpty)
+    })
+  )
+
+  it.effect("leaves nothing of a stream that is interrupted wherever its fiber gives way", () =>
+    Effect.gen(function* () {
+      const { subscriptions } = new Source()
+      let looks = 0
+      let begun = 0
+      const changes = streamOf(
+        subscriptions.pushed(backPressure(1), () => {
+          // it waits once before it begins
+          if (looks++ % 2 === 0) return Effect.yieldNow
+          begun++
+          return undefined
+        })
+      )
+      // a reader would wait for ever for room with one that is not there any more
+      yield* interruptedAnywhere(
+        () => Stream.runDrain(changes),
+        (where) => Effect.sync(() => assert.isTrue(subscriptions.isEmpty, where))
+      )
+      assert.isAbove(begun, 10)
     })
   )
 
@@ -699,6 +722,19 @@ describe("Reports", () => {
         ]
       )
       assert.strictEqual((Reflect.get(reports, "all") as Set<unknown>).size, 1)
+    })
+  )
+
+  it.effect("leave nothing of a stream that is interrupted wherever its fiber gives way", () =>
+    Effect.gen(function* () {
+      const reports = new Reports<number, never>(10)
+      let begun = 0
+      const stream = reports.streamAfter(() => [begun++])
+      yield* interruptedAnywhere(
+        () => Stream.runDrain(stream),
+        (where) => Effect.sync(() => assert.isTrue(reports.isEmpty, where))
+      )
+      assert.isAbove(begun, 10)
     })
   )
 

@@ -4,7 +4,7 @@ import { Effect, Fiber, Stream, type Scope } from "effect"
 import * as TestClock from "effect/testing/TestClock"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
-import { loggingTo } from "../support/effect/v4/logs.ts"
+import { loggingTo, type LogLine } from "../support/effect/v4/logs.ts"
 import type { LiveTable } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable } from "../../src/index.ts"
 import { settle, topic } from "../support/answers.ts"
@@ -63,5 +63,21 @@ export const statusesOf = <K, V>(table: KafkaTable.KafkaTable<K, V>) =>
     return seen
   })
 
-/** Keeps what an Effect logs. */
-export const capturing = (lines: Array<string>) => loggingTo(({ message }) => lines.push(message))
+/** Keeps what an Effect logs. Each line says by its annotations which table it is about, so that it can be filtered. */
+export const capturing =
+  (lines: Array<string>) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+    const told: Array<LogLine> = []
+    const about = { package: "effect-ktables", module: "KafkaTable", topic }
+    return effect.pipe(
+      loggingTo((line) => {
+        lines.push(line.message)
+        told.push(line)
+      }),
+      Effect.tap(() =>
+        Effect.sync(() => {
+          for (const { annotations, message } of told) assert.deepInclude(annotations, about, message)
+        })
+      )
+    )
+  }

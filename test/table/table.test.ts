@@ -4,6 +4,7 @@ import { isSchemaError } from "../support/effect/v4/schemas.ts"
 import { failureOf } from "../support/exits.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, Position, type KafkaError, type KafkaProtocol } from "../../src/index.ts"
+import { publicationOf } from "../../src/internal/table/publication/attaching.ts"
 import { connectionError, FakeCluster } from "../support/FakeCluster.ts"
 import { it } from "../support/ManualClock.ts"
 import { stopwatch } from "../support/ownTime.ts"
@@ -96,6 +97,21 @@ describe("acquiring", () => {
       assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
       assert.lengthOf((yield* table.stats).partitions, 20_000)
       assert.isBelow(elapsed(), 10_000)
+    })
+  )
+
+  it.effect("a tombstone of a key that is not there takes a row only where another partition may have the key", () =>
+    Effect.gen(function* () {
+      const rows = (partitions: number) =>
+        Effect.gen(function* () {
+          const cluster = withTopic(partitions)
+          cluster.append(topic, [
+            { key: "a", value: "1" },
+            { key: "b", value: null }
+          ])
+          return publicationOf(yield* open(cluster)).newest.length
+        })
+      assert.deepStrictEqual([yield* rows(1), yield* rows(2)], [1, 2])
     })
   )
 

@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import * as fc from "fast-check"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
-import { withStepsBeforeYield } from "../support/effect/v4/fibers.ts"
+import { interruptedAnywhere } from "../support/interrupting.ts"
 import type { Target } from "../../src/internal/table/publication/waiters.ts"
 import { Waiters } from "../../src/internal/table/publication/waiters.ts"
 import { yieldToEventLoop } from "../../src/internal/yield.ts"
@@ -280,18 +280,14 @@ describe("Waiters", () => {
 
   it.effect("nor does one that is interrupted wherever its fiber gives way", () =>
     Effect.gen(function* () {
-      for (let before = 0; before < 80; before++) {
-        for (let turns = 1; turns < 4; turns++) {
-          const { isAbandoned, waiters } = make()
-          let wait = waiters.await([{ partition: 0, target: 1 }])
-          // so that it comes at another of its steps each time
-          for (let i = 0; i < before; i++) wait = Effect.andThen(Effect.void, wait)
-          const fiber = yield* Effect.forkChild(withStepsBeforeYield(40)(wait))
-          for (let i = 0; i < turns; i++) yield* Effect.yieldNow
-          yield* Fiber.interrupt(fiber)
-          assert.isTrue(isAbandoned(), `with ${before} steps before, after ${turns} turns`)
-        }
-      }
+      let made = make()
+      yield* interruptedAnywhere(
+        () => {
+          made = make()
+          return made.waiters.await([{ partition: 0, target: 1 }])
+        },
+        (where) => Effect.sync(() => assert.isTrue(made.isAbandoned(), where))
+      )
     })
   )
 })

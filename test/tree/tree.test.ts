@@ -199,6 +199,49 @@ describe("the counted tree", () => {
   })
 })
 
+describe("an order that rests on what is known of slots", () => {
+  it("holds for the entries that are in the tree, whatever becomes of the slots of others", () => {
+    fc.assert(
+      fc.property(
+        fc.integer(),
+        fc.integer({ min: 2, max: 2000 }),
+        fc.integer({ min: 1, max: 6 }),
+        (seed, n, groups) => {
+          const random = randomOf(seed)
+          const below = (n: number) => Math.floor(random() * n)
+          const group = new Map<number, number>()
+          const groupOf = (slot: number) => group.get(slot) ?? -1
+          const order: Order<number> = {
+            compare: (a, aSlot, b, bSlot) => groupOf(aSlot) - groupOf(bSlot) || a - b || aSlot - bSlot
+          }
+          const tree = MutableTree.empty(order)
+          for (let i = 0; i < 4 * n; i++) {
+            // filled, moved about, and emptied again
+            const slot = i < n ? i : below(n)
+            if (group.has(slot)) assert.isTrue(tree.remove(slot % 100, slot))
+            if (i < 3 * n || random() < 0.2) {
+              group.set(slot, below(groups))
+              assert.isTrue(tree.insert(slot % 100, slot))
+            } else group.delete(slot)
+          }
+          const right = [...group.keys()].sort((a, b) => order.compare(a % 100, a, b % 100, b))
+          assert.deepStrictEqual([...tree.slots(0, tree.size, false)], right)
+          for (let g = 0; g < groups; g++) {
+            const before = right.filter((slot) => groupOf(slot) < g).length
+            assert.strictEqual(
+              tree.rank((_, slot) => groupOf(slot) < g),
+              before
+            )
+          }
+          for (const slot of right) assert.isTrue(tree.remove(slot % 100, slot))
+          assert.strictEqual(tree.size, 0)
+        }
+      ),
+      { numRuns: ofRounds(20, 300) }
+    )
+  })
+})
+
 describe("sorting in steps", () => {
   it("sorts, and keeps what is equal in its order", () => {
     fc.assert(

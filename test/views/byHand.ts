@@ -10,7 +10,7 @@ import { attachAll } from "../../src/internal/table/publication/attaching.ts"
 import { Publication } from "../../src/internal/table/publication/publication.ts"
 import { Waiters } from "../../src/internal/table/publication/waiters.ts"
 import { indexViews } from "../../src/internal/views/indexes.ts"
-import type { AnyIndexView } from "../../src/internal/views/lookups.ts"
+import { type AnyIndexView, TableIndexes } from "../../src/internal/views/lookups.ts"
 import { faceOf } from "../../src/internal/views/snapshot.ts"
 
 export type Snapshot<K, V, Ix extends TableIndex.Indexes> = TableSnapshot.TableSnapshot<
@@ -29,7 +29,7 @@ export type HandPublication<K, V, Ix extends TableIndex.Indexes> = Publication<
 
 export class Hand<K, V, Ix extends TableIndex.Indexes> {
   readonly state: TableState<K, V>
-  readonly names = new Map<string, AnyIndexView>()
+  readonly names = new TableIndexes("by.hand")
   private readonly offsets = new Map<number, number>()
   private hasChanged = false
 
@@ -37,7 +37,7 @@ export class Hand<K, V, Ix extends TableIndex.Indexes> {
     readonly codec: Codec.Codec<K>,
     state: TableState<K, V>,
     readonly publication: HandPublication<K, V, Ix>,
-    names: Map<string, AnyIndexView>
+    names: TableIndexes
   ) {
     this.state = state
     this.names = names
@@ -45,11 +45,12 @@ export class Hand<K, V, Ix extends TableIndex.Indexes> {
 
   static make<K, V, Ix extends TableIndex.Indexes = {}>(codec: Codec.Codec<K>): Effect.Effect<Hand<K, V, Ix>> {
     return Effect.suspend(() => {
-      const names = new Map<string, AnyIndexView>()
+      const names = new TableIndexes("by.hand")
       const state = new TableState<K, V>(codec, new RecordStore<V>(undefined))
       state.multiPartition = true
       return Effect.map(
         Publication.make<RecordSlots<K, V>, Snapshot<K, V, Ix>, TableChange.RecordChange<K, V>, never>({
+          topic: "by.hand",
           slots: state.slots(),
           face: faceOf<K, V, TableSnapshot.RecordEntry<K, V>, Ix>(names),
           waiters: new Waiters(() => undefined),

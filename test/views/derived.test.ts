@@ -230,6 +230,45 @@ describe("derived tables", () => {
     )
   }
 
+  it.effect("have the first, the least and the greatest of groups of many rows, which move from one to another", () =>
+    Effect.gen(function* () {
+      const random = randomOf(1)
+      const below = (n: number) => Math.floor(random() * n)
+      const source = yield* handTable<{ readonly group: number; readonly n: number }>()
+      const groups = yield* DerivedTable.make(
+        DerivedTable.from(source.table).pipe(
+          DerivedTable.groupBy(({ group }) => group, {
+            first: Aggregate.first(({ n }: { readonly n: number }) => n),
+            least: Aggregate.min(({ n }: { readonly n: number }) => n),
+            most: Aggregate.max(({ n }: { readonly n: number }) => `${n}`)
+          })
+        )
+      )
+      const rows = new Map<string, { readonly group: number; readonly n: number }>()
+      for (let step = 0; step < 60; step++) {
+        const news = Array.from({ length: 100 }, () => {
+          const row = random() < 0.2 ? undefined : { group: below(3), n: below(10_000) }
+          return [`k${below(1500)}`, row] as const
+        })
+        for (const [key, row] of news) {
+          if (row === undefined) rows.delete(key)
+          else rows.set(key, row)
+        }
+        yield* source.write(news)
+        const right = new Map<number, { first: number; least: number | undefined; most: `${number}` | undefined }>()
+        for (const [, { group, n }] of mapOf(rows)) {
+          const before = right.get(group)
+          right.set(group, {
+            first: before?.first ?? n,
+            least: Math.min(before?.least ?? n, n),
+            most: before?.most === undefined || `${n}` > before.most ? `${n}` : before.most
+          })
+        }
+        assert.deepStrictEqual(mapOf(groups.unsafeSnapshot()), mapOf(right), `step ${step}`)
+      }
+    })
+  )
+
   it.effect("end with their sources, and with their scope", () =>
     Effect.gen(function* () {
       const users = yield* handTable<User>()

@@ -380,7 +380,7 @@ describe("graphs", () => {
         return new WeakRef(other)
       }
       const others = Array.from({ length: 100 }, joined)
-      long.take()
+      long.turn()
       assert.isTrue(long.isBusy)
       assert.isTrue(yield* garbageCollected(others.slice(0, -1)))
     })

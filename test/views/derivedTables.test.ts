@@ -150,7 +150,137 @@ describe("a function that throws", () => {
   )
 })
 
+describe("the least and the greatest of a group", () => {
+  type Part = number | bigint | Date | ReadonlyArray<Date | number | string> | undefined
+
+  const extremes = Effect.gen(function* () {
+    const rows = yield* handTable<Part>()
+    const table = yield* DerivedTable.make(
+      DerivedTable.from(rows.table).pipe(
+        DerivedTable.groupBy(() => "all", {
+          n: Aggregate.count,
+          least: Aggregate.min((part: Part) => part),
+          greatest: Aggregate.max((part: Part) => part)
+        })
+      )
+    )
+    const bounds = () => {
+      const found = table.unsafeSnapshot().getOrUndefined("all")
+      return [found?.least, found?.greatest]
+    }
+    return { rows, bounds }
+  })
+
+  it.effect("are what rows have: a date stays one, and a number one, whatever there is and was beside it", () =>
+    Effect.gen(function* () {
+      const { bounds, rows } = yield* extremes
+      yield* rows.write([["a", 5]])
+      assert.deepStrictEqual(bounds(), [5, 5])
+      yield* rows.write([
+        ["b", new Date(10)],
+        ["c", new Date(3)]
+      ])
+      assert.deepStrictEqual(bounds(), [new Date(3), new Date(10)])
+      yield* rows.write([["d", 20]])
+      assert.deepStrictEqual(bounds(), [new Date(3), 20])
+      yield* rows.write([
+        ["b", undefined],
+        ["c", undefined]
+      ])
+      assert.deepStrictEqual(bounds(), [5, 20])
+      yield* rows.write([["e", -0]])
+      assert.deepStrictEqual(bounds(), [0, 20])
+      yield* rows.write(["a", "b", "c", "d", "e"].map((key) => [key, undefined] as const))
+      yield* rows.write([
+        ["f", [new Date(2), "b"]],
+        ["g", [1, "a"]]
+      ])
+      assert.deepStrictEqual(bounds(), [
+        [1, "a"],
+        [new Date(2), "b"]
+      ])
+    })
+  )
+
+  it.effect(
+    "of what is the same but for its type are the same, whichever was there first: numbers, bigints, dates",
+    () =>
+      Effect.gen(function* () {
+        const same = [5, 5n, new Date(5), [1, new Date(5)], [1, 5], [new Date(1), 5]]
+        const lists: ReadonlyArray<ReadonlyArray<Part>> = [same.slice(0, 3), same.slice(1, 3), same.slice(3)]
+        const expected: ReadonlyArray<ReadonlyArray<Part>> = [
+          [5, new Date(5)],
+          [5n, new Date(5)],
+          [
+            [1, 5],
+            [new Date(1), 5]
+          ]
+        ]
+        for (const [i, parts] of lists.entries()) {
+          for (const order of [parts, parts.toReversed(), [...parts.slice(1), parts[0]]]) {
+            const { bounds, rows } = yield* extremes
+            yield* rows.write(order.map((part, n) => [`k${n}`, part] as const))
+            assert.deepStrictEqual(bounds(), expected[i])
+            // and when rows have come and gone
+            yield* rows.write(order.map((_, n) => [`k${n}`, undefined] as const))
+            yield* rows.write(order.map((part, n) => [`l${n}`, part] as const))
+            yield* rows.compact
+            yield* rows.write([["m", order[0]]])
+            assert.deepStrictEqual(bounds(), expected[i])
+          }
+        }
+      })
+  )
+
+  it.effect("are not those that somebody has got and set to another time", () =>
+    Effect.gen(function* () {
+      const { bounds, rows } = yield* extremes
+      const [date, list] = [new Date(3), [new Date(1), 1]] as const
+      for (const [given, least] of [
+        [date, new Date(3)],
+        [list, [new Date(1), 1]]
+      ] as const) {
+        yield* rows.write([["a", given]])
+        for (const each of [given, ...bounds()]) {
+          const found = Array.isArray(each) ? (each as ReadonlyArray<unknown>)[0] : each
+          ;(found as Date).setTime(50)
+        }
+        yield* rows.write([["b", Array.isArray(given) ? [99, 99] : 99]])
+        assert.deepStrictEqual(bounds()[0], least)
+        yield* rows.write([["b", undefined]])
+      }
+    })
+  )
+})
+
 describe("groups", () => {
+  it.effect("are of dates or of numbers, and of the same whichever row was there first", () =>
+    Effect.gen(function* () {
+      const keys: ReadonlyArray<number | Date | ReadonlyArray<number | Date>> = [
+        5,
+        new Date(5),
+        [5, 1],
+        [new Date(5), 1]
+      ]
+      for (const order of [keys, keys.toReversed()]) {
+        const rows = yield* handTable<(typeof keys)[number]>()
+        const table = yield* DerivedTable.make(
+          DerivedTable.from(rows.table).pipe(DerivedTable.groupBy((value) => value, { n: Aggregate.count }))
+        )
+        yield* rows.write(order.map((key, i) => [`k${i}`, key] as const))
+        assert.deepStrictEqual(
+          (yield* table.range()).map(({ key }) => key),
+          keys
+        )
+        for (const key of keys) assert.deepStrictEqual(yield* table.get(key), Option.some({ n: 1 }))
+        assert.deepStrictEqual(
+          (yield* table.prefix([new Date(5)] as never)).map(({ key }) => key),
+          [[new Date(5), 1]]
+        )
+      }
+    })
+  )
+
   it.effect("have keys of any kind, by which they are found and in order", () =>
     Effect.gen(function* () {
       const rows = yield* handTable<

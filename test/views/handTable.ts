@@ -12,13 +12,15 @@ import type { RecordSlots } from "../../src/internal/table/content/recordSlots.t
 import { recordStoreOf } from "../../src/internal/table/content/recordStore.ts"
 import { ABSENT } from "../../src/internal/table/content/rowVector.ts"
 import { TableState } from "../../src/internal/table/content/state.ts"
-import { attachAll } from "../../src/internal/table/publication/attaching.ts"
+import type { AnyChange } from "../../src/internal/table/content/changeLog.ts"
+import { attachAll, publicationOf } from "../../src/internal/table/publication/attaching.ts"
 import { Publication } from "../../src/internal/table/publication/publication.ts"
+import type { AnySlots } from "../../src/internal/table/publication/view.ts"
 import { Waiters } from "../../src/internal/table/publication/waiters.ts"
 import { ROOTS } from "../../src/internal/views/derived/combined.ts"
 import { indexViews } from "../../src/internal/views/indexes.ts"
 import { liveTableOf } from "../../src/internal/views/liveTable.ts"
-import type { AnyIndexView } from "../../src/internal/views/lookups.ts"
+import { TableIndexes } from "../../src/internal/views/lookups.ts"
 import { faceOf } from "../../src/internal/views/snapshot.ts"
 
 type Table<K, V> = LiveTable<K, V, RecordEntry<K, V>, RecordChange<K, V>>
@@ -51,8 +53,9 @@ export const handTableOf = <K, V>(
   Effect.gen(function* () {
     const codec = Codec.make<V>({ decode: () => undefined as never, encode: () => new Uint8Array() })
     const state = new TableState<K, V>(key, recordStoreOf(codec))
-    const names = new Map<string, AnyIndexView>()
+    const names = new TableIndexes(topic)
     const publication = yield* Publication.make<RecordSlots<K, V>, RecordSnapshot<K, V>, RecordChange<K, V>, never>({
+      topic,
       slots: state.slots(),
       face: faceOf<K, V, RecordEntry<K, V>>(names),
       waiters: new Waiters(() => undefined),
@@ -126,3 +129,7 @@ export const handTableOf = <K, V>(
       close: () => publication.end(undefined, Cause.empty)
     }
   })
+
+/** What is only in the publication of a table of a topic. */
+export const publicationFor = (table: object): Publication<AnySlots, unknown, AnyChange, unknown> =>
+  publicationOf(table) as unknown as Publication<AnySlots, unknown, AnyChange, unknown>

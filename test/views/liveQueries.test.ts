@@ -292,6 +292,28 @@ describe("the changes of a live query", () => {
     })
   )
 
+  it.effect("are told to one who comes while an update is on its way, as to one who was there", () =>
+    Effect.gen(function* () {
+      for (const options of [{}, { orderBy: "sorted", limit: 2 }] as const) {
+        const { hand, live } = yield* makeHand
+        for (let i = 0; i < 5; i++) hand.put(`k${i}`, value(i))
+        yield* hand.publish
+        const query = yield* live({}, options)
+        hand.put("k0", undefined)
+        hand.put("k1", value(1.5))
+        // The views have taken it in, and nobody has seen it yet.
+        hand.publication.prepare(hand.take)
+        const { changes, result } = yield* query.subscribe()
+        assert.isTrue(result.has("k0"))
+        yield* hand.publish
+        const seen: Array<string> = []
+        yield* Effect.forkScoped(Stream.runForEach(changes, (change) => Effect.sync(() => seen.push(tagged(change)))))
+        yield* settle
+        assert.deepStrictEqual(seen, ["Delete k0 0", "Upsert k1 1", ...("limit" in options ? ["Upsert k2 -"] : [])])
+      }
+    })
+  )
+
   it.effect("wait for nobody, but for one who asked for that: the table's reader is told so", () =>
     Effect.gen(function* () {
       const { hand, live } = yield* makeHand
@@ -461,7 +483,7 @@ describe("equal live queries", () => {
       yield* hand.publish
       const first = yield* Effect.forkChild(Effect.scoped(live({ any: 5 })))
       // It has to wait, as the turn is somebody else's.
-      hand.publication.graph.take()
+      const turn = hand.publication.graph.turn()
       yield* settle
       const second = yield* Effect.forkChild(
         Effect.scoped(Effect.map(live({ any: 5 }), (query) => query.unsafeCurrent().size))
@@ -469,10 +491,79 @@ describe("equal live queries", () => {
       yield* settle
       yield* Fiber.interrupt(first)
       assert.isFalse(hasEnded(second))
-      hand.publication.graph.release()
+      turn.leave()
       assert.strictEqual(yield* Fiber.join(second), 1)
       assert.strictEqual(count(), 0)
       assert.strictEqual(hand.publication.building.size, 0)
+    })
+  )
+
+  for (let seed = 1; seed <= ofRounds(3, 60); seed++) {
+    it.effect(`hundreds of them, interrupted and closed in any state, while the table goes on (${seed})`, () =>
+      Effect.gen(function* () {
+        const random = randomOf(seed)
+        const { count, hand, live } = yield* withDates
+        for (let i = 0; i < 3_000; i++) hand.put(`k${i}`, value(i % 7))
+        yield* hand.publish
+        const asked = [
+          live({ any: 5 }),
+          live({ any: 5 }, { orderBy: "list", limit: 3 }),
+          live({}, { orderBy: "bigint", reverse: true })
+        ]
+        let opened = 0
+        const one = Effect.scoped(
+          Effect.gen(function* () {
+            const query = yield* pick(random, asked)
+            const { changes, result } = yield* query.subscribe()
+            assert.strictEqual(result.version, hand.snapshot.version)
+            opened++
+            yield* Stream.runDrain(changes)
+          })
+        )
+        const fibers: Array<Fiber.Fiber<unknown, unknown>> = []
+        for (let i = 0; i < 200; i++) {
+          fibers.push(yield* Effect.forkChild(one))
+          const what = random()
+          if (what < 0.2) hand.put(`k${Math.floor(random() * 3_000)}`, value(Math.floor(random() * 7)))
+          if (what < 0.3) yield* hand.publish
+          else if (what < 0.4) yield* hand.compact
+          else if (what < 0.7) yield* Fiber.interrupt(pick(random, fibers))
+          else if (what < 0.8) yield* settle
+        }
+        yield* settle
+        assert.isAbove(opened, 50)
+        assert.isAtMost(count(), asked.length)
+        for (const fiber of fibers) yield* Fiber.interrupt(fiber)
+        const { graph, holds } = hand.publication
+        assert.deepStrictEqual([count(), hand.publication.building.size, holds, graph.isBusy], [0, 0, 0, false])
+        assert.strictEqual((yield* asked[2]).unsafeCurrent().size, 3_000)
+      }).pipe(Effect.scoped)
+    )
+  }
+
+  it.effect("are closed by one of their own subscribers", () =>
+    Effect.gen(function* () {
+      const { count, hand, live } = yield* withDates
+      const scope = yield* Scope.make()
+      const query = yield* Scope.provide(live({}), scope)
+      const other = yield* live({}, { limit: 1 })
+      const seen: Array<string> = []
+      const closing = yield* Effect.forkChild(
+        Effect.exit(
+          Stream.runForEach(query.changes, ({ key }) => {
+            seen.push(key)
+            return Scope.close(scope, Exit.void)
+          })
+        )
+      )
+      yield* settle
+      hand.put("k0", value(0))
+      hand.put("k1", value(1))
+      yield* hand.publish
+      assert.isTrue(Exit.isSuccess(yield* Fiber.join(closing)))
+      // What was told before the end is told whole.
+      assert.deepStrictEqual(seen, ["k0", "k1"])
+      assert.deepStrictEqual([count(), other.unsafeCurrent().size], [1, 1])
     })
   )
 

@@ -6,6 +6,10 @@ import * as DerivedTable from "effect-ktables/DerivedTable"
 import { collectGarbage } from "../support/garbage.ts"
 import { handTable } from "./handTable.ts"
 
+/** A reference that holds nothing. A function of its own has no place of its caller in which the version would stay. */
+const weakly = (source: { readonly publication: { readonly newest: object } }): WeakRef<object> =>
+  new WeakRef(source.publication.newest)
+
 describe("old versions of a source", () => {
   it.effect("are not held by tables that are made of it, by whatever way", () =>
     Effect.gen(function* () {
@@ -16,10 +20,10 @@ describe("old versions of a source", () => {
       const groups = yield* DerivedTable.make(
         DerivedTable.from(rarer).pipe(DerivedTable.groupBy(({ n }) => n, { count: Aggregate.count }))
       )
-      const old = new WeakRef(source.publication.newest)
+      const old = weakly(source)
       const shown = [rare, rarer, groups].map((table) => table.unsafeSnapshot().version)
       yield* source.write(Array.from({ length: 1000 }, (_, i) => [`k${i}`, { n: i + 1 }] as const))
-      for (let i = 0; i < 5 && old.deref() !== undefined; i++) {
+      for (let i = 0; i < 50 && old.deref() !== undefined; i++) {
         // What a WeakRef was asked for stays until the turn is over.
         yield* Effect.promise(() => new Promise<void>((done) => setImmediate(done)))
         collectGarbage()

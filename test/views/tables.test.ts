@@ -2,7 +2,11 @@
 import { assert, describe } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Layer, Option, Schedule, Schema, Scope, Stream } from "effect"
 import { Codec, KafkaClient, KafkaTable, KafkaTableWriter, TableIndex } from "../../src/index.ts"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import * as TestClock from "effect/testing/TestClock"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { publicationOf } from "../../src/internal/table/publication/attaching.ts"
+import { failureOf } from "../support/exits.ts"
 import { it } from "../support/ManualClock.ts"
 import { open, on, settle, topic, turn, until, withTopic } from "../table/support.ts"
 
@@ -211,6 +215,67 @@ describe("a table with indexes", () => {
   )
 })
 
+describe("indexes that take longer than the start may", () => {
+  const ROWS = 8_000
+
+  /** How the acquisition of a table ended whose index is being built when the time of the start is over. */
+  const acquiring = (settings: KafkaTable.TableSettings) =>
+    Effect.gen(function* () {
+      const cluster = withTopic()
+      cluster.append(topic, records(ROWS, "1"))
+      const gate = { isBegun: false, isOpen: false }
+      const indexes = TableIndex.define<string, string>()((index) => ({ value: index.hash((value) => value) }))
+      const { keyOf } = indexes.value
+      const slow = {
+        value: {
+          ...indexes.value,
+          keyOf: (...args: Parameters<typeof keyOf>) => {
+            gate.isBegun = true
+            // So long that each step is a slice, until the time is over.
+            const end = performance.now() + (gate.isOpen ? 0 : 0.2)
+            while (performance.now() < end);
+            return keyOf(...args)
+          }
+        }
+      }
+      const options = { topic, value: Codec.utf8, ensureTopic: false, catchUpTimeout: "100 millis" } as const
+      const making = KafkaTable.make({ ...options, ...settings }, slow)
+      const fiber = yield* Effect.forkChild(Effect.exit(Effect.scoped(on(cluster)(Effect.tap(making, look)))))
+      yield* during(() => gate.isBegun)
+      yield* TestClock.adjust("100 millis")
+      gate.isOpen = true
+      return { cluster, exit: yield* Fiber.join(fiber) }
+    })
+
+  const look = (
+    table: KafkaTable.KafkaTable<string, string, { value: TableIndex.Definition<string, string, string, "hash"> }>
+  ) =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* SubscriptionRef.get(table.status))._tag, "CaughtUp")
+      assert.strictEqual(yield* table.by("value").count("1"), ROWS)
+    })
+
+  it.effect("fail it, if it is to fail then", () =>
+    Effect.gen(function* () {
+      const { cluster, exit } = yield* acquiring({ onCatchUpTimeout: "fail" })
+      const error = failureOf(exit)
+      if (error._tag !== "KafkaWaitTimeoutError") return assert.fail(error.message)
+      const { afterMillis, behind, heldUpBy } = error
+      assert.deepStrictEqual([afterMillis, behind], [100, []])
+      assert.deepStrictEqual(heldUpBy, [{ reason: "Indexes", partitions: [] }])
+      assert.match(String(error), /start timed out after 100 ms: .*its indexes are being built/)
+      yield* until(() => cluster.open === 0)
+    })
+  )
+
+  it.effect("are waited for otherwise, as the table is not to be had without them", () =>
+    Effect.gen(function* () {
+      const { exit } = yield* acquiring({})
+      assert.isTrue(Exit.isSuccess(exit))
+    })
+  )
+})
+
 describe("indexes that are attached", () => {
   const byValue = (table: KafkaTable.KafkaTable<string, string>) =>
     TableIndex.attach(table, (index) => ({
@@ -262,8 +327,15 @@ describe("indexes that are attached", () => {
       const indexed = yield* Scope.provide(byValue(table), scope)
       assert.strictEqual(views.size, 2)
       const held = yield* indexed.snapshot
+      const { problems } = indexed.by("value")
+      const waiting = yield* Effect.forkChild(Stream.runDrain(problems))
+      yield* settle
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual([views.size, building.size], [0, 0])
+      // Nothing more would be told to who listens, or comes to listen.
+      yield* settle
+      assert.isTrue(hasEnded(waiting))
+      yield* Stream.runDrain(problems)
       cluster.append(topic, records(1, "1"))
       yield* until(() => table.unsafeSnapshot().getOrUndefined("k00000") === "1")
       assert.strictEqual(held.by("value").count("0"), 10)

@@ -320,12 +320,12 @@ describe("the end of a lease", () => {
     ["cannot be reached", fail("Unreachable")],
     ["are frozen", frozen]
   ] as const) {
-    it.effect(`while the brokers ${name}: within deliveryTimeout, and it is told`, () =>
+    it.effect(`while the brokers ${name}: within closeTimeout, and it is told`, () =>
       logged((lines) =>
         Effect.gen(function* () {
           const brokers = new Brokers()
           const { close: closeWriter, writer } = yield* openAlone(brokers, {
-            deliveryTimeout: "3 seconds",
+            closeTimeout: "3 seconds",
             maxQueued: 1
           })
           const { close } = yield* announce(writer, "1", { every: "1 second" })
@@ -346,6 +346,97 @@ describe("the end of a lease", () => {
       )
     )
   }
+
+  it.effect(
+    "while the brokers are away: the tombstone is written when they are back, by a writer that is still there",
+    () =>
+      logged((lines) =>
+        Effect.gen(function* () {
+          const brokers = new Brokers()
+          const writer = yield* open(brokers)
+          const { close } = yield* announce(writer, "1")
+          brokers.otherwise = fail("Unreachable")
+          yield* within(5_100, close)
+          assert.deepStrictEqual(brokers.written(), ["a=1"])
+          assert.lengthOf(lines, 1)
+          brokers.otherwise = append
+          yield* advance(5_000)
+          assert.deepStrictEqual(brokers.written(), ["a=1", "a=null"])
+        })
+      )
+  )
+
+  it.effect("by the end of its writer, in the middle of the first write: it is deleted all the same", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      const { close: closeWriter, writer } = yield* openAlone(brokers)
+      const scope = yield* Scope.make()
+      brokers.script.push(slow(500))
+      const announcing = yield* start(Scope.provide(writer.announce("a", "1", { every: "1 second" }), scope))
+      yield* settle
+      yield* within(1_000, closeWriter)
+      assert.strictEqual((yield* Fiber.join(announcing)).offset, 0)
+      assert.deepStrictEqual(brokers.written(), ["a=1", "a=null"])
+      yield* advance(5_000)
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(brokers.sent.length, 2)
+    })
+  )
+
+  it.effect("of a key that is announced twice: it stays until the last of them ends, whichever that is", () =>
+    Effect.gen(function* () {
+      for (const order of [
+        [0, 1],
+        [1, 0]
+      ]) {
+        const brokers = new Brokers()
+        const writer = yield* open(brokers)
+        const leases = [
+          yield* announce(writer, "1", { every: "1 second" }),
+          yield* announce(writer, "2", { every: "1 second" })
+        ]
+        yield* leases[order[0]].close
+        assert.deepStrictEqual(brokers.written(), ["a=1", "a=2"])
+        yield* advance(1_000)
+        assert.strictEqual(brokers.written().at(-1), `a=${order[1] + 1}`)
+        assert.lengthOf(brokers.written(), 3)
+        yield* leases[order[1]].close
+        assert.deepStrictEqual(brokers.written().slice(3), ["a=null"])
+        yield* advance(5_000)
+        assert.lengthOf(brokers.written(), 4)
+      }
+    })
+  )
+
+  it.effect("of a key that is announced twice, by the end of the writer: it is deleted once, after both", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      const { close: closeWriter, writer } = yield* openAlone(brokers)
+      yield* announce(writer, "1", { every: "1 second" })
+      yield* announce(writer, "2", { every: "1 second" })
+      brokers.script.push(slow(500))
+      yield* advance(1_000)
+      yield* within(1_000, closeWriter)
+      const written = brokers.written()
+      assert.strictEqual(written.at(-1), "a=null")
+      assert.lengthOf(
+        written.filter((record) => record === "a=null"),
+        1
+      )
+    })
+  )
+
+  it.effect("of a key whose other announcement has failed: it is deleted", () =>
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      const writer = yield* open(brokers)
+      const { close } = yield* announce(writer, "1")
+      brokers.script.push(refuse(87))
+      yield* Effect.flip(announce(writer, "2"))
+      yield* close
+      assert.deepStrictEqual(brokers.written(), ["a=1", "a=null"])
+    })
+  )
 
   it.effect("by the end of its writer: it is deleted all the same, and its scope has nothing left to do", () =>
     logged((lines) =>

@@ -14,7 +14,7 @@ import * as Table from "../table/table.ts"
 import { define } from "../views/definition.ts"
 import { indexViews } from "../views/indexes.ts"
 import { liveTableOf } from "../views/liveTable.ts"
-import type { AnyIndexView } from "../views/lookups.ts"
+import { TableIndexes } from "../views/lookups.ts"
 import type { QueryGiven } from "../views/query.ts"
 import { faceOf } from "../views/snapshot.ts"
 import * as Writer from "../writer/writer.ts"
@@ -22,9 +22,10 @@ import { fieldOf, fieldsOf, folded, identify } from "./configuration.ts"
 import { conditionsOf, type Where } from "./filter.ts"
 import { ensureKept } from "./keeping.ts"
 import { type CandidateKey, candidateCodec, identityBytes, identityCodec, partitionOf } from "./keys.ts"
+import { lockCheckOf } from "./lock.ts"
 import { type Log, RecordsView } from "./records.ts"
 import { claimable, type Claimed } from "./values.ts"
-import { Writes } from "./writes.ts"
+import { refusals, Writes, type Writing } from "./writes.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/Catalog")
 
@@ -46,9 +47,14 @@ export interface Configured {
   readonly recoverFrom?: number
 }
 
-/** A list, or text with commas. */
-const listOf = (given: ReadonlyArray<string> | string | undefined): ReadonlyArray<string> | undefined =>
-  typeof given === "string" ? given.split(",").map((one) => one.trim()) : given
+/** A name as it was configured: spaces around it are no part of it. */
+const nameOf = (given: unknown): unknown => (typeof given === "string" ? given.trim() : given)
+
+/** Names as they were configured: a list, or text with commas. */
+const namesOf = (given: ReadonlyArray<string> | string | undefined): ReadonlyArray<string> | undefined => {
+  const list: unknown = typeof given === "string" ? given.split(",") : given
+  return (Array.isArray(list) ? list.map(nameOf) : list) as ReadonlyArray<string> | undefined
+}
 
 /** Notes what is wrong with keys. */
 const checkKeys = (check: OptionCheck, keys: CatalogKeys | undefined): void => {
@@ -80,14 +86,14 @@ export const makeConfigured = <R, RK extends string, IK extends string>(
 ): Effect.Effect<Catalog<R, RK, IK>, AcquireError, KafkaClient | Scope.Scope> =>
   Effect.gen(function* () {
     const client = yield* Client.tag
-    const list = listOf(indexKeys)
+    const [row, list] = [nameOf(rowKey), namesOf(indexKeys)]
     // Keys from configuration are known to be those of the type when they are asked for.
-    const keys = locked(given ?? ({ rowKey, indexKeys: list } as unknown as CatalogKeys<RK, IK>))!
+    const keys = locked(given ?? ({ rowKey: row, indexKeys: list } as unknown as CatalogKeys<RK, IK>))!
     const setup = yield* readCatalogOptions(options, names, (check) => {
       checkKeys(check, keys)
       if (given === undefined) return
       const problem = "is configured, but the keys are those of the tag"
-      if (rowKey !== undefined && rowKey !== given.rowKey) check.problem("rowKey", problem)
+      if (row !== undefined && row !== given.rowKey) check.problem("rowKey", problem)
       if (list !== undefined && !isSame(list, given.indexKeys)) check.problem("indexKeys", problem)
     })
     const { topic } = setup
@@ -95,10 +101,10 @@ export const makeConfigured = <R, RK extends string, IK extends string>(
     const reading = { ...setup.reading, topic, key: candidateCodec, value }
     const scope = yield* scopeOfViews
     const table = yield* Table.make<CandidateKey, R | Claimed>(reading)
-    if (setup.isKept && setup.onPolicyMismatch !== undefined) yield* ensureKept(client, setup)
+    if (setup.keeping !== undefined) yield* ensureKept(client, setup)
     const writing = { ...setup.writing, topic, key: bytes, value, partitioner: partitionOf, ensureTopic: false }
-    const writer = yield* Writer.make<Uint8Array, R | Claimed>(writing)
-    const indexes = new Map<string, AnyIndexView>()
+    const writer = setup.isReadOnly ? undefined : yield* Writer.make<Uint8Array, R | Claimed>(writing)
+    const indexes = new TableIndexes(topic)
     const face = faceOf<Identity, R, RecordEntry<Identity, R>>(indexes)
     // The publication of a table shows what a live table shows.
     const log = publicationOf(table) as Log
@@ -106,10 +112,14 @@ export const makeConfigured = <R, RK extends string, IK extends string>(
     yield* Effect.provideService(attach(records), Scope.Scope, scope)
     for (const [name, view] of indexViews(records.output, indexesOf(keys))) indexes.set(name, view)
     yield* Effect.provideService(attachAll([...indexes.values()]), Scope.Scope, scope)
-    const writes = new Writes<R>({ topic, keys, table, writer, records, scope: yield* Effect.scope })
-    yield* writes.checkLock
+    const checkLock = lockCheckOf(topic, keys, records)
+    yield* checkLock
+    const writes: Writing<R> =
+      writer === undefined
+        ? refusals(topic)
+        : new Writes<R>({ topic, keys, table, writer, records, checkLock, scope: yield* Effect.scope })
 
-    const { awaitCaughtUp, awaitPosition, barrier, failure, freshness, status } = table
+    const { awaitCaughtUp, awaitPosition, barrier, failure, freshness, poison, stats, status } = table
     const own = { awaitCaughtUp, awaitPosition, barrier, failure, freshness, status }
     const live = { ...liveTableOf({ shown: records.output, key: identityCodec, names: indexes, scope }), ...own }
     const find = (filter: Where): ReadonlyArray<RecordEntry<Identity, R>> =>
@@ -140,7 +150,9 @@ export const makeConfigured = <R, RK extends string, IK extends string>(
       changes: live.changes,
       status,
       awaitCaughtUp,
-      barrier
+      barrier,
+      stats,
+      poison
     }
     return catalog
   }).pipe(Effect.withSpan("Catalog.make"))
@@ -148,22 +160,21 @@ export const makeConfigured = <R, RK extends string, IK extends string>(
 const isSame = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean =>
   JSON.stringify([...a].sort()) === JSON.stringify([...b].sort())
 
-/** The indexes of the fields that are keys, by the names of these. */
+/**
+ * The indexes of the fields that are keys, by the names of these. The row key is that of the log's key, so that each record is
+ * in the order of all, also where its payload does not have it any more.
+ */
 const indexesOf = (keys: CatalogKeys) =>
   define<Identity, unknown>()((index) => {
-    const text = (record: unknown, field: string): string | undefined => {
-      const value = fieldOf(record, field)
-      return typeof value === "string" ? value : undefined
-    }
     const foldedIn = (record: unknown, field: string) => {
-      const value = text(record, field)
-      return value === undefined ? undefined : folded(value)
+      const value = fieldOf(record, field)
+      return typeof value === "string" ? folded(value) : undefined
     }
     return Object.fromEntries(
       fieldsOf(keys).map((field) => [
         field,
         field === keys.rowKey
-          ? index.sorted((record) => text(record, field))
+          ? index.sorted((_record, { rowKey }) => rowKey)
           : index.hash((record) => foldedIn(record, field))
       ])
     )

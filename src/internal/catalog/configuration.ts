@@ -18,7 +18,7 @@ export const isKeyText = (value: unknown): value is string =>
   typeof value === "string" && value.trim() !== "" && !LONE_SURROGATE.test(value)
 
 /** What a field of a record must be. */
-export const KEY_TEXT = "must be text that is not blank"
+export const KEY_TEXT = "must be text that is not blank, without halves of surrogate pairs"
 
 /** A field of a record; `undefined` if it has none, or is no record. */
 export const fieldOf = (record: unknown, field: string): unknown =>

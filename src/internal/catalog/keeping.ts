@@ -1,7 +1,9 @@
 /** Checks of a log that is to be kept for ever. */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { KafkaClient } from "../../KafkaClient.ts"
 import { type ClientError, TopicError } from "../../KafkaError.ts"
+import { retryDelay } from "../client/backoff.ts"
 import { quotedForeignText } from "../foreignText.ts"
 import { annotateLogs } from "../log.ts"
 import { type CatalogSetup, KEPT } from "../options/catalog.ts"
@@ -13,10 +15,32 @@ const EXPECTED = Object.entries(KEPT)
   .map(([name, value]) => `${name}=${value}`)
   .join(", ")
 
-/** Makes sure that nothing of a log goes, as `onPolicyMismatch` says. */
+/**
+ * Makes sure that nothing of a log goes, as `onPolicyMismatch` says. What goes wrong and may pass by itself is tried again, as
+ * long as a table may take to catch up.
+ */
 export const ensureKept = (
   client: KafkaClient,
-  { onPolicyMismatch, topic }: CatalogSetup
+  setup: Pick<CatalogSetup, "topic" | "keeping" | "catchUpTimeoutMillis">
+): Effect.Effect<void, ClientError | TopicError> =>
+  Effect.flatMap(Clock.currentTimeMillis, (begin) => {
+    const attempt = (n: number): Effect.Effect<void, ClientError | TopicError> =>
+      Effect.catch(checkKept(client, setup), (error) =>
+        Effect.gen(function* () {
+          const millis = yield* retryDelay(client, n)
+          const late = (yield* Clock.currentTimeMillis) + millis - begin > setup.catchUpTimeoutMillis
+          if (!error.retriable || late) return yield* Effect.fail(error)
+          yield* Effect.sleep(millis)
+          return yield* attempt(n + 1)
+        })
+      )
+    return attempt(0)
+  })
+
+/** One attempt. */
+const checkKept = (
+  client: KafkaClient,
+  { keeping, topic }: Pick<CatalogSetup, "topic" | "keeping">
 ): Effect.Effect<void, ClientError | TopicError> =>
   Effect.gen(function* () {
     const answer = yield* client.describeConfigs(topic)
@@ -28,7 +52,7 @@ export const ensureKept = (
     ) => brokerError({ code, request, topic, detail })
     if (answer.errorCode !== 0) {
       const error = failure(answer.errorCode, "DescribeConfigs", answer.errorMessage)
-      if (error.reason !== "Unauthorized" || onPolicyMismatch !== "warn") return yield* Effect.fail(error)
+      if (error.reason !== "Unauthorized" || keeping !== "warn") return yield* Effect.fail(error)
       return yield* annotate(
         Effect.logInfo("configs may not be read (DESCRIBE_CONFIGS): not checked that the log is kept for ever")
       )
@@ -42,7 +66,7 @@ export const ensureKept = (
     const actual = Object.keys(KEPT)
       .map((name) => `${name}=${valueOf(name) ?? "?"}`)
       .join(", ")
-    switch (onPolicyMismatch) {
+    switch (keeping) {
       case "fail":
         return yield* Effect.fail(new TopicError({ reason: "PolicyMismatch", topic, expected: EXPECTED, actual }))
       case "reconcile": {

@@ -49,10 +49,14 @@ export const withId = (identity: Uint8Array, id: Uint8Array): Buffer =>
 /** The identity of all claims of a log, with the text of one of them. */
 export const claimBytes = (text: string): Buffer => Buffer.concat([Uint8Array.of(CLAIM), encodeText(text)])
 
+/** A fingerprint as it is told: other digits would be another text of the same bytes. */
+const FINGERPRINT = new RegExp(`^[0-9a-f]{${2 * FINGERPRINT_BYTES}}$`)
+
 export const identityBytes = ({ fingerprint, rowKey }: Identity): Buffer => {
-  const digest = Buffer.from(fingerprint, "hex")
-  if (digest.length !== FINGERPRINT_BYTES) throw codecError(`Expected a fingerprint of ${FINGERPRINT_BYTES} bytes`)
-  return Buffer.concat([Uint8Array.of(RECORD), encodeText(rowKey), digest])
+  if (typeof fingerprint !== "string" || !FINGERPRINT.test(fingerprint)) {
+    throw codecError(`Expected a fingerprint of ${2 * FINGERPRINT_BYTES} hexadecimal digits in lower case`)
+  }
+  return Buffer.concat([Uint8Array.of(RECORD), encodeText(rowKey), Buffer.from(fingerprint, "hex")])
 }
 
 const readIdentity = (buffer: Buffer, start: number, end: number): Identity => {

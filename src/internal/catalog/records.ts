@@ -24,6 +24,7 @@ import { ROWS_PER_STEP, RowView } from "../views/rowView.ts"
 import { candidatesOf, firstOf } from "./candidates.ts"
 import { type CandidateKey, Claim, identityIn, isClaim } from "./keys.ts"
 import { IdentityIndex, RecordRows } from "./recordRows.ts"
+import { CLAIMED } from "./values.ts"
 
 /** The publication of a log's table. */
 export type Log = Showing<unknown, never>
@@ -88,6 +89,10 @@ class Records<R> extends Shown<RecordRows<R>, Snapshot<R>, Change<R>> implements
     this.endAll(how)
   }
 }
+
+/** Whether a row with a value can be shown. One without bytes is no record, whoever has written it under such a key. */
+const isCandidate = (slots: AnySlots, slot: number): boolean =>
+  (slots as RecordSlots<CandidateKey, unknown>).heldAt(slot) !== CLAIMED
 
 const SLOTS: Order<number> = { compare: (a, _aSlot, b) => a - b, slotOf: (slot) => slot }
 
@@ -173,6 +178,10 @@ export class RecordsView<R> extends RowView {
         this.hidden.insert(slot, slot)
         continue
       }
+      if (!isCandidate(slots, slot)) {
+        this.hidden.insert(slot, slot)
+        continue
+      }
       entries.push(packed(tagOfBytes(this.hashKey, identityIn(key)), slot))
       this.present.add(slot)
     }
@@ -196,17 +205,18 @@ export class RecordsView<R> extends RowView {
       return
     }
     const identity = identityIn(key)
-    if (isPresent !== this.present.has(slot)) {
+    const counts = isPresent && isCandidate(slots, slot)
+    if (counts !== this.present.has(slot)) {
       const entry = packed(tagOfBytes(this.hashKey, identity), slot)
-      if (isPresent) {
+      if (counts) {
         this.present.add(slot)
         this.tree.insert(entry, slot)
       } else {
         this.present.delete(slot)
         this.tree.remove(entry, slot)
-        this.hide(slot, false)
       }
     }
+    if (!counts) this.hide(slot, isPresent)
     this.output.touched.push(slot)
     this.suspects.set(identity.toString("latin1"), slot)
   }
@@ -255,18 +265,21 @@ export class RecordsView<R> extends RowView {
   private *changes(identities: Iterable<string>, rows: RecordRows<R>): Generator<void, ChangeLog<Change<R>>> {
     const { slots: shown } = this.output.shownVersion
     const log: ChangeLog<Change<R>> = { ids: [], changes: [] }
-    const entryIn = (all: RecordRows<R>, identity: Buffer) => {
-      const slot = all.findIdentity(identity)
-      return slot === UNKNOWN ? undefined : all.entryAt(slot)
-    }
     let n = 0
     for (const id of identities) {
       if (++n % ROWS_PER_STEP === 0) yield
       const identity = Buffer.from(id, "latin1")
-      const [before, after] = [entryIn(shown, identity), entryIn(rows, identity)]
+      const [slotBefore, slot] = [shown.findIdentity(identity), rows.findIdentity(identity)]
+      const before = slotBefore === UNKNOWN ? undefined : shown.entryAt(slotBefore)
+      const after = slot === UNKNOWN ? undefined : rows.entryAt(slot)
       const previous = before === undefined ? Option.none<R>() : Option.some(before.value)
       if (after !== undefined) {
-        if (before?.offset === after.offset && before.partition === after.partition) continue
+        // A topic that was created again may have another record at the same place.
+        const isSame =
+          before?.offset === after.offset &&
+          before.partition === after.partition &&
+          shown.candidateKeyAt(slotBefore).equals(rows.candidateKeyAt(slot))
+        if (isSame) continue
         log.changes.push({ _tag: "Upsert", key: after.key, value: after.value, previous })
       } else if (before !== undefined) log.changes.push({ _tag: "Delete", key: before.key, previous })
       else continue

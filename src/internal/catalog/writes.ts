@@ -1,24 +1,22 @@
 /** What is written to a catalog's log, and what comes of it. */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { randomBytes } from "node:crypto"
-import type { CatalogKeys, InsertError } from "../../Catalog.ts"
-import { CatalogLockedError, InvalidRecordError, TableClosedError, type WriteError } from "../../KafkaError.ts"
+import type { CatalogKeys, DeleteError, InsertError } from "../../Catalog.ts"
+import { CatalogReadOnlyError, InvalidRecordError, type WriteError } from "../../KafkaError.ts"
 import type { KafkaTable } from "../../KafkaTable.ts"
 import type { KafkaTableWriter } from "../../KafkaTableWriter.ts"
 import type { WaitError } from "../../LiveTable.ts"
 import type { Position } from "../../Position.ts"
-import { hasEnded } from "../effect/v4/fibers.ts"
 import { annotateLogs } from "../log.ts"
 import { UNKNOWN } from "../table/content/keyIndex.ts"
-import { identify, keysOfLock, lockTextOf } from "./configuration.ts"
+import { identify, lockTextOf } from "./configuration.ts"
 import { type CandidateKey, claimBytes, ID_BYTES, idIn, identityBytes, withId } from "./keys.ts"
+import type { CheckLock } from "./lock.ts"
 import type { RecordRows } from "./recordRows.ts"
 import type { RecordsView } from "./records.ts"
+import { Turns } from "./turns.ts"
 import { CLAIMED, type Claimed } from "./values.ts"
 
 /** Bytes of an id that are the same in all ids of one catalog of one process; the others count up. */
@@ -41,25 +39,39 @@ const doomedAt = <R>(rows: RecordRows<R>, slot: number): Doomed => ({
   partition: rows.candidateAt(slot).partition
 })
 
+/** What a catalog writes. */
+export interface Writing<R> {
+  readonly insert: (record: R) => Effect.Effect<R, InsertError>
+  /** Deletes all that is written of the identities that `find` finds of all that was acknowledged by now. */
+  readonly delete: (find: () => ReadonlyArray<Uint8Array>) => Effect.Effect<number, DeleteError>
+}
+
+/** What a catalog does that is read-only. */
+export const refusals = <R>(topic: string): Writing<R> => {
+  const refused = (operation: "insert" | "delete") => Effect.fail(new CatalogReadOnlyError({ topic, operation }))
+  return { insert: () => refused("insert"), delete: () => refused("delete") }
+}
+
 interface Parts<R> {
   readonly topic: string
   readonly keys: CatalogKeys
   readonly table: KafkaTable<CandidateKey, R | Claimed>
   readonly writer: Pick<KafkaTableWriter<Uint8Array, R | Claimed>, "set" | "delete">
   readonly records: RecordsView<R>
+  readonly checkLock: CheckLock
   /** What was begun goes on in it, whatever becomes of who has begun it. */
   readonly scope: Scope.Scope
 }
 
-export class Writes<R> {
+export class Writes<R> implements Writing<R> {
   private readonly owner = randomBytes(OWNER_BYTES)
   private count = 0n
-  /** The job that is under way for an identity, by its bytes as text. */
-  private readonly running = new Map<string, Fiber.Fiber<unknown, unknown>>()
   private readonly lockText: string
+  private readonly turns: Turns
 
   constructor(private readonly parts: Parts<R>) {
     this.lockText = lockTextOf(parts.keys)
+    this.turns = new Turns(parts.topic, parts.scope)
   }
 
   private get rows(): RecordRows<R> {
@@ -74,68 +86,26 @@ export class Writes<R> {
   }
 
   // -------------------------------------------------------------------------------------------------------------------
-  // one at a time for an identity
-  // -------------------------------------------------------------------------------------------------------------------
-
-  /** Runs a job when no other one is under way for this identity. It is run to its end, if nobody waits for it any more, too. */
-  private inTurn<A, E>(id: string, job: Effect.Effect<A, E>): Effect.Effect<A, E | TableClosedError> {
-    return Effect.suspend(() => {
-      const before = this.running.get(id)
-      if (before !== undefined) {
-        return Effect.flatMap(Fiber.await(before), () => {
-          // One that ended before it began has not left by itself.
-          if (this.running.get(id) === before) this.running.delete(id)
-          return this.inTurn(id, job)
-        })
-      }
-      const { scope, topic } = this.parts
-      const leaving = Effect.ensuring(
-        job,
-        Effect.sync(() => this.running.delete(id))
-      )
-      return Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(Effect.forkIn(leaving, scope), (fiber) => {
-          if (!hasEnded(fiber)) this.running.set(id, fiber)
-          return Effect.flatMap(restore(Fiber.await(fiber)), (exit): Effect.Effect<A, E | TableClosedError> =>
-            Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-              ? Effect.fail(new TableClosedError({ topic }))
-              : exit
-          )
-        })
-      )
-    })
-  }
-
-  // -------------------------------------------------------------------------------------------------------------------
   // what the log is locked to
   // -------------------------------------------------------------------------------------------------------------------
 
-  /** Fails if the log is locked to other keys. Succeeds with whether it is locked at all. */
-  readonly checkLock: Effect.Effect<boolean, CatalogLockedError> = Effect.suspend(() => {
-    const { keys, records, topic } = this.parts
-    const { claim } = records
-    if (claim === undefined || claim.text === this.lockText) return Effect.succeed(claim !== undefined)
-    const locked = keysOfLock(claim.text)
-    return Effect.fail(new CatalogLockedError({ topic, configured: keys, locked: locked ?? claim.text }))
-  })
-
   /** Locks the log to the keys, if nobody has done so. */
-  private readonly lock: Effect.Effect<void, InsertError> = Effect.flatMap(this.checkLock, (isLocked) =>
-    isLocked ? Effect.void : this.inTurn(CLAIMS, this.claim)
+  private readonly lock: Effect.Effect<void, InsertError> = Effect.suspend(() =>
+    Effect.flatMap(this.parts.checkLock, (isLocked) => (isLocked ? Effect.void : this.turns.run(CLAIMS, this.claim)))
   )
 
   private readonly claim: Effect.Effect<void, InsertError> = Effect.gen({ self: this }, function* () {
-    const { records, table, writer } = this.parts
+    const { checkLock, records, table, writer } = this.parts
     // Somebody else may have done so, whom this one has waited for.
-    if (yield* this.checkLock) return
+    if (yield* checkLock) return
     yield* table.barrier()
-    if (yield* this.checkLock) return
+    if (yield* checkLock) return
     const key = withId(claimBytes(this.lockText), this.nextId())
     const position = yield* writer.set(key, CLAIMED)
     yield* table.awaitPosition(position)
     const { partition } = position
     if (records.claim?.key.equals(key) === false) yield* this.withdraw([{ key, partition }])
-    yield* this.checkLock
+    yield* checkLock
   })
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -148,7 +118,7 @@ export class Writes<R> {
       const identity = identify(topic, keys, record)
       if (identity instanceof InvalidRecordError) return Effect.fail(identity)
       const bytes = identityBytes(identity)
-      return this.inTurn(bytes.toString("latin1"), Effect.andThen(this.lock, this.write(bytes, record)))
+      return this.turns.run(bytes.toString("latin1"), Effect.andThen(this.lock, this.write(bytes, record)))
     })
   }
 
@@ -163,7 +133,10 @@ export class Writes<R> {
         yield* table.barrier()
         const { rows } = this
         const there = rows.first(identity)
-        if (there !== UNKNOWN) return rows.valueAt(there)
+        if (there !== UNKNOWN) {
+          yield* this.withdraw(this.ownOthers(rows, identity, there))
+          return rows.valueAt(there)
+        }
       }
       yield* table.awaitPosition(yield* writer.set(withId(identity, this.nextId()), record))
       const { rows } = this
@@ -208,33 +181,48 @@ export class Writes<R> {
   // deletes
   // -------------------------------------------------------------------------------------------------------------------
 
-  /** Deletes all candidates of the identities that `find` finds of all that was acknowledged by now. */
-  delete(find: () => ReadonlyArray<Uint8Array>): Effect.Effect<number, WriteError | WaitError> {
+  delete(find: () => ReadonlyArray<Uint8Array>): Effect.Effect<number, DeleteError> {
     return Effect.gen({ self: this }, function* () {
-      const { table } = this.parts
+      const { checkLock, table } = this.parts
       yield* table.barrier()
+      yield* checkLock
       const identities = find().map((bytes) => Buffer.from(bytes))
       /** The last tombstone of each identity by partition: what comes before it is deleted. */
       const ends = identities.map(() => new Map<number, number>())
       for (let isFirst = true; ; isFirst = false) {
-        const { rows } = this
-        const doomed: Array<Doomed> = []
-        const of: Array<Map<number, number>> = []
-        identities.forEach((identity, i) => {
-          for (const slot of rows.candidates(identity)) {
-            const { offset, partition } = rows.candidateAt(slot)
-            if (!isFirst && offset > (ends[i].get(partition) ?? -1)) continue
-            doomed.push(doomedAt(rows, slot))
-            of.push(ends[i])
-          }
-        })
-        if (doomed.length === 0) return identities.length
-        const positions = yield* this.bury(doomed)
-        positions.forEach(({ offset, partition }, i) => {
-          of[i].set(partition, Math.max(offset, of[i].get(partition) ?? -1))
-        })
-        yield* table.awaitPosition(positions)
+        const { firsts, others } = this.doomedOf(identities, isFirst ? undefined : ends)
+        if (firsts.length + others.length === 0) return identities.length
+        // While the one that counts is there, nobody sees the others: they would be shown for a moment, or stay if this is
+        // interrupted.
+        for (const doomed of [others, firsts]) {
+          if (doomed.length === 0) continue
+          const positions = yield* this.bury(doomed)
+          positions.forEach(({ offset, partition }, i) => {
+            const of = ends[doomed[i].n]
+            of.set(partition, Math.max(offset, of.get(partition) ?? -1))
+          })
+          yield* table.awaitPosition(positions)
+        }
       }
     })
+  }
+
+  /** The candidates of identities: those that count, and the others. With `ends`, only those that are before these. */
+  private doomedOf(
+    identities: ReadonlyArray<Buffer>,
+    ends: ReadonlyArray<ReadonlyMap<number, number>> | undefined
+  ): Readonly<Record<"firsts" | "others", ReadonlyArray<Doomed & { readonly n: number }>>> {
+    const { rows } = this
+    const [firsts, others]: [Array<Doomed & { n: number }>, Array<Doomed & { n: number }>] = [[], []]
+    identities.forEach((identity, n) => {
+      const first = rows.first(identity)
+      for (const slot of rows.candidates(identity)) {
+        const { offset, partition } = rows.candidateAt(slot)
+        if (ends !== undefined && offset > (ends[n].get(partition) ?? -1)) continue
+        const into = slot === first ? firsts : others
+        into.push({ ...doomedAt(rows, slot), n })
+      }
+    })
+    return { firsts, others }
   }
 }

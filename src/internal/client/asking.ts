@@ -51,7 +51,8 @@ export class Asking {
     )
   }
 
-  private avoid(broker: Address): Effect.Effect<void> {
+  /** Has this broker asked after the others, until it answers. */
+  avoid(broker: Address): Effect.Effect<void> {
     return Effect.map(Clock.currentTimeMillis, (now) => this.brokers.avoid(broker, now))
   }
 

@@ -8,10 +8,11 @@ import type { ConnectionError } from "../../KafkaError.ts"
 import { type Address, addressOf } from "./address.ts"
 import { Asking, errorCodeOf } from "./asking.ts"
 import { makeSharedConnections } from "./connections.ts"
-import { describeTopic } from "./describing.ts"
+import { askCoordinator, makeCoordinator } from "./coordinator.ts"
+import { describeTopic, topicsMatching } from "./describing.ts"
 import { givingOut } from "./given.ts"
 import { KnownBrokers } from "./knownBrokers.ts"
-import { listOffsets } from "./listing.ts"
+import { listGroups, listOffsets } from "./listing.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaClient")
 
@@ -36,6 +37,10 @@ export const make = (driver: {
       backoff,
       connect,
       describeTopic: (topic) => describeTopic(asking, topic),
+      topicsMatching: (isWanted) => topicsMatching(asking, isWanted),
+      coordinator: (key, type) => makeCoordinator(asking, connect, { key, type }),
+      askCoordinator: (key, type, name, request) => askCoordinator(asking, { key, type }, name, request),
+      listGroups: (request) => listGroups(asking, request),
       listOffsets: (topic, at) => listOffsets(asking, topic, at),
       initProducerId: asking.any((connection) => connection.request("InitProducerId", { transactional: undefined }), {
         codeOf: errorCodeOf

@@ -26,6 +26,8 @@ export interface SharedConnections {
   ) => Effect.Effect<A, ConnectionError>
   /** Whether there is an open connection to this broker already. */
   readonly has: (broker: Address) => boolean
+  /** Closes the connection to a broker that is not needed any more, if there is one. */
+  readonly drop: (broker: Address) => Effect.Effect<void>
 }
 
 /** Makes shared connections, for short requests only: a long poll would hold up all requests that come after it. */
@@ -99,6 +101,11 @@ export const makeSharedConnections = (
       )
 
     return {
+      drop: (broker) =>
+        Effect.suspend(() => {
+          const entry = entries.get(addressOf(broker))
+          return entry === undefined ? Effect.void : drop(addressOf(broker), entry)
+        }),
       has: (broker) => entries.get(addressOf(broker))?.connection?.isOpen() === true,
       use: (broker, f) =>
         Effect.suspend(() => {

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import type { TopicDescription } from "../../KafkaClient.ts"
+import type { TopicDescription, TopicSummary } from "../../KafkaClient.ts"
 import { TopicError, type ClientError } from "../../KafkaError.ts"
 import { UNKNOWN_TOPIC_OR_PARTITION } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
@@ -35,6 +35,25 @@ export const describeTopic = (
         brokers: new Map(answer.brokers.map((b) => [b.nodeId, b])),
         controllerId: answer.controllerId
       })
+    }
+  )
+
+/**
+ * Asks any broker for all topics, and gives those whose name is wanted, in the order of their names. A topic that is
+ * being created, and has no partitions yet, is not among them.
+ */
+export const topicsMatching = (
+  asking: Asking,
+  isWanted: (name: string) => boolean
+): Effect.Effect<ReadonlyArray<TopicSummary>, ClientError> =>
+  Effect.map(
+    asking.anyInTurn((connection) => connection.request("Metadata", { topics: "all" })),
+    ({ brokers, topics }) => {
+      asking.brokers.learn(brokers)
+      return topics
+        .filter(({ name, partitions }) => partitions.length > 0 && isWanted(name))
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .map(({ id, name, partitions }) => ({ topic: { name, id }, partitions: partitions.length }))
     }
   )
 

@@ -1,16 +1,16 @@
 import * as Effect from "effect/Effect"
 import type { KafkaClient, ListedOffset, TopicDescription } from "../../KafkaClient.ts"
 import type { ClientError } from "../../KafkaError.ts"
-import type { PartitionMetadata } from "../../KafkaProtocol.ts"
+import type { Broker, ListedGroup, ListGroupsRequest, PartitionMetadata } from "../../KafkaProtocol.ts"
 import { byLeader } from "./leaders.ts"
-import { LEADER_NOT_AVAILABLE, OFFSET_NOT_AVAILABLE } from "../protocol/codes.ts"
+import { LEADER_NOT_AVAILABLE, NONE, OFFSET_NOT_AVAILABLE } from "../protocol/codes.ts"
 import { brokerError } from "../protocol/errorCodes.ts"
 import { addressOf } from "./address.ts"
 import type { Asking } from "./asking.ts"
 
 const TIMESTAMPS = { earliest: -2, latest: -1 } as const
 
-/** Asks where partitions begin or end, of all their leaders at once. */
+/** Asks where partitions begin or end, or where a time is in them, of all their leaders at once. */
 export const listOffsets = (
   asking: Asking,
   ...[topic, at]: Parameters<KafkaClient["listOffsets"]>
@@ -34,7 +34,7 @@ export const listOffsets = (
             topic: topic.topic,
             partition,
             leaderEpoch,
-            timestamp: TIMESTAMPS[at.timestamp]
+            timestamp: typeof at.timestamp === "number" ? at.timestamp : TIMESTAMPS[at.timestamp]
           }))
         })
       )
@@ -44,8 +44,9 @@ export const listOffsets = (
           return partitions.map(({ partition }): ListedOffset => {
             const found = answers.get(partition)
             if (found === undefined) return unled(partition)
-            // Some brokers say the offset -1, and no error, while they do not know an offset yet.
-            const code = found.errorCode === 0 && found.offset < 0 ? OFFSET_NOT_AVAILABLE : found.errorCode
+            // Some brokers say the offset -1, and no error, while they do not know an offset yet; of a time, that is an answer.
+            const isUnknown = found.errorCode === 0 && found.offset < 0 && typeof at.timestamp !== "number"
+            const code = isUnknown ? OFFSET_NOT_AVAILABLE : found.errorCode
             return code === 0
               ? { partition, offset: found.offset, error: undefined }
               : none(partition, brokerError({ code, request: "ListOffsets", broker, topic: name, partition }))
@@ -74,3 +75,30 @@ const partitionsOf = (
     const found = there?.partition === number ? there : partitions.find(({ partition }) => partition === number)
     return found === undefined ? [] : [found]
   })
+
+/** Asks all brokers for the groups that they coordinate, and gives them in the order of their ids. */
+export const listGroups = (
+  asking: Asking,
+  request: ListGroupsRequest
+): Effect.Effect<ReadonlyArray<ListedGroup>, ClientError> =>
+  Effect.gen(function* () {
+    const { brokers } = yield* asking.anyInTurn((connection) => connection.request("Metadata", { topics: [] }))
+    asking.brokers.learn(brokers)
+    const lists = yield* Effect.forEach(brokers, (broker) => groupsOf(asking, broker, request), { concurrency: 16 })
+    // A group that moves from one broker to another meanwhile may be told by both.
+    const groups = new Map(lists.flat().map((group) => [group.groupId, group]))
+    return [...groups.values()].sort((a, b) => (a.groupId < b.groupId ? -1 : 1))
+  })
+
+const groupsOf = (
+  asking: Asking,
+  broker: Broker,
+  request: ListGroupsRequest
+): Effect.Effect<ReadonlyArray<ListedGroup>, ClientError> =>
+  Effect.flatMap(
+    asking.one(broker, (connection) => connection.request("ListGroups", request)),
+    ({ errorCode: code, groups }): Effect.Effect<ReadonlyArray<ListedGroup>, ClientError> =>
+      code === NONE
+        ? Effect.succeed(groups)
+        : Effect.fail(brokerError({ code, request: "ListGroups", broker: addressOf(broker) }))
+  )

@@ -13,7 +13,6 @@ import { BatchCorruption } from "../recordBatch/corruption.ts"
 import {
   BATCH_OVERHEAD,
   encodeBatch,
-  encodeControlBatch,
   estimateSize,
   stampLogAppendTime,
   type EncodableRecord,
@@ -34,6 +33,7 @@ import {
   Refused,
   TRANSACTIONAL_ID_AUTHORIZATION_FAILED
 } from "./codes.ts"
+import { writeMarker } from "./marking.ts"
 import { configOf, numberOf } from "./topicConfigs.ts"
 
 /** The timestamp of a record whose sender gave it none. */
@@ -141,8 +141,6 @@ const checkHeader = (partition: Partition, header: BatchHeader): Refused | undef
     const detail = `Clients are not allowed to write control records in topic partition ${nameOf(partition)}`
     return new Refused(INVALID_RECORD, detail)
   }
-  // Only the cluster itself has transactions here: a client has no transactional id to write under.
-  if (header.isTransactional) return new Refused(TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
   if (recordCount < 1 || lastOffsetDelta + 1 !== recordCount) {
     return new Refused(
       INVALID_RECORD,
@@ -164,7 +162,12 @@ export const appendProduced = (
   cluster: Cluster,
   partition: Partition,
   sent: Buffer,
-  options: { readonly now: number; readonly acks: -1 | 1 }
+  options: {
+    readonly now: number
+    readonly acks: -1 | 1
+    /** The code by which a batch of a transaction may not be appended; `undefined` if it may. Default: none may. */
+    readonly verify?: (header: BatchHeader) => number | undefined
+  }
 ): number | Refused => {
   const { topic } = partition
   const refused =
@@ -175,6 +178,9 @@ export const appendProduced = (
   if (isRefused(header)) return header
   const wrong = checkHeader(partition, header)
   if (wrong !== undefined) return wrong
+  const { verify = () => TRANSACTIONAL_ID_AUTHORIZATION_FAILED } = options
+  const unverified = header.isTransactional ? verify(header) : undefined
+  if (unverified !== undefined) return new Refused(unverified)
   const bad = checkRecords(partition, ranges, options.now)
   if (bad !== undefined) return bad
   const codec = codecFor(topic, codecs[header.codec])
@@ -347,17 +353,8 @@ export const endTransaction = (
   now: number
 ): void => {
   for (const partition of producer.partitions) {
-    partition.log.appendMarker(
-      encodeControlBatch({
-        type,
-        producerId: producer.id,
-        // As since Kafka 4, the end of a transaction takes the producer's next epoch.
-        producerEpoch: producer.epoch + 1,
-        coordinatorEpoch: 0,
-        timestamp: now
-      }),
-      type
-    )
-    cluster.appended(partition)
+    // As since Kafka 4, the end of a transaction takes the producer's next epoch.
+    const marker = { committed: type === "commit", producerId: producer.id, producerEpoch: producer.epoch + 1 }
+    writeMarker(cluster, partition, marker, now)
   }
 }

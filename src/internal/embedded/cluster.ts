@@ -19,7 +19,12 @@ import {
   UNKNOWN_TOPIC_OR_PARTITION
 } from "./codes.ts"
 import { compact } from "./cleaner.ts"
+import { Groups } from "./groups/groups.ts"
+import { DEFAULTS, type GroupSettings, TRANSACTION_DEFAULTS } from "./groups/settings.ts"
+import type { TransactionSettings } from "./groups/transactionCoordinator.ts"
+import { Transactions } from "./groups/transactions.ts"
 import { PartitionLog } from "./log.ts"
+import { mark } from "./marking.ts"
 import { checkConfigs, configOf, listOf, numberOf } from "./topicConfigs.ts"
 
 const HOST = "embedded"
@@ -78,12 +83,30 @@ export class Topic {
 export class Cluster {
   readonly nodes: ReadonlyArray<Node>
   readonly topics = new Map<string, Topic>()
+  readonly groups: Groups
+  readonly transactions: Transactions
+  /** How often topics have come, gone or grown. */
+  version = 0
+  /** The version in which the last topic came. */
+  lastCreation = 0
   private readonly topicsById = new Map<string, Topic>()
   private topicsCreated = 0
   private producersCreated = 0n
 
-  constructor(nodes: number) {
+  constructor(
+    nodes: number,
+    groups: GroupSettings = DEFAULTS,
+    readonly transactionSettings: TransactionSettings = TRANSACTION_DEFAULTS
+  ) {
     this.nodes = Array.from({ length: nodes }, (_, id) => ({ id, isRunning: true }))
+    this.groups = new Groups(this, nodes, groups)
+    this.transactions = new Transactions({
+      catalog: this,
+      nodes,
+      settings: transactionSettings,
+      newProducerId: () => this.newProducerId(),
+      mark: (ending, now) => mark(this, ending, now)
+    })
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -107,8 +130,8 @@ export class Cluster {
     return this.nodes[id]?.isRunning === true
   }
 
-  /** Stops a node. Other replicas lead what it led, where any of them runs. */
-  stopNode(id: number): Refused | undefined {
+  /** Stops a node. Other replicas lead what it led, where any of them runs, and others coordinate its groups. */
+  stopNode(id: number, now: number): Refused | undefined {
     const node = this.nodes[id]
     if (node === undefined) return this.unknownNode(id)
     node.isRunning = false
@@ -117,11 +140,13 @@ export class Cluster {
       for (const partition of led) this.lead(partition, partition.replicas.find((r) => this.isRunning(r)) ?? -1)
       if (led.length > 0) topic.changed.notify()
     }
+    this.transactions.leads.stopped(id, (other) => this.isRunning(other))
+    this.groups.nodeStopped(id, (other) => this.isRunning(other), now)
     return undefined
   }
 
-  /** Starts a node, which leads those of its partitions that nobody leads. */
-  startNode(id: number): Refused | undefined {
+  /** Starts a node, which leads those of its partitions that nobody leads, and coordinates groups that nobody does. */
+  startNode(id: number, now: number): Refused | undefined {
     const node = this.nodes[id]
     if (node === undefined) return this.unknownNode(id)
     node.isRunning = true
@@ -133,6 +158,8 @@ export class Cluster {
       }
       topic.changed.notify()
     }
+    this.transactions.leads.started(id)
+    this.groups.nodeStarted(id, now)
     return undefined
   }
 
@@ -160,6 +187,14 @@ export class Cluster {
 
   private unknownNode(id: number): Refused {
     return new Refused(BROKER_ID_NOT_REGISTERED, `There is no broker ${id}: they are 0 to ${this.nodes.length - 1}.`)
+  }
+
+  /** Lets another node coordinate a group, which knows what there is from `loadedAt` on. */
+  moveCoordinator(group: string, id: number, loadedAt: number): Refused | undefined {
+    if (this.nodes[id] === undefined) return this.unknownNode(id)
+    if (!this.isRunning(id)) return new Refused(ELIGIBLE_LEADERS_NOT_AVAILABLE, `Broker ${id} is not running.`)
+    this.groups.move(group, id, loadedAt)
+    return undefined
   }
 
   newProducerId(): bigint {
@@ -233,11 +268,13 @@ export class Cluster {
     this.grow(topic, partitions, replicationFactor)
     this.topics.set(name, topic)
     this.topicsById.set(topic.id, topic)
+    this.lastCreation = this.version
     return topic
   }
 
   /** Adds partitions up to this number. Each further one is led by the next node. */
   private grow(topic: Topic, partitions: number, replicationFactor: number): void {
+    this.version++
     for (let number = topic.partitions.length; number < partitions; number++) {
       const replicas = Array.from({ length: replicationFactor }, (_, i) => (number + i) % this.nodes.length)
       const leader = replicas.find((replica) => this.isRunning(replica)) ?? -1
@@ -250,6 +287,8 @@ export class Cluster {
     if (isRefused(topic)) return topic
     this.topics.delete(name)
     this.topicsById.delete(topic.id)
+    this.version++
+    this.groups.store.topicDeleted(name)
     topic.changed.notify()
     return undefined
   }

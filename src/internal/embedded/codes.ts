@@ -14,8 +14,12 @@ export class Refused {
     this.detail = detail
   }
 
-  toError(request: string, topic?: string, partition?: number): BrokerError {
-    return brokerError({ code: this.code, request, topic, partition, detail: this.detail })
+  /** `where`: what was asked about. */
+  toError(
+    request: string,
+    where: { readonly topic?: string; readonly partition?: number; readonly group?: string } = {}
+  ): BrokerError {
+    return brokerError({ code: this.code, request, ...where, detail: this.detail })
   }
 }
 

@@ -21,6 +21,8 @@ import { prepareCodecs } from "../recordBatch/compression.ts"
 import { viewOf } from "../bytes.ts"
 import { appendRecords, endTransaction, TransactionalProducer } from "./appending.ts"
 import type { Cluster, Partition, Topic } from "./cluster.ts"
+import { groupHandles } from "./groupHandles.ts"
+import { makeMember } from "./members/member.ts"
 import { CLUSTER, createTopic, makeCluster } from "./clusterOptions.ts"
 import { INVALID_TXN_STATE, isRefused, Refused } from "./codes.ts"
 import { Network, type Interceptor } from "./network.ts"
@@ -102,20 +104,22 @@ const viewOfTopic = ({ configs, id, name, partitions }: Topic): TopicView => ({
 })
 
 /** Runs something synchronous on the cluster that may be refused. `request`: as Kafka names what asks for the same. */
-const attempt = <A>(
-  request: string,
-  where: { readonly topic?: string; readonly partition?: number },
-  run: (now: number) => A | Refused
-): Effect.Effect<A, BrokerError> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => {
-    const outcome = run(now)
-    return isRefused(outcome)
-      ? Effect.fail(outcome.toError(request, where.topic, where.partition))
-      : Effect.succeed(outcome)
-  })
+const attemptOn =
+  (cluster: Cluster) =>
+  <A>(
+    request: string,
+    where: { readonly topic?: string; readonly partition?: number },
+    run: (now: number) => A | Refused
+  ): Effect.Effect<A, BrokerError> =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      cluster.transactions.coordinator.run(now)
+      const outcome = run(now)
+      return isRefused(outcome) ? Effect.fail(outcome.toError(request, where)) : Effect.succeed(outcome)
+    })
 
 const makeService = (network: Network): EmbeddedKafka => {
   const { cluster } = network
+  const attempt = attemptOn(cluster)
 
   const client = (options: ClientOptions = {}) =>
     Effect.flatMap(
@@ -128,7 +132,8 @@ const makeService = (network: Network): EmbeddedKafka => {
     client,
     layerClient: (options) => Layer.effect(Client.tag, client(options)),
 
-    topics: Effect.sync(() => {
+    topics: Effect.map(Clock.currentTimeMillis, (now) => {
+      cluster.transactions.coordinator.run(now)
       const byName = [...cluster.topics.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
       return new Map(byName.map((topic) => [topic.name, viewOfTopic(topic)]))
     }),
@@ -162,6 +167,18 @@ const makeService = (network: Network): EmbeddedKafka => {
         return cluster.appended(found)
       }),
     transaction: Effect.sync(() => makeTransaction(cluster)),
+
+    ...groupHandles(cluster),
+    member: (group, options) =>
+      Effect.flatMap(client({ clientId: options.clientId ?? "foreign" }), (client) =>
+        makeMember(group, options, {
+          client,
+          newMemberId: () => cluster.groups.store.newMemberId(),
+          isSettled: (memberId) => isSettled(cluster, group, memberId),
+          changed: cluster.groups.signalOf(group)
+        })
+      ),
+
     log: (topic) =>
       attempt("Fetch", { topic }, () => {
         const found = cluster.topicNamed(topic)
@@ -174,12 +191,12 @@ const makeService = (network: Network): EmbeddedKafka => {
         return isRefused(found) ? found : cluster.moveLeader(found, node)
       }),
     stopNode: (node) =>
-      attempt("stopNode", {}, () => {
-        const refused = cluster.stopNode(node)
+      attempt("stopNode", {}, (now) => {
+        const refused = cluster.stopNode(node, now)
         if (refused === undefined) network.reset({ node })
         return refused
       }),
-    startNode: (node) => attempt("startNode", {}, () => cluster.startNode(node)),
+    startNode: (node) => attempt("startNode", {}, (now) => cluster.startNode(node, now)),
     disconnect: (target) => Effect.sync(() => network.reset(target)),
     connections: Effect.sync(() => [...network.connections].map((connection) => connection.view)),
 
@@ -205,7 +222,14 @@ const makeService = (network: Network): EmbeddedKafka => {
   }
 }
 
+/** Whether a group has come to rest, and a member is in it. */
+const isSettled = (cluster: Cluster, group: string, memberId: string): boolean => {
+  const found = cluster.groups.store.entries.get(group)?.group
+  return found?.state === "Stable" && found.members.get(memberId) !== undefined
+}
+
 const makeTransaction = (cluster: Cluster): Transaction => {
+  const attempt = attemptOn(cluster)
   const producer = new TransactionalProducer(cluster.newProducerId())
   let isOver = false
   const end = (type: "commit" | "abort") =>

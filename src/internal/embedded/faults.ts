@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { Call, CallName, CallResponse, Fault, FaultTarget } from "../../EmbeddedKafka.ts"
 import { ConnectionError } from "../../KafkaError.ts"
-import type { FetchedPartition, FetchResponse } from "../../KafkaProtocol.ts"
+import type { FetchedPartition, FetchResponse, Request } from "../../KafkaProtocol.ts"
 import { apiOf } from "../protocol/apis.ts"
 import type { Parts, Place } from "../protocol/parts.ts"
 
@@ -115,15 +115,24 @@ const partsOf = <N extends CallName>({ name }: Call<N>): Parts<Call<N>["request"
 const isMeant = ({ partition, topic }: FaultTarget, place: Place): boolean =>
   (topic === undefined || topic === place.topic) && (partition === undefined || partition === place.partition)
 
+/** The group that a request is about, if it is about one. */
+const groupOf = ({ name, request }: Call<CallName>): string | undefined => {
+  if (request === undefined) return undefined
+  if (name !== "FindCoordinator") return "groupId" in request ? request.groupId : undefined
+  const { key, type } = request as Request<"FindCoordinator">
+  return type === "group" ? key : undefined
+}
+
 const damages = (fault: Fault): boolean => fault._tag === "Truncate" || fault._tag === "Corrupt"
 
 const isFor = ({ fault, hits, target }: InjectedFault, call: Call<CallName>): boolean => {
   if (target.times !== undefined && hits >= target.times) return false
   if (damages(fault) && call.name !== "Fetch") return false
-  const { clientId, node, partition, request, topic } = target
+  const { clientId, group, node, partition, request, topic } = target
   if (request !== undefined && !(typeof request === "string" ? [request] : request).includes(call.name)) return false
   if (clientId !== undefined && clientId !== call.clientId) return false
   if (node !== undefined && node !== call.node) return false
+  if (group !== undefined && group !== groupOf(call)) return false
   if (topic === undefined && partition === undefined) return true
   return (
     call.name !== "connect" &&

@@ -26,7 +26,14 @@ import type { Cluster, Node } from "./cluster.ts"
 import { Faults } from "./faults.ts"
 import { carryOut } from "./serving.ts"
 
-const NO_FEATURES: BrokerConnection["features"] = new Map()
+/** The cluster's features that are in force, as a broker of Kafka 4.1 tells of them. */
+const featuresOf = ({ groups, transactionSettings }: Cluster): BrokerConnection["features"] => {
+  const levels: Array<readonly [feature: string, level: number]> = [
+    ["transaction.version", transactionSettings.version]
+  ]
+  if (groups.store.settings.consumerProtocol) levels.push(["group.version", 1])
+  return new Map(levels.map(([feature, level]) => [feature, { min: level, max: level }]))
+}
 
 /** How many answers come between two turns of the event loop. */
 const ANSWERS_PER_TURN = 16
@@ -124,8 +131,7 @@ export class Network {
       Effect.map((connection): BrokerConnection => ({
         address,
         isOpen: () => connection.isOpen,
-        // No feature of a cluster is in force here, and none is needed.
-        features: NO_FEATURES,
+        features: featuresOf(this.cluster),
         request: <N extends ApiName>(name: N, request: Request<N>) =>
           // For a name that is not `connect`, both are the same types.
           connection.call<ApiName>(

@@ -101,6 +101,11 @@ export class Producers {
     return producer
   }
 
+  /** Whether a transaction of this producer, in this epoch of it, is open. */
+  hasOpen(producerId: bigint, epoch: number): boolean {
+    return this.open.has(producerId) && this.producers.get(producerId)?.epoch === epoch
+  }
+
   /** Where the oldest transaction that is open begins. */
   get firstOpenOffset(): number | undefined {
     const [first] = this.open.values()

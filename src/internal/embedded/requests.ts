@@ -8,8 +8,9 @@ import type {
   FetchPartition,
   FetchRequest,
   FetchResponse,
+  FindCoordinatorRequest,
+  FindCoordinatorResponse,
   IncrementalAlterConfigsRequest,
-  InitProducerIdResponse,
   ListOffsetsRequest,
   ListOffsetsResponse,
   MetadataRequest,
@@ -26,6 +27,7 @@ import { appendProduced } from "./appending.ts"
 import type { Cluster, Partition, Topic } from "./cluster.ts"
 import { topicNameProblem } from "./cluster.ts"
 import {
+  COORDINATOR_NOT_AVAILABLE,
   FENCED_LEADER_EPOCH,
   INVALID_REQUIRED_ACKS,
   INVALID_TOPIC_EXCEPTION,
@@ -41,6 +43,7 @@ import {
 } from "./codes.ts"
 import { offsetAt } from "./storedRecords.ts"
 import { configNames, configOf } from "./topicConfigs.ts"
+import { verifyTransaction } from "./verifying.ts"
 
 const NO_EPOCH = -1
 const EARLIEST = -2
@@ -99,8 +102,15 @@ export const metadata = (cluster: Cluster, { topics }: MetadataRequest): Metadat
   return {
     brokers: running.map((node) => cluster.brokerOf(node.id)),
     controllerId: running[0]?.id ?? -1,
-    topics: topics.map((name) => describe(cluster, name))
+    topics: (topics === "all" ? [...cluster.topics.keys()] : topics).map((name) => describe(cluster, name))
   }
+}
+
+export const findCoordinator = (cluster: Cluster, { key, type }: FindCoordinatorRequest): FindCoordinatorResponse => {
+  const leader = (type === "group" ? cluster.groups : cluster.transactions).leads.of(key)
+  return leader === -1
+    ? { errorCode: COORDINATOR_NOT_AVAILABLE, errorMessage: undefined, coordinator: undefined }
+    : { errorCode: 0, errorMessage: undefined, coordinator: cluster.brokerOf(leader) }
 }
 
 export const listOffsets = (cluster: Cluster, node: number, request: ListOffsetsRequest): ListOffsetsResponse => ({
@@ -196,19 +206,17 @@ export const fetch = (cluster: Cluster, node: number, request: FetchRequest): Fe
 // writing
 // ---------------------------------------------------------------------------------------------------------------------
 
-export const initProducerId = (cluster: Cluster): InitProducerIdResponse => ({
-  errorCode: 0,
-  producerId: cluster.newProducerId(),
-  producerEpoch: 0
-})
-
 export const produce = (cluster: Cluster, node: number, request: ProduceRequest, now: number): ProduceResponse => {
   const append = ({ partition: number, records, topic }: ProducePartition): number | Refused => {
     if (request.acks !== -1 && request.acks !== 1) return new Refused(INVALID_REQUIRED_ACKS)
     const options = { leaderEpoch: NO_EPOCH, onlyLeader: true }
     const partition = localPartition(cluster.topics.get(topic.name), number, node, options)
     if (isRefused(partition)) return partition
-    return appendProduced(cluster, partition, viewOf(records), { now, acks: request.acks })
+    return appendProduced(cluster, partition, viewOf(records), {
+      now,
+      acks: request.acks,
+      verify: (header) => verifyTransaction(cluster, partition, header, request, now)
+    })
   }
   return {
     throttleMillis: 0,

@@ -7,13 +7,15 @@ import type * as Stream from "effect/Stream"
 import type { FeedChange, FeedEvent } from "../../FeedEvent.ts"
 import type { AnyTable, TableFailure } from "../../LiveTable.ts"
 import type { TableChange } from "../../TableChange.ts"
-import type { TableFeed } from "../../TableFeed.ts"
+import type { InvalidOptionsError } from "../../KafkaError.ts"
+import type { TableFeed, TableFeedOptions } from "../../TableFeed.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
-import { after, begun, type End, type Pushed, Run, streamOf } from "../effect/v4/pushed.ts"
-import type { FeedSettings } from "../options/feed.ts"
+import { begun, type End, Run, streamOf } from "../effect/v4/pushed.ts"
+import { type FeedSettings, readFeedOptions } from "../options/feed.ts"
 import type { ChangeLog } from "../table/content/changeLog.ts"
 import { PLACE, type Place, type Placed } from "../table/place.ts"
-import { listenTo, untilAtRest } from "../table/publication/attaching.ts"
+import { listenTo, publicationOf, untilAtRest } from "../table/publication/attaching.ts"
+import { topicsOf } from "../table/publication/view.ts"
 import { History, type Keys } from "./history.ts"
 import { parseToken, printToken, type Token } from "./token.ts"
 
@@ -85,16 +87,18 @@ class Feed<K, V> {
 
   stream(from: string | undefined): Stream.Stream<FeedEvent<K, V>, TableFailure> {
     const token = from === undefined ? undefined : parseToken(from)
-    const start: Pushed<FeedEvent<K, V>, TableFailure> = begun(() => {
-      // Where a table is can be told while its content is at rest.
-      const isOfAnother = token?.place !== undefined && token.feed !== this.name
-      const rest = isOfAnother ? untilAtRest(this.table) : undefined
-      if (rest !== undefined) return after(rest, () => start)
-      const reader = new Reader(this, this.settings.chunkSize, this.since(token))
-      if (this.ended === undefined) this.readers.add(reader)
-      return reader.pushed(Effect.sync(() => this.readers.delete(reader)))
-    })
-    return streamOf(start)
+    // Where a table is can be told while its content is at rest.
+    const isOfAnother = token?.place !== undefined && token.feed !== this.name
+    return streamOf(
+      begun(
+        () => {
+          const reader = new Reader(this, this.settings.chunkSize, this.since(token))
+          if (this.ended === undefined) this.readers.add(reader)
+          return reader.pushed(Effect.sync(() => this.readers.delete(reader)))
+        },
+        () => (isOfAnother ? untilAtRest(this.table) : undefined)
+      )
+    )
   }
 }
 
@@ -193,9 +197,10 @@ function* inChunks<A, B>(all: Iterable<A>, size: number, f: (one: A) => B): Gene
 
 export const makeFeed = <K, V>(
   table: AnyTable<K, V>,
-  settings: FeedSettings
-): Effect.Effect<TableFeed<K, V>, never, Scope.Scope> =>
+  options: TableFeedOptions
+): Effect.Effect<TableFeed<K, V>, InvalidOptionsError, Scope.Scope> =>
   Effect.gen(function* () {
+    const settings = yield* readFeedOptions(topicsOf(publicationOf(table)), options)
     const feed = new Feed(table, settings)
     // Readers end with the feed.
     yield* Effect.addFinalizer(() => Effect.sync(() => feed.end(Exit.void)))

@@ -1,10 +1,12 @@
 /** A feed's events as server-sent events: the text of `text/event-stream`. */
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { FeedEvent } from "../../FeedEvent.ts"
+import type { InvalidOptionsError } from "../../KafkaError.ts"
+import type { ServerSentEventsOptions } from "../../TableFeed.ts"
 import { feedEvent, jsonOf } from "../effect/v4/tableSchemas.ts"
+import { readHeartbeat } from "../options/feed.ts"
 
 /**
  * The id is what a browser sends back when it connects again. After `Reset` it has to send none until it has got all: an
@@ -20,21 +22,20 @@ const HEARTBEAT = ": still here\n\n"
 /** Server-sent events, and a comment whenever so much time has passed. */
 export const toServerSentEvents = <K, V, KI, VI, E>(
   events: Stream.Stream<FeedEvent<K, V>, E>,
-  {
-    heartbeat = "15 seconds",
-    key,
-    value
-  }: {
-    readonly key: Schema.Codec<K, KI>
-    readonly value: Schema.Codec<V, VI>
-    readonly heartbeat?: Duration.Input
-  }
+  options: ServerSentEventsOptions<K, V, KI, VI>
+): Stream.Stream<string, E | Schema.SchemaError | InvalidOptionsError> =>
+  Stream.unwrap(Effect.map(readHeartbeat(options), (everyMillis) => textsOf(events, options, everyMillis)))
+
+const textsOf = <K, V, KI, VI, E>(
+  events: Stream.Stream<FeedEvent<K, V>, E>,
+  { key, value }: ServerSentEventsOptions<K, V, KI, VI>,
+  everyMillis: number
 ): Stream.Stream<string, E | Schema.SchemaError> => {
   const encode = Schema.encodeEffect(jsonOf(feedEvent(key, value)))
   const texts = Stream.mapEffect(events, (event) =>
     Effect.map(encode(event), (json) => `${idOf(event)}event: ${event._tag}\ndata: ${JSON.stringify(json)}\n\n`)
   )
   // A tick comes at once.
-  const beats = Stream.map(Stream.drop(Stream.tick(heartbeat), 1), () => HEARTBEAT)
+  const beats = Stream.map(Stream.drop(Stream.tick(everyMillis), 1), () => HEARTBEAT)
   return Stream.merge(texts, beats, { haltStrategy: "left" })
 }

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Exit } from "effect/Exit"
 import type { TableFailure } from "../../LiveTable.ts"
 import type { RecordEntry } from "../../TableSnapshot.ts"
-import { after, begun, type Pushed } from "../effect/v4/pushed.ts"
+import { begun, type Pushed } from "../effect/v4/pushed.ts"
 import { sliding } from "../table/publication/buffers.ts"
 import { Subscriber } from "../table/publication/subscriber.ts"
 import type { Input } from "../table/publication/view.ts"
@@ -22,16 +22,17 @@ export class GroupWatchers<G, M, V> {
 
   /** The version of now, and each one in which the group is another one: the latest, for a slow consumer. */
   watch(id: string | undefined): Pushed<GroupedVersion<G, M, V>, TableFailure> {
-    const watched: Pushed<GroupedVersion<G, M, V>, TableFailure> = begun(() => {
+    return begun(
+      () => {
+        const watcher: Watcher<G, M, V> = new Subscriber(sliding(1), this.ended)
+        this.hand(watcher)
+        if (id === undefined) return watcher.pushed()
+        this.add(id, watcher)
+        return watcher.pushed(Effect.sync(() => this.remove(id, watcher)))
+      },
       // What an update in progress has done to the group by now was not noted, if nobody watched.
-      for (const root of this.input.roots) if (root.isMoving) return after(root.atRest, () => watched)
-      const watcher: Watcher<G, M, V> = new Subscriber(sliding(1), this.ended)
-      this.hand(watcher)
-      if (id === undefined) return watcher.pushed()
-      this.add(id, watcher)
-      return watcher.pushed(Effect.sync(() => this.remove(id, watcher)))
-    })
-    return watched
+      () => [...this.input.roots].find(({ isMoving }) => isMoving)?.atRest
+    )
   }
 
   private add(id: string, watcher: Watcher<G, M, V>): void {

@@ -8,7 +8,7 @@ import type { BrokerConnection } from "../../KafkaClient.ts"
 import { ConnectionError } from "../../KafkaError.ts"
 import type { Address } from "../client/address.ts"
 import { closingWords } from "../client/given.ts"
-import { type Message, negotiate, type VersionRange } from "../protocol/api.ts"
+import { type Message, negotiate, type VersionRange, versionsFor } from "../protocol/api.ts"
 import { apiOf } from "../protocol/apis.ts"
 import {
   API_VERSIONS,
@@ -104,7 +104,8 @@ class Connection {
   call<Req, Res>(api: Message<Req, Res>, request: Req): Effect.Effect<Res, ConnectionError> {
     return Effect.suspend(() => {
       const offered = this.versions.get(api.key)
-      const version = negotiate(api, offered, api.maxVersion?.(request))
+      const ours = versionsFor(api, request)
+      const version = negotiate(ours, offered)
       if (version === undefined) {
         const theirs = offered === undefined ? "no version of it" : `versions ${offered.min} to ${offered.max}`
         return Effect.fail(
@@ -112,7 +113,7 @@ class Connection {
             reason: "UnsupportedVersion",
             broker: this.socket.address,
             request: api.name,
-            detail: `the broker has ${theirs}, this library ${api.versions.min} to ${api.versions.max}`
+            detail: `the broker has ${theirs}, this library ${ours.min} to ${ours.max}`
           })
         )
       }

@@ -1,13 +1,13 @@
 /** The options of a catalog. */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import type { CatalogOptions } from "../../Catalog.ts"
+import type { CatalogOptions, CatalogSettings } from "../../Catalog.ts"
 import type { InvalidOptionsError } from "../../KafkaError.ts"
 import { type OptionCheck, checkOptions, isTopicName } from "./check.ts"
 import { prepareCompression, SENDING } from "./sending.ts"
-import { asGiven, type Checked, oneOf, type Option, readSpec, type Spec } from "./spec.ts"
+import { asGiven, boolean, type Checked, oneOf, type Option, readSpec, type Spec } from "./spec.ts"
 import { TABLE } from "./table.ts"
-import { checkedTopic } from "./topic.ts"
+import { type CheckedTopic, checkedTopic } from "./topic.ts"
 
 const without = <S extends object, Name extends keyof S>(spec: S, ...names: ReadonlyArray<Name>): Omit<S, Name> =>
   Object.fromEntries(Object.entries(spec).filter(([name]) => !names.includes(name as Name))) as Omit<S, Name>
@@ -22,8 +22,11 @@ const since: Option<number | DateTime.DateTime, number> = {
   }
 }
 
-/** What a log is read with. */
-const READING = without(TABLE, "topic", "key", "headers", "isolation")
+/**
+ * What a log is read with. Rows that expire would be other candidates than those of the log, and the claim of the log would
+ * go with them.
+ */
+const READING = without(TABLE, "topic", "key", "headers", "isolation", "expireAfter", "expireAt", "history")
 
 /** What a log is written with. */
 const WRITING = without(SENDING, "acks", "idempotent", "partitioner", "metadataMaxAge", "logValues")
@@ -34,6 +37,7 @@ export const CATALOG = {
   topic: asGiven<string>(),
   log: oneOf("compacted", "forever"),
   recoverFrom: since,
+  readOnly: boolean(false),
   ...READING,
   ...WRITING
 } satisfies Spec<CatalogOptions<unknown>>
@@ -61,8 +65,12 @@ export interface CatalogSetup {
   readonly topic: string
   /** Milliseconds since the epoch. */
   readonly recoverFrom: number
-  readonly isKept: boolean
-  readonly onPolicyMismatch: "warn" | "fail" | "reconcile" | undefined
+  /** Whether nothing is written, and the topic is taken as it is. */
+  readonly isReadOnly: boolean
+  /** What is to be done about a log that does not keep all; `undefined` if it need not, or is taken as it is. */
+  readonly keeping: CheckedTopic["onPolicyMismatch"] | undefined
+  /** How long it may take to make sure of that. */
+  readonly catchUpTimeoutMillis: number
   readonly reading: object
   readonly writing: object
 }
@@ -70,6 +78,21 @@ export interface CatalogSetup {
 const picked = (options: object, ...specs: ReadonlyArray<object>): object => {
   const names = specs.flatMap((spec) => Object.keys(spec))
   return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name)))
+}
+
+/** What is to be made of the topic; `undefined` if it is taken as it is. */
+const ensured = (
+  check: OptionCheck,
+  checked: Checked<typeof CATALOG>,
+  topic: string,
+  options: CatalogSettings
+): CheckedTopic | undefined => {
+  if (!checked.readOnly) return checkedTopic(check, { ...checked, topic }, options)
+  for (const name of ["ensureTopic", "topicSettings"] as const) {
+    if (options[name] === undefined || options[name] === false) continue
+    check.problem(name, "contradicts readOnly: true, which takes the topic as it is")
+  }
+  return undefined
 }
 
 /** Checks options, those of them that were configured, and what `also` finds wrong with others that belong to them. */
@@ -86,7 +109,7 @@ export const readCatalogOptions = <R>(
       const checked = readSpec(check, CATALOG, options)
       if (unusable !== undefined) check.problem("compression", unusable)
       const topic = topicOf(check, checked)
-      const ensured = checkedTopic(check, { ...checked, topic }, options)
+      const made = ensured(check, checked, topic, options)
       const isKept = checked.log === "forever"
       const { configs } = options.topicSettings ?? {}
       if (isKept) {
@@ -98,9 +121,14 @@ export const readCatalogOptions = <R>(
       return {
         topic,
         recoverFrom: checked.recoverFrom,
-        isKept,
-        onPolicyMismatch: ensured?.onPolicyMismatch,
-        reading: { ...picked(options, READING), ...(ensured === undefined ? {} : settings) },
+        isReadOnly: checked.readOnly,
+        keeping: isKept ? made?.onPolicyMismatch : undefined,
+        catchUpTimeoutMillis: checked.catchUpTimeoutMillis,
+        reading: {
+          ...picked(options, READING),
+          ensureTopic: made !== undefined,
+          ...(made === undefined ? {} : settings)
+        },
         writing: picked(options, WRITING, { metadataMaxAge: 0, logValues: 0 })
       }
     })

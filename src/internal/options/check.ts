@@ -69,7 +69,7 @@ export interface OptionCheck {
   /** An option that is an object whose names are the user's own; an empty object if it is something else. */
   readonly object: <A extends object>(option: string, value: A | undefined, problem: string) => Partial<A>
   /** A duration above zero, in milliseconds. */
-  readonly millis: (option: string, value: Duration.Input | undefined, fallback: number) => number
+  readonly millis: (option: string, value: Duration.Input) => number
   /** A duration above zero that no timer has to hold, in milliseconds. */
   readonly longMillis: (option: string, value: Duration.Input) => number
   /** `true` or `false`. Text that says so is refused. */
@@ -87,13 +87,17 @@ export interface OptionCheck {
   readonly codec: (option: string, value: unknown, example: string) => void
 }
 
-/** Runs `read` with a collector. Gives its result, or an error that names every problem that was noted. */
+/**
+ * Runs `read` with a collector. Gives its result, or an error that names every problem that was noted, with the topic that is
+ * among the options, or the one that they are of.
+ */
 export const checkOptions = <A>(
   module: string,
-  read: (check: OptionCheck) => A
+  read: (check: OptionCheck) => A,
+  of?: string
 ): Effect.Effect<A, InvalidOptionsError> =>
   Effect.suspend(() => {
-    let topic: string | undefined
+    let topic = of
     const problems: Array<OptionProblem> = []
     const problem = (option: string, text: string) => {
       problems.push({ option, problem: text })
@@ -129,8 +133,7 @@ export const checkOptions = <A>(
         }
         return given
       },
-      millis: (option, value, fallback) => {
-        if (value === undefined) return fallback
+      millis: (option, value) => {
         const millis = millisOf(value)
         if (!(millis > 0 && millis <= MAX)) problem(option, "must be a duration above zero, of at most 24 days")
         return millis

@@ -1,9 +1,9 @@
 /** The options of a feed. */
 import type * as Effect from "effect/Effect"
 import type { InvalidOptionsError } from "../../KafkaError.ts"
-import type { TableFeedOptions } from "../../TableFeed.ts"
+import type { ServerSentEventsOptions, TableFeedOptions } from "../../TableFeed.ts"
 import { checkOptions } from "./check.ts"
-import { boolean, type Checked, integer, readSpec, type Spec } from "./spec.ts"
+import { asGiven, boolean, type Checked, integer, millis, readSpec, type Spec } from "./spec.ts"
 
 /** The table of them. */
 export const FEED = {
@@ -14,5 +14,22 @@ export const FEED = {
 
 export type FeedSettings = Checked<typeof FEED>
 
-export const readFeedOptions = (options: TableFeedOptions): Effect.Effect<FeedSettings, InvalidOptionsError> =>
-  checkOptions("TableFeed", (check) => readSpec(check, FEED, options))
+/** Reads the options of the feed of a table of this topic. */
+export const readFeedOptions = (
+  topic: string,
+  options: TableFeedOptions
+): Effect.Effect<FeedSettings, InvalidOptionsError> =>
+  checkOptions("TableFeed", (check) => readSpec(check, FEED, options), topic)
+
+/** The table of the options of server-sent events. */
+export const SERVER_SENT_EVENTS = {
+  key: asGiven(),
+  value: asGiven(),
+  heartbeat: millis(15_000)
+} satisfies Spec<ServerSentEventsOptions<unknown, unknown, unknown, unknown>>
+
+/** How often a comment goes out. */
+export const readHeartbeat = <K, V, KI, VI>(
+  options: ServerSentEventsOptions<K, V, KI, VI>
+): Effect.Effect<number, InvalidOptionsError> =>
+  checkOptions("TableFeed.toServerSentEvents", (check) => readSpec(check, SERVER_SENT_EVENTS, options).heartbeatMillis)

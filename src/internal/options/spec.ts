@@ -36,9 +36,9 @@ export type Checked<S> = {
 }
 
 /** A duration above zero. */
-export const millis = (fallback: number): Millis => ({
+export const millis = <F extends number | undefined>(fallback: F): Millis<number | F> => ({
   isMillis: true,
-  read: (check, name, value) => check.millis(name, value, fallback)
+  read: (check, name, value) => (value === undefined ? fallback : check.millis(name, value))
 })
 
 /** A duration above zero, however long; without a default. */

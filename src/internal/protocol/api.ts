@@ -37,6 +37,8 @@ export interface Message<Request, Response> {
   readonly versions: VersionRange
   /** The newest version that can say what this request says. Default: the newest of `versions`. */
   readonly maxVersion?: (request: Request) => number
+  /** The oldest version that can say what this request says. Default: the oldest of `versions`. */
+  readonly minVersion?: (request: Request) => number
   /** Whether a version has the flexible encoding: see `wire.ts`. */
   readonly flexible: (version: number) => boolean
   /** How long the request lets the broker wait before it answers, in milliseconds. Default: 0. */
@@ -53,18 +55,23 @@ export interface Api<Request, Response> extends Message<Request, Response> {
   readonly parts: Parts<Request, Response>
 }
 
+/** The versions of ours that can say what a request says. */
+export const versionsFor = <Request, Response>(
+  { maxVersion, minVersion, versions: { max, min } }: Message<Request, Response>,
+  request: Request
+): VersionRange => ({
+  min: Math.max(min, minVersion?.(request) ?? min),
+  max: Math.min(max, maxVersion?.(request) ?? max)
+})
+
 /**
- * The newest version that both sides speak, no newer than `maxVersion`. It is `undefined` if there is none: the broker
- * is too old, or so new that it dropped all versions of ours, or does not have the request at all.
+ * The newest version that both sides speak. It is `undefined` if there is none: the broker is too old, or so new that
+ * it dropped all versions of ours, or does not have the request at all.
  */
-export const negotiate = (
-  api: { readonly versions: VersionRange },
-  broker: VersionRange | undefined,
-  maxVersion = Number.POSITIVE_INFINITY
-): number | undefined => {
+export const negotiate = (ours: VersionRange, broker: VersionRange | undefined): number | undefined => {
   if (broker === undefined) return undefined
-  const version = Math.min(api.versions.max, broker.max, maxVersion)
-  return version >= Math.max(api.versions.min, broker.min) ? version : undefined
+  const version = Math.min(ours.max, broker.max)
+  return version >= Math.max(ours.min, broker.min) ? version : undefined
 }
 
 /**
@@ -212,4 +219,11 @@ export const only = <A>(answers: ReadonlyArray<A | undefined>, topic: string): A
   const found = answers.filter((a) => a !== undefined)
   if (found.length !== 1) throw new ProtocolViolation(`${found.length} answers about topic "${topic}"`)
   return found[0]!
+}
+
+/** Takes the one answer out to a request about one group. Throws if there is none, or more than one. */
+export const onlyGroup = <A>(answers: ReadonlyArray<{ readonly id: string; readonly answer: A }>, group: string): A => {
+  const found = answers.filter(({ id }) => id === group)
+  if (found.length !== 1) throw new ProtocolViolation(`${found.length} answers about group "${group}"`)
+  return found[0].answer
 }

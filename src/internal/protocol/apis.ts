@@ -3,24 +3,58 @@
  * line here: both drivers, faults and interceptors go by this table.
  */
 import type { Api } from "./api.ts"
+import { addOffsetsToTxn } from "./addOffsetsToTxn.ts"
+import { addPartitionsToTxn } from "./addPartitionsToTxn.ts"
+import { consumerGroupDescribe } from "./consumerGroupDescribe.ts"
+import { consumerGroupHeartbeat } from "./consumerGroupHeartbeat.ts"
 import { createTopics } from "./createTopics.ts"
+import { deleteGroups } from "./deleteGroups.ts"
 import { describeConfigs } from "./describeConfigs.ts"
+import { describeGroups } from "./describeGroups.ts"
+import { endTxn } from "./endTxn.ts"
 import { fetch } from "./fetch.ts"
+import { findCoordinator } from "./findCoordinator.ts"
+import { heartbeat } from "./heartbeat.ts"
 import { incrementalAlterConfigs } from "./incrementalAlterConfigs.ts"
 import { initProducerId } from "./initProducerId.ts"
+import { joinGroup } from "./joinGroup.ts"
+import { leaveGroup } from "./leaveGroup.ts"
+import { listGroups } from "./listGroups.ts"
 import { listOffsets } from "./listOffsets.ts"
 import { metadata } from "./metadata.ts"
+import { offsetCommit } from "./offsetCommit.ts"
+import { offsetDelete } from "./offsetDelete.ts"
+import { offsetFetch } from "./offsetFetch.ts"
 import { produce } from "./produce.ts"
+import { syncGroup } from "./syncGroup.ts"
+import { txnOffsetCommit } from "./txnOffsetCommit.ts"
 
 export const apis = {
+  AddOffsetsToTxn: addOffsetsToTxn,
+  AddPartitionsToTxn: addPartitionsToTxn,
+  ConsumerGroupDescribe: consumerGroupDescribe,
+  ConsumerGroupHeartbeat: consumerGroupHeartbeat,
   CreateTopics: createTopics,
+  DeleteGroups: deleteGroups,
   DescribeConfigs: describeConfigs,
+  DescribeGroups: describeGroups,
+  EndTxn: endTxn,
   Fetch: fetch,
+  FindCoordinator: findCoordinator,
+  Heartbeat: heartbeat,
   IncrementalAlterConfigs: incrementalAlterConfigs,
   InitProducerId: initProducerId,
+  JoinGroup: joinGroup,
+  LeaveGroup: leaveGroup,
+  ListGroups: listGroups,
   ListOffsets: listOffsets,
   Metadata: metadata,
-  Produce: produce
+  OffsetCommit: offsetCommit,
+  OffsetDelete: offsetDelete,
+  OffsetFetch: offsetFetch,
+  Produce: produce,
+  SyncGroup: syncGroup,
+  TxnOffsetCommit: txnOffsetCommit
 } as const
 
 /**

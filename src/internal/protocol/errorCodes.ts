@@ -170,6 +170,8 @@ export const brokerError = (answer: {
   readonly broker?: string | undefined
   readonly topic?: string | undefined
   readonly partition?: number | undefined
+  readonly group?: string | undefined
+  readonly transactionalId?: string | undefined
   /** What the broker said, where it said something. */
   readonly detail?: string | undefined
 }): BrokerError => {
@@ -183,6 +185,8 @@ export const brokerError = (answer: {
     ...(answer.broker === undefined ? {} : { broker: answer.broker }),
     ...(answer.topic === undefined ? {} : { topic: answer.topic }),
     ...(answer.partition === undefined ? {} : { partition: answer.partition }),
+    ...(answer.group === undefined ? {} : { group: answer.group }),
+    ...(answer.transactionalId === undefined ? {} : { transactionalId: answer.transactionalId }),
     ...(answer.detail === undefined ? {} : { detail: answer.detail })
   })
 }

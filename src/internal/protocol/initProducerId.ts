@@ -13,6 +13,11 @@ export interface InitProducerIdRequest {
    * may stay open, in milliseconds; `undefined` for a producer without transactions.
    */
   readonly transactional: { readonly id: string; readonly timeoutMillis: number } | undefined
+  /**
+   * The producer id and epoch that the producer has already, for the next epoch of the same id (Kafka 2.5 and later): a
+   * producer that another one of the same transactional id has replaced is refused. Default: none.
+   */
+  readonly current?: { readonly producerId: bigint; readonly producerEpoch: number }
 }
 
 /**
@@ -33,21 +38,26 @@ export interface InitProducerIdResponse {
 /** What Kafka's own producer sends without a transactional id, as there is nothing to time out then. */
 const TRANSACTION_TIMEOUT_MILLIS = 0x7fff_ffff
 
+/** From this version on, a producer may name the id that it has. */
+const BY_PRODUCER = 3
+
 /** Asks for the id of an idempotent producer, with transactions or without. */
 export const initProducerId: Api<InitProducerIdRequest, InitProducerIdResponse> = {
   key: 22,
   name: "InitProducerId",
-  versions: { min: 1, max: 4 },
+  // Version 6 is about transactions in two phases, and is not settled in Kafka 4.1.
+  versions: { min: 1, max: 5 },
+  minVersion: ({ current }) => (current === undefined ? 0 : BY_PRODUCER),
   flexible: (version) => version >= 2,
   maxAnswerBytes: 64 * KIB,
   // transactional_id: nullable string, transaction_timeout_ms: int32, producer_id: int64 (v3+),
   // producer_epoch: int16 (v3+); the last two to keep an id that one has
-  encode: (version, { transactional }, writer) => {
+  encode: (version, { current, transactional }, writer) => {
     writer.nullableString(transactional?.id)
     writer.int32(transactional?.timeoutMillis ?? TRANSACTION_TIMEOUT_MILLIS)
-    if (version >= 3) {
-      writer.int64(-1)
-      writer.int16(-1)
+    if (version >= BY_PRODUCER) {
+      writer.int64(current?.producerId ?? -1)
+      writer.int16(current?.producerEpoch ?? -1)
     }
     writer.tags()
   },

@@ -8,14 +8,14 @@ const MAX_BROKERS = 10_000
 const MAX_PARTITIONS = 100_000
 
 /**
- * Asks any broker for the cluster's brokers, and for some topics. It never creates a topic.
+ * Asks any broker for the cluster's brokers, and for some topics, or all. It never creates a topic.
  *
  * @since 0.2.0
  * @category requests
  */
 export interface MetadataRequest {
-  /** The topics' names. An empty list asks for the brokers only. */
-  readonly topics: ReadonlyArray<string>
+  /** The topics' names, or all that there are. An empty list asks for the brokers only. */
+  readonly topics: ReadonlyArray<string> | "all"
 }
 
 /**
@@ -134,10 +134,10 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
   versions: { min: 7, max: 12 },
   flexible: (version) => version >= 9,
   maxAnswerBytes: 16 * MIB,
-  // topics: [topic_id: uuid (v10+), name: string (nullable v10+)], allow_auto_topic_creation: bool,
+  // topics: nullable [topic_id: uuid (v10+), name: string (nullable v10+)], allow_auto_topic_creation: bool,
   // include_cluster_authorized_operations: bool (v8 to v10), include_topic_authorized_operations: bool (v8+)
   encode: (version, { topics }, writer) => {
-    writer.array(topics, (name) => {
+    writer.nullableArray(topics === "all" ? undefined : topics, (name) => {
       if (version >= 10) writer.uuid(undefined)
       writer.string(name)
       writer.tags()
@@ -160,24 +160,27 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
     const topics = new Map<string, TopicMetadata>()
     for (const topic of found) {
       const { name } = topic
-      if (name === undefined || !request.topics.includes(name)) continue
+      if (name === undefined || !(request.topics === "all" || request.topics.includes(name))) continue
       if (topics.has(name)) throw new ProtocolViolation(`topic "${name}" twice`)
       topics.set(name, { ...topic, name })
     }
     return { brokers, controllerId, topics: [...topics.values()] }
   },
   parts: {
-    placesOf: ({ topics }) => topics.map((topic) => ({ topic, partition: undefined })),
+    placesOf: (request) => named(request).map((topic) => ({ topic, partition: undefined })),
     // The rest asks for the brokers, even if it is about no topic.
-    split: ({ topics }, isMeant) => ({
-      meant: { topics: topics.filter((topic) => isMeant({ topic, partition: undefined })) },
-      rest: { topics: topics.filter((topic) => !isMeant({ topic, partition: undefined })) }
+    split: (request, isMeant) => ({
+      meant: { topics: named(request).filter((topic) => isMeant({ topic, partition: undefined })) },
+      rest: { topics: named(request).filter((topic) => !isMeant({ topic, partition: undefined })) }
     }),
-    refuse: ({ topics }, errorCode) => ({
+    refuse: (request, errorCode) => ({
       brokers: [],
       controllerId: -1,
-      topics: topics.map((name) => ({ errorCode, name, id: undefined, partitions: [] }))
+      topics: named(request).map((name) => ({ errorCode, name, id: undefined, partitions: [] }))
     }),
     merge: (refused, rest) => ({ ...rest, topics: [...refused.topics, ...rest.topics] })
   }
 }
+
+/** The topics that a request names. One for all topics is about no topic by its name, and so no topic of it is refused. */
+const named = ({ topics }: MetadataRequest): ReadonlyArray<string> => (topics === "all" ? [] : topics)

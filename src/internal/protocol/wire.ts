@@ -109,6 +109,11 @@ export class Reader {
     return bytes.equals(zeroUuid) ? undefined : bytes.toString("base64url")
   }
 
+  /** Reads the id of a topic, which is never the zero id. */
+  topicId(): string {
+    return this.notNull("topic id", this.uuid())
+  }
+
   /** Reads at most 32 bits: seven in each byte, the lowest first, with the top bit set on all bytes but the last. */
   unsignedVarint(): number {
     const at = this.position
@@ -169,6 +174,15 @@ export class Reader {
     if (length === -1) return undefined
     const at = this.advance(length)
     return this.buffer.subarray(at, at + length)
+  }
+
+  bytes(): Buffer {
+    return this.notNull("bytes", this.nullableBytes())
+  }
+
+  /** Reads an array of numbers, as of partitions. */
+  int32s(): Array<number> {
+    return this.array(() => this.int32())
   }
 
   array<A>(element: () => A, max?: number): Array<A> {
@@ -345,6 +359,20 @@ export class Writer {
 
   nullArray(): void {
     this.length("int32", -1)
+  }
+
+  nullableArray<A>(elements: ReadonlyArray<A> | undefined, element: (value: A) => void): void {
+    if (elements === undefined) this.nullArray()
+    else this.array(elements, element)
+  }
+
+  nullableBytes(value: Uint8Array | undefined): void {
+    if (value === undefined) this.length("int32", -1)
+    else this.bytes(value)
+  }
+
+  int32s(numbers: ReadonlyArray<number>): void {
+    this.array(numbers, (number) => this.int32(number))
   }
 
   /** Ends a structure, with no tagged fields: no request of ours has any. */

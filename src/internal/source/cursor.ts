@@ -37,6 +37,8 @@ export interface Cursor {
   /** The leader's epoch, -1 if it is not known. */
   leaderEpoch: number
   phase: "opening" | "fetching" | "unsure" | "held"
+  /** Whether its consumer has enough of it for now. */
+  isFull: boolean
   /** How often a description had been asked for when it became unsure: none of those tells anything about it. */
   unsureSince: number
   /** Changes with each jump of `fetchOffset`, so that what was fetched before the jump is recognised, and dropped. */
@@ -191,6 +193,7 @@ export const makeCursor = ({
   leader: -1,
   leaderEpoch: -1,
   phase: "opening",
+  isFull: false,
   unsureSince: 0,
   generation,
   since: generation,

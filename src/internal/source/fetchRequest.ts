@@ -31,7 +31,7 @@ export const makeFetchRequests = (context: SourceContext, leader: number): Fetch
   const ready = (now: number): ReadonlyArray<Asked> => {
     const asked: Array<Asked> = []
     for (const cursor of cursorsOf(context, leader)) {
-      if (cursor.phase !== "fetching" || !isDue(context, cursor, now)) continue
+      if (cursor.phase !== "fetching" || cursor.isFull || !isDue(context, cursor, now)) continue
       asked.push({ cursor, generation: cursor.generation, fetchOffset: cursor.fetchOffset })
     }
     const first = rotation++ % Math.max(1, asked.length)
@@ -46,7 +46,7 @@ export const makeFetchRequests = (context: SourceContext, leader: number): Fetch
       if (asked.length > 0) return Effect.succeed(asked)
       const all = cursorsOf(context, leader)
       if (all.length === 0) return Effect.succeed(asked)
-      const wake = Math.min(...all.filter((p) => p.phase === "fetching").map((p) => p.retryAt))
+      const wake = Math.min(...all.filter((p) => p.phase === "fetching" && !p.isFull).map((p) => p.retryAt))
       const wait = Number.isFinite(wake) ? wake - now : undefined
       return Effect.andThen(context.changed.after(seen, wait), next(clock))
     })
@@ -56,7 +56,7 @@ export const makeFetchRequests = (context: SourceContext, leader: number): Fetch
     const included = new Set(asked.map((one) => one.cursor))
     let millis = fetch.maxWaitMillis
     for (const p of cursorsOf(context, leader)) {
-      if (included.has(p)) continue
+      if (included.has(p) || p.isFull) continue
       const shortest = p.phase === "fetching" ? 1 : client.backoff.initialMillis
       const left = p.phase === "fetching" || p.phase === "unsure" ? p.retryAt - now : 0
       millis = Math.min(millis, Math.max(shortest, left))

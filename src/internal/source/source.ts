@@ -56,6 +56,11 @@ export interface Source {
    * partitions that it gets later.
    */
   readonly remove: (topic: string, partitions?: Iterable<number>) => Effect.Effect<void>
+  /**
+   * Asks for no more of a partition for now, as its consumer has enough of it; or does again. A jump to another offset ends
+   * that, too.
+   */
+  readonly hold: (topic: string, partition: number, isFull: boolean) => void
   /** Reads a partition on at `offset`, on a fresh connection. */
   readonly refetch: (topic: string, partition: number, offset: number) => void
   /** Starts all over with a partition, at `from` or where its log begins. An `Opened` follows. */
@@ -255,10 +260,17 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
           describing.delete(name)
           return Effect.andThen(fiber === undefined ? Effect.void : Effect.sync(() => interruptSoon(fiber)), relead)
         }),
+      hold: (topic, partition, isFull) => {
+        const p = cursorOf(topic, partition)
+        if (p === undefined || p.isFull === isFull) return
+        p.isFull = isFull
+        if (!isFull) changed.notify()
+      },
       refetch: (topic, partition, offset) => {
         const p = cursorOf(topic, partition)
         if (p === undefined) return
         p.generation = context.nextGeneration()
+        p.isFull = false
         p.fetchOffset = offset
         p.lastEpoch = -1
         p.phase = "fetching"
@@ -269,6 +281,7 @@ export const makeSource = (options: SourceOptions): Effect.Effect<Source, never,
         const p = cursorOf(topic, partition)
         if (p === undefined) return
         p.generation = context.nextGeneration()
+        p.isFull = false
         p.from = from
         p.phase = "opening"
         p.doubt = undefined

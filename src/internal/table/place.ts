@@ -23,6 +23,7 @@ export interface Placed {
  * - while the table has not reached the end of the log, as far as that is known: a record that compaction has removed is
  *   superseded by one that the table may not have read yet;
  * - of a table that shows what aborted transactions wrote;
+ * - of one whose rows expire, as what it shows goes by the time as well;
  * - once a record did not decode, as the value before stays, and a table that starts later may not find that one;
  * - once rows were evicted or partitions rebuilt, which tables do at different times;
  * - while keys have records in several partitions, of which tables read one or the other first;
@@ -32,7 +33,7 @@ export interface Placed {
  */
 export const placeOf = <K, V>(parts: TableParts<K, V>): Place | undefined => {
   const { config, counters, latched, partitions, source, state, status, topicId } = parts
-  if (config.isolation !== "read_committed") return undefined
+  if (config.isolation !== "read_committed" || parts.expiry !== undefined) return undefined
   if (!latched || status._tag !== "CaughtUp" || topicId === undefined || source === undefined) return undefined
   if (counters.evicted + counters.rebuilds + counters.keyErrors + counters.valueErrors + state.contestedKeys > 0) {
     return undefined

@@ -17,9 +17,10 @@ export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaTable")
 /** The property by which a table gives its parts to what is made beside it. */
 const PARTS: unique symbol = Symbol.for("effect-ktables/TableParts")
 
-/** The parts of a table that `serviceOf` has made. */
-export const partsOf = <K, V, Ix extends Indexes>(table: KafkaTable<K, V, Ix>): TableParts<K, V> =>
-  (table as unknown as { readonly [PARTS]: TableParts<K, V> })[PARTS]
+/** The parts of a table that `serviceOf` has made; `undefined` if it has not, whatever the types say. */
+export const partsOf = <K, V, Ix extends Indexes>(
+  table: KafkaTable<K, V, Ix> | undefined
+): TableParts<K, V> | undefined => (table as { readonly [PARTS]?: TableParts<K, V> } | undefined | null)?.[PARTS]
 
 /** Makes the service of a table, which lives as long as its scope. */
 export const serviceOf = <K, V>(

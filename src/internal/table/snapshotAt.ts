@@ -7,6 +7,7 @@ import type { SnapshotAt } from "../../KafkaTable.ts"
 import type { Position } from "../../Position.ts"
 import type { RecordSnapshot } from "../../TableSnapshot.ts"
 import { isObject } from "../options/check.ts"
+import { NO_POSITION, positionsIn } from "../position.ts"
 import type { TableParts } from "./reading/parts.ts"
 
 /** A question with what it asks by, of which it has one. */
@@ -24,11 +25,11 @@ export const snapshotAt = <K, V>(
     const { config, history, partitions, publication } = parts
     const question: Question = isObject(when) ? when : {}
     const { position, timestamp, version } = question
-    const positions = position === undefined ? [] : Array.isArray(position) ? position : [position as Position]
+    const positions = positionsIn(position) ?? []
     const problem =
       history === undefined
         ? { option: "history", problem: "this table keeps no history: give it the option, such as { versions: 100 }" }
-        : problemOf(config.topic, question, positions)
+        : problemOf(config.topic, question)
     if (history === undefined || problem !== undefined) {
       return Effect.fail(
         new InvalidOptionsError({ module: "KafkaTable.snapshotAt", topic: config.topic, problems: [problem!] })
@@ -47,15 +48,13 @@ export const snapshotAt = <K, V>(
 
 const WAYS = ["version", "position", "timestamp"] as const
 
-const problemOf = (
-  topic: string,
-  question: Question,
-  positions: ReadonlyArray<Position>
-): OptionProblem | undefined => {
+const problemOf = (topic: string, question: Question): OptionProblem | undefined => {
   const given = WAYS.filter((way) => question[way] !== undefined)
   if (given.length !== 1) return { option: "when", problem: `must have one of ${WAYS.join(", ")}` }
   const [option] = given
   if (option === "position") {
+    const positions = positionsIn(question.position)
+    if (positions === undefined) return { option, problem: NO_POSITION }
     if (positions.length === 0) return { option, problem: "must be at least one" }
     const foreign = positions.find((one) => one.topic !== topic)
     return foreign && { option, problem: `of topic "${foreign.topic}", this table is of "${topic}"` }

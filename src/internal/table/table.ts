@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { KafkaClient } from "../../KafkaClient.ts"
-import { TableClosedError } from "../../KafkaError.ts"
+import { TableClosedError, WaitTimeoutError } from "../../KafkaError.ts"
 import type { AcquireError, KafkaTable, KafkaTableOptions } from "../../KafkaTable.ts"
 import type { TableFailure } from "../../LiveTable.ts"
 import { retryDelay } from "../client/backoff.ts"
@@ -38,7 +38,7 @@ export const make = <K = string, V = never, Ix extends Indexes = {}>(
 ): Effect.Effect<KafkaTable<K, V, Ix>, AcquireError, KafkaClient | Scope.Scope> =>
   Effect.gen(function* () {
     const config = yield* readTableOptions(options)
-    const problem = problemsOf("KafkaTable", indexes ?? {})
+    const problem = problemsOf({ module: "KafkaTable", topic: config.topic }, indexes ?? {})
     if (problem !== undefined) return yield* Effect.fail(problem)
     // The indexes that are added are those of the type.
     return (yield* acquire(config, indexes ?? {})) as unknown as KafkaTable<K, V, Ix>
@@ -52,11 +52,34 @@ export const acquire = <K, V>(
   Effect.gen(function* () {
     const views = yield* scopeOfViews
     const parts = yield* makeParts(config, yield* Client.tag)
-    yield* Effect.addFinalizer(() => close(parts))
     yield* Effect.forkScoped(supervise(parts, lifeOf(parts)))
+    yield* Effect.addFinalizer(() => close(parts))
+    const deadline = (yield* Clock.currentTimeMillis) + config.catchUpTimeoutMillis
     yield* awaitReady(parts)
-    yield* Effect.provideService(addIndexes(parts, indexes), Scope.Scope, views)
+    const adding = Effect.provideService(addIndexes(parts, indexes), Scope.Scope, views)
+    yield* Object.keys(indexes).length === 0 ? Effect.void : inTime(parts, deadline, adding)
     return serviceOf(parts, views)
+  })
+
+/**
+ * Waits for the indexes: no longer than for all else, where a table that takes longer is to fail. Otherwise there is no end
+ * to that but their own, as its type says that it has them.
+ */
+const inTime = <K, V>(
+  { client, config }: TableParts<K, V>,
+  deadline: number,
+  addingIndexes: Effect.Effect<void>
+): Effect.Effect<void, WaitTimeoutError> =>
+  Effect.gen(function* () {
+    const { catchUpTimeoutMillis: afterMillis, onCatchUpTimeout, topic } = config
+    if (onCatchUpTimeout === "degrade") return yield* addingIndexes
+    const outcome = yield* Effect.timeoutOption(addingIndexes, Math.max(0, deadline - (yield* Clock.currentTimeMillis)))
+    if (Option.isSome(outcome)) return
+    const heldUpBy = [{ reason: "Indexes", partitions: [] }] as const
+    const { bootstrap } = client
+    return yield* Effect.fail(
+      new WaitTimeoutError({ operation: "start", topic, afterMillis, behind: [], heldUpBy, bootstrap })
+    )
   })
 
 /** Builds the indexes, of all that was read by now, and has the snapshots hold them. */
@@ -66,7 +89,7 @@ const addIndexes = <K, V>(parts: TableParts<K, V>, indexes: Indexes): Effect.Eff
   return attachAll(views.map(([, view]) => view))
 }
 
-/** Ends all streams and waits. The reader is gone by now, so nothing more would come. */
+/** Ends all streams and waits, before the reader is interrupted: it gives up what it is about to publish. */
 const close = <K, V>(parts: TableParts<K, V>): Effect.Effect<void> =>
   Effect.sync(() => {
     endStreams(parts, undefined, new TableClosedError({ topic: parts.config.topic }))

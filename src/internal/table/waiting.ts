@@ -1,5 +1,4 @@
 /** The waits for a table: until it has caught up, until it has what brokers have now, until it has a position. */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
@@ -15,6 +14,8 @@ import type { PartitionMetadata } from "../../KafkaProtocol.ts"
 import type { TableFailure, WaitError, WaitOptions } from "../../LiveTable.ts"
 import type { Position } from "../../Position.ts"
 import { retryDelay } from "../client/backoff.ts"
+import { readWaitOptions } from "../options/wait.ts"
+import { NO_POSITION, positionsIn } from "../position.ts"
 import type { Target } from "./publication/waiters.ts"
 import { whyBehind } from "./reading/hindrances.ts"
 import type { TableParts } from "./reading/parts.ts"
@@ -61,16 +62,22 @@ const bounded = <K, V>(
   wait: (known: Known) => Effect.Effect<void, WaitError> | undefined
 ): Effect.Effect<void, WaitError> =>
   Effect.suspend(() => {
-    const millis = options?.timeout === undefined ? parts.config.waitTimeoutMillis : Duration.toMillis(options.timeout)
-    let targets: ReadonlyArray<Target> = []
-    let asked: ClientError | TopicError | undefined
-    const waiting = wait((known, failure) => {
-      targets = known
-      asked = failure
-    })
-    if (waiting === undefined) return Effect.void
-    return parts.publication.waiters.unlessEnded(withTypedDefects(parts.config.topic, waiting), millis, () =>
-      waitTimeout(parts, operation, millis, targets, asked)
+    const { topic, waitTimeoutMillis } = parts.config
+    const within = (millis: number) => {
+      let targets: ReadonlyArray<Target> = []
+      let asked: ClientError | TopicError | undefined
+      const waiting = wait((known, failure) => {
+        targets = known
+        asked = failure
+      })
+      if (waiting === undefined) return Effect.void
+      return parts.publication.waiters.unlessEnded(withTypedDefects(topic, waiting), millis, () =>
+        waitTimeout(parts, operation, millis, targets, asked)
+      )
+    }
+    if (options === undefined) return within(waitTimeoutMillis)
+    return Effect.flatMap(readWaitOptions(`KafkaTable.${operation}`, topic, options), ({ timeoutMillis }) =>
+      within(timeoutMillis ?? waitTimeoutMillis)
     )
   }).pipe(
     Effect.withSpan(
@@ -184,12 +191,17 @@ export const awaitPosition = <K, V>(
 ): Effect.Effect<void, WaitError> =>
   bounded(parts, "awaitPosition", options, (known) => {
     const { config, gone, publication } = parts
-    const positions: ReadonlyArray<Position> = Array.isArray(position) ? position : [position as Position]
-    const foreign = positions.find((p) => p.topic !== config.topic)
-    if (foreign !== undefined) {
-      const problem = `of topic "${foreign.topic}", this table is of "${config.topic}"`
+    const positions = positionsIn(position)
+    const foreign = positions?.find((p) => p.topic !== config.topic)
+    if (positions === undefined || foreign !== undefined) {
+      const problem =
+        foreign === undefined ? NO_POSITION : `of topic "${foreign.topic}", this table is of "${config.topic}"`
       return Effect.fail(
-        new InvalidOptionsError({ module: "KafkaTable.awaitPosition", problems: [{ option: "position", problem }] })
+        new InvalidOptionsError({
+          module: "KafkaTable.awaitPosition",
+          topic: config.topic,
+          problems: [{ option: "position", problem }]
+        })
       )
     }
     const targets = positions.map((p) => ({ partition: p.partition, target: p.offset + 1 }))

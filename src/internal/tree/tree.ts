@@ -9,7 +9,10 @@
 
 /** How the entries of a tree are told apart and ordered. */
 export interface Order<K> {
-  /** The order of two entries; 0 only for the same entry. */
+  /**
+   * The order of two entries; 0 only for the same entry. It may rest on what is known of their slots, as long as that stays
+   * the same while they are in the tree: the tree compares with no others, but for the one that it is asked about.
+   */
   readonly compare: (aKey: K, aSlot: number, bKey: K, bSlot: number) => number
   /** The slot that is a part of the key itself; without it, slots are kept beside the keys. */
   readonly slotOf?: (key: K) => number
@@ -33,7 +36,7 @@ interface Branch<K> {
   /** Entries in all leaves below. */
   size: number
   children: Array<Node<K>>
-  /** For each child but the first: an entry that is not after any of it, and after all of the child before. */
+  /** For each child but the first: the first of its entries. What is at 0 is never looked at. */
   keys: Array<K>
   slots: Array<number> | undefined
 }
@@ -185,7 +188,7 @@ export class MutableTree<K> extends Tree<K> {
         owner: this.owner,
         size: sizeOf(left, this.depth) + sizeOf(right, this.depth),
         children: [left, right],
-        // What is at 0 is never looked at: it keeps bounds and children side by side.
+        // What is at 0 keeps bounds and children side by side.
         keys: [first.key, first.key],
         slots: first.slot === undefined ? undefined : [first.slot, first.slot]
       }
@@ -287,8 +290,35 @@ export class MutableTree<K> extends Tree<K> {
     const before = sizeOf(child, depth - 1)
     children[at] = child
     this.removeFrom(child, depth - 1, key, slot)
-    branch.size += sizeOf(child, depth - 1) - before
+    const size = sizeOf(child, depth - 1)
+    branch.size += size - before
+    // A branch that has nothing else is empty, too, and leaves the one above it.
+    if (size === 0) {
+      if (children.length > 1) this.leave(branch, at)
+      return
+    }
+    if (at > 0 && this.isBound(branch, at, key, slot)) this.bind(branch, at, firstOf(child, depth - 1))
     if (widthOf(child, depth - 1) < FEW) this.join(branch, depth, at)
+  }
+
+  /** Whether an entry is the first one of a child. */
+  private isBound({ keys, slots }: Branch<K>, at: number, key: K, slot: number): boolean {
+    if (slots === undefined) return keys[at] === key
+    return slots[at] === slot && this.order.compare(keys[at], slot, key, slot) === 0
+  }
+
+  /** Notes which entry of a child is the first one. */
+  private bind(branch: Branch<K>, at: number, { key, slot }: First<K>): void {
+    // Versions that are frozen share the arrays.
+    branch.keys = withOther(branch.keys, at, key)
+    if (branch.slots !== undefined) branch.slots = withOther(branch.slots, at, slot!)
+  }
+
+  /** Takes a child out of a branch. */
+  private leave(branch: Branch<K>, at: number): void {
+    branch.children = withoutOne(branch.children, at)
+    branch.keys = withoutOne(branch.keys, at)
+    if (branch.slots !== undefined) branch.slots = withoutOne(branch.slots, at)
   }
 
   /** Joins a child that has become small with a neighbour, if both fit into one. */
@@ -319,9 +349,7 @@ export class MutableTree<K> extends Tree<K> {
       a.size += b.size
     }
     children[left] = joined
-    branch.children = withoutOne(children, left + 1)
-    branch.keys = withoutOne(branch.keys, left + 1)
-    if (branch.slots !== undefined) branch.slots = withoutOne(branch.slots, left + 1)
+    this.leave(branch, left + 1)
   }
 }
 
@@ -386,7 +414,12 @@ const widthOf = <K>(node: Node<K>, depth: number): number =>
   depth === 0 ? node.keys.length : (node as Branch<K>).children.length
 
 /** The first entry below a node. Where keys hold slots, it has no slot of its own. */
-const firstOf = <K>(node: Node<K>, depth: number): { readonly key: K; readonly slot: number | undefined } => {
+interface First<K> {
+  readonly key: K
+  readonly slot: number | undefined
+}
+
+const firstOf = <K>(node: Node<K>, depth: number): First<K> => {
   let first = node
   for (let d = depth; d > 0; d--) first = (first as Branch<K>).children[0]
   return { key: first.keys[0], slot: first.slots?.[0] }
@@ -433,5 +466,12 @@ const withOne = <A>(all: Array<A>, at: number, one: A): Array<A> => {
 const withoutOne = <A>(all: Array<A>, at: number): Array<A> => {
   const copy = all.slice(0, all.length - 1)
   for (let i = at; i < copy.length; i++) copy[i] = all[i + 1]
+  return copy
+}
+
+/** A copy with another one in the place of one. */
+const withOther = <A>(all: Array<A>, at: number, one: A): Array<A> => {
+  const copy = all.slice()
+  copy[at] = one
   return copy
 }

@@ -53,6 +53,13 @@ const pieceFor = <A>(value: A): Array<A | undefined> =>
 const nothingIn = <A>(piece: ReadonlyArray<A | undefined>): A | undefined =>
   typeof piece[0] === "number" ? (Number.NaN as A) : undefined
 
+/** So many slots fit better into a bit for each slot than into a set. */
+const MANY_SLOTS = 4096
+
+/** An empty set for so many slots, about. */
+export const slotSetFor = (count: number): Pick<SlotSet, "has" | "add"> =>
+  count < MANY_SLOTS ? new Set<number>() : new SlotSet()
+
 /** Some of the slots, with a bit for each. */
 export class SlotSet {
   private bits = new Int32Array(16)

@@ -171,9 +171,9 @@ export class HashIndex extends IndexView<FrozenHash> {
   }
 
   protected freeze(): FrozenHash {
-    const { definition, large, lost, name, pairs, tagOf } = this
+    const { definition, large, lost, name, pairs, tagOf, topic } = this
     const tree = this.tree.freeze()
-    return { definition, name, tree, size: pairs, tagOf, lost, large: large.size === 0 ? NO_GROUPS : [...large] }
+    return { definition, name, topic, tree, size: pairs, tagOf, lost, large: large.size === 0 ? NO_GROUPS : [...large] }
   }
 }
 

@@ -3,14 +3,14 @@ import type { Order } from "effect/Order"
 import type { IndexKey } from "../../TableIndex.ts"
 import { hashOf, type HashKey } from "../table/content/keyHash.ts"
 
-/** A key in the form in which indexes have it; dates are left in those that have an order of their users' only. */
+/** A key in the form in which indexes have it; dates are left where somebody gets them back, or has an order of them. */
 export type Key = Item | ReadonlyArray<Item>
 
 export type Item = string | number | bigint | boolean | Date
 
 /**
- * The one form of a key: -0 is 0, and a date is its time, but where an order of the user's compares dates. `undefined` is
- * no key, nor is `NaN`.
+ * The one form of a key: -0 is 0, and a date is its time, unless dates are kept, which are copied. `undefined` is no key, nor
+ * is `NaN`.
  */
 export const normalized = (key: IndexKey | undefined | null, keepsDates = false): Key | undefined => {
   if (!Array.isArray(key)) return normalizedItem(key as Item | undefined | null, keepsDates)
@@ -61,6 +61,30 @@ const compareLists = (a: ReadonlyArray<Item>, b: ReadonlyArray<Item>): number =>
     if (order !== 0) return order
   }
   return a.length - b.length
+}
+
+/** The order of types among items that are the same by the order of keys. */
+const KINDS: Readonly<Record<string, number>> = { number: 0, bigint: 1, object: 2 }
+
+const compareKinds = (a: Key, b: Key): number => {
+  if (!isList(a) || !isList(b)) return typeof a === typeof b ? 0 : KINDS[typeof a] - KINDS[typeof b]
+  for (let i = 0; i < a.length; i++) {
+    const order = compareKinds(a[i], b[i])
+    if (order !== 0) return order
+  }
+  return 0
+}
+
+/** A key by which others are compared: a date is its time. */
+const timed = (key: Key): Key => (typeof key === "object" ? normalized(key)! : key)
+
+/**
+ * The natural order of keys whose dates are kept. Of what is the same by that, numbers come before bigints, and these before
+ * dates, so that which of them is first does not depend on which was there first.
+ */
+export const compareKept = (a: Key, b: Key): number => {
+  if (typeof a === "number" && typeof b === "number") return compareKeys(a, b)
+  return compareKeys(timed(a), timed(b)) || compareKinds(a, b)
 }
 
 /**

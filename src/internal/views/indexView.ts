@@ -4,7 +4,7 @@ import type { TableFailure } from "../../LiveTable.ts"
 import type { IndexProblem, IndexStats } from "../../TableIndex.ts"
 import type { Renumbering } from "../table/content/slots.ts"
 import { Reports } from "../table/publication/reports.ts"
-import type { AnySlots, Input } from "../table/publication/view.ts"
+import { type AnySlots, type Input, topicsOf } from "../table/publication/view.ts"
 import { type AnyTree, buildTree, type MutableTree, type Order, type Tree } from "../tree/tree.ts"
 import { SlotSet } from "./column.ts"
 import { type AnyDefinition, keysOf, LEFT_OUT } from "./definition.ts"
@@ -19,6 +19,8 @@ const NO_KEYS: ReadonlyArray<Key> = []
 /** An index at one version. */
 export interface FrozenIndex {
   readonly name: string
+  /** The topic of its table: see `topicsOf`. */
+  readonly topic: string
   readonly definition: AnyDefinition
   readonly tree: AnyTree
   /** Pairs of a row and a key. */
@@ -31,6 +33,7 @@ export abstract class IndexView<Frozen extends FrozenIndex> extends RowView {
   /** How many rows were left out when this was shown last. */
   private shownLeftOut = 0
   private problemCount = 0
+  protected readonly topic: string
   readonly problems = new Reports<IndexProblem<unknown>, TableFailure>(MAX_PROBLEMS)
 
   constructor(
@@ -39,6 +42,7 @@ export abstract class IndexView<Frozen extends FrozenIndex> extends RowView {
     readonly definition: AnyDefinition
   ) {
     super(input)
+    this.topic = topicsOf(input)
   }
 
   get shown(): Frozen | undefined {
@@ -61,8 +65,7 @@ export abstract class IndexView<Frozen extends FrozenIndex> extends RowView {
     try {
       keys = keysOf(this.definition, slots.peekAt(slot), key)
     } catch (cause) {
-      this.problemCount++
-      this.problems.push([{ index: this.name, key, cause }])
+      this.tellOf(key, cause)
       keys = LEFT_OUT
     }
     if (keys === LEFT_OUT) {
@@ -71,6 +74,12 @@ export abstract class IndexView<Frozen extends FrozenIndex> extends RowView {
     }
     this.leftOut.delete(slot)
     return keys
+  }
+
+  /** Counts and tells what a user's function did with a row. */
+  protected tellOf(key: unknown, cause: unknown): void {
+    this.problemCount++
+    this.problems.push([{ index: this.name, key, cause }])
   }
 
   /** A row has no value any more. */

@@ -8,15 +8,18 @@ import type { AnyIndexView } from "./lookups.ts"
 import { SortedIndex } from "./sortedIndex.ts"
 
 /** The error for what are no indexes; `undefined` if all are. */
-export const problemsOf = (module: string, indexes: unknown): InvalidOptionsError | undefined => {
+export const problemsOf = (
+  table: { readonly module: string; readonly topic: string },
+  indexes: unknown
+): InvalidOptionsError | undefined => {
   if (typeof indexes !== "object" || indexes === null) {
     const problem = "must be an object of indexes by their names, such as { age: index.sorted((value) => value.age) }"
-    return new InvalidOptionsError({ module, problems: [{ option: "indexes", problem }] })
+    return new InvalidOptionsError({ ...table, problems: [{ option: "indexes", problem }] })
   }
   const problems = Object.entries(indexes).flatMap(([name, definition]) =>
     problemsIn(definition).map((problem) => ({ option: `indexes.${name}`, problem }))
   )
-  return problems.length === 0 ? undefined : new InvalidOptionsError({ module, problems })
+  return problems.length === 0 ? undefined : new InvalidOptionsError({ ...table, problems })
 }
 
 const problemsIn = (definition: unknown): ReadonlyArray<string> => {

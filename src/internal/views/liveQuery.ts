@@ -2,8 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { LiveQuery } from "../../LiveQuery.ts"
-import type { Strategy } from "../../LiveTable.ts"
 import type { IndexKey } from "../../TableIndex.ts"
 import type { TableEntry } from "../../TableSnapshot.ts"
 import { streamOf } from "../effect/v4/pushed.ts"
@@ -17,9 +17,7 @@ import type { NamedIndexes } from "./lookups.ts"
 import { isRange, Query, type QueryGiven, type WhereGiven } from "./query.ts"
 import { Shared } from "./shared.ts"
 import { frozenIndexes } from "./snapshot.ts"
-
-/** The strategy of subscribers who do not name one. */
-export const CONFLATE: Strategy = { _tag: "Conflate" }
+import { CONFLATE, problemOfStrategy, strategyOf } from "./strategy.ts"
 
 /** The live queries of a table with these indexes. Equal ones are one. */
 export const liveQueriesOf = <K, V, Entry extends TableEntry<K, V>>(
@@ -28,7 +26,6 @@ export const liveQueriesOf = <K, V, Entry extends TableEntry<K, V>>(
 ): ((where?: WhereGiven, options?: QueryGiven) => Effect.Effect<LiveQuery<K, V, Entry>, never, Scope.Scope>) => {
   const shared = new Shared<LiveQuery<K, V, Entry>>()
   return (where = {}, options = {}) => {
-    const { limit: _, ...unlimited } = options
     const query = (given: QueryGiven) => {
       const { holding, slots } = input.shownVersion
       // The rows are those of the table that this is made for.
@@ -37,33 +34,40 @@ export const liveQueriesOf = <K, V, Entry extends TableEntry<K, V>>(
     return Effect.suspend(() => {
       // What is wrong in it is told now, whether somebody has asked for the same or not. No version is kept of this.
       const { arrangement, tests } = query(options)
+      const { limit: _, ...unlimited } = options
       return shared.get(
         nameOf(where, options),
         Effect.gen(function* () {
           const view = new LiveView(input, { arrangement, tests }, () => query(unlimited))
           yield* attach(view)
           yield* Effect.addFinalizer(() => Effect.sync(() => view.end(Exit.void)))
-          return liveQueryOf(view)
+          return liveQueryOf(names.topic, view)
         })
       )
     })
   }
 }
 
-const liveQueryOf = <K, V, Entry extends TableEntry<K, V>>(view: LiveView<K, V, Entry>): LiveQuery<K, V, Entry> => {
+const liveQueryOf = <K, V, Entry extends TableEntry<K, V>>(
+  topic: string,
+  view: LiveView<K, V, Entry>
+): LiveQuery<K, V, Entry> => {
   const unsafeCurrent = () => view.current
   const current = Effect.sync(unsafeCurrent)
-  const changesWith = (strategy: Strategy) => streamOf(view.changes.pushed(strategy))
+  const changesWith: LiveQuery<K, V, Entry>["changesWith"] = (strategy) => {
+    const problem = problemOfStrategy(topic, strategy)
+    return problem === undefined ? streamOf(view.changes.pushed(strategy)) : Stream.die(problem)
+  }
   return {
     result: { get: current, changes: view.results.streamAfter(() => [view.current]) },
     current,
     unsafeCurrent,
     changes: changesWith(CONFLATE),
     changesWith,
-    subscribe: ({ strategy = CONFLATE } = {}) =>
+    subscribe: (options) =>
       Effect.map(
         Effect.acquireRelease(
-          Effect.sync(() => ({ result: view.current, added: view.changes.add(strategy) })),
+          Effect.sync(() => ({ result: view.current, added: view.changes.add(strategyOf(topic, options)) })),
           ({ added }) => Effect.sync(() => added.remove())
         ),
         ({ added, result }) => ({ result, changes: added.changes })

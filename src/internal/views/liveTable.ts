@@ -11,14 +11,15 @@ import type { TableChange } from "../../TableChange.ts"
 import type { Indexes, LiveLookup } from "../../TableIndex.ts"
 import type { TableEntry, TableSnapshot } from "../../TableSnapshot.ts"
 import { makeDeferred, settleDeferred } from "../effect/v4/deferred.ts"
-import { after, begun, streamOf } from "../effect/v4/pushed.ts"
+import { streamOf } from "../effect/v4/pushed.ts"
 import { keyId } from "../table/content/slots.ts"
 import { attach, PUBLICATION, type Published } from "../table/publication/attaching.ts"
 import type { Showing } from "../table/publication/shown.ts"
 import type { Input } from "../table/publication/view.ts"
 import { KeyOrder } from "./keyOrder.ts"
-import { CONFLATE, liveQueriesOf } from "./liveQuery.ts"
+import { liveQueriesOf } from "./liveQuery.ts"
 import { indexOf, liveLookupOf, type NamedIndexes, paged } from "./lookups.ts"
+import { CONFLATE, problemOfStrategy, strategyOf } from "./strategy.ts"
 
 /** What a live table is made of. */
 interface Parts<K, V, Entry extends TableEntry<K, V>, Change extends TableChange<K, V>, Ix extends Indexes> {
@@ -74,10 +75,11 @@ export const liveTableOf = <
 
   /** Subscribes as `register` does, but without a scope in between, through which each change would pass. */
   const changesWith = (strategy: Strategy): Stream.Stream<Change, TableFailure> => {
-    const start: ReturnType<typeof subscriptions.pushed> = begun(() =>
-      shown.settledSnapshot === undefined ? after(shown.atRest, () => start) : subscriptions.pushed(strategy)
+    const problem = problemOfStrategy(names.topic, strategy)
+    if (problem !== undefined) return Stream.die(problem)
+    return streamOf(
+      subscriptions.pushed(strategy, () => (shown.settledSnapshot === undefined ? shown.atRest : undefined))
     )
-    return streamOf(start)
   }
 
   return {
@@ -94,7 +96,7 @@ export const liveTableOf = <
     ref: shown.ref,
     changes: changesWith(CONFLATE),
     changesWith,
-    subscribe: (options) => register(options?.strategy ?? CONFLATE),
+    subscribe: (options) => Effect.suspend(() => register(strategyOf(names.topic, options))),
     watch: (key) => {
       const id = keyId(codec, key)
       // A key that cannot be encoded never has a value.

@@ -1,40 +1,33 @@
 /** The node of a live query: the rows that match, in its order, in step with the table, and what changes in the result. */
 import type { Exit } from "effect/Exit"
-import * as Option from "effect/Option"
+import { constVoid } from "effect/Function"
 import type { QueryResult } from "../../LiveQuery.ts"
 import type { TableFailure } from "../../LiveTable.ts"
 import type { TableChange } from "../../TableChange.ts"
 import type { Plan } from "../../TableIndex.ts"
 import type { TableEntry } from "../../TableSnapshot.ts"
 import type { ChangeLog } from "../table/content/changeLog.ts"
-import type { KeyIndex } from "../table/content/keyIndex.ts"
 import type { Renumbering, Slots } from "../table/content/slots.ts"
 import { Reports } from "../table/publication/reports.ts"
 import { Subscriptions } from "../table/publication/subscriptions.ts"
 import type { AnySlots, Input, Version } from "../table/publication/view.ts"
 import { sortedTree } from "../tree/sorted.ts"
 import { MutableTree, type Order, type Tree } from "../tree/tree.ts"
-import { Column } from "./column.ts"
 import { keysOf, LEFT_OUT } from "./definition.ts"
 import { PACKED } from "./hashIndex.ts"
-import { type Key, orderOf } from "./indexKey.ts"
-import { renumbered, renumberedPacked } from "./indexView.ts"
+import { compareKeys, type Key } from "./indexKey.ts"
+import { renumberedPacked } from "./indexView.ts"
+import { OrderedRows } from "./orderedRows.ts"
 import type { Query, Test } from "./query.ts"
-import { type Arrangement, Result, windowOf } from "./queryResult.ts"
+import { type Arrangement, type Frozen, type Matching, Result } from "./queryResult.ts"
+import { changesBetween } from "./resultChanges.ts"
 import { ROWS_PER_STEP, RowView } from "./rowView.ts"
-import { sameValue } from "./sameValue.ts"
 
 /** What a live query asks for. */
 type Asked = Pick<Query<never, never, never>, "arrangement" | "tests">
 
 /** Where there is no order, rows are in that of their slots, which are the keys, too. */
 const BY_SLOT = PACKED as unknown as Order<Key>
-
-/** All rows that match at one version. */
-interface Matching<K, V, Entry extends TableEntry<K, V>> {
-  readonly slots: Slots<K, V, Entry>
-  readonly tree: Tree<Key>
-}
 
 export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
   readonly shown = undefined
@@ -48,15 +41,10 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
   private readonly tests: ReadonlyArray<Test>
   /** The query at the version that the view is built of. */
   private query: Query<K, V, Entry> | undefined
-  /** All rows that match, in order. */
-  private tree: MutableTree<Key>
-  private readonly treeOrder: Order<Key>
-  /** The key of each row in the order. Without an order that is its slot, and not kept. */
-  private readonly keys = new Column<Key>()
-  private readonly compare: (a: Key, b: Key) => number
-  /** The keys of the rows whose entries are compared. */
-  private index: KeyIndex
-  private frozen: Tree<Key> | undefined
+  /** All rows that match, in the order that was asked for, or by their slots. */
+  private readonly rows: OrderedRows | undefined
+  private bySlot = MutableTree.empty(BY_SLOT)
+  private frozen: Frozen | undefined
   /** The result that was asked for last. */
   private last: { readonly of: Version<AnySlots, unknown>; readonly result: QueryResult<K, V, Entry> } | undefined
   private isOver = false
@@ -64,6 +52,8 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
   private before: Matching<K, V, Entry> | undefined
   /** The rows of that update that matched before or match now, and whether they did before. */
   private news = new Map<number, boolean>()
+  /** The changes of that update, made in steps; `undefined` if nobody listened by then. */
+  private log: ChangeLog<TableChange<K, V>> | undefined
 
   constructor(
     input: Input,
@@ -75,16 +65,8 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
     const { order } = arrangement
     this.arrangement = arrangement
     this.tests = tests
-    this.compare = orderOf(order?.order)
-    this.index = input.newest.index
-    this.treeOrder =
-      order === undefined
-        ? BY_SLOT
-        : {
-            compare: (a, aSlot, b, bSlot) =>
-              this.compare(a, b) || (aSlot === bSlot ? 0 : this.index.compare(aSlot, bSlot))
-          }
-    this.tree = MutableTree.empty(this.treeOrder)
+    // What is wrong with an order is told by its index.
+    this.rows = order && new OrderedRows(order.order, input.newest.index, constVoid)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -100,7 +82,6 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
     const query = this.query!
     this.query = undefined
     this.plan = query.plan
-    this.index = slots.index
     const found: Array<number> = []
     let n = 0
     for (const slot of query.candidates(query.way)) {
@@ -108,9 +89,10 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
       const key = this.match(slots, slot)
       if (key === undefined) continue
       found.push(slot)
-      this.remember(slot, key)
+      this.rows?.note(slot, key)
     }
-    this.tree = yield* sortedTree<Key>(this.treeOrder, found, (slot) => this.keys.get(slot) ?? slot)
+    if (this.rows !== undefined) yield* this.rows.fill(slots.index, found)
+    else this.bySlot = yield* sortedTree(BY_SLOT, found, (slot) => slot as Key)
   }
 
   /** Where in the order a row with a value is now; `undefined` if it does not match, or the user's functions throw. */
@@ -131,40 +113,54 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
     }
   }
 
-  private remember(slot: number, key: Key | undefined): void {
-    if (this.arrangement.order !== undefined) this.keys.set(slot, key)
-  }
-
   /** Where in the order a row is by what the view has taken in; `undefined` if it is not in it. */
   private remembered(slot: number): Key | undefined {
-    return this.arrangement.order !== undefined ? this.keys.get(slot) : this.tree.has(slot, slot) ? slot : undefined
+    if (this.rows !== undefined) return this.rows.keyOf(slot)
+    return this.bySlot.has(slot, slot) ? slot : undefined
   }
 
   override *apply(): Generator<void, void> {
     if (this.frozen !== undefined) this.before = this.matching(this.frozen)
+    this.log = undefined
     yield* super.apply()
+    if (this.rows !== undefined) yield* this.rows.mend()
+    const { before } = this
+    if (before !== undefined && this.isHeard) this.log = yield* this.changesSince(before, this.input.newest)
+  }
+
+  /** The changes of the update, with the rows that the table is going to show, or shows by now. */
+  private changesSince(before: Matching<K, V, Entry>, newest: AnySlots): Generator<void, ChangeLog<TableChange<K, V>>> {
+    // The rows are those of the table that this view was made for.
+    const now = { slots: newest as unknown as Slots<K, V, Entry>, tree: this.rows?.newest ?? this.bySlot }
+    return changesBetween(before, now, this.arrangement, {
+      wereIn: this.news,
+      isIn: (slot) => this.remembered(slot) !== undefined
+    })
+  }
+
+  /** Whether somebody is there who wants to be told of changes. */
+  private get isHeard(): boolean {
+    return !this.changes.isEmpty || !this.results.isEmpty
   }
 
   protected update(slots: AnySlots, slot: number): void {
-    this.index = slots.index
     const before = this.remembered(slot)
     const after = slots.isPresent(slot) ? this.match(slots, slot) : undefined
     if (before === undefined && after === undefined) return
     if (this.before !== undefined && !this.news.has(slot)) this.news.set(slot, before !== undefined)
-    if (before !== undefined && after !== undefined && this.compare(before, after) === 0) return
-    if (before !== undefined) this.tree.remove(before, slot)
-    if (after !== undefined) this.tree.insert(after, slot)
-    this.remember(slot, after)
+    if (this.rows !== undefined) this.rows.set(slots.index, slot, after)
+    else if (after === undefined) this.bySlot.remove(slot, slot)
+    else if (before === undefined) this.bySlot.insert(slot, slot)
   }
 
   protected *move(to: Renumbering): Generator<void, void> {
-    if (this.arrangement.order === undefined) {
-      // The keys of this tree are slots.
-      this.tree = (yield* renumberedPacked(PACKED, this.tree as Tree<number>, to)) as MutableTree<Key>
-    } else {
-      yield* this.keys.renumber(to)
-      this.tree = yield* renumbered(this.treeOrder, this.tree, to)
-    }
+    if (this.rows !== undefined) yield* this.rows.renumber(to)
+    // The keys of this tree are slots.
+    else this.bySlot = (yield* renumberedPacked(PACKED, this.bySlot as Tree<number>, to)) as MutableTree<Key>
+  }
+
+  override renumbered(): void {
+    this.rows?.renumbered(this.input.newest.index)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -174,80 +170,39 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
   show(): void {
     // What was dropped in the middle of an update stays as it was.
     if (this.isOver) return
-    this.frozen = this.tree.freeze()
+    const { bySlot, rows } = this
+    this.frozen = { tree: (rows ?? bySlot).freeze(), compare: rows?.compare ?? compareKeys }
     // It would hold the version that it is of.
     this.last = undefined
   }
 
   /** What matches in the version that is shown. */
-  private matching(tree: Tree<Key>): Matching<K, V, Entry> {
+  private matching(frozen: Frozen): Matching<K, V, Entry> {
     // The rows are those of the table that this view was made for.
-    return { slots: this.input.shownVersion.slots as unknown as Slots<K, V, Entry>, tree }
+    return { ...frozen, slots: this.input.shownVersion.slots as unknown as Slots<K, V, Entry> }
   }
 
   /** The result at the version that the table shows. */
   get current(): QueryResult<K, V, Entry> {
     const { shownVersion } = this.input
     if (this.last === undefined || (this.last.of !== shownVersion && !this.isOver)) {
-      const { slots, tree } = this.matching(this.frozen!)
-      this.last = { of: shownVersion, result: new Result(slots, shownVersion.version, tree, this.arrangement) }
+      const result = new Result(this.matching(this.frozen!), shownVersion.version, this.arrangement)
+      this.last = { of: shownVersion, result }
     }
     return this.last.result
   }
 
   override tell(): void {
     const { before, news } = this
+    const isTold = news.size > 0 && !this.isOver && before !== undefined && this.isHeard
+    // Who has come to listen since that was prepared is told of it as well.
+    const log = isTold ? (this.log ?? allOf(this.changesSince(before, this.input.newest))) : undefined
     this.before = undefined
-    if (news.size === 0) return
-    this.news = new Map()
-    if (this.isOver || before === undefined || (this.changes.isEmpty && this.results.isEmpty)) return
-    const now = this.matching(this.frozen!)
-    const log =
-      this.arrangement.limit === Number.POSITIVE_INFINITY
-        ? this.changesOfRows(before, now, news)
-        : this.changesOfWindows(before, now, news)
-    if (log.changes.length === 0) return
+    this.log = undefined
+    if (news.size > 0) this.news = new Map()
+    if (log === undefined || log.changes.length === 0) return
     this.changes.push(log)
     this.results.push([this.current])
-  }
-
-  /** The changes of a result that is all rows that match. */
-  private changesOfRows(
-    before: Matching<K, V, Entry>,
-    now: Matching<K, V, Entry>,
-    news: ReadonlyMap<number, boolean>
-  ): ChangeLog<TableChange<K, V>> {
-    const log = emptyLog<K, V>()
-    for (const [slot, was] of news) {
-      if (was && this.remembered(slot) === undefined)
-        noteDelete(log, before.slots, slotIn(before.slots, now.slots, slot))
-    }
-    for (const [slot, was] of news) {
-      if (this.remembered(slot) !== undefined) noteUpsert(log, was ? before.slots : undefined, now.slots, slot)
-    }
-    return log
-  }
-
-  /** The changes of a result that has a limit: what has come into it may be a row that was not written to. */
-  private changesOfWindows(
-    before: Matching<K, V, Entry>,
-    now: Matching<K, V, Entry>,
-    news: ReadonlyMap<number, boolean>
-  ): ChangeLog<TableChange<K, V>> {
-    const log = emptyLog<K, V>()
-    /** The rows of the window before, by their slots now. */
-    const left = new Map<number, number>()
-    for (const slot of windowOf(before.tree, this.arrangement)) left.set(slotIn(now.slots, before.slots, slot), slot)
-    const stayed: Array<number> = []
-    const came: Array<number> = []
-    for (const slot of windowOf(now.tree, this.arrangement)) {
-      if (!left.delete(slot)) came.push(slot)
-      else if (news.has(slot)) stayed.push(slot)
-    }
-    for (const slot of left.values()) noteDelete(log, before.slots, slot)
-    for (const slot of stayed) noteUpsert(log, before.slots, now.slots, slot)
-    for (const slot of came) noteUpsert(log, undefined, now.slots, slot)
-    return log
   }
 
   override end(how: Exit<void, TableFailure>): void {
@@ -260,34 +215,7 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
   }
 }
 
-const emptyLog = <K, V>(): ChangeLog<TableChange<K, V>> => ({ ids: [], changes: [] })
-
-/** The slot of a row in a version that has its key, by its slot in another one: they may have been numbered anew in between. */
-const slotIn = ({ index }: AnySlots, of: AnySlots, slot: number): number => {
-  if (index === of.index) return slot
-  const key = of.index.bytesAt(slot)
-  return index.find(key, 0, key.length)
-}
-
-const noteDelete = <K, V, Entry extends TableEntry<K, V>>(
-  { changes, ids }: ChangeLog<TableChange<K, V>>,
-  before: Slots<K, V, Entry>,
-  slot: number
-): void => {
-  ids.push(before.index.textAt(slot, "latin1"))
-  changes.push({ _tag: "Delete", key: before.keyAt(slot), previous: Option.some(before.peekAt(slot)) })
-}
-
-/** Notes the value of a row. `before` has the one that the result had of it, if that had the row: the same value is no change. */
-const noteUpsert = <K, V, Entry extends TableEntry<K, V>>(
-  { changes, ids }: ChangeLog<TableChange<K, V>>,
-  before: Slots<K, V, Entry> | undefined,
-  now: Slots<K, V, Entry>,
-  slot: number
-): void => {
-  const value = now.valueAt(slot)
-  const previous = before === undefined ? Option.none() : Option.some(before.peekAt(slotIn(before, now, slot)))
-  if (Option.isSome(previous) && sameValue(previous.value, value)) return
-  ids.push(now.index.textAt(slot, "latin1"))
-  changes.push({ _tag: "Upsert", key: now.keyAt(slot), value, previous })
+/** Takes all steps at once. */
+const allOf = <A>(steps: Generator<void, A>): A => {
+  for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return step.value
 }

@@ -22,22 +22,34 @@ import { keysAt } from "./definition.ts"
 import { type FrozenHash, type HashIndex, slotsWith } from "./hashIndex.ts"
 import { isSameKey, type Key, tagOfPacked } from "./indexKey.ts"
 import type { FrozenIndex } from "./indexView.ts"
-import { misuse, unknownName } from "./misuse.ts"
+import { misuse, ofIndexes, unknownName } from "./misuse.ts"
 import { isSorted } from "./query.ts"
-import { askedKey, entriesIn, equalPart, type Part, sortedPage, sortedPart, TABLE_INDEX } from "./range.ts"
+import { askedKey, entriesIn, equalPart, type Part, sortedPage, sortedPart } from "./range.ts"
 import type { FrozenSorted, SortedIndex } from "./sortedIndex.ts"
 
 /** Any index of a table. */
 export type AnyIndexView = SortedIndex | HashIndex
 
 /** The indexes of a table, by name. */
-export type NamedIndexes = ReadonlyMap<string, AnyIndexView>
+export interface NamedIndexes extends ReadonlyMap<string, AnyIndexView> {
+  /** The topic of the table: see `topicsOf`. */
+  readonly topic: string
+}
+
+export class TableIndexes extends Map<string, AnyIndexView> implements NamedIndexes {
+  constructor(
+    readonly topic: string,
+    views: Iterable<readonly [string, AnyIndexView]> = []
+  ) {
+    super(views)
+  }
+}
 
 /** The index of a name, which the compiler has seen. */
 export const indexOf = (names: NamedIndexes, name: string): AnyIndexView => {
   const view = names.get(name)
   if (view !== undefined) return view
-  throw misuse(TABLE_INDEX, { option: "index", problem: unknownName(name, [...names.keys()]) })
+  throw misuse(ofIndexes(names.topic), { option: "index", problem: unknownName(name, [...names.keys()]) })
 }
 
 type AnyLookup<Entry> = UniqueLookup<IndexKey, Entry> | HashLookup<IndexKey, Entry> | SortedLookup<never, Entry>
@@ -138,13 +150,14 @@ const sortedLookup = <K, V, Entry extends TableEntry<K, V>>(
   index: FrozenSorted,
   slots: Slots<K, V, Entry>
 ): SortedLookup<never, Entry> => {
+  const asked = ofIndexes(index.topic)
   const equal = (key: never): Part => equalPart(index, askedKey(index, "key", key))
   const count = ({ from, to }: Part) => to - from
   return {
-    get: (key) => [...entriesIn(TABLE_INDEX, slots, equal(key))],
+    get: (key) => [...entriesIn(asked, slots, equal(key))],
     has: (key) => count(equal(key)) > 0,
-    range: (range, options) => entriesIn(TABLE_INDEX, slots, sortedPart(index, range), options),
-    prefix: (prefix, options) => entriesIn(TABLE_INDEX, slots, sortedPart(index, { prefix }), options),
+    range: (range, options) => entriesIn(asked, slots, sortedPart(index, range), options),
+    prefix: (prefix, options) => entriesIn(asked, slots, sortedPart(index, { prefix }), options),
     count: (range) => count(sortedPart(index, range)),
     page: (range, options) => sortedPage(index, slots, range, options),
     size: index.size

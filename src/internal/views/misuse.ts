@@ -2,17 +2,34 @@
 import { InvalidOptionsError, type OptionProblem } from "../../KafkaError.ts"
 import { nearest } from "../options/nearest.ts"
 
-/** The error for a question that cannot be answered. */
-export const misuse = (module: string, ...problems: ReadonlyArray<OptionProblem>): InvalidOptionsError =>
-  new InvalidOptionsError({ module, problems })
-
-/** Throws for what is no object, and for names that are not known. `within` is what the names are of. */
-export const checkNames = (module: string, within: string, given: unknown, known: ReadonlyArray<string>): void => {
-  const problems = nameProblems(within, given, known)
-  if (problems.length > 0) throw misuse(module, ...problems)
+/** What is asked: the module that the question is of, and the topic of the table, or those that it is made of. */
+export interface Asked {
+  readonly module: "TableIndex" | "LiveTable"
+  readonly topic: string
 }
 
-const nameProblems = (within: string, given: unknown, known: ReadonlyArray<string>): ReadonlyArray<OptionProblem> => {
+/** A question to the indexes of a table. */
+export const ofIndexes = (topic: string): Asked => ({ module: "TableIndex", topic })
+
+/** A question to a table by its keys. */
+export const ofKeys = (topic: string): Asked => ({ module: "LiveTable", topic })
+
+/** The error for a question that cannot be answered. */
+export const misuse = (asked: Asked, ...problems: ReadonlyArray<OptionProblem>): InvalidOptionsError =>
+  new InvalidOptionsError({ ...asked, problems })
+
+/** Throws for what is no object, and for names that are not known. `within` is what the names are of. */
+export const checkNames = (asked: Asked, within: string, given: unknown, known: ReadonlyArray<string>): void => {
+  const problems = nameProblems(within, given, known)
+  if (problems.length > 0) throw misuse(asked, ...problems)
+}
+
+/** What is wrong with something that has to be an object with some of these names. */
+export const nameProblems = (
+  within: string,
+  given: unknown,
+  known: ReadonlyArray<string>
+): ReadonlyArray<OptionProblem> => {
   if (typeof given !== "object" || given === null || Array.isArray(given) || given instanceof Date) {
     return [{ option: within, problem: `must be an object with some of ${known.join(", ")}` }]
   }
@@ -29,7 +46,7 @@ export const unknownName = (name: string, known: ReadonlyArray<string>): string 
 
 /** Throws for options of a question that cannot work. `least` is the least limit. */
 export const checkOptions = (
-  module: string,
+  asked: Asked,
   given: { readonly limit?: unknown; readonly reverse?: unknown } | undefined,
   known: ReadonlyArray<string>,
   least: number
@@ -47,5 +64,5 @@ export const checkOptions = (
   if (reverse !== undefined && typeof reverse !== "boolean") {
     problems.push({ option: "reverse", problem: "must be true or false" })
   }
-  if (problems.length > 0) throw misuse(module, ...problems)
+  if (problems.length > 0) throw misuse(asked, ...problems)
 }

@@ -11,14 +11,15 @@ import { type AnyDefinition, keysAt } from "./definition.ts"
 import { type FrozenHash, ranksOf } from "./hashIndex.ts"
 import { comparePrefix, isSameKey, type Key, orderOf } from "./indexKey.ts"
 import type { FrozenIndex } from "./indexView.ts"
-import { checkNames, checkOptions, misuse, unknownName } from "./misuse.ts"
+import type { NamedIndexes } from "./lookups.ts"
+import { checkNames, checkOptions, misuse, ofIndexes, unknownName } from "./misuse.ts"
 import type { Arrangement } from "./queryResult.ts"
-import { askedKey, equalPart, type GivenRange, type Part, sortedPart, TABLE_INDEX } from "./range.ts"
+import { askedKey, equalPart, type GivenRange, type Part, sortedPart } from "./range.ts"
 import type { FrozenSorted } from "./sortedIndex.ts"
 
 /** The indexes of one version, by name. */
 export interface FrozenIndexes {
-  readonly names: ReadonlyMap<string, { readonly definition: AnyDefinition }>
+  readonly names: ReadonlyMap<string, { readonly definition: AnyDefinition }> & Pick<NamedIndexes, "topic">
   /** An index of a name that there is. */
   readonly find: (name: string) => FrozenIndex
 }
@@ -56,7 +57,7 @@ export const isRange = (asked: unknown): asked is GivenRange =>
 
 const conditionOf = (index: FrozenIndex, name: string, asked: unknown): Condition => {
   const { definition } = index
-  return { index, definition, part: partFor(index, name, asked), isMet: meets(definition, name, asked) }
+  return { index, definition, part: partFor(index, name, asked), isMet: meets(index, name, asked) }
 }
 
 /** What of an index a condition leaves. What is wrong in the condition throws. */
@@ -65,7 +66,7 @@ const partFor = (index: FrozenIndex, name: string, asked: unknown): Part => {
     return isRange(asked) ? sortedPart(index, asked) : equalPart(index, askedKey(index, `where.${name}`, asked))
   }
   if (isRange(asked)) {
-    throw misuse(TABLE_INDEX, { option: `where.${name}`, problem: "only a sorted index has ranges" })
+    throw misuse(ofIndexes(index.topic), { option: `where.${name}`, problem: "only a sorted index has ranges" })
   }
   const { tagOf, tree } = index as FrozenHash
   const [from, to] = ranksOf(tree, tagOf(askedKey(index, `where.${name}`, asked)))
@@ -73,36 +74,36 @@ const partFor = (index: FrozenIndex, name: string, asked: unknown): Part => {
 }
 
 /** Whether a key meets a condition, which was looked at already. A live query keeps this: it holds no version of the index. */
-const meets = (definition: AnyDefinition, name: string, asked: unknown): ((key: Key) => boolean) => {
+const meets = ({ definition, topic }: FrozenIndex, name: string, asked: unknown): ((key: Key) => boolean) => {
+  const index = { definition, topic }
   const compare = orderOf(definition.order)
-  if (isRange(asked)) return isWithin(definition, compare, asked)
-  const key = askedKey({ definition }, `where.${name}`, asked)
+  if (isRange(asked)) return isWithin(index, compare, asked)
+  const key = askedKey(index, `where.${name}`, asked)
   return definition.kind === "sorted" ? (other) => compare(other, key) === 0 : (other) => isSameKey(other, key)
 }
 
+/** An index, of whatever version. */
+type IndexOfAny = Pick<FrozenIndex, "definition" | "topic">
+
 /** Whether a key is in a range. */
 const isWithin = (
-  definition: AnyDefinition,
+  index: IndexOfAny,
   compare: (a: Key, b: Key) => number,
   { gt, gte, lt, lte, prefix }: GivenRange
 ): ((key: Key) => boolean) => {
   const bounds = [
-    bound(definition, gt, (key, at) => compare(key, at) > 0),
-    bound(definition, gte, (key, at) => compare(key, at) >= 0),
-    bound(definition, lt, (key, at) => compare(key, at) < 0),
-    bound(definition, lte, (key, at) => compare(key, at) <= 0),
-    bound(definition, prefix, (key, at) => comparePrefix(key, at as string) === 0)
+    bound(index, gt, (key, at) => compare(key, at) > 0),
+    bound(index, gte, (key, at) => compare(key, at) >= 0),
+    bound(index, lt, (key, at) => compare(key, at) < 0),
+    bound(index, lte, (key, at) => compare(key, at) <= 0),
+    bound(index, prefix, (key, at) => comparePrefix(key, at as string) === 0)
   ]
   return (key) => bounds.every((holds) => holds(key))
 }
 
-const bound = (
-  definition: AnyDefinition,
-  given: unknown,
-  holds: (key: Key, at: Key) => boolean
-): ((key: Key) => boolean) => {
+const bound = (index: IndexOfAny, given: unknown, holds: (key: Key, at: Key) => boolean): ((key: Key) => boolean) => {
   if (given === undefined) return () => true
-  const at = askedKey({ definition }, "range", given)
+  const at = askedKey(index, "range", given)
   return (key) => holds(key, at)
 }
 
@@ -129,8 +130,9 @@ export class Query<K, V, Entry extends TableEntry<K, V>> {
     options: QueryGiven = {}
   ) {
     const names = [...indexes.names.keys()]
-    checkNames(TABLE_INDEX, "where", where, names)
-    checkOptions(TABLE_INDEX, options, OPTIONS, 0)
+    const asked = ofIndexes(indexes.names.topic)
+    checkNames(asked, "where", where, names)
+    checkOptions(asked, options, OPTIONS, 0)
     this.limit = options.limit ?? Number.POSITIVE_INFINITY
     this.reverse = options.reverse === true
     this.conditions = Object.entries(where)
@@ -139,7 +141,7 @@ export class Query<K, V, Entry extends TableEntry<K, V>> {
     const { orderBy } = options
     const sorted = names.filter((name) => hasOrder(indexes.names.get(name)!))
     if (orderBy !== undefined && !sorted.includes(orderBy)) {
-      throw misuse(TABLE_INDEX, { option: "orderBy", problem: unknownName(String(orderBy), sorted) })
+      throw misuse(asked, { option: "orderBy", problem: unknownName(String(orderBy), sorted) })
     }
     this.order = orderBy === undefined ? undefined : (indexes.find(orderBy) as FrozenSorted)
   }

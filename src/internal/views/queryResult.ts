@@ -6,7 +6,7 @@ import { UNKNOWN } from "../table/content/keyIndex.ts"
 import type { Slots } from "../table/content/slots.ts"
 import type { Tree } from "../tree/tree.ts"
 import { type AnyDefinition, keysAt } from "./definition.ts"
-import { type Key, orderOf } from "./indexKey.ts"
+import type { Key } from "./indexKey.ts"
 
 /** The order that a result has, and how much of it. */
 export interface Arrangement {
@@ -24,21 +24,33 @@ export const windowOf = (tree: Tree<Key>, { limit, reverse }: Arrangement): Iter
   return tree.slots(from, from + size, reverse)
 }
 
+/** All rows that match at one version, in order, and how their keys in it are compared. */
+export interface Frozen {
+  readonly tree: Tree<Key>
+  readonly compare: (a: Key, b: Key) => number
+}
+
+/** The same with the rows of that version. */
+export interface Matching<K, V, Entry extends TableEntry<K, V>> extends Frozen {
+  readonly slots: Slots<K, V, Entry>
+}
+
 export class Result<K, V, Entry extends TableEntry<K, V>> implements QueryResult<K, V, Entry> {
   readonly size: number
   readonly #slots: Slots<K, V, Entry>
   readonly #tree: Tree<Key>
+  readonly #compare: (a: Key, b: Key) => number
   readonly #arrangement: Arrangement
 
   constructor(
-    slots: Slots<K, V, Entry>,
+    { compare, slots, tree }: Matching<K, V, Entry>,
     readonly version: number,
-    tree: Tree<Key>,
     arrangement: Arrangement
   ) {
     this.size = Math.min(arrangement.limit, tree.size)
     this.#slots = slots
     this.#tree = tree
+    this.#compare = compare
     this.#arrangement = arrangement
   }
 
@@ -83,7 +95,7 @@ export class Result<K, V, Entry extends TableEntry<K, V>> implements QueryResult
     const slots = this.#slots
     const [key] = keysAt(order, slots, slot)
     if (key === undefined) return undefined
-    const compare = orderOf(order.order)
+    const compare = this.#compare
     return this.#tree.rank((other, at) => (compare(other, key) || slots.index.compare(at, slot)) < 0)
   }
 }

@@ -10,7 +10,8 @@ import type { AnyTree, Tree } from "../tree/tree.ts"
 import { type Cursor, readCursor, writeCursor } from "./cursor.ts"
 import type { AnyDefinition } from "./definition.ts"
 import { comparePrefix, isList, isOrdered, type Key, normalized } from "./indexKey.ts"
-import { checkNames, checkOptions, misuse } from "./misuse.ts"
+import type { FrozenIndex } from "./indexView.ts"
+import { type Asked, checkNames, checkOptions, misuse, ofIndexes } from "./misuse.ts"
 import type { FrozenSorted } from "./sortedIndex.ts"
 
 const BOUNDS = ["gt", "gte", "lt", "lte", "prefix"]
@@ -52,7 +53,7 @@ const divided = <K>(
 
 /** The part between bounds. `divide` gives for the value of a bound, or of a prefix, how it divides the order. */
 const partOf = <K>(
-  module: string,
+  asked: Asked,
   tree: Tree<K>,
   range: GivenRange | undefined,
   divide: (name: string, value: unknown) => ReturnType<typeof divided>
@@ -60,7 +61,7 @@ const partOf = <K>(
   let from = 0
   let to = tree.size
   if (range !== undefined) {
-    checkNames(module, "range", range, BOUNDS)
+    checkNames(asked, "range", range, BOUNDS)
     for (const name of BOUNDS) {
       const value: unknown = range[name as keyof GivenRange]
       if (value === undefined) continue
@@ -82,24 +83,22 @@ const partOf = <K>(
 // by an index
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The name of a module in errors about indexes. */
-export const TABLE_INDEX = "TableIndex"
-
 /** A key that is asked for, in the form in which an index has it. */
 export const askedKey = (
-  { definition: { order } }: { readonly definition: AnyDefinition },
+  { definition: { order }, topic }: Pick<FrozenIndex, "definition" | "topic">,
   option: string,
   key: unknown
 ): Key => {
   const found = normalized(key as IndexKey, order !== undefined)
   if (found === undefined) {
-    throw misuse(TABLE_INDEX, {
+    throw misuse(ofIndexes(topic), {
       option,
       problem: "must be a text, a number that is not NaN, a bigint, a boolean, a valid date, or a list of these"
     })
   }
-  if (!canOrder(order, found))
-    throw misuse(TABLE_INDEX, { option, problem: "the order of the index cannot compare it" })
+  if (!canOrder(order, found)) {
+    throw misuse(ofIndexes(topic), { option, problem: "the order of the index cannot compare it" })
+  }
   return found
 }
 
@@ -112,22 +111,24 @@ const canOrder = (order: AnyDefinition["order"], key: Key): boolean => {
 }
 
 /** The entries of a sorted index in a range. */
-export const sortedPart = (index: FrozenSorted, range: GivenRange | undefined): Part =>
-  partOf(TABLE_INDEX, index.tree, range, (name, value) => {
+export const sortedPart = (index: FrozenSorted, range: GivenRange | undefined): Part => {
+  const asked = ofIndexes(index.topic)
+  return partOf(asked, index.tree, range, (name, value) => {
     if (name !== "prefix") {
       const bound = askedKey(index, `range.${name}`, value)
       return divided(index.tree, (key) => index.compare(key, bound))
     }
     if (index.definition.order !== undefined) {
       const problem = "an index with an order of its own has no prefixes"
-      throw misuse(TABLE_INDEX, { option: "range.prefix", problem })
+      throw misuse(asked, { option: "range.prefix", problem })
     }
     const prefix = askedKey(index, "range.prefix", value)
     if (typeof prefix !== "string" && !isList(prefix)) {
-      throw misuse(TABLE_INDEX, { option: "range.prefix", problem: "must be a text or a list" })
+      throw misuse(asked, { option: "range.prefix", problem: "must be a text or a list" })
     }
     return divided(index.tree, (key) => comparePrefix(key, prefix))
   })
+}
 
 /** The entries of a sorted index with a key. */
 export const equalPart = (index: FrozenSorted, key: Key): Part => {
@@ -139,9 +140,7 @@ export const equalPart = (index: FrozenSorted, key: Key): Part => {
 // by the rows' own keys
 // ---------------------------------------------------------------------------------------------------------------------
 
-const LIVE_TABLE = "LiveTable"
-
-const keyBytes = <K>(codec: Codec<K>, name: string, key: unknown): Buffer => {
+const keyBytes = <K>(asked: Asked, codec: Codec<K>, name: string, key: unknown): Buffer => {
   let problem = "must be a key of the table"
   try {
     const bytes = codec.encodeSync(key as K)
@@ -149,22 +148,23 @@ const keyBytes = <K>(codec: Codec<K>, name: string, key: unknown): Buffer => {
   } catch (thrown) {
     problem = `${problem}: ${thrown instanceof Error ? thrown.message : "it cannot be encoded"}`
   }
-  throw misuse(LIVE_TABLE, { option: `range.${name}`, problem })
+  throw misuse(asked, { option: `range.${name}`, problem })
 }
 
 /** The rows whose keys are in a range, by the order of their bytes. */
 export const keyPart = <K, V, Entry extends TableEntry<K, V>>(
+  asked: Asked,
   order: Tree<number>,
   slots: Slots<K, V, Entry>,
   range: GivenRange | undefined
 ): Part =>
-  partOf(LIVE_TABLE, order, range, (name, value) => {
+  partOf(asked, order, range, (name, value) => {
     if (name !== "prefix") {
-      const bytes = keyBytes(slots.key, name, value)
+      const bytes = keyBytes(asked, slots.key, name, value)
       return divided(order, (_, slot) => -slots.index.compareWith(slot, bytes, 0, bytes.length))
     }
     const prefix = slots.prefixOf(value)
-    if (prefix.problem !== undefined) throw misuse(LIVE_TABLE, { option: "range.prefix", problem: prefix.problem })
+    if (prefix.problem !== undefined) throw misuse(asked, { option: "range.prefix", problem: prefix.problem })
     const { bytes } = prefix
     return divided(order, (_, slot) => slots.index.compareStart(slot, bytes))
   })
@@ -175,12 +175,12 @@ export const keyPart = <K, V, Entry extends TableEntry<K, V>>(
 
 /** The entries of a part, in order, each time that it is gone through. */
 export const entriesIn = <K, V, Entry extends TableEntry<K, V>>(
-  module: string,
+  asked: Asked,
   slots: Slots<K, V, Entry>,
   { from, to, tree }: Part,
   options?: RangeOptions
 ): Iterable<Entry> => {
-  checkOptions(module, options, RANGE_OPTIONS, 0)
+  checkOptions(asked, options, RANGE_OPTIONS, 0)
   const { limit, reverse = false } = options ?? {}
   const count = Math.min(to - from, limit ?? Number.POSITIVE_INFINITY)
   const [first, end] = reverse ? [to - count, to] : [from, from + count]
@@ -194,7 +194,7 @@ export const entriesIn = <K, V, Entry extends TableEntry<K, V>>(
 
 /** A page of a part. `compare` is the order of an entry and the one that a cursor names. */
 const pageOf = <K, V, Entry extends TableEntry<K, V>>(
-  module: string,
+  asked: Asked,
   slots: Slots<K, V, Entry>,
   { from, to, tree }: Part,
   options: PageOptions | undefined,
@@ -202,13 +202,13 @@ const pageOf = <K, V, Entry extends TableEntry<K, V>>(
   compare: (cursor: Cursor, key: unknown, slot: number) => number,
   cursorOf: (key: unknown, slot: number) => Cursor
 ): Page<Entry> => {
-  checkOptions(module, options, PAGE_OPTIONS, 1)
+  checkOptions(asked, options, PAGE_OPTIONS, 1)
   const { after, limit = PAGE, reverse = false } = options ?? {}
   let [first, end] = [from, to]
   if (after !== undefined) {
     const cursor = readCursor(after)
     if (cursor === undefined || !isOfThese(cursor)) {
-      throw misuse(module, { option: "after", problem: "must be the `next` of a page of such a range" })
+      throw misuse(asked, { option: "after", problem: "must be the `next` of a page of such a range" })
     }
     const place = divided(tree, (key, slot) => compare(cursor, key, slot))
     if (reverse) end = Math.max(first, Math.min(end, place.before()))
@@ -216,7 +216,7 @@ const pageOf = <K, V, Entry extends TableEntry<K, V>>(
   }
   const count = Math.min(limit, end - first)
   const [start, stop] = reverse ? [end - count, end] : [first, first + count]
-  const entries = [...entriesIn(module, slots, { tree, from: start, to: stop }, { reverse })]
+  const entries = [...entriesIn(asked, slots, { tree, from: start, to: stop }, { reverse })]
   let next: string | undefined
   if (end - first > count) {
     const last = reverse ? start : stop - 1
@@ -236,7 +236,7 @@ export const sortedPage = <K, V, Entry extends TableEntry<K, V>>(
   options?: PageOptions
 ): Page<Entry> =>
   pageOf(
-    TABLE_INDEX,
+    ofIndexes(index.topic),
     slots,
     sortedPart(index, range),
     options,
@@ -248,15 +248,16 @@ export const sortedPage = <K, V, Entry extends TableEntry<K, V>>(
 
 /** A page of rows by their own keys. */
 export const keyPage = <K, V, Entry extends TableEntry<K, V>>(
+  asked: Asked,
   order: Tree<number>,
   slots: Slots<K, V, Entry>,
   range: GivenRange,
   options?: PageOptions
 ): Page<Entry> =>
   pageOf(
-    LIVE_TABLE,
+    asked,
     slots,
-    keyPart(order, slots, range),
+    keyPart(asked, order, slots, range),
     options,
     ({ key }) => key === undefined,
     ({ row }, _, slot) => -slots.index.compareWith(slot, row, 0, row.length),

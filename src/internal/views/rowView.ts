@@ -3,13 +3,10 @@ import type { Exit } from "effect/Exit"
 import type { TableFailure } from "../../LiveTable.ts"
 import type { Renumbering } from "../table/content/slots.ts"
 import type { AnySlots, Input, Output, View } from "../table/publication/view.ts"
-import { SlotSet } from "./column.ts"
+import { slotSetFor } from "./column.ts"
 
 /** How many rows are looked at between two steps. */
 export const ROWS_PER_STEP = 64
-
-/** So many slots fit better into a bit for each slot than into a set. */
-const MANY_SLOTS = 4096
 
 export abstract class RowView implements View {
   readonly height: number
@@ -52,7 +49,7 @@ export abstract class RowView implements View {
     const { newest } = this.input
     this.touched = []
     const count = touched.reduce((all, slots) => all + slots.length, 0)
-    const seen = count < MANY_SLOTS ? new Set<number>() : new SlotSet()
+    const seen = slotSetFor(count)
     let n = 0
     for (const slots of touched) {
       for (const slot of slots) {

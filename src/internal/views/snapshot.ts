@@ -21,29 +21,27 @@ import type { Tree } from "../tree/tree.ts"
 import { KeyOrder, keyOrderOf } from "./keyOrder.ts"
 import { type AnyIndexView, indexOf, lookupOf, type NamedIndexes } from "./lookups.ts"
 import type { FrozenIndex } from "./indexView.ts"
-import { misuse } from "./misuse.ts"
+import { type Asked, misuse, ofIndexes, ofKeys } from "./misuse.ts"
 import { type FrozenIndexes, Query, type QueryGiven, type WhereGiven } from "./query.ts"
-import { entriesIn, keyPage, keyPart, TABLE_INDEX } from "./range.ts"
+import { entriesIn, keyPage, keyPart } from "./range.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/TableSnapshot")
-
-const LIVE_TABLE = "LiveTable"
 
 /** What a missing key is looked up as. */
 const ABSENT: unique symbol = Symbol("ABSENT")
 
 /** An index at the version that holds it. */
-const frozenOf = (holding: Holding, name: string, view: AnyIndexView): FrozenIndex => {
+const frozenOf = (holding: Holding, names: NamedIndexes, name: string, view: AnyIndexView): FrozenIndex => {
   const frozen = holding.get(view) as FrozenIndex | undefined
   if (frozen !== undefined) return frozen
   const problem = `"${name}" is not in this snapshot: it is older than the index, or the index has ended`
-  throw misuse(TABLE_INDEX, { option: "index", problem })
+  throw misuse(ofIndexes(names.topic), { option: "index", problem })
 }
 
 /** All indexes of a table at the version that holds them. */
 export const frozenIndexes = (holding: Holding, names: NamedIndexes): FrozenIndexes => ({
   names,
-  find: (name) => frozenOf(holding, name, names.get(name)!)
+  find: (name) => frozenOf(holding, names, name, names.get(name)!)
 })
 
 class Snapshot<K, V, Entry extends TableEntry<K, V>, Ix extends Indexes> implements TableSnapshot<K, V, Entry, Ix> {
@@ -112,12 +110,16 @@ class Snapshot<K, V, Entry extends TableEntry<K, V>, Ix extends Indexes> impleme
     return (this.#order ??= keyOrderOf(this.#slots))
   }
 
+  get #asked(): Asked {
+    return ofKeys(this.#names.topic)
+  }
+
   #keyPart(range: Range<K> | undefined) {
-    return keyPart(this.#keyOrder, this.#slots, range)
+    return keyPart(this.#asked, this.#keyOrder, this.#slots, range)
   }
 
   range(range?: Range<K>, options?: RangeOptions): Iterable<Entry> {
-    return entriesIn(LIVE_TABLE, this.#slots, this.#keyPart(range), options)
+    return entriesIn(this.#asked, this.#slots, this.#keyPart(range), options)
   }
 
   prefix(prefix: Prefix<K>, options?: RangeOptions): Iterable<Entry> {
@@ -131,7 +133,7 @@ class Snapshot<K, V, Entry extends TableEntry<K, V>, Ix extends Indexes> impleme
   }
 
   page(range: Range<K>, options?: PageOptions): Page<Entry> {
-    return keyPage(this.#keyOrder, this.#slots, range, options)
+    return keyPage(this.#asked, this.#keyOrder, this.#slots, range, options)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -139,7 +141,7 @@ class Snapshot<K, V, Entry extends TableEntry<K, V>, Ix extends Indexes> impleme
   // -------------------------------------------------------------------------------------------------------------------
 
   by<Name extends keyof Ix & string>(name: Name): Lookup<Ix[Name], Entry> {
-    const frozen = frozenOf(this.#holding, name, indexOf(this.#names, name))
+    const frozen = frozenOf(this.#holding, this.#names, name, indexOf(this.#names, name))
     return lookupOf(frozen, this.#slots) as unknown as Lookup<Ix[Name], Entry>
   }
 

@@ -6,9 +6,12 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Cause from "effect/Cause"
+import type { Codec } from "../../Codec.ts"
 import type { InvalidOptionsError, WriteError } from "../../KafkaError.ts"
 import type { AnnounceOptions, KafkaTableWriter } from "../../KafkaTableWriter.ts"
 import type { Position } from "../../Position.ts"
+import { viewOf } from "../bytes.ts"
+import { suspended } from "../codec/codec.ts"
 import { kindOfThrown } from "../codec/schema/faults.ts"
 import { annotateLogs } from "../log.ts"
 import { readAnnounceOptions } from "../options/announce.ts"
@@ -17,6 +20,8 @@ import type { Producer } from "../producer/producer.ts"
 /** One key that was announced, and has not been given up. */
 interface Lease<K> {
   readonly key: K
+  /** What the key has in common with others that are the same; a key that only an Effect encodes is like no other. */
+  readonly id: unknown
   /** Writes its heartbeats; none where the first write may have come through, and nobody knows. */
   heart: Fiber.Fiber<unknown, unknown> | undefined
 }
@@ -24,11 +29,15 @@ interface Lease<K> {
 /** All that a writer has announced. */
 export class Leases<K, V> {
   private readonly open = new Set<Lease<K>>()
+  /** How many of them there are of each key. */
+  private readonly counts = new Map<unknown, number>()
   private readonly producer: Producer
+  private readonly codec: Codec<K>
   private readonly writer: Pick<KafkaTableWriter<K, V>, "topic" | "set" | "delete">
 
-  constructor(producer: Producer, writer: Pick<KafkaTableWriter<K, V>, "topic" | "set" | "delete">) {
+  constructor(producer: Producer, codec: Codec<K>, writer: Pick<KafkaTableWriter<K, V>, "topic" | "set" | "delete">) {
     this.producer = producer
+    this.codec = codec
     this.writer = writer
   }
 
@@ -42,19 +51,36 @@ export class Leases<K, V> {
         Effect.gen({ self: this }, function* () {
           const given = Effect.isEffect(value) ? yield* restore(value) : value
           const begin = this.producer.clock.now()
+          const lease: Lease<K> = { key, id: idOf(this.codec, key), heart: undefined }
+          // The writer may be closed before this write has ended.
+          this.add(lease)
           const first = yield* Effect.exit(restore(this.writer.set(key, given)))
-          if (isCertainlyNotThere(first)) return yield* first
+          if (isCertainlyNotThere(first)) {
+            this.remove(lease)
+            return yield* first
+          }
           // From here on the key is in the log, or may be: whatever ends the scope, it is deleted then.
-          const lease: Lease<K> = { key, heart: undefined }
-          this.open.add(lease)
-          yield* Effect.addFinalizer(() => this.end(lease, this.producer.settings.deliveryTimeoutMillis))
-          if (Exit.isSuccess(first)) {
+          yield* Effect.addFinalizer(() => this.end(lease, this.producer.settings.closeTimeoutMillis))
+          if (Exit.isSuccess(first) && this.open.has(lease)) {
             lease.heart = yield* Effect.forkScoped(this.beat(key, value, everyMillis, begin))
           }
           return yield* first
         })
       )
     )
+  }
+
+  private add(lease: Lease<K>): void {
+    this.open.add(lease)
+    this.counts.set(lease.id, (this.counts.get(lease.id) ?? 0) + 1)
+  }
+
+  /** Takes a lease out, if it is there. Returns how many others of its key there are. */
+  private remove(lease: Lease<K>): number {
+    const left = (this.counts.get(lease.id) ?? 0) - (this.open.delete(lease) ? 1 : 0)
+    if (left > 0) this.counts.set(lease.id, left)
+    else this.counts.delete(lease.id)
+    return left
   }
 
   /** Ends all leases, as the writer is about to be closed. */
@@ -69,12 +95,13 @@ export class Leases<K, V> {
 
   /**
    * Ends a lease, once: its heartbeats first, so that the tombstone is called after the last of them, and comes after it
-   * in the log.
+   * in the log. Of several of one key, the last one to end deletes it.
    */
   private end(lease: Lease<K>, withinMillis: number): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (!this.open.delete(lease)) return Effect.void
+      if (!this.open.has(lease)) return Effect.void
       const stopped = lease.heart === undefined ? Effect.void : Fiber.interrupt(lease.heart)
+      if (this.remove(lease) > 0) return Effect.asVoid(stopped)
       // The wait for room in the queue has no end of its own.
       const deleted = Effect.timeoutOrElse(this.writer.delete(lease.key), {
         duration: withinMillis,
@@ -123,6 +150,17 @@ export class Leases<K, V> {
 
   private readonly annotate = (line: Effect.Effect<void>): Effect.Effect<void> =>
     annotateLogs("KafkaTableWriter", { topic: this.writer.topic })(line)
+}
+
+/** What equal keys have in common: their bytes. */
+const idOf = <K>(codec: Codec<K>, key: K): unknown => {
+  try {
+    const bytes = codec.encodeSync(key)
+    return bytes === suspended ? Symbol() : viewOf(bytes).toString("latin1")
+  } catch {
+    // It is refused when it is written.
+    return Symbol()
+  }
 }
 
 /** What kept a heartbeat from being written, besides the errors of writes. */

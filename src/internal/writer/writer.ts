@@ -55,7 +55,7 @@ export const acquire = <K, V>(
     const topic = producer.topic(config.topic)
     yield* start(producer, topic, config)
     const writes = makeWrites(producer, topic, config)
-    const leases = new Leases(producer, writes)
+    const leases = new Leases(producer, config.key, writes)
     yield* runProducer(producer, config.closeTimeoutMillis, (millis) => leases.endAll(millis))
     const writer: KafkaTableWriter<K, V> = {
       ...writes,

@@ -3,10 +3,12 @@
  * each wait is one Effect, of which nothing has to be undone when it is interrupted, and what is there already needs no
  * Effect.
  */
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 
 /** How a stream ends: with nothing, or with the failure that ended what it tells of. */
@@ -53,12 +55,31 @@ export abstract class Run<A, E> {
   }
 }
 
-/** A stream that is made when it is run. */
-export const begun = <A, E>(begin: () => Pushed<A, E>): Pushed<A, E> => Channel.suspend(begin)
-
-/** A stream that begins after an Effect. */
-export const after = <A, E>(effect: Effect.Effect<void>, next: () => Pushed<A, E>): Pushed<A, E> =>
-  Channel.flatMap(Channel.fromEffect(effect), next)
+/**
+ * A stream that is made when it is run, after what `unrest` gives to wait for. What `begin` registers is undone by the
+ * stream: nothing comes in between, as steps of a channel that are no Effects are taken together.
+ */
+export const begun = <A, E>(
+  begin: () => Pushed<A, E>,
+  unrest: () => Effect.Effect<void> | undefined = () => undefined
+): Pushed<A, E> => {
+  const attempt: Pushed<A, E> = Channel.suspend(() => {
+    const wait = unrest()
+    return wait === undefined ? begin() : Channel.flatMap(Channel.fromEffect(wait), () => attempt)
+  })
+  return attempt
+}
 
 /** The stream that users get. */
 export const streamOf = <A, E>(pushed: Pushed<A, E>): Stream.Stream<A, E> => Stream.fromChannel(pushed)
+
+/** A stream of what an Effect gives each time that it is run, in its order, until that is `undefined`. */
+export const streamOfPulls = <A, E>(
+  pull: Effect.Effect<NonEmptyReadonlyArray<A> | undefined, E>
+): Stream.Stream<A, E> =>
+  Stream.repeatEffectChunkOption(
+    Effect.matchEffect(pull, {
+      onFailure: (error) => Effect.fail(Option.some(error)),
+      onSuccess: (all) => (all === undefined ? Effect.fail(Option.none()) : Effect.succeed(Chunk.unsafeFromArray(all)))
+    })
+  )

@@ -60,12 +60,29 @@ export abstract class Run<A, E> {
 
 const isNonEmpty = <A>(all: ReadonlyArray<A>): all is NonEmptyReadonlyArray<A> => all.length > 0
 
-/** A stream that is made when it is run. */
-export const begun = <A, E>(begin: () => Pushed<A, E>): Pushed<A, E> => Effect.suspend(begin)
-
-/** A stream that begins after an Effect. */
-export const after = <A, E>(effect: Effect.Effect<void>, next: () => Pushed<A, E>): Pushed<A, E> =>
-  Effect.flatMap(effect, next)
+/**
+ * A stream that is made when it is run, after what `unrest` gives to wait for. What `begin` registers is undone by the
+ * stream, so nothing may interrupt that before the stream has what undoes it.
+ */
+export const begun = <A, E>(
+  begin: () => Pushed<A, E>,
+  unrest: () => Effect.Effect<void> | undefined = () => undefined
+): Pushed<A, E> =>
+  Effect.uninterruptibleMask((restore) => {
+    const attempt: Pushed<A, E> = Effect.suspend(() => {
+      const wait = unrest()
+      return wait === undefined ? begin() : Effect.flatMap(restore(wait), () => attempt)
+    })
+    return attempt
+  })
 
 /** The stream that users get. */
 export const streamOf = <A, E>(pushed: Pushed<A, E>): Stream.Stream<A, E> => Stream.scoped(Stream.fromPull(pushed))
+
+/** A stream of what an Effect gives each time that it is run, in its order, until that is `undefined`. */
+export const streamOfPulls = <A, E>(
+  pull: Effect.Effect<NonEmptyReadonlyArray<A> | undefined, E>
+): Stream.Stream<A, E> =>
+  Stream.fromPull(
+    Effect.succeed(Effect.flatMap(pull, (all): Pull<A, E> => (all === undefined ? Cause.done() : Effect.succeed(all))))
+  )

@@ -112,6 +112,12 @@ export abstract class Slots<K, V, Entry extends TableEntry<K, V>> {
     return value === ABSENT ? this.make(slot, leaf, i) : (value as V)
   }
 
+  /** The value of a row that has one, where it is at hand; `undefined` where it would be made of bytes. */
+  heldAt(slot: number): unknown {
+    const value = valueIn(leafAt(this.rows, slot), indexInLeaf(slot))
+    return value === ABSENT ? undefined : value
+  }
+
   protected valueIn(slot: number, leaf: Leaf, i: number): V {
     const value = valueIn(leaf, i)
     return value === ABSENT ? this.load(slot, leaf, i) : (value as V)

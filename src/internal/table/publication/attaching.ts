@@ -6,9 +6,10 @@ import type * as Stream from "effect/Stream"
 import type { TableFailure } from "../../../LiveTable.ts"
 import { runInSlices } from "../../yield.ts"
 import type { AnyChange } from "../content/changeLog.ts"
+import type { Turn } from "./graph.ts"
 import type { Showing } from "./shown.ts"
 import type { Listener } from "./subscriptions.ts"
-import { dropView, endView, type Input, type Root, type View } from "./view.ts"
+import { dropView, endView, type Input, type View } from "./view.ts"
 
 /** The property by which a table of this library gives its publication to what is made of the table. */
 export const PUBLICATION: unique symbol = Symbol.for("effect-ktables/Publication")
@@ -24,47 +25,36 @@ export const isPublished = (table: unknown): table is Published =>
 /** The publication of a table of this library. */
 export const publicationOf = (table: object): Input => (table as Published)[PUBLICATION]
 
-/** What to wait for before rows of these tables can be taken together, which do not keep their slots yet. */
-const unrest = (roots: ReadonlyArray<Root>): Effect.Effect<void> | undefined => {
-  for (const root of roots) {
-    if (root.isMoving) return root.atRest
-    if (root.graph.isBusy) return root.graph.free
-  }
-  return undefined
-}
-
 /**
  * Adds a view to its inputs for as long as the scope is open, and succeeds when it is built and in step. It is built of all
- * rows in bulk, while the tables go on, and then takes in what has changed meanwhile.
+ * rows in bulk, while the tables go on, and then takes in what has changed meanwhile. Tables that are written to all the
+ * time do not keep it from that: it waits for one update of each of them at most, and for its turn.
  */
 export const attach = (view: View): Effect.Effect<void, never, Scope.Scope> => {
   const { inputs } = view
   const roots = [...new Set(inputs.flatMap((input) => [...input.roots]))]
+  const [{ graph }] = roots
   let isBuilding = true
   let isDropped = false
-  let isHeld = false
-  let hasTurn = false
-  const begin: Effect.Effect<Iterator<void, void>> = Effect.suspend(() => {
-    const wait = unrest(roots)
-    if (wait !== undefined) return Effect.andThen(wait, begin)
-    for (const root of roots) {
-      roots[0].graph.join(root.graph)
-      root.holds++
-    }
-    isHeld = true
+  let turn: Turn | undefined
+  const leaveTurn = () => {
+    turn?.leave()
+    turn = undefined
+  }
+  const inTurn = <A>(then: () => Effect.Effect<A>): Effect.Effect<A> =>
+    Effect.suspend(() => Effect.flatMap((turn = graph.turn()).awaited, then))
+  const begin = inTurn(() => {
+    // All inputs are of versions that are shown together, and are told of all that is written to them from here on.
     for (const input of inputs) input.building.add(view)
     const steps = view.build()
     // With the first step it has what it is built of.
     steps.next()
+    leaveTurn()
     return Effect.succeed(steps)
   })
-  const finish: Effect.Effect<void> = Effect.suspend(() => {
-    const [{ graph }] = roots
-    if (graph.isBusy) return Effect.andThen(graph.free, finish)
-    graph.take()
-    hasTurn = true
-    // Whoever has changes for views waits for the turn: what was touched so far is all.
-    return Effect.map(runInSlices(view.apply()), () => {
+  // Whoever has changes for views waits for the turn: what was touched so far is all.
+  const finish = inTurn(() =>
+    Effect.map(runInSlices(view.apply()), () => {
       for (const input of inputs) {
         input.building.delete(view)
         input.views.add(view)
@@ -76,15 +66,20 @@ export const attach = (view: View): Effect.Effect<void, never, Scope.Scope> => {
       const ended = inputs.find((input) => input.ended !== undefined)?.ended
       if (ended !== undefined) endView(view, ended)
     })
-  })
+  )
   /** However it has ended: what was held for it is let go, and a view that is not whole, or not wanted any more, too. */
   const settle = (exit: Exit.Exit<void>) =>
     Effect.sync(() => {
       isBuilding = false
-      if (isHeld) for (const root of roots) root.holds--
-      if (hasTurn) roots[0].graph.release()
+      for (const root of roots) root.holds--
+      leaveTurn()
       if (isDropped || Exit.isFailure(exit)) dropView(view)
     })
+  const build = Effect.forEach(roots, (root) => root.noted, { discard: true }).pipe(
+    Effect.andThen(begin),
+    Effect.flatMap(runInSlices),
+    Effect.andThen(finish)
+  )
   return Effect.andThen(
     // The scope may be closed by another fiber than the one that builds, which then lets go by itself.
     Effect.addFinalizer(() =>
@@ -93,9 +88,15 @@ export const attach = (view: View): Effect.Effect<void, never, Scope.Scope> => {
         if (!isBuilding) dropView(view)
       })
     ),
-    Effect.onExit(
-      Effect.flatMap(begin, (steps) => Effect.andThen(runInSlices(steps), finish)),
-      settle
+    Effect.acquireUseRelease(
+      Effect.sync(() => {
+        for (const root of roots) {
+          graph.join(root.graph)
+          root.holds++
+        }
+      }),
+      () => build,
+      (_, exit) => settle(exit)
     )
   )
 }

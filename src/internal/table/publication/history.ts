@@ -13,8 +13,8 @@ interface Kept<Snapshot> {
   readonly version: number
   /** Of a version that is shown no more; the one that is shown is the table's own. */
   snapshot: Snapshot | undefined
-  /** When it was shown first, in milliseconds of the Clock. */
-  readonly since: number
+  /** When it was shown first, in milliseconds of the Clock; never later than that is now. */
+  since: number
   /** The positions that have become visible with it, by partition: those that it shows besides those of the version before. */
   readonly moved: Map<number, number>
 }
@@ -49,12 +49,11 @@ export class History<Snapshot extends { readonly version: number }> {
 
   /** Takes in a publication: what was shown before it, and what is shown with it. */
   published(before: Snapshot, after: Snapshot, partitions: Iterable<Visible>, now: number): void {
+    this.follow(now)
     const newest = this.kept.at(-1)!
     if (after.version !== newest.version) {
       newest.snapshot = before
-      // A clock that was set back does not turn versions around.
-      const since = Math.max(now, newest.since)
-      this.kept.push({ version: after.version, snapshot: undefined, since, moved: new Map() })
+      this.kept.push({ version: after.version, snapshot: undefined, since: now, moved: new Map() })
     }
     this.move(partitions)
     this.forget(now)
@@ -70,9 +69,19 @@ export class History<Snapshot extends { readonly version: number }> {
     }
   }
 
+  /**
+   * Follows a clock that was set back: what was shown at a time that is to come once more counts as shown now. So versions
+   * are in the order of their times, and a clock that was ahead for a moment has them kept no longer.
+   */
+  private follow(now: number): void {
+    const { kept } = this
+    for (let i = kept.length - 1; i >= 0 && kept[i].since > now; i--) kept[i].since = now
+  }
+
   /** Lets go of what is beyond the limits. */
   private forget(now: number): void {
     const { kept, limits } = this
+    this.follow(now)
     while (kept.length > limits.versions || (kept.length > 1 && kept[1].since <= now - limits.millis)) {
       for (const [partition, visible] of kept.shift()!.moved) this.forgotten.set(partition, visible)
     }

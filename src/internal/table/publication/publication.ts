@@ -19,13 +19,14 @@ import { Signal } from "../../signal.ts"
 import { runInSlices } from "../../yield.ts"
 import type { AnyChange, ChangeLog } from "../content/changeLog.ts"
 import type { Renumbering } from "../content/slots.ts"
-import { Graph } from "./graph.ts"
+import { Graph, type Turn } from "./graph.ts"
 import { type Face, Shown, versionOf } from "./shown.ts"
 import { RenumberTick, Tick } from "./tick.ts"
 import type { AnySlots, Input, Root, Version } from "./view.ts"
 import type { Waiters } from "./waiters.ts"
 
 interface Options<Slots, Snapshot, E> {
+  readonly topic: string
   readonly slots: Slots
   readonly face: Face<Slots, Snapshot>
   readonly waiters: Waiters<E>
@@ -45,6 +46,7 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
   extends Shown<Slots, Snapshot, Change>
   implements Root
 {
+  readonly topic: string
   readonly roots: ReadonlySet<Root> = new Set([this])
   readonly graph = new Graph()
   readonly waiters: Waiters<E>
@@ -54,10 +56,12 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
   private isSettling = false
   /** Whether rows are being given new slots. */
   private isRenumbering = false
-  /** Whether this table has the turn of its graph. */
-  private hasTurn = false
+  /** The turn of its graph, from when it asks for that. */
+  private turn: Turn | undefined
   /** Notified with each publication. */
   private readonly settled = new Signal()
+  /** Whether somebody has waited for the last publication, and finds the content at rest if nothing is begun at once. */
+  hasWoken = false
   /** The changes since the last publication; `undefined` while nobody subscribes. */
   private log: ChangeLog<Change> | undefined
   /** The slots that were written to since the last publication; `undefined` while nobody wants to know them. */
@@ -66,15 +70,16 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
   private prepared = 0
   /** The update on its way through the views. */
   private tick: Tick | undefined
-  /** Whether an update was given up halfway. Its rows stay changed, so the next publication has to show them. */
-  private hasLeftovers = false
+  /** What is left of that to do, where it takes more than one step. Nobody else has the turn until it is done. */
+  private steps: Iterator<void, void> | undefined
 
   private constructor(
-    { face, notesSlots, waiters }: Options<Slots, Snapshot, E>,
+    { face, notesSlots, topic, waiters }: Options<Slots, Snapshot, E>,
     first: Version<Slots, Snapshot>,
     snapshots: PublishedRef<Snapshot>
   ) {
     super(0, face, first, snapshots)
+    this.topic = topic
     this.waiters = waiters
     this.notesSlots = notesSlots
   }
@@ -97,93 +102,110 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
     return this.isSettling || this.isRenumbering
   }
 
+  /** Whether an update is on its way that is to be published. */
+  get isUnderWay(): boolean {
+    return this.isSettling && this.ended === undefined
+  }
+
+  /** Whether the update that is on its way, if one is, notes the slots that are written to. */
+  get isNoted(): boolean {
+    return !this.isSettling || this.touched !== undefined
+  }
+
+  /** Waits until that is so. It stays so while slots are held. */
+  readonly noted: Effect.Effect<void> = Effect.suspend(() =>
+    this.isNoted ? Effect.void : Effect.andThen(this.settled.after(this.settled.version), this.noted)
+  )
+
   /**
    * Begins an update: until it is published, the content is on its way from one version to the next. Returns where it is
-   * to be noted, as far as anybody wants to know. What an update that was given up has noted stays noted.
+   * to be noted, as far as anybody wants to know. What an update that is on its way has noted stays noted.
    */
   beginUpdate(): Noted<Change> {
-    this.hasLeftovers ||= this.isSettling
     this.isSettling = true
     if (this.log === undefined && !this.subscriptions.isEmpty) this.log = { ids: [], changes: [] }
-    if (this.touched === undefined && (this.notesSlots || this.views.size + this.building.size > 0)) this.touched = []
+    if (this.touched === undefined && (this.notesSlots || this.views.size + this.holds > 0)) this.touched = []
     const { log, touched } = this
     return { log, touched }
   }
 
-  /**
-   * Lets the views take the changes in. Returns `undefined` if that is done already; otherwise nothing may be applied
-   * until the Effect ends.
-   */
-  prepare(take: () => Slots): Effect.Effect<void> | undefined {
-    const { touched } = this
-    if (touched === undefined || touched.length === this.prepared) return undefined
-    if (this.graph.isBusy) return this.prepareInTurn(take, touched)
-    const steps = this.beginTick(take, touched)
-    if (steps.next().done === true) return undefined
-    this.takeTurn()
-    return this.runTick(steps)
+  /** Whether slots were noted that the views have not taken in. */
+  private get wantsTick(): boolean {
+    return this.touched !== undefined && this.touched.length > this.prepared
   }
 
-  private prepareInTurn(take: () => Slots, touched: ReadonlyArray<number>): Effect.Effect<void> {
-    return Effect.flatMap(this.graph.free, () => {
-      if (this.graph.isBusy) return this.prepareInTurn(take, touched)
-      this.takeTurn()
-      return this.runTick(this.beginTick(take, touched))
+  /**
+   * Lets the views take the changes in. Returns `undefined` if that is done already; otherwise nothing may be applied
+   * until the Effect ends. Where that is interrupted, nobody else's update comes in between, as views would show a half
+   * of this one: what is left is done when this is called again, or never, as the table is closed.
+   */
+  prepare(take: () => Slots): Effect.Effect<void> | undefined {
+    if (this.steps === undefined) {
+      if (!this.wantsTick) return undefined
+      if (!this.graph.isBusy) {
+        const steps = this.beginTick(take)
+        if (steps.next().done === true) return undefined
+        this.turn = this.graph.turn()
+        this.steps = steps
+      }
+    }
+    return this.prepareInTurn(take)
+  }
+
+  private prepareInTurn(take: () => Slots): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.ended !== undefined || (this.steps === undefined && !this.wantsTick)) return Effect.void
+      const turn = (this.turn ??= this.graph.turn())
+      if (!turn.hasCome) return Effect.andThen(turn.awaited, this.prepareInTurn(take))
+      const steps = (this.steps ??= this.beginTick(take))
+      return Effect.flatMap(this.runUntilEnded(steps), () => {
+        this.steps = undefined
+        return this.prepareInTurn(take)
+      })
     })
   }
 
-  /** Runs what is left of a tick. One that is given up halfway is begun anew by the next update, and holds nobody up until then. */
-  private runTick(steps: Iterator<void, void>): Effect.Effect<void> {
-    return Effect.onExit(runInSlices(steps), (exit) =>
-      Effect.sync(() => {
-        if (Exit.isSuccess(exit)) return
-        this.prepared = 0
-        this.tick = undefined
-        this.next = undefined
-        this.hasLeftovers = true
-        this.releaseTurn()
-      })
-    )
-  }
-
-  private beginTick(take: () => Slots, touched: ReadonlyArray<number>): Iterator<void, void> {
-    // What was prepared for an update that was given up is taken in again, together with the rest.
+  private beginTick(take: () => Slots): Iterator<void, void> {
+    // What was prepared before is taken in again, together with the rest.
+    const touched = this.touched!
     this.prepared = touched.length
     this.begin(take())
     this.tick = new Tick(this, touched)
     return this.tick.run()
   }
 
-  private takeTurn(): void {
-    this.graph.take()
-    this.hasTurn = true
+  /** Runs steps in slices, to their end or until the table has ended. */
+  runUntilEnded(steps: Iterator<void, void>): Effect.Effect<void> {
+    return runInSlices({
+      next: () => (this.ended === undefined ? steps.next() : { done: true, value: undefined })
+    })
   }
 
-  private releaseTurn(): void {
-    if (!this.hasTurn) return
-    this.hasTurn = false
-    this.graph.release()
+  private leaveTurn(): void {
+    this.turn?.leave()
+    this.turn = undefined
   }
 
   /**
    * Shows what was prepared: the rows that `take` takes, if something has changed, and the positions that
-   * `showPositions` makes visible. The steps are in the order that the head of this file tells.
+   * `showPositions` makes visible. The steps are in the order that the head of this file tells. Nothing is shown of a
+   * table that has ended.
    */
   publish(hasChanged: boolean, take: () => Slots, showPositions: () => void): void {
+    if (this.ended !== undefined) return
     const { log, tick } = this
-    if ((hasChanged || this.hasLeftovers) && this.next === undefined) this.begin(take())
+    if (hasChanged && this.next === undefined) this.begin(take())
     const isNew = this.next !== undefined
     this.log = undefined
     this.touched = undefined
     this.prepared = 0
     this.tick = undefined
-    this.hasLeftovers = false
     tick?.show()
     this.swap()
     showPositions()
     if (isNew && log !== undefined) this.subscriptions.push(log)
     tick?.tell()
-    this.releaseTurn()
+    this.leaveTurn()
     this.settle()
     this.waiters.check()
   }
@@ -191,6 +213,7 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
   /** The content is at rest again: what it is can be told. */
   private settle(): void {
     this.isSettling = false
+    this.hasWoken = this.settled.isAwaited
     this.settled.notify()
   }
 
@@ -213,41 +236,42 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
     take: () => Slots
   ): Effect.Effect<void> {
     let tick: RenumberTick | undefined
-    return Effect.suspend(() => {
-      if (this.holds > 0) return Effect.void
-      if (this.graph.isBusy) return Effect.andThen(this.graph.free, this.makeRoom(steps, take))
+    const settle = () => {
+      if (tick !== undefined && this.ended === undefined) {
+        this.begin(take(), this.version)
+        tick.show()
+        this.swap()
+      }
+      this.isRenumbering = false
+      this.leaveTurn()
+      this.settled.notify()
+    }
+    const inTurn: Effect.Effect<void> = Effect.suspend(() => {
+      // Whoever holds them may have come while this waited.
+      if (this.holds > 0 || this.ended !== undefined) return Effect.void
+      const turn = (this.turn ??= this.graph.turn())
+      if (!turn.hasCome) return Effect.andThen(turn.awaited, inTurn)
       this.isRenumbering = true
-      this.takeTurn()
       const running = steps((to) => {
         tick = new RenumberTick(this, to)
         return tick.run()
       })
-      const settle = () => {
-        if (tick !== undefined) {
-          this.begin(take(), this.version)
-          tick.show()
-          this.swap()
-        }
-        this.isRenumbering = false
-        this.releaseTurn()
-        this.settled.notify()
-      }
-      return Effect.onExit(runInSlices(running), () => {
-        // Rows may stay as they are, but once views have begun to follow, there is no way back.
-        if (tick === undefined) return Effect.sync(settle)
-        return Effect.map(runInSlices(running), settle)
-      })
+      const run = this.runUntilEnded(running)
+      // Rows may stay as they are, but once views have begun to follow, there is no way back.
+      return Effect.onInterrupt(run, () => (tick === undefined ? Effect.void : run))
     })
+    return Effect.ensuring(inTurn, Effect.sync(settle))
   }
 
   /**
-   * Ends all streams, with the failure if there is one, and fails whoever waits. There is no publication after this.
+   * Ends all streams, with the failure if there is one, and fails whoever waits. Nothing is published after this, and an
+   * update that is on its way is given up.
    */
   end(failure: TableFailure | undefined, waiting: Cause.Cause<E>): void {
     this.waiters.end(waiting)
     this.endAll(failure === undefined ? Exit.void : Exit.fail(failure))
     this.isRenumbering = false
-    this.releaseTurn()
+    this.leaveTurn()
     this.settle()
   }
 }

@@ -122,6 +122,8 @@ export abstract class Shown<Slots extends AnySlots, Snapshot, Change extends Any
     this.subscriptions.end(how)
     if (this.ended === undefined) {
       this.ended = how
+      // What is made of this from now on is made of what is shown.
+      this.next = undefined
       for (const view of this.views) endView(view, how)
     }
     this.snapshots.end()

@@ -73,13 +73,13 @@ export class Subscriptions<Change extends AnyChange, E = never> {
 
   /**
    * A stream that adds a subscriber when it is run, in the same step, and removes that when it ends, one way or the
-   * other.
+   * other. `unrest` gives what to wait for before.
    */
-  pushed(strategy: Strategy): Pushed<Change, E> {
+  pushed(strategy: Strategy, unrest?: () => Effect.Effect<void> | undefined): Pushed<Change, E> {
     return begun(() => {
       const { remove, subscriber } = this.register(strategy, undefined)
       return subscriber.pushed(Effect.sync(remove))
-    })
+    }, unrest)
   }
 
   /** Adds a listener, until what is returned is called. One that comes too late is told of the end at once. */

@@ -4,10 +4,14 @@
  */
 import * as Exit from "effect/Exit"
 import type { Renumbering } from "../content/slots.ts"
-import { endView, type Input, type View } from "./view.ts"
+import { endView, type Input, isKept, type View } from "./view.ts"
 
-/** Runs a step of a view, which is its own business: one that throws is a view no more. */
+/**
+ * Runs a step of a view, which is its own business: one that throws is a view no more. What was dropped in the middle of an
+ * update does nothing more, and stays as it was.
+ */
 const guarded = <A>(view: View, step: () => A): A | undefined => {
+  if (!isKept(view)) return undefined
   try {
     return step()
   } catch (thrown) {

@@ -66,14 +66,21 @@ export interface Input {
 
 /** A table of a topic, where updates begin. */
 export interface Root {
+  readonly topic: string
   readonly graph: Graph
   /** Whether rows are on their way from one version to the next, or to new slots. */
   readonly isMoving: boolean
   /** Waits until they are not. */
   readonly atRest: Effect.Effect<void>
-  /** While this is above 0, rows keep their slots. */
+  /** While this is above 0, rows keep their slots, and updates that begin note which of these they write to. */
   holds: number
+  /** Waits until that is so of the update that is on its way, too. */
+  readonly noted: Effect.Effect<void>
 }
+
+/** The topics that a table is made of, as errors about it name them. */
+export const topicsOf = ({ roots }: Pick<Input, "roots">): string =>
+  [...new Set(Array.from(roots, ({ topic }) => topic))].join(", ")
 
 /** A table that is made of others, as what it is made of has it. */
 export interface Output extends Input {
@@ -131,6 +138,10 @@ export const endView = (view: View, how: Exit.Exit<void, TableFailure>): void =>
     // It is a view no more.
   }
 }
+
+/** Whether a view is kept in step, or is being built. */
+export const isKept = (view: View): boolean =>
+  view.inputs.some((input) => input.views.has(view) || input.building.has(view))
 
 /** Takes a view out of all that it is made of. */
 export const dropView = (view: View): void => {

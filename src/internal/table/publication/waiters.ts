@@ -14,6 +14,9 @@ export interface Target {
   readonly target: number
 }
 
+/** No topic has such a partition. */
+const NEVER_REACHED: Target = { partition: -1, target: Number.POSITIVE_INFINITY }
+
 /** One wait for positions: it is settled by `outcome`, or by `resume` if its fiber waits already. */
 interface Waiter<E> extends Item {
   readonly targets: ReadonlyArray<Target>
@@ -75,6 +78,11 @@ export class Waiters<E> {
     }
     return true
   }
+
+  /** Waits for the end of the table, which it fails with. */
+  readonly untilEnded: Effect.Effect<never, E> = Effect.suspend(() =>
+    Effect.andThen(this.await([NEVER_REACHED]), Effect.never)
+  )
 
   /** Whether all targets are reached, of a table that has not ended. */
   areReached(targets: ReadonlyArray<Target>): boolean {

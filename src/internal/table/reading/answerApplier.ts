@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import { CorruptBatchError, InvalidOptionsError } from "../../../KafkaError.ts"
 import type { TableFailure } from "../../../LiveTable.ts"
 import { errorOfCause } from "../../codec/schema/issue.ts"
-import { LineRate, moreOf } from "./lineRate.ts"
+import { LineRate, moreOf } from "../../lineRate.ts"
 import { annotateLogs } from "../../log.ts"
 import { prepareCodecs } from "../../recordBatch/compression.ts"
 import { BatchCorruption } from "../../recordBatch/corruption.ts"
@@ -143,6 +143,7 @@ export class AnswerApplier<K, V> {
             intake,
             new InvalidOptionsError({
               module: "KafkaTable",
+              topic: this.parts.config.topic,
               problems: [
                 { option: "key", problem: "this codec needs an Effect to decode; keys are looked up synchronously" }
               ]

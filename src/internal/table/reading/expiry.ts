@@ -8,19 +8,29 @@ import { kindOfThrown, kindOfValue } from "../../codec/schema/faults.ts"
 import { Signal } from "../../signal.ts"
 import type { ChangeLog } from "../content/changeLog.ts"
 import { expiredAtOnce, hideRow } from "../content/hiding.ts"
+import { UNKNOWN } from "../content/keyIndex.ts"
 import { ROWS_PER_STEP } from "../content/keyedRows.ts"
 import { withPrevious } from "../content/recordHeaders.ts"
 import { isPresent, placeOf } from "../content/rowVector.ts"
 import type { Renumbering } from "../content/slots.ts"
 import type { TableState } from "../content/state.ts"
 import type { AnySlots } from "../publication/view.ts"
-import { SlotSet } from "../../views/column.ts"
+import { Column, slotSetFor } from "../../views/column.ts"
 import type { TableConfig } from "../../options/table.ts"
 import type { Counters } from "./counters.ts"
 import { Deadlines } from "./deadlines.ts"
 
+/**
+ * How many rows go in one publication of which none was written to: it is told to all subscribers in one step, and what has
+ * come meanwhile waits for it.
+ */
+export const ROWS_AT_ONCE = 32_768
+
 /** The options that say how long rows live. */
 type Lifetime<K, V> = Pick<TableConfig<K, V>, "expireAfterMillis" | "expireAt">
+
+/** Hears of a row that is hidden: of its key, and of the key's identity by the bytes in the log. */
+type HiddenListener<K> = (key: K, id: string) => void
 
 /** Of each key, the value that it has after the changes that were noted. */
 type Known<V> = ReadonlyMap<string, Option.Option<V>>
@@ -39,8 +49,9 @@ export class Expiry<K, V> {
   /** Notified when the earliest deadline has changed. */
   readonly changed = new Signal()
   private readonly deadlines = new Deadlines()
-  /** The rows that are hidden. One that was written to since may be missing, where the record did not count. */
-  private readonly hidden = new SlotSet()
+  /** Of rows that were hidden, the offset of the record. A row is hidden no more when another record counts. */
+  private readonly hidden = new Column<number>()
+  private readonly listeners = new Set<HiddenListener<K>>()
   /** What kind of thing `expireAt` threw, or returned, that was no time; `undefined` before it did. */
   private fault: string | undefined
   private isFaultTold = false
@@ -58,21 +69,30 @@ export class Expiry<K, V> {
 
   /**
    * Hides what is to go by now, in steps. It has to be run while an update is under way, after all that the update writes.
-   * `shown` are the rows that readers see.
+   * `shown` are the rows that readers see. Of those whose time has come since the last run, no more than `ROWS_AT_ONCE`
+   * go: where there are others, `next` is in the past.
    */
   *run(now: number, shown: AnySlots): Generator<void, void> {
     const { next, state } = this
     const known = state.log === undefined ? undefined : yield* this.amend(state.log, now)
-    let n = 0
-    for (const slot of new Set(state.touched)) {
-      if (++n % ROWS_PER_STEP === 0) yield
+    const { touched = [] } = state
+    // What is hidden here is noted as well.
+    const { length } = touched
+    const seen = slotSetFor(length)
+    for (let i = 0; i < length; i++) {
+      if (i % ROWS_PER_STEP === ROWS_PER_STEP - 1) yield
+      const slot = touched[i]
+      if (seen.has(slot)) continue
+      seen.add(slot)
       const deadline = this.deadlineOf(slot)
       this.deadlines.set(slot, deadline > now ? deadline : Number.POSITIVE_INFINITY)
       if (deadline <= now) this.hide(slot, shown, known)
-      else this.hidden.delete(slot)
     }
-    for (let slot = this.deadlines.takeDue(now); slot !== undefined; slot = this.deadlines.takeDue(now)) {
-      if (++n % ROWS_PER_STEP === 0) yield
+    for (let n = 1; n <= ROWS_AT_ONCE; n++) {
+      // A row that is taken is hidden in the same step, as an update may be given up between two of them.
+      if (n % ROWS_PER_STEP === 0) yield
+      const slot = this.deadlines.takeDue(now)
+      if (slot === undefined) break
       this.hide(slot, shown, known)
     }
     if (this.next !== next) this.changed.notify()
@@ -80,7 +100,9 @@ export class Expiry<K, V> {
 
   private hide(slot: number, shown: AnySlots, known: Known<V> | undefined): void {
     const { state } = this
-    this.hidden.add(slot)
+    const { records } = state
+    this.hidden.set(slot, records.offsetAt(placeOf(state.rowAt(slot)!.held)))
+    for (const listener of this.listeners) listener(state.keyAt(slot), state.idAt(slot))
     if (shown.isPresent(slot)) this.counters.expired++
     const previous =
       known === undefined ? Option.none<V>() : (known.get(state.idAt(slot)) ?? state.valueOf(state.rowAt(slot)!))
@@ -166,13 +188,40 @@ export class Expiry<K, V> {
     yield* this.hidden.renumber(to)
   }
 
-  /** The keys of hidden rows, as far as the table has not given up their slots. */
-  get hiddenKeys(): ReadonlyArray<K> {
-    const keys: Array<K> = []
-    for (let slot = 0; slot < this.state.rows.length; slot++) {
-      if (this.hidden.has(slot)) keys.push(this.state.keyAt(slot))
+  // -------------------------------------------------------------------------------------------------------------------
+  // what is hidden
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** Tells of each row that is hidden from now on, in its step, until what is returned is called. */
+  listen(listener: HiddenListener<K>): () => void {
+    this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
+  }
+
+  /** Tells of the rows that are hidden now, in steps, while rows keep their slots. */
+  *tellOfHidden(listener: HiddenListener<K>): Generator<void, void> {
+    const { state } = this
+    for (let slot = 0; slot < state.rows.length; slot++) {
+      if (slot % ROWS_PER_STEP === ROWS_PER_STEP - 1) yield
+      if (this.isHidden(slot)) listener(state.keyAt(slot), state.idAt(slot))
     }
-    return keys
+  }
+
+  /**
+   * Whether the last record of a key that has no value may be one that has expired, and no tombstone. Of a key whose row the
+   * table has given up, nobody knows.
+   */
+  mayBeHidden(key: Buffer): boolean {
+    const slot = this.state.find(key, 0, key.length)
+    return slot === UNKNOWN || this.isHidden(slot)
+  }
+
+  private isHidden(slot: number): boolean {
+    const offset = this.hidden.get(slot)
+    if (offset === undefined) return false
+    const { records } = this.state
+    const row = this.state.rowAt(slot)
+    return row !== undefined && !isPresent(row.held) && records.offsetAt(placeOf(row.held)) === offset
   }
 
   /** What is wrong with `expireAt`, the first time that it is asked for after something was. */

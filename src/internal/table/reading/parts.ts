@@ -31,7 +31,7 @@ import { History } from "../publication/history.ts"
 import { Publication } from "../publication/publication.ts"
 import { Reports } from "../publication/reports.ts"
 import { Waiters } from "../publication/waiters.ts"
-import type { AnyIndexView } from "../../views/lookups.ts"
+import { TableIndexes } from "../../views/lookups.ts"
 import { faceOf } from "../../views/snapshot.ts"
 import { makeCounters, type Counters } from "./counters.ts"
 import { type Expiry, expiryOf } from "./expiry.ts"
@@ -60,7 +60,7 @@ export interface TableParts<K, V> {
   /** The last versions; `undefined` if they are not kept. */
   readonly history: History<RecordSnapshot<K, V>> | undefined
   /** The indexes of the table's tag, by name. */
-  readonly indexes: Map<string, AnyIndexView>
+  readonly indexes: TableIndexes
   /** The failures that stand between the table and its brokers. */
   readonly failures: Failures
   readonly poison: Reports<PoisonRecordError, TableFailure>
@@ -118,7 +118,7 @@ export const makeParts = <K, V>(config: TableConfig<K, V>, client: KafkaClient):
       _tag: "Loading",
       progress: { done: 0, total: 0, percent: 0, recordsPerSecond: 0 }
     }
-    const indexes = new Map<string, AnyIndexView>()
+    const indexes = new TableIndexes(config.topic)
     const counters = makeCounters()
     const expiry = expiryOf(config, state, counters)
     const publication = yield* Publication.make<
@@ -127,6 +127,7 @@ export const makeParts = <K, V>(config: TableConfig<K, V>, client: KafkaClient):
       RecordChange<K, V>,
       TableFailure | TableClosedError
     >({
+      topic: config.topic,
       slots: state.slots(),
       face: faceOf<K, V, RecordEntry<K, V>>(indexes),
       notesSlots: expiry !== undefined,

@@ -16,7 +16,7 @@ import { currentClock, millisOf } from "../../effect/v4/clock.ts"
 import { annotateLogs } from "../../log.ts"
 import type { Fetched, Opened, SourceEvent, Truncated } from "../../source/cursor.ts"
 import type { Source } from "../../source/source.ts"
-import { runInSlices } from "../../yield.ts"
+import { runInSlices, yieldToEventLoop } from "../../yield.ts"
 import { AnswerApplier } from "./answerApplier.ts"
 import { CatchUp, statusOfReading } from "./catchUp.ts"
 import type { Expiry } from "./expiry.ts"
@@ -43,7 +43,9 @@ const CLOCK_MILLIS = 60_000
 export const runReader = <K, V>(parts: TableParts<K, V>, isRestarted: boolean): Effect.Effect<never, TableFailure> =>
   Effect.scoped(
     Effect.gen(function* () {
-      return yield* new Reader(parts, yield* startSource(parts), isRestarted, yield* currentClock).run
+      const reader = new Reader(parts, yield* startSource(parts), isRestarted, yield* currentClock)
+      yield* Effect.addFinalizer(() => reader.finish)
+      return yield* reader.run
     })
   )
 
@@ -82,10 +84,20 @@ class Reader<K, V> {
     if (expiry === undefined) {
       return this.untilBroken([repeating(Effect.flatMap(this.source.take, (event) => this.handle(event)))])
     }
-    // An event is taken before it is its turn, as a take that is given up may lose one.
-    const next = Effect.flatMap(this.source.take, (event) => this.turns.take(this.handle(event)))
+    // An event is taken before it is its turn, as a take that is given up may lose one. It is dealt with in its turn only:
+    // an answer that needs no wait is applied as soon as `handle` is called.
+    const next = Effect.flatMap(this.source.take, (event) => this.turns.take(Effect.suspend(() => this.handle(event))))
     return this.untilBroken([repeating(next), repeating(this.expire(expiry))])
   }
+
+  /**
+   * Publishes what was applied when the run ended in the middle of that, as nobody can be told what there is before. A table
+   * that is closed has ended already, and shows nothing more.
+   */
+  readonly finish: Effect.Effect<void> = Effect.suspend(() => {
+    const { publication } = this.parts
+    return (publication.isUnderWay ? this.showing(true) : undefined) ?? Effect.void
+  })
 
   /** Runs loops, each in a fiber of its own, until one of them ends, or the source is broken. */
   private untilBroken(
@@ -110,7 +122,8 @@ class Reader<K, V> {
       const { version } = expiry.changed
       const wait = expiry.next - millisOf(this.clock)
       if (wait > 0) return expiry.changed.after(version, Number.isFinite(wait) ? Math.min(wait, CLOCK_MILLIS) : wait)
-      return this.turns.take(Effect.suspend(() => this.publish(false)))
+      // Where more are due than go at once, others have their turn in between.
+      return Effect.andThen(this.turns.take(Effect.suspend(() => this.publish(false))), yieldToEventLoop)
     })
   }
 
@@ -239,20 +252,24 @@ class Reader<K, V> {
       : this.publish(hasChanged)
   }
 
-  /** Publishes, after what is past was hidden. */
   private publish(hasChanged: boolean): Effect.Effect<void> {
+    const showing = this.showing(hasChanged)
+    return showing === undefined ? this.published() : Effect.flatMap(showing, () => this.published())
+  }
+
+  /** Makes the content visible, after what is past was hidden: at once, and returns `undefined`, if that is done in one step. */
+  private showing(hasChanged: boolean): Effect.Effect<void> | undefined {
     const { expiry, latched, publication, state } = this.parts
-    if (expiry === undefined) return this.prepare(hasChanged)
-    // An update may be under way, or an earlier one was given up: then it is noted where that was.
+    if (expiry === undefined) return this.prepared(hasChanged)
+    // An update may be under way: then it is noted where that was.
     if (state.touched === undefined) {
       state.replayed = !latched
       state.note(publication.beginUpdate())
     }
     return Effect.flatMap(runInSlices(expiry.run(millisOf(this.clock), publication.shownVersion.slots)), () => {
       const fault = expiry.takeFault()
-      return fault === undefined
-        ? this.prepare(hasChanged)
-        : Effect.andThen(this.tellOfFault(fault), this.prepare(hasChanged))
+      const showing = Effect.suspend(() => this.prepared(hasChanged) ?? Effect.void)
+      return fault === undefined ? showing : Effect.andThen(this.tellOfFault(fault), showing)
     })
   }
 
@@ -262,16 +279,12 @@ class Reader<K, V> {
     ).pipe(this.annotate)
   }
 
-  /** Publishes, after the views have taken the changes in. */
-  private prepare(hasChanged: boolean): Effect.Effect<void> {
+  /** The same after the views have taken the changes in. */
+  private prepared(hasChanged: boolean): Effect.Effect<void> | undefined {
     const preparing = this.parts.publication.prepare(this.take)
-    if (preparing === undefined) {
-      this.show(hasChanged)
-      return this.published()
-    }
-    // What views have begun to take in is shown: other tables' updates would have them show a half of it, or too early.
-    const shown = Effect.uninterruptible(Effect.map(preparing, () => this.show(hasChanged)))
-    return Effect.flatMap(shown, () => this.published())
+    if (preparing !== undefined) return Effect.map(preparing, () => this.show(hasChanged))
+    this.show(hasChanged)
+    return undefined
   }
 
   /** Makes the content visible, in the order that `publication.ts` tells. */
@@ -287,6 +300,7 @@ class Reader<K, V> {
 
   private readonly showPositions = (): void => {
     for (const p of this.parts.partitions.values()) p.visible = p.position
+    this.rebuilds.shown()
   }
 
   /** What is left to do after a publication. Mostly that is nothing, which is found out without an Effect. */
@@ -294,10 +308,11 @@ class Reader<K, V> {
     const { parts, reports } = this
     const { publication } = parts
     parts.metrics.published(parts.counters, publication.snapshot.size, this.lag())
-    if (parts.latched && !reports.hasKeyless && !publication.isFull && !parts.state.wantsCompaction) {
-      return Effect.void
-    }
+    const isIdle = parts.latched && !reports.hasKeyless && !publication.hasWoken && !parts.state.wantsCompaction
+    if (isIdle && !publication.isFull) return Effect.void
     return Effect.gen({ self: this }, function* () {
+      // Whoever waits for the content to be at rest finds it so, however much there is to apply.
+      if (publication.hasWoken) yield* yieldToEventLoop
       yield* this.catchUp.check
       yield* reports.warnOfKeyless
       if (publication.isFull) {

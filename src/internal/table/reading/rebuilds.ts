@@ -3,11 +3,10 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { TopicError } from "../../../KafkaError.ts"
-import { LineRate, moreOf } from "./lineRate.ts"
+import { LineRate, moreOf } from "../../lineRate.ts"
 import { annotateLogs } from "../../log.ts"
 import type { Source } from "../../source/source.ts"
-import { runInSlices } from "../../yield.ts"
-import { newState, setStatus, type TableParts } from "./parts.ts"
+import { newState, publishStatus, type TableParts } from "./parts.ts"
 import type { PartitionState } from "./partition.ts"
 import { Rebuild } from "./rebuild.ts"
 
@@ -21,6 +20,8 @@ export class Rebuilds<K, V> {
    * two topics that had the same name one after the other are never mixed.
    */
   private whole: Rebuild<K, V> | undefined
+  /** Whether that rebuild is complete, and is not shown yet. */
+  private isWholeToShow = false
 
   constructor(parts: TableParts<K, V>, source: Source, isRestarted: boolean) {
     this.parts = parts
@@ -69,7 +70,9 @@ export class Rebuilds<K, V> {
       for (const rebuild of running) {
         if (!rebuild.isComplete) continue
         parts.state.note(parts.publication.beginUpdate())
-        yield* runInSlices(parts.state.replace(rebuild.replaced, rebuild.state, rebuild.sameLog))
+        // Rows of a log and of its replay are never shown together, however the reader ends.
+        const replacing = parts.state.replace(rebuild.replaced, rebuild.state, rebuild.sameLog)
+        yield* Effect.uninterruptible(parts.publication.runUntilEnded(replacing))
         for (const partition of rebuild.replaced) parts.live.delete(partition)
         for (const p of rebuild.partitions) {
           parts.live.add(p.partition)
@@ -81,18 +84,26 @@ export class Rebuilds<K, V> {
         yield* Effect.logInfo(`rebuilt ${rebuild.partitions.size} partition(s), ${parts.state.size} entries`).pipe(
           this.annotate
         )
-        if (rebuild === this.whole) yield* this.completeAll(rebuild)
+        if (rebuild === this.whole) this.completeAll(rebuild)
       }
     })
   }
 
   /** The rebuild of all partitions is complete: the table is what this run of the reader has read. */
-  private completeAll({ replaced }: Rebuild<K, V>): Effect.Effect<void> {
-    const { parts } = this
+  private completeAll({ replaced }: Rebuild<K, V>): void {
     this.whole = undefined
+    this.isWholeToShow = true
+    this.noteGone([...replaced].filter((partition) => !this.parts.partitions.has(partition)))
+  }
+
+  /** To be called with each publication, once the rows are shown: tells the status of those that a rebuild has brought. */
+  shown(): void {
+    if (!this.isWholeToShow) return
+    this.isWholeToShow = false
+    const { parts } = this
     parts.restartsAfter = undefined
-    this.noteGone([...replaced].filter((partition) => !parts.partitions.has(partition)))
-    return parts.latched ? setStatus(parts, { _tag: "CaughtUp" }) : Effect.void
+    // A table that catches up for the first time is told so by `CatchUp`, with all else that this means.
+    if (parts.latched) publishStatus(parts, { _tag: "CaughtUp" })
   }
 
   /** Fails whoever waits for positions in partitions that the topic does not have any more, now and later. */

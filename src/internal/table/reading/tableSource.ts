@@ -2,7 +2,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { LineRate, moreOf } from "./lineRate.ts"
+import { LineRate, moreOf } from "../../lineRate.ts"
 import { annotateLogs } from "../../log.ts"
 import { makeSource, type Source } from "../../source/source.ts"
 import { tellOfStart, type TableParts } from "./parts.ts"

@@ -13,6 +13,8 @@ import type { Freshness, LiveTable, TableFailure, TableStatus, WaitError, WaitOp
 import type { Position } from "../../../Position.ts"
 import { settleDeferred } from "../../effect/v4/deferred.ts"
 import { changesOf, PublishedRef } from "../../effect/v4/publishedRef.ts"
+import { readWaitOptions } from "../../options/wait.ts"
+import { NO_POSITION, positionsIn } from "../../position.ts"
 
 /** A table of a topic that another one is made of. */
 export type RootTable = Pick<
@@ -52,7 +54,8 @@ const failureOf = (topics: string, how: Exit.Exit<void, TableFailure>): TableFai
 }
 
 export class Combined {
-  private readonly topics: string
+  /** The topics of all of them, as errors name them. */
+  readonly topics: string
   private readonly statuses: PublishedRef<TableStatus>
   private readonly failed: Deferred.Deferred<never, TableFailure>
   /** How it ended; `undefined` while it goes on. */
@@ -107,14 +110,19 @@ export class Combined {
     return failure === undefined ? Exit.void : Exit.fail(failure)
   }
 
-  /** Waits for all of the tables, unless it has ended. */
-  private waitFor(wait: (root: RootTable) => Effect.Effect<void, WaitError>): Effect.Effect<void, WaitError> {
+  /** Waits for all of the tables, unless it has ended. What is wrong in the options is told whether there is one or not. */
+  private waitFor(
+    operation: "awaitCaughtUp" | "barrier" | "awaitPosition",
+    options: WaitOptions | undefined,
+    wait: (root: RootTable) => Effect.Effect<void, WaitError>
+  ): Effect.Effect<void, WaitError> {
     const unlessEnded = Effect.suspend((): Effect.Effect<void, WaitError> => {
       const { ended } = this
       if (ended === undefined) return Effect.void
       return Effect.fail(ended.failure ?? new TableClosedError({ topic: this.topics }))
     })
-    return unlessEnded.pipe(
+    return readWaitOptions(`DerivedTable.${operation}`, undefined, options).pipe(
+      Effect.andThen(unlessEnded),
       Effect.andThen(Effect.forEach(this.roots, wait, { concurrency: "unbounded", discard: true })),
       Effect.andThen(unlessEnded)
     )
@@ -124,15 +132,20 @@ export class Combined {
     position: Position | ReadonlyArray<Position>,
     options: WaitOptions | undefined
   ): Effect.Effect<void, WaitError> {
-    const all = Array.isArray(position) ? (position as ReadonlyArray<Position>) : [position as Position]
-    const unknown = all.filter(({ topic }) => !this.roots.some((root) => root.topic === topic))
-    if (unknown.length > 0) {
-      const problem = `is of the topic ${unknown[0].topic}; this table is made of ${this.topics}`
+    const all = positionsIn(position)
+    const unknown = all?.find(({ topic }) => !this.roots.some((root) => root.topic === topic))
+    if (all === undefined || unknown !== undefined) {
+      const problem =
+        unknown === undefined ? NO_POSITION : `of topic "${unknown.topic}", this table is made of ${this.topics}`
       return Effect.fail(
-        new InvalidOptionsError({ module: "DerivedTable", problems: [{ option: "position", problem }] })
+        new InvalidOptionsError({
+          module: "DerivedTable.awaitPosition",
+          topic: this.topics,
+          problems: [{ option: "position", problem }]
+        })
       )
     }
-    return this.waitFor((root) => {
+    return this.waitFor("awaitPosition", options, (root) => {
       const own = all.filter(({ topic }) => topic === root.topic)
       return own.length === 0 ? Effect.void : root.awaitPosition(own, options)
     })
@@ -175,8 +188,8 @@ export class Combined {
     return {
       status: this.statuses.ref,
       failure: Deferred.await(this.failed),
-      awaitCaughtUp: (options) => this.waitFor((root) => root.awaitCaughtUp(options)),
-      barrier: (options) => this.waitFor((root) => root.barrier(options)),
+      awaitCaughtUp: (options) => this.waitFor("awaitCaughtUp", options, (root) => root.awaitCaughtUp(options)),
+      barrier: (options) => this.waitFor("barrier", options, (root) => root.barrier(options)),
       awaitPosition: (position, options) => this.awaitPosition(position, options),
       freshness: this.freshness
     }

@@ -23,7 +23,7 @@ import {
 import type { Input } from "../../table/publication/view.ts"
 import { indexViews, problemsOf } from "../indexes.ts"
 import { liveTableOf } from "../liveTable.ts"
-import type { AnyIndexView, NamedIndexes } from "../lookups.ts"
+import { type NamedIndexes, TableIndexes } from "../lookups.ts"
 import { faceOf } from "../snapshot.ts"
 import { Combined, ROOTS, type RootTable } from "./combined.ts"
 import { ComputedSlots } from "./computedSlots.ts"
@@ -95,7 +95,7 @@ class Maker {
   /** What a description reads: a table as it is, or one that is made for it. */
   private inputOf(description: Description): Effect.Effect<Input, never, Scope.Scope> {
     if (description._tag === "Source") return Effect.succeed(this.sources.get(description.source)!.input)
-    return Effect.map(this.make(description, new Map()), ({ made }) => made)
+    return Effect.map(this.make(description, new TableIndexes(this.combined.topics)), ({ made }) => made)
   }
 
   make(description: Description, names: NamedIndexes): Effect.Effect<MadePart, never, Scope.Scope> {
@@ -141,14 +141,15 @@ export const make = <K, V, Ix extends Indexes>(
 ): Effect.Effect<DerivedTable<K, V, Ix>, InvalidOptionsError, Scope.Scope> =>
   Effect.gen(function* () {
     const description = describe(derivation)
-    const problem = problemsOf("DerivedTable", indexes)
-    if (problem !== undefined) return yield* Effect.fail(problem)
     const scope = yield* scopeOfViews
     const sources: Sources = new Map()
     for (const source of namedIn(description)) sources.set(source, yield* resolved(source))
     const roots = [...new Set([...sources.values()].flatMap((part) => part.roots))]
     const combined = yield* Combined.make(roots)
-    const names = new Map<string, AnyIndexView>()
+    const { topics: topic } = combined
+    const problem = problemsOf({ module: "DerivedTable", topic }, indexes)
+    if (problem !== undefined) return yield* Effect.fail(problem)
+    const names = new TableIndexes(topic)
     const { key, leftOut, made, problems } = yield* new Maker(sources, combined).make(description, names)
     const views = indexViews(made, indexes)
     for (const [name, view] of views) names.set(name, view)

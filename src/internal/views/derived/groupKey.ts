@@ -14,13 +14,14 @@ import * as Effect from "effect/Effect"
 /** First bytes, none of which begins a character in UTF-8. */
 const BOOLEAN = 0xf8
 const NUMBER = 0xf9
-const BIGINT = 0xfa
-const LIST = 0xfb
+const DATE = 0xfa
+const BIGINT = 0xfb
+const LIST = 0xfc
 
 /** A double in the order of its bytes: its sign bit is flipped, and all bits of a negative one. */
-const numberBytes = (number: number): Buffer => {
+const doubleBytes = (type: number, number: number): Buffer => {
   const bytes = Buffer.alloc(9)
-  bytes[0] = NUMBER
+  bytes[0] = type
   bytes.writeDoubleBE(number, 1)
   if ((bytes[1] & 0x80) === 0) bytes[1] ^= 0x80
   else for (let i = 1; i < 9; i++) bytes[i] ^= 0xff
@@ -48,11 +49,11 @@ const itemBytes = (item: Item): Buffer => {
     case "boolean":
       return Buffer.from([BOOLEAN, item ? 1 : 0])
     case "number":
-      return numberBytes(item)
+      return doubleBytes(NUMBER, item)
     case "bigint":
       return bigintBytes(item)
     case "object":
-      return numberBytes(item.getTime())
+      return doubleBytes(DATE, item.getTime())
   }
 }
 
@@ -72,7 +73,7 @@ export const groupKeyBytes = (key: Key): Buffer =>
 
 /** The bytes of a key as somebody gives it. */
 const encoded = (key: unknown): Buffer => {
-  const found = normalized(key as IndexKey)
+  const found = normalized(key as IndexKey, true)
   if (found === undefined) throw new TypeError("must be what can be the key of a group")
   return groupKeyBytes(found)
 }
@@ -88,8 +89,8 @@ export const groupKeyCodec: Codec<unknown> = codec<unknown>({
 
 /** The bytes that the keys of groups begin with which begin with a text, or with the first items of a list. */
 export const groupKeyPrefix = (first: unknown): KeyPrefix => {
-  const key = normalized(first as IndexKey)
-  return typeof key === "string" || typeof key === "object"
+  const key = normalized(first as IndexKey, true)
+  return typeof key === "string" || (key !== undefined && isList(key))
     ? { bytes: groupKeyBytes(key) }
     : { problem: "must be a text, or the first items of a list" }
 }

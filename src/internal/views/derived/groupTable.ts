@@ -169,11 +169,10 @@ export class GroupTable implements View {
       this.threw.delete(slot)
       if (value === LEFT_OUT) return undefined
       const key = source.keyAt(slot)
-      const given = this.by(value, key)
-      const by = normalized(given)
+      const by = normalized(this.by(value, key), true)
       if (by === undefined) return undefined
       const parts = this.accumulators.map(([, accumulator]) => accumulator.partOf(value, key))
-      return { group: this.groupOf(by, given), parts }
+      return { group: this.groupOf(by), parts }
     } catch (cause) {
       this.threw.add(slot)
       this.problems.add(source.keyAt(slot), cause)
@@ -182,14 +181,14 @@ export class GroupTable implements View {
   }
 
   /** The group of a key, whose form as it was given is kept. */
-  private groupOf(key: Key, given: IndexKey | undefined): number {
+  private groupOf(key: Key): number {
     const known = typeof key === "string" ? this.index.findText(key) : NOT_ASCII
     if (known >= 0) return known
     const bytes = groupKeyBytes(key)
     const found = known === NOT_ASCII ? this.index.find(bytes, 0, bytes.length) : UNKNOWN
     if (found !== UNKNOWN) return found
     this.rows.append()
-    this.keys.push(keptKey(given, key))
+    this.keys.push(key)
     return this.index.add(bytes, 0, bytes.length)
   }
 
@@ -320,7 +319,3 @@ export class GroupTable implements View {
     this.onEnd(how)
   }
 }
-
-/** The key of a group as it is kept: whoever has given a date or a list may change it. */
-const keptKey = (given: IndexKey | undefined, key: Key): unknown =>
-  given instanceof Date ? new Date(given) : Array.isArray(given) ? [...(given as ReadonlyArray<unknown>)] : key

@@ -1,7 +1,7 @@
 /** The aggregates that are of one row of each group: the least, the greatest, the first. */
 import type { Renumbering } from "../../table/content/slots.ts"
 import { Column } from "../column.ts"
-import { compareKeys, type Key, normalized } from "../indexKey.ts"
+import { compareKept, type Key, normalized } from "../indexKey.ts"
 import { type Accumulator, type AggregateParts, type Given, Groups, type Of, type Rows } from "./accumulator.ts"
 import { SlotHeap } from "./slotHeap.ts"
 
@@ -64,8 +64,6 @@ abstract class Ordered<Part> implements Accumulator {
 
 export class Extreme extends Ordered<Key> {
   private readonly isMax: boolean
-  /** Whether what it is of are dates, which are kept as their times. */
-  private areDates = false
 
   constructor(parts: Extract<AggregateParts, { _tag: "Extreme" }>) {
     super(parts)
@@ -73,22 +71,21 @@ export class Extreme extends Ordered<Key> {
   }
 
   protected isBefore(a: number, b: number): boolean {
-    const order = compareKeys(this.parts.get(a)!, this.parts.get(b)!) || a - b
+    const order = compareKept(this.parts.get(a)!, this.parts.get(b)!) || a - b
     return this.isMax ? order > 0 : order < 0
   }
 
   partOf(value: unknown, key: unknown): Key | undefined {
     const part = this.of(value, key)
     if (part === undefined) return undefined
-    const found = normalized(part as Key)
+    const found = normalized(part as Key, true)
     if (found === undefined) throw new TypeError("a least or greatest one is of what can be the key of an index")
-    if (part instanceof Date) this.areDates = true
     return found
   }
 
   result(group: number): unknown {
-    const found = this.firstOf(group)
-    return this.areDates && typeof found === "number" ? new Date(found) : found
+    // Whoever gets a date may set it to another time.
+    return normalized(this.firstOf(group), true)
   }
 }
 

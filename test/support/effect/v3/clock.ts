@@ -17,6 +17,10 @@ export interface Time {
 export abstract class MovableClock implements TestClock.TestClock {
   readonly [Clock.ClockTypeId]: Clock.ClockTypeId = Clock.ClockTypeId
   abstract millis(): number
+  /** Milliseconds that go on evenly when `millis` is set. */
+  evenMillis(): number {
+    return this.millis()
+  }
   abstract sleep(duration: Duration.Duration): Effect.Effect<void>
   abstract setTime(now: number): Effect.Effect<void>
   abstract adjust(duration: Duration.DurationInput): Effect.Effect<void>
@@ -25,7 +29,7 @@ export abstract class MovableClock implements TestClock.TestClock {
     return this.millis()
   }
   unsafeCurrentTimeNanos(): bigint {
-    return BigInt(this.millis()) * 1_000_000n
+    return BigInt(this.evenMillis()) * 1_000_000n
   }
   readonly currentTimeMillis = Effect.sync(() => this.millis())
   readonly currentTimeNanos = Effect.sync(() => this.unsafeCurrentTimeNanos())

@@ -16,6 +16,10 @@ export interface Time {
 /** A clock that `TestClock.adjust` moves. */
 export abstract class MovableClock implements TestClock.TestClock {
   abstract millis(): number
+  /** Milliseconds that go on evenly when `millis` is set. */
+  evenMillis(): number {
+    return this.millis()
+  }
   abstract sleep(duration: Duration.Duration): Effect.Effect<void>
   abstract setTime(now: number): Effect.Effect<void>
   abstract adjust(duration: Duration.Input): Effect.Effect<void>
@@ -27,11 +31,11 @@ export abstract class MovableClock implements TestClock.TestClock {
     return BigInt(this.millis()) * 1_000_000n
   }
   monotonicTimeNanosUnsafe(): bigint {
-    return this.currentTimeNanosUnsafe()
+    return BigInt(this.evenMillis()) * 1_000_000n
   }
   readonly currentTimeMillis = Effect.sync(() => this.millis())
   readonly currentTimeNanos = Effect.sync(() => this.currentTimeNanosUnsafe())
-  readonly monotonicTimeNanos = this.currentTimeNanos
+  readonly monotonicTimeNanos = Effect.sync(() => this.monotonicTimeNanosUnsafe())
 
   withLive<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return onRealTime(effect)

@@ -1,0 +1,80 @@
+/** The faces of a consumer: its records as streams. One of them runs at a time. */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Committable, ConsumerFailure, PartitionStream } from "../../KafkaConsumer.ts"
+import { GroupError } from "../../KafkaError.ts"
+import { streamOfPulls } from "../effect/v4/pushed.ts"
+import type { Handing } from "./handing.ts"
+import type { OwnedPartition } from "./ownedPartition.ts"
+import type { ConsumerParts } from "./parts.ts"
+
+/** Has what was handed out, and is not done, handed out again: whoever took it has ended. */
+const handOutAgain = <K, V>({ owned, source }: ConsumerParts<K, V>): void => {
+  for (const p of owned.values()) {
+    p.decoder = undefined
+    if (p.prefix === undefined || p.prefix.size === 0) continue
+    const from = p.prefix.committable
+    p.jumpTo(from)
+    source.reopen(p.topic, p.partition, from)
+  }
+}
+
+/** Begins a face, which ends with the scope. */
+export const beginFace = <K, V>(parts: ConsumerParts<K, V>): Effect.Effect<void, GroupError, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.suspend(() => {
+      if (parts.isFaced) return Effect.fail(new GroupError({ reason: "Busy", group: parts.config.group }))
+      parts.isFaced = true
+      handOutAgain(parts)
+      return Effect.void
+    }),
+    () =>
+      Effect.sync(() => {
+        parts.isFaced = false
+        parts.settled.notify()
+      })
+  )
+
+export const makeFaces = <K, V>(parts: ConsumerParts<K, V>, handing: Handing<K, V>) => {
+  const faced = <A>(stream: () => Stream.Stream<A, ConsumerFailure>): Stream.Stream<A, ConsumerFailure> =>
+    Stream.unwrap(Effect.as(beginFace(parts), Stream.suspend(stream)))
+
+  const records: Stream.Stream<Committable<K, V>, ConsumerFailure> = faced(() =>
+    streamOfPulls<Committable<K, V>, ConsumerFailure>(handing.next())
+  )
+
+  const chunks = faced(() =>
+    streamOfPulls(
+      Effect.map(handing.next(), (chunk): readonly [NonEmptyReadonlyArray<Committable<K, V>>] | undefined =>
+        chunk === undefined ? undefined : [chunk]
+      )
+    )
+  )
+
+  const partitionStream = (p: OwnedPartition): PartitionStream<K, V> => ({
+    topic: p.topic,
+    partition: p.partition,
+    records: streamOfPulls<Committable<K, V>, ConsumerFailure>(handing.next(p)),
+    lost: Deferred.await(p.lost)
+  })
+
+  const partitions = faced(() => {
+    const seen = new WeakSet<OwnedPartition>()
+    const next: Effect.Effect<NonEmptyReadonlyArray<PartitionStream<K, V>> | undefined, ConsumerFailure> =
+      Effect.suspend(() => {
+        const { version } = parts.ready
+        if (parts.failure !== undefined) return Effect.fail(parts.failure)
+        if (parts.isEnding) return Effect.succeed(undefined)
+        const [first, ...others] = [...parts.owned.values()].filter((p) => p.phase !== "closing" && !seen.has(p))
+        if (first === undefined) return Effect.flatMap(parts.ready.after(version), () => next)
+        for (const p of [first, ...others]) seen.add(p)
+        return Effect.succeed([partitionStream(first), ...others.map(partitionStream)])
+      })
+    return streamOfPulls(next)
+  })
+
+  return { records, chunks, partitions }
+}

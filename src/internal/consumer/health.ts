@@ -1,0 +1,123 @@
+/** How a consumer is, of all that is known of it. */
+import * as Effect from "effect/Effect"
+import type { ConsumerFailure, Health, TopicPartition } from "../../KafkaConsumer.ts"
+import { PublishedRef } from "../effect/v4/publishedRef.ts"
+import type { OwnedPartition } from "./ownedPartition.ts"
+import { keyOf } from "./member/topicPartitions.ts"
+
+/** A text that is the same for the same health. */
+const keyOfHealth = (health: Health): string => {
+  switch (health._tag) {
+    case "Stalled":
+      return `Stalled ${health.partitions.map(keyOf).join(" ")}`
+    case "Blocked":
+      return `Blocked ${keyOf(health)} ${health.offset}`
+    case "Unavailable":
+      return `Unavailable ${health.since} ${health.error.message}`
+    default:
+      return health._tag
+  }
+}
+
+export class HealthBoard {
+  private shown = "Joining"
+  private phase: "joining" | "rebalancing" | "steady" = "joining"
+  private unavailableSince: { readonly since: number; readonly error: ConsumerFailure } | undefined
+  private denied: { readonly since: number; readonly error: ConsumerFailure } | undefined
+  private readonly stalled = new Map<string, TopicPartition>()
+  private readonly blocked = new Map<string, OwnedPartition>()
+  private isStopping = false
+  private failure: ConsumerFailure | undefined
+
+  private constructor(
+    readonly ref: PublishedRef<Health>,
+    private readonly now: () => number
+  ) {}
+
+  static make(now: () => number): Effect.Effect<HealthBoard> {
+    return Effect.map(
+      PublishedRef.make<Health>({ _tag: "Joining" }, { keepsAll: false }),
+      (ref) => new HealthBoard(ref, now)
+    )
+  }
+
+  inPhase(phase: "joining" | "rebalancing" | "steady"): void {
+    this.phase = phase
+    this.show()
+  }
+
+  unavailable(error: ConsumerFailure): void {
+    this.unavailableSince ??= { since: this.now(), error }
+    this.show()
+  }
+
+  available(): void {
+    this.unavailableSince = undefined
+    this.show()
+  }
+
+  /** Reading is denied; `undefined` if it is not any more. */
+  deny(error: ConsumerFailure | undefined): void {
+    this.denied = error === undefined ? undefined : { since: this.now(), error }
+    this.show()
+  }
+
+  stall(partition: OwnedPartition, isStalled: boolean): void {
+    if (this.stalled.has(partition.key) === isStalled) return
+    if (isStalled) this.stalled.set(partition.key, { topic: partition.topic, partition: partition.partition })
+    else this.stalled.delete(partition.key)
+    this.show()
+  }
+
+  /** A partition is not read on, as too much of it is not done; or it is again. */
+  block(partition: OwnedPartition, isBlocked: boolean): void {
+    if (this.blocked.has(partition.key) === isBlocked) return
+    if (isBlocked) this.blocked.set(partition.key, partition)
+    else this.blocked.delete(partition.key)
+    this.show()
+  }
+
+  /** A partition is not this member's any more. */
+  forget(partition: OwnedPartition): void {
+    this.stall(partition, false)
+    this.block(partition, false)
+  }
+
+  stopping(): void {
+    this.isStopping = true
+    this.show()
+  }
+
+  failed(failure: ConsumerFailure): void {
+    this.failure = failure
+    this.show()
+  }
+
+  /** Ends the streams of it. */
+  end(): void {
+    this.ref.end()
+  }
+
+  private get health(): Health {
+    const [blocked] = this.blocked.values()
+    const unavailable = this.denied ?? this.unavailableSince
+    if (this.failure !== undefined) return { _tag: "Failed", error: this.failure }
+    if (this.isStopping) return { _tag: "Stopping" }
+    if (blocked !== undefined) {
+      const { partition, topic, waitingSince } = blocked
+      return { _tag: "Blocked", topic, partition, offset: blocked.prefix!.committable, since: waitingSince! }
+    }
+    if (this.stalled.size > 0) return { _tag: "Stalled", partitions: [...this.stalled.values()] }
+    if (unavailable !== undefined) return { _tag: "Unavailable", ...unavailable }
+    if (this.phase === "rebalancing") return { _tag: "Rebalancing" }
+    return { _tag: this.phase === "steady" ? "Steady" : "Joining" }
+  }
+
+  private show(): void {
+    const { health } = this
+    const key = keyOfHealth(health)
+    if (key === this.shown) return
+    this.shown = key
+    this.ref.set(health)
+  }
+}

@@ -1,0 +1,117 @@
+/** Takes what the source delivers, and what becomes of logs that are no continuation of what was read. */
+import * as Effect from "effect/Effect"
+import type { TopicPartition } from "../../KafkaConsumer.ts"
+import { GroupError, type TopicError } from "../../KafkaError.ts"
+import { annotateLogs } from "../log.ts"
+import type { Opened, SourceEvent, Truncated } from "../source/cursor.ts"
+import type { OwnedPartition } from "./ownedPartition.ts"
+import { type ConsumerParts, failConsumer, MAX_FETCHED_BYTES } from "./parts.ts"
+import { endOf } from "./starting.ts"
+import { keyOf } from "./member/topicPartitions.ts"
+
+/** Reads until it is interrupted, or the source breaks. */
+export const runReading = <K, V>(parts: ConsumerParts<K, V>): Effect.Effect<never> => {
+  const { commits, config, events, health, owned, ready, source } = parts
+  const annotate = annotateLogs("KafkaConsumer", { group: config.group })
+
+  const ownedAt = (place: TopicPartition): OwnedPartition | undefined => owned.get(keyOf(place))
+
+  const onOpened = (event: Opened) => {
+    const p = ownedAt(event)
+    if (p === undefined || p.phase === "gone") return
+    // It is known where to begin, or where to go on after a jump.
+    if (p.phase === "starting") {
+      p.jumpTo(event.start)
+      if (p.isReset)
+        events.tell({ _tag: "OffsetsMissing", topic: p.topic, partition: p.partition, offset: event.start })
+    } else p.prefix!.passTo(event.start)
+    // An offset that was not the group's before is one that it is to have.
+    if (p.isReset) commits.notify()
+    ready.notify()
+  }
+
+  /** Goes on at another offset with a log that does not hold the one to go on at. */
+  const onTruncated = ({ error }: Truncated) =>
+    Effect.gen(function* () {
+      const p = ownedAt(error)
+      if (p === undefined || p.phase === "gone") return
+      const { partition, topic } = p
+      if (config.from === "fail") {
+        const { from: offset, group } = { ...error, group: config.group }
+        return failConsumer(
+          parts,
+          new GroupError({ reason: "NoOffset", group, topic, partition, offset, detail: error.message })
+        )
+      }
+      const end = error.reason === "Head" && config.from === "latest" ? yield* endOf(parts, p) : undefined
+      const offset = end ?? error.to
+      // A log that was cut off at its end has the same offsets again: what was handed out of those does not count.
+      if (p.prefix === undefined || error.reason === "Tail") p.jumpTo(offset)
+      else p.prefix.passTo(offset)
+      p.dropFetched()
+      source.reopen(topic, partition, offset)
+      events.tell({ _tag: "LogTruncated", error, offset })
+      yield* Effect.logWarning(`goes on at offset ${offset}: ${error.message}`).pipe(
+        annotate,
+        Effect.annotateLogs({ topic, partition })
+      )
+    })
+
+  /** A topic that is gone has nothing to read; one that was created anew begins at its beginning. */
+  const onTopicGone = (topic: string, error: TopicError) =>
+    Effect.gen(function* () {
+      const all = [...owned.values()].filter((p) => p.topic === topic && p.phase !== "gone")
+      yield* source.remove(topic)
+      for (const p of all) p.dropFetched()
+      events.tell({ _tag: "TopicGone", error })
+      yield* Effect.logWarning(`its partitions are not read any more: ${error.message}`).pipe(
+        annotate,
+        Effect.annotateLogs({ topic })
+      )
+      if (error.reason !== "Recreated") return
+      for (const p of all) {
+        p.phase = "starting"
+        p.prefix = undefined
+        p.committed = undefined
+        p.isReset = true
+      }
+      yield* source.add(topic, new Map(all.map(({ partition }) => [partition, undefined])))
+    })
+
+  const handle = (event: SourceEvent): Effect.Effect<void> => {
+    switch (event._tag) {
+      case "Opened":
+        return Effect.sync(() => onOpened(event))
+      case "Fetched":
+        return Effect.sync(() => {
+          for (const records of event.partitions) {
+            const p = ownedAt(records)
+            if (p?.phase !== "open" || records.records.length === 0) continue
+            p.add(records)
+            if (p.fetchedBytes >= MAX_FETCHED_BYTES) source.hold(p.topic, p.partition, true)
+          }
+          ready.notify()
+        })
+      case "Truncated":
+        return onTruncated(event)
+      case "Denied":
+        return Effect.andThen(
+          Effect.sync(() => health.deny(event.error)),
+          Effect.logError(
+            `not allowed to read, tried again every ${config.deniedRetryIntervalMillis} ms: ${event.error.message}`
+          ).pipe(annotate)
+        )
+      case "Granted":
+        return Effect.sync(() => health.deny(undefined))
+      case "Fatal":
+        if (event.error._tag === "KafkaTopicError" && event.topic !== undefined) {
+          return onTopicGone(event.topic, event.error)
+        }
+        return Effect.sync(() => failConsumer(parts, event.error))
+      case "PartitionCount":
+        return Effect.void
+    }
+  }
+
+  return Effect.raceFirst(Effect.forever(Effect.flatMap(source.take, handle)), source.broken)
+}

@@ -1,0 +1,186 @@
+/**
+ * Works on each record by an Effect, in lanes: records of one key go through one lane, in their order, and the lanes run
+ * beside each other. A lane is one fiber, as one for each record would cost more than most of the work is.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import type { Committable, ConsumerFailure, RunOptions } from "../../KafkaConsumer.ts"
+import { makeDeferred, settleDeferred } from "../effect/v4/deferred.ts"
+import { Signal } from "../signal.ts"
+import { beginFace } from "./faces.ts"
+import { misuse } from "./misuse.ts"
+import type { Handing } from "./handing.ts"
+import type { OwnedPartition } from "./ownedPartition.ts"
+import type { Interrupting } from "./ownership.ts"
+import type { ConsumerParts } from "./parts.ts"
+import type { ConsumedRecord } from "./record.ts"
+
+/** No more are taken while so many records wait in all lanes together. */
+const MOST_WAITING = 1_024
+
+class Lane<K, V> {
+  /** Records that wait, from `first` on. */
+  private readonly waiting: Array<ConsumedRecord<K, V>> = []
+  private first = 0
+  readonly news = new Signal()
+  /** The record that is worked on. */
+  current: ConsumedRecord<K, V> | undefined
+  isOver = false
+  /** Whether its fiber is interrupted, to be started again. */
+  isInterrupted = false
+
+  add(record: ConsumedRecord<K, V>): void {
+    this.waiting.push(record)
+    this.news.notify()
+  }
+
+  get size(): number {
+    return this.waiting.length - this.first
+  }
+
+  /** Takes the next record. */
+  take(): ConsumedRecord<K, V> | undefined {
+    if (this.first === this.waiting.length) return undefined
+    const record = this.waiting[this.first++]
+    if (this.first > 64 && this.first * 2 > this.waiting.length) {
+      this.waiting.splice(0, this.first)
+      this.first = 0
+    }
+    return record
+  }
+}
+
+/** Which lane a text or a number belongs to (FNV-1a). */
+const laneOf = (by: string | number, lanes: number): number => {
+  if (typeof by === "number") return Math.abs(Math.trunc(by)) % lanes
+  let hash = 0x811c9dc5
+  for (let i = 0; i < by.length; i++) hash = Math.imul(hash ^ by.charCodeAt(i), 0x01000193)
+  return (hash >>> 0) % lanes
+}
+
+/** By the key where it has a text of its own, else by the partition. */
+const byKey = ({ key, partition, topic }: Committable<unknown, unknown>): string =>
+  typeof key === "string" || typeof key === "number" || typeof key === "bigint"
+    ? `${topic}:${partition}:${key}`
+    : `${topic}:${partition}`
+
+export const runForEach = <K, V, A, E, R>(
+  parts: ConsumerParts<K, V>,
+  handing: Handing<K, V>,
+  interrupting: Set<Interrupting>,
+  work: (record: Committable<K, V>) => Effect.Effect<A, E, R>,
+  { by = byKey, concurrency = 1 }: RunOptions<K, V>
+): Effect.Effect<void, E | ConsumerFailure, R> => {
+  if (!(Number.isSafeInteger(concurrency) && concurrency >= 1)) {
+    return Effect.die(misuse("runForEach", "concurrency", "must be a whole number from 1 on"))
+  }
+  return Effect.scoped(
+    Effect.gen(function* () {
+      yield* beginFace(parts)
+      const lanes = Array.from({ length: concurrency }, () => new Lane<K, V>())
+      const fibers: Array<Fiber.Fiber<void, never>> = []
+      const failed: Deferred.Deferred<never, E> = makeDeferred()
+      const room = new Signal()
+
+      /** Whether a record is still to be worked on, which it is not once its partition is given up, or all of it ends. */
+      const isWanted = (record: ConsumedRecord<K, V>): boolean => !parts.isEnding && record.owned.phase === "open"
+
+      const nextOf = (lane: Lane<K, V>): ConsumedRecord<K, V> | undefined => {
+        for (let record = lane.take(); record !== undefined; record = lane.take()) {
+          if (isWanted(record)) return record
+          record.giveBack()
+        }
+        return undefined
+      }
+
+      /** Works on what waits in a lane, one record after the other. */
+      const once = (lane: Lane<K, V>): Effect.Effect<unknown, E, R> =>
+        Effect.suspend(() => {
+          const { version } = lane.news
+          lane.current = nextOf(lane)
+          room.notify()
+          if (lane.current === undefined) return lane.isOver ? Effect.void : lane.news.after(version)
+          return Effect.whileLoop({
+            while: () => lane.current !== undefined,
+            body: () => work(lane.current!),
+            step: () => {
+              lane.current!.markDone()
+              lane.current = nextOf(lane)
+            }
+          })
+        })
+
+      const untilOver = (lane: Lane<K, V>): Effect.Effect<void, E, R> =>
+        Effect.flatMap(once(lane), () => (lane.isOver && lane.size === 0 ? Effect.void : untilOver(lane)))
+
+      const start = (i: number): Effect.Effect<void, never, R | Scope.Scope> =>
+        untilOver(lanes[i]).pipe(
+          Effect.onExit((exit) => Effect.sync(() => onExit(lanes[i], exit))),
+          Effect.catchCause(() => Effect.void),
+          Effect.interruptible,
+          Effect.forkScoped,
+          Effect.map((fiber) => {
+            fibers[i] = fiber
+          })
+        )
+
+      /** A lane that was interrupted from here is started again; anything else that ends it ends all. */
+      const onExit = ({ isInterrupted }: Lane<K, V>, exit: Exit.Exit<void, E>): void => {
+        if (exit._tag === "Failure" && !isInterrupted) settleDeferred(failed, exit as Exit.Exit<never, E>)
+      }
+
+      const interrupt = (p: OwnedPartition): Effect.Effect<void, never, R | Scope.Scope> =>
+        Effect.forEach(
+          lanes,
+          (lane, i) =>
+            Effect.suspend(() => {
+              if (lane.current?.owned !== p) return Effect.void
+              lane.isInterrupted = true
+              return Effect.flatMap(Fiber.interrupt(fibers[i]), () => {
+                lane.isInterrupted = false
+                lane.current?.giveBack()
+                lane.current = undefined
+                return start(i)
+              })
+            }),
+          { discard: true }
+        )
+
+      for (let i = 0; i < concurrency; i++) yield* start(i)
+      const context = yield* Effect.context<R | Scope.Scope>()
+      const interruptHere: Interrupting = (p) => Effect.provide(interrupt(p), context)
+      interrupting.add(interruptHere)
+      yield* Effect.addFinalizer(() => Effect.sync(() => void interrupting.delete(interruptHere)))
+
+      const waiting = () => lanes.reduce((sum, { size }) => sum + size, 0)
+      const untilRoom: Effect.Effect<void> = Effect.suspend(() => {
+        const { version } = room
+        return waiting() < MOST_WAITING ? Effect.void : Effect.flatMap(room.after(version), () => untilRoom)
+      })
+
+      const endLanes = Effect.suspend(() => {
+        for (const lane of lanes) {
+          lane.isOver = true
+          lane.news.notify()
+        }
+        return Effect.forEach([...fibers], Fiber.await, { discard: true })
+      })
+
+      const dispatch: Effect.Effect<void, ConsumerFailure> = Effect.flatMap(
+        Effect.andThen(untilRoom, handing.next()),
+        (chunk) => {
+          if (chunk === undefined) return Effect.void
+          for (const record of chunk) lanes[concurrency === 1 ? 0 : laneOf(by(record), concurrency)].add(record)
+          return dispatch
+        }
+      )
+
+      // What was handed out before the consumer ended by itself is worked on before that is told.
+      const all = Effect.flatMap(Effect.exit(dispatch), (exit) => Effect.andThen(endLanes, exit))
+      yield* Effect.raceFirst(all, Deferred.await(failed))
+    })
+  )
+}

@@ -1,0 +1,361 @@
+/** A member of a group in the classic protocol: each answer of its coordinator, and what it does then. */
+import { assert, describe } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { range } from "../../src/internal/consumer/assignors/range.ts"
+import {
+  decodeAssignment,
+  decodeSubscription,
+  encodeSubscription
+} from "../../src/internal/protocol/consumerProtocol.ts"
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
+import { settle } from "../support/answers.ts"
+import { advance, assignmentOf, BEAT, DENIED_RETRY, it, play, SESSION, taken } from "./member.ts"
+
+/** What the member claims when it joins. */
+const claimOf = (request: { readonly protocols: ReadonlyArray<{ readonly metadata: Uint8Array }> }) => {
+  const { generation, ownedPartitions } = decodeSubscription(Buffer.from(request.protocols[0].metadata))
+  const owned = ownedPartitions.flatMap(({ partitions, topic }) => partitions.map((p) => `${topic}:${p}`))
+  return [generation, ...owned].join(" ")
+}
+
+describe("joining", () => {
+  it.effect("asks again with the id that it is given, and takes what it is assigned", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      const first = yield* played.next("JoinGroup")
+      assert.strictEqual(first.request.memberId, "")
+      yield* first.answer({ errorCode: 79, memberId: "m" })
+      const { join, sync } = yield* taken(played, 3, "t:0", "t:2")
+      assert.strictEqual(join.memberId, "m")
+      assert.strictEqual(claimOf(join), "-1")
+      assert.deepStrictEqual([sync.memberId, sync.generation, sync.assignments.length], ["m", 3, 0])
+      assert.deepStrictEqual(played.told, ["assigned t:0 t:2"])
+      assert.deepStrictEqual(played.member.identity(), { memberId: "m", generation: 3, instanceId: undefined })
+    })
+  )
+
+  it.effect("shares the partitions where it leads", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      const subscription = encodeSubscription({
+        topics: ["t"],
+        userData: undefined,
+        ownedPartitions: [],
+        generation: -1,
+        rackId: undefined
+      })
+      const join = yield* played.next("JoinGroup")
+      yield* join.answer({
+        generation: 1,
+        memberId: "m",
+        leader: "m",
+        protocolName: "cooperative-sticky",
+        members: ["m", "n"].map((memberId) => ({ memberId, instanceId: undefined, metadata: subscription }))
+      })
+      const sync = yield* played.next("SyncGroup")
+      const given = sync.request.assignments.flatMap(({ assignment }) =>
+        decodeAssignment(Buffer.from(assignment)).partitions.flatMap(({ partitions }) => partitions)
+      )
+      assert.deepStrictEqual([...given].sort(), [0, 1, 2, 3])
+      assert.deepStrictEqual(played.told, ["leads"])
+    })
+  )
+
+  it.effect("does not let a member whose wishes cannot be read stop the others", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      const join = yield* played.next("JoinGroup")
+      yield* join.answer({
+        generation: 1,
+        memberId: "m",
+        leader: "m",
+        protocolName: "cooperative-sticky",
+        members: [
+          { memberId: "m", instanceId: undefined, metadata: Buffer.from(join.request.protocols[0].metadata) },
+          { memberId: "n", instanceId: undefined, metadata: Buffer.from([0]) }
+        ]
+      })
+      const { request } = yield* played.next("SyncGroup")
+      const sizes = request.assignments.map(({ assignment, memberId }) => {
+        const { partitions } = decodeAssignment(Buffer.from(assignment))
+        return `${memberId} ${partitions.flatMap((one) => one.partitions).length}`
+      })
+      assert.deepStrictEqual([...sizes].sort(), ["m 4", "n 0"])
+    })
+  )
+
+  it.effect("goes on after lost answers, with growing pauses", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      const lost = yield* played.next("JoinGroup")
+      yield* lost.fail
+      assert.include(played.unavailable(), "Closed")
+      yield* advance(10)
+      yield* (yield* played.next("JoinGroup")).fail
+      yield* advance(19)
+      assert.deepStrictEqual(played.open, [])
+      yield* advance(1)
+      yield* taken(played, 1, "t:0")
+      assert.strictEqual(played.unavailable(), undefined)
+    })
+  )
+
+  it.effect("waits for rights, slowly", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      const denied = yield* played.next("JoinGroup")
+      yield* denied.answer({ errorCode: 30 })
+      yield* advance(DENIED_RETRY - 1)
+      assert.deepStrictEqual(played.open, [])
+      yield* advance(1)
+      yield* taken(played, 1, "t:0")
+    })
+  )
+
+  for (const [code, reason] of [
+    [23, "Inconsistent"],
+    [24, "Rejected"],
+    [26, "Rejected"],
+    [81, "Full"],
+    [82, "Fenced"]
+  ] as const) {
+    it.effect(`code ${code} ends it: ${reason}`, () =>
+      Effect.gen(function* () {
+        const played = yield* play()
+        const join = yield* played.next("JoinGroup")
+        yield* join.answer({ errorCode: code })
+        const error = yield* Effect.flip(Fiber.join(played.run))
+        assert.strictEqual(error.reason, reason)
+      })
+    )
+  }
+})
+
+describe("rebalancing", () => {
+  it.effect("keeps what it has while it joins, gives up what is taken away, and joins again then", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* taken(played, 1, "t:0", "t:1")
+      yield* advance(BEAT)
+      const beat = yield* played.next("Heartbeat")
+      yield* beat.answer({ errorCode: 27 })
+      const join = yield* played.next("JoinGroup")
+      assert.strictEqual(claimOf(join.request), "1 t:0 t:1")
+      assert.strictEqual(played.member.identity(), undefined, "a commit would be refused now")
+      yield* join.answer({ generation: 2, memberId: "m", leader: "other" })
+      const sync = yield* played.next("SyncGroup")
+      yield* sync.answer({ assignment: assignmentOf("t:1", "t:2") })
+      assert.deepStrictEqual(played.told.slice(1), ["assigned t:2", "revoking t:0"])
+      assert.strictEqual(played.member.identity()?.generation, 2, "what is done is committed before it is given up")
+      yield* played.revoked
+      assert.strictEqual(claimOf((yield* played.next("JoinGroup")).request), "2 t:1 t:2")
+    })
+  )
+
+  it.effect("gives up all before it joins, with an assignor that needs that", () =>
+    Effect.gen(function* () {
+      const played = yield* play({ assignors: [range] })
+      yield* taken(played, 1, "t:0")
+      yield* advance(BEAT)
+      const beat = yield* played.next("Heartbeat")
+      yield* beat.answer({ errorCode: 27 })
+      assert.deepStrictEqual(played.told.slice(1), ["revoking t:0"])
+      assert.deepStrictEqual(played.open, [])
+      assert.strictEqual(played.member.identity()?.generation, 1)
+      yield* played.revoked
+      assert.strictEqual(claimOf((yield* played.next("JoinGroup")).request), "1")
+    })
+  )
+
+  it.effect("heartbeats while a revocation takes its time", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* taken(played, 1, "t:0", "t:1")
+      yield* advance(BEAT)
+      yield* (yield* played.next("Heartbeat")).answer({ errorCode: 27 })
+      yield* taken(played, 2, "t:1")
+      for (let i = 0; i < 20; i++) {
+        yield* advance(BEAT)
+        yield* (yield* played.next("Heartbeat")).answer({})
+      }
+      assert.deepStrictEqual(played.told.slice(1), ["revoking t:0"])
+    })
+  )
+
+  it.effect("a second rebalance that begins while it gives up is joined after that", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* taken(played, 1, "t:0", "t:1")
+      yield* advance(BEAT)
+      yield* (yield* played.next("Heartbeat")).answer({ errorCode: 27 })
+      yield* taken(played, 2, "t:1")
+      yield* advance(BEAT)
+      yield* (yield* played.next("Heartbeat")).answer({ errorCode: 27 })
+      assert.deepStrictEqual(played.open, [])
+      yield* played.revoked
+      yield* taken(played, 3, "t:1")
+      assert.deepStrictEqual(played.open, [], "one join was the answer to both")
+    })
+  )
+
+  it.effect("code 27 when it syncs: it joins again", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      const join = yield* played.next("JoinGroup")
+      yield* join.answer({ generation: 1, memberId: "m", leader: "other" })
+      yield* (yield* played.next("SyncGroup")).answer({ errorCode: 27 })
+      yield* taken(played, 2, "t:0")
+      assert.deepStrictEqual(played.told, ["assigned t:0"])
+    })
+  )
+})
+
+describe("losing", () => {
+  it.effect("code 25 on a heartbeat: lost, and joins at once with a new id", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* taken(played, 1, "t:0")
+      yield* advance(BEAT)
+      yield* (yield* played.next("Heartbeat")).answer({ errorCode: 25 })
+      assert.deepStrictEqual(played.told.slice(1), ["lost t:0: Forgotten"])
+      const join = yield* played.next("JoinGroup")
+      assert.deepStrictEqual([join.request.memberId, claimOf(join.request)], ["", "-1"])
+    })
+  )
+
+  it.effect("code 22 on a heartbeat: lost, and joins with the same id", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* taken(played, 1, "t:0")
+      yield* advance(BEAT)
+      yield* (yield* played.next("Heartbeat")).answer({ errorCode: 22 })
+      assert.deepStrictEqual(played.told.slice(1), ["lost t:0: Fenced"])
+      const join = yield* played.next("JoinGroup")
+      assert.deepStrictEqual([join.request.memberId, claimOf(join.request)], ["m", "-1"])
+    })
+  )
+
+  it.effect("code 82 on a heartbeat: lost, and over", () =>
+    Effect.gen(function* () {
+      const played = yield* play({ instanceId: "i" })
+      yield* taken(played, 1, "t:0")
+      yield* advance(BEAT)
+      yield* (yield* played.next("Heartbeat")).answer({ errorCode: 82 })
+      const error = yield* Effect.flip(Fiber.join(played.run))
+      assert.include(error.message, "instance id i")
+      assert.deepStrictEqual(played.told.slice(1), ["lost t:0: Fenced"])
+    })
+  )
+
+  it.effect("a session without an answer ends it, by its own clock", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* taken(played, 1, "t:0")
+      yield* advance(SESSION - 1)
+      assert.deepStrictEqual(played.told.slice(1), [])
+      assert.isDefined(played.member.identity())
+      yield* advance(1)
+      assert.deepStrictEqual(played.told.slice(1), ["lost t:0: SessionEnded"])
+      assert.isUndefined(played.member.identity(), "nothing is committed any more")
+    })
+  )
+
+  it.effect("an answer to an earlier generation means nothing", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* taken(played, 1, "t:0")
+      yield* advance(BEAT)
+      const late = yield* played.next("Heartbeat")
+      played.member.topicsChanged()
+      yield* settle
+      yield* taken(played, 2, "t:0")
+      yield* late.answer({ errorCode: 22 })
+      assert.deepStrictEqual(played.told, ["assigned t:0"])
+      assert.strictEqual(played.member.identity()?.generation, 2)
+    })
+  )
+
+  it.effect("a partition that is lost while it is given up is not waited for", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* taken(played, 1, "t:0", "t:1")
+      yield* advance(BEAT)
+      yield* (yield* played.next("Heartbeat")).answer({ errorCode: 27 })
+      yield* taken(played, 2, "t:1")
+      yield* advance(BEAT)
+      yield* (yield* played.next("Heartbeat")).answer({ errorCode: 25 })
+      assert.deepStrictEqual(played.told.slice(2), ["lost t:0 t:1: Forgotten"])
+      assert.strictEqual((yield* played.next("JoinGroup")).request.memberId, "")
+    })
+  )
+})
+
+describe("refused commits", () => {
+  it.effect("of the present generation are heard, others are not", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* taken(played, 5, "t:0")
+      const identity = played.member.identity()!
+      played.member.refused({ ...identity, generation: 4 }, 25)
+      yield* settle
+      assert.deepStrictEqual(played.told, ["assigned t:0"])
+      played.member.refused(identity, 27)
+      yield* settle
+      assert.strictEqual(played.open[0].name, "JoinGroup")
+      assert.deepStrictEqual(played.told, ["assigned t:0"])
+    })
+  )
+
+  it.effect("code 25: lost, and joins at once", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* taken(played, 5, "t:0")
+      played.member.refused(played.member.identity()!, 25)
+      yield* settle
+      assert.deepStrictEqual(played.told.slice(1), ["lost t:0: Forgotten"])
+      assert.strictEqual((yield* played.next("JoinGroup")).request.memberId, "")
+    })
+  )
+})
+
+describe("leaving", () => {
+  it.effect("says so, by its id", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* taken(played, 1, "t:0")
+      yield* Fiber.interrupt(played.run)
+      const leaving = yield* Effect.forkChild(played.member.leave)
+      yield* settle
+      const { answer, request } = yield* played.next("LeaveGroup")
+      assert.strictEqual(request.memberId, "m")
+      yield* answer({})
+      assert.isTrue(hasEnded(leaving))
+    })
+  )
+
+  it.effect("with the id that comes while it waits, if it was only about to be given one", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      const join = yield* played.next("JoinGroup")
+      yield* Fiber.interrupt(played.run)
+      const leaving = yield* Effect.forkChild(played.member.leave)
+      yield* settle
+      assert.deepStrictEqual(played.open, [])
+      yield* join.answer({ errorCode: 79, memberId: "pending" })
+      assert.strictEqual((yield* played.next("LeaveGroup")).request.memberId, "pending")
+      yield* advance(10_000)
+      assert.isTrue(hasEnded(leaving), "it waits for no answer for long")
+    })
+  )
+
+  it.effect("a static member does not: it comes back", () =>
+    Effect.gen(function* () {
+      const played = yield* play({ instanceId: "i" })
+      yield* taken(played, 1, "t:0")
+      yield* Fiber.interrupt(played.run)
+      yield* played.member.leave
+      assert.deepStrictEqual(played.open, [])
+    })
+  )
+})
