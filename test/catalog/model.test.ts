@@ -146,7 +146,7 @@ const run = (seed: number) =>
   })
 
 describe("catalogs at random", () => {
-  for (let n = 0; n < ofRounds(2, 60); n++) {
+  for (let n = 0; n < ofRounds(3, 60); n++) {
     const seed = ofRounds(n, 1) === n ? n : Math.floor(Math.random() * 2 ** 31)
     test(`show what the log says, all of them the same: ${seed}`, () => run(seed))
   }

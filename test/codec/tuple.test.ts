@@ -20,7 +20,7 @@ import {
   successOf
 } from "./outcomes.ts"
 
-const numRuns = ofRounds(300, 20_000)
+const numRuns = ofRounds(1_000, 20_000)
 
 const config = Codec.tuple({ tenant: Codec.utf8, name: Codec.utf8, version: Codec.int32 })
 

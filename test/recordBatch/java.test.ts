@@ -21,7 +21,7 @@ import { readAll, resealed, resealedMessage, type ReadBatch, type ReadRecord } f
 
 await prepareCodecs()
 
-const RUNS = ofRounds(40, 300)
+const RUNS = ofRounds(75, 300)
 
 const TIME = 1_700_000_000_000
 

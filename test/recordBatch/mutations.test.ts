@@ -270,10 +270,6 @@ const checkResealed = (fixture: Fixture, index: number, changed: Buffer, place: 
   if (corruption?.reason === "Checksum") assert.isTrue(header.magic < 2 && header.codec !== 0)
 }
 
-/** One value of each place, outside of long runs: the places take turns. */
-const fewer = (values: ReadonlyArray<number>, place: number): ReadonlyArray<number> =>
-  isLongRun ? values : [values[place % values.length]]
-
 describe("a byte changed, the checksum made right", () => {
   for (const fixture of all) {
     it(fixture.name, () => {
@@ -282,7 +278,7 @@ describe("a byte changed, the checksum made right", () => {
         for (let place = 16; place < own.length; place++) {
           const was = own[place]
           const values = [was ^ 1, was ^ 2, was ^ 4, was ^ 0x10, was ^ 0x80, was ^ 0xff, 0, 0x7f, 0xff]
-          for (const value of own.length < LARGE ? values : fewer([was ^ 1, was ^ 0x80, was ^ 0xff], place)) {
+          for (const value of own.length < LARGE ? values : [was ^ 1, was ^ 0x80, was ^ 0xff]) {
             if (value === was) continue
             const changed = Buffer.from(own)
             changed[place] = value

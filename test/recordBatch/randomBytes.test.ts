@@ -21,7 +21,7 @@ import { batch, message, record, unsound } from "./support.ts"
 
 await prepareCodecs()
 
-const BUFFERS = ofRounds(60_000, 1_000_000)
+const BUFFERS = ofRounds(150_000, 1_000_000)
 /** After so many the runner has its turn. */
 const CHUNK = 5_000
 

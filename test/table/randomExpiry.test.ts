@@ -14,7 +14,7 @@ import { randomOf } from "../support/random.ts"
 import { ofRounds } from "../support/rounds.ts"
 import { advance, on, settle, topic } from "./support.ts"
 
-const SEEDS = ofRounds(4, 40)
+const SEEDS = ofRounds(6, 40)
 const STEPS = 40
 
 interface Logged {

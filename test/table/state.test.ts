@@ -14,7 +14,7 @@ import { ofRounds } from "../support/rounds.ts"
 import { followedByNobody, snapshotOf } from "./contents.ts"
 
 /** Of each property. */
-const RUNS = ofRounds(80, 1_000)
+const RUNS = ofRounds(250, 1_000)
 
 const DAY = 24 * 60 * 60 * 1000
 

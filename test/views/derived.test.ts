@@ -139,7 +139,7 @@ const contentOf = (tables: Graph) => ({
 })
 
 describe("derived tables", () => {
-  for (let seed = 1; seed <= ofRounds(12, 400); seed++) {
+  for (let seed = 1; seed <= ofRounds(25, 400); seed++) {
     it.effect(`are what is computed anew of their sources, at each version, whatever happens to these (${seed})`, () =>
       Effect.scoped(
         Effect.gen(function* () {

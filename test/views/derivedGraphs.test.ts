@@ -297,7 +297,7 @@ const follow = (table: Table) => {
 }
 
 describe("graphs of derived tables", () => {
-  for (let seed = 1; seed <= ofRounds(20, 1000); seed++) {
+  for (let seed = 1; seed <= ofRounds(60, 1000); seed++) {
     it.effect(`show and tell what is computed anew, at each version, whatever they are made of (${seed})`, () =>
       Effect.scoped(
         Effect.gen(function* () {

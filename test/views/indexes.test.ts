@@ -293,7 +293,7 @@ const makeHand = Effect.map(Hand.make<string, Value, Ix>(Codec.utf8), (hand) => 
 })
 
 describe("an index is what its snapshot's rows say", () => {
-  for (let seed = 1; seed <= ofRounds(6, 500); seed++) {
+  for (let seed = 1; seed <= ofRounds(8, 500); seed++) {
     it.effect(`at each version, of puts, deletes, evictions, rebuilds and new slots (${seed})`, () =>
       Effect.scoped(
         Effect.gen(function* () {

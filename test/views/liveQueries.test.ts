@@ -154,7 +154,7 @@ const makeHand = Effect.gen(function* () {
 const sameContent = (a: ReadonlyMap<string, Value>, b: ReadonlyMap<string, Value>) => sameValue(a, b)
 
 describe("a live query", () => {
-  for (let seed = 1; seed <= ofRounds(12, 1_000); seed++) {
+  for (let seed = 1; seed <= ofRounds(25, 1_000); seed++) {
     it.effect(`is the query of the same version, and its changes lead there (${seed})`, () =>
       Effect.scoped(
         Effect.gen(function* () {
