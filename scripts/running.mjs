@@ -33,7 +33,8 @@ export const must = (title, program, args, env) => {
   if (status !== 0) process.exit(status)
 }
 
-const spawned = (program, args) => spawn(program, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], shell: shellFor(program) })
+const spawned = (program, args) =>
+  spawn(program, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], shell: shellFor(program) })
 
 const ended = (child) =>
   new Promise((resolve, reject) => {
