@@ -150,12 +150,12 @@ export interface KafkaEventsOptions {
 }
 
 /**
- * What acquiring `KafkaEvents` can fail with.
+ * What acquiring `KafkaEvents` can fail with: what its producer can, and the making of topics of `streams`.
  *
  * @since 0.4.0
  * @category errors
  */
-export type AcquireError = ClientError | TopicError | InvalidOptionsError
+export type AcquireError = PublishError
 
 /**
  * @since 0.4.0

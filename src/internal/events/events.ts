@@ -45,6 +45,7 @@ export const make = (
     const config = yield* readEventsOptions(options)
     const producer = yield* Producer.make(config.producer)
     const topics = new StreamTopics({ client, config, producer, scope: yield* Scope.Scope })
+    yield* Effect.addFinalizer(() => Effect.sync(() => topics.close()))
     yield* Effect.forEach(config.streams ?? [], (stream) => topics.ensure(stream), { concurrency: 8, discard: true })
 
     const sending =

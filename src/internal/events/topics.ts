@@ -1,13 +1,15 @@
 /** The topics of streams: each is made sure of once, by whoever needs it first. */
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { EventStream } from "../../EventStream.ts"
 import type { KafkaClient } from "../../KafkaClient.ts"
-import { type ClientError, InvalidOptionsError, type TopicError } from "../../KafkaError.ts"
+import { type ClientError, InvalidOptionsError, type TopicError, WriteError } from "../../KafkaError.ts"
 import type { KafkaEvent } from "../../KafkaEvent.ts"
 import type { KafkaProducer, TopicProducer } from "../../KafkaProducer.ts"
-import { into, makeDeferred } from "../effect/v4/deferred.ts"
+import { makeDeferred, settleDeferred } from "../effect/v4/deferred.ts"
 import { checkOptions } from "../options/check.ts"
 import { type EventsConfig, readStream } from "../options/events.ts"
 import type { CheckedTopic } from "../options/topic.ts"
@@ -19,7 +21,7 @@ import { keys, type EventKey } from "./keys.ts"
 /** Replicas of topics that are made, where there are as many brokers. */
 const REPLICAS = 3
 
-export type TopicFailure = TopicError | ClientError | InvalidOptionsError
+export type TopicFailure = TopicError | ClientError | InvalidOptionsError | WriteError
 
 /** A stream whose topic is there, or is being made. */
 interface Made {
@@ -34,6 +36,7 @@ interface Made {
 export class StreamTopics {
   private readonly made = new Map<string, Made>()
   private readonly defined = new Map<string, KafkaEvent.Any>()
+  private isClosed = false
 
   constructor(
     private readonly parts: {
@@ -53,7 +56,9 @@ export class StreamTopics {
     | Effect.Effect<TopicProducer<EventKey, KafkaEvent.Data<E>>, TopicFailure> {
     const known = isEventStream(stream) ? this.made.get(stream.name) : undefined
     return (
-      known?.event === stream.event && known.ready !== undefined ? known.ready : this.ensure(stream)
+      known !== undefined && known.event === stream.event && known.ready !== undefined
+        ? known.ready
+        : this.ensure(stream)
     ) as Effect.Effect<TopicProducer<EventKey, KafkaEvent.Data<E>>, TopicFailure>
   }
 
@@ -63,6 +68,7 @@ export class StreamTopics {
       const problem = this.problemOf(stream)
       if (problem !== undefined) return Effect.fail(problem)
       const { event, name } = stream
+      if (this.isClosed) return Effect.fail(closed(name))
       const known = this.made.get(name)
       if (known !== undefined) return Deferred.await(known.producer)
       const made: Made = { event, producer: makeDeferred(), ready: undefined }
@@ -72,10 +78,23 @@ export class StreamTopics {
         Effect.tap((ready) => Effect.sync(() => (made.ready = ready))),
         // The next one who publishes tries again.
         Effect.tapError(() => Effect.sync(() => this.made.delete(name))),
-        into(made.producer)
+        // What is made is given up with the publisher's scope only.
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            const isGivenUp = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+            settleDeferred(made.producer, isGivenUp ? Exit.fail(closed(name)) : exit)
+          })
+        ),
+        Effect.ignore
       )
       return Effect.andThen(Effect.forkIn(making, this.parts.scope), Deferred.await(made.producer))
     })
+  }
+
+  /** Makes no topic any more: those who wait for one do not get it. */
+  close(): void {
+    this.isClosed = true
+    for (const [name, { producer }] of this.made) settleDeferred(producer, Exit.fail(closed(name)))
   }
 
   /** What is wrong with a stream, alone, or beside others. */
@@ -118,6 +137,8 @@ export class StreamTopics {
     })
   }
 }
+
+const closed = (topic: string) => new WriteError({ reason: "Closed", topic })
 
 const replicasOf = (client: KafkaClient): Effect.Effect<number, ClientError> =>
   Effect.map(client.brokers, (brokers) => Math.max(1, Math.min(REPLICAS, brokers.length)))
