@@ -34,8 +34,8 @@ export const isolated = [
   "test/kafkajs/frames.test.ts"
 ]
 
-// what takes long and is of code that has no Effect in it: on one major is enough
-export const onEffect4 = ["test/recordBatch/{java,mutations,randomBytes}.test.ts"]
+// what takes long, and is of code that has no Effect in it or about what is said to other programs: on one major is enough
+export const onEffect4 = ["test/recordBatch/{java,mutations,randomBytes}.test.ts", "test/real/foreignMembers.test.ts"]
 
 // on clusters of their own that are killed and frozen, with promises about time: after all others, one at a time
 export const faults = ["test/faults/**/*.test.ts", "test/soak/**/*.test.ts"]
@@ -52,6 +52,7 @@ const longest = [
   "kafkajs/connection",
   "hostile/answers",
   "bench/smoke",
+  "real/foreignMembers",
   "real/table",
   "examples/demo",
   "package/types",
