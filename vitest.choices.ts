@@ -34,10 +34,12 @@ export const isolated = [
   "test/kafkajs/frames.test.ts"
 ]
 
-// what takes long and is of plain code, which imports nothing of Effect that would differ: on one major is enough
+// what takes long, and is of plain code, which imports nothing of Effect that would differ, or about what is said to other
+// programs: on one major is enough
 export const onEffect4 = [
   "test/consumer/assignors/*.test.ts",
   "test/protocol/{consumerProtocol,groups,protocol}.test.ts",
+  "test/real/foreignMembers.test.ts",
   "test/recordBatch/{inputClasses,java,mutations,randomBytes}.test.ts",
   "test/table/{keyIndex,recordStore,rowVector,state}.test.ts",
   "test/tree/*.test.ts",
@@ -75,6 +77,7 @@ const longest = [
   "table/state",
   "bench/smoke",
   "contract/real",
+  "real/foreignMembers",
   "real/table",
   "kafka/cluster",
   "examples/demo",

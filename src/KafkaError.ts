@@ -809,6 +809,8 @@ export class CatalogReadOnlyError extends Data.TaggedError("KafkaCatalogReadOnly
  * - `Unsupported`: the brokers do not have what was asked for: KIP-848, an assignor, static members.
  * - `Full`: the group has as many members as the brokers allow.
  * - `NoOffset`: there is no offset to go on at in the log, and `from` is `fail`.
+ * - `Defect`: a bug, of this library or of a driver: a part of the consumer has ended by something that was thrown, which is the
+ *   `cause`, or was interrupted.
  *
  * `KafkaGroups`:
  *
@@ -832,6 +834,7 @@ export type GroupReason =
   | "Unsupported"
   | "Full"
   | "NoOffset"
+  | "Defect"
   | "NotFound"
   | "NotEmpty"
   | "Subscribed"
@@ -847,6 +850,8 @@ const groupAdvice: Record<GroupReason, string> = {
   Unsupported: "The consumer protocol needs Kafka 4.0 or later with group.version 1; classic works with all.",
   Full: "Raise group.max.size of the brokers, or have fewer members.",
   NoOffset: "Reset the group's offsets, or say with 'from' where to begin: earliest or latest.",
+  Defect:
+    "A bug of effect-ktables, or of the driver that it was given: begin the consumer anew, and please report this with its cause.",
   NotFound:
     "Check its name, and that this is the right cluster. A group whose offsets have expired is gone; one of another kind (share, streams) has nothing of this.",
   NotEmpty:

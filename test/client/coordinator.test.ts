@@ -143,6 +143,23 @@ describe("a coordinator", () => {
     )
   }
 
+  it.effect("does not keep others waiting for an answer that was given up: they are asked on another connection", () =>
+    Effect.gen(function* () {
+      const groups = new Groups()
+      const coordinator = yield* coordinatorOf(groups)
+      yield* beat(coordinator)
+      groups.answer = () => Effect.never
+      const held = yield* run(beat(coordinator))
+      yield* settle
+      const before = groups.cluster.requests.filter(({ request }) => request === "connect").length
+      yield* Fiber.interrupt(held)
+      groups.answer = () => 0
+      yield* beat(coordinator)
+      const after = groups.cluster.requests.filter(({ request }) => request === "connect").length
+      assert.deepStrictEqual([after - before, groups.cluster.open, groups.looks], [1, 2, 1])
+    })
+  )
+
   it.effect("opens no second connection where nothing waits", () =>
     Effect.gen(function* () {
       const groups = new Groups()

@@ -326,6 +326,22 @@ describe("losing", () => {
     })
   )
 
+  it.effect("a heartbeat that is not answered for a third of a session is given up, told, and sent again", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* taken(played, 1, "t:0")
+      yield* advance(BEAT)
+      yield* played.next("Heartbeat")
+      yield* advance(SESSION / 3)
+      assert.include(played.unavailable(), "Timeout")
+      yield* advance(BEAT)
+      yield* (yield* played.next("Heartbeat")).answer({})
+      assert.isUndefined(played.unavailable())
+      yield* advance(SESSION - 1)
+      assert.deepStrictEqual(played.told, ["assigned t:0"])
+    })
+  )
+
   it.effect("an answer to an earlier generation means nothing", () =>
     Effect.gen(function* () {
       const played = yield* play()

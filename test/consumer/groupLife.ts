@@ -280,7 +280,8 @@ class Life {
         if ((yield* left).length === 0) return
         yield* this.advance(500)
       }
-      this.model.problem(`it does not come to rest: ${(yield* left).join(", ")}`)
+      const view = (yield* this.kafka.groups).get(GROUP)
+      this.model.problem(`it does not come to rest: ${(yield* left).join(", ")}; ${JSON.stringify(view)}`)
       yield* this.model.check
     })
   }
@@ -332,7 +333,8 @@ export const live = (seed: number, steps: number): Effect.Effect<void, unknown> 
         topics,
         groups: { sessionTimeout: SESSION, heartbeatInterval: BEAT }
       })
-      const model = new GroupModel(kafka, clock)
+      const mode = chance.of(["classic", "consumer", "both"] as const)!
+      const model = new GroupModel(kafka, clock, mode !== "both")
       yield* kafka.intercept("OffsetCommit", ({ clientId, request }, answer) => {
         const ours = model.ours.find(({ name }) => name === clientId)
         if (ours === undefined) return answer
@@ -347,7 +349,6 @@ export const live = (seed: number, steps: number): Effect.Effect<void, unknown> 
           )
         )
       })
-      const mode = chance.of(["classic", "consumer", "both"] as const)!
       const assignor = chance.of(["cooperative-sticky", "cooperative-sticky", "range", "roundrobin"] as const)!
       model.note(`${nodes} nodes, ${mode}, ${assignor}, ${JSON.stringify(topics)}`)
       const faults = yield* Scope.make()

@@ -65,7 +65,12 @@ export class GroupModel {
 
   constructor(
     readonly kafka: EmbeddedKafka.EmbeddedKafka,
-    readonly clock: ManualClock
+    readonly clock: ManualClock,
+    /**
+     * Whether a partition is never two members'. In a group that goes from one protocol to the other and back it may be, as in
+     * Kafka: back in the classic protocol, members have what they were to have, whether others have given it up or not.
+     */
+    private readonly isExclusive: boolean
   ) {}
 
   note(text: string): void {
@@ -117,7 +122,7 @@ export class GroupModel {
         if (other === ours || ![...other.works].some((one) => one.place === place)) continue
         if (!(yield* this.ownedBy(other)).has(place)) continue
         // Who is out of the group without knowing it may go on for a while; two that are in it may not.
-        if (isKnown(members, ours) && isKnown(members, other)) {
+        if (this.isExclusive && isKnown(members, ours) && isKnown(members, other)) {
           this.problem(`${ours.name} and ${other.name} work on ${place} at once`)
         }
       }
@@ -148,7 +153,7 @@ export class GroupModel {
   /** The coordinator has taken a commit. It may have been on its way when the partition was lost, but not given to another. */
   committed(ours: Ours, place: string): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      if ((yield* this.ownedBy(ours)).has(place)) return
+      if (!this.isExclusive || (yield* this.ownedBy(ours)).has(place)) return
       for (const other of this.ours) {
         if (other === ours || !(yield* this.ownedBy(other)).has(place)) continue
         this.problem(`${ours.name} has committed ${place}, which is ${other.name}'s`)

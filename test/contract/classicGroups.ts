@@ -36,6 +36,25 @@ const rebalanced = (a: ScriptedMember, b: ScriptedMember) =>
   })
 
 export const classicGroups = (test: Suite): void => {
+  test("a group whose members are all gone, but for an id that nobody has joined with yet, takes any consumer", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ partitions: 1 })
+      const group = new ScriptedGroup(kafka)
+      const [a, b, c] = [yield* group.member("a"), yield* group.member("b"), yield* group.member("c")]
+      yield* a.join()
+      yield* a.sync([[a, 0, 1]])
+      assert.deepStrictEqual(yield* a.commit(topic, { 0: 0 }), { 0: 0 })
+      assert.strictEqual((yield* b.joinOnce()).errorCode, 79)
+      assert.strictEqual(yield* a.leave(), 0)
+      assert.strictEqual((yield* c.joinOnce({ protocols: ["roundrobin"] })).errorCode, 79)
+      assert.strictEqual(yield* b.leave(), 0)
+      assert.deepInclude(yield* c.join({ protocols: ["roundrobin"] }), {
+        code: 0,
+        protocol: "roundrobin",
+        members: ["c"]
+      })
+    }))
+
   test("a member is given an id to join with, leads, assigns, and beats", (kafka) =>
     Effect.gen(function* () {
       const group = new ScriptedGroup(kafka)

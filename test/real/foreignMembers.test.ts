@@ -14,22 +14,18 @@ import { withClient } from "./support.ts"
 failOnProcessWarnings()
 
 const PARTITIONS = 4
-const RECORDS = 40
+const BATCH = 40
 
 /** A member of a group, of whatever client. */
-interface Member {
-  readonly owned: Effect.Effect<ReadonlyArray<number> | undefined, unknown>
-  readonly consumed: ReadonlyArray<string>
-  readonly close: Effect.Effect<void, unknown>
-}
+type Member = ForeignMembers.ForeignMember
 
-type Begin = Effect.Effect<Member, unknown, Scope.Scope>
+type Begin = (options: ForeignMembers.MemberOptions) => Effect.Effect<Member, unknown, Scope.Scope>
 
 realKafka("groups with members of other clients", { java: true, python: true }, () => {
   const kafka = shared(
     Effect.gen(function* () {
       const { adminBrokers, brokers } = yield* sharedKafka
-      const [java, ofJava, ofLibrdkafka, ofAiokafka] = yield* Effect.all(
+      const [admin, java, librdkafka, aiokafka] = yield* Effect.all(
         [
           JavaClient.make(adminBrokers),
           ForeignMembers.make("java", brokers),
@@ -38,24 +34,23 @@ realKafka("groups with members of other clients", { java: true, python: true }, 
         ],
         { concurrency: "unbounded" }
       )
-      return { brokers, java, java_: ofJava, clients: { java: ofJava, librdkafka: ofLibrdkafka, aiokafka: ofAiokafka } }
+      return { brokers, admin, clients: { java, librdkafka, aiokafka } }
     })
   )
 
-  /** A member of ours. */
-  const ours = (options: Partial<KafkaConsumer.ConsumerOptions<string, string>> & { readonly subscribe: string; readonly group: string }): Begin =>
+  const ours: Begin = ({ assignors, group, topic }) =>
     Effect.gen(function* () {
       const { brokers } = yield* kafka
-      const consumed: Array<string> = []
       const scope = yield* Scope.make()
       const close = Scope.close(scope, Exit.void)
       yield* Effect.addFinalizer(() => close)
-      const settings =
-        options.protocol === "consumer" ? {} : { sessionTimeout: 6_000, heartbeatInterval: 200 }
-      const consumer = yield* KafkaConsumer.make<string>({ value: Codec.utf8, ...settings, ...options }).pipe(
-        withClient({ brokers }),
-        Scope.provide(scope)
-      )
+      const common = { group, subscribe: topic, value: Codec.utf8 }
+      const consumer = yield* KafkaConsumer.make<string>(
+        assignors === "consumer"
+          ? { ...common, protocol: assignors }
+          : { ...common, assignor: assignors, sessionTimeout: 6_000, heartbeatInterval: 200 }
+      ).pipe(withClient({ brokers }), Scope.provide(scope))
+      const consumed: Array<string> = []
       yield* Effect.forkIn(
         consumer.runForEach(({ value }) => Effect.sync(() => void consumed.push(value))),
         scope
@@ -66,4 +61,159 @@ realKafka("groups with members of other clients", { java: true, python: true }, 
         close
       }
     })
+
+  const foreign =
+    (client: ForeignMembers.Client): Begin =>
+    (options) =>
+      Effect.flatMap(kafka, ({ clients }) => clients[client].begin(options))
+
+  /** A topic and a group of its own, and the records that are written to it, batch by batch. */
+  const begin = Effect.gen(function* () {
+    const { admin } = yield* kafka
+    const topic = topicName()
+    yield* admin.createTopic(topic, { partitions: PARTITIONS })
+    let written = 0
+    const write = Effect.suspend(() => {
+      const values = numbers(BATCH, written).map(String)
+      written += BATCH
+      return Effect.as(
+        admin.produce(
+          topic,
+          values.map((value, i) => ({ partition: i % PARTITIONS, key: value, value }))
+        ),
+        values
+      )
+    })
+    return { topic, group: topicName("group"), write }
+  })
+
+  const sorted = (all: Iterable<string>) => [...all].sort((a, b) => Number(a) - Number(b))
+
+  /** Waits until the partitions are shared: each is owned once, and everybody has one. */
+  const share = (members: ReadonlyArray<Member>) =>
+    eventually(
+      Effect.forEach(members, ({ owned }) => owned),
+      (all) =>
+        all.every((owned) => owned !== undefined && owned.length > 0) &&
+        JSON.stringify(all.flatMap((owned) => owned ?? []).sort()) === JSON.stringify(numbers(PARTITIONS)),
+      "40 seconds"
+    )
+
+  /** Waits until these values are consumed, each by one of the members, and once. */
+  const consume = (members: ReadonlyArray<Member>, values: ReadonlyArray<string>) =>
+    Effect.gen(function* () {
+      const wanted = new Set(values)
+      const consumed = Effect.sync(() =>
+        members.flatMap((member) => member.consumed.filter((value) => wanted.has(value)))
+      )
+      yield* eventually(consumed, (all) => new Set(all).size === wanted.size, "40 seconds")
+      assert.deepStrictEqual(sorted(yield* consumed), [...values])
+    })
+
+  /** One begins, and leads; the other one comes; the first one goes. */
+  const comeAndGo = (first: Begin, second: Begin, assignor: ForeignMembers.Assignor | "consumer") =>
+    Effect.gen(function* () {
+      const { group, topic, write } = yield* begin
+      const options = { topic, group, assignors: assignor === "consumer" ? assignor : ([assignor] as const) }
+      const values = yield* write
+      const a = yield* first(options)
+      yield* share([a])
+      yield* consume([a], values)
+      const b = yield* second(options)
+      yield* share([a, b])
+      // What the other one did, and has committed, nobody does again.
+      yield* consume([a, b], values)
+      yield* consume([a, b], yield* write)
+      yield* a.close
+      yield* share([b])
+      yield* consume([a, b], yield* write)
+      assert.strictEqual(a.consumed.length + b.consumed.length, 3 * BATCH, "nothing twice")
+      yield* b.close
+    }).pipe(Effect.scoped)
+
+  const all = ["range", "roundrobin", "cooperative-sticky"] as const
+
+  for (const [client, assignors] of [
+    ["java", [...all, "consumer"]],
+    ["librdkafka", [...all, "consumer"]],
+    ["aiokafka", ["range", "roundrobin"]]
+  ] as const) {
+    test(`${client}: whoever leads, each partition is owned once, and what one has committed the other goes on with`, () =>
+      Effect.forEach(
+        assignors.flatMap((assignor) => [
+          comeAndGo(ours, foreign(client), assignor),
+          comeAndGo(foreign(client), ours, assignor)
+        ]),
+        (one) => one,
+        { concurrency: 4, discard: true }
+      ))
+  }
+
+  /** Goes through a roll of a group: each step starts one member anew, with other settings, or adds one. */
+  const roll = (
+    steps: ReadonlyArray<readonly [name: string, begin: Begin, assignors: ForeignMembers.MemberOptions["assignors"]]>
+  ) =>
+    Effect.gen(function* () {
+      const { group, topic, write } = yield* begin
+      const members = new Map<string, Member>()
+      const gone: Array<Member> = []
+      let values: ReadonlyArray<string> = []
+      for (const [name, start, assignors] of steps) {
+        const before = members.get(name)
+        if (before !== undefined) {
+          yield* before.close
+          gone.push(before)
+        }
+        members.set(name, yield* start({ topic, group, assignors }))
+        const present = [...members.values()]
+        yield* share(present)
+        values = [...values, ...(yield* write)]
+        yield* consume([...present, ...gone], values)
+      }
+      for (const member of members.values()) yield* member.close
+    }).pipe(Effect.scoped)
+
+  test("a running group with Java in it goes over from range to cooperative-sticky, member by member", () =>
+    roll([
+      ["ours", ours, ["range"]],
+      ["theirs", foreign("java"), ["range"]],
+      ["theirs", foreign("java"), ["cooperative-sticky", "range"]],
+      ["ours", ours, ["cooperative-sticky", "range"]],
+      ["theirs", foreign("java"), ["cooperative-sticky"]],
+      ["ours", ours, ["cooperative-sticky"]]
+    ]))
+
+  test("a list of both is of use beside who has but one of them: librdkafka, with either", () =>
+    Effect.forEach(
+      ["range", "cooperative-sticky"] as const,
+      (one) =>
+        roll([
+          ["theirs", foreign("librdkafka"), [one]],
+          ["ours", ours, ["cooperative-sticky", "range"]],
+          ["theirs", foreign("librdkafka"), [one]]
+        ]),
+      { concurrency: 2, discard: true }
+    ))
+
+  test("a running group with Java in it goes over to the consumer protocol, and back", () =>
+    Effect.forEach(
+      [
+        roll([
+          ["ours", ours, ["cooperative-sticky"]],
+          ["theirs", foreign("java"), "consumer"],
+          ["ours", ours, "consumer"],
+          ["theirs", foreign("java"), ["cooperative-sticky"]],
+          ["ours", ours, ["cooperative-sticky"]]
+        ]),
+        roll([
+          ["theirs", foreign("java"), ["cooperative-sticky"]],
+          ["ours", ours, "consumer"],
+          ["theirs", foreign("java"), "consumer"],
+          ["ours", ours, ["cooperative-sticky"]],
+          ["theirs", foreign("java"), ["cooperative-sticky"]]
+        ])
+      ],
+      (one) => one,
+      { concurrency: 2, discard: true }
+    ))
 })

@@ -141,7 +141,9 @@ class OwnCoordinator {
     broker: Broker,
     ask: (connection: BrokerConnection) => Effect.Effect<A, ConnectionError>
   ): Effect.Effect<A, ConnectionError> {
-    return Effect.tapError(connections.use(broker, ask), (error) =>
+    // What comes behind a request that was given up would wait for the answer to that, which may never come.
+    const asked = (connection: BrokerConnection) => Effect.onInterrupt(ask(connection), () => connections.drop(broker))
+    return Effect.tapError(connections.use(broker, asked), (error) =>
       // That the broker does not have the request does not make another one the coordinator.
       error.reason === "UnsupportedVersion" ? Effect.void : Effect.andThen(this.asking.avoid(broker), this.lost(broker))
     )

@@ -19,12 +19,13 @@ import { assignorsNamed } from "./assignors/assignors.ts"
 import { makeBlocks } from "./blocks.ts"
 import { makeCommitting } from "./committing.ts"
 import { makeFaces } from "./faces.ts"
+import { guarded } from "./guarding.ts"
 import { Handing } from "./handing.ts"
 import { HealthBoard } from "./health.ts"
 import { makeClassicMember } from "./member/classicMember.ts"
 import { makeConsumerMember } from "./member/consumerMember.ts"
 import { makeGroupCoordinator } from "./member/coordinator.ts"
-import type { MembershipReports } from "./member/member.ts"
+import type { MembershipFailure, MembershipReports } from "./member/member.ts"
 import { makeSharing } from "./member/sharing.ts"
 import { LAST_COMMIT_MILLIS, makeOwning } from "./ownership.ts"
 import { type ConsumerParts, failConsumer } from "./parts.ts"
@@ -139,17 +140,19 @@ export const make = <V, K = string>(
         blocks.run,
         watchForStalls(parts)
       ],
-      (run) => Effect.forkScoped(run),
+      (run) => Effect.forkScoped(guarded(parts, run)),
       { discard: true }
     )
-    const membership = yield* Effect.andThen(topics.first, member.run).pipe(
-      Effect.catch((error) =>
-        Effect.sync(() => {
-          failConsumer(parts, error)
-          settleDeferred(begun, Exit.fail(error))
-        })
-      ),
-      Effect.forkScoped
+    const refused = (error: MembershipFailure): void => {
+      failConsumer(parts, error)
+      settleDeferred(begun, Exit.fail(error))
+    }
+    const membership = yield* Effect.forkScoped(
+      guarded(
+        parts,
+        Effect.catch(Effect.andThen(topics.first, member.run), (error) => Effect.sync(() => refused(error))),
+        refused
+      )
     )
 
     /** Nothing more is handed out; ends when all that was handed out is done and committed, or the time is over. */

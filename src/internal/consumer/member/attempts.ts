@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Backoff } from "../../../KafkaClient.ts"
-import { type ClientError, GroupError } from "../../../KafkaError.ts"
+import { type ClientError, ConnectionError, GroupError } from "../../../KafkaError.ts"
 import { retryDelay } from "../../client/backoff.ts"
 import type { MembershipFailure, MembershipReports } from "./member.ts"
 import { groupError, isUnauthorized, passes } from "./refusals.ts"
@@ -19,8 +19,12 @@ export interface Attempts {
   readonly refused: (code: number, request: string) => void
   /** Takes note of a failure that others deal with. */
   readonly failed: (error: ClientError) => void
-  /** Gives an answer up that takes longer than this: `undefined`. */
-  readonly bounded: <A>(ask: Effect.Effect<A, ClientError>, millis: number) => Effect.Effect<A | undefined, ClientError>
+  /** Gives an answer up that takes longer than this. */
+  readonly bounded: <A>(
+    name: string,
+    ask: Effect.Effect<A, ClientError>,
+    millis: number
+  ) => Effect.Effect<A, ClientError>
 }
 
 export const makeAttempts = ({
@@ -83,6 +87,12 @@ export const makeAttempts = ({
     },
     refused: (code, request) => reports.unavailable(groupError({ group, code, request, instanceId })),
     failed: (error) => reports.unavailable(error),
-    bounded: (ask, millis) => Effect.map(Effect.timeoutOption(ask, millis), Option.getOrUndefined)
+    bounded: (request, ask, millis) =>
+      Effect.flatMap(Effect.timeoutOption(ask, millis), (answer) => {
+        if (Option.isSome(answer)) return Effect.succeed(answer.value)
+        const broker = `the coordinator of ${group}`
+        const detail = `no answer within ${Math.round(millis)} ms`
+        return Effect.fail(new ConnectionError({ reason: "Timeout", broker, request, detail }))
+      })
   }
 }

@@ -148,11 +148,10 @@ export const makeClassicMember = (parts: {
       const asked = { groupId: group, memberId, generation, instanceId }
       const sentAt = session.now
       return Effect.match(
-        attempts.bounded(coordinator.request("Heartbeat", asked), settings.sessionTimeoutMillis / 3),
+        attempts.bounded("Heartbeat", coordinator.request("Heartbeat", asked), settings.sessionTimeoutMillis / 3),
         {
           onFailure: attempts.failed,
           onSuccess: (answer) => {
-            if (answer === undefined) return
             // The group may have gone on since this was sent: then nothing is to be learnt of the answer.
             if (asked.memberId !== memberId || asked.generation !== generation) return
             if (answer.errorCode === codes.NONE || answer.errorCode === codes.REBALANCE_IN_PROGRESS) {

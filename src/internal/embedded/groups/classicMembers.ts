@@ -198,8 +198,9 @@ export class ClassicMembers implements Iterable<ClassicMember> {
 
   /** Whether a member of these protocols has any in common with all that are there. */
   supports(protocolType: string, protocols: ReadonlyArray<JoinGroupProtocol>): boolean {
-    const { candidates } = this
-    return this.protocolType === protocolType && protocols.some(({ name }) => candidates.has(name))
+    const { candidates, size } = this
+    // Of nobody, everything is supported by all.
+    return this.protocolType === protocolType && protocols.some(({ name }) => size === 0 || candidates.has(name))
   }
 
   /** The assignor with the most votes: each member votes for the first one of its own that all have. */
