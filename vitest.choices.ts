@@ -34,34 +34,67 @@ export const isolated = [
   "test/kafkajs/frames.test.ts"
 ]
 
-// what takes long and is of code that has no Effect in it: on one major is enough
-export const onEffect4 = ["test/recordBatch/{java,mutations,randomBytes}.test.ts"]
+// what takes long and is of plain code, which imports nothing of Effect that would differ: on one major is enough
+export const onEffect4 = [
+  "test/consumer/assignors/*.test.ts",
+  "test/protocol/{consumerProtocol,groups,protocol}.test.ts",
+  "test/recordBatch/{inputClasses,java,mutations,randomBytes}.test.ts",
+  "test/table/{keyIndex,recordStore,rowVector,state}.test.ts",
+  "test/tree/*.test.ts",
+  "test/views/{exactSum,slotHeap}.test.ts"
+]
 
-// on clusters of their own that are killed and frozen, with promises about time: after all others, one at a time
+// on clusters of their own that are killed and frozen, with promises about time: after all others, two at a time
 export const faults = ["test/faults/**/*.test.ts", "test/soak/**/*.test.ts"]
 
 // They take longest, and begin first, in this order: what begins last runs alone at the end.
 const longest = [
   "contract/embedded",
+  // these have processes of their own, for which a thread would end and load all modules again later
+  "table/unloadedCodec",
+  "recordBatch/loading",
+  "recordBatch/compression",
+  "recordBatch/randomBytes",
+  "kafkajs/frames",
   "codec/v4/json",
   "codec/v3/json",
-  "recordBatch/mutations",
+  "views/brokenOrders",
   "recordBatch/java",
+  "embedded/embedded",
+  "recordBatch/mutations",
   "/test/options",
-  "table/state",
+  "catalog/model",
+  "views/closing",
+  "table/recordStore",
+  "table/rebuilds",
+  "views/derivedGraphs",
+  "views/catalogSource",
   "kafkajs/connection",
   "hostile/answers",
+  "hostile/authentication",
+  "table/state",
   "bench/smoke",
+  "contract/real",
   "real/table",
+  "kafka/cluster",
   "examples/demo",
   "package/types",
-  "kafka/cluster",
-  "resources/states",
   "contract/versions",
-  "contract/real",
+  "resources/states",
+  "real/writer",
   "real/security",
+  "package/nodes",
+  "package/bundlers",
   "real/sessions",
-  "real/writer"
+  "package/bun",
+  "resources/exit",
+  "examples/secureCluster",
+  "examples/serviceRegistry",
+  "faults/threeNodes",
+  "faults/oneNode",
+  "faults/security",
+  "soak/soak",
+  "faults/variants"
 ]
 
 /** Puts the files that take longest in front, and leaves the others in their order. */

@@ -302,6 +302,13 @@ const topicAdvice: Record<TopicReason, string> = {
   Incomplete: "This usually passes by itself; otherwise look at the brokers that hold its partitions."
 }
 
+/** What was expected are configs with their values, and not a policy alone: those of a log that is to be kept for ever. */
+const isOfConfigs = (error: { readonly reason: TopicReason; readonly expected?: string }): boolean =>
+  error.reason === "PolicyMismatch" && error.expected?.includes("=") === true
+
+const configsAdvice =
+  "Records would go that are to stay: set these configs, or use onPolicyMismatch 'reconcile' or 'warn'."
+
 const versus = (error: {
   readonly reason: TopicReason
   readonly expected?: string
@@ -335,7 +342,8 @@ export class TopicError extends Data.TaggedError("KafkaTopicError")<{
     return this.reason === "Incomplete"
   }
   override get message(): string {
-    return `${this.reason}: ${where(this)}${inBrackets(versus(this))}${inBrackets(this.detail)}. ${topicAdvice[this.reason]}`
+    const advice = isOfConfigs(this) ? configsAdvice : topicAdvice[this.reason]
+    return `${this.reason}: ${where(this)}${inBrackets(versus(this))}${inBrackets(this.detail)}. ${advice}`
   }
 }
 

@@ -76,7 +76,7 @@ export const carrying = <A, E, R>(
     traceState: parent === undefined ? undefined : last(TRACE_STATE)
   })
   if (traceAll || parent?.sampled === true) return spanned(record, group, parent, carried)
-  return parent === undefined ? carried : (Effect.withParentSpan(carried, parent))
+  return parent === undefined ? carried : Effect.withParentSpan(carried, parent)
 }
 
 /** By the conventions of OpenTelemetry for messaging (https://opentelemetry.io/docs/specs/semconv/messaging/kafka/). */

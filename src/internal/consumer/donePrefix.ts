@@ -18,12 +18,12 @@ export class DonePrefix {
   private head = 0
   /** Number of the next record that is handed out. */
   private tail = 0
-  /** Number of the last record that work was begun on. */
-  private lastBegun = -1
   /** Offset of the next record that is not handed out, nor passed over. */
   position: number
   /** How many records are handed out, and neither done nor given back. */
   outstanding = 0
+  /** Number behind the last record whose work has begun, as far as the prefix is told of that. */
+  private begunTo = 0
 
   /** `position` is the offset from which records are handed out. */
   constructor(position: number) {
@@ -61,14 +61,14 @@ export class DonePrefix {
     if (position > this.position) this.position = position
   }
 
-  /** Notes that work on a record begins. */
+  /** Notes that the work on a record begins. */
   begin(number: number): void {
-    if (number > this.lastBegun) this.lastBegun = number
+    if (number >= this.begunTo) this.begunTo = number + 1
   }
 
-  /** Whether work was begun on a later record: while this one is not done, that one cannot be committed. */
-  holdsUp(number: number): boolean {
-    return number < this.lastBegun
+  /** Whether a record has one behind it whose work has begun: what is done there is committed only if this one is done, too. */
+  isBeforeBegun(number: number): boolean {
+    return number < this.begunTo
   }
 
   /** Marks a record as done. A second mark changes nothing. */

@@ -68,24 +68,19 @@ export class ConsumedRecord<K, V> implements Committable<K, V> {
     return range === undefined ? NO_HEADERS : decodeHeaders(range.bytes, range.start, range.end, range.count)
   }
 
-  /** Notes that work on it begins. */
+  /** Notes that it is not going to be worked on. */
+  giveBack(): void {
+    this.#settling.givenBack(this.#owned, this.#prefix!, this.#number)
+  }
+
+  /** Notes that the work on it begins. */
   begin(): void {
     this.#prefix!.begin(this.#number)
   }
 
-  /**
-   * Whether it is still to be worked on: until its partition is given up, or `isEnding` says that the consumer is. Then only
-   * what is between records that were begun, as those would have to be done twice.
-   */
-  isWanted(isEnding: boolean): boolean {
-    const { phase } = this.#owned
-    if (phase === "open" && !isEnding) return true
-    return phase !== "gone" && this.#prefix === this.#owned.prefix && this.#prefix!.holdsUp(this.#number)
-  }
-
-  /** Notes that it is not going to be worked on. */
-  giveBack(): void {
-    this.#settling.givenBack(this.#owned, this.#prefix!, this.#number)
+  /** Whether it counts still, and lies before one whose work has begun. */
+  get isBeforeBegun(): boolean {
+    return this.#owned.prefix === this.#prefix && this.#prefix!.isBeforeBegun(this.#number)
   }
 
   /** The partition that it was handed out of. */

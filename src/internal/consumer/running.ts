@@ -87,9 +87,19 @@ export const runForEach = <K, V, A, E, R>(
       const failed: Deferred.Deferred<never, E> = makeDeferred()
       const room = new Signal()
 
+      /**
+       * Whether a record is still to be worked on. Once its partition is given up, or all of it ends, it is only if one behind
+       * it was begun before: that one could not be committed without it, and would be done again by the next owner.
+       */
+      const isWanted = (record: ConsumedRecord<K, V>): boolean => {
+        const { isCutOff, phase } = record.owned
+        if (phase === "open" && !parts.isEnding) return true
+        return !isCutOff && (phase === "open" || phase === "closing") && record.isBeforeBegun
+      }
+
       const nextOf = (lane: Lane<K, V>): ConsumedRecord<K, V> | undefined => {
         for (let record = lane.take(); record !== undefined; record = lane.take()) {
-          if (record.isWanted(parts.isEnding)) {
+          if (isWanted(record)) {
             record.begin()
             return record
           }
@@ -134,12 +144,15 @@ export const runForEach = <K, V, A, E, R>(
         if (exit._tag === "Failure" && !isInterrupted) settleDeferred(failed, exit as Exit.Exit<never, E>)
       }
 
+      /** Ends the work on a partition, in all lanes at once: one of them may take long to end. */
       const interrupt = (p: OwnedPartition): Effect.Effect<void, never, R | Scope.Scope> =>
         Effect.forEach(
           lanes,
           (lane, i) =>
             Effect.suspend(() => {
               if (lane.current?.owned !== p) return Effect.void
+              // Whoever interrupts it already starts it again.
+              if (lane.isInterrupted) return Effect.asVoid(Fiber.await(fibers[i]))
               lane.isInterrupted = true
               return Effect.flatMap(Fiber.interrupt(fibers[i]), () => {
                 lane.isInterrupted = false
@@ -148,7 +161,7 @@ export const runForEach = <K, V, A, E, R>(
                 return start(i)
               })
             }),
-          { discard: true }
+          { concurrency: "unbounded", discard: true }
         )
 
       for (let i = 0; i < concurrency; i++) yield* start(i)

@@ -39,7 +39,7 @@ const refused = (option: string, problem: string) =>
 const partsOf = <E extends KafkaEvent.Any>(
   source: Source<E>
 ): { readonly topics: Topics; readonly events: ReadonlyArray<E> } | undefined => {
-  if (isEventStream(source)) return { topics: source, events: [(source).event] }
+  if (isEventStream(source)) return { topics: source, events: [source.event] }
   if (Array.isArray(source)) {
     const streams = source as ReadonlyArray<EventStream<E>>
     return streams.every(isEventStream)
