@@ -12,7 +12,8 @@ import { ofRounds } from "../support/rounds.ts"
 import { turn } from "../table/support.ts"
 import { handTableOf } from "./handTable.ts"
 
-const ROWS = 4000
+/** More than are taken in at once. */
+const ROWS = PIECE + 1000
 
 /** Counts what is done from one turn of the event loop to the next, and has each of that take its time. */
 class Work {
