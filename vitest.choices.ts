@@ -24,7 +24,7 @@ export const project = <Options extends object>(test: Options) => ({
 export const units = [
   "test/*.test.ts",
   "test/contract/embedded.test.ts",
-  "test/{catalog,client,codec,consumer,embedded,feed,grouped,groups,hostile,kafkajs,producer,protocol,recordBatch,source,table,tree,views,writer}/**/*.test.ts"
+  "test/{catalog,client,codec,consumer,embedded,events,feed,grouped,groups,hostile,kafkajs,producer,protocol,recordBatch,source,table,tree,views,writer}/**/*.test.ts"
 ]
 
 // of these, what is about the loading of modules, and what measures a process of its own: its memory, its time

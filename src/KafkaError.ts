@@ -302,6 +302,13 @@ const topicAdvice: Record<TopicReason, string> = {
   Incomplete: "This usually passes by itself; otherwise look at the brokers that hold its partitions."
 }
 
+/** What was expected are configs with their values, and not a policy alone: those of a log that is to be kept for ever. */
+const isOfConfigs = (error: { readonly reason: TopicReason; readonly expected?: string }): boolean =>
+  error.reason === "PolicyMismatch" && error.expected?.includes("=") === true
+
+const configsAdvice =
+  "Records would go that are to stay: set these configs, or use onPolicyMismatch 'reconcile' or 'warn'."
+
 const versus = (error: {
   readonly reason: TopicReason
   readonly expected?: string
@@ -335,7 +342,8 @@ export class TopicError extends Data.TaggedError("KafkaTopicError")<{
     return this.reason === "Incomplete"
   }
   override get message(): string {
-    return `${this.reason}: ${where(this)}${inBrackets(versus(this))}${inBrackets(this.detail)}. ${topicAdvice[this.reason]}`
+    const advice = isOfConfigs(this) ? configsAdvice : topicAdvice[this.reason]
+    return `${this.reason}: ${where(this)}${inBrackets(versus(this))}${inBrackets(this.detail)}. ${advice}`
   }
 }
 
@@ -846,7 +854,7 @@ const groupAdvice: Record<GroupReason, string> = {
   Subscribed: "Nothing of this topic was changed: stop the members that consume it first.",
   OutOfRange: "Nothing was changed: give an offset that is in the log, or its end.",
   Unauthorized:
-    "Grant READ on the group to consume and to change its offsets, DESCRIBE to look at it, DELETE to delete it or its offsets; and on its topics READ and DESCRIBE.",
+    "Grant DESCRIBE on the group to look at it, READ to consume and to change its offsets, DELETE to delete it or its offsets; and DESCRIBE and READ on its topics.",
   Rejected: "The coordinator's word says why."
 }
 

@@ -37,6 +37,8 @@ describe("a log that is to be kept for ever, on a topic that is there", () => {
           const error = yield* Effect.flip(catalogOn(yield* client, "t", forever("fail")))
           assert.deepInclude(error, { _tag: "KafkaTopicError", reason: "PolicyMismatch", topic: "t" })
           assert.include(error.message, "cleanup.policy=delete, retention.ms=-1, retention.bytes=-1")
+          assert.include(error.message, "set these configs")
+          assert.notInclude(error.message, "set cleanup.policy=compact")
           assert.deepStrictEqual(yield* configsOf(kafka), before)
           yield* catalogOn(yield* client, "t", forever("reconcile"))
           assert.deepStrictEqual(yield* configsOf(kafka), { ...before, ...KEPT })

@@ -54,7 +54,11 @@ describe("a catalog that is read-only", () => {
         yield* kafka.inject({ _tag: "ErrorCode", code: TOPIC_DENIED }, { request: "Produce" })
         const parts = yield* catalogOn(yield* client, "t", readOnly)
         assert.strictEqual(yield* parts.size, 1)
-        assert.strictEqual((yield* Effect.flip(catalogOn(yield* client, "t"))).reason, "Unauthorized")
+        const denied = yield* Effect.flip(catalogOn(yield* client, "t"))
+        assert.deepInclude(denied, { _tag: "KafkaBrokerError", reason: "Unauthorized", request: "InitProducerId" })
+        // it has no option idempotent
+        assert.include(denied.message, "unless it is readOnly")
+        assert.notInclude(denied.message, "idempotent: false")
       })
     ))
 

@@ -153,15 +153,16 @@ describe("losing", () => {
     )
   }
 
-  it.effect("code 110: leaves with the old id, which frees what it had, and joins with a new one", () =>
+  it.effect("code 110: has lost all, leaves with the old id, which frees that, and joins with a new one", () =>
     Effect.gen(function* () {
       const { first, played } = yield* joined(0)
       yield* advance(INTERVAL)
       yield* (yield* next(played)).answer({ errorCode: 110, errorMessage: undefined })
+      assert.deepStrictEqual(played.told.slice(1), ["lost t:0: Fenced"], "others may have it once this has left")
       const leaving = yield* next(played)
       assert.deepInclude(leaving.request, { memberId: first.memberId, memberEpoch: -1 })
+      assert.deepStrictEqual(played.open, [], "it joins once it has left")
       yield* leaving.answer({ ...accepted(-1) })
-      assert.deepStrictEqual(played.told.slice(1), ["lost t:0: Fenced"])
       assert.notStrictEqual((yield* next(played)).request.memberId, first.memberId)
     })
   )

@@ -1,12 +1,13 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { assert } from "vitest"
 import { Catalog, Codec, KafkaClient, LiveTable } from "../../src/index.ts"
 import { catalogOn, Part, part, skus, stocks } from "../catalog/support.ts"
 import { collect, eventually, numbers } from "../support/live.ts"
-import { newName, type Kafka, type Suite } from "./suite.ts"
+import { batchAnAnswer, newName, type Kafka, type Suite } from "./suite.ts"
 
 type PartCatalog = Catalog.Catalog<Part, "sku", "vendor" | "zone">
 
@@ -226,6 +227,187 @@ export const catalogs = (test: Suite): void => {
       assert.deepStrictEqual(refused.locked, { rowKey: "sku", indexKeys: winner })
       yield* kafka.clean(topic, { dropTombstones: true })
       assert.strictEqual((yield* Effect.flip(loser))._tag, refused._tag)
+    }))
+
+  test("what has never counted is not seen when a record is deleted, not even for a moment", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* topicOf(kafka, 1)
+      // a batch for each tombstone, and an answer for each batch
+      const parts = yield* catalogIn(kafka, topic, { maxBatchBytes: 1 })
+      const reader = yield* catalogIn(kafka, topic, batchAnAnswer)
+      const subscription = yield* reader.table.subscribe({ strategy: LiveTable.backPressure(100_000) })
+      const changes = yield* collect(subscription.changes)
+      for (const round of numbers(5)) {
+        yield* parts.insert(part("a", "ACME", "eu", round))
+        const first = (yield* kafka.log(topic)).at(-1)!
+        yield* kafka.append(
+          topic,
+          [0xee, 0xef].map((id) => {
+            const key = Buffer.from(first.key!)
+            key.fill(id, key.length - 16)
+            return { key, value: JSON.stringify(part("a", "ACME", "eu", id)), partition: 0 }
+          })
+        )
+        yield* parts.barrier()
+        assert.strictEqual(yield* parts.delete({ sku: "a" }), 1)
+        yield* reader.barrier()
+        assert.strictEqual(yield* reader.size, 0)
+      }
+      yield* eventually(
+        Effect.sync(() => changes.length),
+        (length) => length >= 10
+      )
+      assert.deepStrictEqual(
+        changes.map((change) => (change._tag === "Upsert" ? change.value.stock : "-")),
+        numbers(5).flatMap((round) => [round, "-"])
+      )
+    }))
+
+  test("one identity, inserted and deleted by several at the same time: each gets what the log has, and all agree", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* topicOf(kafka)
+      const writers = [yield* catalogIn(kafka, topic), yield* catalogIn(kafka, topic)]
+      yield* Effect.forEach(
+        writers,
+        (writer, w) =>
+          Effect.forEach(
+            numbers(15),
+            (round) =>
+              Effect.gen(function* () {
+                const there = yield* writer.insert(part("a", "ACME", "eu", 100 * w + round))
+                assert.isTrue(there.stock % 100 <= 15)
+                if (round % 3 === w) assert.isAtMost(yield* writer.delete({ sku: "a", vendor: "acme" }), 1)
+              }),
+            { discard: true }
+          ),
+        { concurrency: "unbounded", discard: true }
+      )
+      const before = yield* agreed(...writers)
+      assert.isAtMost(before.length, 1)
+      // nobody's candidates are left that do not count
+      const live = new Map((yield* kafka.log(topic)).map(({ key, value }) => [key!.toString("latin1"), value]))
+      const records = [...live.values()].filter((value) => value !== null && value.length > 0)
+      assert.strictEqual(records.length, before.length)
+      yield* kafka.clean(topic, { dropTombstones: true })
+      assert.deepStrictEqual(yield* agreed(...writers, yield* catalogIn(kafka, topic)), before)
+      yield* writers[0].delete({ sku: "a" })
+      assert.strictEqual((yield* writers[1].insert(part("a", "ACME", "eu", 999))).stock, 999)
+    }))
+
+  test("records are deleted by a filter while others insert more of them: what was acknowledged before is gone", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* topicOf(kafka)
+      const [inserting, deleting] = [yield* catalogIn(kafka, topic), yield* catalogIn(kafka, topic)]
+      const acknowledged = new Set<string>()
+      const gone = new Set<string>()
+      const inserts = yield* Effect.forkScoped(
+        Effect.forEach(
+          numbers(120),
+          (i) =>
+            Effect.map(
+              inserting.insert(part(`sku-${i}`, i % 4 === 0 ? "Bolt" : "ACME", "eu", i)),
+              ({ sku, vendor }) => {
+                if (vendor === "ACME") acknowledged.add(sku)
+              }
+            ),
+          { concurrency: 4, discard: true }
+        )
+      )
+      let deleted = 0
+      for (let round = 0; round < 5; round++) {
+        yield* eventually(
+          Effect.sync(() => acknowledged.size),
+          (size) => size >= 15 * (round + 1)
+        )
+        const before = [...acknowledged]
+        deleted += yield* deleting.delete({ vendor: "acme" })
+        const left = new Set(skus(yield* deleting.query({ vendor: "acme" })))
+        for (const sku of before) gone.add(sku)
+        assert.deepStrictEqual(
+          [...gone].filter((sku) => left.has(sku)),
+          []
+        )
+      }
+      yield* Fiber.join(inserts)
+      assert.strictEqual((yield* agreed(inserting, deleting, yield* catalogIn(kafka, topic))).length, 120 - deleted)
+      assert.lengthOf(yield* inserting.query({ vendor: "bolt" }), 30)
+      assert.strictEqual(yield* inserting.delete({ zone: "eu" }), 120 - deleted)
+      assert.deepStrictEqual(yield* agreed(inserting, deleting), [])
+    }))
+
+  test("recovered from a time: what is older is not shown, again and again; an empty log has nothing to recover", (kafka) =>
+    Effect.gen(function* () {
+      const empty = yield* topicOf(kafka)
+      for (const recoverFrom of [0, Date.now()]) {
+        const parts = yield* catalogIn(kafka, empty, { recoverFrom })
+        assert.deepStrictEqual([yield* parts.size, yield* parts.query({ rowFrom: "a" })], [0, []])
+      }
+      const topic = yield* topicOf(kafka)
+      const all = yield* catalogIn(kafka, topic)
+      yield* all.insert(part("old", "ACME", "eu", 1))
+      const [{ timestamp }] = yield* all.table.entries
+      yield* eventually(
+        Effect.sync(() => Date.now()),
+        (now) => now > timestamp
+      )
+      yield* all.insert(part("new", "ACME", "eu", 2))
+      const log = yield* kafka.log(topic)
+      for (const round of numbers(2)) {
+        const parts = yield* catalogIn(kafka, topic, { recoverFrom: timestamp + 1 })
+        assert.deepStrictEqual(skus(yield* parts.query({ zone: "eu" })), ["new"], `${round}`)
+        // it is the old one that counts, though it is not shown
+        assert.strictEqual((yield* parts.insert(part("old", "ACME", "eu", 3))).stock, 1)
+      }
+      assert.deepStrictEqual(yield* kafka.log(topic), log)
+    }))
+
+  test("a log whose beginning is gone: a running catalog and a fresh one show the same, and both go on", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ configs: { "cleanup.policy": "compact,delete" } })
+      const running = yield* catalogIn(kafka, topic)
+      for (const sku of ["a", "b", "c"]) yield* running.insert(part(sku, "ACME", "eu", 1))
+      const watched = yield* collect(running.table.watch(yield* running.identity(part("a", "ACME", "eu"))))
+      const second = (yield* kafka.log(topic)).find(({ value }) => value?.includes(`"b"`) === true)!
+      // with it the claim of the log, and the first record
+      yield* kafka.deleteRecords(topic, 0, second.offset)
+      yield* eventually(running.size, (size) => size === 2)
+      yield* eventually(
+        Effect.sync(() => watched.at(-1)),
+        (last) => last !== undefined && Option.isNone(last)
+      )
+      const fresh = yield* catalogIn(kafka, topic)
+      assert.strictEqual((yield* agreed(running, fresh)).length, 2)
+      assert.strictEqual((yield* fresh.insert(part("a", "ACME", "eu", 2))).stock, 2)
+      assert.strictEqual((yield* running.insert(part("a", "ACME", "eu", 3))).stock, 2)
+      assert.strictEqual((yield* running.insert(part("b", "ACME", "eu", 4))).stock, 1)
+      assert.strictEqual((yield* agreed(running, fresh, yield* catalogIn(kafka, topic))).length, 3)
+    }))
+
+  test("a catalog that is read-only shows what is inserted and deleted, writes nothing, and says so", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* topicOf(kafka)
+      const reader = yield* catalogIn(kafka, topic, { readOnly: true })
+      assert.deepStrictEqual(yield* kafka.log(topic), [])
+      const writer = yield* catalogIn(kafka, topic)
+      yield* writer.insert(part("a", "ACME", "eu", 1))
+      yield* writer.insert(part("b", "ACME", "eu", 2))
+      assert.strictEqual((yield* agreed(writer, reader)).length, 2)
+      yield* writer.delete({ sku: "a" })
+      yield* agreed(writer, reader)
+      const log = yield* kafka.log(topic)
+      const attempts = [
+        Effect.asVoid(reader.insert(part("c", "ACME", "eu"))),
+        Effect.asVoid(reader.delete({ sku: "b" }))
+      ]
+      for (const attempt of attempts) {
+        assert.strictEqual((yield* Effect.flip(attempt))._tag, "KafkaCatalogReadOnlyError")
+      }
+      assert.deepStrictEqual(yield* kafka.log(topic), log)
+      assert.deepStrictEqual(stocks(yield* reader.query({ vendor: "acme" })), [2])
+      const missing = newName()
+      const error = yield* Effect.flip(catalogIn(kafka, missing, { readOnly: true }))
+      assert.deepInclude(error, { _tag: "KafkaTopicError", reason: "NotFound" })
+      assert.isUndefined(yield* kafka.describeTopic(missing))
     }))
 
   test("a log that is kept for ever: made so, and checked", (kafka) =>

@@ -86,4 +86,45 @@ export const grouped = (test: Suite): void => {
       yield* table.barrier()
       assert.deepStrictEqual([yield* table.groupCount, yield* table.groups], [0, []])
     }))
+
+  test("a topic whose beginning is gone: members go, groups with their last ones, and who watches hears of it", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ configs: { "cleanup.policy": "compact,delete" } })
+      const writer = yield* writerOf(kafka, topic)
+      const table = yield* tableOf(kafka, topic)
+      const members = [
+        ["old", "a", "1"],
+        ["both", "a", "2"],
+        ["both", "b", "3"],
+        ["new", "a", "4"]
+      ] as const
+      for (const [group, member, value] of members) {
+        yield* table.awaitPosition(yield* writer.set(group, member, value))
+      }
+      const [ofOld, ofBoth, ofNew] = [
+        yield* collect(Stream.map(table.watchGroup("old"), ({ size }) => size)),
+        yield* collect(Stream.map(table.watchGroup("both"), (group) => [...group.keys()].join())),
+        yield* collect(Stream.map(table.watchGroup("new"), ({ size }) => size))
+      ]
+      yield* eventually(
+        Effect.sync(() => ofOld.length + ofBoth.length + ofNew.length),
+        (n) => n === 3
+      )
+      yield* kafka.deleteRecords(topic, 0, 2)
+      yield* eventually(table.groups, (groups) => groups.length === 2)
+      yield* eventually(
+        Effect.sync(() => [ofOld, ofBoth]),
+        ([old, both]) => old.at(-1) === 0 && both.at(-1) === "b"
+      )
+      assert.deepStrictEqual(ofNew, [1])
+      const content = { both: { b: "3" }, new: { a: "4" } }
+      for (const each of [table, yield* tableOf(kafka, topic)]) {
+        assert.deepStrictEqual(contentOf(each.unsafeSnapshot()), content)
+      }
+      yield* table.awaitPosition(yield* writer.set("old", "a", "5"))
+      yield* eventually(
+        Effect.sync(() => ofOld.at(-1)),
+        (size) => size === 1
+      )
+    }))
 }

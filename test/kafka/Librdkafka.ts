@@ -15,30 +15,33 @@ export const installPython = "install Python 3.9 or newer with pip (Debian, Ubun
 export const hasPython = (): boolean =>
   spawnSync("python3", ["-c", "import sys, pip; sys.exit(sys.version_info < (3, 9))"]).status === 0
 
-/** The directory of the Python packages, installed once. */
-export const packages: Effect.Effect<string, TestKafkaError> = Effect.gen(function* () {
-  // The wheels are made for one version of Python and one machine.
-  const { stdout } = yield* run(
-    "python3",
-    ["-c", "import sys, sysconfig; print(sys.implementation.cache_tag + '-' + sysconfig.get_platform())"],
-    { install: installPython }
-  )
-  return yield* cached(`${confluentKafka.replace("==", "-")}-${stdout.toString().trim()}`, (fresh) =>
-    run("python3", ["-m", "pip", "install", "--quiet", "--only-binary=:all:", "--target", fresh, confluentKafka], {
-      timeout: "5 minutes",
-      install: installPython
-    }).pipe(
-      Effect.mapError(
-        (error) =>
-          new TestKafkaError({
-            ...error,
-            reason: "download",
-            message: `installing ${confluentKafka}: ${error.message}\n(${installPython})`
-          })
+/** The directory of a Python package and what it needs, installed once. */
+export const packagesOf = (requirement: string): Effect.Effect<string, TestKafkaError> =>
+  Effect.gen(function* () {
+    // The wheels are made for one version of Python and one machine.
+    const { stdout } = yield* run(
+      "python3",
+      ["-c", "import sys, sysconfig; print(sys.implementation.cache_tag + '-' + sysconfig.get_platform())"],
+      { install: installPython }
+    )
+    return yield* cached(`${requirement.replace("==", "-")}-${stdout.toString().trim()}`, (fresh) =>
+      run("python3", ["-m", "pip", "install", "--quiet", "--only-binary=:all:", "--target", fresh, requirement], {
+        timeout: "5 minutes",
+        install: installPython
+      }).pipe(
+        Effect.mapError(
+          (error) =>
+            new TestKafkaError({
+              ...error,
+              reason: "download",
+              message: `installing ${requirement}: ${error.message}\n(${installPython})`
+            })
+        )
       )
     )
-  )
-})
+  })
+
+export const packages: Effect.Effect<string, TestKafkaError> = packagesOf(confluentKafka)
 
 const Positions = Schema.fromJsonString(
   Schema.Array(Schema.Struct({ partition: Schema.Number, offset: Schema.Number }))

@@ -679,6 +679,14 @@ describe("options", () => {
     })
   )
 
+  it.effect("Kerberos is refused by its name", () =>
+    Effect.gen(function* () {
+      const sasl = { mechanism: "gssapi" } as never
+      const error = yield* Effect.flip(Effect.scoped(KafkaClient.make({ brokers: ["127.0.0.1:1"], sasl })))
+      assert.include(error.message, "GSSAPI (Kerberos) is not there: it must be one of PLAIN, SCRAM-SHA-256")
+    })
+  )
+
   it.effect("certificates and keys that are none are named before anything is sent", () =>
     Effect.gen(function* () {
       const tlsProblems = (tls: KafkaClient.TlsOptions) => problemsOf({ brokers: ["127.0.0.1:1"], tls })

@@ -12,7 +12,8 @@ import { assert, vi } from "vitest"
 import { failureOf } from "../support/exits.ts"
 import { errorsOf, printed } from "../support/effect/v4/causes.ts"
 import { tracerOf } from "../support/effect/v4/tracer.ts"
-import { Codec, KafkaClient, KafkaTableWriter } from "../../src/index.ts"
+import { Catalog, Codec, KafkaClient, KafkaTableWriter } from "../../src/index.ts"
+import { KEYS, part, Part } from "../catalog/support.ts"
 import { makeAuthority, type Certificate } from "../kafka/certificates.ts"
 import * as JavaClient from "../kafka/JavaClient.ts"
 import * as KafkaCluster from "../kafka/KafkaCluster.ts"
@@ -201,6 +202,31 @@ realKafka("a table on a Kafka with TLS, credentials and rights", { java: true },
       }).pipe(recordLogs(lines))
     })
   }
+
+  test("a catalog that is read-only needs READ and nothing else; another one needs WRITE, too", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      const { as, java, sasl } = yield* kafka
+      const name = topicName()
+      yield* java.createTopic(name, { configs: compacted })
+      yield* java.addAcls([
+        { user: "reader", resource: "topic", name, operation: "read" },
+        { user: "writer", resource: "topic", name, operation: "read" },
+        { user: "writer", resource: "topic", name, operation: "write" }
+      ])
+      const catalogOf = (user: User, settings: Catalog.CatalogSettings = {}) =>
+        Catalog.make(KEYS, { topic: name, value: Codec.json(Part), ...settings }).pipe(withClient(as(sasl(user))))
+      const reader = yield* catalogOf("reader", { readOnly: true })
+      const writer = yield* catalogOf("writer")
+      yield* writer.insert(part("a", "ACME", "eu"))
+      yield* reader.barrier()
+      assert.strictEqual(yield* reader.size, 1)
+      assert.strictEqual((yield* Effect.flip(reader.delete({ sku: "a" })))._tag, "KafkaCatalogReadOnlyError")
+      const denied = yield* Effect.flip(catalogOf("reader"))
+      assert.deepInclude(denied, { _tag: "KafkaBrokerError", reason: "Unauthorized" })
+      assert.include(denied.message, "unless it is readOnly")
+    }).pipe(recordLogs(lines))
+  })
 
   test("a password that is changed while running: failed and healing, few attempts, live again with the old one", () =>
     Effect.gen(function* () {

@@ -3,12 +3,13 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type { AcquireError, Catalog, CatalogKeys, CatalogOptions, CatalogSnapshot, Identity } from "../../Catalog.ts"
 import type { KafkaClient } from "../../KafkaClient.ts"
-import { InvalidOptionsError, InvalidRecordError } from "../../KafkaError.ts"
+import { BrokerError, InvalidOptionsError, InvalidRecordError } from "../../KafkaError.ts"
 import type { RecordEntry, TableSnapshot } from "../../TableSnapshot.ts"
 import * as Client from "../client/client.ts"
 import { bytes } from "../codec/plain.ts"
 import type { OptionCheck } from "../options/check.ts"
 import { readCatalogOptions } from "../options/catalog.ts"
+import { brokerError } from "../protocol/errorCodes.ts"
 import { attach, attachAll, publicationOf, scopeOfViews } from "../table/publication/attaching.ts"
 import * as Table from "../table/table.ts"
 import { define } from "../views/definition.ts"
@@ -103,7 +104,9 @@ export const makeConfigured = <R, RK extends string, IK extends string>(
     const table = yield* Table.make<CandidateKey, R | Claimed>(reading)
     if (setup.keeping !== undefined) yield* ensureKept(client, setup)
     const writing = { ...setup.writing, topic, key: bytes, value, partitioner: partitionOf, ensureTopic: false }
-    const writer = setup.isReadOnly ? undefined : yield* Writer.make<Uint8Array, R | Claimed>(writing)
+    const writer = setup.isReadOnly
+      ? undefined
+      : yield* Effect.mapError(Writer.make<Uint8Array, R | Claimed>(writing), withReadOnlyHint)
     const indexes = new TableIndexes(topic)
     const face = faceOf<Identity, R, RecordEntry<Identity, R>>(indexes)
     // The publication of a table shows what a live table shows.
@@ -156,6 +159,16 @@ export const makeConfigured = <R, RK extends string, IK extends string>(
     }
     return catalog
   }).pipe(Effect.withSpan("Catalog.make"))
+
+/** Tells whoever may not write of what needs no right to do so. What the writer says of idempotence is no option here. */
+const withReadOnlyHint = <E extends { readonly _tag: string }>(error: E | BrokerError): E | BrokerError =>
+  error instanceof BrokerError && error.reason === "Unauthorized"
+    ? brokerError({
+        ...error,
+        detail:
+          "a catalog needs WRITE on its topic, and before Kafka 2.8 IDEMPOTENT_WRITE on the cluster, unless it is readOnly"
+      })
+    : error
 
 const isSame = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean =>
   JSON.stringify([...a].sort()) === JSON.stringify([...b].sort())

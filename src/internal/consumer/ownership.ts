@@ -77,7 +77,10 @@ export const makeOwning = <K, V>(
     )
 
   const interrupt = (all: ReadonlyArray<OwnedPartition>) =>
-    Effect.forEach(all, (p) => Effect.forEach([...interrupting], (one) => one(p), { discard: true }), { discard: true })
+    Effect.forEach(all, (p) => Effect.forEach([...interrupting], (one) => one(p), { discard: true }), {
+      concurrency: "unbounded",
+      discard: true
+    })
 
   const isIdle = (all: ReadonlyArray<OwnedPartition>) =>
     // Without a face, nobody works on what was handed out, as far as can be known.
@@ -90,7 +93,11 @@ export const makeOwning = <K, V>(
     })
     return Effect.andThen(
       Effect.timeoutOption(wait, millis),
-      Effect.suspend(() => (isIdle(all) ? Effect.void : interrupt(all)))
+      Effect.suspend(() => {
+        if (isIdle(all)) return Effect.void
+        for (const p of all) p.isCutOff = true
+        return interrupt(all)
+      })
     )
   }
 
@@ -149,7 +156,8 @@ export const makeOwning = <K, V>(
           Effect.logWarning(
             `lost ${all.length} partitions without having given them up: others work on their records from the last commit on`
           ).pipe(annotate),
-          Effect.andThen(unread(all), interrupt(all))
+          // What is lost meanwhile does not wait for work that takes long to end.
+          Effect.andThen(unread(all), Effect.forkChild(interrupt(all)))
         )
       })
     )

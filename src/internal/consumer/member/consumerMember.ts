@@ -153,11 +153,22 @@ export const makeConsumerMember = ({
     const pause = Effect.suspend(() => Effect.flatMap(retryDelay(settings, attempt++), Effect.sleep))
 
     /** Leaves by a heartbeat, and waits for the answer only for a while. */
-    const sayLeaving = (memberEpoch: number) =>
-      Effect.suspend(() => {
-        const asked = { ...request(memberEpoch, false), subscribedTopicNames: undefined, topicPartitions: undefined }
-        return Effect.ignore(Effect.timeoutOption(coordinator.request("ConsumerGroupHeartbeat", asked), LEAVE_MILLIS))
-      })
+    const sayLeaving = (leaving: string) => {
+      const memberEpoch = instanceId === undefined ? LEAVE : LEAVE_STATIC
+      const told = { memberId: leaving, subscribedTopicNames: undefined, topicPartitions: undefined }
+      const asked = { ...request(memberEpoch, false), ...told }
+      return Effect.ignore(Effect.timeoutOption(coordinator.request("ConsumerGroupHeartbeat", asked), LEAVE_MILLIS))
+    }
+
+    /**
+     * Ends the life of a member that is fenced. Its old id would hold its partitions for a session, so that is taken out. When it
+     * is, others may have them at once: so they are lost before.
+     */
+    const leavingFenced = Effect.suspend(() => {
+      const fenced = memberId
+      die("Fenced", false)
+      return sayLeaving(fenced)
+    })
 
     /** What a refusal of a heartbeat means. */
     const onRefused = (code: number, detail: string | undefined): Effect.Effect<void> => {
@@ -168,11 +179,7 @@ export const makeConsumerMember = ({
         case codes.GROUP_ID_NOT_FOUND:
           return Effect.sync(() => die("Forgotten", false))
         case codes.FENCED_MEMBER_EPOCH:
-          // The old id is taken out first: it would hold its partitions for a session otherwise.
-          return Effect.andThen(
-            sayLeaving(instanceId === undefined ? LEAVE : LEAVE_STATIC),
-            Effect.sync(() => die("Fenced", false))
-          )
+          return leavingFenced
         case codes.UNRELEASED_INSTANCE_ID: {
           const now = evenMillisOf(clock)
           unreleasedSince ??= now
@@ -292,11 +299,7 @@ export const makeConsumerMember = ({
 
     return {
       run: Effect.raceFirst(Effect.raceFirst(beats, reconciling), Deferred.await(broken)),
-      leave: Effect.suspend(() =>
-        epoch === JOIN && toldOwned === undefined
-          ? Effect.void
-          : sayLeaving(instanceId === undefined ? LEAVE : LEAVE_STATIC)
-      ),
+      leave: Effect.suspend(() => (epoch === JOIN && toldOwned === undefined ? Effect.void : sayLeaving(memberId))),
       identity: () => (epoch > 0 ? { memberId, generation: epoch, instanceId } : undefined),
       refused: (identity, code) => {
         if (identity.memberId !== memberId) return

@@ -14,6 +14,9 @@ const REASONS: ReadonlyMap<number, GroupReason> = new Map([
   [codes.TOPIC_AUTHORIZATION_FAILED, "Unauthorized"]
 ])
 
+/** Codes that pass, though not every client may take them for such. A join is refused by 27 when the group goes over to KIP-848. */
+const PASSING: ReadonlySet<number> = new Set([codes.UNKNOWN_SERVER_ERROR, codes.REBALANCE_IN_PROGRESS])
+
 /** The error of a code. `detail` is what else there is to say. */
 export const groupError = ({
   code,
@@ -42,4 +45,4 @@ export const isUnauthorized = (code: number): boolean =>
   code === codes.GROUP_AUTHORIZATION_FAILED || code === codes.TOPIC_AUTHORIZATION_FAILED
 
 /** Whether the same request may be answered otherwise later, without anybody having changed anything. */
-export const passes = (code: number): boolean => code === codes.UNKNOWN_SERVER_ERROR || describeCode(code).retriable
+export const passes = (code: number): boolean => PASSING.has(code) || describeCode(code).retriable

@@ -13,6 +13,12 @@ export interface Time {
   readonly adjust?: (duration: Duration.DurationInput) => Effect.Effect<void>
 }
 
+/** Nanoseconds, of milliseconds that may have a fraction: at a third of something, a sleep may end between two. */
+const nanosOf = (millis: number): bigint => {
+  const whole = Math.floor(millis)
+  return BigInt(whole) * 1_000_000n + BigInt(Math.floor((millis - whole) * 1e6))
+}
+
 /** A clock that `TestClock.adjust` moves. */
 export abstract class MovableClock implements TestClock.TestClock {
   readonly [Clock.ClockTypeId]: Clock.ClockTypeId = Clock.ClockTypeId
@@ -29,7 +35,7 @@ export abstract class MovableClock implements TestClock.TestClock {
     return this.millis()
   }
   unsafeCurrentTimeNanos(): bigint {
-    return BigInt(this.evenMillis()) * 1_000_000n
+    return nanosOf(this.evenMillis())
   }
   readonly currentTimeMillis = Effect.sync(() => this.millis())
   readonly currentTimeNanos = Effect.sync(() => this.unsafeCurrentTimeNanos())

@@ -13,6 +13,12 @@ export interface Time {
   readonly adjust?: (duration: Duration.Input) => Effect.Effect<void>
 }
 
+/** Nanoseconds, of milliseconds that may have a fraction: at a third of something, a sleep may end between two. */
+const nanosOf = (millis: number): bigint => {
+  const whole = Math.floor(millis)
+  return BigInt(whole) * 1_000_000n + BigInt(Math.floor((millis - whole) * 1e6))
+}
+
 /** A clock that `TestClock.adjust` moves. */
 export abstract class MovableClock implements TestClock.TestClock {
   abstract millis(): number
@@ -28,10 +34,10 @@ export abstract class MovableClock implements TestClock.TestClock {
     return this.millis()
   }
   currentTimeNanosUnsafe(): bigint {
-    return BigInt(this.millis()) * 1_000_000n
+    return nanosOf(this.millis())
   }
   monotonicTimeNanosUnsafe(): bigint {
-    return BigInt(this.evenMillis()) * 1_000_000n
+    return nanosOf(this.evenMillis())
   }
   readonly currentTimeMillis = Effect.sync(() => this.millis())
   readonly currentTimeNanos = Effect.sync(() => this.currentTimeNanosUnsafe())
