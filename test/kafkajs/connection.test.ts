@@ -365,8 +365,8 @@ describe("requests", () => {
   const holdUp = (millis: number) =>
     Effect.callback<void>((resume) => {
       setImmediate(() => {
-        const until = performance.now() + millis
-        while (performance.now() < until);
+        // Asleep, and not busy: others have the core meanwhile.
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, millis)
         resume(Effect.void)
       })
     })

@@ -9,6 +9,7 @@ import type { TableChange } from "../../src/TableChange.ts"
 import type { LiveTable } from "../../src/LiveTable.ts"
 import { randomOf } from "../support/random.ts"
 import { ofRounds } from "../support/rounds.ts"
+import { assertSame } from "../support/same.ts"
 import { type HandTable, handTableOf } from "./handTable.ts"
 
 interface Pair {
@@ -366,28 +367,24 @@ describe("graphs of derived tables", () => {
               const at = `seed ${seed}, step ${i}: ${node.told}`
               const expected = node.naive()
               const snapshot = table.unsafeSnapshot()
-              assert.deepStrictEqual(sorted(rowsOf(snapshot)), sorted(expected), at)
-              assert.deepStrictEqual(sorted(followed.state), sorted(expected), `told, ${at}`)
-              assert.deepStrictEqual(followed.wrong, [], at)
+              assertSame(sorted(rowsOf(snapshot)), sorted(expected), at)
+              assertSame(sorted(followed.state), sorted(expected), `told, ${at}`)
+              assertSame(followed.wrong, [], at)
               assert.strictEqual(followed.pushes, snapshot.version - each.version, at)
               assert.isAtMost(followed.pushes, 1, at)
               each.version = snapshot.version
               const many = [...expected.values()].filter(([, { n }]) => n >= 10)
               const found = index.unsafeSnapshot().by("n").range({ gte: 10 })
-              assert.deepStrictEqual(sorted(rowsOf(Array.from(found, toPair))), sorted(rowsOf(many)), `index, ${at}`)
-              assert.deepStrictEqual(
-                sorted(rowsOf([...live.unsafeCurrent()].map(toPair))),
-                sorted(rowsOf(many)),
-                `live, ${at}`
-              )
+              assertSame(sorted(rowsOf(Array.from(found, toPair))), sorted(rowsOf(many)), `index, ${at}`)
+              assertSame(sorted(rowsOf([...live.unsafeCurrent()].map(toPair))), sorted(rowsOf(many)), `live, ${at}`)
               const t1 = [...index.unsafeSnapshot().by("text").get("t1")].map(toPair)
               const some = [...expected.values()].filter(([, { text }]) => text === "t1")
-              assert.deepStrictEqual(sorted(rowsOf(t1)), sorted(rowsOf(some)), `hash, ${at}`)
+              assertSame(sorted(rowsOf(t1)), sorted(rowsOf(some)), `hash, ${at}`)
               held.push([snapshot, expected])
             }
           }
           for (const [snapshot, expected] of held) {
-            assert.deepStrictEqual(sorted(rowsOf(snapshot)), sorted(expected), `held, seed ${seed}`)
+            assertSame(sorted(rowsOf(snapshot)), sorted(expected), `held, seed ${seed}`)
           }
           for (const { scope } of watched.sort(() => random() - 0.5)) yield* Scope.close(scope, Exit.void)
           for (const { source } of sources) {
