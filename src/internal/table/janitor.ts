@@ -123,9 +123,9 @@ class Janitor<K, V> {
         if (error._tag === "KafkaWriteError" && error.reason === "Closed") return yield* Effect.fail(error)
         for (const { id, key } of keys) waiting.add(key, id)
       }
-      yield* this.warn(
+      yield* Effect.logWarning(
         `tombstones of expired keys were not written, tried again after ${graceMillis} ms: ${left[0].error.message}`
-      )
+      ).pipe(this.annotate)
     })
   }
 
@@ -173,10 +173,12 @@ class Janitor<K, V> {
   private get tellOfUnwritable(): Effect.Effect<void> {
     if (this.isUnwritableTold) return Effect.void
     this.isUnwritableTold = true
-    return this.warn("expired keys stay in the log, as their codec makes other bytes of them")
+    return Effect.logWarning("expired keys stay in the log, as their codec makes other bytes of them").pipe(
+      this.annotate
+    )
   }
 
-  private warn(line: string): Effect.Effect<void> {
-    return Effect.logWarning(line).pipe(annotateLogs("KafkaTable", { topic: this.parts.config.topic }))
+  private get annotate(): ReturnType<typeof annotateLogs> {
+    return annotateLogs("KafkaTable", { topic: this.parts.config.topic })
   }
 }
