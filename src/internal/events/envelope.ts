@@ -42,6 +42,18 @@ export const partsOf = (schema: string): { readonly name: string; readonly versi
   return at === -1 || version === undefined ? { name: schema, version: 1 } : { name: schema.slice(0, at), version }
 }
 
+/** How values of this schema begin, as most writers write them: without spaces, or as Python's `json` does. */
+const beginningsOf = (schema: string): ReadonlyArray<Buffer> => {
+  const name = JSON.stringify(schema)
+  return [Buffer.from(`{"schema":${name},`), Buffer.from(`{"schema": ${name},`)]
+}
+
+const beginsWith = (buffer: Buffer, start: number, end: number, bytes: Buffer): boolean => {
+  if (end - start < bytes.length) return false
+  for (let i = 0; i < bytes.length; i++) if (buffer[start + i] !== bytes[i]) return false
+  return true
+}
+
 /** How the events of one schema are read. */
 export interface Version<A> {
   readonly name: string
@@ -56,7 +68,11 @@ const refuse = (): never => {
 /** Reads events of any of these versions, each by its codec; none of them is written. */
 export const anyOf = <A>(versions: ReadonlyArray<Version<A>>): Codec<A> => {
   const known = new Map(versions.flatMap((one) => idsOf(one).map((id) => [id, one.codec] as const)))
+  const beginnings = versions.flatMap(({ codec, ...version }) =>
+    beginningsOf(idOf(version)).map((bytes) => ({ bytes, codec }))
+  )
   const codecOf = (buffer: Buffer, start: number, end: number): Codec<A> => {
+    for (const { bytes, codec } of beginnings) if (beginsWith(buffer, start, end, bytes)) return codec
     const schema = schemaOf(buffer, start, end)
     const found = known.get(schema)
     if (found !== undefined) return found
