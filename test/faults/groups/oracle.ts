@@ -65,10 +65,8 @@ const judgeOrder = (calls: ReadonlyArray<Call>, ownership: Ownership, found: Fin
     for (const [i, call] of all.entries()) {
       for (const before of all.slice(Math.max(0, i - OVERLOOKED), i)) {
         if ((before.endedAt ?? Number.POSITIVE_INFINITY) < call.beganAt) continue
-        const isOfLost =
-          before.member !== call.member && ownership.isLostAfter(before.member, before.record, before.beganAt)
-        // A process that was killed ends no call, and goes on with none.
-        if (!isOfLost) found.add(21, `${shown(call)} began while ${shown(before)} went on`)
+        const isLost = [before, call].some(({ beganAt, member, record }) => ownership.isLostAfter(member, record, beganAt))
+        if (before.member === call.member || !isLost) found.add(21, `${shown(call)} began while ${shown(before)} went on`)
       }
     }
   }
@@ -143,10 +141,10 @@ export const judge = (course: Course): ReadonlyArray<Violation> => {
 }
 
 /** What there is no evidence of, without which the other findings mean little. */
-export const missing = ({ entries, written }: Course): ReadonlyArray<string> => {
+export const missing = ({ entries }: Pick<Course, "entries">): ReadonlyArray<string> => {
   const count = (tag: Entry["_tag"]) => entries.filter(({ _tag }) => _tag === tag).length
   const wanted: ReadonlyArray<readonly [Entry["_tag"], number]> = [
-    ["Began", written.length / 2],
+    ["Ended", 200],
     ["Committing", 3],
     ["Committed", 3],
     ["Seen", 2],

@@ -65,7 +65,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
     fault: (world) =>
       Effect.gen(function* () {
         yield* remove(world)
-        for (const { name } of world.members) yield* world.told(name, "TopicGone")
+        yield* world.owned(world.members, 0)
         yield* createAgain(world)
       })
   })),

@@ -164,7 +164,9 @@ const run = (lab: Lab, seed: number, trial: GroupTrial) =>
       busy: (works = BUSY) =>
         Effect.suspend(() => {
           const before = worksDone()
-          return Effect.asVoid(eventually(Effect.sync(worksDone), (count) => count >= before + works, "30 seconds"))
+          const look = Effect.sync(() => ({ before, done: worksDone(), written: load.written.length }))
+          const isReached = ({ done }: { readonly done: number }) => done >= before + works
+          return Effect.asVoid(Effect.raceFirst(eventually(look, isReached, "30 seconds"), load.broken))
         }),
       owned: (of, count) =>
         Effect.asVoid(
