@@ -337,7 +337,13 @@ export const consuming = (test: Suite): void => {
         const topic = yield* kafka.topic(deleted)
         const group = newName()
         yield* append(kafka, topic, 10)
-        const offset = { topic: { name: topic, id: undefined }, partition: 0, offset: 50, leaderEpoch: -1, metadata: undefined }
+        const offset = {
+          topic: { name: topic, id: undefined },
+          partition: 0,
+          offset: 50,
+          leaderEpoch: -1,
+          metadata: undefined
+        }
         const nobody = { groupId: group, memberId: "", generation: -1, instanceId: undefined }
         const client = yield* kafka.client
         yield* client.askCoordinator(group, "group", "OffsetCommit", { ...nobody, partitions: [offset] })

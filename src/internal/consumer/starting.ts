@@ -96,7 +96,9 @@ export const runStarting = <K, V>(parts: ConsumerParts<K, V>, wasThere: WasThere
     })
 
   const openAtEnd = (p: OwnedPartition) =>
-    Effect.flatMap(edgeOf(parts, p, "latest"), (end) => (end === undefined || p.phase !== "starting" ? Effect.void : open(p, end)))
+    Effect.flatMap(edgeOf(parts, p, "latest"), (end) =>
+      end === undefined || p.phase !== "starting" ? Effect.void : open(p, end)
+    )
 
   const once = Effect.suspend(() => {
     const { version } = parts.ready

@@ -39,7 +39,11 @@ export interface Load {
 /** Writes until the scope closes. One record of so many (`poisonEvery`) does not decode, and counts for nothing. */
 export const start = (
   java: JavaClient.Service,
-  { poisonEvery, random, target }: { readonly random: () => number; readonly target: Target; readonly poisonEvery?: number }
+  {
+    poisonEvery,
+    random,
+    target
+  }: { readonly random: () => number; readonly target: Target; readonly poisonEvery?: number }
 ): Effect.Effect<Load, never, Scope.Scope> =>
   Effect.gen(function* () {
     const written: Array<Written> = []

@@ -65,8 +65,11 @@ const judgeOrder = (calls: ReadonlyArray<Call>, ownership: Ownership, found: Fin
     for (const [i, call] of all.entries()) {
       for (const before of all.slice(Math.max(0, i - OVERLOOKED), i)) {
         if ((before.endedAt ?? Number.POSITIVE_INFINITY) < call.beganAt) continue
-        const isLost = [before, call].some(({ beganAt, member, record }) => ownership.isLostAfter(member, record, beganAt))
-        if (before.member === call.member || !isLost) found.add(21, `${shown(call)} began while ${shown(before)} went on`)
+        const isLost = [before, call].some(({ beganAt, member, record }) =>
+          ownership.isLostAfter(member, record, beganAt)
+        )
+        if (before.member === call.member || !isLost)
+          found.add(21, `${shown(call)} began while ${shown(before)} went on`)
       }
     }
   }
@@ -87,6 +90,15 @@ const judgeRepeats = (course: Course, calls: ReadonlyArray<Call>, ownership: Own
   const isCommitted = ({ record }: Call, before: number): boolean =>
     (accepted.get(textOf(record)) ?? []).some(({ at, offset }) => at < before && offset > record.offset)
 
+  /** What lies behind a record whose work was cut off, and was done already, cannot be committed. */
+  const isBehindCutOff = ({ member, record }: Call): boolean =>
+    calls.some(
+      (other) =>
+        other.member === member &&
+        !other.isDone &&
+        textOf(other.record) === textOf(record) &&
+        other.record.offset < record.offset
+    )
   const last = new Map<string, Call>()
   for (const call of calls.filter(({ isDone }) => isDone).sort((a, b) => a.endedAt! - b.endedAt!)) {
     const before = last.get(call.record.id)
@@ -94,7 +106,10 @@ const judgeRepeats = (course: Course, calls: ReadonlyArray<Call>, ownership: Own
     if (before === undefined) continue
     // It was begun by a member that has lost it since, and went on meanwhile elsewhere.
     if (ownership.isLostAfter(call.member, call.record, call.beganAt)) continue
-    const isExcused = ownership.isLostAfter(before.member, before.record, before.endedAt!) || course.mayMissCommits
+    const isExcused =
+      ownership.isLostAfter(before.member, before.record, before.endedAt!) ||
+      course.mayMissCommits ||
+      isBehindCutOff(before)
     if (!isExcused) found.add(22, `${shown(call)} was done before by ${before.member}, which did not lose it`)
     else if (isCommitted(before, call.beganAt)) {
       found.add(22, `${shown(call)} was done before by ${before.member}, and that was committed`)

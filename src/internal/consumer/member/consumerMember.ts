@@ -270,7 +270,9 @@ export const makeConsumerMember = ({
           // get the offsets of the first. Commits name topics by their names.
           const left = new Set(known.map(({ topicId }) => topicId))
           if (taken.some(({ topicId }) => !left.has(topicId))) yield* topics.refresh
-          const [there, gone] = [true, false].map((isThere) => taken.filter((p) => topics.isThere(p.topicId) === isThere))
+          const [there, gone] = [true, false].map((isThere) =>
+            taken.filter((p) => topics.isThere(p.topicId) === isThere)
+          )
           ownership.topicsGone(withoutIds(gone))
           yield* ownership.revoke(withoutIds([...there, ...gone]))
           if (life !== begun) return
