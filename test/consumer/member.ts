@@ -128,6 +128,7 @@ export const play = ({
           revoking = done
           yield* Deferred.await(done)
         }),
+      topicsGone: () => {},
       lose: (partitions, reason) => {
         told.push(`lost ${text(partitions)}: ${reason}`)
         if (revoking !== undefined) Effect.runFork(Deferred.succeed(revoking, void 0))
@@ -151,6 +152,7 @@ export const play = ({
     const topics = {
       subscribed: () => ["t"],
       nameOf: (id: string) => known.get(id),
+      isThere: (id: string) => known.has(id),
       refresh: Effect.sync(() => void known.set("id-late", "late"))
     }
     const member = yield* Scope.provide(

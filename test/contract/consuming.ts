@@ -344,6 +344,49 @@ export const consuming = (test: Suite): void => {
       yield* holds(Effect.sync(() => assert.deepStrictEqual(sorted(seen), numbers(30))))
     }))
 
+  for (const protocol of ["classic", "consumer"] as const) {
+    test(`a topic that is deleted, and created again later, is read from its beginning: ${protocol}`, (kafka) =>
+      Effect.gen(function* () {
+        const topic = yield* kafka.topic({ partitions: 2, ...deleted })
+        const consumer = yield* consumerOn(kafka, { subscribe: topic, from: "latest", protocol })
+        const seen: Array<number> = []
+        yield* working(consumer, seen)
+        yield* append(kafka, topic, 20)
+        yield* holds(Effect.sync(() => assert.strictEqual(seen.length, 20)))
+        yield* kafka.deleteTopic(topic)
+        yield* holds(Effect.map(ownedBy(consumer), (owned) => assert.deepStrictEqual(owned, [])))
+        yield* kafka.createTopic(topic, { partitions: 2, ...deleted })
+        yield* append(kafka, topic, 10, 20)
+        yield* holds(Effect.sync(() => assert.deepStrictEqual(sorted(seen), numbers(30))))
+      }))
+  }
+
+  for (const from of ["earliest", "latest"] as const) {
+    test(`a committed offset that the log has not come to is none: it begins by "from", ${from}`, (kafka) =>
+      Effect.gen(function* () {
+        const topic = yield* kafka.topic(deleted)
+        const group = newName()
+        yield* append(kafka, topic, 10)
+        const offset = {
+          topic: { name: topic, id: undefined },
+          partition: 0,
+          offset: 50,
+          leaderEpoch: -1,
+          metadata: undefined
+        }
+        const nobody = { groupId: group, memberId: "", generation: -1, instanceId: undefined }
+        const client = yield* kafka.client
+        yield* client.askCoordinator(group, "group", "OffsetCommit", { ...nobody, partitions: [offset] })
+        const consumer = yield* consumerOn(kafka, { subscribe: topic, group, from })
+        const seen: Array<number> = []
+        yield* working(consumer, seen)
+        const begin = from === "earliest" ? 0 : 10
+        yield* holds(Effect.map(consumer.lag, ([lag]) => assert.deepInclude(lag, { position: 10, committed: 10 })))
+        yield* append(kafka, topic, 5, 10)
+        yield* holds(Effect.sync(() => assert.deepStrictEqual(sorted(seen), numbers(15 - begin, begin))))
+      }))
+  }
+
   test("latest begins at the end, and at that place after a restart, too", (kafka) =>
     Effect.gen(function* () {
       const topic = yield* kafka.topic(deleted)

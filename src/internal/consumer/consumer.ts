@@ -19,6 +19,7 @@ import { assignorsNamed } from "./assignors/assignors.ts"
 import { makeBlocks } from "./blocks.ts"
 import { makeCommitting } from "./committing.ts"
 import { makeFaces } from "./faces.ts"
+import { makeGoneTopics } from "./goneTopics.ts"
 import { guarded } from "./guarding.ts"
 import { Handing } from "./handing.ts"
 import { HealthBoard } from "./health.ts"
@@ -85,8 +86,16 @@ export const make = <V, K = string>(
       client,
       subscription: config.subscribe,
       ageMillis: config.metadataMaxAgeMillis,
-      changed: () => parts.member?.topicsChanged()
+      changed: () => parts.member?.topicsChanged(),
+      looked: (there) => goneTopics.looked(there)
     })
+    const goneTopics = makeGoneTopics(
+      parts,
+      Effect.andThen(
+        Effect.suspend(() => topics.refresh),
+        Effect.sync(() => parts.member?.topicsChanged())
+      )
+    )
 
     /** Settled when the group has taken the member in, or the consumer has failed before. */
     const begun: Deferred.Deferred<void, AcquireError> = makeDeferred()
@@ -132,7 +141,7 @@ export const make = <V, K = string>(
 
     yield* Effect.forEach(
       [
-        runReading(parts),
+        runReading(parts, goneTopics),
         runStarting(parts, topics.wasThere),
         committing.run,
         owning.run,

@@ -39,6 +39,8 @@ export class OwnedPartition implements TopicPartition {
   decoder: PartitionDecoder<unknown, unknown> | undefined
   /** Places of the records of the batch that is being decoded, used again for each. */
   readonly ranges = new RecordRanges()
+  /** Whether its topic is not there any more: what was handed out of it is of no use to the group. */
+  isOfGoneTopic = false
   /** Whether its user wants nothing of it for now. */
   isPaused = false
   /** Whether the time is over that was given to the work on what was handed out. */
@@ -58,7 +60,7 @@ export class OwnedPartition implements TopicPartition {
 
   /** The offset to commit, if the coordinator does not have it. */
   get due(): number | undefined {
-    if (this.prefix === undefined || this.phase === "gone") return undefined
+    if (this.prefix === undefined || this.phase === "gone" || this.isOfGoneTopic) return undefined
     const { committable } = this.prefix
     return committable === this.committed ? undefined : committable
   }
@@ -75,6 +77,21 @@ export class OwnedPartition implements TopicPartition {
     this.dropFetched()
     this.corruptAt = undefined
     if (this.phase === "starting") this.phase = "open"
+  }
+
+  /** Its topic is gone: nothing of it is handed out or committed any more. */
+  loseTopic(): void {
+    this.isOfGoneTopic = true
+    this.dropFetched()
+  }
+
+  /** Begins at the beginning of the topic that has the name now. */
+  beginAnew(): void {
+    this.isOfGoneTopic = false
+    this.phase = "starting"
+    this.prefix = undefined
+    this.committed = undefined
+    this.isReset = true
   }
 
   dropFetched(): void {

@@ -134,6 +134,9 @@ export const makeOwning = <K, V>(
         changed()
         events.tell({ _tag: "Revoked", partitions: left.map(({ partition, topic }) => ({ topic, partition })) })
       }),
+    topicsGone: (partitions) => {
+      for (const p of known(partitions)) p.loseTopic()
+    },
     lose: (partitions, reason: LostReason) => {
       const all = known(partitions)
       for (const p of all) {

@@ -1,16 +1,17 @@
 /** Takes what the source delivers, and what becomes of logs that are no continuation of what was read. */
 import * as Effect from "effect/Effect"
 import type { TopicPartition } from "../../KafkaConsumer.ts"
-import { GroupError, type TopicError } from "../../KafkaError.ts"
+import { GroupError } from "../../KafkaError.ts"
 import { annotateLogs } from "../log.ts"
 import type { Opened, SourceEvent, Truncated } from "../source/cursor.ts"
+import type { GoneTopics } from "./goneTopics.ts"
 import type { OwnedPartition } from "./ownedPartition.ts"
 import { type ConsumerParts, failConsumer, MAX_FETCHED_BYTES } from "./parts.ts"
-import { endOf } from "./starting.ts"
+import { edgeOf } from "./starting.ts"
 import { keyOf } from "./member/topicPartitions.ts"
 
 /** Reads until it is interrupted, or the source breaks. */
-export const runReading = <K, V>(parts: ConsumerParts<K, V>): Effect.Effect<never> => {
+export const runReading = <K, V>(parts: ConsumerParts<K, V>, goneTopics: GoneTopics): Effect.Effect<never> => {
   const { commits, config, events, health, owned, ready, source } = parts
   const annotate = annotateLogs("KafkaConsumer", { group: config.group })
 
@@ -43,8 +44,9 @@ export const runReading = <K, V>(parts: ConsumerParts<K, V>): Effect.Effect<neve
           new GroupError({ reason: "NoOffset", group, topic, partition, offset, detail: error.message })
         )
       }
-      const end = error.reason === "Head" && config.from === "latest" ? yield* endOf(parts, p) : undefined
-      const offset = end ?? error.to
+      // Where it is to begin at an offset that the log has not come to, that one was of another log.
+      const isElsewhere = error.reason === "Head" ? config.from === "latest" : p.phase === "starting"
+      const offset = (isElsewhere ? yield* edgeOf(parts, p, config.from) : undefined) ?? error.to
       // A log that was cut off at its end has the same offsets again: what was handed out of those does not count.
       if (p.prefix === undefined || error.reason === "Tail") p.jumpTo(offset)
       else p.prefix.passTo(offset)
@@ -55,27 +57,6 @@ export const runReading = <K, V>(parts: ConsumerParts<K, V>): Effect.Effect<neve
         annotate,
         Effect.annotateLogs({ topic, partition })
       )
-    })
-
-  /** A topic that is gone has nothing to read; one that was created anew begins at its beginning. */
-  const onTopicGone = (topic: string, error: TopicError) =>
-    Effect.gen(function* () {
-      const all = [...owned.values()].filter((p) => p.topic === topic && p.phase !== "gone")
-      yield* source.remove(topic)
-      for (const p of all) p.dropFetched()
-      events.tell({ _tag: "TopicGone", error })
-      yield* Effect.logWarning(`its partitions are not read any more: ${error.message}`).pipe(
-        annotate,
-        Effect.annotateLogs({ topic })
-      )
-      if (error.reason !== "Recreated") return
-      for (const p of all) {
-        p.phase = "starting"
-        p.prefix = undefined
-        p.committed = undefined
-        p.isReset = true
-      }
-      yield* source.add(topic, new Map(all.map(({ partition }) => [partition, undefined])))
     })
 
   const handle = (event: SourceEvent): Effect.Effect<void> => {
@@ -105,7 +86,7 @@ export const runReading = <K, V>(parts: ConsumerParts<K, V>): Effect.Effect<neve
         return Effect.sync(() => health.deny(undefined))
       case "Fatal":
         if (event.error._tag === "KafkaTopicError" && event.topic !== undefined) {
-          return onTopicGone(event.topic, event.error)
+          return goneTopics.found(event.topic, event.error)
         }
         return Effect.sync(() => failConsumer(parts, event.error))
       case "PartitionCount":

@@ -96,7 +96,9 @@ export const runStarting = <K, V>(parts: ConsumerParts<K, V>, wasThere: WasThere
     })
 
   const openAtEnd = (p: OwnedPartition) =>
-    Effect.flatMap(endOf(parts, p), (end) => (end === undefined || p.phase !== "starting" ? Effect.void : open(p, end)))
+    Effect.flatMap(edgeOf(parts, p, "latest"), (end) =>
+      end === undefined || p.phase !== "starting" ? Effect.void : open(p, end)
+    )
 
   const once = Effect.suspend(() => {
     const { version } = parts.ready
@@ -123,9 +125,13 @@ const OF_MEMBER: ReadonlySet<number> = new Set([
   codes.ILLEGAL_GENERATION
 ])
 
-/** Where the log of a partition ends at present; `undefined` if that cannot be asked now. */
-export const endOf = <K, V>(parts: ConsumerParts<K, V>, p: OwnedPartition): Effect.Effect<number | undefined> =>
-  Effect.map(Effect.option(offsetsOf(parts, p.topic, [p.partition], "latest")), (found) => {
+/** Where the log of a partition begins or ends at present; `undefined` if that cannot be asked now. */
+export const edgeOf = <K, V>(
+  parts: ConsumerParts<K, V>,
+  p: OwnedPartition,
+  edge: "earliest" | "latest"
+): Effect.Effect<number | undefined> =>
+  Effect.map(Effect.option(offsetsOf(parts, p.topic, [p.partition], edge)), (found) => {
     if (found._tag === "None") return undefined
     const [listed] = found.value
     return listed === undefined || listed.error !== undefined ? undefined : listed.offset

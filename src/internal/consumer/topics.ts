@@ -1,10 +1,12 @@
 /** Which topics a consumer subscribes to, of names and globs, and how many partitions they have. */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { KafkaClient } from "../../KafkaClient.ts"
 import type { TopicPartition } from "../../KafkaConsumer.ts"
 import type { ClientError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
 import type { Subscription } from "../options/consumer.ts"
+import { Signal } from "../signal.ts"
 import type { MembershipFailure } from "./member/member.ts"
 
 /** A named topic that does not exist is looked for this often, in milliseconds, if not more often than all others. */
@@ -27,6 +29,8 @@ export interface Topics {
   readonly wasThere: (partition: TopicPartition) => boolean
   /** The name of a topic by its id; `undefined` while it is not known. */
   readonly nameOf: (topicId: string) => string | undefined
+  /** Whether a topic of this id was there when it was last looked for. */
+  readonly isThere: (topicId: string) => boolean
   /** Looks now. What cannot be asked now is asked later. */
   readonly refresh: Effect.Effect<void>
   /** This member leads its group, and acts on new partitions of all topics of the group; or does not. */
@@ -37,6 +41,7 @@ export const makeTopics = ({
   ageMillis,
   changed,
   client,
+  looked,
   subscription: { globs, names }
 }: {
   readonly client: KafkaClient
@@ -45,15 +50,21 @@ export const makeTopics = ({
   readonly ageMillis: number
   /** Told that other topics are subscribed to, or have more partitions. */
   readonly changed: () => void
+  /** Told of all that is there, after each look but the first. */
+  readonly looked: (there: ReadonlyMap<string, number>) => Effect.Effect<void>
 }): Topics => {
   const patterns = globs.map(globOf)
   let matched: ReadonlyArray<string> = []
-  /** What there was at the first look. */
-  let there: ReadonlyMap<string, number> | undefined
+  /** What there was at the first look, and has been there since. */
+  const there = new Map<string, number>()
+  let hasLooked = false
   /** The partitions of the topics that this member looks at: its own, and those of the group that it leads. */
   let counts: ReadonlyMap<string, number> = new Map()
   let isLeader = false
+  /** Notified after each look, as a topic may be missing since. */
+  const missed = new Signal()
   const nameById = new Map<string, string>()
+  const idByName = new Map<string, string>()
 
   const subscribed = () => [...new Set([...names, ...matched])]
 
@@ -70,11 +81,19 @@ export const makeTopics = ({
   const countOf = (topic: string): Effect.Effect<readonly [string, number] | undefined, ClientError> =>
     client.describeTopic(topic).pipe(
       Effect.map(({ partitions, topic: { id } }) => {
-        if (id !== undefined) nameById.set(id, topic)
+        if (id !== undefined) {
+          // Another topic has the name by now.
+          if ((idByName.get(topic) ?? id) !== id) there.delete(topic)
+          nameById.set(id, topic)
+          idByName.set(topic, id)
+        }
         return [topic, partitions.length] as const
       }),
       // A topic that is not there, or may not be seen, has nothing to be assigned.
-      Effect.catchTag("KafkaTopicError", () => Effect.succeed(undefined))
+      Effect.catchTag("KafkaTopicError", () => {
+        if (idByName.delete(topic)) there.delete(topic)
+        return Effect.succeed(undefined)
+      })
     )
 
   const counted = (topics: Iterable<string>): Effect.Effect<ReadonlyMap<string, number>, ClientError> =>
@@ -100,41 +119,55 @@ export const makeTopics = ({
   const countsOf = (topics: Iterable<string>) =>
     Effect.map(persistent(counted(topics)), (found) => {
       counts = found
+      missed.notify()
       return found
     })
 
   const isSame = (a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>) =>
     a.size === b.size && [...a].every(([topic, count]) => b.get(topic) === count)
 
-  const again = Effect.map(look, ({ found, now }) => {
+  const again = Effect.flatMap(look, ({ found, now }) => {
     const isOther = found.join() !== matched.join()
     const hasGrown = isLeader && !isSame(now, counts)
     matched = found
     counts = now
+    for (const topic of there.keys()) if (!now.has(topic)) there.delete(topic)
+    missed.notify()
     if (isOther || hasGrown) changed()
+    return looked(now)
   })
+
+  /** Waits until what was seen at this time of the Clock is too old, which it is earlier once a named topic is missing. */
+  const untilDue = (since: number): Effect.Effect<void> =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const { version } = missed
+      const isMissing = names.some((name) => !counts.has(name))
+      const left = since + (isMissing ? Math.min(MISSING_MILLIS, ageMillis) : ageMillis) - now
+      return left <= 0 ? Effect.void : Effect.flatMap(missed.after(version, left), () => untilDue(since))
+    })
 
   return {
     first: Effect.map(persistent(look), ({ found, now }) => {
       matched = found
       counts = now
-      there ??= now
+      if (!hasLooked) for (const [topic, count] of now) there.set(topic, count)
+      hasLooked = true
     }),
     run: Effect.forever(
-      Effect.suspend(() => {
-        const isMissing = names.some((name) => !counts.has(name))
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
         // What cannot be asked now is asked next time.
-        return Effect.andThen(
-          Effect.sleep(isMissing ? Math.min(MISSING_MILLIS, ageMillis) : ageMillis),
-          Effect.ignore(again)
-        )
-      })
+        Effect.andThen(untilDue(now), Effect.ignore(again))
+      )
     ),
     subscribed,
     nameOf: (topicId) => nameById.get(topicId),
+    isThere: (topicId) => {
+      const name = nameById.get(topicId)
+      return name !== undefined && idByName.get(name) === topicId
+    },
     refresh: Effect.ignore(again),
     countsOf,
-    wasThere: ({ partition, topic }) => partition < (there?.get(topic) ?? 0),
+    wasThere: ({ partition, topic }) => partition < (there.get(topic) ?? 0),
     leads: (leads) => {
       isLeader = leads
     }

@@ -18,9 +18,7 @@ export interface Plan {
 }
 
 export type Command =
-  | { readonly _tag: "Look" }
-  | { readonly _tag: "Block"; readonly millis: number }
-  | { readonly _tag: "Leave" }
+  { readonly _tag: "Look" } | { readonly _tag: "Block"; readonly millis: number } | { readonly _tag: "Leave" }
 
 export type Answer =
   { readonly _tag: "Ready" } | { readonly _tag: "Looked"; readonly owned: number } | { readonly _tag: "Blocked" }

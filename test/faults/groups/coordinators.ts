@@ -57,7 +57,10 @@ export const scenarios: ReadonlyArray<Scenario> = [
     options: () => HALF_A_MINUTE,
     mayLose: false,
     fault: ({ members: [one], told }) =>
-      Effect.andThen(proxy.halfOpen(), Effect.andThen(told(one.name, "CoordinatorLost"), told(one.name, "CoordinatorFound")))
+      Effect.andThen(
+        proxy.halfOpen(),
+        Effect.andThen(told(one.name, "CoordinatorLost"), told(one.name, "CoordinatorFound"))
+      )
   })),
 
   ...(["Cut", "Swallow"] as const).flatMap((how) =>

@@ -1,4 +1,5 @@
 /** Records for a group, by Kafka's own producer, which goes past the proxies. */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
@@ -11,6 +12,8 @@ const KEYS = 24
 /** Of one request. */
 const RECORDS = 20
 const PAUSE_MILLIS = 20
+/** A broker that is started again may take its time. */
+const patient = { config: { "delivery.timeout.ms": "55000", "max.block.ms": "55000" } } as const
 
 /** A topic that is written to. */
 export interface Target {
@@ -29,12 +32,18 @@ export interface Load {
   /** Begins no writes, and returns when those under way have ended; `resume` goes on. */
   readonly pause: Effect.Effect<void>
   readonly resume: Effect.Effect<void>
+  /** Never ends, unless a write has failed. */
+  readonly broken: Effect.Effect<never>
 }
 
 /** Writes until the scope closes. One record of so many (`poisonEvery`) does not decode, and counts for nothing. */
 export const start = (
   java: JavaClient.Service,
-  { poisonEvery, random, target }: { readonly random: () => number; readonly target: Target; readonly poisonEvery?: number }
+  {
+    poisonEvery,
+    random,
+    target
+  }: { readonly random: () => number; readonly target: Target; readonly poisonEvery?: number }
 ): Effect.Effect<Load, never, Scope.Scope> =>
   Effect.gen(function* () {
     const written: Array<Written> = []
@@ -56,7 +65,7 @@ export const start = (
         const to = targets[turn++ % targets.length]
         const { life, topic } = to
         const records = numbers(count).map(() => record(to))
-        return Effect.map(Effect.orDie(java.produce(topic, records)), (positions) => {
+        return Effect.map(Effect.orDie(java.produce(topic, records, patient)), (positions) => {
           for (const [i, { offset, partition }] of positions.entries()) {
             const { id, isPoison, key } = records[i]
             if (!isPoison) written.push({ id, key, topic, partition, offset, life })
@@ -69,10 +78,14 @@ export const start = (
       isStopped ? Effect.void : Effect.andThen(write(RECORDS), Effect.sleep(PAUSE_MILLIS))
     )
     const untilStopped: Effect.Effect<void> = Effect.flatMap(writing, () => (isStopped ? Effect.void : untilStopped))
+    const broken = yield* Deferred.make<never>()
     let fiber: Fiber.Fiber<void> | undefined
     const resume = Effect.gen(function* () {
       isStopped = false
-      fiber = yield* Effect.forkIn(untilStopped, scope)
+      fiber = yield* Effect.forkIn(
+        Effect.onError(untilStopped, (cause) => Deferred.failCause(broken, cause)),
+        scope
+      )
     })
     yield* resume
     return {
@@ -83,9 +96,9 @@ export const start = (
       },
       pause: Effect.suspend(() => {
         isStopped = true
-        // A write that failed fails the trial here.
         return fiber === undefined ? Effect.void : Fiber.join(fiber)
       }),
-      resume
+      resume,
+      broken: Deferred.await(broken)
     }
   })

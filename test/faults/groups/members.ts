@@ -13,7 +13,11 @@ const startOther = ({ busy, members, owned, start }: World) =>
   Effect.gen(function* () {
     const other = yield* start("other")
     yield* eventually(other.owned, (count) => count > 0, "30 seconds")
-    yield* eventually(other.entries, (entries) => entries.filter(({ _tag }) => _tag === "Ended").length > 20, "30 seconds")
+    yield* eventually(
+      other.entries,
+      (entries) => entries.filter(({ _tag }) => _tag === "Ended").length > 20,
+      "30 seconds"
+    )
     yield* owned([...members, { owned: Effect.orDie(other.owned) }], 4)
     yield* busy(50)
     return other

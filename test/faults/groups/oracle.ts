@@ -65,10 +65,11 @@ const judgeOrder = (calls: ReadonlyArray<Call>, ownership: Ownership, found: Fin
     for (const [i, call] of all.entries()) {
       for (const before of all.slice(Math.max(0, i - OVERLOOKED), i)) {
         if ((before.endedAt ?? Number.POSITIVE_INFINITY) < call.beganAt) continue
-        const isOfLost =
-          before.member !== call.member && ownership.isLostAfter(before.member, before.record, before.beganAt)
-        // A process that was killed ends no call, and goes on with none.
-        if (!isOfLost) found.add(21, `${shown(call)} began while ${shown(before)} went on`)
+        const isLost = [before, call].some(({ beganAt, member, record }) =>
+          ownership.isLostAfter(member, record, beganAt)
+        )
+        if (before.member === call.member || !isLost)
+          found.add(21, `${shown(call)} began while ${shown(before)} went on`)
       }
     }
   }
@@ -89,6 +90,15 @@ const judgeRepeats = (course: Course, calls: ReadonlyArray<Call>, ownership: Own
   const isCommitted = ({ record }: Call, before: number): boolean =>
     (accepted.get(textOf(record)) ?? []).some(({ at, offset }) => at < before && offset > record.offset)
 
+  /** What lies behind a record whose work was cut off, and was done already, cannot be committed. */
+  const isBehindCutOff = ({ member, record }: Call): boolean =>
+    calls.some(
+      (other) =>
+        other.member === member &&
+        !other.isDone &&
+        textOf(other.record) === textOf(record) &&
+        other.record.offset < record.offset
+    )
   const last = new Map<string, Call>()
   for (const call of calls.filter(({ isDone }) => isDone).sort((a, b) => a.endedAt! - b.endedAt!)) {
     const before = last.get(call.record.id)
@@ -96,7 +106,10 @@ const judgeRepeats = (course: Course, calls: ReadonlyArray<Call>, ownership: Own
     if (before === undefined) continue
     // It was begun by a member that has lost it since, and went on meanwhile elsewhere.
     if (ownership.isLostAfter(call.member, call.record, call.beganAt)) continue
-    const isExcused = ownership.isLostAfter(before.member, before.record, before.endedAt!) || course.mayMissCommits
+    const isExcused =
+      ownership.isLostAfter(before.member, before.record, before.endedAt!) ||
+      course.mayMissCommits ||
+      isBehindCutOff(before)
     if (!isExcused) found.add(22, `${shown(call)} was done before by ${before.member}, which did not lose it`)
     else if (isCommitted(before, call.beganAt)) {
       found.add(22, `${shown(call)} was done before by ${before.member}, and that was committed`)
@@ -143,10 +156,10 @@ export const judge = (course: Course): ReadonlyArray<Violation> => {
 }
 
 /** What there is no evidence of, without which the other findings mean little. */
-export const missing = ({ entries, written }: Course): ReadonlyArray<string> => {
+export const missing = ({ entries }: Pick<Course, "entries">): ReadonlyArray<string> => {
   const count = (tag: Entry["_tag"]) => entries.filter(({ _tag }) => _tag === tag).length
   const wanted: ReadonlyArray<readonly [Entry["_tag"], number]> = [
-    ["Began", written.length / 2],
+    ["Ended", 200],
     ["Committing", 3],
     ["Committed", 3],
     ["Seen", 2],

@@ -11,6 +11,7 @@ import type { KafkaConsumer } from "../../../src/index.ts"
 import { until } from "../../kafka/process.ts"
 import { topicName } from "../../kafka/realKafka.ts"
 import type { TestKafkaError } from "../../kafka/TestKafkaError.ts"
+import { errorOf } from "../../support/exits.ts"
 import { eventually } from "../../support/live.ts"
 import { stopwatch } from "../../support/ownTime.ts"
 import { randomOf } from "../../support/random.ts"
@@ -164,12 +165,17 @@ const run = (lab: Lab, seed: number, trial: GroupTrial) =>
       busy: (works = BUSY) =>
         Effect.suspend(() => {
           const before = worksDone()
-          return Effect.asVoid(eventually(Effect.sync(worksDone), (count) => count >= before + works, "30 seconds"))
+          const look = Effect.sync(() => ({ before, done: worksDone(), written: load.written.length }))
+          const isReached = ({ done }: { readonly done: number }) => done >= before + works
+          return Effect.asVoid(Effect.raceFirst(eventually(look, isReached, "30 seconds"), load.broken))
         }),
       owned: (of, count) =>
         Effect.asVoid(
           eventually(
-            Effect.map(Effect.forEach(of, ({ owned }) => owned), (counts) => counts.reduce((sum, one) => sum + one, 0)),
+            Effect.map(
+              Effect.forEach(of, ({ owned }) => owned),
+              (counts) => counts.reduce((sum, one) => sum + one, 0)
+            ),
             (sum) => sum === count,
             "30 seconds"
           )
@@ -177,7 +183,9 @@ const run = (lab: Lab, seed: number, trial: GroupTrial) =>
       told: (member, event) =>
         Effect.asVoid(
           eventually(
-            Effect.sync(() => entries.some((one) => one._tag === "Told" && one.member === member && one.event === event)),
+            Effect.sync(() =>
+              entries.some((one) => one._tag === "Told" && one.member === member && one.event === event)
+            ),
             (isTold) => isTold,
             "30 seconds"
           )
@@ -206,7 +214,10 @@ const run = (lab: Lab, seed: number, trial: GroupTrial) =>
     for (const { close, name } of all) {
       const { exit, millis } = yield* close
       if (millis > CLOSE_LIMIT_MILLIS) failed.push(`closing "${name}" took ${Math.round(millis)} ms`)
-      if ((exit._tag === "Failure") !== fails.includes(name)) failed.push(`the work of "${name}" ended in ${exit._tag}`)
+      if ((exit._tag === "Failure") !== fails.includes(name)) {
+        const what = exit._tag === "Success" ? "in success" : `by ${errorOf(exit) ?? "interruption"}`
+        failed.push(`the work of "${name}" ended ${what}`)
+      }
     }
     for (const { entries, leave, name } of others) {
       const isGone = (yield* Effect.sync(() => world.entries)).some((one) => one._tag === "Gone" && one.member === name)

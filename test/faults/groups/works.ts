@@ -8,13 +8,12 @@ export const shortWork =
   () =>
     Effect.sleep(random() * 4)
 
-/** The first record that comes takes long, all others do not. `begun` is told of that one. */
-export const longOnce = (short: Work, millis: number, begun: (record: Parameters<Work>[0]) => void): Work => {
-  let isBegun = false
+/** The first record of each partition takes as long as this, all others are short. */
+export const firstTakes = (long: Effect.Effect<void>, short: Work): Work => {
+  const begun = new Set<number>()
   return (record) => {
-    if (isBegun) return short(record)
-    isBegun = true
-    begun(record)
-    return Effect.sleep(millis)
+    if (begun.has(record.partition)) return short(record)
+    begun.add(record.partition)
+    return long
   }
 }

@@ -40,7 +40,9 @@ export interface KnownTopics {
   readonly subscribed: () => ReadonlyArray<string>
   /** The name of a topic; `undefined` while it is not known. */
   readonly nameOf: (topicId: string) => string | undefined
-  /** Has topics looked at again, as one is not known. */
+  /** Whether a topic of this id was there when it was last looked for. */
+  readonly isThere: (topicId: string) => boolean
+  /** Has topics looked at again, as one is not known, or may be gone. */
   readonly refresh: Effect.Effect<void>
 }
 
@@ -271,7 +273,15 @@ export const makeConsumerMember = ({
       return Effect.gen(function* () {
         if (taken.length > 0) {
           reports.phase("rebalancing")
-          yield* ownership.revoke(withoutIds(taken))
+          // Where all of a topic is taken away, it may be gone, and another one may have its name by now: that one is not to
+          // get the offsets of the first. Commits name topics by their names.
+          const left = new Set(known.map(({ topicId }) => topicId))
+          if (taken.some(({ topicId }) => !left.has(topicId))) yield* topics.refresh
+          const [there, gone] = [true, false].map((isThere) =>
+            taken.filter((p) => topics.isThere(p.topicId) === isThere)
+          )
+          ownership.topicsGone(withoutIds(gone))
+          yield* ownership.revoke(withoutIds([...there, ...gone]))
           if (life !== begun) return
           owned = minus(owned, taken)
         }

@@ -18,6 +18,8 @@ export interface Ownership {
    * the time of a commit. They are this member's until then.
    */
   readonly revoke: (partitions: ReadonlyArray<TopicPartition>) => Effect.Effect<void>
+  /** The topics of these are gone: nothing of them is committed any more. */
+  readonly topicsGone: (partitions: ReadonlyArray<TopicPartition>) => void
   /** These are not this member's any more: the work on them is interrupted, and nothing of them is committed. */
   readonly lose: (partitions: ReadonlyArray<TopicPartition>, reason: LostReason) => void
 }
