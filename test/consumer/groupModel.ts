@@ -140,24 +140,22 @@ export class GroupModel {
     else done.add(offset)
   }
 
-  /** A coordinator is asked by a consumer to commit: all below must be done. */
-  committing(ours: Ours, place: string, offset: number): void {
-    this.note(`${ours.name} commits ${place}@${offset}`)
-    const done = this.doneOf(place)
-    for (let below = 0; below < offset; below++) {
-      if (!done.has(below))
-        return this.problem(`${ours.name} commits ${offset} of ${place}, where ${below} is not done`)
-    }
-  }
-
-  /** The coordinator has taken a commit. It may have been on its way when the partition was lost, but not given to another. */
-  committed(ours: Ours, place: string): Effect.Effect<void> {
+  /**
+   * A coordinator is asked by a consumer to commit: all below must be done. Returns whose the partition is instead, if it is
+   * another one's by now: then the coordinator must refuse.
+   */
+  committing(ours: Ours, place: string, offset: number): Effect.Effect<Ours | undefined> {
     return Effect.gen({ self: this }, function* () {
-      if (!this.isExclusive || (yield* this.ownedBy(ours)).has(place)) return
-      for (const other of this.ours) {
-        if (other === ours || !(yield* this.ownedBy(other)).has(place)) continue
-        this.problem(`${ours.name} has committed ${place}, which is ${other.name}'s`)
+      this.note(`${ours.name} commits ${place}@${offset}`)
+      const done = this.doneOf(place)
+      for (let below = 0; below < offset; below++) {
+        if (done.has(below)) continue
+        this.problem(`${ours.name} commits ${offset} of ${place}, where ${below} is not done`)
+        break
       }
+      if (!this.isExclusive || (yield* this.ownedBy(ours)).has(place)) return undefined
+      for (const other of this.ours) if (other !== ours && (yield* this.ownedBy(other)).has(place)) return other
+      return undefined
     })
   }
 

@@ -18,6 +18,7 @@ import type { LostReason, TopicPartition } from "../../../KafkaConsumer.ts"
 import type { JoinGroupMember, JoinGroupResponse, SyncGroupAssignment } from "../../../KafkaProtocol.ts"
 import { currentClock } from "../../effect/v4/clock.ts"
 import { makeDeferred, settleDeferred } from "../../effect/v4/deferred.ts"
+import { forkedScope } from "../../effect/v4/scopes.ts"
 import * as codes from "../../protocol/codes.ts"
 import { CONSUMER_PROTOCOL_TYPE } from "../../protocol/consumerProtocol.ts"
 import { Signal } from "../../signal.ts"
@@ -74,7 +75,8 @@ export const makeClassicMember = (parts: {
 }): Effect.Effect<Member, never, Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* currentClock
-    const scope = yield* Effect.scope
+    // It closes in its place among what its parent closes, which is after the member has left, and not when a request began.
+    const scope = yield* forkedScope(yield* Effect.scope)
     const { coordinator, ownership, reports, settings, sharing } = parts
     const { group, instanceId } = settings
     const session = new Session(clock, settings.sessionTimeoutMillis)
