@@ -215,6 +215,7 @@ class Life {
     const count = (yield* this.kafka.topics).get(topic)!.partitions.length
     if (count >= MOST_PARTITIONS) return
     this.model.note(`${topic} has ${count + 1} partitions`)
+    this.model.grown.add(placeOf({ topic, partition: count }))
     yield* Effect.ignore(this.kafka.addPartitions(topic, count + 1))
   })
 
