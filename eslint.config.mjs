@@ -8,7 +8,11 @@ import tseslint from "typescript-eslint"
  */
 const ROOMS = {
   // What several rooms need. It knows the rooms below that position and partitioner, the twins of public modules, are made of.
-  ".": { rooms: ["recordBatch", "codec/schema"], types: ["Partitioner", "Position"] },
+  ".": { rooms: ["recordBatch", "codec/schema"], types: ["Partitioner", "Position", "TableChange"] },
+  events: {
+    rooms: ["consumer", "producer", "topic", "client", "codec", "codec/schema", "options"],
+    types: ["Codec", "EventStream", "KafkaClient", "KafkaConsumer", "KafkaEvent", "KafkaEvents", "KafkaProducer"]
+  },
   topic: { rooms: ["client", "protocol", "options"], types: ["KafkaClient", "KafkaTopic"] },
   groups: { rooms: ["client", "protocol", "options"], types: ["KafkaClient", "KafkaGroups", "KafkaProtocol"] },
   grouped: {
@@ -92,8 +96,10 @@ const ROOMS = {
   source: { rooms: ["client", "recordBatch", "protocol"], types: ["KafkaClient", "KafkaProtocol"] },
   options: {
     rooms: ["codec", "codec/schema", "recordBatch"],
-    types: ["Catalog", "Codec", "EmbeddedKafka", "GroupedKafkaTable", "GroupedKafkaTableWriter", "KafkaClient"].concat([
+    types: ["Catalog", "Codec", "EmbeddedKafka", "EventStream", "GroupedKafkaTable", "GroupedKafkaTableWriter"].concat([
+      "KafkaClient",
       "KafkaConsumer",
+      "KafkaEvents",
       "KafkaGroups",
       "KafkaProducer",
       "KafkaTable",
@@ -133,7 +139,7 @@ const ROOMS = {
   "embedded/groups": { rooms: ["consumer/assignors", "protocol"], types: ["EmbeddedKafka", "KafkaProtocol"] },
   "embedded/members": {
     rooms: ["consumer/assignors", "protocol"],
-    types: ["EmbeddedKafka", "KafkaClient", "KafkaProtocol"]
+    types: ["EmbeddedKafka", "KafkaClient", "KafkaConsumer", "KafkaProtocol"]
   },
   embedded: {
     rooms: ["embedded/groups", "embedded/members", "client", "recordBatch", "protocol", "options"],

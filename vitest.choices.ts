@@ -24,7 +24,7 @@ export const project = <Options extends object>(test: Options) => ({
 export const units = [
   "test/*.test.ts",
   "test/contract/embedded.test.ts",
-  "test/{catalog,client,codec,consumer,embedded,feed,grouped,groups,hostile,kafkajs,producer,protocol,recordBatch,source,table,tree,views,writer}/**/*.test.ts"
+  "test/{catalog,client,codec,consumer,embedded,events,feed,grouped,groups,hostile,kafkajs,producer,protocol,recordBatch,source,table,tree,views,writer}/**/*.test.ts"
 ]
 
 // of these, what is about the loading of modules, and what measures a process of its own: its memory, its time
@@ -34,35 +34,70 @@ export const isolated = [
   "test/kafkajs/frames.test.ts"
 ]
 
-// what takes long, and is of code that has no Effect in it or about what is said to other programs: on one major is enough
-export const onEffect4 = ["test/recordBatch/{java,mutations,randomBytes}.test.ts", "test/real/foreignMembers.test.ts"]
+// what takes long, and is of plain code, which imports nothing of Effect that would differ, or about what is said to other
+// programs: on one major is enough
+export const onEffect4 = [
+  "test/consumer/assignors/*.test.ts",
+  "test/protocol/{consumerProtocol,groups,protocol}.test.ts",
+  "test/real/foreignMembers.test.ts",
+  "test/recordBatch/{inputClasses,java,mutations,randomBytes}.test.ts",
+  "test/table/{keyIndex,recordStore,rowVector,state}.test.ts",
+  "test/tree/*.test.ts",
+  "test/views/{exactSum,slotHeap}.test.ts"
+]
 
-// on clusters of their own that are killed and frozen, with promises about time: after all others, one at a time
+// on clusters of their own that are killed and frozen, with promises about time: after all others, two at a time
 export const faults = ["test/faults/**/*.test.ts", "test/soak/**/*.test.ts"]
 
 // They take longest, and begin first, in this order: what begins last runs alone at the end.
 const longest = [
   "contract/embedded",
+  // these have processes of their own, for which a thread would end and load all modules again later
+  "table/unloadedCodec",
+  "recordBatch/loading",
+  "recordBatch/compression",
+  "recordBatch/randomBytes",
+  "kafkajs/frames",
   "codec/v4/json",
   "codec/v3/json",
-  "recordBatch/mutations",
+  "views/brokenOrders",
   "recordBatch/java",
+  "embedded/embedded",
+  "recordBatch/mutations",
   "/test/options",
-  "table/state",
+  "catalog/model",
+  "views/closing",
+  "table/recordStore",
+  "table/rebuilds",
+  "views/derivedGraphs",
+  "views/catalogSource",
   "kafkajs/connection",
   "hostile/answers",
+  "hostile/authentication",
+  "table/state",
   "bench/smoke",
+  "contract/real",
   "real/foreignMembers",
   "real/table",
+  "kafka/cluster",
   "examples/demo",
   "package/types",
-  "kafka/cluster",
-  "resources/states",
   "contract/versions",
-  "contract/real",
+  "resources/states",
+  "real/writer",
   "real/security",
+  "package/nodes",
+  "package/bundlers",
   "real/sessions",
-  "real/writer"
+  "package/bun",
+  "resources/exit",
+  "examples/secureCluster",
+  "examples/serviceRegistry",
+  "faults/threeNodes",
+  "faults/oneNode",
+  "faults/security",
+  "soak/soak",
+  "faults/variants"
 ]
 
 /** Puts the files that take longest in front, and leaves the others in their order. */

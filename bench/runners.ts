@@ -99,39 +99,44 @@ const ours = (major: Major) =>
     Effect.andThen(runnerOf(major, projectRoot))
   )
 
-/** Where npm's `effect-ktables` of an earlier commit is: its sources, compiled by the compiler and with the packages of today. */
-const checkout = (ref: string): Effect.Effect<string, TestKafkaError> =>
+/**
+ * Where npm's `effect-ktables` of an earlier commit is, for one major of Effect: its sources, compiled by the compiler and with
+ * the packages of today.
+ */
+const checkout = (ref: string, major: Major): Effect.Effect<string, TestKafkaError> =>
   Effect.gen(function* () {
     const git = (...args: ReadonlyArray<string>) => tool("git", args, "install git", { cwd: projectRoot })
     const commit = (yield* git("rev-parse", "--verify", `${ref}^{commit}`)).stdout.toString().trim()
     return yield* cached(
-      `before-${commit}`,
+      `before-${commit}-effect-${major}`,
       (directory) =>
         Effect.gen(function* () {
           const archive = path.join(directory, "sources.tar")
           yield* git("archive", "-o", archive, commit)
           yield* tool("tar", ["-xf", archive, "-C", directory], "install tar")
           yield* attempt("remove the archive", () => fs.rmSync(archive))
-          const compile = (folder: string) => {
-            const compiler = path.join(projectRoot, "node_modules", "typescript", "bin", "tsc")
-            const project = path.join(directory, folder, "tsconfig.build.json")
-            return tool(process.execPath, [compiler, "-p", project, "--noEmitOnError"], "npm ci")
-          }
-          const link = (folder: string) =>
-            attempt("link the packages of today", () => {
+          // the commits before Effect 4 have one package, and compile it where it lies
+          const hasBoth = fs.existsSync(path.join(directory, packageFolders[4]))
+          for (const folder of hasBoth ? Object.values(packageFolders) : [packageFolders[3]]) {
+            yield* attempt("link the packages of today", () => {
               const modules = path.join(folder, "node_modules")
               fs.symlinkSync(path.join(projectRoot, modules), path.join(directory, modules))
             })
-          yield* link(packageFolders[3])
-          // the commits before Effect 4 have one package, and compile it where it lies
-          if (fs.existsSync(path.join(directory, packageFolders[4]))) {
-            yield* link(packageFolders[4])
+          }
+          if (hasBoth) {
             const layOut = "import { layOutPackages } from './scripts/majors.mjs'; layOutPackages()"
             const inline = ["--input-type=module", "--eval", layOut]
             yield* tool(process.execPath, inline, "install Node", { cwd: directory })
-            yield* compile(packageFolders[4])
           }
-          yield* compile(packageFolders[3])
+          const project = path.join(directory, packageFolders[major], "tsconfig.build.json")
+          if (!fs.existsSync(project)) {
+            return yield* new TestKafkaError({
+              reason: "options",
+              message: `${ref} has no package for Effect ${major}`
+            })
+          }
+          const compiler = path.join(projectRoot, "node_modules", "typescript", "bin", "tsc")
+          yield* tool(process.execPath, [compiler, "-p", project, "--noEmitOnError"], "npm ci")
         }),
       "bench"
     )
@@ -139,15 +144,7 @@ const checkout = (ref: string): Effect.Effect<string, TestKafkaError> =>
 
 /** An earlier commit under the runner of today. */
 const before = (ref: string, major: Major) =>
-  Effect.gen(function* () {
-    const directory = yield* checkout(ref)
-    if (!fs.existsSync(path.join(directory, packageFolders[major], "package.json"))) {
-      return yield* Effect.fail(
-        new TestKafkaError({ reason: "options", message: `${ref} has no package for Effect ${major}` })
-      )
-    }
-    return yield* runnerOf(major, directory)
-  })
+  Effect.flatMap(checkout(ref, major), (directory) => runnerOf(major, directory))
 
 /** The version of the peer is the one that the project itself depends on, exactly. */
 const kafkajs = Effect.succeed(nodeCommand(peerFile("kafkajs", "run.mjs")))

@@ -7,6 +7,7 @@ import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import { blocksOf } from "./docs-blocks.mjs"
 import { copyForEffect3 } from "./majors.mjs"
+import { newNode } from "./running.mjs"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const out = join(root, ".cache", "docs-code")
@@ -20,13 +21,6 @@ const filesIn = (folder, extension) =>
 const fail = (message) => {
   console.error(message)
   process.exitCode = 1
-}
-
-/** Effect 4's test tools want Node 22.12. */
-const newNode = () => {
-  const [major, minor] = process.versions.node.split(".").map(Number)
-  const isNew = major > 22 || (major === 22 && minor >= 12)
-  return isNew ? process.execPath : join(root, "effect4", "node_modules", ".bin", "node")
 }
 
 /** A major of Effect: where its blocks lie, which sources they import, and by what their tests are run. */

@@ -1,66 +1,15 @@
 // The project's commands, for a machine that has Node and npm and nothing else: installs what is missing, then works.
 // Plain JavaScript without dependencies, as there may be none yet.
-import { spawn, spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { dirname, join, relative } from "node:path"
-import { fileURLToPath } from "node:url"
 import { effect3, layOutPackages, makeEffect3, makeExamplesEffect3, packedBeside } from "./majors.mjs"
+import { must, newNode, root, run, runNamed, runQuietly, sideBySide } from "./running.mjs"
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const [command, ...args] = process.argv.slice(2)
+const node = process.execPath
 const bin = (name) => join(root, "node_modules", ".bin", name)
-
-const run = (title, program, programArgs, env = {}, cwd = root) => {
-  if (title !== undefined) console.log(`\n> ${title}`)
-  const { error, status } = spawnSync(program, programArgs, {
-    cwd,
-    stdio: "inherit",
-    env: { ...process.env, ...env },
-    shell: process.platform === "win32" && program !== process.execPath
-  })
-  if (error !== undefined) throw error
-  return status ?? 1
-}
-
-// Ctrl-C is the command's to answer, and this process waits for its last words.
-process.on("SIGINT", () => {})
-
-const must = (title, program, programArgs, env) => {
-  const status = run(title, program, programArgs, env)
-  if (status !== 0) process.exit(status)
-}
-
-/** Beside others: what it prints comes at its end, in one piece. */
-const runBeside = (title, program, programArgs) =>
-  new Promise((resolve, reject) => {
-    const printed = []
-    const child = spawn(program, programArgs, {
-      cwd: root,
-      stdio: ["ignore", "pipe", "pipe"],
-      shell: process.platform === "win32" && program !== process.execPath
-    })
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => printed.push(chunk))
-    child.on("error", reject)
-    child.on("close", (code) => {
-      process.stdout.write(`\n> ${title}\n${Buffer.concat(printed)}`)
-      resolve(code ?? 1)
-    })
-  })
-
-/** Rows of commands at the same time, each until one of its own fails. */
-const mustAll = async (rows) => {
-  const codes = await Promise.all(
-    rows.map(async (row) => {
-      let failed = 0
-      for (const [title, program, programArgs] of row) failed ||= await runBeside(title, program, programArgs)
-      return failed
-    })
-  )
-  const failed = codes.find((code) => code !== 0)
-  if (failed !== undefined) process.exit(failed)
-}
 
 const installIn = (directory, title) => {
   const lock = join(directory, "package-lock.json")
@@ -96,59 +45,73 @@ const fingerprint = () => {
  * Both packages: `dist` for Effect 3, `effect4/dist` for Effect 4. What is there and made of the same sources stays, as
  * who packs them builds them, too, and others may be running them.
  */
-const build = () => {
+const build = async () => {
   const made = join(root, ".cache", "built")
   const now = fingerprint()
   const entries = ["dist", "effect4/dist"].map((folder) => join(root, folder, "index.js"))
   if (existsSync(made) && readFileSync(made, "utf8") === now && entries.every(existsSync)) return
   rmSync(made, { force: true })
   layOutPackages()
-  must("build for Effect 4", bin("tsc"), ["-p", "effect4/tsconfig.build.json"])
-  must("build for Effect 3", bin("tsc"), ["-p", "tsconfig.build.json"])
+  const compile = (directory) => () =>
+    runQuietly(`build of ${directory}`, bin("tsc"), ["-p", join(directory, "tsconfig.build.json")])
+  const status = await sideBySide([[compile("effect4")], [compile(".")]])
+  if (status !== 0) process.exit(status)
   mkdirSync(dirname(made), { recursive: true })
   writeFileSync(made, now)
 }
 
-/** Everything that can be checked without running it. */
+const dryRun = ["ci", "--dry-run", "--prefer-offline", "--loglevel=error"]
+
+/** Everything that can be checked without running it, of what is built and of the copy for Effect 3: rows of commands. */
+const checks = [
+  [
+    ["lint", bin("eslint"), ["."]],
+    ["package-lock.json is that of package.json", "npm", dryRun],
+    ["the same for Effect 4", "npm", [...dryRun, "--prefix", "effect4"]],
+    ...["effect4", "."].flatMap((directory) => [
+      [`publint of ${directory}`, bin("publint"), [directory, "--strict"]],
+      [`are the types of ${directory} wrong?`, bin("attw"), ["--pack", directory, "--profile", "esm-only"]]
+    ])
+  ],
+  [
+    ["type-check", bin("tsc"), ["-p", "tsconfig.json"]],
+    ["type-check on Effect 3", bin("tsc"), ["-p", join(effect3, "tsconfig.json")]],
+    ["format", bin("prettier"), ["--check", "--log-level", "warn", "."]],
+    ["links in the docs", node, ["scripts/docs-links.mjs"]],
+    ["code in the docs", node, ["scripts/docs-code.mjs"]],
+    ["API reference", node, ["scripts/docs-api.mjs", "--check"]]
+  ]
+]
+
 const check = async () => {
-  makeEffect3()
-  const installs = ["ci", "--dry-run", "--prefer-offline", "--loglevel=error"]
-  await mustAll([
-    [
-      ["lint", bin("eslint"), ["."]],
-      ["package-lock.json is that of package.json", "npm", installs],
-      ["the same for Effect 4", "npm", [...installs, "--prefix", "effect4"]]
-    ],
-    [
-      ["type-check", bin("tsc"), ["-p", "tsconfig.json"]],
-      ["type-check on Effect 3", bin("tsc"), ["-p", join(effect3, "tsconfig.json")]],
-      ["format", bin("prettier"), ["--check", "--log-level", "warn", "."]],
-      ["links in the docs", process.execPath, ["scripts/docs-links.mjs"]],
-      ["code in the docs", process.execPath, ["scripts/docs-code.mjs"]],
-      ["API reference", process.execPath, ["scripts/docs-api.mjs", "--check"]]
-    ]
-  ])
-  build()
-  for (const directory of ["effect4", "."]) {
-    must(`publint of ${directory}`, bin("publint"), [directory, "--strict"])
-    must(`are the types of ${directory} wrong?`, bin("attw"), ["--pack", directory, "--profile", "esm-only"])
+  const started = Date.now()
+  const failed = []
+  const checked = (command) => async () => {
+    const status = await runQuietly(...command)
+    if (status !== 0) failed.push(command[0])
+    return status
   }
+  const status = await sideBySide(checks.map((row) => row.map(checked)))
+  return { status, failed, time: `${seconds(started)} s: what is checked without running it` }
 }
 
-/** The Node that Effect 4's test tools run on: 22.12, or later. */
-const newNode = () => {
-  const [major, minor] = process.versions.node.split(".").map(Number)
-  return major > 22 || (major === 22 && minor >= 12) ? process.execPath : join(effect4, "node_modules", ".bin", "node")
+/** What is checked and tested is made of the sources as they are now. */
+const prepare = async () => {
+  makeEffect3()
+  await build()
 }
+
+const seconds = (started) => Math.round((Date.now() - started) / 1000)
 
 /** On which major of Effect tests are run, and by what. */
 const majors = {
   4: {
-    run: () => [newNode(), join(effect4, "node_modules", "vitest", "vitest.mjs")],
+    // otherwise vitest would bundle its configuration first, and itself with it
+    run: () => [newNode(), join(effect4, "node_modules", "vitest", "vitest.mjs"), "--configLoader=native"],
     workers: (count) => [`--maxWorkers=${count}`]
   },
   3: {
-    run: () => [process.execPath, join(root, "node_modules", "vitest", "vitest.mjs"), "--root", effect3],
+    run: () => [node, join(root, "node_modules", "vitest", "vitest.mjs"), "--root", effect3],
     // vitest 3 ends a thread above its least number while it gives it a file
     workers: (count) => [`--minWorkers=${count}`, `--maxWorkers=${count}`]
   }
@@ -167,60 +130,90 @@ const failures = (major, { testResults }) =>
 /** A message's first line, cut off where it is very long. */
 const firstLine = (message) => message.split("\n", 1)[0].slice(0, 300)
 
-/**
- * Runs the tests, one choice of them after the other, and ends with how long each took, the names of what failed, and the
- * runner's own counts on a line of their own. A choice is a major of Effect, and arguments of its runner.
- */
-const test = (choices, env) => {
-  const report = join(root, ".cache", "test-report.json")
-  mkdirSync(dirname(report), { recursive: true })
-  makeEffect3()
-  let [failure, passed, failed, skipped] = [0, 0, 0, 0]
-  const [times, names] = [[], []]
-  for (const [major, ...which] of choices) {
-    const started = Date.now()
-    rmSync(report, { force: true })
-    const [program, ...runner] = majors[major].run()
-    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
-    const status = run(
-      `tests on Effect ${major}: ${which.join(" ")}`,
-      program,
-      [...runner, "run", ...reporters, ...which],
-      env
-    )
-    if (!existsSync(report)) process.exit(status === 0 ? 1 : status)
-    const counts = JSON.parse(readFileSync(report, "utf8"))
-    times.push(`${Math.round((Date.now() - started) / 1000)} s: Effect ${major}: ${which.join(" ")}`)
-    names.push(...failures(major, counts))
-    failure ||= status
-    passed += counts.numPassedTests
-    failed += counts.numFailedTests
-    skipped += counts.numPendingTests + counts.numTodoTests
+/** Tests of one choice: a major of Effect, and arguments of its runner. `begin` starts the runner. */
+const runTests = async ([major, ...which], begin) => {
+  const started = Date.now()
+  const name = `Effect ${major}: ${which.join(" ")}`
+  const report = join(mkdtempSync(join(root, ".cache", "test-report-")), "report.json")
+  const [program, ...runner] = majors[major].run()
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
+  const status = await begin(name, program, [...runner, "run", ...reporters, ...which])
+  const counts = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : undefined
+  rmSync(dirname(report), { recursive: true })
+  return {
+    status: counts === undefined ? status || 1 : status,
+    time: `${seconds(started)} s: ${name}`,
+    failed: counts === undefined ? [`${name}: the runner tells nothing`] : failures(major, counts),
+    counts
   }
-  console.log(["", ...times].join("\n"))
-  if (names.length > 0) console.log(["", "failed:", ...names].join("\n"))
-  console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`)
-  process.exit(failure)
 }
 
-// What needs no broker first, and quickly. Half of the time of all these tests is spent on waiting: for brokers, for clocks,
-// for other processes. So twice as many files are under way as there are cores; those that share the broker are four,
-// however many cores there are. Faults have promises about time, and the machine to themselves.
-// Effect 3 has all that needs no broker, and of the rest what the two majors could differ in.
-const withoutBroker = (major) => [
-  ...[major, "--project", "units", "--project", "isolated"],
-  ...majors[major].workers(2 * availableParallelism())
-]
-const systems = (major) => [major, "--project", "systems", ...majors[major].workers(4)]
-const faults = ["--project", "faults"]
-const allTests = [
-  withoutBroker(4),
-  withoutBroker(3),
-  systems(4),
-  [...systems(3), "test/contract/real", "test/examples", "test/package", "test/real/table"],
-  [4, ...faults],
-  [3, ...faults, "test/faults/v3"]
-]
+/**
+ * Ends with how long each part took, the names of what failed, and the runner's own counts of all tests on a line of their
+ * own.
+ */
+const tell = (parts) => {
+  const sum = (count) => parts.reduce((all, { counts }) => all + (counts === undefined ? 0 : count(counts)), 0)
+  const passed = sum(({ numPassedTests }) => numPassedTests)
+  const failed = sum(({ numFailedTests }) => numFailedTests)
+  const skipped = sum(({ numPendingTests, numTodoTests }) => numPendingTests + numTodoTests)
+  const names = parts.flatMap((part) => part.failed)
+  console.log(["", ...parts.map(({ time }) => time)].join("\n"))
+  if (names.length > 0) console.log(["", "failed:", ...names].join("\n"))
+  console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`)
+  process.exit(parts.find(({ status }) => status !== 0)?.status ?? 0)
+}
+
+/** Runs tests of one choice. */
+const test = async (choice, env) => {
+  makeEffect3()
+  tell([await runTests(choice, (name, ...command) => run(`tests on ${name}`, ...command, env))])
+}
+
+/** Parts that may run at the same time, and what all of them told. */
+class Parts {
+  told = []
+
+  /** A part: `run` gives what it tells. */
+  of = (run) => async () => {
+    const told = await run()
+    this.told.push(told)
+    return told.status
+  }
+
+  tests = (name, choice) => this.of(() => runTests(choice, (_, ...command) => runNamed(name, ...command)))
+
+  /** What needs no broker, on both majors at once: the contract waits, while others compute. */
+  withoutBroker = (...which) => {
+    const units = (major) => [
+      ...[major, "--project", "units", "--project", "isolated"],
+      ...majors[major].workers(availableParallelism() + 1)
+    ]
+    return () =>
+      sideBySide([[this.tests("units 4", [...units(4), ...which])], [this.tests("units 3", [...units(3), ...which])]])
+  }
+}
+
+/** Of the tests of systems, those in which the majors could differ. */
+const onEffect3 = ["test/contract/real", "test/examples", "test/package", "test/real/table"]
+
+/**
+ * Runs all there is, in two stages. Beside what computes are the systems, which wait most of the time: for brokers, for
+ * other processes. Faults have promises about time, and nothing beside them.
+ */
+const testAll = async () => {
+  await prepare()
+  const parts = new Parts()
+  // those that share the broker are four, however many cores there are
+  const systems = (major) => [major, "--project", "systems", ...majors[major].workers(4)]
+  const faults = (major) => [major, "--project", "faults"]
+  await sideBySide([
+    [parts.of(check), parts.withoutBroker()],
+    [parts.tests("systems 4", systems(4)), parts.tests("systems 3", [...systems(3), ...onEffect3])]
+  ])
+  await sideBySide([[parts.tests("faults 4", faults(4)), parts.tests("faults 3", [...faults(3), "test/faults/v3"])]])
+  tell(parts.told)
+}
 
 /** Arguments of which the first may say on which major: 4, if it does not. */
 const chosen = ([first, ...rest]) => (first === "--effect-3" ? [3, ...rest] : [4, first, ...rest])
@@ -238,30 +231,36 @@ const demo = () => {
   const own = at === -1 ? args : args.toSpliced(at, isTwo ? 2 : 1)
   const cwd = major === "3" ? join(root, "build", "demo-effect-3") : root
   if (major === "3") makeExamplesEffect3(cwd)
-  return run(undefined, process.execPath, ["--import", "tsx", "examples/demo.ts", ...own], {}, cwd)
+  return run(undefined, node, ["--import", "tsx", "examples/demo.ts", ...own], {}, cwd)
 }
 
 const commands = {
   install: () => {},
   build,
-  check,
+  check: async () => {
+    await prepare()
+    const { failed, status } = await check()
+    if (failed.length > 0) console.log(["", "failed:", ...failed].join("\n"))
+    process.exit(status)
+  },
   demo: () => process.exit(demo()),
-  docs: () => process.exit(run(undefined, process.execPath, ["scripts/docs-api.mjs"])),
+  docs: () => process.exit(run(undefined, node, ["scripts/docs-api.mjs"])),
   kafka: () => process.exit(run(undefined, bin("tsx"), ["scripts/kafka.ts", ...args])),
   bench: () => process.exit(run(undefined, bin("tsx"), ["bench/run.ts", ...args])),
   "bench:views": async () => {
     await build()
-    process.exit(run(undefined, process.execPath, ["bench/views/run.mjs", ...args]))
+    process.exit(run(undefined, node, ["bench/views/run.mjs", ...args]))
   },
   // what needs no broker; with --changed, what a change touches, on Effect 4: git knows nothing of the copy for Effect 3
-  quick: () =>
-    test([[...withoutBroker(4), ...args], ...(args.includes("--changed") ? [] : [[...withoutBroker(3), ...args]])]),
-  // with arguments: only the tests that they name; on Effect 3 after --effect-3
-  test: async () => {
-    if (args.length > 0) test([chosen(args)])
-    await check()
-    test(allTests)
+  quick: async () => {
+    if (args.includes("--changed")) await test([4, "--project", "units", "--project", "isolated", ...args])
+    makeEffect3()
+    const parts = new Parts()
+    await parts.withoutBroker(...args)()
+    tell(parts.told)
   },
+  // with arguments: only the tests that they name; on Effect 3 after --effect-3
+  test: () => (args.length > 0 ? test(chosen(args)) : testAll()),
   // more seeds, longer loads, longer sequences, more versions of Kafka in full than in all the tests; what the environment
   // says counts first
   "test:faults": () => {
@@ -275,7 +274,7 @@ const commands = {
       "table/randomFaults",
       "table/state"
     ]
-    test([[4, "test/faults", "test/soak", ...longer.map((name) => `test/${name}`), ...args]], {
+    return test([4, "test/faults", "test/soak", ...longer.map((name) => `test/${name}`), ...args], {
       ...more,
       ...process.env
     })
@@ -284,12 +283,12 @@ const commands = {
   mutate: () => {
     const target = join(root, "build", "mutate-effect-3")
     makeEffect3(target)
-    process.exit(run(undefined, process.execPath, [join(target, "scripts", "mutate", "mutate.mjs"), ...args]))
+    process.exit(run(undefined, node, [join(target, "scripts", "mutate", "mutate.mjs"), ...args]))
   },
   // faults at random for so many minutes
   soak: () => {
     const [minutes = "10", ...rest] = args
-    test([[4, "test/soak", ...rest]], { SOAK_MINUTES: minutes })
+    return test([4, "test/soak", ...rest], { SOAK_MINUTES: minutes })
   }
 }
 

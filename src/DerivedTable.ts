@@ -377,7 +377,8 @@ export const make = <K, V, R, Ix extends Indexes = {}>(
 export const layer = <Self, Id extends string, K, V, R, Ix extends Indexes = {}>(
   tag: TagClass<Self, Id, K, V, Ix>,
   derivation: Derivation<NoInfer<K>, NoInfer<V>, R>
-): Layer.Layer<Self, InvalidOptionsError, R> => Layer.effect(tag, make<K, V, R, Ix>(derivation, tag.indexes))
+): Layer.Layer<Self, InvalidOptionsError, R> =>
+  Layer.effect(tag, internal.make<K, V, Ix>(derivation, tag.indexes, tag.key))
 
 // ---------------------------------------------------------------------------------------------------------------------
 // streams

@@ -189,6 +189,8 @@ export interface KafkaClient {
   readonly backoff: Backoff
   /** Opens a connection of one's own, closed with the scope, or with the client: for long polls and for writes. */
   readonly connect: (broker: Broker) => Effect.Effect<BrokerConnection, ConnectionError, Scope.Scope>
+  /** Asks any broker which brokers there are. */
+  readonly brokers: Effect.Effect<ReadonlyArray<Broker>, ClientError>
   /** Asks any broker about a topic; never creates it. */
   readonly describeTopic: (topic: string) => Effect.Effect<TopicDescription, ClientError | TopicError>
   /**

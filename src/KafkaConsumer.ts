@@ -33,11 +33,13 @@ import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as SubscriptionRef from "effect/SubscriptionRef"
 import type { Codec } from "./Codec.ts"
+import * as carried from "./internal/carried.ts"
 import * as internal from "./internal/consumer/consumer.ts"
 import type { KafkaClient } from "./KafkaClient.ts"
 import type {
@@ -277,6 +279,17 @@ export interface RunOptions<in K, in V> {
    * Default: the bytes of their key in their partition; records without a key are all alike in their partition.
    */
   readonly by?: (record: Committable<K, V>) => string | number
+  /**
+   * What an interruption does, as one by SIGTERM in a program that `runMain` runs. `interrupt` interrupts the work that is under
+   * way: it is done again elsewhere. `finish` drains the consumer first, for as long as its `stopTimeout`: no work is begun,
+   * what is under way is finished, and committed. Default: `interrupt`.
+   */
+  readonly onInterrupt?: "interrupt" | "finish"
+  /**
+   * Whether there is a span for the work on each record. Without it there is one for records whose `traceparent` says that
+   * their trace is sampled, as a span costs more than most of the work. Default: false.
+   */
+  readonly traceAll?: boolean
 }
 
 /**
@@ -301,6 +314,9 @@ export interface KafkaConsumer<K, V> {
    * Works on each record, marks as done what succeeded, and goes on until the consumer is drained or closed. The first
    * failure ends it: what is under way is interrupted, and is not done; nothing at or after a record that is not done is ever
    * committed in its partition.
+   *
+   * What is published by `KafkaEvents` within the work carries the record's headers on, and spans within it are part of the
+   * record's trace: see `carrying`.
    *
    * A partition that is lost interrupts the work on its records. One that is given up waits for it, for as long as
    * `revokeTimeout`.
@@ -484,3 +500,36 @@ export const layer = <Self, Id extends string, K, V>(
   tag: Context.ServiceClass<Self, Id, KafkaConsumer<K, V>>,
   options: ConsumerOptions<K, V>
 ): Layer.Layer<Self, AcquireError, KafkaClient> => Layer.effect(tag, make(options))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// what records carry
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Work on a record, for who takes records from a stream: `runForEach` does this by itself.
+ *
+ * - What `KafkaEvents` publishes within carries the record's headers on, but for `traceparent`, `tracestate` and those of dead
+ *   letters (`dlt-…`).
+ * - Spans within are part of the trace that the record's `traceparent` tells of (W3C Trace Context), below a span of its own if
+ *   that trace is sampled.
+ *
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { KafkaConsumer } from "effect-ktables"
+ *
+ * declare const orders: KafkaConsumer.KafkaConsumer<string, string>
+ *
+ * export const program = Stream.runForEach(orders.records, (record) =>
+ *   Effect.log(record.value).pipe(KafkaConsumer.carrying(record), Effect.andThen(record.commit))
+ * )
+ * ```
+ *
+ * @since 0.4.0
+ * @category tracing
+ */
+export const carrying: {
+  (record: Committable<unknown, unknown>): <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(work: Effect.Effect<A, E, R>, record: Committable<unknown, unknown>): Effect.Effect<A, E, R>
+} = dual(2, <A, E, R>(work: Effect.Effect<A, E, R>, record: Committable<unknown, unknown>) =>
+  carried.carrying(record, { group: undefined, traceAll: false }, work)
+)

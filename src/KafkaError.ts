@@ -859,7 +859,7 @@ const groupAdvice: Record<GroupReason, string> = {
   Subscribed: "Nothing of this topic was changed: stop the members that consume it first.",
   OutOfRange: "Nothing was changed: give an offset that is in the log, or its end.",
   Unauthorized:
-    "Grant READ on the group to consume and to change its offsets, DESCRIBE to look at it, DELETE to delete it or its offsets; and on its topics READ and DESCRIBE.",
+    "Grant DESCRIBE on the group to look at it, READ to consume and to change its offsets, DELETE to delete it or its offsets; and DESCRIBE and READ on its topics.",
   Rejected: "The coordinator's word says why."
 }
 

@@ -115,6 +115,18 @@ export interface TopicProducer<in K, in V> {
   readonly topic: string
   /** Writes a record; with the key `null`, a record without a key. */
   readonly send: (key: K | null, value: V, options?: RecordOptions) => Effect.Effect<Position, WriteError>
+  /**
+   * Ends when the record has its place in the queue, with an Effect that ends at its acknowledgement: for who goes on
+   * meanwhile. It is delivered whether somebody runs that Effect or not; if nobody does, a failure is only counted, by the
+   * metrics and `stats`. Fails where the record gets no place: it cannot be encoded, is too large, or the producer is closed.
+   *
+   * @since 0.4.0
+   */
+  readonly enqueue: (
+    key: K | null,
+    value: V,
+    options?: RecordOptions
+  ) => Effect.Effect<Effect.Effect<Position, WriteError>, WriteError>
   /** Writes a record whose value is `null`: a compacted topic forgets the key. */
   readonly tombstone: (key: K, options?: RecordOptions) => Effect.Effect<Position, WriteError>
   /**

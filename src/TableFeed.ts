@@ -29,9 +29,10 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { FeedEvent } from "./FeedEvent.ts"
 import * as feeds from "./internal/feed/feed.ts"
+import * as internalInvalidations from "./internal/feed/invalidations.ts"
 import * as sse from "./internal/feed/sse.ts"
 import type { InvalidOptionsError } from "./KafkaError.ts"
 import type { AnyTable, TableFailure } from "./LiveTable.ts"
@@ -131,19 +132,29 @@ export const toServerSentEvents =
     sse.toServerSentEvents(events, options)
 
 /**
- * Which keys of a cache to forget, whenever rows of a table change: those that `keys` gives for a change, each once, for
- * all changes that are there together. It is made for `Reactivity.invalidate`, and any other cache.
+ * Which keys of a cache to forget, whenever rows of a table change: those that `keys` gives for any change, each once, for
+ * all changes that are there together. It is made for `Reactivity.invalidate`, and any other cache. Changes are not
+ * conflated for that: `keys` is asked for each value that a row has had, as the cache may hold any of them.
  *
- * Fails and ends as the changes of the table do. A cache may hold what it read before this runs: forget all of it then.
+ * Fails and ends as the changes of the table do, and dies where `keys` throws. A cache may hold what it read before this
+ * runs: forget all of it then.
  *
  * ```ts
- * import { Stream } from "effect"
+ * import { Option, Stream } from "effect"
  * import { type KafkaTable, TableFeed } from "effect-ktables"
  *
- * declare const users: KafkaTable.KafkaTable<string, { readonly team: string }>
+ * interface User {
+ *   readonly team: string
+ * }
+ *
+ * declare const users: KafkaTable.KafkaTable<string, User>
  * declare const cache: Map<unknown, unknown>
  *
- * export const forgetting = TableFeed.invalidations(users, ({ key }) => [`user:${key}`]).pipe(
+ * export const forgetting = TableFeed.invalidations(users, (change) => {
+ *   const before = Option.map(change.previous, ({ team }) => `team:${team}`)
+ *   const after = change._tag === "Upsert" ? [`team:${change.value.team}`] : []
+ *   return [`user:${change.key}`, ...Option.toArray(before), ...after]
+ * }).pipe(
  *   Stream.map((keys) => keys.forEach((key) => cache.delete(key))),
  *   Stream.runDrain
  * )
@@ -152,11 +163,11 @@ export const toServerSentEvents =
  * @since 0.4.0
  * @category combinators
  */
-export const invalidations = <Change extends TableChange<unknown, unknown>, Key>(
-  table: { readonly changes: Stream.Stream<Change, TableFailure> },
+export const invalidations: <Change extends TableChange<unknown, unknown>, Key>(
+  table: {
+    readonly changes: Stream.Stream<Change, TableFailure>
+    /** The content now, without an Effect. */
+    readonly unsafeSnapshot: () => unknown
+  },
   keys: (change: Change) => Iterable<Key>
-): Stream.Stream<ReadonlyArray<Key>, TableFailure> =>
-  Stream.chunks(table.changes).pipe(
-    Stream.map((batch): ReadonlyArray<Key> => [...new Set(Array.from(batch).flatMap((change) => [...keys(change)]))]),
-    Stream.filter((all) => all.length > 0)
-  )
+) => Stream.Stream<ReadonlyArray<Key>, TableFailure> = internalInvalidations.invalidations

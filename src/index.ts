@@ -34,6 +34,13 @@ export * as DerivedTable from "./DerivedTable.ts"
 export * as EmbeddedKafka from "./EmbeddedKafka.ts"
 
 /**
+ * Topics of events.
+ *
+ * @since 0.4.0
+ */
+export * as EventStream from "./EventStream.ts"
+
+/**
  * What a table tells a copy of it elsewhere, and that copy.
  *
  * @since 0.4.0
@@ -74,6 +81,20 @@ export * as KafkaConsumer from "./KafkaConsumer.ts"
  * @since 0.1.0
  */
 export * as KafkaError from "./KafkaError.ts"
+
+/**
+ * Typed events: what a message says, by a Schema, with a name and a version.
+ *
+ * @since 0.4.0
+ */
+export * as KafkaEvent from "./KafkaEvent.ts"
+
+/**
+ * Publishing typed events, and subscribing to them.
+ *
+ * @since 0.4.0
+ */
+export * as KafkaEvents from "./KafkaEvents.ts"
 
 /**
  * An operator's view of consumer groups.

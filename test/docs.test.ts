@@ -13,6 +13,7 @@ import { ANNOUNCE, readAnnounceOptions } from "../src/internal/options/announce.
 import { CATALOG } from "../src/internal/options/catalog.ts"
 import { BACKOFF, CLIENT } from "../src/internal/options/client.ts"
 import { CONSUMER, readConsumerOptions } from "../src/internal/options/consumer.ts"
+import { EVENTS, STREAM } from "../src/internal/options/events.ts"
 import { FEED, readFeedOptions } from "../src/internal/options/feed.ts"
 import { LIST, RESET } from "../src/internal/options/groups.ts"
 import { GROUPED_TABLE } from "../src/internal/options/grouped.ts"
@@ -80,6 +81,8 @@ describe("options", () => {
     ["GroupedKafkaTable", Object.keys(GROUPED_TABLE).filter((name) => !(name in TABLE))],
     ["KafkaProducer", Object.keys(SENDING)],
     ["KafkaConsumer", Object.keys(CONSUMER)],
+    ["KafkaEvents", Object.keys(EVENTS)],
+    ["EventStream", Object.keys(STREAM)],
     ["Catalog", Object.keys(CATALOG).filter((name) => name === "value" || !elsewhere.includes(name))],
     ["KafkaTopic", Object.keys(TOPIC_SETTINGS)],
     ["KafkaGroups", Object.keys({ ...LIST, ...RESET })],
@@ -179,7 +182,7 @@ describe("what operators see", () => {
   const page = read("docs", "observability.md")
 
   it("metrics", () => {
-    const made = [...read("src", "internal", "metrics.ts").matchAll(/"(kafka_\w+)"/g)].map(([, name]) => name)
+    const made = [...sources.matchAll(/"(kafka_\w+)"/g)].map(([, name]) => name)
     assert.isAbove(made.length, 10)
     assert.deepStrictEqual(sorted(rows(section(page, "Metrics")).map(([name]) => code(name)[0])), sorted(made))
   })

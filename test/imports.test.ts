@@ -38,6 +38,8 @@ describe("an import", () => {
       "GroupedKafkaTableWriter",
       "KafkaConsumer",
       "KafkaError",
+      "KafkaEvent",
+      "KafkaEvents",
       "KafkaGroups",
       "KafkaProducer",
       "KafkaProtocol",

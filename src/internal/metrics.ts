@@ -1,4 +1,7 @@
-/** All metrics of this library, tagged by topic. They are updated once per publication or request, never per record. */
+/**
+ * Metrics of tables, writers, producers and consumers, tagged by topic; those of what is made of tables are in `viewMetrics.ts`.
+ * They are updated once per publication or request, never per record.
+ */
 import * as Metric from "effect/Metric"
 import {
   type Counter,
@@ -9,6 +12,9 @@ import {
   update,
   withLabels
 } from "./effect/v4/metric.ts"
+
+/** From a quarter of a millisecond to half a minute. */
+export const latencyBoundaries = { start: 0.25, factor: 2, count: 18 }
 
 const applied = Metric.counter("kafka_table_records_applied_total", {
   description: "Records applied to a table",
@@ -39,12 +45,17 @@ const lag = Metric.gauge("kafka_table_lag", {
   description: "Offsets up to the high watermark that are not applied yet"
 })
 const catchUp = Metric.gauge("kafka_table_catch_up_seconds", { description: "From acquisition to catch-up" })
+const viewsMillis = histogram(
+  "kafka_table_views_millis",
+  "For how long an update waited for what is made of its table to take it in, in milliseconds",
+  latencyBoundaries
+)
 
 /**
  * Feeds counters with running totals: what came since the last time is added. It is a plain function, as it runs
  * between two requests. The tags are made once, as a metric is found by their identity.
  */
-const increments = <Name extends string>(
+export const increments = <Name extends string>(
   counters: Readonly<Record<Name, readonly [metric: Counter, tags: Labels]>>
 ) => {
   const all = Object.entries(counters) as Array<[Name, (typeof counters)[Name]]>
@@ -82,10 +93,12 @@ export const makeTableMetrics = (topic: string, labels: Labels) => {
   })
 
   return {
-    published: (now: Reported, entriesNow: number, lagNow: number): void => {
+    /** `viewsTook` is for how long it waited for views, in milliseconds; `undefined` without any. */
+    published: (now: Reported, entriesNow: number, lagNow: number, viewsTook: number | undefined): void => {
       report(now)
       update(entries, entriesNow, tags)
       update(lag, lagNow, tags)
+      if (viewsTook !== undefined) update(viewsMillis, viewsTook, tags)
     },
     caughtUp: (millis: number): void => update(catchUp, millis / 1000, tags),
     reconnected: (): void => update(reconnects, 1, tags)
@@ -95,8 +108,6 @@ export const makeTableMetrics = (topic: string, labels: Labels) => {
 // ---------------------------------------------------------------------------------------------------------------------
 // writers and producers
 // ---------------------------------------------------------------------------------------------------------------------
-
-const latencyBoundaries = { start: 0.25, factor: 2, count: 18 }
 
 const writes = Metric.counter("kafka_writer_writes_total", {
   description: "Writes that ended, by outcome: acknowledged, failed, unknown",

@@ -2,6 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
 import { range } from "../../src/internal/consumer/assignors/range.ts"
 import {
   decodeAssignment,
@@ -153,14 +154,67 @@ describe("rebalancing", () => {
       yield* beat.answer({ errorCode: 27 })
       const join = yield* played.next("JoinGroup")
       assert.strictEqual(claimOf(join.request), "1 t:0 t:1")
-      assert.strictEqual(played.member.identity(), undefined, "a commit would be refused now")
+      assert.strictEqual(played.member.identity()?.generation, 1, "the group has not gone on without it yet")
       yield* join.answer({ generation: 2, memberId: "m", leader: "other" })
+      assert.strictEqual(played.member.identity(), undefined, "a commit would be refused now")
       const sync = yield* played.next("SyncGroup")
       yield* sync.answer({ assignment: assignmentOf("t:1", "t:2") })
       assert.deepStrictEqual(played.told.slice(1), ["assigned t:2", "revoking t:0"])
       assert.strictEqual(played.member.identity()?.generation, 2, "what is done is committed before it is given up")
       yield* played.revoked
       assert.strictEqual(claimOf((yield* played.next("JoinGroup")).request), "2 t:1 t:2")
+    })
+  )
+
+  it.effect("joins, too, while what it lives in is being closed, and waits for work that goes on", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* taken(played, 1, "t:0")
+      yield* Scope.addFinalizer(
+        played.scope,
+        Effect.gen(function* () {
+          yield* advance(BEAT)
+          yield* (yield* played.next("Heartbeat")).answer({ errorCode: 27 })
+          yield* taken(played, 2, "t:0")
+          yield* advance(BEAT)
+          assert.strictEqual((yield* played.next("Heartbeat")).request.generation, 2)
+        }).pipe(Effect.orDie)
+      )
+      yield* played.close
+    })
+  )
+
+  it.effect("code 22 on a heartbeat while it joins: the answer to that is on its way", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* taken(played, 1, "t:0")
+      yield* advance(BEAT)
+      yield* (yield* played.next("Heartbeat")).answer({ errorCode: 27 })
+      const join = yield* played.next("JoinGroup")
+      yield* advance(BEAT)
+      yield* (yield* played.next("Heartbeat")).answer({ errorCode: 22 })
+      yield* join.answer({ generation: 2, memberId: "m", leader: "other" })
+      yield* (yield* played.next("SyncGroup")).answer({ assignment: assignmentOf("t:0") })
+      assert.deepStrictEqual(played.told, ["assigned t:0"], "nothing was lost")
+      assert.strictEqual(played.member.identity()?.generation, 2)
+    })
+  )
+
+  it.effect("code 22 again while it joins: the group has gone on without it", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* taken(played, 1, "t:0")
+      yield* advance(BEAT)
+      yield* (yield* played.next("Heartbeat")).answer({ errorCode: 27 })
+      const join = yield* played.next("JoinGroup")
+      for (let i = 0; i < 2; i++) {
+        yield* advance(BEAT)
+        yield* (yield* played.next("Heartbeat")).answer({ errorCode: 22 })
+      }
+      assert.deepStrictEqual(played.told.slice(1), ["lost t:0: Fenced"])
+      yield* join.fail
+      yield* advance(10)
+      assert.strictEqual(claimOf((yield* played.next("JoinGroup")).request), "-1")
     })
   )
 

@@ -31,6 +31,15 @@ describe("the prefix that is done", () => {
     expect(prefix.committable).toBe(9)
   })
 
+  it("tells which records lie before one that work was begun on", () => {
+    const prefix = new DonePrefix(0)
+    const [a, b, c] = [prefix.handOut(0), prefix.handOut(1), prefix.handOut(2)]
+    expect([a, b, c].map((n) => prefix.isBeforeBegun(n))).toEqual([false, false, false])
+    prefix.begin(b)
+    prefix.begin(a)
+    expect([a, b, c].map((n) => prefix.isBeforeBegun(n))).toEqual([true, true, false])
+  })
+
   it("does not go past what was given back, and does if it is done after all", () => {
     const prefix = new DonePrefix(0)
     const [a, b] = [0, 1].map((offset) => prefix.handOut(offset))

@@ -88,9 +88,7 @@ export class GroupModel {
   readonly check: Effect.Effect<void> = Effect.suspend(() =>
     this.problems.length === 0
       ? Effect.void
-      : Effect.die(
-          new Error([...this.problems, "", ...this.trace.slice(-200)].join("\n"))
-        )
+      : Effect.die(new Error([...this.problems, "", ...this.trace.slice(-200)].join("\n")))
   )
 
   get live(): ReadonlyArray<Ours> {

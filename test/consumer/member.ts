@@ -63,6 +63,8 @@ export interface Played {
   /** Ends the revocation that is under way. */
   readonly revoked: Effect.Effect<void>
   readonly run: Fiber.Fiber<never, MembershipFailure>
+  /** What the member lives in. */
+  readonly scope: Scope.Scope
   readonly unavailable: () => string | undefined
   readonly close: Effect.Effect<void>
 }
@@ -187,6 +189,7 @@ export const play = ({
         Effect.andThen(revoking === undefined ? Effect.void : Deferred.succeed(revoking, void 0), settle)
       ),
       run,
+      scope,
       unavailable: () => unavailable,
       close: Scope.close(scope, Exit.void)
     }

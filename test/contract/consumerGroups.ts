@@ -6,6 +6,8 @@ import { eventually } from "../support/live.ts"
 import { ScriptedGroup } from "./members.ts"
 import type { Kafka, Suite } from "./suite.ts"
 
+const UNKNOWN_MEMBER = 25
+
 type Beat = Partial<KafkaProtocol.ConsumerGroupHeartbeatRequest>
 
 /** What a heartbeat was answered: the code, the epoch, and the partitions of one topic, if it told of any. */
@@ -82,15 +84,31 @@ class Member {
     })
   }
 
+  /** Beats, or joins again where the machine was so slow that its own session is over. */
+  stay() {
+    return Effect.flatMap(this.beat(), (told) => (told[0] === UNKNOWN_MEMBER ? this.join() : Effect.succeed(told)))
+  }
+
   leave(epoch = -1) {
     return this.beat({ memberEpoch: epoch })
   }
 }
 
+/** Waits until coordinators know a new topic, which they learn of after its leaders do: a member of another group is given it. */
+const coordinated = (kafka: Kafka, topic: string, partitions: number) =>
+  Effect.gen(function* () {
+    const group = new ScriptedGroup(kafka)
+    const probe = new Member(group, yield* group.connected, "probe", { subscribedTopicNames: [topic] })
+    const [, , ...first] = yield* probe.join()
+    if (first.length < partitions) yield* eventually(probe.stay(), ([, , ...told]) => told.length >= partitions)
+    yield* probe.leave()
+  })
+
 const grouping = (kafka: Kafka, partitions: number) =>
   Effect.gen(function* () {
     const topic = yield* kafka.topic({ partitions })
     const topicId = yield* kafka.idOf(topic)
+    yield* coordinated(kafka, topic, partitions)
     const group = new ScriptedGroup(kafka)
     let made = 0
     const member = (subscription: Beat = { subscribedTopicNames: [topic] }) =>
@@ -299,16 +317,16 @@ export const consumerGroups = (test: Suite): void => {
       const [a, b] = [yield* member(), yield* member()]
       yield* a.join()
       yield* b.join()
-      yield* eventually(b.beat(), ([, , ...told]) => told.length === 4)
-      assert.deepInclude(yield* described(b.connection), { groupEpoch: 3 })
-      assert.deepStrictEqual((yield* a.beat({ memberEpoch: 1 }))[0], 25)
+      yield* eventually(b.stay(), ([, , ...told]) => told.length === 4)
+      assert.isAtLeast((yield* described(b.connection)).groupEpoch, 3)
+      assert.deepStrictEqual((yield* a.beat({ memberEpoch: 1 }))[0], UNKNOWN_MEMBER)
 
       const slow = yield* member()
       yield* b.leave()
       yield* slow.join({ rebalanceTimeoutMillis: 1_500 })
       yield* a.join()
-      yield* eventually(Effect.andThen(slow.beat(), a.beat()), ([, , ...told]) => told.length === 4)
-      assert.strictEqual((yield* slow.beat())[0], 25)
+      yield* eventually(Effect.andThen(slow.beat(), a.stay()), ([, , ...told]) => told.length === 4)
+      assert.strictEqual((yield* slow.beat())[0], UNKNOWN_MEMBER)
     }))
 
   test("a topic that grows, comes or goes is told at the next heartbeat", (kafka) =>

@@ -1,4 +1,5 @@
 /** Consumer groups: who gets which records, what is committed, and what becomes of what is not done. */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -145,6 +146,82 @@ export const consuming = (test: Suite): void => {
       yield* consumer.drain
       yield* Fiber.join(all)
     }))
+
+  test("interrupted to finish: what is under way, and what lies between, is finished and committed, and nothing is done twice", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic({ partitions: 2, ...deleted })
+      const group = newName()
+      yield* append(kafka, topic, 100)
+      const { close, consumer } = yield* closeable(kafka, { subscribe: topic, group })
+      const [begun, finished]: [Array<string>, Array<string>] = [[], []]
+      const held = yield* Deferred.make<void>()
+      const work = yield* Effect.forkScoped(
+        consumer.runForEach(
+          ({ value }) =>
+            Effect.gen(function* () {
+              begun.push(value)
+              if (begun.length >= 10) yield* Deferred.await(held)
+              finished.push(value)
+            }),
+          { concurrency: 4, onInterrupt: "finish" }
+        )
+      )
+      yield* holds(Effect.sync(() => assert.isAtLeast(begun.length, 12)))
+      const interrupting = yield* Effect.forkScoped(Fiber.interrupt(work))
+      yield* holds(Effect.map(healthOf(consumer), ({ _tag }) => assert.strictEqual(_tag, "Stopping")))
+      yield* Deferred.succeed(held, undefined)
+      yield* Fiber.join(interrupting)
+      assert.deepStrictEqual([...begun].sort(), [...finished].sort())
+      assert.isBelow(finished.length, 100)
+      yield* close
+      const left = yield* take(yield* consumerOn(kafka, { subscribe: topic, group }), 100 - finished.length)
+      assert.deepStrictEqual(sorted([...left, ...finished.map(Number)]), numbers(100))
+    }))
+  for (const how of ["is closed", "gives partitions up"] as const) {
+    test(`a member that ${how} does what lies before what it has begun, so that nothing is done twice`, (kafka) =>
+      Effect.gen(function* () {
+        const topic = yield* kafka.topic(deleted)
+        // With this assignor, all give up all that they have in each rebalance.
+        const options = { subscribe: topic, group: newName(), assignor: "range", heartbeatInterval: 100 } as const
+        const first = yield* closeable(kafka, options)
+        const seen: Array<number> = []
+        const [begun, go] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        /** Even ones wait for the first one of them, odd ones are done at once; what comes last is not begun. */
+        const run = ({ runForEach }: KafkaConsumer.KafkaConsumer<string, string>) =>
+          Effect.forkScoped(
+            runForEach(
+              ({ value }) =>
+                Effect.suspend(() => {
+                  seen.push(Number(value))
+                  if (value !== "0") return Effect.void
+                  return Effect.andThen(Deferred.succeed(begun, undefined), Deferred.await(go))
+                }),
+              { concurrency: 2, by: ({ value }) => Number(value) }
+            )
+          )
+        yield* run(first.consumer)
+        const values = ["0", "2", "1", "4"]
+        yield* kafka.append(
+          topic,
+          values.map((value) => ({ key: "k", value }))
+        )
+        yield* Deferred.await(begun)
+        yield* holds(Effect.sync(() => assert.deepStrictEqual(seen, [0, 1])))
+        const closing = yield* Effect.forkScoped(how === "is closed" ? first.close : Effect.void)
+        const second = yield* Effect.forkScoped(
+          Effect.flatMap(closeable(kafka, options), ({ consumer }) => run(consumer))
+        )
+        const state = how === "is closed" ? "Stopping" : "Rebalancing"
+        yield* holds(Effect.map(healthOf(first.consumer), ({ _tag }) => assert.strictEqual(_tag, state)))
+        yield* Deferred.succeed(go, undefined)
+        yield* Fiber.join(closing)
+        yield* Fiber.join(second)
+        yield* holds(Effect.sync(() => assert.deepStrictEqual(sorted(seen), [0, 1, 2, 4])))
+        yield* append(kafka, topic, 1, 6)
+        // What was done already would have come again by now.
+        yield* holds(Effect.sync(() => assert.deepStrictEqual(sorted(seen), [0, 1, 2, 4, 6])))
+      }))
+  }
 
   test("a failure ends the work with it, and nothing from its record on is ever committed", (kafka) =>
     Effect.gen(function* () {

@@ -25,6 +25,7 @@ import { waits } from "./waits.ts"
 import { changes } from "./changes.ts"
 import { derived } from "./derived.ts"
 import { feeds } from "./feeds.ts"
+import { events } from "./events.ts"
 import { expiry } from "./expiry.ts"
 import { liveQueries } from "./liveQueries.ts"
 import { resuming } from "./resuming.ts"
@@ -60,6 +61,7 @@ const subjects: Subjects = {
   writing,
   producing,
   consuming,
+  events,
   "groups with members": grouped,
   catalogs,
   "offsets of groups": groupOffsets,

@@ -19,7 +19,14 @@ export const Api = {
   Fetch: 1,
   ListOffsets: 2,
   Metadata: 3,
-  SaslAuthenticate: 36
+  OffsetCommit: 8,
+  OffsetFetch: 9,
+  JoinGroup: 11,
+  Heartbeat: 12,
+  LeaveGroup: 13,
+  SyncGroup: 14,
+  SaslAuthenticate: 36,
+  ConsumerGroupHeartbeat: 68
 } as const
 
 /** Whom a fault is about: everybody, unless a client id is given. */

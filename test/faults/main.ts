@@ -8,11 +8,10 @@ import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import { offerNow } from "../../src/internal/effect/v4/queues.ts"
-import { withoutLogs } from "../support/effect/v4/logs.ts"
 import { randomOf } from "../support/random.ts"
 import { complaints } from "./complaints.ts"
 import { proberSettings, start as startLoad, writerSettings, type Writer } from "./load.ts"
+import * as InChild from "./inChild.ts"
 import { client } from "./lab.ts"
 import { openTable, openWriter } from "./openings.ts"
 import { probe } from "./probe.ts"
@@ -23,16 +22,12 @@ import { Witness } from "./Witness.ts"
 
 const plan = JSON.parse(process.argv[2]) as Plan
 
+const answer: (message: Answer) => Effect.Effect<void> = InChild.answer
+
 /** The hasty one gives up sooner than the process goes on, but not for a broker that is slow for a moment. */
 const settingsOf: typeof writerSettings = {
   ...writerSettings,
   hasty: { ...writerSettings["hasty"], deliveryTimeout: "4 seconds" }
-}
-
-/** Holds the event loop. */
-const block = (millis: number): void => {
-  const until = performance.now() + millis
-  while (performance.now() < until);
 }
 
 let setBy = 0
@@ -43,27 +38,13 @@ const setClock = (millis: number): void => {
   Date.now = () => now() + setBy
 }
 
-const answer = (message: Answer): Effect.Effect<void> =>
-  Effect.sync(() => {
-    process.send!(message)
-  })
-
-const commands = Effect.gen(function* () {
-  const queue = yield* Queue.unbounded<Command>()
-  const onMessage = (command: Command) => {
-    offerNow(queue, command)
-  }
-  process.on("message", onMessage)
-  return queue
-})
-
 const main = Effect.gen(function* () {
   const { isClockSteady, partitions, seed, topic } = plan
   const random = randomOf(seed)
   const complained = yield* complaints
   const witness = new Witness()
   const scope = yield* Scope.make()
-  const queue = yield* commands
+  const queue = yield* InChild.commands<Command>()
 
   const { load, prober, riding, statuses, table } = yield* Effect.gen(function* () {
     const table = yield* witness.watch("reader", new Map(), openTable(plan, "reader", topic, { history }))
@@ -97,7 +78,7 @@ const main = Effect.gen(function* () {
         yield* answer({ _tag: "Counted", acknowledged: load.acknowledged() })
         break
       case "Block":
-        block(command.millis)
+        InChild.block(command.millis)
         yield* answer({ _tag: "Blocked" })
         break
       case "SetClock":
@@ -125,18 +106,9 @@ const main = Effect.gen(function* () {
       }
       case "Leave":
         yield* Scope.close(scope, Exit.void)
-        // from here on it ends by itself, or something is left
-        process.removeAllListeners("message")
-        process.disconnect()
-        return
+        return yield* InChild.farewell
     }
   }
-}).pipe(Effect.scoped, withoutLogs)
+}).pipe(Effect.scoped)
 
-Effect.runFork(main).addObserver((exit) => {
-  if (Exit.isFailure(exit)) {
-    process.stderr.write(`${exit.toString()}\n`)
-    process.exitCode = 1
-    if (process.connected) process.disconnect()
-  }
-})
+InChild.runProgram(main)

@@ -21,7 +21,14 @@ export const invariants = {
   15: "what a table is said to have shown before is what it showed",
   16: "a row is there until its time, and not longer",
   17: "groups, and records of a catalog, are those of the committed log",
-  18: "of all inserts of an identity one counts, for everybody, until it is deleted"
+  18: "of all inserts of an identity one counts, for everybody, until it is deleted",
+  19: "the work on every record has succeeded at least once",
+  20: "nothing is committed whose work had not succeeded before",
+  21: "the work on records of one key is in the log's order, and does not overlap, unless their partition was lost",
+  22: "nothing is done again but what was lost before it was committed",
+  23: "within 10 s of healing all is done, and what is committed is the end",
+  24: "a member commits nothing of a partition that it was told was revoked or lost",
+  25: "heartbeats come in time, whatever the work does"
 } as const
 
 export interface Violation {

@@ -222,7 +222,8 @@ const live = (trial: Trial, witness: Witness, lines: ReadonlyArray<string>) =>
 
 export const shown = ({ invariant, what }: Violation): string => `(${invariant}) ${invariants[invariant]}: ${what}`
 
-const judged = <A>(
+/** Runs something, and fails with all that its judge, and that of the process, have found. */
+export const judged = <A>(
   { name, seed }: Pick<Trial, "name" | "seed">,
   body: (lines: ReadonlyArray<string>) => Effect.Effect<A, unknown, Scope.Scope>,
   judge: (result: A) => Judgement
@@ -238,7 +239,7 @@ const judged = <A>(
     assert.deepStrictEqual([...all.map(shown), ...gaps], [])
   }).pipe(Effect.tapCause(() => Effect.sync(() => process.stderr.write(`\n"${name}" failed with SEED=${seed}\n`))))
 
-interface Judgement {
+export interface Judgement {
   readonly found: ReadonlyArray<Violation>
   /** What there is no evidence of. */
   readonly gaps?: ReadonlyArray<string>

@@ -178,7 +178,7 @@ describe("RecordStore", () => {
     for (const deleted of [false, true]) {
       const pair = new Pair(32_768)
       const { state } = pair
-      const rows = 80_000
+      const rows = 24_000
       for (let i = 0; i < rows; i++) pair.put(`k${i}`, valueOf(100, i))
       // some stay, so that no slab becomes empty by itself, and more are garbage than not
       for (let i = 0; i < rows; i++) if (i % 8 !== 0) pair.put(`k${i}`, valueOf(99, i))

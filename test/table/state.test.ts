@@ -11,6 +11,7 @@ import { RecordStore } from "../../src/internal/table/content/recordStore.ts"
 import { ABSENT } from "../../src/internal/table/content/rowVector.ts"
 import { TableState } from "../../src/internal/table/content/state.ts"
 import { ofRounds } from "../support/rounds.ts"
+import { assertSame } from "../support/same.ts"
 import { followedByNobody, snapshotOf } from "./contents.ts"
 
 /** Of each property. */
@@ -127,19 +128,19 @@ const contentOf = (snapshot: RecordSnapshot<string, string>): Content =>
 
 /** All of a snapshot's doors, against the content that it has to have. */
 const assertContent = (snapshot: RecordSnapshot<string, string>, expected: Content): void => {
-  assert.deepStrictEqual(contentOf(snapshot), new Map(expected))
+  assertSame(contentOf(snapshot), new Map(expected))
   assert.strictEqual(snapshot.size, expected.size)
   const plain = new Map([...expected].map(([key, { value }]) => [key, value]))
-  assert.deepStrictEqual(snapshot.toMap(), plain)
-  assert.deepStrictEqual(new Map(snapshot), plain)
-  assert.deepStrictEqual(new Set(snapshot.keys()), new Set(plain.keys()))
-  assert.deepStrictEqual([...snapshot.values()].sort(), [...plain.values()].sort())
+  assertSame(snapshot.toMap(), plain)
+  assertSame(new Map(snapshot), plain)
+  assertSame(new Set(snapshot.keys()), new Set(plain.keys()))
+  assertSame([...snapshot.values()].sort(), [...plain.values()].sort())
   for (const key of [...KEYS, "never"]) {
     const entry = expected.get(key)
-    assert.deepStrictEqual(snapshot.get(key), Option.fromNullishOr(entry?.value))
+    assertSame(snapshot.get(key), Option.fromNullishOr(entry?.value))
     assert.strictEqual(snapshot.getOrUndefined(key), entry?.value)
     assert.strictEqual(snapshot.has(key), entry !== undefined)
-    assert.deepStrictEqual(snapshot.entry(key), Option.fromNullishOr(entry))
+    assertSame(snapshot.entry(key), Option.fromNullishOr(entry))
   }
 }
 
@@ -148,7 +149,7 @@ const follow = (content: Content, changes: ReadonlyArray<RecordChange<string, st
   const known = new Map(content)
   for (const change of changes) {
     const { _tag, previous, replayed: _, ...rest } = change
-    assert.deepStrictEqual(previous, Option.fromNullishOr(known.get(change.key)?.value))
+    assertSame(previous, Option.fromNullishOr(known.get(change.key)?.value))
     if (_tag === "Delete") {
       assert.isTrue(known.delete(change.key), "the delete of an absent key is no change")
     } else {

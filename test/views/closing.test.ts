@@ -212,6 +212,40 @@ describe("a reader that breaks in the middle of an answer", () => {
     )
   }
 
+  it.effect("or behind one, while that is taken in by who is told of it, has them take in all of it", () =>
+    Effect.gen(function* () {
+      const cluster = new FakeCluster()
+      cluster.createTopic("topic")
+      const table = yield* open(cluster, "topic", { restart: Schedule.spaced("1 hour") })
+      const statuses = yield* statusesOf(table)
+      let folds = 0
+      let isFull = false
+      publicationFor(table).subscriptions.listen({
+        push: () => {
+          isFull = true
+        },
+        end: () => {},
+        get isFull() {
+          return isFull
+        },
+        *fold() {
+          folds++
+          // The first time, it has no end but that of the reader's run.
+          while (folds === 1) yield
+          isFull = false
+        }
+      })
+      let thrown = 0
+      cluster.before = (request) =>
+        request === "Fetch" && folds > 0 && thrown++ === 0 ? Effect.die(new Error("boom")) : undefined
+      cluster.append("topic", [{ key: "a", value: "1" }])
+      yield* turnsUntil(() => folds > 0)
+      cluster.append("topic", [{ key: "b", value: "1" }])
+      yield* until(() => statuses.includes("Failed"))
+      assert.deepStrictEqual([folds, isFull, [...table.unsafeSnapshot().keys()]], [2, false, ["a"]])
+    })
+  )
+
   it.effect("shows nothing of what was past when it came", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("1 hour")

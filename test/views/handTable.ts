@@ -107,7 +107,9 @@ export const handTableOf = <K, V>(
         state.note(undefined)
         publication.publish(true, take, () => {})
       }
-      return preparing === undefined ? Effect.sync(show) : Effect.map(preparing, show)
+      const showing = preparing === undefined ? Effect.sync(show) : Effect.map(preparing, show)
+      // As the reader of a table does.
+      return Effect.andThen(showing, Effect.suspend(() => (publication.isFull ? publication.fold : Effect.void)))
     })
     return {
       table,

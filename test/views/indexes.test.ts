@@ -7,6 +7,7 @@ import { HashIndex } from "../../src/internal/views/hashIndex.ts"
 import { it } from "../support/ManualClock.ts"
 import { randomOf } from "../support/random.ts"
 import { ofRounds } from "../support/rounds.ts"
+import { assertSame } from "../support/same.ts"
 import { Hand, type Snapshot } from "./byHand.ts"
 
 interface Value {
@@ -170,11 +171,11 @@ const check = (shot: Shot, name: keyof Ix, random: () => number, defined: keyof 
     const winners = winnersOf(pairs)
     for (const key of askedOf(defined)) {
       const winner = winners.get(idOf(key))
-      assert.deepStrictEqual(plain(Option.toArray(lookup.get(key))), plain(winner === undefined ? [] : [winner]), at)
+      assertSame(plain(Option.toArray(lookup.get(key))), plain(winner === undefined ? [] : [winner]), at)
       assert.strictEqual(lookup.has(key), winner !== undefined, at)
     }
     const losers = pairs.filter(({ entry, key }) => winners.get(idOf(key)) !== entry).map(({ entry }) => entry)
-    assert.deepStrictEqual(plain(lookup.conflicts()), plain(losers), at)
+    assertSame(plain(lookup.conflicts()), plain(losers), at)
     assert.strictEqual(lookup.size, pairs.length, at)
     return
   }
@@ -182,7 +183,7 @@ const check = (shot: Shot, name: keyof Ix, random: () => number, defined: keyof 
     const lookup = shot.by(name) as unknown as TableIndex.HashLookup<Given, Entry>
     for (const key of askedOf(defined)) {
       const found = pairs.filter((pair) => idOf(pair.key) === idOf(key)).map(({ entry }) => entry)
-      assert.deepStrictEqual(plain(lookup.get(key)), plain(found), at)
+      assertSame(plain(lookup.get(key)), plain(found), at)
       assert.strictEqual(lookup.count(key), found.length, at)
       assert.strictEqual(lookup.has(key), found.length > 0, at)
     }
@@ -194,12 +195,12 @@ const check = (shot: Shot, name: keyof Ix, random: () => number, defined: keyof 
   const sorted = [...pairs].sort(
     (a, b) => compare(a.key, b.key) || Buffer.compare(Buffer.from(a.entry.key), Buffer.from(b.entry.key))
   )
-  assert.deepStrictEqual(plain(lookup.range()), plain(sorted.map(({ entry }) => entry)), at)
+  assertSame(plain(lookup.range()), plain(sorted.map(({ entry }) => entry)), at)
   assert.strictEqual(lookup.size, pairs.length, at)
   const asked = askedOf(defined)
   for (const key of asked) {
     const found = sorted.filter((pair) => compare(pair.key, key) === 0).map(({ entry }) => entry)
-    assert.deepStrictEqual(plain(lookup.get(key)), plain(found), at)
+    assertSame(plain(lookup.get(key)), plain(found), at)
     assert.strictEqual(lookup.has(key), found.length > 0, at)
   }
   const pick = (): Given => asked[Math.floor(random() * asked.length)]
@@ -218,7 +219,7 @@ const check = (shot: Shot, name: keyof Ix, random: () => number, defined: keyof 
     const [reverse, limit] = [random() < 0.5, random() < 0.5 ? Math.floor(random() * 5) : undefined]
     const right = (reverse ? [...found].reverse() : found).slice(0, limit)
     const options = { reverse, ...(limit === undefined ? {} : { limit }) }
-    assert.deepStrictEqual(plain(lookup.range(range as never, options)), plain(right), at)
+    assertSame(plain(lookup.range(range as never, options)), plain(right), at)
     assert.strictEqual(lookup.count(range as never), found.length, at)
   }
   if (orders[defined] !== undefined) return
@@ -228,7 +229,7 @@ const check = (shot: Shot, name: keyof Ix, random: () => number, defined: keyof 
         ? typeof key === "string" && key.startsWith(prefix)
         : idOf((key as ReadonlyArray<string>).slice(0, prefix.length)) === idOf(prefix)
     const found = sorted.filter(begins).map(({ entry }) => entry)
-    assert.deepStrictEqual(plain(lookup.prefix(prefix as never)), plain(found), at)
+    assertSame(plain(lookup.prefix(prefix as never)), plain(found), at)
   }
 }
 

@@ -100,6 +100,7 @@ const SLOTS: Order<number> = { compare: (a, _aSlot, b) => a - b, slotOf: (slot) 
 const SLOTS_PER_STEP = 8192
 
 export class RecordsView<R> extends RowView {
+  readonly kind = "catalog"
   override readonly output: Records<R>
   readonly shown = undefined
   /** All candidates, by the tags of their identities. */

@@ -12,7 +12,7 @@ import { askCoordinator, makeCoordinator } from "./coordinator.ts"
 import { describeTopic, topicsMatching } from "./describing.ts"
 import { givingOut } from "./given.ts"
 import { KnownBrokers } from "./knownBrokers.ts"
-import { listGroups, listOffsets } from "./listing.ts"
+import { listBrokers, listGroups, listOffsets } from "./listing.ts"
 
 export const TypeId: unique symbol = Symbol.for("effect-ktables/KafkaClient")
 
@@ -36,6 +36,7 @@ export const make = (driver: {
       bootstrap: bootstrap.map(addressOf).join(","),
       backoff,
       connect,
+      brokers: listBrokers(asking),
       describeTopic: (topic) => describeTopic(asking, topic),
       topicsMatching: (isWanted) => topicsMatching(asking, isWanted),
       coordinator: (key, type) => makeCoordinator(asking, connect, { key, type }),

@@ -76,14 +76,23 @@ const partitionsOf = (
     return found === undefined ? [] : [found]
   })
 
+/** Asks any broker which brokers there are. */
+export const listBrokers = (asking: Asking): Effect.Effect<ReadonlyArray<Broker>, ClientError> =>
+  Effect.map(
+    asking.anyInTurn((connection) => connection.request("Metadata", { topics: [] })),
+    ({ brokers }) => {
+      asking.brokers.learn(brokers)
+      return brokers
+    }
+  )
+
 /** Asks all brokers for the groups that they coordinate, and gives them in the order of their ids. */
 export const listGroups = (
   asking: Asking,
   request: ListGroupsRequest
 ): Effect.Effect<ReadonlyArray<ListedGroup>, ClientError> =>
   Effect.gen(function* () {
-    const { brokers } = yield* asking.anyInTurn((connection) => connection.request("Metadata", { topics: [] }))
-    asking.brokers.learn(brokers)
+    const brokers = yield* listBrokers(asking)
     const lists = yield* Effect.forEach(brokers, (broker) => groupsOf(asking, broker, request), { concurrency: 16 })
     // A group that moves from one broker to another meanwhile may be told by both.
     const groups = new Map(lists.flat().map((group) => [group.groupId, group]))

@@ -31,7 +31,7 @@ import { LAST_COMMIT_MILLIS, makeOwning } from "./ownership.ts"
 import { type ConsumerParts, failConsumer } from "./parts.ts"
 import { runReading } from "./reading.ts"
 import { startConsumerSource } from "./consumerSource.ts"
-import { runForEach } from "./running.ts"
+import { finishing, runForEach } from "./running.ts"
 import { makeService } from "./service.ts"
 import { Settled } from "./settling.ts"
 import { watchForStalls } from "./stalls.ts"
@@ -204,7 +204,10 @@ export const make = <V, K = string>(
       assignment,
       faces: makeFaces(parts, handing),
       settled,
-      runForEach: (work, options = {}) => runForEach(parts, handing, owning.interrupting, work, options),
+      runForEach: (work, options = {}) => {
+        const run = runForEach(parts, handing, owning.interrupting, work, options)
+        return options.onInterrupt === "finish" ? finishing(run, drain(config.stopTimeoutMillis)) : run
+      },
       drain: drain(Number.POSITIVE_INFINITY)
     })
   }).pipe(Effect.withSpan("KafkaConsumer.make"))

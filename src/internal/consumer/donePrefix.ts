@@ -22,6 +22,8 @@ export class DonePrefix {
   position: number
   /** How many records are handed out, and neither done nor given back. */
   outstanding = 0
+  /** Number behind the last record whose work has begun, as far as the prefix is told of that. */
+  private begunTo = 0
 
   /** `position` is the offset from which records are handed out. */
   constructor(position: number) {
@@ -57,6 +59,16 @@ export class DonePrefix {
   /** Notes that nothing below this offset is to be handed out any more: what lay there is no record, or none of use. */
   passTo(position: number): void {
     if (position > this.position) this.position = position
+  }
+
+  /** Notes that the work on a record begins. */
+  begin(number: number): void {
+    if (number >= this.begunTo) this.begunTo = number + 1
+  }
+
+  /** Whether a record has one behind it whose work has begun: what is done there is committed only if this one is done, too. */
+  isBeforeBegun(number: number): boolean {
+    return number < this.begunTo
   }
 
   /** Marks a record as done. A second mark changes nothing. */

@@ -41,6 +41,8 @@ export class OwnedPartition implements TopicPartition {
   readonly ranges = new RecordRanges()
   /** Whether its user wants nothing of it for now. */
   isPaused = false
+  /** Whether the time is over that was given to the work on what was handed out. */
+  isCutOff = false
   /** Position of the batch that was corrupt once, and was asked for again. */
   corruptAt: number | undefined
   /** Settled when it is lost, without having been given up. */

@@ -93,7 +93,11 @@ export const makeOwning = <K, V>(
     })
     return Effect.andThen(
       Effect.timeoutOption(wait, millis),
-      Effect.suspend(() => (isIdle(all) ? Effect.void : interrupt(all)))
+      Effect.suspend(() => {
+        if (isIdle(all)) return Effect.void
+        for (const p of all) p.isCutOff = true
+        return interrupt(all)
+      })
     )
   }
 

@@ -73,6 +73,16 @@ export class ConsumedRecord<K, V> implements Committable<K, V> {
     this.#settling.givenBack(this.#owned, this.#prefix!, this.#number)
   }
 
+  /** Notes that the work on it begins. */
+  begin(): void {
+    this.#prefix!.begin(this.#number)
+  }
+
+  /** Whether it counts still, and lies before one whose work has begun. */
+  get isBeforeBegun(): boolean {
+    return this.#owned.prefix === this.#prefix && this.#prefix!.isBeforeBegun(this.#number)
+  }
+
   /** The partition that it was handed out of. */
   get owned(): OwnedPartition {
     return this.#owned

@@ -9,6 +9,7 @@ import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { Committable, ConsumerFailure, RunOptions } from "../../KafkaConsumer.ts"
 import { makeDeferred, settleDeferred } from "../effect/v4/deferred.ts"
+import { carrying } from "../carried.ts"
 import { Signal } from "../signal.ts"
 import { beginFace } from "./faces.ts"
 import { misuse } from "./misuse.ts"
@@ -72,11 +73,12 @@ export const runForEach = <K, V, A, E, R>(
   handing: Handing<K, V>,
   interrupting: Set<Interrupting>,
   work: (record: Committable<K, V>) => Effect.Effect<A, E, R>,
-  { by = byKey, concurrency = 1 }: RunOptions<K, V>
+  { by = byKey, concurrency = 1, traceAll = false }: RunOptions<K, V>
 ): Effect.Effect<void, E | ConsumerFailure, R> => {
   if (!(Number.isSafeInteger(concurrency) && concurrency >= 1)) {
     return Effect.die(misuse("runForEach", "concurrency", "must be a whole number from 1 on"))
   }
+  const carry = { group: parts.config.group, traceAll }
   return Effect.scoped(
     Effect.gen(function* () {
       yield* beginFace(parts)
@@ -85,12 +87,22 @@ export const runForEach = <K, V, A, E, R>(
       const failed: Deferred.Deferred<never, E> = makeDeferred()
       const room = new Signal()
 
-      /** Whether a record is still to be worked on, which it is not once its partition is given up, or all of it ends. */
-      const isWanted = (record: ConsumedRecord<K, V>): boolean => !parts.isEnding && record.owned.phase === "open"
+      /**
+       * Whether a record is still to be worked on. Once its partition is given up, or all of it ends, it is only if one behind
+       * it was begun before: that one could not be committed without it, and would be done again by the next owner.
+       */
+      const isWanted = (record: ConsumedRecord<K, V>): boolean => {
+        const { isCutOff, phase } = record.owned
+        if (phase === "open" && !parts.isEnding) return true
+        return !isCutOff && (phase === "open" || phase === "closing") && record.isBeforeBegun
+      }
 
       const nextOf = (lane: Lane<K, V>): ConsumedRecord<K, V> | undefined => {
         for (let record = lane.take(); record !== undefined; record = lane.take()) {
-          if (isWanted(record)) return record
+          if (isWanted(record)) {
+            record.begin()
+            return record
+          }
           record.giveBack()
         }
         return undefined
@@ -105,7 +117,7 @@ export const runForEach = <K, V, A, E, R>(
           if (lane.current === undefined) return lane.isOver ? Effect.void : lane.news.after(version)
           return Effect.whileLoop({
             while: () => lane.current !== undefined,
-            body: () => work(lane.current!),
+            body: () => carrying(lane.current!, carry, work(lane.current!)),
             step: () => {
               lane.current!.markDone()
               lane.current = nextOf(lane)
@@ -187,3 +199,11 @@ export const runForEach = <K, V, A, E, R>(
     })
   )
 }
+
+/** Runs beside the caller, so that an interruption reaches what runs only once it was drained. */
+export const finishing = <A, E, R>(run: Effect.Effect<A, E, R>, drain: Effect.Effect<void>): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.forkDetach(run), (fiber) =>
+      Effect.onInterrupt(restore(Fiber.join(fiber)), () => Effect.andThen(drain, Fiber.interrupt(fiber)))
+    )
+  )

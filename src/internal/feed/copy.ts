@@ -9,6 +9,8 @@ class CopyImpl<K, V> implements Copy<K, V> {
   private content = new Map<unknown, readonly [K, V]>()
   /** What takes the place of the content at the next `Live`; `undefined` if that is the content with changes. */
   private next: Map<unknown, readonly [K, V]> | undefined
+  /** Whether there is something that changes are of: a copy that was told no whole version yet needs one first. */
+  private hasBase = false
   /** Changes of the content that wait for the next `Live`: the entry, or `undefined` for a key that is gone. */
   private changes = new Map<unknown, readonly [K, V] | undefined>()
 
@@ -21,6 +23,7 @@ class CopyImpl<K, V> implements Copy<K, V> {
       case "Resumed":
         this.changes = new Map()
         this.next = event._tag === "Reset" ? new Map() : undefined
+        this.hasBase = this.next !== undefined || this.version !== undefined
         return false
       case "Entries":
         for (const { key, value } of event.entries) this.next?.set(this.identity(key), [key, value])
@@ -31,6 +34,7 @@ class CopyImpl<K, V> implements Copy<K, V> {
         }
         return false
       case "Live": {
+        if (!this.hasBase) return false
         const content = this.next ?? this.content
         for (const [id, entry] of this.changes) {
           if (entry === undefined) content.delete(id)

@@ -5,17 +5,20 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { FeedChange, FeedEvent } from "../../FeedEvent.ts"
+import type { InvalidOptionsError } from "../../KafkaError.ts"
 import type { AnyTable, TableFailure } from "../../LiveTable.ts"
 import type { TableChange } from "../../TableChange.ts"
-import type { InvalidOptionsError } from "../../KafkaError.ts"
 import type { TableFeed, TableFeedOptions } from "../../TableFeed.ts"
 import type { TableSnapshot } from "../../TableSnapshot.ts"
 import { begun, type End, Run, streamOf } from "../effect/v4/pushed.ts"
 import { type FeedSettings, readFeedOptions } from "../options/feed.ts"
 import type { ChangeLog } from "../table/content/changeLog.ts"
 import { PLACE, type Place, type Placed } from "../table/place.ts"
-import { listenTo, publicationOf, untilAtRest } from "../table/publication/attaching.ts"
+import { isPublished, listenTo, notPublished, publicationOf, untilAtRest } from "../table/publication/attaching.ts"
+import { Conflating } from "../table/publication/conflating.ts"
+import type { Listener } from "../table/publication/subscriptions.ts"
 import { topicsOf } from "../table/publication/view.ts"
+import { runAtOnce } from "../yield.ts"
 import { History, type Keys } from "./history.ts"
 import { parseToken, printToken, type Token } from "./token.ts"
 
@@ -23,7 +26,7 @@ import { parseToken, printToken, type Token } from "./token.ts"
 const newName = (): string =>
   [...globalThis.crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("")
 
-class Feed<K, V> {
+class Feed<K, V> implements Listener<TableChange<K, V>, TableFailure> {
   readonly name = newName()
   readonly readers = new Set<Reader<K, V>>()
   ended: End<TableFailure> | undefined
@@ -63,6 +66,15 @@ class Feed<K, V> {
     this.place = this.placeNow()
     this.history.push(log, this.snapshot.version, this.place)
     for (const reader of this.readers) reader.push(log)
+  }
+
+  get isFull(): boolean {
+    for (const reader of this.readers) if (reader.isFull) return true
+    return false
+  }
+
+  *fold(): Generator<void, void> {
+    for (const reader of [...this.readers]) if (reader.isFull) yield* reader.fold()
   }
 
   end(how: End<TableFailure>): void {
@@ -110,7 +122,7 @@ const changeOf = <K, V>(change: TableChange<K, V>): FeedChange<K, V> =>
 /** One run of a feed's stream. The steps of `events` are what the reader has not taken yet of what it is being told. */
 class Reader<K, V> extends Run<FeedEvent<K, V>, TableFailure> {
   /** The last change of each key since what is being told. */
-  private pending = new Map<string, TableChange<K, V>>()
+  private readonly pending = new Conflating<TableChange<K, V>>((_, last) => last)
   private events: Iterator<FeedEvent<K, V>, void> | undefined
 
   constructor(
@@ -123,17 +135,31 @@ class Reader<K, V> extends Run<FeedEvent<K, V>, TableFailure> {
     this.events = keys === undefined ? this.all(snapshot, token) : this.missed(snapshot, keys, token)
   }
 
-  push({ changes, ids }: ChangeLog<TableChange<K, V>>): void {
-    for (let i = 0; i < changes.length; i++) {
-      // The key goes to the end, so that the reader sees changes in the log's order.
-      this.pending.delete(ids[i])
-      this.pending.set(ids[i], changes[i])
-    }
+  push(log: ChangeLog<TableChange<K, V>>): void {
+    this.pending.push(log)
     this.wake()
   }
 
+  get isFull(): boolean {
+    return this.pending.isLate
+  }
+
+  /** Takes in what is late, in steps. */
+  *fold(): Generator<void, void> {
+    yield* this.pending.fold()
+    this.wake()
+  }
+
+  /**
+   * Whether there are changes to be told. They are told of one version, so none of them may be late, unless the feed has ended
+   * and nobody folds them any more.
+   */
+  private get hasChanges(): boolean {
+    return !this.pending.isEmpty && (!this.pending.isLate || this.end !== undefined)
+  }
+
   get hasNews(): boolean {
-    return this.events !== undefined || this.pending.size > 0
+    return this.events !== undefined || this.hasChanges
   }
 
   get end(): End<TableFailure> | undefined {
@@ -141,17 +167,16 @@ class Reader<K, V> extends Run<FeedEvent<K, V>, TableFailure> {
   }
 
   take(): ReadonlyArray<FeedEvent<K, V>> {
-    if (this.events === undefined && this.pending.size > 0) {
-      const { pending } = this
-      this.pending = new Map()
+    if (this.events === undefined && this.hasChanges) {
+      runAtOnce(this.pending.fold())
       // The changes, the version and the token are those of one moment.
       const { snapshot, token } = this.feed
-      this.events = this.told(pending.values(), changeOf, snapshot.version, token)
+      this.events = this.told(this.pending.takeAll(), changeOf, snapshot.version, token)
     }
     const next = this.events?.next()
     if (next === undefined || next.done === true) {
       this.events = undefined
-      return this.pending.size > 0 ? this.take() : []
+      return this.hasChanges ? this.take() : []
     }
     return [next.value]
   }
@@ -200,14 +225,11 @@ export const makeFeed = <K, V>(
   options: TableFeedOptions
 ): Effect.Effect<TableFeed<K, V>, InvalidOptionsError, Scope.Scope> =>
   Effect.gen(function* () {
+    if (!isPublished(table)) return yield* Effect.fail(notPublished("TableFeed"))
     const settings = yield* readFeedOptions(topicsOf(publicationOf(table)), options)
     const feed = new Feed(table, settings)
     // Readers end with the feed.
     yield* Effect.addFinalizer(() => Effect.sync(() => feed.end(Exit.void)))
-    yield* listenTo<TableSnapshot<K, V>, TableChange<K, V>>(
-      table,
-      { push: (log) => feed.push(log), end: (how) => feed.end(how) },
-      () => feed.begin()
-    )
+    yield* listenTo<TableSnapshot<K, V>, TableChange<K, V>>(table, feed, () => feed.begin())
     return { stream: (options) => feed.stream(options?.after) }
   })

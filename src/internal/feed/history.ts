@@ -59,23 +59,32 @@ export class History<K> {
 
   /** Takes the changes of one version in. `place` is that of the table at that version. */
   push({ changes, ids }: ChangeLog<TableChange<K, unknown>>, version: number, place: Place | undefined): void {
+    // Of a publication that has more changes than are held, the first ones are forgotten as they come.
+    const first = Math.max(0, changes.length - this.capacity)
+    if (first > 0) this.forget(0)
     for (let i = 0; i < changes.length; i++) {
       const change = changes[i] as TableChange<K, unknown> & Partial<{ partition: number; offset: number }>
       const { _tag, key, offset = -1, partition } = change
-      this.touched.push({ id: ids[i], key, version, partition, offset })
       if (_tag === "Delete") this.deletes++
-      if (this.touched.length >= 2 * this.capacity) this.forget()
+      if (i < first) this.leave(version, partition, offset)
+      else this.touched.push({ id: ids[i], key, version, partition, offset })
     }
+    if (this.touched.length >= 2 * this.capacity) this.forget(this.capacity)
     if (place !== undefined && (this.base === undefined || !this.isCertain(place))) this.rebase(place)
   }
 
-  private forget(): void {
-    const gone = this.touched.splice(0, this.touched.length - this.capacity)
-    for (const { offset, partition, version } of gone) {
-      this.since = version
-      const from = partition === undefined ? undefined : this.base?.positions.get(partition)
-      if (from !== undefined && from <= offset) this.base!.positions.set(partition!, offset + 1)
+  /** Holds no more than the last ones. */
+  private forget(most: number): void {
+    for (const { offset, partition, version } of this.touched.splice(0, Math.max(0, this.touched.length - most))) {
+      this.leave(version, partition, offset)
     }
+  }
+
+  /** A change is not among those that are held any more. */
+  private leave(version: number, partition: number | undefined, offset: number): void {
+    this.since = version
+    const from = partition === undefined ? undefined : this.base?.positions.get(partition)
+    if (from !== undefined && from <= offset) this.base!.positions.set(partition!, offset + 1)
   }
 
   /**
@@ -94,9 +103,9 @@ export class History<K> {
   /**
    * The keys that have changed since a table of the same topic was at these positions. `now` is the place of this table.
    * `undefined` if it is not certain that these are all: the other one has to have been where this history has been, and
-   * not ahead of this table.
+   * not ahead of this table, and to have read logs that began where they do now.
    */
-  from(other: Pick<Place, "positions" | "topicId">, now: Place | undefined): Keys<K> | undefined {
+  from(other: Pick<Place, "positions" | "starts" | "topicId">, now: Place | undefined): Keys<K> | undefined {
     const { base } = this
     if (base === undefined || now === undefined || !this.isCertain(now)) return undefined
     if (other.topicId !== now.topicId || other.positions.size !== now.positions.size) return undefined
@@ -104,6 +113,7 @@ export class History<K> {
       const theirs = other.positions.get(partition)
       const from = base.positions.get(partition)
       if (theirs === undefined || from === undefined || theirs < from || theirs > position) return undefined
+      if (other.starts.get(partition) !== now.starts.get(partition)) return undefined
     }
     return this.keys(({ offset, partition }) => partition === undefined || offset >= other.positions.get(partition)!)
   }

@@ -13,9 +13,13 @@ import { readHeartbeat } from "../options/feed.ts"
  * empty id has it forget the one before.
  */
 const idOf = <K, V>(event: FeedEvent<K, V>): string => {
-  if (event._tag === "Live") return `id: ${event.token}\n`
+  // A feed that comes from elsewhere may have any token: one that is no line would be read as other fields.
+  if (event._tag === "Live") return NO_LINE.test(event.token) ? "" : `id: ${event.token}\n`
   return event._tag === "Reset" ? "id:\n" : ""
 }
+
+/** What cannot be in an id, by the specification of server-sent events. */
+const NO_LINE = /[\0\r\n]/
 
 const HEARTBEAT = ": still here\n\n"
 

@@ -41,6 +41,7 @@ const NUMBERS: Order<number> = { compare: (a, _aSlot, b) => a - b, slotOf: (numb
 const ENTRIES_PER_STEP = 8192
 
 export class Groups<G, M, V> extends RowView {
+  readonly kind = "groups"
   private numbers = new Map<string, number>()
   private names: Array<G> = []
   /** How many rows each group has, by number. */

@@ -19,7 +19,9 @@ export const readSasl = (check: OptionCheck, sasl: SaslOptions | undefined, runn
     return undefined
   }
   if (!MECHANISMS.includes(sasl.mechanism)) {
-    check.problem("sasl.mechanism", `must be one of ${MECHANISMS.join(", ")}`)
+    const isKerberos = String(sasl.mechanism).toUpperCase() === "GSSAPI"
+    const why = isKerberos ? "GSSAPI (Kerberos) is not there: it " : ""
+    check.problem("sasl.mechanism", `${why}must be one of ${MECHANISMS.join(", ")}`)
     return undefined
   }
   if (sasl.mechanism === "OAUTHBEARER") {

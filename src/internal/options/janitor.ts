@@ -22,20 +22,17 @@ interface Expiring<Expiry> {
 }
 
 /** What a janitor is given, whatever its types say. `table` is `undefined` if it is none of this library. */
-interface Given<Parts> {
-  readonly table: Parts | undefined
+interface Given<Expiry> {
+  readonly table: Expiring<Expiry> | undefined
   readonly writer: unknown
 }
 
-/** Reads what a janitor is given. Gives what of the table is certain then. */
-export const readJanitorOptions = <Expiry, Parts extends Expiring<Expiry>>(
+/** Reads what a janitor is given. Gives the expiry of the table, which is certain then. */
+export const readJanitorOptions = <Expiry>(
   kind: Kind,
-  { table, writer }: Given<Parts & Expiring<Expiry>>,
+  { table, writer }: Given<Expiry>,
   options: JanitorOptions = {}
-): Effect.Effect<
-  { readonly config: Parts["config"]; readonly expiry: Expiry; readonly graceMillis: number },
-  InvalidOptionsError
-> =>
+): Effect.Effect<{ readonly expiry: Expiry; readonly graceMillis: number }, InvalidOptionsError> =>
   checkOptions(`${kind}.janitor`, (check) => {
     if (table === undefined) check.problem("table", `must be a ${kind} of this library`)
     else {
@@ -44,7 +41,7 @@ export const readJanitorOptions = <Expiry, Parts extends Expiring<Expiry>>(
     }
     checkWriter(check, kind, writer, table?.config.topic)
     const { graceMillis } = readSpec(check, JANITOR, options)
-    return { config: table!.config, expiry: table!.expiry!, graceMillis }
+    return { expiry: table!.expiry!, graceMillis }
   })
 
 /** Who calls without types may give the writer of another kind of table, which takes keys of another form. */

@@ -24,7 +24,7 @@ import { ABSENT, byCodecs, type Encoder, type Write } from "./encoding.ts"
 import { runProducer } from "./fibers.ts"
 import { askIdentity } from "./identities.ts"
 import { Producer } from "./producer.ts"
-import { flush, sendOne } from "./sending.ts"
+import { enqueueOne, flush, sendOne } from "./sending.ts"
 import { sendMany } from "./sendingMany.ts"
 import { pendingOf } from "./shared.ts"
 import { startWithin } from "./starting.ts"
@@ -81,7 +81,7 @@ const start = (producer: Producer): Effect.Effect<void, ClientError> =>
 // ---------------------------------------------------------------------------------------------------------------------
 
 const makeService = (producer: Producer): KafkaProducer => {
-  const sendBytes = sendOne<ProducerRecord>(({ topic }) => producer.topic(topic), encoderOfBytes)
+  const sendBytes = sendOne<ProducerRecord>({ topicOf: ({ topic }) => producer.topic(topic), encoder: encoderOfBytes })
 
   const send = (record: ProducerRecord): Effect.Effect<Position, WriteError> =>
     Effect.suspend(() => {
@@ -129,7 +129,8 @@ const makeTopicProducer = <K, V>(
   encoder: Encoder<Write<K, V>>
 ): TopicProducer<K, V> => {
   const topicOf = () => producer.topic(topic)
-  const one = sendOne(topicOf, encoder)
+  const one = sendOne({ topicOf, encoder })
+  const enqueue = enqueueOne({ topicOf, encoder })
   const many = sendMany(topicOf, encoder)
 
   const withSpan = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, E> =>
@@ -142,6 +143,7 @@ const makeTopicProducer = <K, V>(
   return {
     topic,
     send: (key, value, options) => one({ key: key === null ? ABSENT : key, value, options }),
+    enqueue: (key, value, options) => enqueue({ key: key === null ? ABSENT : key, value, options }),
     tombstone: (key, options) => one({ key, value: ABSENT, options }),
     sendMany: (records) =>
       withSpan(

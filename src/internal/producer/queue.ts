@@ -98,8 +98,7 @@ export class Queue {
     const now = this.clock.now()
     this.records++
     this.bytes += record.size
-    record.acceptedAt = now
-    record.deadline = now + this.settings.deliveryTimeoutMillis
+    record.accepted(now, now + this.settings.deliveryTimeoutMillis)
     if (this.records === 1) this.deadlineSet.notify()
     topic.take(record, now)
   }

@@ -34,6 +34,7 @@ export class PendingRecord implements EncodableRecord {
   /** When it fails unless it was acknowledged, by the producer's time. */
   deadline = 0
   private onDone: ((result: WriteResult) => void) | undefined
+  private onAccepted: (() => void) | undefined
   private onSettled: Array<() => void> | undefined
 
   constructor(encoded: EncodedRecord, onDone: (result: WriteResult) => void) {
@@ -54,6 +55,19 @@ export class PendingRecord implements EncodableRecord {
   /** Nobody waits for the record any more; it goes its way all the same. */
   forget(): void {
     this.onDone = undefined
+  }
+
+  /** It has its place in the queue since `now`, and fails at `deadline` unless it was acknowledged. */
+  accepted(now: number, deadline: number): void {
+    this.acceptedAt = now
+    this.deadline = deadline
+    this.onAccepted?.()
+    this.onAccepted = undefined
+  }
+
+  /** Calls `listener` when the record gets its place in the queue, if it has none yet. */
+  whenAccepted(listener: () => void): void {
+    this.onAccepted = listener
   }
 
   settle(result: WriteResult): void {

@@ -4,44 +4,88 @@ import { makeDeferred, settleDeferred } from "../effect/v4/deferred.ts"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { WriteError } from "../../KafkaError.ts"
+import { WriteError } from "../../KafkaError.ts"
 import type { Position } from "../../Position.ts"
 import { suspended } from "../codec/codec.ts"
 import type { Encoder } from "./encoding.ts"
 import { untilSettled } from "./fibers.ts"
 import type { Producer } from "./producer.ts"
-import { isFailure, PendingRecord, type EncodedRecord } from "./record.ts"
+import { isFailure, PendingRecord, type EncodedRecord, type WriteResult } from "./record.ts"
 import type { TopicLanes } from "./topicLanes.ts"
 
+/** Writes of one kind, to the topic that `topicOf` gives: it is asked at each call, as a topic of which nothing is known may have been forgotten. */
+export interface Sending<A> {
+  readonly topicOf: (write: A) => TopicLanes
+  readonly encoder: Encoder<A>
+}
+
+/** A record that has got its place in the queue, or its turn to wait for one. */
+interface Placed {
+  readonly record: PendingRecord
+  /** Whether it still waits for room. */
+  readonly isWaiting: boolean
+  readonly topic: TopicLanes
+}
+
 /**
- * Writes one record, and ends at its acknowledgement. `topicOf` is asked at each call, as a topic of which nothing is
- * known may have been forgotten.
+ * Encodes by Effects, all at the same time; each record has its place in the queue after those that were called before.
+ * `onDone` is told how it ended.
  */
-export const sendOne = <A>(
-  topicOf: (write: A) => TopicLanes,
-  { encode, encodeNow }: Encoder<A>
-): ((write: A) => Effect.Effect<Position, WriteError>) => {
-  /** Encodes by Effects, all at the same time; each record has its place in the queue after those that were called before. */
+const placeLater = <A>(
+  { encoder, topicOf }: Sending<A>,
+  write: A,
+  onDone: (result: WriteResult) => void
+): Effect.Effect<Placed, WriteError> =>
+  Effect.suspend(() => {
+    const topic = topicOf(write)
+    const enqueue = (encoded: EncodedRecord) =>
+      Effect.suspend(() => {
+        // If nothing was known of the topic, it may have been forgotten meanwhile.
+        const placed = place(topicOf(write), encoded, onDone)
+        return placed instanceof WriteError ? Effect.fail(placed) : Effect.succeed(placed)
+      })
+    const encoding = Effect.tapError(encoder.encode(topic, write), (error) => Effect.sync(() => topic.refused(error)))
+    return topic.turns.run(encoding, enqueue)
+  })
+
+/** Gives a record its place; or says why it gets none. */
+const place = (
+  topic: TopicLanes,
+  encoded: EncodedRecord,
+  onDone: (result: WriteResult) => void
+): Placed | WriteError => {
+  const record = new PendingRecord(encoded, onDone)
+  const refused = tooLarge(topic, record)
+  if (refused !== undefined) return topic.refused(refused)
+  return { record, topic, isWaiting: topic.shared.queue.offer(topic, record) }
+}
+
+/** As `place`, at once; `suspended` where it has to be encoded by Effects, or has to come after one that is. */
+const placeNow = <A>(
+  { encoder, topicOf }: Sending<A>,
+  write: A,
+  onDone: (result: WriteResult) => void
+): Placed | WriteError | typeof suspended => {
+  const topic = topicOf(write)
+  if (!topic.turns.isFree) return suspended
+  const encoded = encoder.encodeNow(topic, write)
+  if (encoded === suspended) return suspended
+  return isError(encoded) ? topic.refused(encoded) : place(topic, encoded, onDone)
+}
+
+const withdrawing = ({ record, topic }: Placed) => Effect.sync(() => topic.shared.queue.withdraw(record))
+
+const exitOf = (result: WriteResult): Exit.Exit<Position, WriteError> =>
+  isFailure(result) ? Exit.fail(result) : Exit.succeed(result)
+
+/** Writes one record, and ends at its acknowledgement. */
+export const sendOne = <A>(sending: Sending<A>): ((write: A) => Effect.Effect<Position, WriteError>) => {
   const later = (write: A): Effect.Effect<Position, WriteError> =>
     Effect.suspend(() => {
-      const topic = topicOf(write)
-      const { queue } = topic.shared
       const answer = makeDeferred<Position, WriteError>()
-      const enqueue = (encoded: EncodedRecord) =>
-        Effect.suspend(() => {
-          // If nothing was known of the topic, it may have been forgotten meanwhile.
-          const topic = topicOf(write)
-          const record = new PendingRecord(encoded, (result) =>
-            settleDeferred(answer, isFailure(result) ? Exit.fail(result) : Exit.succeed(result))
-          )
-          const refused = tooLarge(topic, record)
-          if (refused !== undefined) return Effect.fail(topic.refused(refused))
-          queue.offer(topic, record)
-          return Effect.succeed(record)
-        })
-      const encoding = Effect.tapError(encode(topic, write), (error) => Effect.sync(() => topic.refused(error)))
-      return Effect.flatMap(topic.turns.run(encoding, enqueue), (record) =>
-        Effect.onInterrupt(Deferred.await(answer), () => Effect.sync(() => queue.withdraw(record)))
+      return Effect.flatMap(
+        placeLater(sending, write, (result) => settleDeferred(answer, exitOf(result))),
+        (placed) => Effect.onInterrupt(Deferred.await(answer), () => withdrawing(placed))
       )
     })
 
@@ -51,20 +95,37 @@ export const sendOne = <A>(
    */
   return (write) =>
     Effect.callback((resume) => {
-      const topic = topicOf(write)
-      if (!topic.turns.isFree) return resume(later(write))
-      const encoded = encodeNow(topic, write)
-      if (encoded === suspended) return resume(later(write))
-      if (isError(encoded)) return resume(Effect.fail(topic.refused(encoded)))
-      const record = new PendingRecord(encoded, (result) =>
-        soon(() => resume(isFailure(result) ? Effect.fail(result) : Effect.succeed(result)))
-      )
-      const refused = tooLarge(topic, record)
-      if (refused !== undefined) return resume(Effect.fail(topic.refused(refused)))
-      const { queue } = topic.shared
-      return queue.offer(topic, record) ? Effect.sync(() => queue.withdraw(record)) : undefined
+      const placed = placeNow(sending, write, (result) => soon(() => resume(exitOf(result))))
+      if (placed === suspended) return resume(later(write))
+      if (placed instanceof WriteError) return resume(Effect.fail(placed))
+      return placed.isWaiting ? withdrawing(placed) : undefined
     })
 }
+
+/** Ends when a record has its place in the queue, with an Effect that ends at its acknowledgement. */
+export const enqueueOne =
+  <A>(sending: Sending<A>) =>
+  (write: A): Effect.Effect<Effect.Effect<Position, WriteError>, WriteError> =>
+    Effect.suspend(() => {
+      const answer = makeDeferred<Position, WriteError>()
+      const accepted = makeDeferred<void, WriteError>()
+      const onDone = (result: WriteResult) => {
+        // It may have been refused while it waited for room; if it was accepted before, this changes nothing.
+        settleDeferred(accepted, Exit.asVoid(exitOf(result)))
+        settleDeferred(answer, exitOf(result))
+      }
+      const untilAccepted = (placed: Placed) => {
+        if (placed.isWaiting) placed.record.whenAccepted(() => settleDeferred(accepted, Exit.void))
+        else settleDeferred(accepted, Exit.void)
+        return Effect.as(
+          Effect.onInterrupt(Deferred.await(accepted), () => withdrawing(placed)),
+          Deferred.await(answer)
+        )
+      }
+      const placed = placeNow(sending, write, onDone)
+      if (placed === suspended) return Effect.flatMap(placeLater(sending, write, onDone), untilAccepted)
+      return placed instanceof WriteError ? Effect.fail(placed) : untilAccepted(placed)
+    })
 
 /** Is the record within the producer's own limit? */
 export const tooLarge = (topic: TopicLanes, record: PendingRecord): WriteError | undefined => {

@@ -5,6 +5,8 @@ export interface Place {
   readonly topicId: string
   /** The offset of the next record of each partition. */
   readonly positions: ReadonlyMap<number, number>
+  /** Where the log of each partition begins: the table has nothing of what was before. */
+  readonly starts: ReadonlyMap<number, number>
   /** How many tombstones were read so far, also those of keys that the table does not hold. */
   readonly tombstones: number
 }
@@ -40,10 +42,12 @@ export const placeOf = <K, V>(parts: TableParts<K, V>): Place | undefined => {
   }
   const cursors = source.cursors(config.topic)
   const positions = new Map<number, number>()
-  for (const { partition, visible } of partitions.values()) {
+  const starts = new Map<number, number>()
+  for (const { logStart, partition, visible } of partitions.values()) {
     const end = cursors.get(partition)?.highWatermark ?? -1
     if (visible === undefined || end === -1 || visible < end) return undefined
     positions.set(partition, visible)
+    starts.set(partition, logStart)
   }
-  return { topicId, positions, tombstones: counters.tombstones }
+  return { topicId, positions, starts, tombstones: counters.tombstones }
 }

@@ -3,9 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { Attached, Builder, Indexes, LiveLookup, Source } from "../../TableIndex.ts"
-import { InvalidOptionsError } from "../../KafkaError.ts"
 import type { TableEntry, TableSnapshot } from "../../TableSnapshot.ts"
-import { attachAll, isPublished, publicationOf } from "../table/publication/attaching.ts"
+import { attachAll, isPublished, notPublished, publicationOf } from "../table/publication/attaching.ts"
 import type { Face } from "../table/publication/shown.ts"
 import { type AnySlots, topicsOf } from "../table/publication/view.ts"
 import { define } from "./definition.ts"
@@ -24,10 +23,7 @@ export const attach = <K, V, Entry extends TableEntry<K, V>, Ix extends Indexes>
 ): Effect.Effect<Attached<K, V, Entry, Ix>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const indexes = define<K, V>()(make)
-    if (!isPublished(table)) {
-      const problem = "must be a table of this library"
-      return yield* Effect.die(new InvalidOptionsError({ module, problems: [{ option: "table", problem }] }))
-    }
+    if (!isPublished(table)) return yield* Effect.die(notPublished(module))
     const input = publicationOf(table)
     const topic = topicsOf(input)
     const problem = problemsOf({ module, topic }, indexes)

@@ -165,6 +165,15 @@ export class HashIndex extends IndexView<FrozenHash> {
     return large.reduce((all, tag) => all + this.losersIn(tree, slots, ...ranksOf(tree, tag)), lost)
   }
 
+  protected override aboutConflictsIn({ large, lost, tree }: FrozenHash): number {
+    let about = lost
+    for (const tag of large) {
+      const [from, to] = ranksOf(tree, tag)
+      about += to - from - 1
+    }
+    return about
+  }
+
   protected *moveEntries(to: Renumbering): Generator<void, void> {
     yield* this.tags.renumber(to)
     this.tree = yield* renumberedPacked(PACKED, this.tree, to)

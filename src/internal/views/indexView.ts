@@ -2,6 +2,8 @@
 import type { Exit } from "effect/Exit"
 import type { TableFailure } from "../../LiveTable.ts"
 import type { IndexProblem, IndexStats } from "../../TableIndex.ts"
+import type { Labels } from "../effect/v4/metric.ts"
+import { makeIndexMetrics } from "../viewMetrics.ts"
 import type { Renumbering } from "../table/content/slots.ts"
 import { Reports } from "../table/publication/reports.ts"
 import { type AnySlots, type Input, topicsOf } from "../table/publication/view.ts"
@@ -34,6 +36,8 @@ export abstract class IndexView<Frozen extends FrozenIndex> extends RowView {
   private shownLeftOut = 0
   private problemCount = 0
   protected readonly topic: string
+  readonly kind = "index"
+  private reportTo: ((numbers: IndexStats) => void) | undefined
   readonly problems = new Reports<IndexProblem<unknown>, TableFailure>(MAX_PROBLEMS)
 
   constructor(
@@ -51,6 +55,11 @@ export abstract class IndexView<Frozen extends FrozenIndex> extends RowView {
 
   /** How many of the rows that are shown have a key that another row has, of an index that is to have one row a key. */
   protected conflictsIn(_shown: Frozen): number {
+    return 0
+  }
+
+  /** The same without looking at many rows. */
+  protected aboutConflictsIn(_shown: Frozen): number {
     return 0
   }
 
@@ -107,6 +116,21 @@ export abstract class IndexView<Frozen extends FrozenIndex> extends RowView {
   show(): void {
     this.frozen = this.freeze()
     this.shownLeftOut = this.leftOut.size
+  }
+
+  report(labels: Labels): void {
+    this.reportTo = makeIndexMetrics(this.name, labels)
+  }
+
+  override tell(): void {
+    const { frozen } = this
+    if (frozen === undefined || this.reportTo === undefined) return
+    this.reportTo({
+      entries: frozen.size,
+      leftOut: this.shownLeftOut,
+      problems: this.problemCount,
+      conflicts: this.aboutConflictsIn(frozen)
+    })
   }
 
   override end(how: Exit<void, TableFailure>): void {

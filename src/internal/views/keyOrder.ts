@@ -4,6 +4,7 @@ import type { Renumbering } from "../table/content/slots.ts"
 import type { AnySlots, Input } from "../table/publication/view.ts"
 import { sortInSteps } from "../tree/sorting.ts"
 import { buildTree, MutableTree, type Order, type Tree } from "../tree/tree.ts"
+import { runAtOnce } from "../yield.ts"
 import { SlotSet } from "./column.ts"
 import { packed, slotOfPacked, tagOfPacked } from "./indexKey.ts"
 import { renumberedPacked } from "./indexView.ts"
@@ -20,6 +21,7 @@ const compareEntries = (index: KeyIndex, a: number, b: number): number =>
   a === b ? 0 : tagOfPacked(a) - tagOfPacked(b) || index.compare(slotOfPacked(a), slotOfPacked(b))
 
 export class KeyOrder extends RowView {
+  readonly kind = "order"
   private tree: MutableTree<number>
   /** The slots that are in the tree. */
   private readonly present = new SlotSet()
@@ -93,11 +95,6 @@ export function* sortedKeys(slots: AnySlots): Generator<void, Float64Array> {
 /** The same order of one version, for which no tree was kept. It takes as long as a sort, and holds the event loop. */
 export const keyOrderOf = (slots: AnySlots): Tree<number> => {
   const order: Order<number> = { compare: (a, _aSlot, b) => compareEntries(slots.index, a, b), slotOf: slotOfPacked }
-  const sorting = sortedKeys(slots)
-  let step = sorting.next()
-  while (step.done !== true) step = sorting.next()
-  const building = buildTree(order, step.value, step.value)
-  let built = building.next()
-  while (built.done !== true) built = building.next()
-  return built.value
+  const sorted = runAtOnce(sortedKeys(slots))
+  return runAtOnce(buildTree(order, sorted, sorted))
 }

@@ -6,7 +6,9 @@ import * as Stream from "effect/Stream"
 import type { LiveQuery } from "../../LiveQuery.ts"
 import type { IndexKey } from "../../TableIndex.ts"
 import type { TableEntry } from "../../TableSnapshot.ts"
+import { currentLabels } from "../effect/v4/metric.ts"
 import { streamOf } from "../effect/v4/pushed.ts"
+import { makeLiveQueryMetrics } from "../viewMetrics.ts"
 import type { Slots } from "../table/content/slots.ts"
 import { attach } from "../table/publication/attaching.ts"
 import type { Input } from "../table/publication/view.ts"
@@ -40,7 +42,14 @@ export const liveQueriesOf = <K, V, Entry extends TableEntry<K, V>>(
         Effect.gen(function* () {
           const view = new LiveView(input, { arrangement, tests }, () => query(unlimited))
           yield* attach(view)
-          yield* Effect.addFinalizer(() => Effect.sync(() => view.end(Exit.void)))
+          const metrics = makeLiveQueryMetrics(names.topic, yield* currentLabels)
+          yield* Effect.addFinalizer(() =>
+            Effect.sync(() => {
+              view.end(Exit.void)
+              metrics.ended()
+            })
+          )
+          metrics.began()
           return liveQueryOf(names.topic, view)
         })
       )

@@ -13,6 +13,7 @@ import { Subscriptions } from "../table/publication/subscriptions.ts"
 import type { AnySlots, Input, Version } from "../table/publication/view.ts"
 import { sortedTree } from "../tree/sorted.ts"
 import { MutableTree, type Order, type Tree } from "../tree/tree.ts"
+import { runAtOnce } from "../yield.ts"
 import { keysOf, LEFT_OUT } from "./definition.ts"
 import { PACKED } from "./hashIndex.ts"
 import { compareKeys, type Key } from "./indexKey.ts"
@@ -30,6 +31,7 @@ type Asked = Pick<Query<never, never, never>, "arrangement" | "tests">
 const BY_SLOT = PACKED as unknown as Order<Key>
 
 export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
+  readonly kind = "live"
   readonly shown = undefined
   readonly changes = new Subscriptions<TableChange<K, V>, TableFailure>()
   readonly pressure = this.changes
@@ -196,7 +198,7 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
     const { before, news } = this
     const isTold = news.size > 0 && !this.isOver && before !== undefined && this.isHeard
     // Who has come to listen since that was prepared is told of it as well.
-    const log = isTold ? (this.log ?? allOf(this.changesSince(before, this.input.newest))) : undefined
+    const log = isTold ? (this.log ?? runAtOnce(this.changesSince(before, this.input.newest))) : undefined
     this.before = undefined
     this.log = undefined
     if (news.size > 0) this.news = new Map()
@@ -213,9 +215,4 @@ export class LiveView<K, V, Entry extends TableEntry<K, V>> extends RowView {
     this.changes.end(how)
     this.results.end(how)
   }
-}
-
-/** Takes all steps at once. */
-const allOf = <A>(steps: Generator<void, A>): A => {
-  for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return step.value
 }

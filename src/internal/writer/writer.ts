@@ -88,7 +88,7 @@ const makeWrites = <K, V>(
   config: WriterConfig<K, V>
 ): Omit<KafkaTableWriter<K, V>, "announce"> => {
   const encoder = byCodecs(config.key, config.value)
-  const one = sendOne<Write<K, V>>(() => topic, encoder)
+  const one = sendOne<Write<K, V>>({ topicOf: () => topic, encoder })
   const many = sendMany<Write<K, V>>(() => topic, encoder)
 
   const withSpan = <A, E>(name: string, self: Effect.Effect<A, E>): Effect.Effect<A, E> =>

@@ -528,11 +528,9 @@ describe("where a schema leaves open what it encodes to", () => {
   ]
   describe.each(schemas)("%s", (_, write) => {
     it.each(bad)("does not encode %s", (_, value, what) => {
-      assert.include(
-        refusal(write(value)),
-        `Not representable as JSON: ${what}`.slice(0, what.startsWith("would") ? 26 : undefined)
-      )
-      assert.include(refusal(write(value)), what)
+      const told = refusal(write(value))
+      assert.include(told, `Not representable as JSON: ${what}`.slice(0, what.startsWith("would") ? 26 : undefined))
+      assert.include(told, what)
     })
   })
 

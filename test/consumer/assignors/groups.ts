@@ -70,10 +70,9 @@ export const owning = (
   generation: number
 ): ReadonlyArray<GroupMember> => members.map((m) => ({ ...m, owned: assignment.get(m.memberId) ?? [], generation }))
 
-/** The CPU time that this process takes for something synchronous, in milliseconds. */
-export const cpuMillis = (run: () => void): number => {
-  const before = process.cpuUsage()
-  run()
-  const { system, user } = process.cpuUsage(before)
-  return (system + user) / 1000
+/** In how many slices something is computed. How long that takes is measured by the bench. */
+export const slicesOf = (steps: Iterator<void, unknown>): number => {
+  let slices = 1
+  while (steps.next().done !== true) slices++
+  return slices
 }

@@ -12,13 +12,12 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { Backoff } from "../../../KafkaClient.ts"
 import type { LostReason, TopicPartition } from "../../../KafkaConsumer.ts"
 import type { JoinGroupMember, JoinGroupResponse, SyncGroupAssignment } from "../../../KafkaProtocol.ts"
 import { currentClock } from "../../effect/v4/clock.ts"
 import { makeDeferred, settleDeferred } from "../../effect/v4/deferred.ts"
-import { forkedScope } from "../../effect/v4/scopes.ts"
 import * as codes from "../../protocol/codes.ts"
 import { CONSUMER_PROTOCOL_TYPE } from "../../protocol/consumerProtocol.ts"
 import { Signal } from "../../signal.ts"
@@ -75,8 +74,9 @@ export const makeClassicMember = (parts: {
 }): Effect.Effect<Member, never, Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* currentClock
-    // It closes in its place among what its parent closes, which is after the member has left, and not when a request began.
-    const scope = yield* forkedScope(yield* Effect.scope)
+    // The caller's scope begins nothing any more while it is being closed, which waits for work that goes on: a member that is
+    // to join again meanwhile would lose what it works on.
+    const scope = yield* Effect.acquireRelease(Scope.make(), (own) => Scope.close(own, Exit.void))
     const { coordinator, ownership, reports, settings, sharing } = parts
     const { group, instanceId } = settings
     const session = new Session(clock, settings.sessionTimeoutMillis)
@@ -89,6 +89,8 @@ export const makeClassicMember = (parts: {
     let phase: "unjoined" | "joining" | "syncing" | "stable" = "unjoined"
     /** Changes when the member's life in the group ends: what was begun before is not gone on with. */
     let life = 0
+    /** Heartbeats that were refused for their generation while it joins. */
+    let doubts = 0
     /** Why the group is to be joined again; `undefined` if it is not. */
     let rejoinReason: string | undefined
     const rejoining = new Signal()
@@ -128,6 +130,8 @@ export const makeClassicMember = (parts: {
           // While it joins, it knows.
           return phase === "stable" ? rejoin("the group rebalances") : undefined
         case codes.ILLEGAL_GENERATION:
+          // The answer to joining comes by another connection, and may be the later one.
+          if (phase === "joining" && doubts++ === 0) return
           return die("Fenced", true)
         case codes.UNKNOWN_MEMBER_ID:
           return die("Forgotten", false)
@@ -179,6 +183,7 @@ export const makeClassicMember = (parts: {
       Effect.gen(function* () {
         // Whatever was the reason so far, this request is the answer to it.
         rejoinReason = undefined
+        doubts = 0
         const fiber = yield* Effect.forkIn(
           coordinator.request("JoinGroup", {
             groupId: group,
@@ -270,9 +275,9 @@ export const makeClassicMember = (parts: {
     /** Once round: joins, and works until the group is to be joined again. */
     const generationOf = (reason: string): Effect.Effect<void, MembershipFailure> =>
       Effect.gen(function* () {
+        reports.phase(memberId === "" ? "joining" : "rebalancing")
         if (!sharing.isCooperative && owned.length > 0) yield* giveUp(owned)
         phase = "joining"
-        reports.phase(memberId === "" ? "joining" : "rebalancing")
         const joined = yield* join(reason)
         const begun = life
         memberId = joined.memberId
@@ -316,8 +321,9 @@ export const makeClassicMember = (parts: {
     return {
       run: Effect.raceFirst(Effect.raceFirst(generations, Deferred.await(broken)), Effect.raceFirst(beats, sessions)),
       leave,
+      // While it waits for the others to join, the generation before goes on, as far as the coordinator is concerned.
       identity: () =>
-        phase === "stable" && memberId !== "" && generation >= 0 && !session.isOver
+        (phase === "stable" || phase === "joining") && memberId !== "" && generation >= 0 && !session.isOver
           ? { memberId, generation, instanceId }
           : undefined,
       refused: (identity, code) => {

@@ -30,3 +30,6 @@ export const histogram = (
 /** Adds to a counter, sets a gauge, or takes one value into a histogram. */
 export const update = <Type, In, Out>(metric: Metric.Metric<Type, In, Out>, value: In, labels: Labels): void =>
   metric.unsafeUpdate(value, labels)
+
+/** Moves a gauge by so much. */
+export const modify = (metric: Gauge, by: number, labels: Labels): void => metric.unsafeModify(by, labels)

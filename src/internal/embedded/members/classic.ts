@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { ClientError } from "../../../KafkaError.ts"
 import type { JoinGroupResponse, SyncGroupAssignment } from "../../../KafkaProtocol.ts"
 import { assignorsNamed } from "../../consumer/assignors/assignors.ts"
+import type { Assignor as AssignorName } from "../../../KafkaConsumer.ts"
 import type { Assignor } from "../../consumer/assignors/members.ts"
 import {
   ILLEGAL_GENERATION,
@@ -44,7 +45,7 @@ const LOST: ReadonlySet<number> = new Set([ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID
 /** What a member does until it is interrupted, or the group does not take it. */
 export const classicMember = (member: Foreign): Effect.Effect<void, ClientError> => {
   const { settings } = member
-  const [assignor] = assignorsNamed([settings.assignor ?? "cooperative-sticky"])
+  const [assignor] = assignorsNamed([(settings.assignor ?? "cooperative-sticky") as AssignorName])
   let generation = -1
 
   const self = () => ({

@@ -1,56 +1,46 @@
 /** The buffers between a table and one subscriber that is not as fast, one for each strategy. */
-import * as Option from "effect/Option"
 import type { Strategy } from "../../../LiveTable.ts"
-import type { AnyChange } from "../content/changeLog.ts"
-import { withPrevious } from "../content/recordHeaders.ts"
+import type { AnyChange, ChangeLog } from "../content/changeLog.ts"
+import { conflate, Conflating } from "./conflating.ts"
 
 /** A buffer between the reader and one subscriber. */
 export interface Buffer<A> {
   /** Adds an item. `id` is the identity of its key, by which changes of one key are conflated. */
   readonly push: (id: string, item: A) => void
+  /** Adds many items. A buffer that keeps few of them looks at no others. A buffer is filled by one of both only. */
+  readonly pushAll: (log: ChangeLog<A>) => void
   /** Takes items out, in their order: all of them, or as many as the subscriber agreed to take at once. */
   readonly drain: () => ReadonlyArray<A>
-  /** Whether it holds more than the subscriber agreed to. Only a back-pressured buffer ever does. */
+  /** Whether it holds more than the subscriber agreed to. */
   readonly isFull: () => boolean
+  /** Has it hold less, in steps; `undefined` of one that holds less when the subscriber has taken something. */
+  readonly fold?: () => Generator<void, void>
 }
-
-/** The one change that stands for two of the same key; `undefined` if they come to no change at all. */
-const conflate = <Change extends AnyChange>(first: Change, second: Change): Change | undefined =>
-  second._tag === "Delete" && Option.isNone(first.previous) ? undefined : withPrevious(second, first.previous)
 
 /** Keeps one change for each key. */
 const conflating = <Change extends AnyChange>(): Buffer<Change> => {
-  let pending = new Map<string, Change>()
+  const changes = new Conflating<Change>(conflate)
   return {
-    push: (id, change) => {
-      const before = pending.get(id)
-      if (before === undefined) {
-        pending.set(id, change)
-        return
-      }
-      // The change goes to the end, so that the subscriber sees changes in the log's order.
-      pending.delete(id)
-      const both = conflate(before, change)
-      if (both !== undefined) pending.set(id, both)
-    },
-    drain: () => {
-      const all = [...pending.values()]
-      // The map is a fresh one each time, as a map that lives long keeps what was in it: see `Bag`.
-      if (all.length > 0) pending = new Map()
-      return all
-    },
-    isFull: () => false
+    push: (id, change) => changes.add(id, change),
+    pushAll: (log) => changes.push(log),
+    drain: () => changes.drain(),
+    isFull: () => changes.isLate,
+    fold: () => changes.fold()
   }
 }
 
 /** Keeps the last items, and drops the oldest. */
 export const sliding = <A>(capacity: number): Buffer<A> => {
   let items: Array<A> = []
+  const push = (item: A): void => {
+    items.push(item)
+    // Half of the items are dropped at once, as each shift by one would copy all of them.
+    if (items.length >= 2 * capacity) items = items.slice(-capacity)
+  }
   return {
-    push: (_, item) => {
-      items.push(item)
-      // Half of the items are dropped at once, as each shift by one would copy all of them.
-      if (items.length >= 2 * capacity) items = items.slice(-capacity)
+    push: (_, item) => push(item),
+    pushAll: ({ changes }) => {
+      for (let i = Math.max(0, changes.length - capacity); i < changes.length; i++) push(changes[i])
     },
     drain: () => {
       const all = items.length > capacity ? items.slice(-capacity) : items
@@ -68,6 +58,9 @@ const dropping = <A>(capacity: number): Buffer<A> => {
     push: (_, item) => {
       if (items.length < capacity) items.push(item)
     },
+    pushAll: ({ changes }) => {
+      for (let i = 0; i < changes.length && items.length < capacity; i++) items.push(changes[i])
+    },
     drain: () => {
       const all = items
       items = []
@@ -77,7 +70,7 @@ const dropping = <A>(capacity: number): Buffer<A> => {
   }
 }
 
-/** Keeps all items. While there are too many, `isFull` makes the reader wait. */
+/** Keeps all items. While there are too many, the reader waits. */
 const backPressured = <A>(capacity: number): Buffer<A> => {
   let items: Array<A> = []
   /** How many of the items are taken. Moving the rest to the front each time would be quadratic. */
@@ -85,6 +78,9 @@ const backPressured = <A>(capacity: number): Buffer<A> => {
   return {
     push: (_, item) => {
       items.push(item)
+    },
+    pushAll: ({ changes }) => {
+      for (const change of changes) items.push(change)
     },
     drain: () => {
       // The subscriber takes as many at once as it agreed to hold; the rest stays here.

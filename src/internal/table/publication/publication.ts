@@ -68,8 +68,11 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
   private touched: Array<number> | undefined
   /** How many of them the views have taken in. */
   private prepared = 0
-  /** The update on its way through the views. */
+  /** The update on its way through the views, and when that began. */
   private tick: Tick | undefined
+  private tickBegan = 0
+  /** For how long the last publication waited for its views, in milliseconds; `undefined` if there was nothing for any. */
+  viewsTook: number | undefined
   /** What is left of that to do, where it takes more than one step. Nobody else has the turn until it is done. */
   private steps: Iterator<void, void> | undefined
 
@@ -168,6 +171,7 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
   private beginTick(take: () => Slots): Iterator<void, void> {
     // What was prepared before is taken in again, together with the rest.
     const touched = this.touched!
+    if (this.tick === undefined) this.tickBegan = performance.now()
     this.prepared = touched.length
     this.begin(take())
     this.tick = new Tick(this, touched)
@@ -194,6 +198,7 @@ export class Publication<Slots extends AnySlots, Snapshot, Change extends AnyCha
   publish(hasChanged: boolean, take: () => Slots, showPositions: () => void): void {
     if (this.ended !== undefined) return
     const { log, tick } = this
+    this.viewsTook = tick === undefined || this.views.size === 0 ? undefined : performance.now() - this.tickBegan
     if (hasChanged && this.next === undefined) this.begin(take())
     const isNew = this.next !== undefined
     this.log = undefined

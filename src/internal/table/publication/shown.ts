@@ -113,6 +113,10 @@ export abstract class Shown<Slots extends AnySlots, Snapshot, Change extends Any
     return false
   }
 
+  get fold(): Effect.Effect<void> {
+    return Effect.suspend(() => Effect.forEach([...this.pressures()], ({ fold }) => fold, { discard: true }))
+  }
+
   get awaitRoom(): Effect.Effect<void> {
     return Effect.suspend(() => Effect.forEach([...this.pressures()], ({ awaitRoom }) => awaitRoom, { discard: true }))
   }

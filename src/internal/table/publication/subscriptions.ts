@@ -8,13 +8,19 @@ import * as Exit from "effect/Exit"
 import { constVoid } from "effect/Function"
 import type * as Stream from "effect/Stream"
 import type { Strategy } from "../../../LiveTable.ts"
+import { runInSlices } from "../../yield.ts"
 import { begun, type End, type Pushed, streamOf } from "../../effect/v4/pushed.ts"
 import type { AnyChange, ChangeLog } from "../content/changeLog.ts"
 import { bufferOf } from "./buffers.ts"
+import { KeySubscribers } from "./keySubscribers.ts"
 import { Subscriber } from "./subscriber.ts"
 
 /** Who hears of each publication in its own step, and has to be quick: what it keeps of that is its own business. */
 export interface Listener<Change, E> {
+  /** Whether what it keeps is still to be folded, so that it does not grow for ever. */
+  readonly isFull?: boolean
+  /** Folds that, in steps. It may be given up after any of them. */
+  readonly fold?: () => Generator<void, void>
   /** The table shows the changes' version already. */
   readonly push: (log: ChangeLog<Change>) => void
   /** There is nothing to come. */
@@ -25,20 +31,17 @@ export interface Listener<Change, E> {
 export class Subscriptions<Change extends AnyChange, E = never> {
   /** Subscribers to the changes of all keys. */
   private readonly all = new Set<Subscriber<Change, E>>()
-  /** Subscribers to one key, by the key's identity: see `keyId`. */
-  private readonly byKey = new Map<string, Set<Subscriber<Change, E>>>()
+  private readonly ofKeys = new KeySubscribers<Change, E>()
   private readonly listeners = new Set<Listener<Change, E>>()
   private ended: End<E> | undefined
 
   /** Whether nobody subscribes, so that changes need not be collected. */
   get isEmpty(): boolean {
-    return this.all.size === 0 && this.byKey.size === 0 && this.listeners.size === 0
+    return this.all.size === 0 && this.ofKeys.isEmpty && this.listeners.size === 0
   }
 
   get count(): number {
-    let n = this.all.size + this.listeners.size
-    for (const set of this.byKey.values()) n += set.size
-    return n
+    return this.all.size + this.listeners.size + this.ofKeys.size
   }
 
   /** Adds a subscriber to all changes, or to those of the key with this identity. */
@@ -49,18 +52,13 @@ export class Subscriptions<Change extends AnyChange, E = never> {
     const subscriber = new Subscriber<Change, E>(bufferOf(strategy), this.ended)
     if (this.ended !== undefined) return { subscriber, remove: constVoid }
     if (id === undefined) this.all.add(subscriber)
-    else {
-      const set = this.byKey.get(id)
-      if (set === undefined) this.byKey.set(id, new Set([subscriber]))
-      else set.add(subscriber)
-    }
+    else this.ofKeys.add(id, subscriber)
     return {
       subscriber,
       remove: () => {
         subscriber.end(Exit.void)
-        this.all.delete(subscriber)
-        const set = id === undefined ? undefined : this.byKey.get(id)
-        if (set?.delete(subscriber) === true && set.size === 0) this.byKey.delete(id!)
+        if (id === undefined) this.all.delete(subscriber)
+        else this.ofKeys.remove(id, subscriber)
       }
     }
   }
@@ -91,34 +89,35 @@ export class Subscriptions<Change extends AnyChange, E = never> {
 
   /** Hands one publication to everybody. */
   push(log: ChangeLog<Change>): void {
-    const { changes, ids } = log
-    if (changes.length === 0) return
+    if (log.changes.length === 0) return
     for (const listener of this.listeners) listener.push(log)
     for (const subscriber of this.all) {
-      for (let i = 0; i < changes.length; i++) subscriber.buffer.push(ids[i], changes[i])
+      subscriber.buffer.pushAll(log)
       subscriber.wake()
     }
-    if (this.byKey.size === 0) return
-    for (let i = 0; i < changes.length; i++) {
-      const set = this.byKey.get(ids[i])
-      if (set === undefined) continue
-      for (const subscriber of set) {
-        subscriber.buffer.push(ids[i], changes[i])
-        subscriber.wake()
-      }
-    }
+    this.ofKeys.push(log)
   }
 
-  /** Whether a back-pressured subscriber holds more than it agreed to. */
+  /** Whether a subscriber holds more than it is to. */
   get isFull(): boolean {
     for (const subscriber of this.all) if (subscriber.buffer.isFull()) return true
-    return false
+    for (const listener of this.listeners) if (listener.isFull === true) return true
+    return this.ofKeys.isFull
+  }
+
+  /** Has those hold less who need not be waited for, in slices. */
+  readonly fold: Effect.Effect<void> = Effect.suspend(() => runInSlices(this.folding()))
+
+  private *folding(): Generator<void, void> {
+    for (const { buffer } of [...this.all]) if (buffer.fold !== undefined) yield* buffer.fold()
+    for (const listener of [...this.listeners]) if (listener.fold !== undefined) yield* listener.fold()
+    yield* this.ofKeys.fold()
   }
 
   /** Waits until each back-pressured subscriber has room again, or has gone. */
   readonly awaitRoom: Effect.Effect<void> = Effect.suspend(() =>
     Effect.forEach(
-      [...this.all].filter((s) => s.buffer.isFull()),
+      [...this.all].filter(({ buffer }) => buffer.fold === undefined && buffer.isFull()),
       (s) => s.awaitRoom,
       { discard: true }
     )
@@ -140,10 +139,9 @@ export class Subscriptions<Change extends AnyChange, E = never> {
   end(how: End<E>): void {
     this.ended ??= how
     for (const subscriber of this.all) subscriber.end(this.ended)
-    for (const set of this.byKey.values()) for (const subscriber of set) subscriber.end(this.ended)
+    this.ofKeys.end(this.ended)
     for (const listener of this.listeners) listener.end(this.ended)
     this.all.clear()
-    this.byKey.clear()
     this.listeners.clear()
   }
 }

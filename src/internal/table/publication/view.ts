@@ -2,15 +2,19 @@
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { TableFailure } from "../../../LiveTable.ts"
+import type { Labels } from "../../effect/v4/metric.ts"
+import type { ViewKind } from "../../viewMetrics.ts"
 import type { KeyIndex } from "../content/keyIndex.ts"
 import type { Renumbering } from "../content/slots.ts"
 import type { Graph } from "./graph.ts"
 
 /** Subscribers, some of whom may have asked that nothing is applied while they are too far behind. */
 export interface Pressure {
-  /** Whether one of these is. */
+  /** Whether one of these is, or what others have not taken is still to be folded. */
   readonly isFull: boolean
-  /** Waits until none of them is. */
+  /** Folds it, in slices. */
+  readonly fold: Effect.Effect<void>
+  /** Waits until none of them is too far behind. */
   readonly awaitRoom: Effect.Effect<void>
 }
 
@@ -103,6 +107,10 @@ export interface View {
   readonly output: Output | undefined
   /** What the snapshots of its input hold of it; `undefined` if it is nothing. */
   readonly shown: unknown
+  /** What metrics call it; `undefined` if they tell nothing of it. */
+  readonly kind?: ViewKind
+  /** Begins to tell metrics what it shows, with the labels of who has attached it. */
+  readonly report?: (labels: Labels) => void
   /** Who hears of it, and may make the tables wait; `undefined` if nobody does. */
   readonly pressure?: Pressure
   /**
@@ -112,7 +120,7 @@ export interface View {
   readonly build: () => Iterator<void, void>
   /** Slots of an input have changed, or have not: some of them may be as they were, and some may be named twice. */
   readonly touch: (input: Input, slots: ReadonlyArray<number>) => void
-  /** Takes in what was touched, in steps, of the newest rows of the inputs. */
+  /** Takes in what was touched, in steps, of the newest rows of the inputs, and makes what `tell` is to hand over. */
   readonly apply: () => Iterator<void, void>
   /** The rows of some inputs get new slots, and are what they were otherwise. Nothing is touched meanwhile. */
   readonly renumber: (inputs: ReadonlySet<Input>, to: Renumbering) => Iterator<void, void>

@@ -91,12 +91,14 @@ class Reader<K, V> {
   }
 
   /**
-   * Publishes what was applied when the run ended in the middle of that, as nobody can be told what there is before. A table
-   * that is closed has ended already, and shows nothing more.
+   * Publishes what was applied when the run ended in the middle of that, as nobody can be told what there is before, and ends
+   * what the run was to do after a publication for those who are told. A table that is closed has ended already, and shows
+   * nothing more.
    */
   readonly finish: Effect.Effect<void> = Effect.suspend(() => {
     const { publication } = this.parts
-    return (publication.isUnderWay ? this.showing(true) : undefined) ?? Effect.void
+    const showing = publication.isUnderWay ? this.showing(true) : undefined
+    return Effect.andThen(showing ?? Effect.void, publication.fold)
   })
 
   /** Runs loops, each in a fiber of its own, until one of them ends, or the source is broken. */
@@ -307,7 +309,7 @@ class Reader<K, V> {
   private published(): Effect.Effect<void> {
     const { parts, reports } = this
     const { publication } = parts
-    parts.metrics.published(parts.counters, publication.snapshot.size, this.lag())
+    parts.metrics.published(parts.counters, publication.snapshot.size, this.lag(), publication.viewsTook)
     const isIdle = parts.latched && !reports.hasKeyless && !publication.hasWoken && !parts.state.wantsCompaction
     if (isIdle && !publication.isFull) return Effect.void
     return Effect.gen({ self: this }, function* () {
@@ -315,6 +317,7 @@ class Reader<K, V> {
       if (publication.hasWoken) yield* yieldToEventLoop
       yield* this.catchUp.check
       yield* reports.warnOfKeyless
+      if (publication.isFull) yield* publication.fold
       if (publication.isFull) {
         parts.waitsFor = "Subscriber"
         yield* publication.awaitRoom

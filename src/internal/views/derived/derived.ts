@@ -9,6 +9,7 @@ import type { TableFailure } from "../../../LiveTable.ts"
 import type { TableChange } from "../../../TableChange.ts"
 import type { Indexes } from "../../../TableIndex.ts"
 import type { TableEntry } from "../../../TableSnapshot.ts"
+import { currentLabels, withLabels } from "../../effect/v4/metric.ts"
 import { KeyIndex } from "../../table/content/keyIndex.ts"
 import { emptyRows } from "../../table/content/rowVector.ts"
 import type { Slots } from "../../table/content/slots.ts"
@@ -18,9 +19,11 @@ import {
   isPublished,
   PUBLICATION,
   publicationOf,
-  scopeOfViews
+  scopeOfViews,
+  type Tags
 } from "../../table/publication/attaching.ts"
 import type { Input } from "../../table/publication/view.ts"
+import { makeDerivedMetrics } from "../../viewMetrics.ts"
 import { indexViews, problemsOf } from "../indexes.ts"
 import { liveTableOf } from "../liveTable.ts"
 import { type NamedIndexes, TableIndexes } from "../lookups.ts"
@@ -89,7 +92,9 @@ interface MadePart {
 class Maker {
   constructor(
     private readonly sources: Sources,
-    private readonly combined: Combined
+    private readonly combined: Combined,
+    /** What metrics tell of it by, beside its topics. */
+    private readonly tags: Tags
   ) {}
 
   /** What a description reads: a table as it is, or one that is made for it. */
@@ -128,16 +133,17 @@ class Maker {
         grouping === undefined
           ? new RowTable(made, pipeline, problems, end)
           : new GroupTable(made, pipeline, grouping.by, grouping.aggregates, problems, end)
-      yield* attach(view)
+      yield* attach(view, this.tags)
       return { made, key, problems, leftOut: () => view.leftOut }
     })
   }
 }
 
-/** Makes a derived table: see `DerivedTable.make`. */
+/** Makes a derived table: see `DerivedTable.make`. `name` is that of its tag, by which metrics tell of it. */
 export const make = <K, V, Ix extends Indexes>(
   derivation: object,
-  indexes: Ix
+  indexes: Ix,
+  name?: string
 ): Effect.Effect<DerivedTable<K, V, Ix>, InvalidOptionsError, Scope.Scope> =>
   Effect.gen(function* () {
     const description = describe(derivation)
@@ -150,10 +156,22 @@ export const make = <K, V, Ix extends Indexes>(
     const problem = problemsOf({ module: "DerivedTable", topic }, indexes)
     if (problem !== undefined) return yield* Effect.fail(problem)
     const names = new TableIndexes(topic)
-    const { key, leftOut, made, problems } = yield* new Maker(sources, combined).make(description, names)
+    const tags: Tags = name === undefined ? {} : { table: name }
+    const { key, leftOut, made, problems } = yield* new Maker(sources, combined, tags).make(description, names)
+    const statsNow = () => ({ entries: made.rows.size, leftOut: leftOut(), problems: problems.count })
+    const report = makeDerivedMetrics(withLabels(yield* currentLabels, { topic, ...tags }))
+    made.onTold = () => report(statsNow())
+    made.onTold()
     const views = indexViews(made, indexes)
     for (const [name, view] of views) names.set(name, view)
-    yield* Effect.provideService(attachAll(views.map(([, view]) => view)), Scope.Scope, scope)
+    yield* Effect.provideService(
+      attachAll(
+        views.map(([, view]) => view),
+        tags
+      ),
+      Scope.Scope,
+      scope
+    )
     const table = {
       ...liveTableOf<unknown, unknown, TableEntry<unknown, unknown>, TableChange<unknown, unknown>, Indexes>({
         shown: made,
@@ -165,7 +183,7 @@ export const make = <K, V, Ix extends Indexes>(
       [TypeId]: TypeId,
       [ROOTS]: roots,
       problems: problems.reports.stream,
-      stats: Effect.sync(() => Object.freeze({ entries: made.rows.size, leftOut: leftOut(), problems: problems.count }))
+      stats: Effect.sync(() => Object.freeze(statsNow()))
     }
     // The description has the types of the table.
     return table as unknown as DerivedTable<K, V, Ix>

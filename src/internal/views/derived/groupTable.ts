@@ -31,6 +31,7 @@ interface Membership {
 export class GroupTable implements View {
   readonly height: number
   readonly inputs: ReadonlyArray<Input>
+  readonly kind = "derived"
   readonly shown = undefined
   private index = new KeyIndex()
   private keys: Array<unknown> = []
@@ -97,6 +98,7 @@ export class GroupTable implements View {
     yield* this.mend(newest)
     yield* this.settleGroups()
     this.output.take(this.slots())
+    yield* this.output.collect()
   }
 
   // -------------------------------------------------------------------------------------------------------------------

@@ -7,10 +7,13 @@ import type { TableChange } from "../../../TableChange.ts"
 import type { TableSnapshot } from "../../../TableSnapshot.ts"
 import type { Codec } from "../../../Codec.ts"
 import { PublishedRef } from "../../effect/v4/publishedRef.ts"
+import { runAtOnce } from "../../yield.ts"
+import type { ChangeLog } from "../../table/content/changeLog.ts"
 import { UNKNOWN } from "../../table/content/keyIndex.ts"
 import { keyId } from "../../table/content/slots.ts"
 import { type Face, Shown, type Showing, versionOf } from "../../table/publication/shown.ts"
 import type { Input, Output, Root } from "../../table/publication/view.ts"
+import { ROWS_PER_STEP } from "../rowView.ts"
 import type { ComputedSlots } from "./computedSlots.ts"
 
 /** What a row is that has no value, where it is compared with one that has. */
@@ -37,6 +40,10 @@ export class Made<K, V>
   /** Slots that were so at some time since: what is made of this has seen them. */
   private seen: Array<number> = []
   private before: ComputedSlots<K, V> | undefined
+  /** The changes from the version that is shown to the next one, made in steps; `undefined` if nobody listened by then. */
+  private log: ChangeLog<TableChange<K, V>> | undefined
+  /** Called when an update was told to all subscribers. */
+  onTold: (() => void) | undefined
 
   private constructor(
     { face, inputs, key, numbering, slots }: Options<K, V>,
@@ -98,18 +105,36 @@ export class Made<K, V>
     this.swap()
   }
 
+  /** Makes the changes from the version that is shown to the one that was taken, in steps, if somebody is to hear of them. */
+  *collect(): Generator<void, void> {
+    this.log = this.subscriptions.isEmpty ? undefined : yield* this.changesBetween(this.rows, this.newest)
+  }
+
   /** Hands subscribers the changes since the version before. */
   tell(): void {
-    const { before, changed } = this
+    const { before, changed, log } = this
     this.before = undefined
+    this.log = undefined
     this.seen = []
-    if (changed.size === 0) return
-    this.changed = new Set()
-    if (before === undefined || this.subscriptions.isEmpty) return
-    const now = this.current.slots
+    if (changed.size > 0) {
+      // Who has come to listen since they were made is told of them as well.
+      if (before !== undefined && !this.subscriptions.isEmpty) {
+        this.subscriptions.push(log ?? runAtOnce(this.changesBetween(before, this.rows)))
+      }
+      this.changed = new Set()
+    }
+    this.onTold?.()
+  }
+
+  private *changesBetween(
+    before: ComputedSlots<K, V>,
+    now: ComputedSlots<K, V>
+  ): Generator<void, ChangeLog<TableChange<K, V>>> {
     const ids: Array<string> = []
     const changes: Array<TableChange<K, V>> = []
-    for (const slot of changed) {
+    let n = 0
+    for (const slot of this.changed) {
+      if (++n % ROWS_PER_STEP === 0) yield
       const key = now.keyAt(slot)
       const old = before.index === now.index ? slot : before.find(key)
       const previous = old === UNKNOWN ? ABSENT : before.peekOr<typeof ABSENT>(old, ABSENT)
@@ -121,7 +146,7 @@ export class Made<K, V>
         value === ABSENT ? { _tag: "Delete", key, previous: was } : { _tag: "Upsert", key, value, previous: was }
       )
     }
-    this.subscriptions.push({ ids, changes })
+    return { ids, changes }
   }
 
   /** Ends all that is made of it. */

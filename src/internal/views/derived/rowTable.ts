@@ -28,6 +28,7 @@ type AnyRows = AnySlots & Slots<unknown, unknown, TableEntry<unknown, unknown>>
 export class RowTable implements View {
   readonly height: number
   readonly inputs: ReadonlyArray<Input>
+  readonly kind = "derived"
   readonly shown = undefined
   private rows = new RowVector()
   private live = 0
@@ -84,6 +85,7 @@ export class RowTable implements View {
       this.output.note(slot, !isSame)
     }
     this.take(source)
+    yield* this.output.collect()
   }
 
   /** What a row comes to. A row whose functions throw is left out. */

@@ -1,6 +1,8 @@
 /** Tracers of tests' own. */
 import type * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
+import { randomBytes } from "node:crypto"
 
 /** A tracer that tells of each span when it begins and when it ends. */
 export const tracerOf = (told: {
@@ -14,8 +16,11 @@ export const tracerOf = (told: {
       const span = {
         _tag: "Span" as const,
         name,
-        spanId: name,
-        traceId: "trace",
+        spanId: randomBytes(8).toString("hex"),
+        traceId: Option.match(parent, {
+          onNone: () => randomBytes(16).toString("hex"),
+          onSome: ({ traceId }) => traceId
+        }),
         parent,
         context,
         links,
