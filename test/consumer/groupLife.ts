@@ -215,6 +215,7 @@ class Life {
     const count = (yield* this.kafka.topics).get(topic)!.partitions.length
     if (count >= MOST_PARTITIONS) return
     this.model.note(`${topic} has ${count + 1} partitions`)
+    this.model.grown.add(placeOf({ topic, partition: count }))
     yield* Effect.ignore(this.kafka.addPartitions(topic, count + 1))
   })
 
@@ -338,16 +339,21 @@ export const live = (seed: number, steps: number): Effect.Effect<void, unknown> 
       yield* kafka.intercept("OffsetCommit", ({ clientId, request }, answer) => {
         const ours = model.ours.find(({ name }) => name === clientId)
         if (ours === undefined) return answer
-        for (const { offset, partition, topic } of request.partitions) {
-          model.committing(ours, placeOf({ topic: topic.name, partition }), offset)
-        }
-        return Effect.tap(answer, ({ partitions }) =>
-          Effect.forEach(
-            partitions.filter(({ errorCode }) => errorCode === 0),
-            ({ partition, topic }) => model.committed(ours, placeOf({ topic: topic.name, partition })),
-            { discard: true }
+        return Effect.gen(function* () {
+          const places = request.partitions.map(({ partition, topic }) => placeOf({ topic: topic.name, partition }))
+          const owners = yield* Effect.forEach(places, (place, i) =>
+            model.committing(ours, place, request.partitions[i].offset)
           )
-        )
+          const answered = yield* answer
+          answered.partitions.forEach(({ errorCode, partition, topic }) => {
+            const place = placeOf({ topic: topic.name, partition })
+            const owner = owners[places.indexOf(place)]
+            if (errorCode === 0 && owner !== undefined) {
+              model.problem(`${ours.name} has committed ${place}, which is ${owner.name}'s`)
+            }
+          })
+          return answered
+        })
       })
       const assignor = chance.of(["cooperative-sticky", "cooperative-sticky", "range", "roundrobin"] as const)!
       model.note(`${nodes} nodes, ${mode}, ${assignor}, ${JSON.stringify(topics)}`)

@@ -5,6 +5,7 @@
  * name of its member: `{"owned": [0, 2]}` whenever that has changed, `{"value": "…"}` for each record that it has consumed,
  * and at its end `{"closed": true}` or `{"error": "…"}`.
  */
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -24,7 +25,7 @@ export interface MemberOptions {
   readonly topic: string
   readonly group: string
   /** Of the classic protocol, the favourite first; "consumer" for the other protocol. */
-  readonly assignors: ReadonlyArray<Assignor> | "consumer"
+  readonly assignors: NonEmptyReadonlyArray<Assignor> | "consumer"
 }
 
 export interface ForeignMember {

@@ -183,7 +183,9 @@ export const make = <V, K = string>(
         parts.ready.notify()
         const all = [...parts.owned.values()]
         yield* owning.untilIdle(all, config.stopTimeoutMillis)
-        yield* Effect.timeoutOption(committing.flush(all), LAST_COMMIT_MILLIS)
+        const flushed = Effect.timeoutOption(committing.flush(all), LAST_COMMIT_MILLIS)
+        // Whatever becomes of the last commit, the member leaves.
+        yield* Effect.catchCause(flushed, () => Effect.void)
         yield* Fiber.interrupt(membership)
         yield* member.leave
         for (const p of all) p.end()
