@@ -95,6 +95,7 @@ const longest = [
   "examples/serviceRegistry",
   "faults/threeNodes",
   "faults/oneNode",
+  "faults/groups/groups",
   "faults/security",
   "soak/soak",
   "faults/variants"
