@@ -109,7 +109,10 @@ export const handTableOf = <K, V>(
       }
       const showing = preparing === undefined ? Effect.sync(show) : Effect.map(preparing, show)
       // As the reader of a table does.
-      return Effect.andThen(showing, Effect.suspend(() => (publication.isFull ? publication.fold : Effect.void)))
+      return Effect.andThen(
+        showing,
+        Effect.suspend(() => (publication.isFull ? publication.fold : Effect.void))
+      )
     })
     return {
       table,

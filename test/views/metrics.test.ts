@@ -146,6 +146,5 @@ describe("metrics", () => {
       yield* write
       yield* write
       yield* Effect.repeat(waited, { until: (count) => count === 2 })
-    }).pipe(Effect.provide(KafkaClient.layerMemory()))
-  )
+    }).pipe(Effect.provide(KafkaClient.layerMemory())))
 })

@@ -4,6 +4,7 @@
  * A topic that Kafka's own producer writes to, and a group whose members work on it; the fault, with its healing; then the
  * load ends, all is to be done and committed within 10 seconds, as Kafka's own client sees it, and the members are closed.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
@@ -11,7 +12,6 @@ import type { KafkaConsumer } from "../../../src/index.ts"
 import { until } from "../../kafka/process.ts"
 import { topicName } from "../../kafka/realKafka.ts"
 import type { TestKafkaError } from "../../kafka/TestKafkaError.ts"
-import { errorOf } from "../../support/exits.ts"
 import { eventually } from "../../support/live.ts"
 import { stopwatch } from "../../support/ownTime.ts"
 import { randomOf } from "../../support/random.ts"
@@ -215,7 +215,7 @@ const run = (lab: Lab, seed: number, trial: GroupTrial) =>
       const { exit, millis } = yield* close
       if (millis > CLOSE_LIMIT_MILLIS) failed.push(`closing "${name}" took ${Math.round(millis)} ms`)
       if ((exit._tag === "Failure") !== fails.includes(name)) {
-        const what = exit._tag === "Success" ? "in success" : `by ${errorOf(exit) ?? "interruption"}`
+        const what = exit._tag === "Success" ? "in success" : `by ${Cause.pretty(exit.cause)}`
         failed.push(`the work of "${name}" ended ${what}`)
       }
     }
