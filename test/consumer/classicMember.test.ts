@@ -309,6 +309,7 @@ describe("losing", () => {
       yield* (yield* played.next("Heartbeat")).answer({ errorCode: 82 })
       const error = yield* Effect.flip(Fiber.join(played.run))
       assert.include(error.message, "instance id i")
+      assert.deepStrictEqual(played.open, [], "it does not take the instance id back")
       assert.deepStrictEqual(played.told.slice(1), ["lost t:0: Fenced"])
     })
   )

@@ -103,7 +103,7 @@ export const makeClassicMember = (parts: {
     }
 
     /** Ends the member's life in the group: its partitions are others' already, or are going to be. */
-    const die = (reason: LostReason, keepsId: boolean): void => {
+    const end = (reason: LostReason, keepsId: boolean): void => {
       life++
       generation = -1
       if (!keepsId) memberId = ""
@@ -111,6 +111,11 @@ export const makeClassicMember = (parts: {
       owned = []
       if (phase === "stable") phase = "unjoined"
       if (lost.length > 0) ownership.lose(lost, reason)
+    }
+
+    /** Ends the member's life in the group, and begins another one. */
+    const die = (reason: LostReason, keepsId: boolean): void => {
+      end(reason, keepsId)
       rejoin(reason)
     }
 
@@ -136,7 +141,8 @@ export const makeClassicMember = (parts: {
         case codes.UNKNOWN_MEMBER_ID:
           return die("Forgotten", false)
         case codes.FENCED_INSTANCE_ID:
-          die("Fenced", false)
+          // To join again would take the instance id back from whoever has it now.
+          end("Fenced", false)
           return fail(code, request)
         default:
           return attempts.refused(code, request)

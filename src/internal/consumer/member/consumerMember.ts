@@ -131,8 +131,12 @@ export const makeConsumerMember = ({
       targeted.notify()
     }
 
-    const fail = (error: MembershipFailure): Effect.Effect<void> =>
-      Effect.sync(() => settleDeferred(broken, Exit.fail(error)))
+    /** Ends it, and asks for nothing more. */
+    const fail = (error: MembershipFailure): Effect.Effect<never> =>
+      Effect.andThen(
+        Effect.sync(() => settleDeferred(broken, Exit.fail(error))),
+        Effect.never
+      )
 
     const request = (memberEpoch: number, withAll: boolean) => {
       const names = topics.subscribed()
