@@ -37,7 +37,7 @@ const CONCURRENCY = 4
 const BEATS: ReadonlySet<string> = new Set(["Heartbeat", "ConsumerGroupHeartbeat"])
 
 const offsetsOf = (all: KafkaProtocol.OffsetCommitRequest["partitions"]): ReadonlyArray<PlaceOffset> =>
-  all.map(({ offset, partition, topic }) => ({ topic: topic.name!, partition, offset }))
+  all.map(({ offset, partition, topic }) => ({ topic: topic.name, partition, offset }))
 
 const acceptedOf = (
   { partitions }: KafkaProtocol.OffsetCommitRequest,

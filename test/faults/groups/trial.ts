@@ -11,7 +11,6 @@ import type { KafkaConsumer } from "../../../src/index.ts"
 import { until } from "../../kafka/process.ts"
 import { topicName } from "../../kafka/realKafka.ts"
 import type { TestKafkaError } from "../../kafka/TestKafkaError.ts"
-import { errorOf } from "../../support/exits.ts"
 import { eventually } from "../../support/live.ts"
 import { stopwatch } from "../../support/ownTime.ts"
 import { randomOf } from "../../support/random.ts"
@@ -215,8 +214,8 @@ const run = (lab: Lab, seed: number, trial: GroupTrial) =>
       const { exit, millis } = yield* close
       if (millis > CLOSE_LIMIT_MILLIS) failed.push(`closing "${name}" took ${Math.round(millis)} ms`)
       if ((exit._tag === "Failure") !== fails.includes(name)) {
-        const what = exit._tag === "Success" ? "in success" : `by ${errorOf(exit) ?? "interruption"}`
-        failed.push(`the work of "${name}" ended ${what}`)
+        const why = entries.find((entry) => entry._tag === "Failed" && entry.member === name)
+        failed.push(`the work of "${name}" ended in ${exit._tag}: ${JSON.stringify(why)}`)
       }
     }
     for (const { entries, leave, name } of others) {
