@@ -4,7 +4,6 @@
  * A topic that Kafka's own producer writes to, and a group whose members work on it; the fault, with its healing; then the
  * load ends, all is to be done and committed within 10 seconds, as Kafka's own client sees it, and the members are closed.
  */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
@@ -215,8 +214,8 @@ const run = (lab: Lab, seed: number, trial: GroupTrial) =>
       const { exit, millis } = yield* close
       if (millis > CLOSE_LIMIT_MILLIS) failed.push(`closing "${name}" took ${Math.round(millis)} ms`)
       if ((exit._tag === "Failure") !== fails.includes(name)) {
-        const what = exit._tag === "Success" ? "in success" : `by ${Cause.pretty(exit.cause)}`
-        failed.push(`the work of "${name}" ended ${what}`)
+        const why = entries.find((entry) => entry._tag === "Failed" && entry.member === name)
+        failed.push(`the work of "${name}" ended in ${exit._tag}: ${JSON.stringify(why)}`)
       }
     }
     for (const { entries, leave, name } of others) {
