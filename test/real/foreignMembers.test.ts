@@ -96,7 +96,7 @@ realKafka("groups with members of other clients", { java: true, python: true }, 
       (all) =>
         all.every((owned) => owned !== undefined && owned.length > 0) &&
         JSON.stringify(all.flatMap((owned) => owned ?? []).sort()) === JSON.stringify(numbers(PARTITIONS)),
-      "40 seconds"
+      "100 seconds"
     )
 
   /** Waits until these values are consumed, each by one of the members, and once. */
@@ -106,7 +106,7 @@ realKafka("groups with members of other clients", { java: true, python: true }, 
       const consumed = Effect.sync(() =>
         members.flatMap((member) => member.consumed.filter((value) => wanted.has(value)))
       )
-      yield* eventually(consumed, (all) => new Set(all).size === wanted.size, "40 seconds")
+      yield* eventually(consumed, (all) => new Set(all).size === wanted.size, "100 seconds")
       assert.deepStrictEqual(sorted(yield* consumed), [...values])
     })
 
