@@ -49,8 +49,16 @@ export class Ownership {
 
   /** Whether what the member had of this at that time ended by a loss. */
   isLostAfter(member: string, place: Place, at: number): boolean {
-    const all = this.changes.get(`${member} ${textOf(place)}`) ?? []
-    return all.find((change) => change.at > at)?.isLoss === true
+    return this.after(member, place, at)?.isLoss === true
+  }
+
+  /** When it ended that the member had this; `undefined` if it had it to the end. */
+  changedAfter(member: string, place: Place, at: number): number | undefined {
+    return this.after(member, place, at)?.at
+  }
+
+  private after(member: string, place: Place, at: number): Change | undefined {
+    return this.changes.get(`${member} ${textOf(place)}`)?.find((change) => change.at > at)
   }
 }
 

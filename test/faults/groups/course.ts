@@ -64,6 +64,8 @@ export interface Course {
   readonly ends: ReadonlyArray<PlaceOffset>
   /** Whether commits before partitions were given up may have found no coordinator. */
   readonly mayMissCommits: boolean
+  /** Whether work may be cut off, as it takes longer than the time that is given to it. */
+  readonly mayCutOff: boolean
 }
 
 /** The entries of several journals as one, each of which is in its order. */

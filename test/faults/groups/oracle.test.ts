@@ -53,7 +53,8 @@ class Play {
       entries: this.entries,
       committed: [{ ...place, offset: committed }],
       ends: [{ ...place, offset: written.length }],
-      mayMissCommits: false
+      mayMissCommits: false,
+      mayCutOff: false
     }
   }
 }
@@ -128,6 +129,18 @@ describe("what is right", () => {
     play.commit("b", 6)
     assert.deepStrictEqual(found(play.course()), [])
   })
+})
+
+it("what is done behind a record whose work was cut off is done again only where that may be", () => {
+  const play = new Play()
+  play.told("a", "Assigned")
+  play.begin("a", 0)
+  play.work("a", 1)
+  play.told("a", "Revoked")
+  play.told("b", "Assigned")
+  play.work("b", 0, 1, 2, 3, 4, 5)
+  assert.include(found(play.course()), 22)
+  assert.notInclude(found({ ...play.course(), mayCutOff: true }), 22)
 })
 
 describe("what is broken is found", () => {

@@ -90,15 +90,20 @@ const judgeRepeats = (course: Course, calls: ReadonlyArray<Call>, ownership: Own
   const isCommitted = ({ record }: Call, before: number): boolean =>
     (accepted.get(textOf(record)) ?? []).some(({ at, offset }) => at < before && offset > record.offset)
 
-  /** What lies behind a record whose work was cut off, and was done already, cannot be committed. */
-  const isBehindCutOff = ({ member, record }: Call): boolean =>
-    calls.some(
-      (other) =>
-        other.member === member &&
-        !other.isDone &&
-        textOf(other.record) === textOf(record) &&
-        other.record.offset < record.offset
+  const doneAt = new Map<string, number>()
+  for (const { endedAt, isDone, record } of calls) {
+    if (isDone) doneAt.set(record.id, Math.min(endedAt!, doneAt.get(record.id) ?? Number.POSITIVE_INFINITY))
+  }
+  /** When the time for the work is over, what is done behind a record that is not cannot be committed. */
+  const isBehindCutOff = ({ endedAt, member, record }: Call): boolean => {
+    const until = ownership.changedAfter(member, record, endedAt!) ?? Number.POSITIVE_INFINITY
+    return course.written.some(
+      (one) =>
+        textOf(one) === textOf(record) &&
+        one.offset < record.offset &&
+        (doneAt.get(one.id) ?? Number.POSITIVE_INFINITY) > until
     )
+  }
   const last = new Map<string, Call>()
   for (const call of calls.filter(({ isDone }) => isDone).sort((a, b) => a.endedAt! - b.endedAt!)) {
     const before = last.get(call.record.id)
@@ -109,7 +114,7 @@ const judgeRepeats = (course: Course, calls: ReadonlyArray<Call>, ownership: Own
     const isExcused =
       ownership.isLostAfter(before.member, before.record, before.endedAt!) ||
       course.mayMissCommits ||
-      isBehindCutOff(before)
+      (course.mayCutOff && isBehindCutOff(before))
     if (!isExcused) found.add(22, `${shown(call)} was done before by ${before.member}, which did not lose it`)
     else if (isCommitted(before, call.beganAt)) {
       found.add(22, `${shown(call)} was done before by ${before.member}, and that was committed`)

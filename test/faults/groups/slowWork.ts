@@ -34,6 +34,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
     const released = Effect.runSync(Deferred.make<void>())
     return {
       options: () => ({ revokeTimeout: 700 }),
+      mayCutOff: true,
       mayLose: false,
       work: (short, name) => (name === "one" ? firstTakes(Deferred.await(released), short) : short),
       fault: ({ members, open, owned, told }) =>

@@ -78,6 +78,8 @@ export interface GroupTrial {
   readonly poisonEvery?: number
   /** Whether commits before partitions are given up may find no coordinator. */
   readonly mayMissCommits?: boolean
+  /** Whether work may be cut off, as it takes longer than the time that is given to it. */
+  readonly mayCutOff?: boolean
   /** Whether partitions may be lost. Where they may not be, nothing is done twice. */
   readonly mayLose: boolean
   /** Names of members whose work fails, and is meant to. */
@@ -227,7 +229,8 @@ const run = (lab: Lab, seed: number, trial: GroupTrial) =>
       ...final,
       written: load.written,
       entries: merged(entries),
-      mayMissCommits
+      mayMissCommits,
+      mayCutOff: trial.mayCutOff ?? false
     }
     const found = judge(course)
     const lost = course.entries.filter(({ _tag }) => _tag === "Lost" || _tag === "Gone").map(({ member }) => member)
