@@ -52,17 +52,21 @@ export const scenarios: ReadonlyArray<Scenario> = [
     })
   ),
 
-  ...inBoth("connections are reset, again and again", [["crash", "member"]], ({ proxies: [proxy] }, protocol) => ({
-    options: () => (protocol === "classic" ? HALF_A_MINUTE : {}),
-    mayLose: false,
-    fault: ({ random }) =>
-      Effect.gen(function* () {
-        for (let i = 0; i < 12; i++) {
-          yield* i % 3 === 0 ? proxy.cut() : proxy.reset()
-          yield* Effect.sleep(random() * 300)
-        }
-      })
-  })),
+  ...inBoth(
+    "connections of members are reset, again and again",
+    [["crash", "member"]],
+    ({ proxies: [proxy] }, protocol) => ({
+      options: () => (protocol === "classic" ? HALF_A_MINUTE : {}),
+      mayLose: false,
+      fault: ({ random }) =>
+        Effect.gen(function* () {
+          for (let i = 0; i < 12; i++) {
+            yield* i % 3 === 0 ? proxy.cut() : proxy.reset()
+            yield* Effect.sleep(random() * 300)
+          }
+        })
+    })
+  ),
 
   inGroup("connections of members are half-open", [["frozen", "member"]], ({ proxies: [proxy] }) => ({
     options: () => HALF_A_MINUTE,

@@ -11,7 +11,7 @@ runAll(
     "a member is killed",
     "members come and go, several in a second",
     "members come and go, several in a second, in the consumer protocol",
-    "connections are reset, again and again",
+    "connections of members are reset, again and again",
     "the topic is deleted, and created again at once"
   ])
 )
