@@ -24,7 +24,7 @@ const createAgain = ({ lab: { java }, load, topic }: World) =>
   })
 
 export const scenarios: ReadonlyArray<Scenario> = [
-  ...inBoth("partitions are added", [["grown", "member"]], ({ java }) => ({
+  ...inBoth("partitions are added to a topic of a group", [["grown", "member"]], ({ java }) => ({
     options: () => ({ metadataMaxAge: MAX_AGE_MILLIS }),
     mayLose: false,
     fault: ({ load, members, owned, topic }) =>

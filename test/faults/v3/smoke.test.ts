@@ -2,6 +2,7 @@
 import * as Lab from "../lab.ts"
 import { scenarios } from "../oneNode.ts"
 import { runAll } from "../running.ts"
+import { named } from "./named.ts"
 
 const names = [
   "the broker is killed, and started again",
@@ -11,10 +12,4 @@ const names = [
   "closed and interrupted, whatever the network does"
 ]
 
-const chosen = names.map((name) => {
-  const scenario = scenarios.find((one) => one.name === name)
-  if (scenario === undefined) throw new Error(`no scenario is called "${name}"`)
-  return scenario
-})
-
-runAll("faults of one broker, on Effect 3", Lab.make(), chosen)
+runAll("faults of one broker, on Effect 3", Lab.make(), named(scenarios, names))
