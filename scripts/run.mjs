@@ -183,14 +183,10 @@ class Parts {
 
   tests = (name, choice) => this.of(() => runTests(choice, (_, ...command) => runNamed(name, ...command)))
 
-  /** What needs no broker, on both majors at once: the contract waits, while others compute. */
-  withoutBroker = (...which) => {
-    const units = (major) => [
-      ...[major, "--project", "units", "--project", "isolated"],
-      ...majors[major].workers(availableParallelism() + 1)
-    ]
-    return () =>
-      sideBySide([[this.tests("units 4", [...units(4), ...which])], [this.tests("units 3", [...units(3), ...which])]])
+  /** What needs no broker: the contract waits, while others compute. */
+  units = (major, workers, which = []) => {
+    const choice = [major, "--project", "units", "--project", "isolated", ...majors[major].workers(workers), ...which]
+    return this.tests(`units ${major}`, choice)
   }
 }
 
@@ -198,20 +194,28 @@ class Parts {
 const onEffect3 = ["test/contract/real", "test/examples", "test/package", "test/real/table"]
 
 /**
- * Runs all there is, in two stages. Beside what computes are the systems, which wait most of the time: for brokers, for
- * other processes. Faults have promises about time, and nothing beside them.
+ * Runs all there is, part by part. Each part keeps the machine busy by itself: half of the time of its tests is spent on
+ * waiting, for brokers, for clocks, for other processes, so that twice as many files are under way as there are cores. With
+ * other parts beside it, what has promises about time would not keep them.
  */
 const testAll = async () => {
   await prepare()
   const parts = new Parts()
+  const workers = 2 * availableParallelism()
   // those that share the broker are four, however many cores there are
   const systems = (major) => [major, "--project", "systems", ...majors[major].workers(4)]
   const faults = (major) => [major, "--project", "faults"]
   await sideBySide([
-    [parts.of(check), parts.withoutBroker()],
-    [parts.tests("systems 4", systems(4)), parts.tests("systems 3", [...systems(3), ...onEffect3])]
+    [
+      parts.of(check),
+      parts.units(4, workers),
+      parts.units(3, workers),
+      parts.tests("systems 4", systems(4)),
+      parts.tests("systems 3", [...systems(3), ...onEffect3]),
+      parts.tests("faults 4", faults(4)),
+      parts.tests("faults 3", [...faults(3), "test/faults/v3"])
+    ]
   ])
-  await sideBySide([[parts.tests("faults 4", faults(4)), parts.tests("faults 3", [...faults(3), "test/faults/v3"])]])
   tell(parts.told)
 }
 
@@ -256,7 +260,8 @@ const commands = {
     if (args.includes("--changed")) await test([4, "--project", "units", "--project", "isolated", ...args])
     makeEffect3()
     const parts = new Parts()
-    await parts.withoutBroker(...args)()
+    const workers = availableParallelism() + 1
+    await sideBySide([[parts.units(4, workers, args)], [parts.units(3, workers, args)]])
     tell(parts.told)
   },
   // with arguments: only the tests that they name; on Effect 3 after --effect-3
