@@ -20,3 +20,6 @@ const first = number("SEED", 1)
 
 /** `SEED` is the first one; `SEED=n` with one round replays that one. */
 export const seeds: ReadonlyArray<number> = Array.from({ length: rounds }, (_, i) => first + i)
+
+/** Whether all is tried that there is, and not only what `npm test` has time for: where rounds are asked for. */
+export const isWhole = process.env["FAULT_ROUNDS"] !== undefined

@@ -251,6 +251,9 @@ export const inGroup = (name: string, covers: Covers, about: (lab: Lab) => Group
     )
 })
 
+/** The name of a scenario in the consumer protocol. */
+export const inConsumerProtocol = (name: string): string => `${name}, in the consumer protocol`
+
 /** The same for both protocols. */
 export const inBoth = (
   name: string,
@@ -258,5 +261,5 @@ export const inBoth = (
   about: (lab: Lab, protocol: Protocol) => Omit<GroupTrial, "protocol">
 ): ReadonlyArray<Scenario> => [
   inGroup(name, covers, (lab) => ({ ...about(lab, "classic"), protocol: "classic" })),
-  inGroup(`${name}, in the consumer protocol`, covers, (lab) => ({ ...about(lab, "consumer"), protocol: "consumer" }))
+  inGroup(inConsumerProtocol(name), covers, (lab) => ({ ...about(lab, "consumer"), protocol: "consumer" }))
 ]
