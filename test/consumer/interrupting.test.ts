@@ -18,6 +18,15 @@ const quiet = turns(40)
 
 const adjust = (millis: number) => Effect.andThen(TestClock.adjust(millis), quiet)
 
+/** With a scope that has time to close: what is never answered is given up by the clock. */
+const withinTime = <A, E, R>(self: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const exit = yield* Effect.exit(Scope.provide(self, scope))
+    yield* Effect.raceFirst(Scope.close(scope, Exit.void), Effect.forever(adjust(1_000)))
+    return yield* exit
+  })
+
 /** A cluster with records, and a consumer that works on them by `work`. */
 const working = (
   partitions: number,
@@ -64,7 +73,7 @@ describe("work that is to end", () => {
       const endedAtOnce = [...ended]
       yield* adjust(60_000)
       assert.deepStrictEqual(endedAtOnce, ["1@0"])
-    }).pipe(Effect.scoped, withoutLogs)
+    }).pipe(withinTime, withoutLogs)
   )
 
   it.effect("and is to end for a second reason meanwhile: its lane goes on once, one record at a time", () =>
@@ -93,6 +102,6 @@ describe("work that is to end", () => {
       yield* adjust(60_000)
       assert.deepStrictEqual(begun, [0, 0, 1, 2, 3, 4])
       assert.strictEqual(most, 1)
-    }).pipe(Effect.scoped, withoutLogs)
+    }).pipe(withinTime, withoutLogs)
   )
 })

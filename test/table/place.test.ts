@@ -28,6 +28,10 @@ describe("the place of a table", () => {
           [0, 2],
           [1, 1]
         ]),
+        starts: new Map([
+          [0, 0],
+          [1, 0]
+        ]),
         tombstones: 1
       })
     })

@@ -176,11 +176,11 @@ export const appendProduced = (
   const ranges = new RecordRanges()
   const header = readSent(partition, sent, ranges)
   if (isRefused(header)) return header
-  const wrong = checkHeader(partition, header)
-  if (wrong !== undefined) return wrong
   const { verify = () => TRANSACTIONAL_ID_AUTHORIZATION_FAILED } = options
   const unverified = header.isTransactional ? verify(header) : undefined
   if (unverified !== undefined) return new Refused(unverified)
+  const wrong = checkHeader(partition, header)
+  if (wrong !== undefined) return wrong
   const bad = checkRecords(partition, ranges, options.now)
   if (bad !== undefined) return bad
   const codec = codecFor(topic, codecs[header.codec])
