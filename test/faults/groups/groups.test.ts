@@ -8,10 +8,7 @@ import { scenarios } from "./scenarios.ts"
 const IN_BOTH: ReadonlySet<string> = new Set(
   [
     "a member is killed",
-    "a member is frozen, and goes on when others have its partitions",
-    "the coordinator is killed, and started again",
     "members are stopped and started one by one, while they work",
-    "members come and go, several in a second",
     "the topic is deleted, and created again at once"
   ].map(inConsumerProtocol)
 )

@@ -10,8 +10,6 @@ runAll(
   named(scenarios, [
     "a member is killed",
     "members come and go, several in a second",
-    "members come and go, several in a second, in the consumer protocol",
-    "connections of members are reset, again and again",
-    "the topic is deleted, and created again at once"
+    "members come and go, several in a second, in the consumer protocol"
   ])
 )
