@@ -96,7 +96,7 @@ const comings: ReadonlyArray<Scenario> = [
     mayLose: false,
     // Enough to be in the middle of something at any time, and not so much that the load outruns two members: what has piled
     // up in front of a slow key could not be done in the time that is given to who leaves.
-    work: () => () => Effect.sleep(5),
+    work: () => () => Effect.sleep(3),
     fault: ({ busy, members, open }) =>
       Effect.gen(function* () {
         for (const member of members) {
