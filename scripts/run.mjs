@@ -202,8 +202,8 @@ const testAll = async () => {
   await prepare()
   const parts = new Parts()
   const workers = 2 * availableParallelism()
-  // those that share the broker are four, however many cores there are
-  const systems = (major) => [major, "--project", "systems", ...majors[major].workers(4)]
+  // Those that share the broker are six, however many cores there are: most of the time they wait for it, and for processes.
+  const systems = (major) => [major, "--project", "systems", ...majors[major].workers(6)]
   const faults = (major) => [major, "--project", "faults"]
   await sideBySide([
     [
