@@ -38,9 +38,9 @@ export const isolated = [
 // programs: on one major is enough
 export const onEffect4 = [
   "test/consumer/assignors/*.test.ts",
-  "test/protocol/{consumerProtocol,groups,protocol}.test.ts",
+  "test/protocol/*.test.ts",
   "test/real/foreignMembers.test.ts",
-  "test/recordBatch/{inputClasses,java,mutations,randomBytes}.test.ts",
+  "test/recordBatch/{compression,inputClasses,java,legacyMessages,mutations,randomBytes,rewrite,roundTrip}.test.ts",
   "test/table/{keyIndex,recordStore,rowVector,state}.test.ts",
   "test/tree/*.test.ts",
   "test/views/{exactSum,slotHeap}.test.ts"

@@ -53,24 +53,24 @@ const subjects: Subjects = {
   transactions,
   waits,
   changes,
-  feeds,
-  "derived tables": derived,
   "live queries": liveQueries,
   indexes: indexing,
   status,
   writing,
   producing,
-  consuming,
   events,
   "groups with members": grouped,
-  catalogs,
   "offsets of groups": groupOffsets,
   "transactions by protocol": transactionProtocol,
   closing
 }
 
-/** Whose tests spend most of their time waiting: for a cleaner, a metadata's age, a topic that may come back. */
+/** Whose tests spend most of their time waiting: for a cleaner, a metadata's age, a session, a topic that may come back. */
 const patient: Subjects = {
+  consuming,
+  feeds,
+  catalogs,
+  "derived tables": derived,
   compaction,
   truncation,
   partitions,

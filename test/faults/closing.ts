@@ -23,7 +23,8 @@ import { topicsBeside } from "./views/verdict.ts"
 import { watchable } from "./views/watched.ts"
 import type { Table } from "./Witness.ts"
 
-const states: Readonly<Record<string, (proxy: Proxy) => Effect.Effect<void, never, Scope.Scope>>> = {
+/** What may have become of the network. */
+export const states: Readonly<Record<string, (proxy: Proxy) => Effect.Effect<void, never, Scope.Scope>>> = {
   up: () => Effect.void,
   slow: (proxy) => proxy.delay(100),
   silent: (proxy) => proxy.stall(),

@@ -1,3 +1,4 @@
+import { scenarios as groups } from "./groups/cluster.ts"
 import * as Lab from "./lab.ts"
 import { runAll } from "./running.ts"
 import { scenarios } from "./threeNodes.ts"
@@ -12,5 +13,5 @@ runAll(
       "replica.lag.time.max.ms": "3000"
     }
   }),
-  scenarios
+  [...scenarios, ...groups]
 )

@@ -7,6 +7,7 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { makeAuthority, type Authority, type Certificate } from "./certificates.ts"
+import { archived } from "./classArchive.ts"
 import { brokerJars, daemon, properties, quickStart, readLog, toldBy } from "./java.ts"
 import { accepts, freePorts, isFree, liveBrokers, type Address } from "./ports.ts"
 import { awaitExit, hasExited, realTime, until, watchdog, type Watchdog } from "./process.ts"
@@ -296,6 +297,14 @@ const makeTls = (now: number, kind: Options["certificate"]): { readonly tls: Tls
   }
 }
 
+/** Options of a JVM with which a broker of that version starts fast. */
+const quickest = (version: Version, jars: string): Effect.Effect<ReadonlyArray<string>, TestKafkaError> =>
+  version === usual
+    ? archived(jars, (javaOptions) =>
+        Effect.scoped(Effect.flatMap(make({ javaOptions }), ({ nodes: [node] }) => node.shutdown))
+      )
+    : Effect.succeed(quickStart)
+
 /** Starts a cluster, and returns when all of it is ready. When the scope closes, or this process dies, it is gone. */
 export const make = (options: Options = {}): Effect.Effect<KafkaCluster, TestKafkaError, Scope.Scope> =>
   Effect.gen(function* () {
@@ -408,7 +417,7 @@ export const make = (options: Options = {}): Effect.Effect<KafkaCluster, TestKaf
 
     const java = {
       jars,
-      jvm: [`-Xmx${options.heapMb ?? 512}m`, ...(options.javaOptions ?? quickStart)],
+      jvm: [`-Xmx${options.heapMb ?? 512}m`, ...(options.javaOptions ?? (yield* quickest(version, jars)))],
       guard,
       startSeconds: options.startSeconds ?? 60
     }

@@ -1,0 +1,80 @@
+/** What happens to the coordinator of a group on a cluster of three nodes: another node takes over, and all may be away. */
+import * as Effect from "effect/Effect"
+import { eventually, numbers } from "../../support/live.ts"
+import type { Lab } from "../lab.ts"
+import type { Scenario } from "../rows.ts"
+import { inBoth, type Protocol, type World } from "./trial.ts"
+
+/** The topic of the offsets of groups, which has one partition here: who leads it is the coordinator of all groups. */
+const OFFSETS = "__consumer_offsets"
+
+const optionsFor = (protocol: Protocol) => (protocol === "classic" ? { sessionTimeout: 30_000 } : {})
+
+/** The node that leads the offsets of groups, once there is one and it is not `former`. */
+const coordinatorOf = ({ java, nodes }: Lab, former?: number) =>
+  Effect.map(
+    eventually(
+      java.describeTopic(OFFSETS),
+      ({ partitions: [{ leader }] }) => leader > 0 && leader !== former,
+      "40 seconds"
+    ),
+    ({ partitions: [{ leader }] }) => nodes.find(({ id }) => id === leader)!
+  )
+
+/** Waits until all nodes have what they should have. */
+const inSync = ({ java }: Lab, topic: string) =>
+  eventually(
+    java.describeTopic(topic),
+    ({ partitions }) => partitions.every(({ isr }) => isr.length === 3),
+    "60 seconds"
+  )
+
+const healed = (lab: Lab, { topic }: World) =>
+  Effect.forEach([OFFSETS, topic], (one) => inSync(lab, one), { discard: true })
+
+export const scenarios: ReadonlyArray<Scenario> = [
+  ...inBoth("the coordinator is killed, and another node takes over", [["crash", "member"]], (lab, protocol) => ({
+    options: () => optionsFor(protocol),
+    mayLose: false,
+    fault: (world) =>
+      Effect.gen(function* () {
+        const coordinator = yield* coordinatorOf(lab)
+        yield* coordinator.kill
+        yield* coordinatorOf(lab, coordinator.id)
+        yield* world.busy()
+        yield* coordinator.start
+        yield* healed(lab, world)
+      })
+  })),
+
+  ...inBoth("the coordinator moves to another node, again and again", [["crash", "member"]], (lab, protocol) => ({
+    options: () => optionsFor(protocol),
+    mayLose: false,
+    fault: ({ busy, open }) =>
+      Effect.gen(function* () {
+        for (const round of numbers(3, 1)) {
+          const { id } = yield* coordinatorOf(lab)
+          const replicas = numbers(3).map((i) => ((id + i) % 3) + 1)
+          yield* lab.java.reassign(OFFSETS, [{ partition: 0, replicas }])
+          yield* lab.java.electLeaders(OFFSETS, [0])
+          yield* coordinatorOf(lab, id)
+          // Somebody joins at the new one, and what is committed there is found at the next one.
+          yield* open(`guest ${round}`)
+          yield* busy(40)
+        }
+      })
+  })),
+
+  ...inBoth("all brokers are away, and come back", [["crash", "member"]], (lab, protocol) => ({
+    options: () => optionsFor(protocol),
+    mayLose: false,
+    fault: (world) =>
+      Effect.gen(function* () {
+        yield* Effect.forEach(lab.nodes, ({ kill }) => kill, { concurrency: "unbounded", discard: true })
+        yield* world.told(world.members[0].name, "CoordinatorLost")
+        yield* Effect.forEach(lab.nodes, ({ start }) => start, { concurrency: "unbounded", discard: true })
+        yield* world.told(world.members[0].name, "CoordinatorFound")
+        yield* healed(lab, world)
+      })
+  }))
+]

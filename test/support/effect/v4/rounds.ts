@@ -1,0 +1,2 @@
+/** On this major all of what is random is tried. */
+export const share = 1
