@@ -1,4 +1,5 @@
 import { scenarios as groups } from "./groups/cluster.ts"
+import { tried } from "./groups/trial.ts"
 import * as Lab from "./lab.ts"
 import { runAll } from "./running.ts"
 import { scenarios } from "./threeNodes.ts"
@@ -13,5 +14,5 @@ runAll(
       "replica.lag.time.max.ms": "3000"
     }
   }),
-  [...scenarios, ...groups]
+  [...scenarios, ...tried(groups, ["the coordinator moves to another node, again and again"])]
 )

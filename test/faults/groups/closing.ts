@@ -12,10 +12,14 @@ import { states } from "../closing.ts"
 import { client, type Lab } from "../lab.ts"
 import { CLOSE_LIMIT_MILLIS } from "../oracle.ts"
 import type { Scenario } from "../rows.ts"
+import { isWhole } from "../settings.ts"
 import type { Protocol } from "./trial.ts"
 
 /** Partitions of the topic. */
 const PARTITIONS = 2
+
+/** Both close in the same way, but for what is sent. */
+const protocols: ReadonlyArray<Protocol> = isWhole ? ["classic", "consumer"] : ["classic"]
 
 const nothing = { connections: 0, fibers: 0, timers: 0 }
 
@@ -42,7 +46,7 @@ export const scenario: Scenario = {
       yield* java.createTopic(topic, { partitions: PARTITIONS })
       const records = numbers(400).map((i) => ({ key: `k${i}`, value: `${i}`, partition: i % PARTITIONS }))
       yield* java.produce(topic, records)
-      for (const protocol of ["classic", "consumer"] as const) {
+      for (const protocol of protocols) {
         for (const [state, begin] of Object.entries(states)) {
           const what = `${state}, ${protocol}`
           const outer = yield* Effect.scope

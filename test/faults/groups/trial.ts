@@ -17,6 +17,7 @@ import { randomOf } from "../../support/random.ts"
 import type { Lab } from "../lab.ts"
 import { CLOSE_LIMIT_MILLIS, RECOVERY_LIMIT_MILLIS } from "../oracle.ts"
 import type { Covers, Scenario } from "../rows.ts"
+import { isWhole } from "../settings.ts"
 import * as Trial from "../trial.ts"
 import { merged, noteFor, type Course, type Entry, type PlaceOffset } from "./course.ts"
 import * as Load from "./load.ts"
@@ -263,3 +264,12 @@ export const inBoth = (
   inGroup(name, covers, (lab) => ({ ...about(lab, "classic"), protocol: "classic" })),
   inGroup(inConsumerProtocol(name), covers, (lab) => ({ ...about(lab, "consumer"), protocol: "consumer" }))
 ]
+
+/** What `npm test` tries of them: all in the classic protocol, and those of these names in the consumer protocol, too. */
+export const tried = (
+  scenarios: ReadonlyArray<Scenario>,
+  alsoInConsumerProtocol: ReadonlyArray<string>
+): ReadonlyArray<Scenario> => {
+  const also = new Set(alsoInConsumerProtocol.map(inConsumerProtocol))
+  return scenarios.filter(({ name }) => isWhole || !name.endsWith(inConsumerProtocol("")) || also.has(name))
+}
