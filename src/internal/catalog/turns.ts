@@ -4,12 +4,20 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import { TableClosedError } from "../../KafkaError.ts"
 import { hasEnded } from "../effect/v4/fibers.ts"
 
+/** Who waits for a turn, or has it. */
+interface Line {
+  /** Of one permit. It wakes one who waits when that is given back, however many wait. */
+  readonly turn: Semaphore.Semaphore
+  length: number
+}
+
 export class Turns {
-  /** The job that is under way for an identity, by its bytes as text. */
-  private readonly running = new Map<string, Fiber.Fiber<unknown, unknown>>()
+  /** The lines by their identities, as texts of their bytes, for as long as somebody is in them. */
+  private readonly lines = new Map<string, Line>()
 
   /** Jobs are run until the scope of the catalog of this topic ends. */
   constructor(
@@ -19,29 +27,55 @@ export class Turns {
 
   /** Runs a job when no other one is under way for this identity. It is run to its end, if nobody waits for it any more, too. */
   run<A, E>(id: string, job: Effect.Effect<A, E>): Effect.Effect<A, E | TableClosedError> {
-    return Effect.suspend(() => {
-      const before = this.running.get(id)
-      if (before !== undefined) {
-        return Effect.flatMap(Fiber.await(before), () => {
-          // One that ended before it began has not left by itself.
-          if (this.running.get(id) === before) this.running.delete(id)
-          return this.run(id, job)
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(this.lineOf(id), (line) => {
+        const part = Effect.sync(() => {
+          if (--line.length === 0) this.lines.delete(id)
         })
-      }
-      const { scope, topic } = this
-      const leaving = Effect.ensuring(
-        job,
-        Effect.sync(() => this.running.delete(id))
-      )
-      return Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(Effect.forkIn(leaving, scope), (fiber) => {
-          if (!hasEnded(fiber)) this.running.set(id, fiber)
-          return Effect.flatMap(restore(Fiber.await(fiber)), (exit): Effect.Effect<A, E | TableClosedError> =>
-            Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-              ? Effect.fail(new TableClosedError({ topic }))
-              : exit
-          )
+        const leave = Effect.andThen(line.turn.release(1), part)
+        return Effect.flatMap(
+          Effect.onInterrupt(restore(line.turn.take(1)), () => part),
+          () => this.begin(job, leave, restore)
+        )
+      })
+    )
+  }
+
+  /** The line for an identity, with one more in it. */
+  private lineOf(id: string): Effect.Effect<Line> {
+    return Effect.flatMap(
+      Effect.sync(() => this.lines.get(id)),
+      (there) =>
+        Effect.map(there === undefined ? Semaphore.make(1) : Effect.succeed(there.turn), (turn) => {
+          const line = there ?? { turn, length: 0 }
+          line.length++
+          this.lines.set(id, line)
+          return line
         })
+    )
+  }
+
+  private begin<A, E>(
+    job: Effect.Effect<A, E>,
+    leave: Effect.Effect<void>,
+    restore: <B, F>(effect: Effect.Effect<B, F>) => Effect.Effect<B, F>
+  ): Effect.Effect<A, E | TableClosedError> {
+    const { scope, topic } = this
+    let hasBegun = false
+    const toItsEnd = Effect.suspend(() => {
+      hasBegun = true
+      return Effect.ensuring(restore(job), leave)
+    })
+    return Effect.flatMap(Effect.forkIn(toItsEnd, scope), (fiber) => {
+      // In a scope that has ended none begins.
+      const first = hasEnded(fiber) && !hasBegun ? leave : Effect.void
+      return Effect.andThen(
+        first,
+        Effect.flatMap(restore(Fiber.await(fiber)), (exit): Effect.Effect<A, E | TableClosedError> =>
+          Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+            ? Effect.fail(new TableClosedError({ topic }))
+            : exit
+        )
       )
     })
   }
