@@ -54,12 +54,28 @@ def create():
         time.sleep(0.02)
 
 
+def ends_by(consumer):
+    """Each partition, and where its log ends."""
+    partitions = [TopicPartition(TOPIC, p) for p in consumer.list_topics(TOPIC, timeout=20).topics[TOPIC].partitions]
+    return partitions, [consumer.get_watermark_offsets(partition, timeout=20)[1] for partition in partitions]
+
+
 def end():
     """Records in the log; there are no transactions here, and nothing is removed."""
     consumer = Consumer({**BROKERS, "group.id": "unused"})
     try:
-        partitions = consumer.list_topics(TOPIC, timeout=20).topics[TOPIC].partitions
-        return sum(consumer.get_watermark_offsets(TopicPartition(TOPIC, p), timeout=20)[1] for p in partitions)
+        return sum(ends_by(consumer)[1])
+    finally:
+        consumer.close()
+
+
+def committed():
+    """What a group has committed of each partition, 0 where it has nothing, and where the partitions end."""
+    consumer = Consumer({**BROKERS, "group.id": JOB["group"]})
+    try:
+        partitions, ends = ends_by(consumer)
+        found = [max(0, partition.offset) for partition in consumer.committed(partitions, timeout=20)]
+        return {"committed": found, "ends": ends}
     finally:
         consumer.close()
 
@@ -167,4 +183,30 @@ def live():
     return {"written": 2 * count + 1, "counted": count + 1}
 
 
-print(json.dumps({"load": load, "end": lambda: {"records": end()}, "live": live}[JOB["op"]]()))
+def steady():
+    """One record to each partition every so many milliseconds, until the bench puts a file there."""
+    interval = float(JOB["everyMillis"]) / 1000
+    producer = make_producer(**{"linger.ms": 0, "enable.idempotence": False})
+    partitions = producer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions
+    value = b"v" * 236
+    start = time.monotonic()
+    rounds = 0
+    while not os.path.exists(JOB["stop"]):
+        for partition in partitions:
+            producer.produce(TOPIC, partition=partition, key=key_of(rounds), value=value)
+        producer.poll(0)
+        rounds += 1
+        time.sleep(max(0, start + rounds * interval - time.monotonic()))
+    if producer.flush(10) > 0:
+        raise RuntimeError("records were not delivered")
+    return {"written": rounds * len(partitions)}
+
+
+OPERATIONS = {
+    "load": load,
+    "end": lambda: {"records": end()},
+    "committed": committed,
+    "live": live,
+    "steady": steady,
+}
+print(json.dumps(OPERATIONS[JOB["op"]]()))

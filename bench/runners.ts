@@ -10,7 +10,7 @@ import * as Librdkafka from "../test/kafka/Librdkafka.ts"
 import { run, type Output, type RunOptions } from "../test/kafka/process.ts"
 import { TestKafkaError } from "../test/kafka/TestKafkaError.ts"
 import { beforeId } from "./results.ts"
-import type { Format, Task, Topic } from "./workloads.ts"
+import { groupTasks, type Format, type Task, type Topic } from "./workloads.ts"
 
 export interface Command {
   readonly program: string
@@ -18,6 +18,8 @@ export interface Command {
   readonly env?: Readonly<Record<string, string>>
   /** A Node that can be given flags. */
   readonly node: boolean
+  /** What an earlier commit cannot do yet. */
+  readonly lacks?: ReadonlyArray<Task>
 }
 
 export interface Runner {
@@ -84,7 +86,8 @@ type Major = keyof typeof packageFolders
 const runnerOf = (major: Major, root: string): Effect.Effect<Command, TestKafkaError> =>
   attempt("copy the runner", () => {
     const folder = path.join(root, packageFolders[major], "bench", "peers")
-    for (const file of [path.join("ours", "run.mjs"), path.join("ours", "majors.mjs"), "javascript.mjs"]) {
+    const own = fs.readdirSync(peerFile("ours")).map((name) => path.join("ours", name))
+    for (const file of [...own, "javascript.mjs", "consuming.mjs"]) {
       const copy = path.join(folder, file)
       if (copy === peerFile(file)) continue
       fs.mkdirSync(path.dirname(copy), { recursive: true })
@@ -144,7 +147,12 @@ const checkout = (ref: string, major: Major): Effect.Effect<string, TestKafkaErr
 
 /** An earlier commit under the runner of today. */
 const before = (ref: string, major: Major) =>
-  Effect.flatMap(checkout(ref, major), (directory) => runnerOf(major, directory))
+  Effect.gen(function* () {
+    const directory = yield* checkout(ref, major)
+    const command = yield* runnerOf(major, directory)
+    const hasConsumers = fs.existsSync(path.join(directory, "src", "KafkaConsumer.ts"))
+    return hasConsumers ? command : { ...command, lacks: groupTasks }
+  })
 
 /** The version of the peer is the one that the project itself depends on, exactly. */
 const kafkajs = Effect.succeed(nodeCommand(peerFile("kafkajs", "run.mjs")))
@@ -182,15 +190,21 @@ const platformatic = Effect.gen(function* () {
 // others
 // ---------------------------------------------------------------------------------------------------------------------
 
-const ktables = Effect.gen(function* () {
-  const packages = yield* Ktables.packages
-  return {
+/** A runner in Python, with the packages that it needs and what all of them share. */
+const python = (name: string, packages: Effect.Effect<string, TestKafkaError>): Effect.Effect<Command, TestKafkaError> =>
+  Effect.map(packages, (directory) => ({
     program: "python3",
-    args: [peerFile("ktables", "run.py")],
-    env: { PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: "1" },
+    args: [peerFile(name, "run.py")],
+    env: { PYTHONPATH: [directory, peerFile()].join(path.delimiter), PYTHONDONTWRITEBYTECODE: "1" },
     node: false
-  }
-})
+  }))
+
+const ktables = python("ktables", Ktables.packages)
+
+const confluentKafka = python("confluent-kafka", Librdkafka.packages)
+
+/** Of the version that ktables brings along. */
+const aiokafka = python("aiokafka", Ktables.packages)
 
 const streams = Effect.gen(function* () {
   const pom = peerFile("kafka-streams", "pom.xml")
@@ -242,6 +256,27 @@ const librdkafka = Effect.gen(function* () {
 
 const table: ReadonlyArray<Task> = ["catchUp", "follow"]
 
+const member: ReadonlyArray<Task> = ["consume", "consumeFollow", "rebalance"]
+
+/** A peer's members of groups, with values as bytes and decoded. */
+const members = (
+  peer: string,
+  title: string,
+  decoded: string,
+  install: Runner["install"]
+): ReadonlyArray<Runner> => [
+  { id: peer, peer, title, format: "raw", store: "memory", tasks: member, install },
+  {
+    id: `${peer}-typed`,
+    peer,
+    title: `${title}, ${decoded}`,
+    format: "typed",
+    store: "memory",
+    tasks: ["consume"],
+    install
+  }
+]
+
 /** Ours on a major of Effect, and an earlier commit of it. */
 const oursOn = (major: Major, ref?: string): ReadonlyArray<Runner> => {
   const [id, on] = major === 4 ? ["ours", ""] : ["ours-effect-3", ", Effect 3"]
@@ -252,8 +287,8 @@ const oursOn = (major: Major, ref?: string): ReadonlyArray<Runner> => {
   } as const
   const name = `${ref === undefined ? "effect-ktables" : `${ref}, before`}${on}`
   return [
-    { ...one, id: one.peer, title: name, format: "raw", tasks: [...table, "waits", "writes", "fanOut"] },
-    { ...one, id: `${one.peer}-typed`, title: `${name}, Schema`, format: "typed", tasks: ["catchUp", "reads"] }
+    { ...one, id: one.peer, title: name, format: "raw", tasks: [...table, "waits", "writes", "fanOut", ...groupTasks] },
+    { ...one, id: `${one.peer}-typed`, title: `${name}, Schema`, format: "typed", tasks: ["catchUp", "reads", "consume"] }
   ]
 }
 
@@ -332,9 +367,18 @@ export const runners: ReadonlyArray<Runner> = [
     title: "kafkajs, group, eachBatch",
     format: "raw",
     store: "memory",
-    tasks: [...table, "writes"],
+    tasks: [...table, "writes", ...member],
     cannot: ({ compression }) =>
       compression === "none" || compression === "gzip" ? undefined : "it wants a plugin to decompress",
+    install: kafkajs
+  },
+  {
+    id: "kafkajs-typed",
+    peer: "kafkajs",
+    title: "kafkajs, group, JSON.parse",
+    format: "typed",
+    store: "memory",
+    tasks: ["consume"],
     install: kafkajs
   },
   {
@@ -343,9 +387,20 @@ export const runners: ReadonlyArray<Runner> = [
     title: "@platformatic/kafka, group, stream",
     format: "raw",
     store: "memory",
-    tasks: [...table, "writes"],
+    tasks: [...table, "writes", ...member],
     install: platformatic
-  }
+  },
+  {
+    id: "platformatic-typed",
+    peer: "platformatic",
+    title: "@platformatic/kafka, group, its JSON",
+    format: "typed",
+    store: "memory",
+    tasks: ["consume"],
+    install: platformatic
+  },
+  ...members("confluent-kafka", "confluent-kafka (librdkafka)", "json.loads", confluentKafka),
+  ...members("aiokafka", "aiokafka", "json.loads", aiokafka)
 ]
 
 /** What an earlier commit is measured as, beside `ours`: in all that ours does. */
