@@ -6,11 +6,12 @@ export interface Work {
   readonly member: string
   readonly partition: number
   readonly offset: number
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, when it was worked on and when it was written. */
   readonly time: number
+  readonly written: number
 }
 
-/** A member's journal, read as it grows: a line has partition, offset and time. */
+/** A member's journal, read as it grows: a line has partition, offset, time, and the time of writing in microseconds. */
 const reader = (member: string, file: string) => {
   let position = 0
   let rest = ""
@@ -25,8 +26,8 @@ const reader = (member: string, file: string) => {
     // a member may have been killed in the middle of a line
     rest = lines.pop() ?? ""
     return lines.map((line) => {
-      const [partition = NaN, offset = NaN, time = NaN] = line.split(" ").map(Number)
-      return { member, partition, offset, time }
+      const [partition = NaN, offset = NaN, time = NaN, micros = NaN] = line.split(" ").map(Number)
+      return { member, partition, offset, time, written: micros / 1000 }
     })
   }
 }
@@ -44,12 +45,12 @@ export const journals = () => {
   }
 }
 
-/** Who has worked on each partition since then; a partition that several members have worked on is nobody's. */
-export const ownersSince = (works: ReadonlyArray<Work>, since: number): ReadonlyMap<number, string> => {
+/** Who has worked on each partition in a time; a partition that several members have worked on is nobody's. */
+export const ownersWithin = (works: ReadonlyArray<Work>, from: number, until: number): ReadonlyMap<number, string> => {
   const owners = new Map<number, string>()
   const shared = new Set<number>()
   for (const { member, partition, time } of works) {
-    if (time < since) continue
+    if (time < from || time > until) continue
     const owner = owners.get(partition)
     if (owner !== undefined && owner !== member) shared.add(partition)
     owners.set(partition, member)
@@ -77,35 +78,40 @@ export interface Phase {
   readonly ownersAfter: ReadonlyMap<number, string>
 }
 
-/** What a phase did to the work on each partition. */
+/** What a phase did to the work on a partition. */
 export interface Effects {
   readonly partition: number
   /** Whether it stayed with its owner. */
   readonly kept: boolean
-  /** The longest time without a record of it, in milliseconds. */
+  /** The longest time without a record of it, while there was one to work on, in milliseconds. */
   readonly gap: number
   /** How many of its records were worked on that somebody had worked on before. */
   readonly repeats: number
+  /** Milliseconds from the beginning until its new owner works on it, and nobody else does any more; 0 if it stayed. */
+  readonly moved: number
 }
 
 export const effectsOf = (works: ReadonlyArray<Work>, phase: Phase): ReadonlyArray<Effects> => {
-  const byTime = [...works].sort((a, b) => a.time - b.time)
-  return [...phase.ownersBefore].map(([partition, owner]) => {
+  const byTime = works.filter(({ time }) => time <= phase.until).sort((a, b) => a.time - b.time)
+  return [...phase.ownersAfter].map(([partition, owner]) => {
     const seen = new Set<number>()
+    const kept = phase.ownersBefore.get(partition) === owner
     let last = phase.from
     let gap = 0
     let repeats = 0
-    for (const work of byTime) {
-      if (work.partition !== partition || work.time > phase.until) continue
-      if (work.time >= phase.from) {
-        if (seen.has(work.offset)) repeats++
-        gap = Math.max(gap, work.time - last)
-        last = work.time
+    let moved: number | undefined
+    for (const { member, offset, partition: of, time, written } of byTime) {
+      if (of !== partition) continue
+      if (time >= phase.from) {
+        if (seen.has(offset)) repeats++
+        gap = Math.max(gap, time - Math.max(last, written))
+        last = time
+        if (member !== owner) moved = undefined
+        else moved ??= time - phase.from
       }
-      seen.add(work.offset)
+      seen.add(offset)
     }
-    gap = Math.max(gap, phase.until - last)
-    return { partition, kept: phase.ownersAfter.get(partition) === owner, gap, repeats }
+    return { partition, kept, gap, repeats, moved: kept ? 0 : (moved ?? 0) }
   })
 }
 

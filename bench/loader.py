@@ -10,7 +10,7 @@ import sys
 import time
 import zlib
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 JOB = dict(argument.split("=", 1) for argument in sys.argv[1:])
@@ -33,6 +33,16 @@ def make_producer(**config):
     )
 
 
+def is_led():
+    """A broker may be told to all as a partition's leader before it knows that it is."""
+    try:
+        return end() == 0
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.NOT_LEADER_FOR_PARTITION:
+            return False
+        raise
+
+
 def create():
     admin = AdminClient(BROKERS)
     topic = NewTopic(
@@ -47,7 +57,7 @@ def create():
     while True:
         found = admin.list_topics(TOPIC, timeout=10).topics[TOPIC]
         if found.error is None and len(found.partitions) == int(JOB["partitions"]):
-            if all(partition.leader >= 0 for partition in found.partitions.values()):
+            if all(partition.leader >= 0 for partition in found.partitions.values()) and is_led():
                 return
         if time.monotonic() > deadline:
             raise RuntimeError(f"{TOPIC} has no leaders")
@@ -184,16 +194,16 @@ def live():
 
 
 def steady():
-    """One record to each partition every so many milliseconds, until the bench puts a file there."""
+    """One record to each partition every so many milliseconds, each with its time, until the bench puts a file there."""
     interval = float(JOB["everyMillis"]) / 1000
     producer = make_producer(**{"linger.ms": 0, "enable.idempotence": False})
     partitions = producer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions
-    value = b"v" * 236
     start = time.monotonic()
     rounds = 0
     while not os.path.exists(JOB["stop"]):
+        value = b"%016d" % (time.time_ns() // 1000)
         for partition in partitions:
-            producer.produce(TOPIC, partition=partition, key=key_of(rounds), value=value)
+            producer.produce(TOPIC, partition=partition, key=key_of(rounds), value=value.ljust(236, b"."))
         producer.poll(0)
         rounds += 1
         time.sleep(max(0, start + rounds * interval - time.monotonic()))

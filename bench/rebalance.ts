@@ -10,21 +10,21 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { until } from "../test/kafka/process.ts"
 import type { TestKafkaError } from "../test/kafka/TestKafkaError.ts"
-import { effectsOf, isEven, journals, ownersSince, recordsIn, type Effects, type Phase } from "./journals.ts"
+import { effectsOf, isEven, journals, ownersWithin, recordsIn, type Effects, type Phase } from "./journals.ts"
 import { writeSteadily } from "./loader.ts"
 import { checkCommitted, runRunner, temporaryDirectory, wrong, type Job, type Measured } from "./runnerProcess.ts"
 
-/** For how long partitions must have been where they are. */
-const SETTLED_MILLIS = 1000
+/** Partitions have settled when they have been where they are for twice as long. */
+const SETTLED_MILLIS = 500
 
-const figuresOf = (name: string, millis: number, effects: ReadonlyArray<Effects>): Record<string, number> => {
+const figuresOf = (name: string, effects: ReadonlyArray<Effects>): Record<string, number> => {
   const longest = (kept: boolean) => {
     const gaps = effects.filter((one) => one.kept === kept).map(({ gap }) => gap)
     return gaps.length === 0 ? {} : { [`${name}${kept ? "Kept" : "Moved"}Gap`]: Math.max(...gaps) }
   }
   const repeats = effects.map((one) => one.repeats)
   return {
-    [`${name}Millis`]: millis,
+    [`${name}Millis`]: Math.max(...effects.map(({ moved }) => moved)),
     ...longest(true),
     ...longest(false),
     [`${name}Repeats`]: repeats.reduce((sum, one) => sum + one, 0),
@@ -41,13 +41,26 @@ export const measureRebalance = (job: Job): Effect.Effect<Measured, TestKafkaErr
     const file = (name: string) => path.join(directory, name)
     const written = journals()
 
-    const begin = (name: string) =>
+    /** A process that waits to be told to begin, as what it takes to load it is not what is measured. */
+    const start = (name: string, told: string) =>
       Effect.suspend(() => {
         written.add(name, file(name))
-        return Effect.forkScoped(runRunner(job, { directory, group, journal: file(name), stop: file("stop") }))
+        const files = { journal: file(name), begin: file(told), stop: file("stop") }
+        return Effect.forkScoped(runRunner(job, { directory, group, ...files }))
       })
+    const areLoaded = (...names: ReadonlyArray<string>) =>
+      Effect.sync(() => names.every((name) => fs.existsSync(file(name))))
+    const tell = (name: string) =>
+      Effect.andThen(
+        Effect.sync(() => fs.writeFileSync(file(name), "")),
+        Clock.currentTimeMillis
+      )
     /** Ends with what has happened, or with the failure of one of those who should be running. */
-    const wait = <A>(what: string, check: Effect.Effect<boolean>, running: ReadonlyArray<Fiber.Fiber<A, TestKafkaError>>) =>
+    const wait = <A>(
+      what: string,
+      check: Effect.Effect<boolean>,
+      running: ReadonlyArray<Fiber.Fiber<A, TestKafkaError>>
+    ) =>
       Effect.raceFirst(
         until(check, { within: "60 seconds" }),
         Effect.andThen(
@@ -63,50 +76,56 @@ export const measureRebalance = (job: Job): Effect.Effect<Measured, TestKafkaErr
       from: number
     ) =>
       Effect.gen(function* () {
-        const ownersBefore = ownersSince(written.read(), from - SETTLED_MILLIS)
-        let settledAt = 0
-        const settled = Effect.map(Clock.currentTimeMillis, (now) => {
-          settledAt = now
-          return isEven(ownersSince(written.read(), now - SETTLED_MILLIS), members, partitions)
+        const ownersBefore = ownersWithin(written.read(), from - SETTLED_MILLIS, from)
+        let settled: Phase | undefined
+        const look = Effect.map(Clock.currentTimeMillis, (now) => {
+          const works = written.read()
+          const middle = now - SETTLED_MILLIS
+          const [earlier, later] = [
+            ownersWithin(works, middle - SETTLED_MILLIS, middle),
+            ownersWithin(works, middle, now)
+          ]
+          const isSettled =
+            isEven(later, members, partitions) &&
+            [...later].every(([partition, owner]) => earlier.get(partition) === owner)
+          if (isSettled) settled = { from, until: now, ownersBefore, ownersAfter: later }
+          return isSettled
         })
-        yield* wait(`${members.join(", ")} have as many partitions each`, settled, running)
-        const ownersAfter = ownersSince(written.read(), settledAt - SETTLED_MILLIS)
-        return { from, until: settledAt, ownersBefore, ownersAfter } satisfies Phase
+        yield* wait(`${members.join(", ")} have as many partitions each`, look, running)
+        return settled ?? (yield* wrong("nothing has settled"))
       })
 
     const writing = yield* Effect.forkScoped(
       writeSteadily({ brokers, topic, stop: file("written"), everyMillis: workload.parameters["everyMillis"] ?? 10 })
     )
-    const first = yield* begin("first")
-    yield* phase(["first"], [first, writing], yield* Clock.currentTimeMillis)
+    const first = yield* start("first", "begin")
+    const began = yield* tell("begin")
+    yield* phase(["first"], [first, writing], began)
 
-    const joinedAt = yield* Clock.currentTimeMillis
-    const second = yield* begin("second")
-    const third = yield* begin("third")
-    const join = yield* phase(["first", "second", "third"], [first, second, third, writing], joinedAt)
+    const second = yield* start("second", "join")
+    const third = yield* start("third", "join")
+    const running = [first, second, third, writing]
+    yield* wait("the others are loaded", areLoaded("second", "third"), running)
+    const joined = yield* tell("join")
+    const join = yield* phase(["first", "second", "third"], running, joined)
 
     const killedAt = yield* Clock.currentTimeMillis
     // interrupted, it is ended by SIGKILL
     yield* Fiber.interrupt(third)
     const kill = yield* phase(["first", "second"], [first, second, writing], killedAt)
 
-    fs.writeFileSync(file("written"), "")
+    yield* tell("written")
     const { written: records } = yield* Fiber.join(writing)
     const all = Effect.sync(() => recordsIn(written.read()) === records)
     yield* wait("all records are worked on", all, [first, second])
-    fs.writeFileSync(file("stop"), "")
+    yield* tell("stop")
     const { runtime } = yield* Fiber.join(first)
     yield* Fiber.join(second)
     yield* checkCommitted(job, group)
 
     const works = written.read()
-    // the time until it was seen that all is even is not part of it
-    const millis = ({ from, until: to }: Phase) => to - from - SETTLED_MILLIS
     return {
       runtime,
-      figures: {
-        ...figuresOf("join", millis(join), effectsOf(works, join)),
-        ...figuresOf("kill", millis(kill), effectsOf(works, kill))
-      }
+      figures: { ...figuresOf("join", effectsOf(works, join)), ...figuresOf("kill", effectsOf(works, kill)) }
     }
   }).pipe(Effect.scoped)

@@ -179,9 +179,7 @@ const memoryOf = ({ topic: { records, value } }: Workload): number => records * 
 /** A workload that is ready to be run: its topic is loaded, where all share one. */
 const prepare = (brokers: string, workload: Workload, present: ReadonlyArray<Installed>) =>
   Effect.gen(function* () {
-    const taking = present
-      .filter(takesPart(workload))
-      .filter((runner) => reasonAgainst(workload, runner) === undefined)
+    const taking = present.filter(takesPart(workload)).filter((runner) => reasonAgainst(workload, runner) === undefined)
     if (taking.length === 0) return []
     yield* Console.log(`\n${workload.id}: ${workload.title}`)
     // Those who write get a topic of their own each time, as the next one would find another.

@@ -191,7 +191,10 @@ const platformatic = Effect.gen(function* () {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** A runner in Python, with the packages that it needs and what all of them share. */
-const python = (name: string, packages: Effect.Effect<string, TestKafkaError>): Effect.Effect<Command, TestKafkaError> =>
+const python = (
+  name: string,
+  packages: Effect.Effect<string, TestKafkaError>
+): Effect.Effect<Command, TestKafkaError> =>
   Effect.map(packages, (directory) => ({
     program: "python3",
     args: [peerFile(name, "run.py")],
@@ -259,12 +262,7 @@ const table: ReadonlyArray<Task> = ["catchUp", "follow"]
 const member: ReadonlyArray<Task> = ["consume", "consumeFollow", "rebalance"]
 
 /** A peer's members of groups, with values as bytes and decoded. */
-const members = (
-  peer: string,
-  title: string,
-  decoded: string,
-  install: Runner["install"]
-): ReadonlyArray<Runner> => [
+const members = (peer: string, title: string, decoded: string, install: Runner["install"]): ReadonlyArray<Runner> => [
   { id: peer, peer, title, format: "raw", store: "memory", tasks: member, install },
   {
     id: `${peer}-typed`,
@@ -288,7 +286,13 @@ const oursOn = (major: Major, ref?: string): ReadonlyArray<Runner> => {
   const name = `${ref === undefined ? "effect-ktables" : `${ref}, before`}${on}`
   return [
     { ...one, id: one.peer, title: name, format: "raw", tasks: [...table, "waits", "writes", "fanOut", ...groupTasks] },
-    { ...one, id: `${one.peer}-typed`, title: `${name}, Schema`, format: "typed", tasks: ["catchUp", "reads", "consume"] }
+    {
+      ...one,
+      id: `${one.peer}-typed`,
+      title: `${name}, Schema`,
+      format: "typed",
+      tasks: ["catchUp", "reads", "consume"]
+    }
   ]
 }
 

@@ -160,6 +160,11 @@ export const targets = (results: Results): ReadonlyArray<Target> => {
     atMost("idle consumer", 0.2, " % of a core", median("consumeFollow", "ours", "idleCpu")),
     atMost("members join: partition that stays, longest gap", 50, " ms", median("rebalance", "ours", "joinKeptGap")),
     atMost("members join: records twice", 0, "", worst("rebalance", "ours", "joinRepeats")),
-    atMost("a member is killed: partition that stays, longest gap", 50, " ms", median("rebalance", "ours", "killKeptGap"))
+    atMost(
+      "a member is killed: partition that stays, longest gap",
+      50,
+      " ms",
+      median("rebalance", "ours", "killKeptGap")
+    )
   ]
 }

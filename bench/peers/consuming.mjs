@@ -34,13 +34,19 @@ const consume = async (runtime, begin, bytesOf) => {
   answer(runtime, figures, { endedAt, consumed: seen, log: sum })
 }
 
-/** One of several members, which tells of each record at once: it may be killed. */
+/**
+ * One of several members, which tells of each record at once, as it may be killed: partition, offset, when it was worked on, and
+ * its value's beginning, which says when it was written. Once its journal is there it is loaded, and waits to be told to begin.
+ */
 const work = async (runtime, begin) => {
   const journal = openSync(job.journal, "a")
+  while (!existsSync(job.begin)) await sleep(20)
   const { close } = await begin({
     group: job.group,
-    onRecord: (_, __, partition, offset) =>
-      writeSync(journal, `${partition} ${offset} ${performance.timeOrigin + performance.now()}\n`)
+    onRecord: (_, value, partition, offset) => {
+      const written = Buffer.from(value.subarray(0, 16)).toString()
+      writeSync(journal, `${partition} ${offset} ${performance.timeOrigin + performance.now()} ${written}\n`)
+    }
   })
   while (!existsSync(job.stop)) await sleep(100)
   await close()

@@ -92,11 +92,13 @@ def follow(runtime, read):
 
 
 def rebalance(runtime, read):
-    """One of several members, which tells of each record at once: it may be killed."""
+    """One of several members, which tells of each record at once, as it may be killed. See consuming.mjs."""
     journal = os.open(JOB["journal"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    while not os.path.exists(JOB["begin"]):
+        time.sleep(0.02)
 
     def work(key, value, partition, offset):
-        os.write(journal, f"{partition} {offset} {time.time() * 1000:.3f}\n".encode())
+        os.write(journal, f"{partition} {offset} {time.time() * 1000:.3f} {value[:16].decode()}\n".encode())
 
     read(JOB["group"], work, lambda: os.path.exists(JOB["stop"]))
     answer(runtime, {})

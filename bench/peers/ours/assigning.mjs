@@ -23,7 +23,7 @@ const run = (assignor, members) => {
   const steps = assignor.assign(members, counts)
   const start = performance.now()
   let longest = 0
-  for (let from = start; ; ) {
+  for (let from = start; ;) {
     const step = steps.next()
     const now = performance.now()
     longest = Math.max(longest, now - from)

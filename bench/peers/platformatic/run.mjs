@@ -9,9 +9,8 @@ import { catchUp, follow, given, job, number, writes } from "../javascript.mjs"
 
 /** Where the bench has installed it. */
 const modules = process.env.BENCH_MODULES
-const { Consumer, jsonDeserializer, ListOffsetTimestamps, Producer, stringDeserializer, stringSerializer } = await import(
-  pathToFileURL(createRequire(join(modules, "..", "here.js")).resolve("@platformatic/kafka")).href
-)
+const { Consumer, jsonDeserializer, ListOffsetTimestamps, Producer, stringDeserializer, stringSerializer } =
+  await import(pathToFileURL(createRequire(join(modules, "..", "here.js")).resolve("@platformatic/kafka")).href)
 const { version } = JSON.parse(readFileSync(join(modules, "@platformatic", "kafka", "package.json"), "utf8"))
 const runtime = `@platformatic/kafka ${version}`
 
