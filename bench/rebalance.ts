@@ -3,6 +3,7 @@
  * one is killed. Judged by what they write into their journals.
  */
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { randomUUID } from "node:crypto"
@@ -41,12 +42,17 @@ export const measureRebalance = (job: Job): Effect.Effect<Measured, TestKafkaErr
     const file = (name: string) => path.join(directory, name)
     const written = journals()
 
-    /** A process that waits to be told to begin, as what it takes to load it is not what is measured. */
+    // a process that fails ends whoever waits for something else
+    const broken = yield* Deferred.make<never, TestKafkaError>()
+    const fork = <A>(process: Effect.Effect<A, TestKafkaError>) =>
+      Effect.forkScoped(Effect.tapError(process, (error) => Deferred.fail(broken, error)))
+
+    /** A member that waits to be told to begin, as what it takes to load it is not what is measured. */
     const start = (name: string, told: string) =>
       Effect.suspend(() => {
         written.add(name, file(name))
         const files = { journal: file(name), begin: file(told), stop: file("stop") }
-        return Effect.forkScoped(runRunner(job, { directory, group, ...files }))
+        return fork(runRunner(job, { directory, group, ...files }))
       })
     const areLoaded = (...names: ReadonlyArray<string>) =>
       Effect.sync(() => names.every((name) => fs.existsSync(file(name))))
@@ -55,26 +61,13 @@ export const measureRebalance = (job: Job): Effect.Effect<Measured, TestKafkaErr
         Effect.sync(() => fs.writeFileSync(file(name), "")),
         Clock.currentTimeMillis
       )
-    /** Ends with what has happened, or with the failure of one of those who should be running. */
-    const wait = <A>(
-      what: string,
-      check: Effect.Effect<boolean>,
-      running: ReadonlyArray<Fiber.Fiber<A, TestKafkaError>>
-    ) =>
-      Effect.raceFirst(
-        until(check, { within: "60 seconds" }),
-        Effect.andThen(
-          Effect.raceAllFirst(running.map((fiber) => Fiber.join(fiber))),
-          wrong("ended before it was told to")
-        )
-      ).pipe(Effect.flatMap((happened) => (happened ? Effect.void : wrong(`not within a minute: ${what}`))))
+    const wait = (what: string, check: Effect.Effect<boolean>) =>
+      Effect.flatMap(Effect.raceFirst(until(check, { within: "60 seconds" }), Deferred.await(broken)), (happened) =>
+        happened ? Effect.void : wrong(`not within a minute: ${what}`)
+      )
 
     /** What happens until these members have settled. */
-    const phase = (
-      members: ReadonlyArray<string>,
-      running: ReadonlyArray<Fiber.Fiber<unknown, TestKafkaError>>,
-      from: number
-    ) =>
+    const phase = (members: ReadonlyArray<string>, from: number) =>
       Effect.gen(function* () {
         const ownersBefore = ownersWithin(written.read(), from - SETTLED_MILLIS, from)
         let settled: Phase | undefined
@@ -91,33 +84,29 @@ export const measureRebalance = (job: Job): Effect.Effect<Measured, TestKafkaErr
           if (isSettled) settled = { from, until: now, ownersBefore, ownersAfter: later }
           return isSettled
         })
-        yield* wait(`${members.join(", ")} have as many partitions each`, look, running)
+        yield* wait(`${members.join(", ")} have as many partitions each`, look)
         return settled ?? (yield* wrong("nothing has settled"))
       })
 
-    const writing = yield* Effect.forkScoped(
-      writeSteadily({ brokers, topic, stop: file("written"), everyMillis: workload.parameters["everyMillis"] ?? 10 })
-    )
+    const everyMillis = workload.parameters["everyMillis"] ?? 10
+    const writing = yield* fork(writeSteadily({ brokers, topic, stop: file("written"), everyMillis }))
     const first = yield* start("first", "begin")
-    const began = yield* tell("begin")
-    yield* phase(["first"], [first, writing], began)
+    yield* phase(["first"], yield* tell("begin"))
 
     const second = yield* start("second", "join")
     const third = yield* start("third", "join")
-    const running = [first, second, third, writing]
-    yield* wait("the others are loaded", areLoaded("second", "third"), running)
-    const joined = yield* tell("join")
-    const join = yield* phase(["first", "second", "third"], running, joined)
+    yield* wait("the others are loaded", areLoaded("second", "third"))
+    const join = yield* phase(["first", "second", "third"], yield* tell("join"))
 
     const killedAt = yield* Clock.currentTimeMillis
     // interrupted, it is ended by SIGKILL
     yield* Fiber.interrupt(third)
-    const kill = yield* phase(["first", "second"], [first, second, writing], killedAt)
+    const kill = yield* phase(["first", "second"], killedAt)
 
     yield* tell("written")
     const { written: records } = yield* Fiber.join(writing)
     const all = Effect.sync(() => recordsIn(written.read()) === records)
-    yield* wait("all records are worked on", all, [first, second])
+    yield* wait("all records are worked on", all)
     yield* tell("stop")
     const { runtime } = yield* Fiber.join(first)
     yield* Fiber.join(second)
