@@ -157,7 +157,9 @@ const warmUp = (brokers: string, present: ReadonlyArray<Installed>, options: Opt
     const all = workloads(options.quick)
     const kinds = [
       ...(options.workloads.every(isAboutGroups) ? [] : all.filter(({ id }) => id === "uncompressed")),
-      ...(options.workloads.some(isAboutGroups) ? workloads(true).filter(({ id }) => id === "consume") : [])
+      ...(options.workloads.some(isAboutGroups) && !options.quick
+        ? workloads(true).filter(({ id }) => id === "consume")
+        : [])
     ]
     yield* Console.log("warming up")
     for (const workload of kinds) {
