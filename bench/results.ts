@@ -31,6 +31,7 @@ export const figureNames = {
   effectNanos: { title: "through the Effect API", unit: "ns" },
   fanOutP50: { title: "set until the last subscriber has it, p50", unit: "ms" },
   fanOutP99: { title: "p99", unit: "ms" },
+  published: { title: "events published", unit: "/s" },
   joinMillis: { title: "two join: until all is even", unit: "ms" },
   joinKeptGap: { title: "longest gap of a partition that stays", unit: "ms" },
   joinMovedGap: { title: "of one that moves", unit: "ms" },

@@ -145,13 +145,21 @@ const checkout = (ref: string, major: Major): Effect.Effect<string, TestKafkaErr
     )
   })
 
+/** What a commit cannot do that does not have this public module. */
+const tasksOf: Readonly<Record<string, ReadonlyArray<Task>>> = {
+  "KafkaConsumer.ts": groupTasks,
+  "KafkaEvents.ts": ["publish"]
+}
+
 /** An earlier commit under the runner of today. */
 const before = (ref: string, major: Major) =>
   Effect.gen(function* () {
     const directory = yield* checkout(ref, major)
     const command = yield* runnerOf(major, directory)
-    const hasConsumers = fs.existsSync(path.join(directory, "src", "KafkaConsumer.ts"))
-    return hasConsumers ? command : { ...command, lacks: groupTasks }
+    const lacks = Object.entries(tasksOf).flatMap(([module, tasks]) =>
+      fs.existsSync(path.join(directory, "src", module)) ? [] : tasks
+    )
+    return { ...command, lacks }
   })
 
 /** The version of the peer is the one that the project itself depends on, exactly. */
@@ -285,7 +293,7 @@ const oursOn = (major: Major, ref?: string): ReadonlyArray<Runner> => {
   } as const
   const name = `${ref === undefined ? "effect-ktables" : `${ref}, before`}${on}`
   return [
-    { ...one, id: one.peer, title: name, format: "raw", tasks: [...table, "waits", "writes", "fanOut", ...groupTasks] },
+    { ...one, id: one.peer, title: name, format: "raw", tasks: [...table, "waits", "writes", "fanOut", "publish", ...groupTasks] },
     {
       ...one,
       id: `${one.peer}-typed`,
@@ -371,7 +379,7 @@ export const runners: ReadonlyArray<Runner> = [
     title: "kafkajs, group, eachBatch",
     format: "raw",
     store: "memory",
-    tasks: [...table, "writes", ...member],
+    tasks: [...table, "writes", "publish", ...member],
     cannot: ({ compression }) =>
       compression === "none" || compression === "gzip" ? undefined : "it wants a plugin to decompress",
     install: kafkajs

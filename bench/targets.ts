@@ -157,6 +157,12 @@ export const targets = (results: Results): ReadonlyArray<Target> => {
     ),
     atMost("an Effect for each record", 1, " µs a record", moreMicros("consumeEach", "consume")),
     atMost("16 at once, by key", 0.5, " µs a record", moreMicros("consumeLanes", "consumeEach")),
+    timesFaster(
+      "events published",
+      2,
+      "kafkajs sendBatch",
+      ratio(median("publish", "ours", "published"), median("publish", "kafkajs", "published"))
+    ),
     atMost("idle consumer", 0.2, " % of a core", median("consumeFollow", "ours", "idleCpu")),
     atMost("members join: partition that stays, longest gap", 50, " ms", median("rebalance", "ours", "joinKeptGap")),
     atMost("members join: records twice", 0, "", worst("rebalance", "ours", "joinRepeats")),

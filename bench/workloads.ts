@@ -1,7 +1,7 @@
 /** What is measured, once for all who are measured. */
 
 /** What a runner does: see README.md. */
-export type Task = "catchUp" | "follow" | "waits" | "writes" | "reads" | "fanOut" | GroupTask
+export type Task = "catchUp" | "follow" | "waits" | "writes" | "reads" | "fanOut" | "publish" | GroupTask
 
 /** What is about consumer groups: `assign` is an assignor alone, the others are members at work. */
 export type GroupTask = "consume" | "consumeFollow" | "rebalance" | "assign"
@@ -150,6 +150,7 @@ export const workloads = (quick: boolean): ReadonlyArray<Workload> => {
       { topic: { ...topic, records: hundredThousand, keys: hundredThousand }, formats: ["typed"], ...short }
     ),
     running("fanOut", "one update to 1,000 subscribers", { count: quick ? 20 : 200, subscribers: 1000 }, short),
+    running("publish", "typed events, a thousand at once", { count: quick ? 5_000 : 200_000 }, short),
     consume("consume", "a member of a group, records in bulk", 0, { formats: ["raw", "typed"] }),
     consume("consumeEach", "a member of a group, record by record", 1),
     consume("consumeLanes", "the same, 16 at once, those of a key in their order", 16, {

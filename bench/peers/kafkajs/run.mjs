@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto"
 import { writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { consumerTasks } from "../consuming.mjs"
-import { catchUp, follow, given, job, number, writes } from "../javascript.mjs"
+import { catchUp, follow, given, job, number, publish, writes } from "../javascript.mjs"
 
 const { version } = createRequire(import.meta.url)("kafkajs/package.json")
 const runtime = `kafkajs ${version}`
@@ -95,6 +95,14 @@ const tasks = {
     const producer = kafka.producer()
     await producer.connect()
     await writes(runtime, (key, value) => producer.send({ topic: job.topic, messages: [{ key, value }] }))
+  },
+  publish: async () => {
+    const producer = kafka.producer()
+    await producer.connect()
+    const message = (data) => ({ key: data.id, value: JSON.stringify({ schema: "Started:1", data }) })
+    await publish(runtime, (events) =>
+      producer.sendBatch({ topicMessages: [{ topic: job.topic, messages: events.map(message) }] })
+    )
   },
   ...consumerTasks(runtime, begin, typed ? JSON.stringify : undefined)
 }

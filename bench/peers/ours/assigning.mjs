@@ -57,11 +57,9 @@ export const assign = async (runtime) => {
   const figures = { assignStep: 0 }
   for (const [name, [assignor, members]] of Object.entries(cases)) {
     const runs = Array.from({ length: number("repeats") }, () => run(assignor, members))
-    figures[name] = quantile(
-      runs.map(({ millis }) => millis),
-      0.5
-    )
-    figures.assignStep = Math.max(figures.assignStep, ...runs.slice(1).map(({ longest }) => longest))
+    const median = (figure) => quantile(runs.map(figure), 0.5)
+    figures[name] = median(({ millis }) => millis)
+    figures.assignStep = Math.max(figures.assignStep, median(({ longest }) => longest))
   }
   answer(runtime, figures)
 }

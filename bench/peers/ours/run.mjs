@@ -9,6 +9,7 @@ import { consumerTasks } from "../consuming.mjs"
 import { assign } from "./assigning.mjs"
 import { beginMember } from "./consuming.mjs"
 import { effectVersion, fork, makeLatch, onlyErrors } from "./majors.mjs"
+import { publishing } from "./publishing.mjs"
 
 const { Codec, KafkaClient, KafkaTable, KafkaTableWriter } = library
 // An earlier commit that is measured beside this one may have it elsewhere.
@@ -243,6 +244,7 @@ const tasks = {
   reads: () => run(reads),
   fanOut: () => run(fanOut),
   assign: () => assign(runtime),
+  publish: () => run(publishing(library, { runtime, schema: Node })),
   ...consumerTasks(runtime, beginMember(library, { fetch, run, value }), bytesOf)
 }
 
