@@ -7,9 +7,10 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { run } from "../test/kafka/process.ts"
 import { TestKafkaError } from "../test/kafka/TestKafkaError.ts"
+import type { Command } from "./installing.ts"
 import { committedBy } from "./loader.ts"
 import { Answer } from "./results.ts"
-import type { Command, Runner } from "./runners.ts"
+import type { Runner } from "./runners.ts"
 import type { fetchSizes, Workload } from "./workloads.ts"
 
 /** One runner on one workload. */
