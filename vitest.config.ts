@@ -45,14 +45,14 @@ export default defineConfig({
       project({
         name: "systems",
         include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
-        exclude: [...configDefaults.exclude, ...units, ...faults, "examples/effect-3/**"]
+        exclude: [...configDefaults.exclude, ...units, ...faults, "test/**/v3/**", "examples/effect-3/**"]
       }),
       project({
         name: "faults",
         include: faults,
         exclude: [...configDefaults.exclude, "test/**/v3/**"],
         sequence: { groupOrder: 1 },
-        maxWorkers: 1,
+        maxWorkers: 2,
         isolate: false
       })
     ]

@@ -7,7 +7,7 @@ import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import { blocksOf } from "./docs-blocks.mjs"
 import { copyForEffect3 } from "./majors.mjs"
-import { newNode } from "./running.mjs"
+import { newNode, tsc } from "./running.mjs"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const out = join(root, ".cache", "docs-code")
@@ -126,7 +126,7 @@ const run = (program, ...args) =>
   })
 
 const compile = async ({ config, major }) => {
-  const { failed, said } = await run(process.execPath, tool("typescript", "bin", "tsc"), "-p", config)
+  const { failed, said } = await run(process.execPath, tsc, "-p", config)
   if (failed) fail(`on Effect ${major}:\n${said}`)
 }
 

@@ -44,20 +44,14 @@ export const doors: ReadonlyArray<string> = Object.entries(manifest.exports)
   .filter(([, target]) => target !== null && typeof target === "object")
   .map(([door]) => path.posix.join("effect-ktables", door))
 
-/** The seconds that it took of a processor: what the shell says of its children. */
-const npmInstall = (directory: string, args: ReadonlyArray<string>): Effect.Effect<number, TestKafkaError> => {
-  const command = ["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", ...args]
-  return run("sh", ["-c", '"$@" >&2 && times', "sh", ...command], { cwd: directory, timeout: "5 minutes" }).pipe(
-    Effect.map(({ stdout }) => {
-      const children = stdout.toString().trimEnd().split("\n").at(-1) ?? ""
-      return [...children.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
-        (sum, [, minutes, seconds]) => sum + Number(minutes) * 60 + Number(seconds),
-        0
-      )
-    }),
+const npmInstall = (directory: string, args: ReadonlyArray<string>): Effect.Effect<void, TestKafkaError> =>
+  run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", ...args], {
+    cwd: directory,
+    timeout: "5 minutes"
+  }).pipe(
+    Effect.asVoid,
     Effect.mapError((error) => new TestKafkaError({ ...error, reason: "download" }))
   )
-}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // made once
@@ -153,8 +147,6 @@ export class Consumer extends Context.Service<
     readonly directory: string
     /** The package in it. */
     readonly installed: string
-    /** What `npm install` took of a processor: waiting for the registry and for others is not in it. */
-    readonly installSeconds: number
     readonly write: (file: string, text: string) => void
     /** Runs a program in it, by default with this Node. */
     readonly node: (
@@ -192,11 +184,10 @@ export const consumer = (options: ConsumerOptions = {}): Layer.Layer<Consumer, T
       }
       write("package.json", JSON.stringify({ name: "consumer", private: true, type: "module" }))
       const effect = `effect@${options.effect ?? installedVersion("effect")}`
-      const installSeconds = yield* npmInstall(directory, [archive, effect, ...(options.args ?? [])])
+      yield* npmInstall(directory, [archive, effect, ...(options.args ?? [])])
       return {
         directory,
         installed: path.join(directory, "node_modules", "effect-ktables"),
-        installSeconds,
         write,
         node: (args, binary = process.execPath, env = {}) => run(binary, args, { cwd: directory, env })
       }

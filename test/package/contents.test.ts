@@ -157,9 +157,9 @@ layer(consumer(), setUp)("the packed package", (it) => {
     })
   )
 
-  it.effect("is small, and installed in seconds", () =>
+  it.effect("is small, as are the packages that it brings along", () =>
     Effect.gen(function* () {
-      const { directory, installed, installSeconds } = yield* Consumer
+      const { directory, installed } = yield* Consumer
       const megabytes = (bytes: number) => Math.round(bytes / 100_000) / 10
       const own = megabytes(sizeOf(installed))
       const others = ["kafkajs", "snappy", "lz4-napi", "@node-rs", "@napi-rs", "@antoniomuso", "@bokuweb"]
@@ -168,8 +168,6 @@ layer(consumer(), setUp)("the packed package", (it) => {
       // A third of it is code, a fifth its maps for debuggers, a quarter its sources, and the rest types and pages.
       expect(own).toBeLessThan(8)
       expect(megabytes(others)).toBeLessThan(12)
-      expect(installSeconds).toBeLessThan(10)
-      expect(installSeconds).toBeGreaterThan(0)
     })
   )
 

@@ -94,8 +94,9 @@ const comings: ReadonlyArray<Scenario> = [
   ...inBoth("members are stopped and started one by one, while they work", [["churn", "member"]], () => ({
     members: ["one", "two", "three"],
     mayLose: false,
-    // Enough to be in the middle of something at any time.
-    work: () => () => Effect.sleep(15),
+    // Enough to be in the middle of something at any time, and not so much that the load outruns two members: what has piled
+    // up in front of a slow key could not be done in the time that is given to who leaves.
+    work: () => () => Effect.sleep(3),
     fault: ({ busy, members, open }) =>
       Effect.gen(function* () {
         for (const member of members) {

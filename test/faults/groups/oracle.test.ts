@@ -118,6 +118,20 @@ describe("what is right", () => {
     assert.deepStrictEqual(found(lost(2, [2, 3, 4, 5])), [])
   })
 
+  it("work that its member was told to have lost in the middle of it, and that ended before it was interrupted", () => {
+    const play = new Play()
+    play.told("a", "Assigned")
+    play.work("a", 0, 1)
+    play.commit("a", 2)
+    const end = play.begin("a", 2)
+    play.told("a", "Lost")
+    end()
+    play.told("b", "Assigned")
+    play.work("b", 2, 3, 4, 5)
+    play.commit("b", 6)
+    assert.deepStrictEqual(found(play.course()), [])
+  })
+
   it("a member that was killed, and records that are not there any more", () => {
     const play = new Play()
     play.told("a", "Assigned")

@@ -112,7 +112,8 @@ const judgeRepeats = (course: Course, calls: ReadonlyArray<Call>, ownership: Own
     // It was begun by a member that has lost it since, and went on meanwhile elsewhere.
     if (ownership.isLostAfter(call.member, call.record, call.beganAt)) continue
     const isExcused =
-      ownership.isLostAfter(before.member, before.record, before.endedAt!) ||
+      // From its beginning on: who is told of a loss in the middle of it may end it before it is interrupted.
+      ownership.isLostAfter(before.member, before.record, before.beganAt) ||
       course.mayMissCommits ||
       (course.mayCutOff && isBehindCutOff(before))
     if (!isExcused) found.add(22, `${shown(call)} was done before by ${before.member}, which did not lose it`)

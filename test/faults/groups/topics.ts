@@ -85,6 +85,9 @@ export const scenarios: ReadonlyArray<Scenario> = [
           yield* Effect.scoped(
             Effect.gen(function* () {
               for (const { name } of members) yield* proxy.stall({ clientId: name })
+              // A fetch that waits at the broker gets what comes first, and is at the head of the log then: only what comes
+              // after that is deleted beyond it.
+              yield* load.write(400)
               yield* load.write(400)
               const to = yield* ends
               for (const end of to) note({ _tag: "Shortened", ...end })

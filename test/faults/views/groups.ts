@@ -49,10 +49,15 @@ export const openWriter = (
     client
   )
 
-/** Writes members of groups for as long as it is not stopped. */
-export const write = (writer: Writer, random: () => number, isStopped: () => boolean): Effect.Effect<void> =>
+/** Writes members of groups for as long as it is not stopped, and says so before each write. */
+export const write = (
+  writer: Writer,
+  random: () => number,
+  { isStopped, onWrite }: { readonly isStopped: () => boolean; readonly onWrite: () => void }
+): Effect.Effect<void> =>
   Effect.gen(function* () {
     for (let n = 0; !isStopped(); n++) {
+      onWrite()
       const group = GROUPS[Math.floor(random() * GROUPS.length)]
       const member = `${Math.floor(random() * MEMBERS)}`
       // What became of a write is for the log to say.

@@ -92,6 +92,11 @@ const open = ({ changes = {}, connect, settings, table, topics }: Options, own: 
 
 type Opened = Effect.Success<ReturnType<typeof open>>
 
+export interface Progress {
+  readonly looks: ReadonlyArray<number>
+  readonly groupWrites: number
+}
+
 export class Riding {
   private isStopped = false
   private readonly witness = new ViewWitness()
@@ -103,6 +108,7 @@ export class Riding {
   private readonly isClockSteady: boolean
   private copy: CopyWitness | undefined
   private writing: ReadonlyArray<Fiber.Fiber<void>> = []
+  private groupWrites = 0
 
   private constructor(
     private readonly options: Options,
@@ -141,7 +147,8 @@ export class Riding {
     const isStopped = () => this.isStopped
     let stock = 0
     const catalog = Catalogs.write({ catalogs, operations, random, isStopped, nextStock: () => stock++ })
-    const all = [Groups.write(this.opened.writer, random, isStopped), catalog, catalog]
+    const groups = Groups.write(this.opened.writer, random, { isStopped, onWrite: () => void this.groupWrites++ })
+    const all = [groups, catalog, catalog]
     return Effect.map(
       Effect.forEach(all, (one) => Effect.forkScoped(one)),
       (fibers) => {
@@ -169,9 +176,10 @@ export class Riding {
   }
 
   /** How much there is of each kind of evidence. */
-  get progress(): ReadonlyArray<number> {
-    const { copy, operations, past, rows, witness } = this
-    return [witness.looks, copy!.compared, copy!.resumed, past.writes, rows.reads.length, operations.length]
+  get progress(): Progress {
+    const { copy, groupWrites, operations, past, rows, witness } = this
+    const looks = [witness.looks, copy!.compared, copy!.resumed, past.writes, rows.reads.length, operations.length]
+    return { looks, groupWrites }
   }
 
   /** Ends the load besides that on the table, and returns when what was under way has ended. */
