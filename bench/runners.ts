@@ -62,7 +62,13 @@ const oursOn = (major: Major, ref?: string): ReadonlyArray<Runner> => {
   } as const
   const name = `${ref === undefined ? "effect-ktables" : `${ref}, before`}${on}`
   return [
-    { ...one, id: one.peer, title: name, format: "raw", tasks: [...table, "waits", "writes", "fanOut", "publish", ...groupTasks] },
+    {
+      ...one,
+      id: one.peer,
+      title: name,
+      format: "raw",
+      tasks: [...table, "waits", "writes", "fanOut", "publish", ...groupTasks]
+    },
     {
       ...one,
       id: `${one.peer}-typed`,

@@ -59,7 +59,10 @@ export const assign = async (runtime) => {
     const runs = Array.from({ length: number("repeats") }, () => run(assignor, members))
     const median = (figure) => quantile(runs.map(figure), 0.5)
     figures[name] = median(({ millis }) => millis)
-    figures.assignStep = Math.max(figures.assignStep, median(({ longest }) => longest))
+    figures.assignStep = Math.max(
+      figures.assignStep,
+      median(({ longest }) => longest)
+    )
   }
   answer(runtime, figures)
 }
