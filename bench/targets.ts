@@ -165,6 +165,8 @@ export const targets = (results: Results): ReadonlyArray<Target> => {
     ),
     atMost("idle consumer", 0.2, " % of a core", median("consumeFollow", "ours", "idleCpu")),
     atMost("members join: partition that stays, longest gap", 50, " ms", median("rebalance", "ours", "joinKeptGap")),
+    // a heartbeat of 3 s, by which the others hear of it, and the work in flight
+    atMost("members join: partition that moves, longest gap", 3500, " ms", median("rebalance", "ours", "joinMovedGap")),
     atMost("members join: records twice", 0, "", worst("rebalance", "ours", "joinRepeats")),
     atMost(
       "a member is killed: partition that stays, longest gap",
