@@ -10,7 +10,7 @@ import sys
 import time
 import zlib
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 JOB = dict(argument.split("=", 1) for argument in sys.argv[1:])
@@ -33,6 +33,16 @@ def make_producer(**config):
     )
 
 
+def is_led():
+    """A broker may be told to all as a partition's leader before it knows that it is."""
+    try:
+        return end() == 0
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.NOT_LEADER_FOR_PARTITION:
+            return False
+        raise
+
+
 def create():
     admin = AdminClient(BROKERS)
     topic = NewTopic(
@@ -47,19 +57,35 @@ def create():
     while True:
         found = admin.list_topics(TOPIC, timeout=10).topics[TOPIC]
         if found.error is None and len(found.partitions) == int(JOB["partitions"]):
-            if all(partition.leader >= 0 for partition in found.partitions.values()):
+            if all(partition.leader >= 0 for partition in found.partitions.values()) and is_led():
                 return
         if time.monotonic() > deadline:
             raise RuntimeError(f"{TOPIC} has no leaders")
         time.sleep(0.02)
 
 
+def ends_by(consumer):
+    """Each partition, and where its log ends."""
+    partitions = [TopicPartition(TOPIC, p) for p in consumer.list_topics(TOPIC, timeout=20).topics[TOPIC].partitions]
+    return partitions, [consumer.get_watermark_offsets(partition, timeout=20)[1] for partition in partitions]
+
+
 def end():
     """Records in the log; there are no transactions here, and nothing is removed."""
     consumer = Consumer({**BROKERS, "group.id": "unused"})
     try:
-        partitions = consumer.list_topics(TOPIC, timeout=20).topics[TOPIC].partitions
-        return sum(consumer.get_watermark_offsets(TopicPartition(TOPIC, p), timeout=20)[1] for p in partitions)
+        return sum(ends_by(consumer)[1])
+    finally:
+        consumer.close()
+
+
+def committed():
+    """What a group has committed of each partition, 0 where it has nothing, and where the partitions end."""
+    consumer = Consumer({**BROKERS, "group.id": JOB["group"]})
+    try:
+        partitions, ends = ends_by(consumer)
+        found = [max(0, partition.offset) for partition in consumer.committed(partitions, timeout=20)]
+        return {"committed": found, "ends": ends}
     finally:
         consumer.close()
 
@@ -167,4 +193,30 @@ def live():
     return {"written": 2 * count + 1, "counted": count + 1}
 
 
-print(json.dumps({"load": load, "end": lambda: {"records": end()}, "live": live}[JOB["op"]]()))
+def steady():
+    """One record to each partition every so many milliseconds, each with its time, until the bench puts a file there."""
+    interval = float(JOB["everyMillis"]) / 1000
+    producer = make_producer(**{"linger.ms": 0, "enable.idempotence": False})
+    partitions = producer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions
+    start = time.monotonic()
+    rounds = 0
+    while not os.path.exists(JOB["stop"]):
+        value = b"%016d" % (time.time_ns() // 1000)
+        for partition in partitions:
+            producer.produce(TOPIC, partition=partition, key=key_of(rounds), value=value.ljust(236, b"."))
+        producer.poll(0)
+        rounds += 1
+        time.sleep(max(0, start + rounds * interval - time.monotonic()))
+    if producer.flush(10) > 0:
+        raise RuntimeError("records were not delivered")
+    return {"written": rounds * len(partitions)}
+
+
+OPERATIONS = {
+    "load": load,
+    "end": lambda: {"records": end()},
+    "committed": committed,
+    "live": live,
+    "steady": steady,
+}
+print(json.dumps(OPERATIONS[JOB["op"]]()))

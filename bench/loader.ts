@@ -52,6 +52,17 @@ export const recordsIn = (brokers: string, topic: string) =>
     ({ records }) => records
   )
 
+/** What a group has committed of each partition, 0 where it has nothing, and where the partitions end. */
+export const committedBy = (brokers: string, topic: string, group: string) =>
+  loader(
+    Schema.fromJsonString(Schema.Struct({ committed: Schema.Array(Schema.Number), ends: Schema.Array(Schema.Number) })),
+    { op: "committed", brokers, topic, group }
+  )
+
+/** Writes one record to each partition every so many milliseconds, until there is the file `stop`. */
+export const writeSteadily = (job: Readonly<Record<string, string | number>>) =>
+  loader(Schema.fromJsonString(Schema.Struct({ written: Schema.Number })), { op: "steady", ...job })
+
 /**
  * Writes at a steady rate from the moment the file `ready` is there; gives how many records it wrote, and how many of them
  * a reader counts.

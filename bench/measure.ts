@@ -1,19 +1,13 @@
 /** One runner on one workload, once. */
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
-import * as fs from "node:fs"
-import * as os from "node:os"
+import { randomUUID } from "node:crypto"
 import * as path from "node:path"
-import { run } from "../test/kafka/process.ts"
-import { TestKafkaError } from "../test/kafka/TestKafkaError.ts"
+import type { TestKafkaError } from "../test/kafka/TestKafkaError.ts"
 import { recordsIn, writeLive, type Loaded } from "./loader.ts"
-import { Answer } from "./results.ts"
-import type { Command, Runner } from "./runners.ts"
-import { liveRate, type fetchSizes, type Workload } from "./workloads.ts"
-
-const wrong = (message: string) => new TestKafkaError({ reason: "process", message })
+import { measureRebalance } from "./rebalance.ts"
+import { checkCommitted, runRunner, temporaryDirectory, wrong, type Job, type Measured } from "./runnerProcess.ts"
+import { groupTasks } from "./workloads.ts"
 
 const sameContent = (
   what: string,
@@ -27,59 +21,25 @@ const sameContent = (
       )
 
 /** Runs it, and believes nothing that it says before its content, or what it did to the topic, is seen to be right. */
-export const measure = (
-  job: {
-    readonly brokers: string
-    readonly topic: string
-    readonly workload: Workload
-    readonly runner: Runner
-    readonly command: Command
-    /** `undefined`: what each has by default. */
-    readonly fetchSizes: typeof fetchSizes | undefined
-  },
-  loaded: Loaded
-): Effect.Effect<{ readonly runtime: string; readonly figures: Readonly<Record<string, number>> }, TestKafkaError> =>
+export const measure = (job: Job, loaded: Loaded): Effect.Effect<Measured, TestKafkaError> =>
   Effect.gen(function* () {
-    const { brokers, command, runner, topic, workload } = job
-    const directory = yield* Effect.acquireRelease(
-      Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "effect-ktables-bench-"))),
-      (made) => Effect.sync(() => fs.rmSync(made, { recursive: true, force: true }))
-    )
+    const { brokers, topic, workload } = job
+    if (workload.task === "rebalance") return yield* measureRebalance(job)
+    const directory = yield* temporaryDirectory
     const ready = path.join(directory, "ready")
-    const parameters = {
-      task: workload.task,
-      brokers,
-      topic,
-      partitions: workload.topic.partitions,
-      format: runner.format,
-      store: runner.store,
-      directory,
-      ready,
-      ...workload.parameters,
-      ...job.fetchSizes
-    }
-    const heap =
-      command.node && workload.nodeHeapMb !== undefined ? [`--max-old-space-size=${workload.nodeHeapMb}`] : []
-    const args = [...heap, ...command.args, ...Object.entries(parameters).map(([name, value]) => `${name}=${value}`)]
+    const group = `bench-${randomUUID()}`
     const spawnedAt = yield* Clock.currentTimeMillis
-    const [output, live] = yield* Effect.all(
+    const [answer, live] = yield* Effect.all(
       [
-        run(command.program, args, {
-          ...(command.env === undefined ? {} : { env: command.env }),
-          timeout: Duration.seconds(workload.timeoutSeconds)
-        }),
-        workload.task === "follow"
-          ? writeLive({ brokers, topic, ready, rate: liveRate, seconds: workload.parameters["seconds"] ?? 1 })
+        runRunner(job, { directory, ready, group }),
+        workload.task === "follow" || workload.task === "consumeFollow"
+          ? writeLive({ brokers, topic, ready, ...workload.parameters })
           : Effect.succeed({ written: 0, counted: 0 })
       ],
       { concurrency: "unbounded" }
     )
-    const line = output.stdout.toString().trimEnd().split("\n").at(-1) ?? ""
-    const answer = yield* Effect.mapError(Schema.decodeEffect(Answer)(line), (cause) =>
-      wrong(`odd answer: ${cause.message}\n${output.stderr.slice(-2000)}`)
-    )
 
-    if (workload.task === "catchUp") {
+    if (workload.task === "catchUp" || workload.task === "consume") {
       const { content, log } = answer
       if (content !== undefined) {
         yield* sameContent(
@@ -104,6 +64,10 @@ export const measure = (
       const records = yield* recordsIn(brokers, topic)
       if (records !== right) return yield* wrong(`${records} records in the topic instead of ${right}`)
     }
+    if (workload.task === "consume" && answer.consumed !== loaded.records) {
+      return yield* wrong(`was handed ${answer.consumed} of ${loaded.records} records`)
+    }
+    if (groupTasks.includes(workload.task) && workload.task !== "assign") yield* checkCommitted(job, group)
 
     const { rss, heap: heapBytes, idleRss, peakRss, ...figures } = answer.figures
     const { seconds } = figures

@@ -33,6 +33,9 @@ const inOneLine = (text: string): string => {
   return first === last ? (first ?? "") : `${first}: ${last}`
 }
 
+/** Whether it is about reading a topic once: then ours and its peers are beside each other. */
+const readsOnce = (task: string): boolean => task === "catchUp" || task === "consume"
+
 const workloadSection = (results: Results, workload: Results["workloads"][number], figures: ReadonlyArray<Figure>) => {
   const rows = results.runners.flatMap((runner) => {
     const mine = results.runs.filter((run) => run.workload === workload.id && run.runner === runner.id)
@@ -46,7 +49,7 @@ const workloadSection = (results: Results, workload: Results["workloads"][number
       return found === undefined ? "" : showSpread(found)
     })
     const name = failed === 0 ? runner.title : `${runner.title} (**failed** ${failed} of ${mine.length})`
-    return [workload.task === "catchUp" ? [name, against, ...cells] : [name, ...cells]]
+    return [readsOnce(workload.task) ? [name, against, ...cells] : [name, ...cells]]
   })
   if (rows.length === 0) return undefined
   const used = figures.filter((figure) =>
@@ -56,7 +59,7 @@ const workloadSection = (results: Results, workload: Results["workloads"][number
     ...cells.slice(0, offset),
     ...figures.flatMap((figure, i) => (used.includes(figure) ? [cells[offset + i] ?? ""] : []))
   ]
-  const catchUp = workload.task === "catchUp"
+  const catchUp = readsOnce(workload.task)
   const header = kept([...(catchUp ? ["", "× ours"] : [""]), ...figures.map(title)], catchUp ? 2 : 1)
   const rounds = Math.max(...results.runs.flatMap(({ round, workload: of }) => (of === workload.id ? round : [])))
   const content = [
@@ -139,7 +142,7 @@ export const report = (results: Results): string => {
   const met = judged.filter((target) => target.met === true).length
   const unmeasured = judged.filter((target) => target.met === undefined).length
   const sections = results.workloads.flatMap(
-    (workload) => workloadSection(results, workload, workload.task === "catchUp" ? catchUpFigures : otherFigures) ?? []
+    (workload) => workloadSection(results, workload, readsOnce(workload.task) ? catchUpFigures : otherFigures) ?? []
   )
   return [
     "# Results of the bench",

@@ -14,7 +14,7 @@ export const figureNames = {
   loopP99: { title: "event loop held, p99", unit: "ms" },
   loopMax: { title: "longest", unit: "ms" },
   idleCpu: { title: "CPU, idle", unit: "% of a core" },
-  liveCpu: { title: "CPU at 1,000 writes/s", unit: "% of a core" },
+  liveCpu: { title: "CPU at this rate", unit: "% of a core" },
   liveP50: { title: "write to visible, p50", unit: "ms" },
   liveP99: { title: "p99", unit: "ms" },
   visibleP50: { title: "set to visible, p50", unit: "ms" },
@@ -30,7 +30,22 @@ export const figureNames = {
   snapshotNanos: { title: "off a snapshot", unit: "ns" },
   effectNanos: { title: "through the Effect API", unit: "ns" },
   fanOutP50: { title: "set until the last subscriber has it, p50", unit: "ms" },
-  fanOutP99: { title: "p99", unit: "ms" }
+  fanOutP99: { title: "p99", unit: "ms" },
+  published: { title: "events published", unit: "/s" },
+  joinMillis: { title: "two join: until all is even", unit: "ms" },
+  joinKeptGap: { title: "longest gap of a partition that stays", unit: "ms" },
+  joinMovedGap: { title: "of one that moves", unit: "ms" },
+  joinRepeats: { title: "records twice", unit: "" },
+  joinRepeatsMost: { title: "most of a partition", unit: "" },
+  killMillis: { title: "one is killed: until all is even", unit: "ms" },
+  killKeptGap: { title: "longest gap of a partition that stays", unit: "ms" },
+  killMovedGap: { title: "of one that moves", unit: "ms" },
+  killRepeats: { title: "records twice", unit: "" },
+  killRepeatsMost: { title: "most of a partition", unit: "" },
+  assignRange: { title: "range", unit: "ms" },
+  assignSticky: { title: "cooperative-sticky", unit: "ms" },
+  assignGrown: { title: "the same, a tenth of the members has all", unit: "ms" },
+  assignStep: { title: "longest step", unit: "ms" }
 } as const
 
 export type Figure = keyof typeof figureNames
@@ -52,7 +67,9 @@ export const Answer = Schema.fromJsonString(
     /** Records that it wrote. */
     written: Schema.optional(Schema.Number),
     /** Records of others that it saw. */
-    seen: Schema.optional(Schema.Number)
+    seen: Schema.optional(Schema.Number),
+    /** Records that it was handed as a member of the group, while it was measured. */
+    consumed: Schema.optional(Schema.Number)
   })
 )
 

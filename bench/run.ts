@@ -17,13 +17,14 @@ import * as KafkaCluster from "../test/kafka/KafkaCluster.ts"
 import * as Librdkafka from "../test/kafka/Librdkafka.ts"
 import { TestKafkaError } from "../test/kafka/TestKafkaError.ts"
 import { chart } from "./chart.ts"
+import type { Command } from "./installing.ts"
 import { load, type Loaded } from "./loader.ts"
 import { measure } from "./measure.ts"
 import { touchMemory } from "./memory.ts"
 import { report } from "./report.ts"
 import { beforeId, type Results, type Run } from "./results.ts"
-import { runners, runnersOf, type Command, type Runner } from "./runners.ts"
-import { fetchSizes, valueBytes, workloads, type Workload } from "./workloads.ts"
+import { runners, runnersOf, type Runner } from "./runners.ts"
+import { fetchSizes, groupTasks, valueBytes, workloads, type Workload } from "./workloads.ts"
 
 const usage = `usage: npm run bench -- [--quick] [--rounds 3] [--only flat,hot] [--peers ours,ktables] [--fetch same|own] [--before commit] [--out directory]
 workloads: ${workloads(false)
@@ -133,10 +134,13 @@ const takesPart =
     (workload.otherStores || runner.otherStore !== true) &&
     (runner.peer.startsWith("before") || (workload.peers?.includes(runner.peer) ?? true))
 
-const unfit = (workload: Workload, present: ReadonlyArray<Runner>): ReadonlyArray<Results["absent"][number]> =>
-  present.filter(takesPart(workload)).flatMap(({ cannot, title }) => {
-    const reason = cannot?.(workload.topic)
-    return reason === undefined ? [] : [{ title: `${title}, in ${workload.id}`, reason }]
+const reasonAgainst = ({ task, topic }: Workload, { cannot, command }: Installed): string | undefined =>
+  command.lacks?.includes(task) === true ? "it cannot do that yet" : cannot?.(topic)
+
+const unfit = (workload: Workload, present: ReadonlyArray<Installed>): ReadonlyArray<Results["absent"][number]> =>
+  present.filter(takesPart(workload)).flatMap((runner) => {
+    const reason = reasonAgainst(workload, runner)
+    return reason === undefined ? [] : [{ title: `${runner.title}, in ${workload.id}`, reason }]
   })
 
 /** Without the command line, and whatever else names places of this machine. */
@@ -150,17 +154,25 @@ const inShort = (message: string): string =>
 /** Everybody once, unmeasured: the broker's code gets warm, and their own off the disk into the system's cache. */
 const warmUp = (brokers: string, present: ReadonlyArray<Installed>, options: Options) =>
   Effect.gen(function* () {
-    const workload = workloads(options.quick).find(({ id }) => id === "uncompressed")
-    if (workload === undefined) return
+    const isAboutGroups = ({ task }: Workload) => groupTasks.includes(task)
+    const all = workloads(options.quick)
+    const kinds = [
+      ...(options.workloads.every(isAboutGroups) ? [] : all.filter(({ id }) => id === "uncompressed")),
+      ...(options.workloads.some(isAboutGroups) && !options.quick
+        ? workloads(true).filter(({ id }) => id === "consume")
+        : [])
+    ]
     yield* Console.log("warming up")
-    const topic = "warm-up"
-    const loaded = yield* load(brokers, topic, workload)
-    for (const runner of present.filter(takesPart(workload))) {
-      const { command } = runner
-      // Who fails here fails in what is measured, too, and is reported there.
-      yield* Effect.ignore(
-        measure({ brokers, topic, workload, runner, command, fetchSizes: options.fetchSizes }, loaded)
-      )
+    for (const workload of kinds) {
+      const topic = `warm-up-${workload.id}`
+      const loaded = yield* load(brokers, topic, workload)
+      for (const runner of present.filter(takesPart(workload))) {
+        const { command } = runner
+        // Who fails here fails in what is measured, too, and is reported there.
+        yield* Effect.ignore(
+          measure({ brokers, topic, workload, runner, command, fetchSizes: options.fetchSizes }, loaded)
+        )
+      }
     }
   })
 
@@ -170,11 +182,11 @@ const memoryOf = ({ topic: { records, value } }: Workload): number => records * 
 /** A workload that is ready to be run: its topic is loaded, where all share one. */
 const prepare = (brokers: string, workload: Workload, present: ReadonlyArray<Installed>) =>
   Effect.gen(function* () {
-    const taking = present.filter(takesPart(workload)).filter(({ cannot }) => cannot?.(workload.topic) === undefined)
+    const taking = present.filter(takesPart(workload)).filter((runner) => reasonAgainst(workload, runner) === undefined)
     if (taking.length === 0) return []
     yield* Console.log(`\n${workload.id}: ${workload.title}`)
     // Those who write get a topic of their own each time, as the next one would find another.
-    if (workload.task !== "catchUp" && workload.task !== "reads") return [{ workload, taking, shared: undefined }]
+    if (!["catchUp", "reads", "consume"].includes(workload.task)) return [{ workload, taking, shared: undefined }]
     const [loadTime, shared] = yield* Effect.timed(load(brokers, workload.id, workload))
     yield* Console.log(`  loaded in ${Duration.toSeconds(loadTime).toFixed(1)} s`)
     return [{ workload, taking, shared }]

@@ -47,6 +47,14 @@ export const targets = (results: Results): ReadonlyArray<Target> => {
   const raw = seconds("flat", "ours")
   const typed = seconds("flat", "ours-typed")
   const loop = ["ours", "ours-typed"] as const
+  const cpu = (workload: string, runner: string) => median(workload, runner, "cpuSeconds")
+  /** What records cost more in one workload than in another, in microseconds each. */
+  const moreMicros = (workload: string, than: string) => {
+    const [more, less] = [cpu(workload, "ours"), cpu(than, "ours")]
+    const records = results.workloads.find(({ id }) => id === workload)?.records
+    if (more === undefined || less === undefined || records === undefined) return undefined
+    return ((more - less) * 1e6) / records
+  }
   const larger = (values: ReadonlyArray<number | undefined>) =>
     values.includes(undefined) ? undefined : Math.max(...values.flatMap((value) => value ?? []))
 
@@ -134,6 +142,37 @@ export const targets = (results: Results): ReadonlyArray<Target> => {
       60,
       " ms",
       ((value) => (value === undefined ? undefined : value * 1000))(seconds("empty", "ours"))
+    ),
+    atMostTimes(
+      "consumer, decoded: CPU",
+      1.15,
+      "a table's",
+      ratio(cpu("consume", "ours-typed"), cpu("flat", "ours-typed"))
+    ),
+    atMostTimes(
+      "consumer, decoded: CPU",
+      0.6,
+      "kafkajs eachBatch",
+      ratio(cpu("consume", "ours-typed"), cpu("consume", "kafkajs-typed"))
+    ),
+    atMost("an Effect for each record", 1, " µs a record", moreMicros("consumeEach", "consume")),
+    atMost("16 at once, by key", 0.5, " µs a record", moreMicros("consumeLanes", "consumeEach")),
+    timesFaster(
+      "events published",
+      2,
+      "kafkajs sendBatch",
+      ratio(median("publish", "ours", "published"), median("publish", "kafkajs", "published"))
+    ),
+    atMost("idle consumer", 0.2, " % of a core", median("consumeFollow", "ours", "idleCpu")),
+    atMost("members join: partition that stays, longest gap", 50, " ms", median("rebalance", "ours", "joinKeptGap")),
+    // a heartbeat of 3 s, by which the others hear of it, and the work in flight
+    atMost("members join: partition that moves, longest gap", 3500, " ms", median("rebalance", "ours", "joinMovedGap")),
+    atMost("members join: records twice", 0, "", worst("rebalance", "ours", "joinRepeats")),
+    atMost(
+      "a member is killed: partition that stays, longest gap",
+      50,
+      " ms",
+      median("rebalance", "ours", "killKeptGap")
     )
   ]
 }

@@ -1,7 +1,17 @@
 /** What is measured, once for all who are measured. */
 
 /** What a runner does: see README.md. */
-export type Task = "catchUp" | "follow" | "waits" | "writes" | "reads" | "fanOut"
+export type Task = "catchUp" | "follow" | "waits" | "writes" | "reads" | "fanOut" | "publish" | GroupTask
+
+/** What is about consumer groups: `assign` is an assignor alone, the others are members at work. */
+export type GroupTask = "consume" | "consumeFollow" | "rebalance" | "assign"
+
+export const groupTasks: ReadonlyArray<Task> = [
+  "consume",
+  "consumeFollow",
+  "rebalance",
+  "assign"
+] satisfies ReadonlyArray<GroupTask>
 
 /** `raw`: values are bytes. `typed`: JSON, decoded to a checked object of 7 fields. */
 export type Format = "raw" | "typed"
@@ -48,8 +58,15 @@ export const valueBytes = { json: 236, small: 20, large: 16_384 } as const
  */
 export const fetchSizes = { maxWaitMillis: 500, maxBytes: 8 * 1024 * 1024, maxPartitionBytes: 4 * 1024 * 1024 } as const
 
-/** Writes per second, while `follow` looks on. */
-export const liveRate = 1000
+/**
+ * What members of groups agree on, the same for all: how often they commit, for how long one may be silent, how often it is heard
+ * of. The first is what Java's client has by default, the others are aiokafka's: others wait for longer.
+ */
+export const membership = (quick: boolean) => ({
+  commitMillis: 5000,
+  sessionMillis: quick ? 1500 : 10_000,
+  heartbeatMillis: quick ? 500 : 3000
+})
 
 export const compressions: ReadonlyArray<Compression> = ["none", "gzip", "snappy", "lz4", "zstd"]
 
@@ -88,6 +105,15 @@ export const workloads = (quick: boolean): ReadonlyArray<Workload> => {
     nodeHeapMb: 12_288
   }
 
+  const group = membership(quick)
+  const consume = (id: string, title: string, concurrency: number, more: Partial<Workload> = {}): Workload =>
+    running(
+      "consume",
+      title,
+      { ...group, concurrency, records: million },
+      { id, topic, series: "consume", timeoutSeconds: 180, ...more }
+    )
+
   return [
     catchUp("flat", "every record a key of its own", {}, { formats: ["raw", "typed"], otherStores: true }),
     catchUp("growth-tenth", "what growth is compared with, in turn with it", {}, growth),
@@ -108,7 +134,7 @@ export const workloads = (quick: boolean): ReadonlyArray<Workload> => {
       })
     ),
     catchUp("empty", "an empty topic: connect and begin", { records: 0, keys: 0 }, { otherStores: true, ...short }),
-    running("follow", "idle, then 1,000 writes a second", { seconds: quick ? 1 : 3 }),
+    running("follow", "idle, then 1,000 writes a second", { seconds: quick ? 1 : 3, rate: 1000 }),
     running(
       "waits",
       "own writes, and barriers",
@@ -123,6 +149,30 @@ export const workloads = (quick: boolean): ReadonlyArray<Workload> => {
       { rounds: quick ? 3 : 11 },
       { topic: { ...topic, records: hundredThousand, keys: hundredThousand }, formats: ["typed"], ...short }
     ),
-    running("fanOut", "one update to 1,000 subscribers", { count: quick ? 20 : 200, subscribers: 1000 }, short)
+    running("fanOut", "one update to 1,000 subscribers", { count: quick ? 20 : 200, subscribers: 1000 }, short),
+    running("publish", "typed events, a thousand at once", { count: quick ? 5_000 : 200_000 }, short),
+    consume("consume", "a member of a group, records in bulk", 0, { formats: ["raw", "typed"] }),
+    consume("consumeEach", "a member of a group, record by record", 1),
+    consume("consumeLanes", "the same, 16 at once, those of a key in their order", 16, {
+      peers: ["ours", "ours-effect-3"]
+    }),
+    running("consumeFollow", "a member of a group: idle, then 5,000 records a second", {
+      ...group,
+      concurrency: 1,
+      seconds: quick ? 1 : 6,
+      rate: 5000
+    }),
+    running(
+      "rebalance",
+      "members of a group: two join one, then one is killed",
+      { ...group, concurrency: 1, everyMillis: 10 },
+      { topic: { ...registry, records: 0, keys: 0, partitions: 12 }, timeoutSeconds: 180 }
+    ),
+    running(
+      "assign",
+      "an assignor alone: 10,000 partitions for 1,000 members",
+      { topics: quick ? 10 : 100, partitionsEach: 100, members: quick ? 100 : 1000, repeats: quick ? 2 : 7 },
+      { topic: { ...registry, records: 0, keys: 0 } }
+    )
   ]
 }

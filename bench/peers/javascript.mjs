@@ -44,52 +44,62 @@ const memory = () => {
   return { rss, heap: heapUsed + arrayBuffers }
 }
 
-/** Measures `connect`, which returns a function that gives the content: pairs of a key and the value's bytes or text. */
-export const catchUp = async (runtime, connect) => {
+/** What a body takes: time, CPU, memory beside the idle process, and for how long it holds the event loop. */
+export const timed = async (body) => {
   const idle = memory()
   const loop = monitorEventLoopDelay({ resolution: 1 })
   loop.enable()
   const cpu = cpuSeconds()
   const start = performance.now()
-  const content = await connect()
+  const result = await body()
   const seconds = (performance.now() - start) / 1e3
   const endedAt = performance.timeOrigin + performance.now()
   const cpuUsed = cpuSeconds() - cpu
   loop.disable()
   // The monitor tells what is between two ticks of its timer of 1 ms.
   const late = (nanoseconds) => Math.max(0, nanoseconds / 1e6 - 1)
-  const peakRss = process.resourceUsage().maxRSS * 1024
+  const figures = {
+    seconds,
+    cpuSeconds: cpuUsed,
+    loopP99: late(loop.percentile(99)),
+    loopMax: late(loop.max),
+    idleRss: idle.rss,
+    peakRss: process.resourceUsage().maxRSS * 1024 - idle.rss
+  }
+  return { result, figures, idle, endedAt }
+}
+
+/** Adds up what runners are checked by: how many records there are, and the CRC-32 of their keys and values. */
+export const checksums = () => {
+  const sum = { records: 0, checksum: 0 }
+  const add = (key, value) => {
+    sum.records++
+    sum.checksum = (sum.checksum + crc32(value, crc32(key))) >>> 0
+  }
+  return { sum, add }
+}
+
+/** Measures `connect`, which returns a function that gives the content: pairs of a key and the value's bytes or text. */
+export const catchUp = async (runtime, connect) => {
+  const { endedAt, figures, idle, result: content } = await timed(connect)
   // What was of use in the catch-up alone is given back after some time.
   for (let round = 0; round < 3; round++) {
     globalThis.gc()
     await sleep(100)
   }
   const held = memory()
-  let keys = 0
-  let checksum = 0
-  for (const [key, value] of content()) {
-    keys++
-    checksum = (checksum + crc32(value, crc32(key))) >>> 0
-  }
+  const { add, sum } = checksums()
+  for (const [key, value] of content()) add(key, value)
   answer(
     runtime,
-    {
-      seconds,
-      cpuSeconds: cpuUsed,
-      loopP99: late(loop.percentile(99)),
-      loopMax: late(loop.max),
-      idleRss: idle.rss,
-      rss: held.rss - idle.rss,
-      heap: held.heap - idle.heap,
-      peakRss: peakRss - idle.rss
-    },
-    { endedAt, content: { keys, checksum } }
+    { ...figures, rss: held.rss - idle.rss, heap: held.heap - idle.heap },
+    { endedAt, content: { keys: sum.records, checksum: sum.checksum } }
   )
 }
 
 /**
- * A table that is caught up: idle for a while, then with 1,000 writes a second. `ready` tells the writer to begin;
- * `onRecord` is to be called for each record (a key as text, its value as bytes) and gives the end.
+ * Who is caught up: idle for a while, then with so many writes a second. `ready` tells the writer to begin; `onRecord` is to be
+ * called for each record (a key as text, its value as bytes) and gives the end. What `connect` gives may be closed then.
  */
 export const follow = async (runtime, connect, { touch }) => {
   const delays = []
@@ -97,7 +107,7 @@ export const follow = async (runtime, connect, { touch }) => {
   let finish
   const over = new Promise((resolve) => (finish = resolve))
   const moment = () => ({ cpu: cpuSeconds(), time: performance.now() })
-  await connect((key, value) => {
+  const connected = await connect((key, value) => {
     if (key === "end") return finish(moment())
     if (!key.startsWith("live-")) return
     began ??= moment()
@@ -112,7 +122,34 @@ export const follow = async (runtime, connect, { touch }) => {
   touch(job.ready)
   const ended = await Promise.race([over, sleep(60_000)])
   if (ended === undefined) throw new Error(`the end was not seen within 60 s; ${delays.length} records were`)
+  await connected?.close?.()
   answer(runtime, { idleCpu, liveCpu: percent(began, ended), ...p50p99("live", delays) }, { seen: delays.length + 1 })
+}
+
+/** Typed events in thousands. `send` resolves when all that it is given is acknowledged. */
+export const publish = async (runtime, send) => {
+  const event = (_, index) => ({
+    id: `key-${index}`,
+    host: `node-${index}.cell-07.eu-west-1.compute.internal`,
+    port: 20_000 + index,
+    version: 1,
+    weight: 0.25,
+    healthy: true,
+    tags: ["blue", "canary", "rack-b-row-17-slot-04,power-a-112,switch-edge-0043,installed-2019"]
+  })
+  const thousand = Array.from({ length: 1000 }, event)
+  const run = async (times) => {
+    const start = performance.now()
+    for (let index = 0; index < times; index++) await send(thousand)
+    return (times * 1000) / ((performance.now() - start) / 1e3)
+  }
+  const times = number("count") / 1000
+  const warmUp = Math.ceil(times / 5)
+  await run(warmUp)
+  const cpu = cpuSeconds()
+  const published = await run(times)
+  const figures = { published, cpuSeconds: cpuSeconds() - cpu }
+  answer(runtime, figures, { written: (warmUp + times) * 1000 })
 }
 
 /** Writes one at a time, and with 64 and 256 in flight. `set` resolves at the acknowledgement. */

@@ -55,6 +55,23 @@ describe("one measurement", () => {
     })
   )
 
+  it.live("refuses a member of a group that was handed less, or more, whatever it read later", () =>
+    Effect.gen(function* () {
+      const consumed = (records: number) =>
+        Effect.map(
+          Effect.flip(
+            running(
+              `process.stdout.write(${JSON.stringify(answer({ consumed: records, log: { records: 30, checksum: 77 } }))})`,
+              { task: "consume" }
+            )
+          ),
+          ({ message }) => message
+        )
+      expect(yield* consumed(29)).toContain("was handed 29 of 30 records")
+      expect(yield* consumed(31)).toContain("was handed 31 of 30 records")
+    })
+  )
+
   it.live("refuses what is no answer", () =>
     Effect.gen(function* () {
       expect(yield* refused("")).toContain("odd answer")

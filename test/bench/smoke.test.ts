@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url"
 import { beforeId, Results } from "../../bench/results.ts"
 import { run } from "../kafka/process.ts"
 import { realKafka } from "../kafka/realKafka.ts"
+import { isLongRun } from "../support/rounds.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -48,11 +49,13 @@ realKafka("npm run bench", { java: true, python: true }, () => {
     "measures effect-ktables, librdkafka and kafkajs, and finds all of them right",
     () =>
       Effect.gen(function* () {
-        const all = "flat,growth,hot,wide,gzip,empty,follow,waits,writes,reads,fanOut"
+        const tables = "flat,growth,hot,wide,gzip,empty,follow,waits,writes,reads,fanOut"
+        const groups = isLongRun ? "consume,assign,publish,consumeFollow,rebalance" : "consume,assign"
+        const all = `${tables},${groups}`
         const { figures, ran, read, results, said } = yield* bench(all, "ours,librdkafka,kafkajs")
         expect(results.quick).toBe(true)
         expect(results.rounds).toBe(1)
-        expect(results.runners.map(({ id }) => id)).toEqual([...ours, "librdkafka", "kafkajs"])
+        expect(results.runners.map(({ id }) => id)).toEqual([...ours, "librdkafka", "kafkajs", "kafkajs-typed"])
 
         expect(ran("flat")).toEqual([...ours, "librdkafka", "kafkajs"])
         // what is compared takes turns, and asking for the one brings the other
@@ -72,6 +75,10 @@ realKafka("npm run bench", { java: true, python: true }, () => {
         expect(ran("writes")).toEqual(["ours", "kafkajs"])
         expect(ran("reads")).toEqual(["ours-typed"])
         expect(ran("fanOut")).toEqual(["ours"])
+        expect(ran("consume")).toEqual([...ours, "kafkajs", "kafkajs-typed"])
+        expect(ran("consumeEach")).toEqual(["ours", "kafkajs"])
+        expect(ran("consumeLanes")).toEqual(["ours"])
+        expect(ran("assign")).toEqual(["ours"])
 
         const flat = figures("flat", "ours")
         expect(flat["seconds"]).toBeGreaterThan(0)
@@ -81,6 +88,16 @@ realKafka("npm run bench", { java: true, python: true }, () => {
         expect(flat["heapPerEntry"]).toBeGreaterThan(236)
         expect(figures("follow", "ours")["liveP99"]).toBeGreaterThan(0)
         expect(figures("writes", "ours")["writes256"]).toBeGreaterThan(0)
+        expect(figures("consume", "ours")["cpuSeconds"]).toBeGreaterThan(0)
+        expect(figures("assign", "ours")["assignSticky"]).toBeGreaterThan(0)
+        if (isLongRun) {
+          expect(ran("publish")).toEqual(["ours", "kafkajs"])
+          expect(ran("consumeFollow")).toEqual(["ours", "kafkajs"])
+          expect(figures("consumeFollow", "ours")["liveP99"]).toBeGreaterThan(0)
+          expect(ran("rebalance")).toEqual(["ours", "kafkajs"])
+          expect(figures("rebalance", "ours")["joinRepeats"]).toBe(0)
+          expect(figures("rebalance", "ours")["killMovedGap"]).toBeGreaterThan(0)
+        }
 
         expect(read("results.md")).toContain("## Targets")
         expect(read("results.svg")).toMatch(/^<svg [^]*<rect [^]*<\/svg>\n$/)

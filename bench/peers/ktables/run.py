@@ -2,9 +2,7 @@
 
 import asyncio
 import gc
-import json
 import platform
-import sys
 import time
 import zlib
 from importlib.metadata import version
@@ -12,8 +10,8 @@ from pathlib import Path
 
 from ktables import KafkaConnectionConfig, KafkaTable, KafkaTableWriter
 from pydantic import BaseModel
+from runner import JOB, answer, memory, quantile
 
-JOB = dict(argument.split("=", 1) for argument in sys.argv[1:])
 RUNTIME = f"ktables {version('ktables')}, aiokafka {version('aiokafka')}, Python {platform.python_version()}"
 
 
@@ -47,24 +45,6 @@ def make_table(**options):
 
 def make_writer():
     return KafkaTableWriter(connection=connection(), topic=JOB["topic"], value_encoder=bytes, acks="all")
-
-
-def memory():
-    """Resident bytes and their peak; nothing where the system does not say."""
-    try:
-        lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    except OSError:
-        return None
-    return {name: int(lines[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM")}
-
-
-def quantile(numbers, q):
-    ordered = sorted(numbers)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * q))]
-
-
-def answer(figures, **more):
-    print(json.dumps({"runtime": RUNTIME, "figures": figures, **more}), flush=True)
 
 
 class LoopDelay:
@@ -110,7 +90,7 @@ async def catch_up():
     typed = JOB["format"] == "typed"
     for key, value in table.items():
         checksum += zlib.crc32(value.model_dump_json().encode() if typed else value, zlib.crc32(key.encode()))
-    answer(figures, endedAt=ended_at, content={"keys": len(table), "checksum": checksum % 2**32})
+    answer(RUNTIME, figures, endedAt=ended_at, content={"keys": len(table), "checksum": checksum % 2**32})
 
 
 async def follow():
@@ -142,7 +122,7 @@ async def follow():
         "liveP50": quantile(delays, 0.5),
         "liveP99": quantile(delays, 0.99),
     }
-    answer(figures, seen=len(delays) + 1)
+    answer(RUNTIME, figures, seen=len(delays) + 1)
 
 
 async def waits():
@@ -184,6 +164,7 @@ async def waits():
                 raise RuntimeError("barrier timed out")
             barrier.append((time.perf_counter() - start) * 1000)
     answer(
+        RUNTIME,
         {
             "visibleP50": quantile(set_visible, 0.5),
             "visibleP99": quantile(set_visible, 0.99),
@@ -233,7 +214,7 @@ async def writes():
         figures["writeP99"] = quantile(times, 0.99)
         figures["writes64"] = await run(count, 64)
         figures["writes256"] = await run(count, 256)
-    answer(figures, written=written)
+    answer(RUNTIME, figures, written=written)
 
 
 asyncio.run({"catchUp": catch_up, "follow": follow, "waits": waits, "writes": writes}[JOB["task"]]())

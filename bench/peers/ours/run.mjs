@@ -5,7 +5,11 @@ import { writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { performance } from "node:perf_hooks"
 import { answer, catchUp, follow, given, job, number, p50p99, quantile } from "../javascript.mjs"
+import { consumerTasks } from "../consuming.mjs"
+import { assign } from "./assigning.mjs"
+import { beginMember } from "./consuming.mjs"
 import { effectVersion, fork, makeLatch, onlyErrors } from "./majors.mjs"
+import { publishing } from "./publishing.mjs"
 
 const { Codec, KafkaClient, KafkaTable, KafkaTableWriter } = library
 // An earlier commit that is measured beside this one may have it elsewhere.
@@ -36,9 +40,14 @@ const fetch = given({
   maxPartitionBytes: number("maxPartitionBytes")
 })
 
+const value = typed ? Codec.json(Node) : Codec.bytes
+
+/** The text or the bytes that a value was decoded of. */
+const bytesOf = typed ? encode : (bytes) => bytes
+
 const makeTable = KafkaTable.make({
   topic: job.topic,
-  value: typed ? Codec.json(Node) : Codec.bytes,
+  value,
   catchUpTimeout: "10 minutes",
   onCatchUpTimeout: "fail",
   fetch
@@ -216,7 +225,7 @@ const tasks = {
       const table = await openTable()
       const text = typed ? encode : (value) => value
       return function* () {
-        for (const [key, value] of table.unsafeSnapshot()) yield [key, text(value)]
+        for (const [key, value] of table.unsafeSnapshot()) yield [key, bytesOf(value)]
       }
     }),
   follow: () =>
@@ -233,7 +242,10 @@ const tasks = {
   waits: () => run(waits),
   writes: () => run(writes),
   reads: () => run(reads),
-  fanOut: () => run(fanOut)
+  fanOut: () => run(fanOut),
+  assign: () => assign(runtime),
+  publish: () => run(publishing(library, { runtime, schema: Node })),
+  ...consumerTasks(runtime, beginMember(library, { fetch, run, value }), bytesOf)
 }
 
 await tasks[job.task]()

@@ -4,17 +4,23 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
+import { consumerTasks } from "../consuming.mjs"
 import { catchUp, follow, given, job, number, writes } from "../javascript.mjs"
 
 /** Where the bench has installed it. */
 const modules = process.env.BENCH_MODULES
-const { Consumer, ListOffsetTimestamps, Producer, stringSerializer } = await import(
-  pathToFileURL(createRequire(join(modules, "..", "here.js")).resolve("@platformatic/kafka")).href
-)
+const { Consumer, jsonDeserializer, ListOffsetTimestamps, Producer, stringDeserializer, stringSerializer } =
+  await import(pathToFileURL(createRequire(join(modules, "..", "here.js")).resolve("@platformatic/kafka")).href)
 const { version } = JSON.parse(readFileSync(join(modules, "@platformatic", "kafka", "package.json"), "utf8"))
 const runtime = `@platformatic/kafka ${version}`
 
 const client = { clientId: "bench", bootstrapBrokers: job.brokers.split(",") }
+
+const fetchSizes = {
+  maxWaitTime: number("maxWaitMillis"),
+  maxBytes: number("maxBytes"),
+  maxBytesPerPartition: number("maxPartitionBytes")
+}
 
 /** Resolves when all that was in the topic at the start is in the Map, which stays up to date. */
 const openTable = async (onRecord = () => {}) => {
@@ -26,14 +32,7 @@ const openTable = async (onRecord = () => {}) => {
     if (offset > 0n) ends.set(partition, offset)
   }
   const stream = await consumer.consume(
-    given({
-      topics: [job.topic],
-      mode: "earliest",
-      autocommit: false,
-      maxWaitTime: number("maxWaitMillis"),
-      maxBytes: number("maxBytes"),
-      maxBytesPerPartition: number("maxPartitionBytes")
-    })
+    given({ topics: [job.topic], mode: "earliest", autocommit: false, ...fetchSizes })
   )
   await new Promise((resolve, reject) => {
     stream.on("error", reject)
@@ -52,6 +51,42 @@ const openTable = async (onRecord = () => {}) => {
   return table
 }
 
+const typed = job.format === "typed"
+
+/** See `consumerTasks`. */
+const begin = async ({ group, onRecord }) => {
+  const consumer = new Consumer(
+    given({
+      ...client,
+      groupId: group,
+      sessionTimeout: number("sessionMillis"),
+      heartbeatInterval: number("heartbeatMillis"),
+      deserializers: typed ? { key: stringDeserializer, value: jsonDeserializer } : { key: stringDeserializer }
+    })
+  )
+  const stream = await consumer.consume(
+    given({
+      topics: [job.topic],
+      mode: "committed",
+      fallbackMode: "earliest",
+      autocommit: number("commitMillis"),
+      ...fetchSizes
+    })
+  )
+  const work = ({ key, offset, partition, value }) => onRecord(key, value, partition, offset)
+  const each = async () => {
+    for await (const message of stream) work(message)
+  }
+  if (number("concurrency") > 0) void each()
+  else stream.on("data", work)
+  return {
+    close: async () => {
+      await stream.close()
+      await consumer.close()
+    }
+  }
+}
+
 const tasks = {
   catchUp: () =>
     catchUp(runtime, async () => {
@@ -62,7 +97,8 @@ const tasks = {
   writes: async () => {
     const producer = new Producer({ ...client, acks: -1, serializers: { key: stringSerializer } })
     await writes(runtime, (key, value) => producer.send({ messages: [{ topic: job.topic, key, value }] }))
-  }
+  },
+  ...consumerTasks(runtime, begin, typed ? JSON.stringify : undefined)
 }
 
 await tasks[job.task]()

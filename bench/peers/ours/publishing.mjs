@@ -1,0 +1,13 @@
+// Typed events, published as a user's program does it.
+import { Effect } from "effect"
+import { job, publish } from "../javascript.mjs"
+
+export const publishing = ({ EventStream, KafkaEvent, KafkaEvents }, { runtime, schema }) =>
+  Effect.gen(function* () {
+    const Started = KafkaEvent.make("Started", schema, { key: ({ id }) => id })
+    const stream = EventStream.make(job.topic, Started)
+    const events = yield* KafkaEvents.make()
+    const all = (nodes) =>
+      Effect.forEach(nodes, (node) => events.publish(stream, node), { concurrency: "unbounded", discard: true })
+    yield* Effect.promise(() => publish(runtime, (nodes) => Effect.runPromise(all(nodes))))
+  })
