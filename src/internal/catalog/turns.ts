@@ -67,15 +67,17 @@ export class Turns {
       return Effect.ensuring(restore(job), leave)
     })
     return Effect.flatMap(Effect.forkIn(toItsEnd, scope), (fiber) => {
-      // In a scope that has ended none begins.
-      const first = hasEnded(fiber) && !hasBegun ? leave : Effect.void
-      return Effect.andThen(
-        first,
-        Effect.flatMap(restore(Fiber.await(fiber)), (exit): Effect.Effect<A, E | TableClosedError> =>
+      // In a scope that has ended it never begins, and gives up its turn here.
+      const settled: Effect.Effect<void> = Effect.suspend(() => {
+        if (hasBegun) return Effect.void
+        return hasEnded(fiber) ? leave : Effect.andThen(Effect.yieldNow, settled)
+      })
+      return Effect.flatMap(
+        Effect.ensuring(restore(Fiber.await(fiber)), settled),
+        (exit): Effect.Effect<A, E | TableClosedError> =>
           Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
             ? Effect.fail(new TableClosedError({ topic }))
             : exit
-        )
       )
     })
   }
