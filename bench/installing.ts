@@ -121,7 +121,7 @@ const checkout = (ref: string, major: Major): Effect.Effect<string, TestKafkaErr
               message: `${ref} has no package for Effect ${major}`
             })
           }
-          const compiler = path.join(projectRoot, "node_modules", "typescript", "bin", "tsc")
+          const compiler = path.join(projectRoot, "node_modules", "typescript-7", "bin", "tsc")
           yield* tool(process.execPath, [compiler, "-p", project, "--noEmitOnError"], "npm ci")
         }),
       "bench"
