@@ -194,7 +194,7 @@ class Parts {
  * Of the tests of systems, those of Effect 3: a smoke on a real Kafka, and what users run and install. What bundlers make
  * of a package is tried with the one for Effect 4.
  */
-const onEffect3 = ["contract/v3", "examples", "package/bun", "package/contents", "package/nodes", "package/types"].map(
+const onEffect3 = ["contract/v3", "examples", "package/bun.test", "package/contents", "package/nodes", "package/types"].map(
   (name) => `test/${name}`
 )
 

@@ -53,11 +53,14 @@ const subjects: Subjects = {
   transactions,
   waits,
   changes,
+  feeds,
+  "derived tables": derived,
   "live queries": liveQueries,
   indexes: indexing,
   status,
   writing,
   producing,
+  consuming,
   events,
   "groups with members": grouped,
   "offsets of groups": groupOffsets,
@@ -65,12 +68,9 @@ const subjects: Subjects = {
   closing
 }
 
-/** Whose tests spend most of their time waiting: for a cleaner, a metadata's age, a session, a topic that may come back. */
+/** Whose tests spend most of their time waiting: for a cleaner, a metadata's age, a topic that may come back. */
 const patient: Subjects = {
-  consuming,
-  feeds,
   catalogs,
-  "derived tables": derived,
   compaction,
   truncation,
   partitions,
@@ -80,6 +80,12 @@ const patient: Subjects = {
   "groups of the classic protocol": classicGroups,
   "groups of the consumer protocol": consumerGroups
 }
+
+/**
+ * The same, but not beside others where Kafka's own producer writes the records: when one test creates its topic again, that makes
+ * those of others anew, too, that it has written to and they have deleted.
+ */
+const patientAlone: ReadonlySet<string> = new Set(["consuming", "feeds", "derived tables"])
 
 /** Tests about what not every cluster has: they are left out there, and say why. */
 const needs: Readonly<Record<string, Feature>> = {
@@ -119,11 +125,13 @@ export interface Extent {
   readonly lacks?: Lacks
   /** "all" by default. */
   readonly tests?: "all" | "main"
+  /** Whether a topic is there only if a test has made it; by default, a producer may have. */
+  readonly keepsTopicsDeleted?: boolean
 }
 
 export const contract = <E>(
   make: Effect.Effect<Backend, E, Scope.Scope>,
-  { lacks = {}, tests: extent = "all" }: Extent = {}
+  { keepsTopicsDeleted = false, lacks = {}, tests: extent = "all" }: Extent = {}
 ): void => {
   live.failOnProcessWarnings()
   const backend = live.shared(make)
@@ -137,10 +145,12 @@ export const contract = <E>(
     live.test(name, () => Effect.flatMap(backend, (one) => body(kafkaOn(one, lacks))))
   }
   // A group without tests is a failure, so that the few have none.
+  const all = Object.entries({ ...subjects, ...patient })
   if (extent === "main") {
-    for (const tests of Object.values({ ...subjects, ...patient })) tests(test)
+    for (const [, tests] of all) tests(test)
   } else {
-    for (const [name, tests] of Object.entries(subjects)) describe(name, () => tests(test))
-    for (const [name, tests] of Object.entries(patient)) describe.concurrent(name, () => tests(test))
+    const isPatient = (name: string) => name in patient || (keepsTopicsDeleted && patientAlone.has(name))
+    for (const [name, tests] of all) if (!isPatient(name)) describe(name, () => tests(test))
+    for (const [name, tests] of all) if (isPatient(name)) describe.concurrent(name, () => tests(test))
   }
 }

@@ -79,6 +79,12 @@ const foundOn = ({ client = (one) => one, table: change = (one) => one, writer =
       ([operations, reads, barriers]) => operations >= 300 && reads >= 5 && barriers >= 5
     )
     yield* load.pause
+    // Behind one that begins after the last write, nothing more is read.
+    const before = witness.barriers.length
+    yield* eventually(
+      Effect.sync(() => witness.barriers.length),
+      (count) => count >= before + 2
+    )
     yield* probe(table, load, yield* writerOn(own, topic), [0, 1])
     const log = yield* kafka.log(topic, { committed: true })
     const right = lastWriteWins(log)
