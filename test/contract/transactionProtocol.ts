@@ -67,7 +67,7 @@ class Producer {
       baseSequence: this.sequence,
       isTransactional: true
     })
-    return Effect.map(
+    const once = Effect.map(
       this.connection.request("Produce", {
         acks: -1,
         timeoutMillis: 10_000,
@@ -79,6 +79,8 @@ class Producer {
         return errorCode
       }
     )
+    // A broker may take a moment to know that it leads a topic that was just made.
+    return eventually(once, (code) => code !== 3 && code !== 6)
   }
 
   /** Ends it. The code, and with transactions of version 2 the epoch that it goes on with. */
