@@ -207,8 +207,8 @@ const testAll = async () => {
   await prepare()
   const parts = new Parts()
   const workers = 2 * availableParallelism()
-  // Those that share the broker are six, however many cores there are: most of the time they wait for it, and for processes.
-  const systems = (major) => [major, "--project", "systems", ...majors[major].workers(6)]
+  // Those that share the broker are five, however many cores there are: most of the time they wait for it, and for processes.
+  const systems = (major) => [major, "--project", "systems", ...majors[major].workers(5)]
   const faults = (major) => [major, "--project", "faults"]
   await sideBySide([
     [
