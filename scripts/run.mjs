@@ -194,9 +194,14 @@ class Parts {
  * Of the tests of systems, those of Effect 3: a smoke on a real Kafka, and what users run and install. What bundlers make
  * of a package is tried with the one for Effect 4.
  */
-const onEffect3 = ["contract/v3", "examples", "package/bun.test", "package/contents", "package/nodes", "package/types"].map(
-  (name) => `test/${name}`
-)
+const onEffect3 = [
+  "contract/v3",
+  "examples",
+  "package/bun.test",
+  "package/contents",
+  "package/nodes",
+  "package/types"
+].map((name) => `test/${name}`)
 
 /**
  * Runs all there is, part by part. Each part keeps the machine busy by itself: half of the time of its tests is spent on
