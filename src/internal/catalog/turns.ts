@@ -8,10 +8,11 @@ import * as Semaphore from "effect/Semaphore"
 import { TableClosedError } from "../../KafkaError.ts"
 import { hasEnded } from "../effect/v4/fibers.ts"
 
-/** Who waits for a turn, or has it. */
+/** The jobs of one identity: the one that has its turn, and those that wait for theirs. */
 interface Line {
   /** Of one permit. It wakes one who waits when that is given back, however many wait. */
   readonly turn: Semaphore.Semaphore
+  /** How many jobs are in it. */
   length: number
 }
 
@@ -27,32 +28,25 @@ export class Turns {
 
   /** Runs a job when no other one is under way for this identity. It is run to its end, if nobody waits for it any more, too. */
   run<A, E>(id: string, job: Effect.Effect<A, E>): Effect.Effect<A, E | TableClosedError> {
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(this.lineOf(id), (line) => {
-        const part = Effect.sync(() => {
-          if (--line.length === 0) this.lines.delete(id)
-        })
-        const leave = Effect.andThen(line.turn.release(1), part)
-        return Effect.flatMap(
-          Effect.onInterrupt(restore(line.turn.take(1)), () => part),
-          () => this.begin(job, leave, restore)
-        )
+    return Effect.uninterruptibleMask((restore) => {
+      const line = this.lineOf(id)
+      const part = Effect.sync(() => {
+        if (--line.length === 0) this.lines.delete(id)
       })
-    )
+      const leave = Effect.andThen(line.turn.release(1), part)
+      return Effect.flatMap(
+        Effect.onInterrupt(restore(line.turn.take(1)), () => part),
+        () => this.begin(job, leave, restore)
+      )
+    })
   }
 
-  /** The line for an identity, with one more in it. */
-  private lineOf(id: string): Effect.Effect<Line> {
-    return Effect.flatMap(
-      Effect.sync(() => this.lines.get(id)),
-      (there) =>
-        Effect.map(there === undefined ? Semaphore.make(1) : Effect.succeed(there.turn), (turn) => {
-          const line = there ?? { turn, length: 0 }
-          line.length++
-          this.lines.set(id, line)
-          return line
-        })
-    )
+  /** The line for an identity, with one more in it. It is found or made in one step: two lines would run two jobs at a time. */
+  private lineOf(id: string): Line {
+    const line = this.lines.get(id) ?? { turn: Semaphore.makeUnsafe(1), length: 0 }
+    line.length++
+    this.lines.set(id, line)
+    return line
   }
 
   private begin<A, E>(

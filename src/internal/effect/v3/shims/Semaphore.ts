@@ -2,4 +2,4 @@ import * as Effect from "effect/Effect"
 
 export type Semaphore = Effect.Semaphore
 
-export const make = Effect.makeSemaphore
+export const makeUnsafe = Effect.unsafeMakeSemaphore
