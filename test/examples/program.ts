@@ -2,11 +2,12 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { spawn } from "node:child_process"
-import { resolve } from "node:path"
+import { basename, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert } from "vitest"
 import { awaitExit, hasExited, until, watchdog } from "../kafka/process.ts"
 import { test as liveTest } from "../support/live.ts"
+import { compiled } from "../support/programs.ts"
 
 /** The project: its `tsconfig.json` says which major of Effect a program is on. */
 export const root = fileURLToPath(new URL("../..", import.meta.url))
@@ -30,11 +31,22 @@ export interface Program {
 
 const colours = /\x1b\[[\d;]*m/g
 
-/** Starts `examples/<file>`, or the file of an absolute path. Of the environment it gets what `env` says on top, and none of our own `KAFKA_*`. */
+/** Starts `examples/<file>`. Of the environment it gets what `env` says on top, and none of our own `KAFKA_*`. */
 export const start = (
   file: string,
   args: ReadonlyArray<string> = [],
   env: Readonly<Record<string, string>> = {}
+): Effect.Effect<Program, never, Scope.Scope> =>
+  Effect.flatMap(compiled(resolve(root, "examples", file)), (program) => running(file, [program, ...args], env))
+
+/** Starts a program as who reads the docs does: with tsx, which compiles what is imported. */
+export const startSource = (file: string): Effect.Effect<Program, never, Scope.Scope> =>
+  running(basename(file), ["--import", "tsx", file], { TSX_TSCONFIG_PATH: join(root, "tsconfig.json") })
+
+const running = (
+  file: string,
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>>
 ): Effect.Effect<Program, never, Scope.Scope> =>
   Effect.gen(function* () {
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("KAFKA_"))
@@ -42,7 +54,7 @@ export const start = (
     let output = ""
     const child = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const started = spawn(process.execPath, ["--import", "tsx", resolve(root, "examples", file), ...args], {
+        const started = spawn(process.execPath, args, {
           cwd: root,
           env: { ...Object.fromEntries(inherited), ...env },
           stdio: ["ignore", "pipe", "pipe"]
