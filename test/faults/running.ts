@@ -9,8 +9,6 @@ import * as report from "./report.ts"
 import { rows, type Scenario } from "./rows.ts"
 import { seeds } from "./settings.ts"
 
-const TIMEOUT_MILLIS = 90_000
-
 const labels = ({ covers }: Scenario): string => {
   const byRow = new Map<string, Array<string>>()
   for (const [row, side] of covers) byRow.set(rows[row].fault, [...(byRow.get(rows[row].fault) ?? []), side])
@@ -32,7 +30,7 @@ export const runAll = (
         test(
           `${name} ${labels(scenario)}`.trimEnd(),
           () => flatMap(made, (lab) => scenario.run(lab, seed)),
-          scenario.timeoutMillis ?? TIMEOUT_MILLIS
+          scenario.timeoutMillis
         )
       }
     }
