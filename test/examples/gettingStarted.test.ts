@@ -5,7 +5,8 @@ import * as path from "node:path"
 import { assert } from "vitest"
 import { blocksOf } from "../../scripts/docs-blocks.mjs"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
-import { root, start, test } from "./program.ts"
+import { test } from "../support/live.ts"
+import { root, start } from "./program.ts"
 
 /** Where the same tests are for Effect 3, the page's files that differ come from another page. */
 const isEffect3 = path.basename(path.resolve(root)) === "effect-3"
