@@ -1,5 +1,5 @@
 /** What a table has to say about itself at one moment. */
-import { Clock, Effect, Schedule, SubscriptionRef } from "effect"
+import { Clock, Effect, SubscriptionRef } from "effect"
 import type { KafkaTable, LiveTable, TableSnapshot } from "effect-ktables"
 import { Services, type Service } from "./registry.ts"
 
@@ -24,10 +24,14 @@ export const look: Effect.Effect<Picture, never, Services> = Effect.gen(function
 })
 
 /** The next moment in which the table has all that the broker has: a heartbeat may just be on its way. */
-export const lookWhenCurrent = look.pipe(
-  Effect.repeat({
-    until: ({ freshness, status }) =>
-      status._tag === "Failed" || (status._tag === "CaughtUp" && freshness.connected && freshness.lag === 0),
-    schedule: Schedule.spaced("10 millis")
-  })
-)
+export const lookWhenCurrent = Effect.gen(function* () {
+  let picture = yield* look
+  while (!isSettled(picture)) {
+    yield* Effect.sleep("10 millis")
+    picture = yield* look
+  }
+  return picture
+})
+
+const isSettled = ({ freshness, status }: Picture): boolean =>
+  status._tag === "Failed" || (status._tag === "CaughtUp" && freshness.connected && freshness.lag === 0)
