@@ -4,12 +4,11 @@ import type * as Scope from "effect/Scope"
 import { flatMap } from "effect/Effect"
 import { realKafka } from "../kafka/realKafka.ts"
 import { shared, test } from "../support/live.ts"
+import { HUNG_MILLIS } from "../support/patience.ts"
 import type { Lab } from "./lab.ts"
 import * as report from "./report.ts"
 import { rows, type Scenario } from "./rows.ts"
 import { seeds } from "./settings.ts"
-
-const TIMEOUT_MILLIS = 90_000
 
 const labels = ({ covers }: Scenario): string => {
   const byRow = new Map<string, Array<string>>()
@@ -32,7 +31,7 @@ export const runAll = (
         test(
           `${name} ${labels(scenario)}`.trimEnd(),
           () => flatMap(made, (lab) => scenario.run(lab, seed)),
-          scenario.timeoutMillis ?? TIMEOUT_MILLIS
+          scenario.timeoutMillis ?? HUNG_MILLIS
         )
       }
     }
