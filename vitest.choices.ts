@@ -1,13 +1,8 @@
 /** Which tests are run together, and how, on either major of Effect. */
 import { fileURLToPath } from "node:url"
+import { HUNG_MILLIS } from "./test/support/patience.ts"
 
 const src = fileURLToPath(new URL("./src", import.meta.url))
-
-/**
- * When a test counts as hung, in milliseconds. No test is made to end in time by it: a busy machine takes many times as long as
- * a quiet one.
- */
-export const HUNG_MILLIS = 240_000
 
 /** Tests that are run together, on the sources by the package's name. */
 export const project = <Options extends object>(test: Options) => ({

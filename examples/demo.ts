@@ -10,7 +10,7 @@ import { parseArgs } from "node:util"
 import { Cluster, embedded, real } from "./demo/cluster.ts"
 import { makeNarrator, Narrator } from "./demo/narrator.ts"
 import { quietly } from "./demo/quiet.ts"
-import { Racks, registry, Services, ServicesWriter, workersByRack } from "./demo/registry.ts"
+import { Racks, registry, registryTable, Services, ServicesWriter, workersByRack } from "./demo/registry.ts"
 import { chapters, RawWriter, story } from "./demo/story.ts"
 import { show } from "./demo/view.ts"
 
@@ -44,17 +44,18 @@ const demo = (topic: string, pace: number) =>
     const cluster = yield* Cluster
     const { end, narrator, told } = yield* makeNarrator(pace)
 
-    const settings = registry(topic)
     yield* Effect.acquireRelease(Effect.provide(KafkaTopic.ensure({ topic, partitions: 1 }), cluster.client), () =>
       cluster.removeTopic(topic)
     )
     const Tables = Layer.mergeAll(
       DerivedTable.layer(Racks, workersByRack).pipe(
-        Layer.provideMerge(
-          KafkaTable.layer(Services, { ...settings, catchUpTimeout: "10 seconds", onCatchUpTimeout: "fail" })
-        )
+        Layer.provideMerge(KafkaTable.layer(Services, registryTable(topic)))
       ),
-      KafkaTableWriter.layer(ServicesWriter, { ...settings, closeTimeout: "500 millis" }),
+      KafkaTableWriter.layer(ServicesWriter, {
+        ...registry(topic),
+        deliveryTimeout: "2 minutes",
+        closeTimeout: "500 millis"
+      }),
       KafkaTableWriter.layer(RawWriter, { topic, value: Codec.utf8 })
     ).pipe(Layer.provide(cluster.client))
 
@@ -83,7 +84,6 @@ const main = Effect.gen(function* () {
 process.stdout.on("error", () => {})
 
 const program = main.pipe(
-  Effect.timeout("2 minutes"),
   Effect.catchTag("NobodyReads", () => Effect.void),
   Effect.tapError((error) => Console.error(`\n${error.message}`)),
   quietly

@@ -38,7 +38,7 @@ export const real = (brokers: ReadonlyArray<string>): Layer.Layer<Cluster> =>
     removeTopic: (topic) =>
       deleteTopic(brokers, topic).pipe(
         Effect.interruptible,
-        Effect.timeout("5 seconds"),
+        Effect.timeout("30 seconds"),
         Effect.matchEffect({
           onFailure: () => Console.log(`topic ${topic} could not be deleted: please do`),
           onSuccess: () => Console.log(`topic ${topic} is deleted`)
@@ -50,7 +50,7 @@ export const real = (brokers: ReadonlyArray<string>): Layer.Layer<Cluster> =>
 const deleteTopic = (brokers: ReadonlyArray<string>, topic: string) =>
   Effect.acquireUseRelease(
     Effect.sync(() =>
-      new Kafka({ brokers: [...brokers], clientId, logLevel: logLevel.NOTHING, retry: { retries: 1 } }).admin()
+      new Kafka({ brokers: [...brokers], clientId, logLevel: logLevel.NOTHING, connectionTimeout: 10_000 }).admin()
     ),
     (admin) =>
       Effect.andThen(

@@ -1,6 +1,6 @@
 /** What the story says while it goes on. Who shows it, and how, is the view's business. */
 import { Clock, Context, Effect, Queue, Stream } from "effect"
-import { look, type Picture } from "./picture.ts"
+import { lookWhenCurrent, type Picture } from "./picture.ts"
 import type { Services } from "./registry.ts"
 
 export interface Chapter {
@@ -46,7 +46,7 @@ export const makeNarrator = (pace: number) =>
         Effect.gen(function* () {
           yield* offer((at) => ({ _tag: "Began", at, chapter }))
           const result = yield* body
-          const picture = yield* look
+          const picture = yield* lookWhenCurrent
           yield* offer((at) => ({ _tag: "Looked", at, picture }))
           yield* offer((at) => ({ _tag: "Ended", at, result }))
         }),

@@ -22,3 +22,16 @@ export const look: Effect.Effect<Picture, never, Services> = Effect.gen(function
     stats: yield* services.stats
   }
 })
+
+/** The next moment in which the table has all that the broker has: a heartbeat may just be on its way. */
+export const lookWhenCurrent = Effect.gen(function* () {
+  let picture = yield* look
+  while (!isSettled(picture)) {
+    yield* Effect.sleep("10 millis")
+    picture = yield* look
+  }
+  return picture
+})
+
+const isSettled = ({ freshness, status }: Picture): boolean =>
+  status._tag === "Failed" || (status._tag === "CaughtUp" && freshness.connected && freshness.lag === 0)

@@ -16,6 +16,10 @@ export class ServicesWriter extends KafkaTableWriter.Tag("demo/ServicesWriter")<
 /** What the table and its writer have in common. */
 export const registry = (topic: string) => ({ topic, value: Codec.json(Service) })
 
+/** A table of it, complete from the beginning: on a slow machine, or on a cluster far away, that may take a while. */
+export const registryTable = (topic: string) =>
+  ({ ...registry(topic), catchUpTimeout: "2 minutes", onCatchUpTimeout: "fail", waitTimeout: "2 minutes" }) as const
+
 /** How many workers a rack has, always in step with the services. */
 export class Racks extends DerivedTable.Tag("demo/Racks")<Racks, string, { readonly workers: number }>() {}
 

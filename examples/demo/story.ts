@@ -3,7 +3,7 @@ import { Array, Duration, Effect, Fiber, Number, Option, Schedule, Stream } from
 import { Codec, KafkaTable, KafkaTableWriter, type KafkaError, type TableSnapshot } from "effect-ktables"
 import { Cluster } from "./cluster.ts"
 import { Narrator, type Chapter } from "./narrator.ts"
-import { Racks, register, registry, Service, Services, ServicesWriter } from "./registry.ts"
+import { Racks, register, registryTable, Service, Services, ServicesWriter } from "./registry.ts"
 import { count, duration, plural } from "./text.ts"
 
 /** A writer to the same topic that knows nothing of the schema. */
@@ -192,7 +192,7 @@ const tellWorkers = (millis: number) =>
 const replica = Effect.gen(function* () {
   const { pause, tell } = yield* Narrator
   const services = yield* Services
-  const other = yield* KafkaTable.make(registry(services.topic))
+  const other = yield* KafkaTable.make(registryTable(services.topic))
   const { catchUpMillis = 0, replayed } = yield* other.stats
   yield* tell("+", `a replica has replayed ${plural(replayed, "record")} in ${duration(catchUpMillis)}`)
   yield* Effect.all([services.barrier(), other.barrier()])

@@ -380,7 +380,7 @@ export const consumerGroups = (test: Suite): void => {
       yield* kafka.createTopic(`x-${topic}`)
       yield* kafka.createTopic(`${topic}-x`)
       // They are not looked through again within ten seconds.
-      const found = yield* eventually(a.ask(), ({ assignment }) => assignment?.length === 2, "30 seconds")
+      const found = yield* eventually(a.ask(), ({ assignment }) => assignment?.length === 2)
       assert.strictEqual(found.errorCode, 0)
       const { members } = yield* described(a.connection)
       assert.deepInclude(members[0], { subscribedTopicRegex: `${topic}.*`, subscribedTopicNames: [] })

@@ -96,7 +96,7 @@ export const startBrowser = (file: string): Effect.Effect<(url: string) => Effec
         Effect.andThen(
           // with its children, which are a group of processes of their own
           Effect.sync(() => running.pid !== undefined && process.kill(-running.pid, "SIGKILL")),
-          awaitExit(running, "5 seconds")
+          awaitExit(running)
         )
     )
     const { pid } = child
@@ -144,13 +144,7 @@ export const startBrowser = (file: string): Effect.Effect<(url: string) => Effec
         return {
           evaluate,
           shows: (expression, expected) =>
-            Effect.asVoid(
-              eventually(
-                evaluate(expression),
-                (seen) => JSON.stringify(seen) === JSON.stringify(expected),
-                "30 seconds"
-              )
-            )
+            Effect.asVoid(eventually(evaluate(expression), (seen) => JSON.stringify(seen) === JSON.stringify(expected)))
         }
       })
   })

@@ -1,7 +1,8 @@
 /** The example of errors and restarts: each line is a promise of the library. */
 import * as Effect from "effect/Effect"
 import { assert } from "vitest"
-import { start, test } from "./program.ts"
+import { test } from "../support/live.ts"
+import { start } from "./program.ts"
 
 test("examples/errors-and-restarts.ts tells its story", () =>
   Effect.gen(function* () {

@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import { connect, createServer, type AddressInfo, type Socket } from "node:net"
 import { assert, it } from "vitest"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
-import { leaveOut } from "../support/live.ts"
+import { leaveOut, test } from "../support/live.ts"
 import { findBrowser, startBrowser } from "./browser.ts"
-import { start, test } from "./program.ts"
+import { start } from "./program.ts"
 
 const browser = findBrowser()
 

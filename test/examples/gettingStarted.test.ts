@@ -5,7 +5,8 @@ import * as path from "node:path"
 import { assert } from "vitest"
 import { blocksOf } from "../../scripts/docs-blocks.mjs"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
-import { root, startSource, test } from "./program.ts"
+import { test } from "../support/live.ts"
+import { command, root, startCommand } from "./program.ts"
 
 /** Where the same tests are for Effect 3, the page's files that differ come from another page. */
 const isEffect3 = path.basename(path.resolve(root)) === "effect-3"
@@ -44,7 +45,8 @@ realKafka("docs/getting-started.md", () => {
     Effect.gen(function* () {
       const { brokers } = yield* sharedKafka
       const directory = yield* project(brokers)
-      const run = (file: string) => startSource(path.join(directory, file))
+      const run = (file: string) =>
+        startCommand(command(path.join(directory, file)), { TSX_TSCONFIG_PATH: path.join(root, "tsconfig.json") })
       const printed = blocks.find(({ lines }) => lines[0] === "$ npx tsx follow.ts")?.lines.slice(1) ?? []
       assert.strictEqual(printed.length, 5)
 

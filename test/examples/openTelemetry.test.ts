@@ -4,7 +4,8 @@ import * as Schema from "effect/Schema"
 import * as Http from "node:http"
 import { assert } from "vitest"
 import { listening } from "../real/support.ts"
-import { start, test } from "./program.ts"
+import { test } from "../support/live.ts"
+import { start } from "./program.ts"
 
 const spans = ["KafkaTable.make", "KafkaTableWriter.make", "KafkaTableWriter.setMany", "reserve"]
 const metrics = [

@@ -5,7 +5,8 @@ import { assert } from "vitest"
 import { packagesOf } from "../kafka/Librdkafka.ts"
 import { run, until } from "../kafka/process.ts"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
-import { interrupted, root, start, test } from "./program.ts"
+import { test } from "../support/live.ts"
+import { interrupted, root, start } from "./program.ts"
 
 realKafka("examples/orders.ts", () => {
   test("three members are replaced one after the other while orders come in: each is billed once", () =>
@@ -31,7 +32,7 @@ realKafka("examples/orders.ts", () => {
       const billed = () => all.flatMap((one) => [...one.output().matchAll(/bills (o-\d+):/g)].map(([, id]) => id))
       const isAll = yield* until(
         Effect.sync(() => new Set(billed()).size === 3_000),
-        { within: "60 seconds", every: "50 millis" }
+        { progress: () => billed().length }
       )
       assert.isTrue(isAll, `${new Set(billed()).size} orders are billed`)
       for (const one of all.slice(3)) {
@@ -52,7 +53,7 @@ realKafka("examples/orders.ts", () => {
       const { stdout } = yield* run(
         "python3",
         [join(root, "examples/python/bills.py"), brokers.join(","), "--prefix", prefix, "--order", "o-python"],
-        { env: { PYTHONPATH: directories.join(":"), PYTHONDONTWRITEBYTECODE: "1" }, timeout: "1 minute" }
+        { env: { PYTHONPATH: directories.join(":"), PYTHONDONTWRITEBYTECODE: "1" } }
       )
       assert.deepStrictEqual(JSON.parse(stdout.toString()), {
         schema: "OrderBilled:1",

@@ -2,7 +2,8 @@
 import * as Effect from "effect/Effect"
 import { assert } from "vitest"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
-import { start, test } from "./program.ts"
+import { test } from "../support/live.ts"
+import { start } from "./program.ts"
 
 const tells = (topic: string, args: ReadonlyArray<string> = []) =>
   Effect.gen(function* () {

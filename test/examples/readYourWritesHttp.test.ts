@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import { assert } from "vitest"
 import { freePorts } from "../kafka/ports.ts"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
-import { interrupted, start, test } from "./program.ts"
+import { test } from "../support/live.ts"
+import { interrupted, start } from "./program.ts"
 
 const tells = (topic: string, args: ReadonlyArray<string> = []) =>
   Effect.gen(function* () {

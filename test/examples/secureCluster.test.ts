@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import { assert } from "vitest"
 import * as KafkaCluster from "../kafka/KafkaCluster.ts"
 import { realKafka } from "../kafka/realKafka.ts"
-import { shared } from "../support/live.ts"
-import { start, test } from "./program.ts"
+import { shared, test } from "../support/live.ts"
+import { start } from "./program.ts"
 
 const password = "s3cret-of-checkout"
 

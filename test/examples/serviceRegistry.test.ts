@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import { hostname } from "node:os"
 import { assert } from "vitest"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
-import { interrupted, start, test } from "./program.ts"
+import { test } from "../support/live.ts"
+import { interrupted, start } from "./program.ts"
 
 realKafka("examples/service-registry.ts", () => {
   const key = (name: string, port: number) => `${name}@${hostname()}:${port}`

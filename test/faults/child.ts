@@ -4,6 +4,7 @@ import type * as Scope from "effect/Scope"
 import { fork, type ChildProcess } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { awaitExit, hasExited, lastLines, watchdog } from "../kafka/process.ts"
+import { PATIENCE_MILLIS } from "../support/patience.ts"
 import { TestKafkaError } from "../kafka/TestKafkaError.ts"
 import { compiled } from "../support/programs.ts"
 
@@ -42,7 +43,7 @@ export const start = <Command extends object, Answer extends { readonly _tag: st
     const kill = (child: ChildProcess) =>
       Effect.andThen(
         Effect.sync(() => child.kill("SIGKILL")),
-        awaitExit(child, "5 seconds")
+        awaitExit(child)
       )
     const child: ChildProcess = yield* Effect.acquireRelease(
       Effect.sync(() => {
@@ -83,7 +84,7 @@ export const start = <Command extends object, Answer extends { readonly _tag: st
         return Effect.sync(() => child.off("message", onMessage).off("exit", onExit))
       }).pipe(
         Effect.timeoutOrElse({
-          duration: "60 seconds",
+          duration: PATIENCE_MILLIS,
           orElse: () => Effect.fail(failed(`no "${tag}" from the program: ${lastLines(errors, 30)}`))
         })
       )
@@ -101,7 +102,7 @@ export const start = <Command extends object, Answer extends { readonly _tag: st
         Effect.gen(function* () {
           const begin = performance.now()
           child.send(command)
-          const gone = yield* awaitExit(child, "10 seconds")
+          const gone = yield* awaitExit(child)
           if (!gone) return yield* failed("the program does not end by itself")
           if (child.exitCode !== 0 || COMPLAINT.test(errors)) {
             return yield* failed(`the program ended with ${child.exitCode}: ${lastLines(errors, 30)}`)

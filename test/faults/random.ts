@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { Lab } from "./lab.ts"
+import { HUNG_MILLIS } from "../support/patience.ts"
 import { compacted } from "./openings.ts"
 import { Api, type Proxy } from "./Proxy.ts"
 import type { Scenario } from "./rows.ts"
@@ -157,7 +158,7 @@ export class Chaos {
 export const scenario: Scenario = {
   name: `${STEPS} faults at random`,
   covers: [],
-  timeoutMillis: 60_000 + STEPS * 20_000,
+  timeoutMillis: HUNG_MILLIS + STEPS * 20_000,
   run: (lab, seed) => {
     let trace: ReadonlyArray<string> = []
     return Trial.run({

@@ -170,6 +170,6 @@ export interface Scenario {
   readonly name: string
   readonly covers: Covers
   readonly run: (lab: Lab, seed: number) => Effect.Effect<void, unknown, Scope.Scope>
-  /** Of the whole test; 90 s by default. */
+  /** Of the whole test, where it takes long even on a quiet machine. */
   readonly timeoutMillis?: number
 }

@@ -189,10 +189,7 @@ export const make = (
             consumed: told.consumed,
             close: Effect.gen(function* () {
               yield* send({ op: "close", name })
-              const isClosed = yield* until(
-                Effect.map(look, (one) => one.isClosed),
-                { within: "30 seconds" }
-              )
+              const isClosed = yield* until(Effect.map(look, (one) => one.isClosed))
               if (!isClosed) return yield* new TestKafkaError({ reason: "timeout", message: `${name} does not close` })
             })
           }

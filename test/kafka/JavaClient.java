@@ -67,6 +67,9 @@ public final class JavaClient {
     private static final ObjectMapper json = new ObjectMapper();
     private static final int PART = 2_000;
 
+    /** For what has to happen: less than who asks has. */
+    private static final Duration PATIENCE = Duration.ofMinutes(2);
+
     private final PrintStream out;
     private final Map<String, Object> common = new HashMap<>();
     private final Admin admin;
@@ -83,7 +86,7 @@ public final class JavaClient {
         }
         Map<String, Object> config = new HashMap<>(common);
         config.put("request.timeout.ms", "10000");
-        config.put("default.api.timeout.ms", "20000");
+        config.put("default.api.timeout.ms", String.valueOf(PATIENCE.toMillis()));
         admin = Admin.create(config);
     }
 
@@ -197,7 +200,7 @@ public final class JavaClient {
 
     /** Until every broker knows the topic: the answer to its creation is older than their metadata. */
     private void awaitLeaders(String topic, int partitions) throws Exception {
-        long deadline = System.nanoTime() + Duration.ofSeconds(15).toNanos();
+        long deadline = System.nanoTime() + PATIENCE.toNanos();
         List<Admin> each = new ArrayList<>();
         try {
             for (Node node : admin.describeCluster().nodes().get()) {
@@ -323,7 +326,7 @@ public final class JavaClient {
         for (JsonNode p : in.get("partitions")) partitions.add(new TopicPartition(topic, p.asInt()));
         boolean unclean = in.path("unclean").asBoolean();
         ElectionType type = unclean ? ElectionType.UNCLEAN : ElectionType.PREFERRED;
-        long deadline = System.nanoTime() + Duration.ofSeconds(15).toNanos();
+        long deadline = System.nanoTime() + PATIENCE.toNanos();
         while (true) {
             Throwable failure = null;
             for (Optional<Throwable> one : admin.electLeaders(type, partitions).partitions().get().values()) {
@@ -468,9 +471,9 @@ public final class JavaClient {
 
     private KafkaProducer<byte[], byte[]> producer(Map<String, String> overrides) {
         Map<String, Object> config = new HashMap<>(common);
-        config.put("max.block.ms", "10000");
+        config.put("max.block.ms", String.valueOf(PATIENCE.toMillis()));
         config.put("request.timeout.ms", "10000");
-        config.put("delivery.timeout.ms", "20000");
+        config.put("delivery.timeout.ms", String.valueOf(PATIENCE.toMillis()));
         // What one call sends shares batches, so that compression has something to work on.
         config.put("linger.ms", "20");
         config.put("batch.size", "262144");
@@ -592,8 +595,8 @@ public final class JavaClient {
                     if (record.offset() < ends.get(new TopicPartition(topic, record.partition()))) visit.record(record);
                 }
                 if (some) idle = System.nanoTime();
-                else if (System.nanoTime() - idle > Duration.ofSeconds(15).toNanos()) {
-                    throw new IllegalStateException("nothing to read for 15 s, short of the end of " + left);
+                else if (System.nanoTime() - idle > PATIENCE.toNanos()) {
+                    throw new IllegalStateException("nothing to read any more, short of the end of " + left);
                 }
             }
         }

@@ -1,7 +1,6 @@
 /** Kafka's own clients as a service: what they write and read is what tests compare with. See JavaClient.java. */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -9,6 +8,7 @@ import type * as Scope from "effect/Scope"
 import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { createInterface } from "node:readline"
+import { HUNG_MILLIS, PATIENCE_MILLIS } from "../support/patience.ts"
 import { compiled, logSettings, quickStart } from "./java.ts"
 import { awaitExit, lastLines } from "./process.ts"
 import {
@@ -230,8 +230,6 @@ interface Pending {
 export interface Options {
   /** Settings of all clients, such as `security.protocol`. */
   readonly config?: Readonly<Record<string, string>>
-  /** Of one call; 60 s by default. */
-  readonly timeout?: Duration.Input
   /** Instead of IncrementalAlterConfigs, which brokers do not know before 2.3. */
   readonly alterTopicConfigs?: Service["alterTopicConfigs"]
 }
@@ -312,7 +310,7 @@ export const make = (
       op: string,
       request: object,
       part: Pending["part"] = () => {},
-      timeout: Duration.Input = options.timeout ?? "60 seconds"
+      patience = PATIENCE_MILLIS
     ): Call<unknown> =>
       Effect.callback<unknown, JavaError | TestKafkaError>((resume) => {
         if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) {
@@ -329,7 +327,7 @@ export const make = (
               message: `Java client: no answer to ${op}\n${lastLines(errors, 30)}`
             })
           )
-        }, Duration.toMillis(timeout))
+        }, patience)
         pending.set(id, {
           part,
           end: (result) => {
@@ -399,7 +397,7 @@ export const make = (
             "seed",
             { topic, count, from, keys, valueBytes, config: producerConfig(settings) },
             undefined,
-            "5 minutes"
+            HUNG_MILLIS
           )
         ),
       transaction: (settings = {}) => {
@@ -435,10 +433,13 @@ export const make = (
             (records) => {
               for (const record of records) all.push(record)
             },
-            "5 minutes"
+            HUNG_MILLIS
           ).pipe(Effect.as(all))
         }),
-      compact: (topic, { dropTombstones = false, nudgeKey = "compaction-nudge", timeoutMillis = 30_000 } = {}) =>
+      compact: (
+        topic,
+        { dropTombstones = false, nudgeKey = "compaction-nudge", timeoutMillis = PATIENCE_MILLIS / 2 } = {}
+      ) =>
         Effect.andThen(
           alterTopicConfigs(topic, {
             set: { ...eagerlyCompacted, ...(dropTombstones ? { "delete.retention.ms": "0" } : {}) }

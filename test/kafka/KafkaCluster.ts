@@ -40,8 +40,6 @@ export interface Options {
   readonly certificate?: "valid" | "expired" | "wrong-host"
   /** Ports of the client listener, one a node, instead of free ones. */
   readonly ports?: ReadonlyArray<number>
-  /** 60 by default. */
-  readonly startSeconds?: number
 }
 
 /** All in PEM. */
@@ -64,7 +62,7 @@ export interface Node {
   readonly isRunning: Effect.Effect<boolean>
   /** SIGKILL; returns when it is gone. */
   readonly kill: Effect.Effect<void>
-  /** SIGTERM, and SIGKILL if that takes more than 10 s; returns when it is gone. */
+  /** SIGTERM, and SIGKILL if it does not end by that; returns when it is gone. */
   readonly shutdown: Effect.Effect<void>
   /** SIGSTOP: connections stay open and nothing answers. */
   readonly stop: Effect.Effect<void, TestKafkaError>
@@ -182,7 +180,6 @@ const makeNode = (
     readonly jars: string
     readonly jvm: ReadonlyArray<string>
     readonly guard: Watchdog
-    readonly startSeconds: number
     /** What it logs when it has started. */
     readonly started: string
   }
@@ -219,11 +216,11 @@ const makeNode = (
         const alive = yield* liveBrokers(plan.adminAddress)
         return alive.includes(plan.id) && alive.length >= brokers && (yield* accepts(plan.address))
       }),
-      { within: `${java.startSeconds} seconds`, every: "50 millis" }
+      { progress: () => log().length }
     ).pipe(
       Effect.filterOrFail(
         (ready) => ready,
-        () => failed(`was not ready after ${java.startSeconds} s`)
+        () => failed("is not ready, and says nothing any more")
       ),
       Effect.asVoid
     )
@@ -235,11 +232,11 @@ const makeNode = (
       target.kill(signal)
       // A stopped process hears of SIGTERM when it goes on.
       if (signal === "SIGTERM") target.kill("SIGCONT")
-      return awaitExit(target, "10 seconds").pipe(
+      return awaitExit(target).pipe(
         Effect.flatMap((gone) => {
           if (gone) return Effect.void
           target.kill("SIGKILL")
-          return awaitExit(target, "10 seconds")
+          return awaitExit(target)
         }),
         Effect.andThen(target.pid === undefined ? Effect.void : java.guard.remove(target.pid))
       )
@@ -418,8 +415,7 @@ export const make = (options: Options = {}): Effect.Effect<KafkaCluster, TestKaf
     const java = {
       jars,
       jvm: [`-Xmx${options.heapMb ?? 512}m`, ...(options.javaOptions ?? (yield* quickest(version, jars)))],
-      guard,
-      startSeconds: options.startSeconds ?? 60
+      guard
     }
     let nodes: ReadonlyArray<OwnedNode> = []
     // Not asked to end in good order, which takes seconds in a cluster: nobody reads the data again.

@@ -1,6 +1,7 @@
 /** Python's ktables, of the version that the benchmarks measure. */
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
+import { DOWNLOAD_MILLIS } from "../support/patience.ts"
 import { cached, fingerprint, ownFile } from "./cache.ts"
 import { installPython } from "./Librdkafka.ts"
 import { run } from "./process.ts"
@@ -16,7 +17,7 @@ export const packages: Effect.Effect<string, TestKafkaError> = Effect.suspend(()
       run(
         "python3",
         ["-m", "pip", "install", "-q", "--only-binary=:all:", "--no-deps", "--target", directory, "-r", requirements],
-        { timeout: "10 minutes", install: installPython }
+        { timeout: DOWNLOAD_MILLIS, install: installPython }
       ),
     "bench"
   )

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { spawnSync } from "node:child_process"
+import { DOWNLOAD_MILLIS, PATIENCE_MILLIS } from "../support/patience.ts"
 import { cached, ownFile } from "./cache.ts"
 import { run } from "./process.ts"
 import { fromWire, toWire, Wire, type Compression, type ReadRecord, type RecordToSend } from "./records.ts"
@@ -26,7 +27,7 @@ export const packagesOf = (requirement: string): Effect.Effect<string, TestKafka
     )
     return yield* cached(`${requirement.replace("==", "-")}-${stdout.toString().trim()}`, (fresh) =>
       run("python3", ["-m", "pip", "install", "--quiet", "--only-binary=:all:", "--target", fresh, requirement], {
-        timeout: "5 minutes",
+        timeout: DOWNLOAD_MILLIS,
         install: installPython
       }).pipe(
         Effect.mapError(
@@ -92,13 +93,13 @@ export const produce = (
 
 /** All records from the beginning up to the present end, without those of open and aborted transactions by default. */
 export const consume = (
-  options: Options & { readonly committed?: boolean; readonly timeoutSeconds?: number }
+  options: Options & { readonly committed?: boolean }
 ): Effect.Effect<ReadonlyArray<ReadRecord>, TestKafkaError> =>
   work(Records, {
     op: "consume",
     topic: options.topic,
     committed: options.committed ?? true,
-    timeoutSeconds: options.timeoutSeconds ?? 60,
+    timeoutSeconds: PATIENCE_MILLIS / 1_000,
     config: { "bootstrap.servers": options.brokers.join(","), ...options.config }
   }).pipe(Effect.map((records) => records.map(fromWire)))
 

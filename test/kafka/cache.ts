@@ -4,6 +4,7 @@ import { createHash, randomBytes } from "node:crypto"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
+import { DOWNLOAD_MILLIS } from "../support/patience.ts"
 import { until } from "./process.ts"
 import { TestKafkaError } from "./TestKafkaError.ts"
 
@@ -89,10 +90,10 @@ export const cached = (
   const locked = Effect.suspend(() => {
     let held = false
     const free = attempt(`lock ${lock}`, () => exists() || (held = tryLock(lock)))
-    return until(free, { within: "5 minutes", every: "100 millis" }).pipe(
+    return until(free, { within: DOWNLOAD_MILLIS, every: "100 millis" }).pipe(
       Effect.filterOrFail(
         (ours) => ours,
-        () => new TestKafkaError({ reason: "timeout", message: `another process holds ${lock} for 5 minutes` })
+        () => new TestKafkaError({ reason: "timeout", message: `another process holds ${lock} for too long` })
       ),
       Effect.andThen(Effect.suspend(() => (exists() ? Effect.void : make))),
       Effect.ensuring(Effect.sync(() => (held ? fs.rmSync(lock, { force: true }) : undefined)))

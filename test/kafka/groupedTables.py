@@ -33,7 +33,7 @@ async def read(job):
         value_decoder=bytes.decode,
     )
     async with table:
-        if not await table.barrier(timeout=30):
+        if not await table.barrier(timeout=120):
             raise RuntimeError("the barrier was not reached")
         groups = [[group, sorted(members.items())] for group, members in sorted(table.snapshot().items())]
         return {"groups": groups, "foreign": table.foreign_key_count}

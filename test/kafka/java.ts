@@ -1,9 +1,9 @@
 /** Kafka's jars, and how to run Java programs on them. */
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { spawn, spawnSync, type ChildProcess } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import { DOWNLOAD_MILLIS } from "../support/patience.ts"
 import { cached, fingerprint, ownFile } from "./cache.ts"
 import { lastLines, run, type Output, type Watchdog } from "./process.ts"
 import type { Compression } from "./records.ts"
@@ -37,7 +37,7 @@ const downloaded = (project: string, name: string, settings: ReadonlyArray<strin
           ...["-q", "-B", "-f", pom, "dependency:copy-dependencies", `-DoutputDirectory=${fresh}`],
           ...["-DincludeScope=runtime", ...settings]
         ],
-        { timeout: "10 minutes", install: installJava }
+        { timeout: DOWNLOAD_MILLIS, install: installJava }
       ).pipe(
         Effect.mapError(
           (error) =>
@@ -148,7 +148,6 @@ export const compiled = (source: string): Effect.Effect<string, TestKafkaError> 
 
 export interface JavaOptions {
   readonly stdin?: string | Uint8Array
-  readonly timeout?: Duration.Input
   readonly jvm?: ReadonlyArray<string>
   /** Instead of the usual ones: of a broker of another version. */
   readonly jars?: string
@@ -163,7 +162,6 @@ export const runJava = (
   Effect.flatMap(options.jars === undefined ? classPath : Effect.succeed(options.jars), (jars) =>
     run("java", [...quickStart, ...(options.jvm ?? []), ...logSettings("stderr"), "-cp", jars, main, ...args], {
       ...(options.stdin === undefined ? {} : { stdin: options.stdin }),
-      timeout: options.timeout ?? "60 seconds",
       install: installJava
     })
   )

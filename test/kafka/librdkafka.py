@@ -22,7 +22,7 @@ def produce(job):
             "linger.ms": 50,
             # Java's way of choosing a partition; librdkafka's own default is another one.
             "partitioner": "murmur2_random",
-            "message.timeout.ms": 20000,
+            "message.timeout.ms": 120000,
             **job["config"],
         }
     )
@@ -53,7 +53,7 @@ def produce(job):
             **options,
         )
         producer.poll(0)
-    producer.flush(30)
+    producer.flush()
     for position in positions:
         if position is None or "error" in position:
             raise RuntimeError(f"not produced: {position}")
@@ -76,7 +76,7 @@ def consume(job):
     )
     records = []
     try:
-        found = consumer.list_topics(topic, timeout=20).topics[topic]
+        found = consumer.list_topics(topic, timeout=120).topics[topic]
         if found.error is not None:
             raise RuntimeError(str(found.error))
         consumer.assign([TopicPartition(topic, p, 0) for p in found.partitions])

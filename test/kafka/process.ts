@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import * as Clock from "effect/Clock"
 import { spawn, type ChildProcess } from "node:child_process"
 import { onRealTime } from "../support/effect/v4/clock.ts"
+import { PATIENCE_MILLIS } from "../support/patience.ts"
 import { TestKafkaError } from "./TestKafkaError.ts"
 
 export const realTime: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = onRealTime
@@ -18,7 +19,7 @@ export const lastLines = (text: string, count: number): string => text.trimEnd()
 export const hasExited = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null
 
 /** Whether the process was gone within the time. */
-export const awaitExit = (child: ChildProcess, within: Duration.Input): Effect.Effect<boolean> =>
+export const awaitExit = (child: ChildProcess, within: Duration.Input = PATIENCE_MILLIS): Effect.Effect<boolean> =>
   Effect.callback<boolean>((resume) => {
     if (hasExited(child)) return resume(Effect.succeed(true))
     const end = (gone: boolean) => () => {
@@ -35,13 +36,24 @@ export const awaitExit = (child: ChildProcess, within: Duration.Input): Effect.E
 /** Repeats a check until it is true; false if it is not within the time. It needs no interruption: finalizers may use it. */
 export const until = <E, R>(
   check: Effect.Effect<boolean, E, R>,
-  options: { readonly within: Duration.Input; readonly every?: Duration.Input }
+  options: {
+    readonly within?: Duration.Input
+    readonly every?: Duration.Input
+    /** How far it is: the time begins anew whenever that is another number, as with the length of a log that grows. */
+    readonly progress?: () => number
+  } = {}
 ): Effect.Effect<boolean, E, R> =>
   Effect.gen(function* () {
-    const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(options.within)
+    const { every = "50 millis", progress = () => 0, within = PATIENCE_MILLIS } = options
+    let reached = progress()
+    let since = yield* Clock.currentTimeMillis
     while (!(yield* check)) {
-      if ((yield* Clock.currentTimeMillis) > deadline) return false
-      yield* Effect.sleep(options.every ?? "50 millis")
+      const now = yield* Clock.currentTimeMillis
+      const next = progress()
+      if (next === reached && now - since > Duration.toMillis(within)) return false
+      if (next !== reached) since = now
+      reached = next
+      yield* Effect.sleep(every)
     }
     return true
   }).pipe(realTime)
@@ -96,7 +108,7 @@ export const watchdog = (directory: string): Effect.Effect<Watchdog, never, Scop
       (child) =>
         Effect.andThen(
           Effect.sync(() => child.stdin.end(".\n")),
-          awaitExit(child, "2 seconds")
+          awaitExit(child)
         )
     ),
     (child) => ({
@@ -119,7 +131,7 @@ export interface RunOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
   readonly stdin?: string | Uint8Array
-  /** 120 s by default. */
+  /** In all. By default a program may take its time, as long as it says something now and then. */
   readonly timeout?: Duration.Input
   /** What to say when there is no such program. */
   readonly install?: string
@@ -146,8 +158,12 @@ export const run = (
     guardRun(child)
     const stdout: Array<Buffer> = []
     const stderr: Array<Buffer> = []
-    child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk))
-    child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk))
+    const note = (chunks: Array<Buffer>) => (chunk: Buffer) => {
+      chunks.push(chunk)
+      if (options.timeout === undefined) timer.refresh()
+    }
+    child.stdout.on("data", note(stdout))
+    child.stderr.on("data", note(stderr))
     child.on("error", (cause) => {
       clearTimeout(timer)
       resume(
@@ -182,7 +198,7 @@ export const run = (
           })
         )
       },
-      Duration.toMillis(options.timeout ?? "120 seconds")
+      Duration.toMillis(options.timeout ?? PATIENCE_MILLIS)
     )
     child.on("close", () => clearTimeout(timer))
     return Effect.sync(() => {

@@ -151,7 +151,7 @@ const startZooKeeper = (
       }),
       (child) =>
         Effect.sync(() => child.kill("SIGKILL")).pipe(
-          Effect.andThen(awaitExit(child, "10 seconds")),
+          Effect.andThen(awaitExit(child)),
           Effect.andThen(child.pid === undefined ? Effect.void : guard.remove(child.pid))
         )
     )
@@ -159,9 +159,9 @@ const startZooKeeper = (
       new TestKafkaError({ reason: "start", message: `ZooKeeper ${what}\n${toldBy(readLog(log))}` })
     const up = yield* until(
       Effect.suspend(() => (hasExited(server) ? failed("ended while starting") : accepts(address))),
-      { within: "30 seconds", every: "50 millis" }
+      { progress: () => readLog(log).length }
     )
-    return up ? address : yield* failed("was not ready after 30 s")
+    return up ? address : yield* failed("is not ready, and says nothing any more")
   })
 
 /** One server of its own for the cluster; it ends with the scope. */

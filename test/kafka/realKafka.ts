@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { randomBytes } from "node:crypto"
 import { beforeAll, describe, inject, it } from "vitest"
+import { DOWNLOAD_MILLIS } from "../support/patience.ts"
 import { brokerJars, compiled, installJava } from "./java.ts"
 import { installPython, packages } from "./Librdkafka.ts"
 import { TestKafkaError } from "./TestKafkaError.ts"
@@ -41,7 +42,7 @@ export const realKafka: {
     ])
     describe(name, () => {
       // Downloads of the first run on a machine do not count as a test's time.
-      beforeAll(() => Effect.runPromise(Effect.asVoid(prepared)), 900_000)
+      beforeAll(() => Effect.runPromise(Effect.asVoid(prepared)), DOWNLOAD_MILLIS)
       body()
     })
   } else if (process.env["CI"]) {

@@ -62,21 +62,17 @@ layer(Layer.merge(consumer({ effect: oldestEffect }), Layer.effectDiscard(bunBin
   })
 
   realKafka("on a Kafka with TLS and passwords", { java: true }, () => {
-    it.effect(
-      "writes and reads, and is refused by reason",
-      () =>
-        Effect.gen(function* () {
-          const { brokers, tls } = yield* KafkaCluster.make({ listener: "sasl_ssl", users: { app: "s3cret" } })
-          const args = [brokers.join(","), "app", "s3cret"]
-          const printed = yield* run("secure.mjs", fixture("secure.mjs"), args, { KAFKA_CA: tls!.ca })
-          expect(JSON.parse(printed.trimEnd().split("\n").at(-1) ?? "")).toEqual({
-            right: "b",
-            withoutAuthority: "Tls",
-            withAnotherPassword: "Authentication"
-          })
-        }).pipe(Effect.scoped),
-      // the cluster is started for this test
-      120_000
+    it.effect("writes and reads, and is refused by reason", () =>
+      Effect.gen(function* () {
+        const { brokers, tls } = yield* KafkaCluster.make({ listener: "sasl_ssl", users: { app: "s3cret" } })
+        const args = [brokers.join(","), "app", "s3cret"]
+        const printed = yield* run("secure.mjs", fixture("secure.mjs"), args, { KAFKA_CA: tls!.ca })
+        expect(JSON.parse(printed.trimEnd().split("\n").at(-1) ?? "")).toEqual({
+          right: "b",
+          withoutAuthority: "Tls",
+          withAnotherPassword: "Authentication"
+        })
+      }).pipe(Effect.scoped)
     )
   })
 })

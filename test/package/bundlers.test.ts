@@ -104,14 +104,11 @@ layer(project, setUp)("bundles", (it) => {
     ["webpack, in CommonJS", "webpack.cjs", webpack]
   ]
 
-  it.effect.each(kinds)(
-    "%s",
-    ([, out, how]) =>
-      Effect.gen(function* () {
-        yield* bundle(how, "program.mjs", out)
-        expect(yield* runIn("deployed", out)).toEqual(outcome)
-      }),
-    120_000
+  it.effect.each(kinds)("%s", ([, out, how]) =>
+    Effect.gen(function* () {
+      yield* bundle(how, "program.mjs", out)
+      expect(yield* runIn("deployed", out)).toEqual(outcome)
+    })
   )
 
   it.effect("rollup", () =>

@@ -7,6 +7,7 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import ts from "typescript"
+import { DOWNLOAD_MILLIS } from "../support/patience.ts"
 import { cached, fingerprint } from "../kafka/cache.ts"
 import { run, type Output } from "../kafka/process.ts"
 import { TestKafkaError } from "../kafka/TestKafkaError.ts"
@@ -47,7 +48,7 @@ export const doors: ReadonlyArray<string> = Object.entries(manifest.exports)
 const npmInstall = (directory: string, args: ReadonlyArray<string>): Effect.Effect<void, TestKafkaError> =>
   run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", ...args], {
     cwd: directory,
-    timeout: "5 minutes"
+    timeout: DOWNLOAD_MILLIS
   }).pipe(
     Effect.asVoid,
     Effect.mapError((error) => new TestKafkaError({ ...error, reason: "download" }))
@@ -195,7 +196,7 @@ export const consumer = (options: ConsumerOptions = {}): Layer.Layer<Consumer, T
   )
 
 /** Of the first run on a machine: what is downloaded is kept. */
-export const setUp = { timeout: "15 minutes", excludeTestServices: true } as const
+export const setUp = { timeout: DOWNLOAD_MILLIS, excludeTestServices: true } as const
 
 /** The text of a file in `consumer/`. */
 export const fixture = (name: string): string =>

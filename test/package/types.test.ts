@@ -62,7 +62,7 @@ layer(project, setUp)("types", (it) => {
     })
   )
 
-  it.effect(`TypeScript ${oldestThatChecksAll}`, () => compile(oldestThatChecksAll, nodeNext), 180_000)
+  it.effect(`TypeScript ${oldestThatChecksAll}`, () => compile(oldestThatChecksAll, nodeNext))
 
   it.effect(`TypeScript ${oldest}, without checking libraries`, () =>
     compile(oldest, { ...nodeNext, skipLibCheck: true })

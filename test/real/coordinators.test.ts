@@ -367,8 +367,7 @@ realKafka("members of librdkafka", { java: true, python: true }, () => {
         yield* Effect.forkScoped(Librdkafka.member({ brokers, topic, group, assignor }))
         const { members } = yield* eventually(
           client.askCoordinator(group, "group", "DescribeGroups", { groupId: group }),
-          ({ members, state }) => state === "Stable" && members.some(({ assignment }) => assignment.length > 0),
-          "50 seconds"
+          ({ members, state }) => state === "Stable" && members.some(({ assignment }) => assignment.length > 0)
         )
         const [{ assignment, clientId, metadata }] = members
         assert.strictEqual(clientId, "librdkafka")

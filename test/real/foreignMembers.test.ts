@@ -95,8 +95,7 @@ realKafka("groups with members of other clients", { java: true, python: true }, 
       Effect.forEach(members, ({ owned }) => owned),
       (all) =>
         all.every((owned) => owned !== undefined && owned.length > 0) &&
-        JSON.stringify(all.flatMap((owned) => owned ?? []).sort()) === JSON.stringify(numbers(PARTITIONS)),
-      "100 seconds"
+        JSON.stringify(all.flatMap((owned) => owned ?? []).sort()) === JSON.stringify(numbers(PARTITIONS))
     )
 
   /** Waits until these values are consumed, each by one of the members, and once. */
@@ -106,7 +105,7 @@ realKafka("groups with members of other clients", { java: true, python: true }, 
       const consumed = Effect.sync(() =>
         members.flatMap((member) => member.consumed.filter((value) => wanted.has(value)))
       )
-      yield* eventually(consumed, (all) => new Set(all).size === wanted.size, "100 seconds")
+      yield* eventually(consumed, (all) => new Set(all).size === wanted.size)
       assert.deepStrictEqual(sorted(yield* consumed), [...values])
     })
 

@@ -68,8 +68,7 @@ realKafka("groups, for an operator", { java: true, python: true }, () => {
         )
         const described = yield* eventually(
           groups.describe(group),
-          ({ members, state }) => state === "Stable" && members.some(({ assignment = [] }) => assignment.length > 0),
-          "50 seconds"
+          ({ members, state }) => state === "Stable" && members.some(({ assignment = [] }) => assignment.length > 0)
         )
         const all = [0, 1].map((partition) => ({ topic, partition }))
         assert.deepInclude(described, { type: "classic", protocolType: "consumer", assignor: "cooperative-sticky" })
@@ -103,7 +102,7 @@ realKafka("groups, for an operator", { java: true, python: true }, () => {
 
         // It is killed, and is a member until its session is over.
         yield* Fiber.interrupt(member)
-        yield* eventually(groups.describe(group), ({ state }) => state === "Empty", "50 seconds")
+        yield* eventually(groups.describe(group), ({ state }) => state === "Empty")
         const reset = (options: KafkaGroups.ResetOptions) => Effect.map(groups.resetOffsets(group, options), moved)
         assert.deepStrictEqual(yield* reset({ to: "latest", dryRun: true }), [[0, 1, 3]])
         assert.deepStrictEqual(yield* reset({ to: "latest", topics: [topic] }), [

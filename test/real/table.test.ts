@@ -249,7 +249,7 @@ realKafka("a table whose broker fails", { java: true }, () => {
       const seen = yield* statuses(table)
       yield* Effect.acquireRelease(node.stop, () => Effect.ignore(node.continue))
       const begin = yield* Clock.currentTimeMillis
-      const frozen = yield* eventually(table.freshness, (freshness) => !freshness.connected, "5 seconds")
+      const frozen = yield* eventually(table.freshness, (freshness) => !freshness.connected)
       assert.isBelow((yield* Clock.currentTimeMillis) - begin, 3_000)
       assert.strictEqual(frozen.lastFailure?.reason, "Timeout")
 
@@ -363,80 +363,76 @@ realKafka("a table whose broker fails", { java: true }, () => {
 })
 
 realKafka("a table whose leader fails", { java: true }, () => {
-  test(
-    "one of three brokers is killed, one is frozen: others go on, then the next leader is followed",
-    () =>
-      Effect.gen(function* () {
-        const cluster = yield* KafkaCluster.make({ nodes: 3, config: { "min.insync.replicas": "1" } })
-        const java = yield* JavaClient.make(cluster.adminBrokers)
-        const topic = topicName()
-        yield* java.createTopic(topic, {
-          assignments: [
-            [1, 2, 3],
-            [2, 3, 1],
-            [3, 1, 2]
-          ],
-          configs: compacted
+  test("one of three brokers is killed, one is frozen: others go on, then the next leader is followed", () =>
+    Effect.gen(function* () {
+      const cluster = yield* KafkaCluster.make({ nodes: 3, config: { "min.insync.replicas": "1" } })
+      const java = yield* JavaClient.make(cluster.adminBrokers)
+      const topic = topicName()
+      yield* java.createTopic(topic, {
+        assignments: [
+          [1, 2, 3],
+          [2, 3, 1],
+          [3, 1, 2]
+        ],
+        configs: compacted
+      })
+      const table = yield* open({ brokers: cluster.brokers, ...impatient }, topic)
+      const changes = yield* changesOf(table)
+      const seen = yield* statuses(table)
+      // a producer that asks for the leaders often, and is given the time for it
+      const patient = {
+        config: { "metadata.max.age.ms": "500", "request.timeout.ms": "2000", "delivery.timeout.ms": "40000" }
+      }
+      let count = 0
+      const put = (partition: number) =>
+        Effect.gen(function* () {
+          const value = `${count++}`
+          const positions = yield* java.produce(topic, [{ key: `k${partition}`, value, partition }], patient)
+          yield* table.awaitPosition(positionsAt(topic, positions))
+          assert.strictEqual(table.unsafeSnapshot().getOrUndefined(`k${partition}`), value)
         })
-        const table = yield* open({ brokers: cluster.brokers, ...impatient }, topic)
-        const changes = yield* changesOf(table)
-        const seen = yield* statuses(table)
-        // a producer that asks for the leaders often, and is given the time for it
-        const patient = {
-          config: { "metadata.max.age.ms": "500", "request.timeout.ms": "2000", "delivery.timeout.ms": "40000" }
-        }
-        let count = 0
-        const put = (partition: number) =>
-          Effect.gen(function* () {
-            const value = `${count++}`
-            const positions = yield* java.produce(topic, [{ key: `k${partition}`, value, partition }], patient)
-            yield* table.awaitPosition(positionsAt(topic, positions))
-            assert.strictEqual(table.unsafeSnapshot().getOrUndefined(`k${partition}`), value)
-          })
-        const leaders = Effect.map(table.stats, (stats) => stats.partitions.map((p) => p.leader))
-        yield* Effect.forEach([0, 1, 2], put)
-        assert.deepStrictEqual(yield* leaders, [1, 2, 3])
+      const leaders = Effect.map(table.stats, (stats) => stats.partitions.map((p) => p.leader))
+      yield* Effect.forEach([0, 1, 2], put)
+      assert.deepStrictEqual(yield* leaders, [1, 2, 3])
 
-        // a leader that moves for no fault
-        yield* java.reassign(topic, [{ partition: 1, replicas: [3, 2, 1] }])
-        yield* java.electLeaders(topic, [1])
-        yield* Effect.forEach([0, 1, 2], put)
-        yield* eventually(leaders, (list) => list[1] === 3)
+      // a leader that moves for no fault
+      yield* java.reassign(topic, [{ partition: 1, replicas: [3, 2, 1] }])
+      yield* java.electLeaders(topic, [1])
+      yield* Effect.forEach([0, 1, 2], put)
+      yield* eventually(leaders, (list) => list[1] === 3)
 
-        yield* cluster.nodes[0].kill
-        yield* put(1)
-        yield* put(0)
-        assert.notInclude(yield* leaders, 1)
-        yield* table.barrier()
-        yield* cluster.nodes[0].start
+      yield* cluster.nodes[0].kill
+      yield* put(1)
+      yield* put(0)
+      assert.notInclude(yield* leaders, 1)
+      yield* table.barrier()
+      yield* cluster.nodes[0].start
 
-        const frozen = cluster.nodes[2]
-        yield* Effect.acquireRelease(frozen.stop, () => Effect.ignore(frozen.continue))
-        yield* put(0)
-        yield* eventually(leaders, (list) => !list.includes(3) && !list.includes(-1), "20 seconds")
-        yield* Effect.forEach([2, 1, 0], put)
-        yield* frozen.continue
-        yield* Effect.forEach([0, 1, 2], put)
+      const frozen = cluster.nodes[2]
+      yield* Effect.acquireRelease(frozen.stop, () => Effect.ignore(frozen.continue))
+      yield* put(0)
+      yield* eventually(leaders, (list) => !list.includes(3) && !list.includes(-1))
+      yield* Effect.forEach([2, 1, 0], put)
+      yield* frozen.continue
+      yield* Effect.forEach([0, 1, 2], put)
 
-        for (const key of ["k0", "k1", "k2"]) {
-          const values = changes.filter((change) => change[0] === key).map((change) => Number(change[1]))
-          assert.deepStrictEqual(
-            values,
-            [...values].sort((a, b) => a - b)
-          )
-          assert.strictEqual(new Set(values).size, values.length)
-        }
-        assert.strictEqual(changes.length, count)
-        assert.deepStrictEqual(seen, ["CaughtUp"])
-        assert.strictEqual((yield* table.stats).rebuilds, 0)
-        // the one that was frozen may still tell others about the log as it was when it led it
-        yield* eventually(
-          Effect.map(java.dump(topic), (log) => differences(table.unsafeSnapshot(), fold(log))),
-          (found) => found.length === 0
+      for (const key of ["k0", "k1", "k2"]) {
+        const values = changes.filter((change) => change[0] === key).map((change) => Number(change[1]))
+        assert.deepStrictEqual(
+          values,
+          [...values].sort((a, b) => a - b)
         )
-      }),
-    120_000
-  )
+        assert.strictEqual(new Set(values).size, values.length)
+      }
+      assert.strictEqual(changes.length, count)
+      assert.deepStrictEqual(seen, ["CaughtUp"])
+      assert.strictEqual((yield* table.stats).rebuilds, 0)
+      // the one that was frozen may still tell others about the log as it was when it led it
+      yield* eventually(
+        Effect.map(java.dump(topic), (log) => differences(table.unsafeSnapshot(), fold(log))),
+        (found) => found.length === 0
+      )
+    }))
 })
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -116,114 +116,98 @@ realKafka("writing while brokers fail", { java: true }, () => {
     }
   }
 
-  test(
-    "a leader that is killed, and comes back",
-    () =>
-      Effect.gen(function* () {
-        const { cluster, java } = yield* kafka
-        const topic = topicName()
-        yield* java.createTopic(topic, { assignments: [[1, 2, 3]], configs: { "cleanup.policy": "compact" } })
-        const writer = yield* open({ brokers: cluster.brokers }, topic)
-        const running = yield* load(writer)
-        yield* Effect.sleep("1 second")
-        yield* cluster.nodes[0].kill
-        const before = running.acknowledged.length
-        const acknowledged = Effect.sync(() => running.acknowledged.length)
-        yield* eventually(acknowledged, (count) => count > before + 100, "60 seconds")
-        const meanwhile = yield* acknowledged
-        yield* cluster.nodes[0].start
-        yield* java.electLeaders(topic, [0])
-        yield* eventually(acknowledged, (count) => count > meanwhile, "60 seconds")
-        yield* running.stop
-        assert.deepStrictEqual(running.failures, [])
-        verify(yield* java.dump(topic), running)
-      }),
-    120_000
-  )
+  test("a leader that is killed, and comes back", () =>
+    Effect.gen(function* () {
+      const { cluster, java } = yield* kafka
+      const topic = topicName()
+      yield* java.createTopic(topic, { assignments: [[1, 2, 3]], configs: { "cleanup.policy": "compact" } })
+      const writer = yield* open({ brokers: cluster.brokers }, topic)
+      const running = yield* load(writer)
+      yield* Effect.sleep("1 second")
+      yield* cluster.nodes[0].kill
+      const before = running.acknowledged.length
+      const acknowledged = Effect.sync(() => running.acknowledged.length)
+      yield* eventually(acknowledged, (count) => count > before + 100)
+      const meanwhile = yield* acknowledged
+      yield* cluster.nodes[0].start
+      yield* java.electLeaders(topic, [0])
+      yield* eventually(acknowledged, (count) => count > meanwhile)
+      yield* running.stop
+      assert.deepStrictEqual(running.failures, [])
+      verify(yield* java.dump(topic), running)
+    }))
 
-  test(
-    "a leader that is frozen: the next one is written to as soon as it leads",
-    () =>
-      Effect.gen(function* () {
-        const { cluster, java } = yield* kafka
-        const topic = topicName()
-        yield* java.createTopic(topic, {
-          assignments: [
-            [2, 3, 1],
-            [3, 1, 2]
-          ],
-          configs: { "cleanup.policy": "compact" }
-        })
-        // not the frozen one first: what it takes to find a broker is another matter
-        const writer = yield* open({ brokers: [cluster.brokers[0], cluster.brokers[2]] }, topic)
-        const running = yield* load(writer)
-        yield* Effect.sleep("1 second")
-        yield* Effect.acquireUseRelease(
-          cluster.nodes[1].stop,
-          () =>
-            Effect.gen(function* () {
-              yield* Effect.sleep("1 second")
-              const before = (yield* writer.stats).acknowledged
-              yield* eventually(writer.stats, (stats) => stats.acknowledged > before + 100, "30 seconds")
-            }),
-          () => Effect.orDie(cluster.nodes[1].continue)
-        )
-        yield* Effect.sleep("2 seconds")
-        yield* running.stop
-        assert.deepStrictEqual(running.failures, [])
-        verify(yield* java.dump(topic), running)
-        assert.isBelow(running.longest(), 20_000)
-      }),
-    120_000
-  )
-
-  test(
-    "too few replicas: Timeout, and certainly not in the log",
-    () =>
-      Effect.gen(function* () {
-        const { cluster, java } = yield* kafka
-        const topic = topicName()
-        yield* java.createTopic(topic, {
-          assignments: [[1, 3]],
-          configs: { "cleanup.policy": "compact", "min.insync.replicas": "2" }
-        })
-        const writer = yield* open({ brokers: cluster.brokers }, topic, { deliveryTimeout: "5 seconds" })
-        yield* writer.set("a", "1")
-        yield* cluster.nodes[2].shutdown
-        const error = yield* Effect.flip(writer.set("a", "2"))
-        assert.strictEqual(error.reason, "Timeout")
-        assert.include(error.message, "NOT_ENOUGH_REPLICAS")
-        yield* cluster.nodes[2].start
-        yield* eventually(Effect.exit(writer.set("a", "3")), Exit.isSuccess, "30 seconds")
-        assert.notInclude((yield* java.dump(topic)).map(shown), "a=2")
-      }),
-    120_000
-  )
-
-  test(
-    "closing while the leader is frozen is bounded, and leaves nothing",
-    () =>
-      Effect.gen(function* () {
-        const { cluster, java } = yield* kafka
-        const topic = topicName()
-        yield* java.createTopic(topic, { assignments: [[3]], configs: { "cleanup.policy": "compact" } })
-        const { exit, left } = yield* leftovers(
+  test("a leader that is frozen: the next one is written to as soon as it leads", () =>
+    Effect.gen(function* () {
+      const { cluster, java } = yield* kafka
+      const topic = topicName()
+      yield* java.createTopic(topic, {
+        assignments: [
+          [2, 3, 1],
+          [3, 1, 2]
+        ],
+        configs: { "cleanup.policy": "compact" }
+      })
+      // not the frozen one first: what it takes to find a broker is another matter
+      const writer = yield* open({ brokers: [cluster.brokers[0], cluster.brokers[2]] }, topic)
+      const running = yield* load(writer)
+      yield* Effect.sleep("1 second")
+      yield* Effect.acquireUseRelease(
+        cluster.nodes[1].stop,
+        () =>
           Effect.gen(function* () {
-            const writer = yield* open({ brokers: cluster.brokers }, topic, { closeTimeout: "1 second" })
-            yield* writer.set("a", "1")
-            yield* cluster.nodes[2].stop
-            // some of its threads may run on for a moment
-            yield* Effect.sleep(300)
-            const write = yield* Effect.forkDetach(Effect.flip(writer.set("a", "2")))
-            yield* Effect.sleep(200)
-            return write
-          })
-        ).pipe(Effect.ensuring(Effect.orDie(cluster.nodes[2].continue)))
-        assert.isTrue(Exit.isSuccess(exit))
-        if (Exit.isSuccess(exit)) assert.strictEqual((yield* Fiber.join(exit.value)).reason, "UnknownOutcome")
-        assert.isBelow(left.millisToClose, 3_000)
-        assert.deepInclude(left, { connections: 0, fibers: 0, timers: 0 })
-      }),
-    120_000
-  )
+            yield* Effect.sleep("1 second")
+            const before = (yield* writer.stats).acknowledged
+            yield* eventually(writer.stats, (stats) => stats.acknowledged > before + 100)
+          }),
+        () => Effect.orDie(cluster.nodes[1].continue)
+      )
+      yield* Effect.sleep("2 seconds")
+      yield* running.stop
+      assert.deepStrictEqual(running.failures, [])
+      verify(yield* java.dump(topic), running)
+      assert.isBelow(running.longest(), 20_000)
+    }))
+
+  test("too few replicas: Timeout, and certainly not in the log", () =>
+    Effect.gen(function* () {
+      const { cluster, java } = yield* kafka
+      const topic = topicName()
+      yield* java.createTopic(topic, {
+        assignments: [[1, 3]],
+        configs: { "cleanup.policy": "compact", "min.insync.replicas": "2" }
+      })
+      const writer = yield* open({ brokers: cluster.brokers }, topic, { deliveryTimeout: "5 seconds" })
+      yield* writer.set("a", "1")
+      yield* cluster.nodes[2].shutdown
+      const error = yield* Effect.flip(writer.set("a", "2"))
+      assert.strictEqual(error.reason, "Timeout")
+      assert.include(error.message, "NOT_ENOUGH_REPLICAS")
+      yield* cluster.nodes[2].start
+      yield* eventually(Effect.exit(writer.set("a", "3")), Exit.isSuccess)
+      assert.notInclude((yield* java.dump(topic)).map(shown), "a=2")
+    }))
+
+  test("closing while the leader is frozen is bounded, and leaves nothing", () =>
+    Effect.gen(function* () {
+      const { cluster, java } = yield* kafka
+      const topic = topicName()
+      yield* java.createTopic(topic, { assignments: [[3]], configs: { "cleanup.policy": "compact" } })
+      const { exit, left } = yield* leftovers(
+        Effect.gen(function* () {
+          const writer = yield* open({ brokers: cluster.brokers }, topic, { closeTimeout: "1 second" })
+          yield* writer.set("a", "1")
+          yield* cluster.nodes[2].stop
+          // some of its threads may run on for a moment
+          yield* Effect.sleep(300)
+          const write = yield* Effect.forkDetach(Effect.flip(writer.set("a", "2")))
+          yield* Effect.sleep(200)
+          return write
+        })
+      ).pipe(Effect.ensuring(Effect.orDie(cluster.nodes[2].continue)))
+      assert.isTrue(Exit.isSuccess(exit))
+      if (Exit.isSuccess(exit)) assert.strictEqual((yield* Fiber.join(exit.value)).reason, "UnknownOutcome")
+      assert.isBelow(left.millisToClose, 3_000)
+      assert.deepInclude(left, { connections: 0, fibers: 0, timers: 0 })
+    }))
 })

@@ -20,9 +20,6 @@ const GROWTH_LIMIT_BYTES = 1_000
 
 const VALUES = 50
 
-/** Seconds, where nobody else needs the machine. */
-const TEST_TIMEOUT_MILLIS = 600_000
-
 const options = (topic: string) => ({ topic, value: Codec.utf8, ensureTopic: false })
 
 /** A table with one who follows it, a writer, and a write that is read. */
@@ -63,24 +60,18 @@ const judge = (looks: ReadonlyArray<Look>): void => {
   assert.isBelow(perCycle, GROWTH_LIMIT_BYTES)
 }
 
-test(
-  "a thousand on the embedded Kafka",
-  () =>
-    Effect.gen(function* () {
-      const topic = topicName()
-      const cluster = Effect.tap(EmbeddedKafka.make({ topics: { [topic]: {} } }), (kafka) =>
-        kafka.append(topic, entries)
-      )
-      // a cluster remembers each producer and what it wrote, and is to: so it is another one at times
-      let [kafka, count] = [yield* cluster, 0]
-      const client = Effect.suspend(() => kafka.client())
-      const renewed = Effect.gen(function* () {
-        if (++count % 50 === 0) kafka = yield* cluster
-      })
-      judge(yield* cycles(1_000, 100, Effect.tap(cycle(topic, client), renewed)))
-    }),
-  TEST_TIMEOUT_MILLIS
-)
+test("a thousand on the embedded Kafka", () =>
+  Effect.gen(function* () {
+    const topic = topicName()
+    const cluster = Effect.tap(EmbeddedKafka.make({ topics: { [topic]: {} } }), (kafka) => kafka.append(topic, entries))
+    // a cluster remembers each producer and what it wrote, and is to: so it is another one at times
+    let [kafka, count] = [yield* cluster, 0]
+    const client = Effect.suspend(() => kafka.client())
+    const renewed = Effect.gen(function* () {
+      if (++count % 50 === 0) kafka = yield* cluster
+    })
+    judge(yield* cycles(1_000, 100, Effect.tap(cycle(topic, client), renewed)))
+  }))
 
 for (const [what, keep] of [
   ["a client", (client: KafkaClient.KafkaClient) => client],
@@ -100,17 +91,13 @@ for (const [what, keep] of [
 }
 
 realKafka("on a real broker", { java: true }, () => {
-  test(
-    "a hundred",
-    () =>
-      Effect.gen(function* () {
-        const { adminBrokers, brokers } = yield* sharedKafka
-        const java = yield* JavaClient.make(adminBrokers)
-        const topic = topicName()
-        yield* java.createTopic(topic, { configs: { "cleanup.policy": "compact" } })
-        yield* java.produce(topic, entries)
-        judge(yield* cycles(100, 10, cycle(topic, KafkaClient.make({ brokers }))))
-      }),
-    TEST_TIMEOUT_MILLIS
-  )
+  test("a hundred", () =>
+    Effect.gen(function* () {
+      const { adminBrokers, brokers } = yield* sharedKafka
+      const java = yield* JavaClient.make(adminBrokers)
+      const topic = topicName()
+      yield* java.createTopic(topic, { configs: { "cleanup.policy": "compact" } })
+      yield* java.produce(topic, entries)
+      judge(yield* cycles(100, 10, cycle(topic, KafkaClient.make({ brokers }))))
+    }))
 })

@@ -5,6 +5,7 @@ import { seeds } from "../faults/settings.ts"
 import { realKafka } from "../kafka/realKafka.ts"
 import { MIB } from "../support/garbage.ts"
 import { test } from "../support/live.ts"
+import { HUNG_MILLIS } from "../support/patience.ts"
 import { isLongRun } from "../support/rounds.ts"
 import { report, soak } from "./soak.ts"
 
@@ -28,6 +29,6 @@ realKafka("faults at random for a while", { java: true }, () => {
         assert.deepStrictEqual(result.wrong, [])
         assert.isBelow(result.samples.at(-1)!.bytes - result.samples[0].bytes, GROWTH_LIMIT_BYTES)
       }),
-    (MINUTES + 5) * 60_000
+    MINUTES * 60_000 + HUNG_MILLIS
   )
 })

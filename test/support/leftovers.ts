@@ -79,7 +79,7 @@ export const leftovers = <A, E>(
     )
     yield* until(
       Effect.map(look, (now) => now.connections + now.fibers + now.timers === 0),
-      { within: "5 seconds", every: "5 millis" }
+      { every: "5 millis" }
     )
     return { exit, left: { millisToClose, ...(yield* look) } }
   }).pipe(Effect.scoped)

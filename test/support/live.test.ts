@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import { assert, describe, it } from "vitest"
 import { failureOf } from "./exits.ts"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, type TableSnapshot } from "../../src/index.ts"
+import { until } from "../kafka/process.ts"
 import type { ReadRecord } from "../kafka/records.ts"
 import { differences, eventually, fold, test } from "./live.ts"
 import { slope } from "./slope.ts"
@@ -128,6 +129,26 @@ describe("eventually", () => {
       )
       if (exit._tag === "Success") return assert.fail("it succeeded")
       assert.match(Cause.pretty(exit.cause), /not within 50ms: .*size === 8; seen: \{"size":7\}/)
+    }))
+})
+
+describe("until", () => {
+  /** Looks for the hundredth step, and gives up at the first look without progress, which ends at `last`. */
+  const looking = (last: number) =>
+    Effect.gen(function* () {
+      let steps = 0
+      const check = Effect.sync(() => ++steps === 100)
+      const held = yield* until(check, { within: 0, every: "2 millis", progress: () => Math.min(steps, last) })
+      return { held, steps }
+    })
+
+  test("goes on as long as there is progress", () =>
+    Effect.map(looking(100), (found) => assert.deepStrictEqual(found, { held: true, steps: 100 })))
+
+  test("gives up where there has been none for so long", () =>
+    Effect.map(looking(20), ({ held, steps }) => {
+      assert.isFalse(held)
+      assert.isTrue(steps > 20 && steps < 100, `after ${steps} steps`)
     }))
 })
 

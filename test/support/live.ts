@@ -13,7 +13,7 @@ import type { KafkaTable } from "../../src/index.ts"
 import { LiveTable, type TableSnapshot } from "../../src/index.ts"
 import type { ReadRecord } from "../kafka/records.ts"
 import { until } from "../kafka/process.ts"
-import { HUNG_MILLIS } from "../../vitest.choices.ts"
+import { HUNG_MILLIS, PATIENCE_MILLIS } from "./patience.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // tests
@@ -62,7 +62,7 @@ export const numbers = (count: number, from = 0): ReadonlyArray<number> =>
 export const eventually = <A, E, R>(
   look: Effect.Effect<A, E, R>,
   holds: (seen: A) => boolean,
-  within: Duration.Input = "15 seconds"
+  within: Duration.Input = PATIENCE_MILLIS
 ): Effect.Effect<A, E, R> =>
   Effect.gen(function* () {
     let seen: A | undefined

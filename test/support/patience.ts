@@ -1,0 +1,13 @@
+/**
+ * How long is waited for what has to happen. No promise is judged by these, and no test is made to end in time by them: a busy
+ * machine takes many times as long as a quiet one. What has not happened by then is not going to.
+ */
+
+/** For one thing to happen, or for a sign of life of what it is waited for. */
+export const PATIENCE_MILLIS = 240_000
+
+/** For a whole test, by the runner: longer than the other, so that who waits can say for what. */
+export const HUNG_MILLIS = 600_000
+
+/** For what is downloaded or installed on a machine by its first run. */
+export const DOWNLOAD_MILLIS = 900_000
