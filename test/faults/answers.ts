@@ -79,7 +79,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
             // a bit above what it was so far: nobody has to wait for long, but everybody for as long as this lasts
             yield* Effect.acquireRelease(quota(Math.ceil(bytes / 5)), () => Effect.orDie(quota(null)))
             const late = yield* open("late", { onCatchUpTimeout: "fail", fetch: { maxBytes: 5_000 } })
-            for (const times of [fetches, writes]) yield* eventually(times, (count) => count > 0, "30 seconds")
+            for (const times of [fetches, writes]) yield* eventually(times, (count) => count > 0)
             // on a slow machine less was written, the quota is lower, and a wait of a second is told, as it should be
             const { lastFailure } = yield* late.freshness
             if (lastFailure !== undefined) assert.propertyVal(lastFailure, "codeName", "THROTTLING_QUOTA_EXCEEDED")

@@ -113,7 +113,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
           yield* saysThatItIsLost(world)
           // until the hasty writer has given up what it had sent, and new writes are on their way behind
           const isUnknown = () => world.load.operations.some(({ outcome }) => outcome?._tag === "Unknown")
-          yield* eventually(Effect.sync(isUnknown), (unknown) => unknown, "20 seconds")
+          yield* eventually(Effect.sync(isUnknown), (unknown) => unknown)
           yield* Effect.sleep("500 millis")
         }),
       then: staysCaughtUp

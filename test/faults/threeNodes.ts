@@ -67,7 +67,7 @@ const leaders: ReadonlyArray<Scenario> = [
       Effect.gen(function* () {
         yield* nodes[1].kill
         const isDeposed = ({ partitions }: JavaClient.TopicDescription) => partitions.every((p) => p.leader !== 2)
-        yield* eventually(java.describeTopic(topic), isDeposed, "40 seconds")
+        yield* eventually(java.describeTopic(topic), isDeposed)
       }),
     then: (world) =>
       Effect.gen(function* () {
@@ -90,7 +90,7 @@ const leaders: ReadonlyArray<Scenario> = [
           const inSync = Effect.map(java.describeTopic(world.topic), ({ partitions }) =>
             partitions.every(({ isr }) => isr.length === 3)
           )
-          yield* eventually(inSync, (all) => all, "60 seconds")
+          yield* eventually(inSync, (all) => all)
         }
         yield* java.electLeaders(world.topic, numbers(4))
       }),
@@ -128,7 +128,7 @@ const leaders: ReadonlyArray<Scenario> = [
       Effect.gen(function* () {
         yield* Effect.acquireRelease(nodes[2].stop, () => Effect.orDie(nodes[2].continue))
         yield* goesOnIn(world, [0, 1, 3])
-        yield* eventually(leadersOf(world), (list) => !list.includes(3) && !list.includes(-1), "40 seconds")
+        yield* eventually(leadersOf(world), (list) => !list.includes(3) && !list.includes(-1))
         yield* goesOnIn(world, [0, 1, 2, 3])
       }),
     then: staysCaughtUp
@@ -205,12 +205,11 @@ const replicas: ReadonlyArray<Scenario> = [
           // what was appended before that may be in the log, in the words of old brokers or of new ones
           (seen) =>
             seen.includes(NOT_ENOUGH_REPLICAS) &&
-            (seen.includes(NOT_ENOUGH_REPLICAS_AFTER_APPEND) || seen.includes(REQUEST_TIMED_OUT)),
-          "40 seconds"
+            (seen.includes(NOT_ENOUGH_REPLICAS_AFTER_APPEND) || seen.includes(REQUEST_TIMED_OUT))
         )
         // with a deadline that it cannot meet
         const failed = () => load.operations.filter(({ outcome }) => outcome?._tag === "Failed")
-        yield* eventually(Effect.sync(failed), (list) => list.length > 0, "20 seconds")
+        yield* eventually(Effect.sync(failed), (list) => list.length > 0)
         assert.deepStrictEqual(
           [...new Set(failed().map(({ outcome }) => (outcome?._tag === "Failed" ? outcome.reason : "")))],
           ["Timeout"]
@@ -240,9 +239,9 @@ const replicas: ReadonlyArray<Scenario> = [
       yield* nodes[0].kill
       yield* nodes[1].start
       // nobody is elected while the dead one is taken for the leader
-      yield* eventually(java.describeTopic(topic), ({ partitions: [p] }) => p.leader === -1, "40 seconds")
+      yield* eventually(java.describeTopic(topic), ({ partitions: [p] }) => p.leader === -1)
       yield* java.electLeaders(topic, [0], { unclean: true })
-      yield* eventually(table.size, (size) => size === 20, "30 seconds")
+      yield* eventually(table.size, (size) => size === 20)
       yield* eventually(
         Effect.sync(() => truncations.length),
         (count) => count === 1

@@ -81,7 +81,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
         assert.deepStrictEqual([error.reason, error.expected, error.actual], ["Recreated", before, after])
       }
       assert.strictEqual(frozen.unsafeSnapshot().size, 200)
-      yield* eventually(restarting.size, (size) => size === 1_000, "20 seconds")
+      yield* eventually(restarting.size, (size) => size === 1_000)
       yield* restarting.barrier()
       const right = lastWriteWins(yield* java.dump(topic, { committed: true }))
       assert.deepStrictEqual(differences(contentOf(restarting), right), [])

@@ -165,9 +165,7 @@ const live = (trial: Trial, witness: Witness, lines: ReadonlyArray<string>) =>
     const busy: World["busy"] = (writes = LOAD) =>
       Effect.suspend(() => {
         const target = load.acknowledged() + writes
-        return Effect.asVoid(
-          eventually(Effect.sync(load.acknowledged), (acknowledged) => acknowledged >= target, "30 seconds")
-        )
+        return Effect.asVoid(eventually(Effect.sync(load.acknowledged), (acknowledged) => acknowledged >= target))
       })
     const logOf = (topic: string) => Effect.orDie(java.dump(topic, { committed: true }))
     const readLog = Effect.map(logOf(topic), (log) =>

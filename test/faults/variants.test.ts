@@ -109,7 +109,7 @@ realKafka("the oracle on broken clients", { java: true }, () => {
         })
       )
       // none, while it is read for the first time in its new life
-      yield* eventually(table.stats, ({ partitions }) => partitions[0]?.position === 50, "20 seconds")
+      yield* eventually(table.stats, ({ partitions }) => partitions[0]?.position === 50)
       // two lives have two logs: only what it holds in the end can be judged
       const { contents, log } = yield* contentsOf(lab, topic, witness, 5_000)
       return brokenIn({ log, contents: new Map([["table", contents.get("table")!]]) })

@@ -13,21 +13,13 @@ const optionsFor = (protocol: Protocol) => (protocol === "classic" ? { sessionTi
 /** The node that leads the offsets of groups, once there is one and it is not `former`. */
 const coordinatorOf = ({ java, nodes }: Lab, former?: number) =>
   Effect.map(
-    eventually(
-      java.describeTopic(OFFSETS),
-      ({ partitions: [{ leader }] }) => leader > 0 && leader !== former,
-      "40 seconds"
-    ),
+    eventually(java.describeTopic(OFFSETS), ({ partitions: [{ leader }] }) => leader > 0 && leader !== former),
     ({ partitions: [{ leader }] }) => nodes.find(({ id }) => id === leader)!
   )
 
 /** Waits until all nodes have what they should have. */
 const inSync = ({ java }: Lab, topic: string) =>
-  eventually(
-    java.describeTopic(topic),
-    ({ partitions }) => partitions.every(({ isr }) => isr.length === 3),
-    "60 seconds"
-  )
+  eventually(java.describeTopic(topic), ({ partitions }) => partitions.every(({ isr }) => isr.length === 3))
 
 const healed = (lab: Lab, { topic }: World) =>
   Effect.forEach([OFFSETS, topic], (one) => inSync(lab, one), { discard: true })

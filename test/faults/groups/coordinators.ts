@@ -106,7 +106,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
                   )
                   // Offsets are asked for by who gets a partition, and one leaves only at its end.
                   if (api !== Api.LeaveGroup && api !== Api.OffsetFetch) {
-                    yield* eventually(Effect.sync(armed.hits), (hits) => hits > 0, "30 seconds")
+                    yield* eventually(Effect.sync(armed.hits), (hits) => hits > 0)
                   }
                 })
               )

@@ -12,12 +12,8 @@ import { inBoth, inGroup, SESSION_MILLIS, type World } from "./trial.ts"
 const startOther = ({ busy, members, owned, start }: World) =>
   Effect.gen(function* () {
     const other = yield* start("other")
-    yield* eventually(other.owned, (count) => count > 0, "30 seconds")
-    yield* eventually(
-      other.entries,
-      (entries) => entries.filter(({ _tag }) => _tag === "Ended").length > 20,
-      "30 seconds"
-    )
+    yield* eventually(other.owned, (count) => count > 0)
+    yield* eventually(other.entries, (entries) => entries.filter(({ _tag }) => _tag === "Ended").length > 20)
     yield* owned([...members, { owned: Effect.orDie(other.owned) }], 4)
     yield* busy(50)
     return other
@@ -26,8 +22,8 @@ const startOther = ({ busy, members, owned, start }: World) =>
 /** It has noticed that it lost what it had, has its share again, and works. */
 const isBack = ({ busy, members, owned }: World, other: Other) =>
   Effect.gen(function* () {
-    yield* eventually(other.entries, (entries) => entries.some(({ _tag }) => _tag === "Lost"), "30 seconds")
-    yield* eventually(other.owned, (count) => count > 0, "30 seconds")
+    yield* eventually(other.entries, (entries) => entries.some(({ _tag }) => _tag === "Lost"))
+    yield* eventually(other.owned, (count) => count > 0)
     yield* owned([...members, { owned: Effect.orDie(other.owned) }], 4)
     yield* busy(50)
   })

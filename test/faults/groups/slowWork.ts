@@ -22,8 +22,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
         Effect.gen(function* () {
           yield* eventually(
             Effect.sync(() => over),
-            (count) => count > 0,
-            "30 seconds"
+            (count) => count > 0
           )
           assert.isBelow(longestSilence(entries, one.name), SESSION_MILLIS)
         })

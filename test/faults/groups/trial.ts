@@ -169,7 +169,7 @@ const run = (lab: Lab, seed: number, trial: GroupTrial) =>
           const before = worksDone()
           const look = Effect.sync(() => ({ before, done: worksDone(), written: load.written.length }))
           const isReached = ({ done }: { readonly done: number }) => done >= before + works
-          return Effect.asVoid(Effect.raceFirst(eventually(look, isReached, "30 seconds"), load.broken))
+          return Effect.asVoid(Effect.raceFirst(eventually(look, isReached), load.broken))
         }),
       owned: (of, count) =>
         Effect.asVoid(
@@ -178,8 +178,7 @@ const run = (lab: Lab, seed: number, trial: GroupTrial) =>
               Effect.forEach(of, ({ owned }) => owned),
               (counts) => counts.reduce((sum, one) => sum + one, 0)
             ),
-            (sum) => sum === count,
-            "30 seconds"
+            (sum) => sum === count
           )
         ),
       told: (member, event) =>
@@ -188,8 +187,7 @@ const run = (lab: Lab, seed: number, trial: GroupTrial) =>
             Effect.sync(() =>
               entries.some((one) => one._tag === "Told" && one.member === member && one.event === event)
             ),
-            (isTold) => isTold,
-            "30 seconds"
+            (isTold) => isTold
           )
         ),
       ends: Effect.orDie(ends)
