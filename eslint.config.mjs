@@ -200,24 +200,12 @@ export default tseslint.config(
   { ignores: ["**/dist/**", "build/**", "effect4/bench/**", "**/node_modules/**", ".cache/**", "coverage/**"] },
   // What is of Effect 3 only has its types in the copy that is made for it.
   { ignores: ["**/v3/**", "examples/effect-3/**", "vitest.effect3.config.ts"] },
+  // What is only about what this project has in which room. All other rules are in .oxlintrc.json.
   {
-    files: ["**/*.ts"],
-    extends: [...tseslint.configs.recommendedTypeChecked],
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
-    rules: {
-      "@typescript-eslint/consistent-type-imports": "error",
-      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
-      // Interfaces that only carry a name, namespaces of type ids and `this`-free class members are idiomatic in Effect code.
-      "@typescript-eslint/no-empty-object-type": "off",
-      "@typescript-eslint/no-namespace": "off",
-      "@typescript-eslint/unbound-method": "off",
-      // a Position's text is made for it
-      "@typescript-eslint/restrict-template-expressions": [
-        "error",
-        { allowNumber: true, allow: [{ from: "file", name: "Position" }] }
-      ],
-      "require-yield": "off"
-    }
+    files: ["src/**/*.ts"],
+    extends: [tseslint.configs.base],
+    // which of these comments are needed is oxlint's to say
+    linterOptions: { reportUnusedDisableDirectives: "off" }
   },
   {
     files: ["src/**/*.ts"],

@@ -89,8 +89,9 @@ const longest = [
   "examples/secureCluster",
   "examples/serviceRegistry",
   "faults/threeNodes",
-  "faults/oneNode",
   "faults/groups/groups",
+  "faults/oneNodeTopics",
+  "faults/oneNode",
   "faults/security",
   "soak/soak",
   "faults/variants"

@@ -65,7 +65,8 @@ const dryRun = ["ci", "--dry-run", "--prefer-offline", "--loglevel=error"]
 /** Everything that can be checked without running it, of what is built and of the copy for Effect 3: rows of commands. */
 const checks = [
   [
-    ["lint", bin("eslint"), ["."]],
+    ["lint", bin("oxlint"), ["--type-aware", "--report-unused-disable-directives", "--deny-warnings", "--format=unix"]],
+    ["lint of the rooms", bin("eslint"), ["src"]],
     ["package-lock.json is that of package.json", "npm", dryRun],
     ["the same for Effect 4", "npm", [...dryRun, "--prefix", "effect4"]],
     ...["effect4", "."].flatMap((directory) => [

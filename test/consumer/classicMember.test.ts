@@ -11,7 +11,7 @@ import {
 } from "../../src/internal/protocol/consumerProtocol.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { settle } from "../support/answers.ts"
-import { advance, assignmentOf, BEAT, DENIED_RETRY, it, play, SESSION, taken } from "./member.ts"
+import { advance, assignmentOf, BEAT, DENIED_RETRY, FIRST_BEAT, it, play, SESSION, taken } from "./member.ts"
 
 /** What the member claims when it joins. */
 const claimOf = (request: { readonly protocols: ReadonlyArray<{ readonly metadata: Uint8Array }> }) => {
@@ -163,6 +163,43 @@ describe("rebalancing", () => {
       assert.strictEqual(played.member.identity()?.generation, 2, "what is done is committed before it is given up")
       yield* played.revoked
       assert.strictEqual(claimOf((yield* played.next("JoinGroup")).request), "2 t:1 t:2")
+    })
+  )
+
+  it.effect(
+    "heartbeats soon after a generation has begun, then less often: others may have given partitions up by then",
+    () =>
+      Effect.gen(function* () {
+        const played = yield* play()
+        for (const generation of [1, 2]) {
+          yield* taken(played, generation, "t:0")
+          for (const millis of [100, 200, 400, 800, 1_600, BEAT, BEAT]) {
+            yield* advance(millis - 1)
+            assert.deepStrictEqual(played.open, [])
+            yield* advance(1)
+            yield* (yield* played.next("Heartbeat")).answer({})
+          }
+          yield* advance(BEAT - 1)
+          played.member.topicsChanged()
+          yield* settle
+        }
+        assert.deepStrictEqual(played.told, ["assigned t:0"])
+      })
+  )
+
+  it.effect("a generation that begins while a heartbeat is under way is heard of soon, too", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* taken(played, 1, "t:0")
+      yield* advance(BEAT)
+      const beat = yield* played.next("Heartbeat")
+      played.member.topicsChanged()
+      yield* settle
+      yield* taken(played, 2, "t:0")
+      yield* beat.answer({})
+      yield* advance(FIRST_BEAT)
+      yield* (yield* played.next("Heartbeat")).answer({ errorCode: 27 })
+      assert.strictEqual(claimOf((yield* played.next("JoinGroup")).request), "2 t:0")
     })
   )
 
@@ -331,11 +368,11 @@ describe("losing", () => {
     Effect.gen(function* () {
       const played = yield* play()
       yield* taken(played, 1, "t:0")
-      yield* advance(BEAT)
+      yield* advance(FIRST_BEAT)
       yield* played.next("Heartbeat")
       yield* advance(SESSION / 3)
       assert.include(played.unavailable(), "Timeout")
-      yield* advance(BEAT)
+      yield* advance(2 * FIRST_BEAT)
       yield* (yield* played.next("Heartbeat")).answer({})
       assert.isUndefined(played.unavailable())
       yield* advance(SESSION - 1)

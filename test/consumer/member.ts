@@ -29,6 +29,8 @@ import * as TestClock from "effect/testing/TestClock"
 
 export const SESSION = 30_000
 export const BEAT = 3_000
+/** From the beginning of a generation to the first heartbeat in it. */
+export const FIRST_BEAT = 100
 export const REBALANCE = 60_000
 export const DENIED_RETRY = 5_000
 

@@ -14,7 +14,7 @@ import { KafkaClient, KafkaError } from "../../src/index.ts"
 import { freePorts } from "../kafka/ports.ts"
 import { realKafka, sharedKafka } from "../kafka/realKafka.ts"
 import { eventually, test } from "../support/live.ts"
-import { command, interrupted, root, start, startCommand } from "./program.ts"
+import { command, interrupted, quickCommand, root, start, startCommand } from "./program.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // what is drawn
@@ -238,8 +238,8 @@ describe("the demo's text", () => {
 // the demo as a process
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Without pauses to read. */
-const fast = command("demo.ts", ["--fast"])
+/** Starts it without pauses to read. */
+const startFast = (...args: ReadonlyArray<string>) => start("demo.ts", ["--fast", ...args])
 
 const quoted = (command: ReadonlyArray<string>): string => command.map((arg) => `'${arg}'`).join(" ")
 
@@ -311,7 +311,7 @@ const millis = (text: string, unit: string): number => Number(text) * (unit === 
 describe("npm run demo", () => {
   test("tells its story on the embedded Kafka as plain lines", () =>
     Effect.gen(function* () {
-      const demo = yield* startCommand(fast)
+      const demo = yield* startCommand(command("demo.ts", ["--fast"]))
       assert.strictEqual(yield* demo.ended, 0, demo.output())
       const { stderr, stdout } = demo.written
       expect(stderr).toBe("")
@@ -334,7 +334,7 @@ describe("npm run demo", () => {
 
   test("ends by an interrupt in the middle of the outage, and not after it", () =>
     Effect.gen(function* () {
-      const demo = yield* startCommand(fast)
+      const demo = yield* startFast()
       yield* demo.says("the broker is stopped")
       yield* demo.signal("SIGINT")
       expect(interrupted).toContain(yield* demo.ended)
@@ -344,7 +344,7 @@ describe("npm run demo", () => {
 
   test("ends quietly when nobody reads it any more", () =>
     Effect.gen(function* () {
-      const demo = yield* startCommand(["sh", "-c", `${quoted(command("demo.ts"))} | head -n 1`])
+      const demo = yield* startCommand(["sh", "-c", `${quoted(yield* quickCommand("demo.ts"))} | head -n 1`])
       assert.strictEqual(yield* demo.ended, 0, demo.output())
       expect(demo.written).toEqual({
         stdout: "effect-ktables: a Kafka topic as a live, typed table in memory\n",
@@ -401,14 +401,11 @@ describe.skipIf(!existsSync(`${root}/package-lock.json`))("npm run demo -- --eff
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** util-linux's `script` gives it a terminal. */
-const onTerminal = [
-  "script",
-  "--quiet",
-  "--return",
-  "--command",
-  `stty columns 80 rows 24; exec ${quoted(fast)}`,
-  "/dev/null"
-]
+const startOnTerminal = (env: Readonly<Record<string, string>> = {}) =>
+  Effect.flatMap(quickCommand("demo.ts", ["--fast"]), (quick) => {
+    const shell = `stty columns 80 rows 24; exec ${quoted(quick)}`
+    return startCommand(["script", "--quiet", "--return", "--command", shell, "/dev/null"], env)
+  })
 
 const hasTerminals = /util-linux/.test(spawnSync("script", ["--version"], { encoding: "utf8" }).stdout ?? "")
 
@@ -419,7 +416,7 @@ describe.skipIf(!hasTerminals)("npm run demo on a terminal", () => {
   test("draws frames over each other, and leaves what was told", () =>
     Effect.gen(function* () {
       const begun = yield* Clock.currentTimeMillis
-      const demo = yield* startCommand(onTerminal)
+      const demo = yield* startOnTerminal()
       assert.strictEqual(yield* demo.ended, 0, demo.output())
       const seconds = ((yield* Clock.currentTimeMillis) - begun) / 1_000
       const [before = "", rest = ""] = demo.written.stdout.split(entered)
@@ -436,7 +433,7 @@ describe.skipIf(!hasTerminals)("npm run demo on a terminal", () => {
 
   test("does without colours where NO_COLOR is set, and gives the terminal back at Ctrl-C", () =>
     Effect.gen(function* () {
-      const demo = yield* startCommand(onTerminal, { NO_COLOR: "1" })
+      const demo = yield* startOnTerminal({ NO_COLOR: "1" })
       yield* demo.says("broker gone")
       yield* demo.types("\x03")
       expect(interrupted).toContain(yield* demo.ended)
@@ -459,7 +456,7 @@ realKafka("npm run demo -- --brokers", () => {
   test("tells the story on a topic of its own, and deletes that", () =>
     Effect.gen(function* () {
       const { brokers } = yield* sharedKafka
-      const demo = yield* startCommand([...fast, "--brokers", brokers.join(",")])
+      const demo = yield* startFast("--brokers", brokers.join(","))
       assert.strictEqual(yield* demo.ended, 0, demo.output())
       const { stderr, stdout } = demo.written
       expect(stderr).toBe("")

@@ -6,7 +6,7 @@ import { assert } from "vitest"
 import { blocksOf } from "../../scripts/docs-blocks.mjs"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
 import { test } from "../support/live.ts"
-import { root, start } from "./program.ts"
+import { command, root, startCommand } from "./program.ts"
 
 /** Where the same tests are for Effect 3, the page's files that differ come from another page. */
 const isEffect3 = path.basename(path.resolve(root)) === "effect-3"
@@ -46,7 +46,7 @@ realKafka("docs/getting-started.md", () => {
       const { brokers } = yield* sharedKafka
       const directory = yield* project(brokers)
       const run = (file: string) =>
-        start(path.join(directory, file), [], { TSX_TSCONFIG_PATH: path.join(root, "tsconfig.json") })
+        startCommand(command(path.join(directory, file)), { TSX_TSCONFIG_PATH: path.join(root, "tsconfig.json") })
       const printed = blocks.find(({ lines }) => lines[0] === "$ npx tsx follow.ts")?.lines.slice(1) ?? []
       assert.strictEqual(printed.length, 5)
 

@@ -6,6 +6,7 @@ import { resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert } from "vitest"
 import { awaitExit, until, watchdog } from "../kafka/process.ts"
+import { compiled } from "../support/programs.ts"
 
 /** The project: its `tsconfig.json` says which major of Effect a program is on. */
 export const root = fileURLToPath(new URL("../..", import.meta.url))
@@ -28,7 +29,7 @@ export interface Program {
 
 const colours = /\x1b\[[\d;]*m/g
 
-/** The command that runs `examples/<file>`, or the file of an absolute path. */
+/** The command by which users run `examples/<file>`, or the file of an absolute path: what is imported is compiled first. */
 export const command = (file: string, args: ReadonlyArray<string> = []): ReadonlyArray<string> => [
   process.execPath,
   "--import",
@@ -107,9 +108,17 @@ export const startCommand = (
     }
   })
 
-/** Starts `examples/<file>`, or the file of an absolute path. */
+/** The same command with all compiled already, which takes a third of the time. */
+export const quickCommand = (
+  file: string,
+  args: ReadonlyArray<string> = []
+): Effect.Effect<ReadonlyArray<string>, never, Scope.Scope> =>
+  Effect.map(compiled(resolve(root, "examples", file)), (program) => [process.execPath, program, ...args])
+
+/** Starts `examples/<file>`, compiled already. */
 export const start = (
   file: string,
   args: ReadonlyArray<string> = [],
   env: Readonly<Record<string, string>> = {}
-): Effect.Effect<Program, never, Scope.Scope> => startCommand(command(file, args), env)
+): Effect.Effect<Program, never, Scope.Scope> =>
+  Effect.flatMap(quickCommand(file, args), (quick) => startCommand(quick, env))

@@ -80,7 +80,9 @@ export const scenarios: ReadonlyArray<Scenario> = [
             yield* Effect.acquireRelease(quota(Math.ceil(bytes / 5)), () => Effect.orDie(quota(null)))
             const late = yield* open("late", { onCatchUpTimeout: "fail", fetch: { maxBytes: 5_000 } })
             for (const times of [fetches, writes]) yield* eventually(times, (count) => count > 0, "30 seconds")
-            assert.isUndefined((yield* late.freshness).lastFailure)
+            // on a slow machine less was written, the quota is lower, and a wait of a second is told, as it should be
+            const { lastFailure } = yield* late.freshness
+            if (lastFailure !== undefined) assert.propertyVal(lastFailure, "codeName", "THROTTLING_QUOTA_EXCEEDED")
           })
           yield* Effect.scoped(begin)
           // the last verdict still stands

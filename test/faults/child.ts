@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url"
 import { awaitExit, hasExited, lastLines, watchdog } from "../kafka/process.ts"
 import { PATIENCE_MILLIS } from "../support/patience.ts"
 import { TestKafkaError } from "../kafka/TestKafkaError.ts"
+import { compiled } from "../support/programs.ts"
 
 /** A program that takes commands and gives answers, both with a `_tag`. */
 export interface Child<Command, Answer extends { readonly _tag: string }> {
@@ -36,6 +37,7 @@ export const start = <Command extends object, Answer extends { readonly _tag: st
   plan: object
 ): Effect.Effect<Child<Command, Answer>, TestKafkaError, Scope.Scope> =>
   Effect.gen(function* () {
+    const program = yield* compiled(fileURLToPath(url))
     const guard = yield* watchdog("")
     let errors = ""
     const kill = (child: ChildProcess) =>
@@ -47,10 +49,8 @@ export const start = <Command extends object, Answer extends { readonly _tag: st
       Effect.sync(() => {
         // not one of the runner's own processes, which have their ways to end
         const { VITEST_POOL_ID: _pool, VITEST_WORKER_ID: _worker, ...env } = process.env
-        const started = fork(fileURLToPath(url), [JSON.stringify(plan)], {
-          execArgv: ["--import", "tsx"],
-          // whose tsconfig.json says where Effect is
-          cwd: fileURLToPath(new URL("../..", import.meta.url)),
+        const started = fork(program, [JSON.stringify(plan)], {
+          execArgv: [],
           // Maps, and numbers that JSON has not
           serialization: "advanced",
           stdio: ["ignore", "ignore", "pipe", "ipc"],

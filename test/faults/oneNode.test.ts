@@ -1,5 +1,5 @@
 import * as Lab from "./lab.ts"
-import { scenarios } from "./oneNode.ts"
+import { ofBroker } from "./oneNode.ts"
 import { runAll } from "./running.ts"
 
-runAll("faults of one broker", Lab.make(), scenarios)
+runAll("faults of one broker", Lab.make(), ofBroker)

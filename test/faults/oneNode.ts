@@ -7,4 +7,10 @@ import { scenarios as processes } from "./processes.ts"
 import type { Scenario } from "./rows.ts"
 import { scenarios as topics } from "./topics.ts"
 
-export const scenarios: ReadonlyArray<Scenario> = [...network, ...logs, ...answers, ...topics, ...processes, closing]
+/** About the broker, the way to it, and the process. */
+export const ofBroker: ReadonlyArray<Scenario> = [...network, ...processes, closing]
+
+/** About topics, what is in them, and what is answered. */
+export const ofTopics: ReadonlyArray<Scenario> = [...logs, ...answers, ...topics]
+
+export const scenarios: ReadonlyArray<Scenario> = [...ofBroker, ...ofTopics]

@@ -4,7 +4,6 @@ import type * as Scope from "effect/Scope"
 import { flatMap } from "effect/Effect"
 import { realKafka } from "../kafka/realKafka.ts"
 import { shared, test } from "../support/live.ts"
-import { HUNG_MILLIS } from "../support/patience.ts"
 import type { Lab } from "./lab.ts"
 import * as report from "./report.ts"
 import { rows, type Scenario } from "./rows.ts"
@@ -31,7 +30,7 @@ export const runAll = (
         test(
           `${name} ${labels(scenario)}`.trimEnd(),
           () => flatMap(made, (lab) => scenario.run(lab, seed)),
-          scenario.timeoutMillis ?? HUNG_MILLIS
+          scenario.timeoutMillis
         )
       }
     }

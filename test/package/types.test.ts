@@ -95,7 +95,7 @@ ${program}`
   Layer.provideMerge(
     consumer({
       args: [
-        ...["typescript@5", "@types/node@20", "@types/ws"],
+        ...[`typescript@${newest}`, "@types/node@20", "@types/ws"],
         ...platform.packages.map((name) => `${name}@${installedVersion(name)}`)
       ]
     })

@@ -8,9 +8,10 @@ import * as KafkaCluster from "../kafka/KafkaCluster.ts"
 import { run } from "../kafka/process.ts"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
 import { test } from "../support/live.ts"
+import { compiled } from "../support/programs.ts"
 import type { Secured } from "./leaving.ts"
 
-const program = fileURLToPath(new URL("leaving.ts", import.meta.url))
+const leaving = fileURLToPath(new URL("leaving.ts", import.meta.url))
 
 /**
  * Of ten milliseconds each. One that is kept alive is so for ever, or until a timeout of ten seconds and more: that is a
@@ -24,15 +25,15 @@ const ways = ["live", "waiting", "early"] as const
 /** How many ticks it took from the closing until it was gone. */
 const left = (brokers: ReadonlyArray<string>, topic: string, how: How, secured?: Secured) =>
   Effect.map(
-    run(process.execPath, [
-      "--import",
-      "tsx",
-      program,
-      brokers.join(","),
-      topic,
-      how,
-      secured === undefined ? "" : JSON.stringify(secured)
-    ]),
+    Effect.flatMap(compiled(leaving), (program) =>
+      run(process.execPath, [
+        program,
+        brokers.join(","),
+        topic,
+        how,
+        secured === undefined ? "" : JSON.stringify(secured)
+      ])
+    ),
     ({ stderr, stdout }) => {
       assert.strictEqual(stderr, "")
       assert.match(stdout.toString(), /^\d+$/)

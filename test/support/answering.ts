@@ -15,7 +15,7 @@ export const answering = (connection: BrokerConnection, answers: Answers): Broke
   ...connection,
   request: <N extends ApiName>(name: N, request: Request<N>) => {
     const ask: Ask<N> = (asked) => connection.request(name, asked)
-    const answer = answers[name] as ((request: Request<N>, ask: Ask<N>) => ReturnType<Ask<N>>) | undefined
+    const answer: ((request: Request<N>, ask: Ask<N>) => ReturnType<Ask<N>>) | undefined = answers[name]
     return answer === undefined ? ask(request) : answer(request, ask)
   }
 })

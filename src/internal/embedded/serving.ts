@@ -44,7 +44,7 @@ export const carryOut = (
   broker: string
 ): Effect.Effect<unknown, ConnectionError> => {
   if (name === "connect") return Effect.void
-  const serve = servers[name] as Server<ApiName> | undefined
+  const serve: Server<ApiName> | undefined = servers[name]
   if (serve !== undefined) {
     return Effect.andThen(runDue(cluster), serve(cluster, node, request as Request<ApiName>, clientId))
   }

@@ -28,9 +28,9 @@ const unusable = (compression: Compression): Effect.Effect<string | undefined> =
   )
 
 /** The compression among options that are not checked yet. What cannot be read is told when they are. */
-const compressionOf = (options: object | null | undefined): Compression | undefined => {
+const compressionOf = (options: SendOptions | null | undefined): Compression | undefined => {
   try {
-    return (options as SendOptions | null | undefined)?.compression
+    return options?.compression
   } catch {
     return undefined
   }

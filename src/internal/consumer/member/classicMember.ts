@@ -64,6 +64,13 @@ export interface Sharing {
 /** How long a member that leaves waits for what it has asked for, and for the answer, each, in milliseconds. */
 const LEAVE_MILLIS = 1_500
 
+/**
+ * How long after a generation has begun its first heartbeat is sent, in milliseconds; each later one waits twice as long, until
+ * it is the interval. Cooperative members often have to join once more at once: whoever gave partitions up asks for it, and the
+ * others hear of that by their heartbeats only. Until then nobody works on those partitions.
+ */
+const FIRST_BEAT_MILLIS = 100
+
 /** Makes a member. What it asks for in the background ends with the scope. */
 export const makeClassicMember = (parts: {
   readonly settings: ClassicSettings
@@ -94,6 +101,9 @@ export const makeClassicMember = (parts: {
     /** Why the group is to be joined again; `undefined` if it is not. */
     let rejoinReason: string | undefined
     const rejoining = new Signal()
+    /** How long to wait for the next heartbeat. */
+    let beatAfterMillis = settings.heartbeatIntervalMillis
+    const generationBegan = new Signal()
     /** The request to join that is under way. */
     let request: Fiber.Fiber<JoinGroupResponse, unknown> | undefined
 
@@ -170,7 +180,16 @@ export const makeClassicMember = (parts: {
       )
     })
 
-    const beats = Effect.forever(Effect.andThen(Effect.sleep(settings.heartbeatIntervalMillis), beat))
+    const beats = Effect.forever(
+      Effect.suspend(() => {
+        const { version } = generationBegan
+        return Effect.flatMap(generationBegan.after(version, beatAfterMillis), () => {
+          if (generationBegan.version !== version) return Effect.void
+          beatAfterMillis = Math.min(2 * beatAfterMillis, settings.heartbeatIntervalMillis)
+          return beat
+        })
+      })
+    )
 
     /** The coordinator has given the partitions of a member to others that it did not hear of for a session. */
     const sessions = Effect.forever(
@@ -270,6 +289,8 @@ export const makeClassicMember = (parts: {
         const added = without(given, owned)
         owned = [...owned, ...added]
         phase = "stable"
+        beatAfterMillis = Math.min(FIRST_BEAT_MILLIS, settings.heartbeatIntervalMillis)
+        generationBegan.notify()
         if (added.length > 0) ownership.assign(added)
         if (taken.length === 0) return Effect.void
         const begun = life

@@ -1,0 +1,2 @@
+/** Where the packages of Effect 3 are, seen from the project's folder. */
+export const packages = "node_modules"
