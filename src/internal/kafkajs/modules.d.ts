@@ -59,7 +59,7 @@ declare module "kafkajs/src/broker/saslAuthenticator/index.js" {
   }
   export type Mechanism = (sasl: {
     readonly username: string
-    readonly password: string
+    readonly password: string | { readonly toString: () => Buffer }
   }) => (context: AuthenticatorContext) => Authenticator
 }
 
