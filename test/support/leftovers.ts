@@ -88,7 +88,7 @@ export const leftovers = <A, E>(
         return connections + fibers + timers.length === 0
       }
     )
-    // What is gone by a look stays gone: in a later one there may be a timer of the runner's own.
+    // The look that finds nothing is the last one: at any time the runner may start a timer of its own, to report.
     yield* until(look, { within: "5 seconds", every: "5 millis" })
     return { exit, left: { millisToClose, ...left }, told }
   }).pipe(Effect.scoped)
