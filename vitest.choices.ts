@@ -41,7 +41,7 @@ export const onEffect4 = [
   "test/views/{exactSum,slotHeap}.test.ts"
 ]
 
-// on clusters of their own that are killed and frozen, with promises about time: after all others, two at a time
+// on clusters of their own that are killed and frozen, with promises about time: after all others, three at a time
 export const faults = ["test/faults/**/*.test.ts", "test/soak/**/*.test.ts"]
 
 // They take longest, and begin first, in this order: what begins last runs alone at the end.

@@ -52,7 +52,7 @@ export default defineConfig({
         include: faults,
         exclude: [...configDefaults.exclude, "test/**/v3/**"],
         sequence: { groupOrder: 1 },
-        maxWorkers: 2,
+        maxWorkers: 3,
         isolate: false
       })
     ]

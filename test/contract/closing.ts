@@ -23,8 +23,8 @@ const leavesNothing = <A, E>(
       connections: kafka.connections,
       ...(interruptAfter === undefined ? {} : { interruptAfter })
     }),
-    ({ exit, left: { millisToClose, ...left } }) => {
-      assert.deepStrictEqual(left, { connections: 0, fibers: 0, timers: 0 }, what)
+    ({ exit, left: { millisToClose, ...left }, told }) => {
+      assert.deepStrictEqual(left, { connections: 0, fibers: 0, timers: 0 }, `${what}, ${told}`)
       assert.isBelow(millisToClose, 2_000, what)
       return exit
     }

@@ -182,10 +182,10 @@ export const producing = (test: Suite): void => {
           { concurrency: "unbounded" }
         )
       })
-      const { exit, left } = yield* leftovers(used, { connections: kafka.connections })
+      const { exit, left, told } = yield* leftovers(used, { connections: kafka.connections })
       assert.isTrue(Exit.isSuccess(exit))
       const { millisToClose, ...rest } = left
-      assert.deepStrictEqual(rest, { connections: 0, fibers: 0, timers: 0 })
+      assert.deepStrictEqual(rest, { connections: 0, fibers: 0, timers: 0 }, told)
       assert.isBelow(millisToClose, 2_000)
     }))
 }

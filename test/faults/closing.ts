@@ -105,7 +105,7 @@ export const scenario: Scenario = {
         )
         if (Exit.isFailure(closed.exit)) return yield* Effect.failCause(closed.exit.cause)
         const { millisToClose, ...left } = closed.left
-        assert.deepStrictEqual(left, nothing, state)
+        assert.deepStrictEqual(left, nothing, `${state}, ${closed.told}`)
         assert.isBelow(millisToClose, CLOSE_LIMIT_MILLIS, state)
         const { insert, wait, write, ...streams } = closed.exit.value
         // not joined: that would make their scope, which is closed, the present one
@@ -128,12 +128,15 @@ export const scenario: Scenario = {
 
         // and before it is there at all
         for (const open of [openTable, openWriter, openGroups, openCatalog]) {
-          const { left } = yield* leftovers(Effect.asVoid<unknown, unknown, Scope.Scope>(open(lab, "early", topic)), {
-            connections,
-            interruptAfter: "150 millis"
-          })
+          const { left, told } = yield* leftovers(
+            Effect.asVoid<unknown, unknown, Scope.Scope>(open(lab, "early", topic)),
+            {
+              connections,
+              interruptAfter: "150 millis"
+            }
+          )
           const { millisToClose, ...rest } = left
-          assert.deepStrictEqual(rest, nothing, `${state}, acquiring`)
+          assert.deepStrictEqual(rest, nothing, `${state}, acquiring, ${told}`)
           assert.isBelow(millisToClose, CLOSE_LIMIT_MILLIS, `${state}, acquiring`)
         }
         yield* Scope.close(network, Exit.void)

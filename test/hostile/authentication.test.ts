@@ -57,6 +57,17 @@ const gone = (broker: FakeBroker.FakeBroker) =>
     (size) => size === 0
   )
 
+/** Lets time pass for who looks at the clock of `performance`, until the scope ends. */
+const laterClock = Effect.acquireRelease(
+  Effect.sync(() => {
+    const now = performance.now.bind(performance)
+    let passed = 0
+    const spy = vi.spyOn(performance, "now").mockImplementation(() => now() + passed)
+    return { spy, pass: (millis: number) => void (passed += millis) }
+  }),
+  ({ spy }) => Effect.sync(() => spy.mockRestore())
+).pipe(Effect.map(({ pass }) => pass))
+
 /** Counts the iterations of all key derivations of this process. */
 const countingIterations = Effect.acquireRelease(
   Effect.sync(() => vi.spyOn(Crypto, "pbkdf2")),
@@ -187,6 +198,25 @@ describe("the answers of an authentication", () => {
       assert.strictEqual(broker.of(Key.Metadata).length, 50)
       // at most one in each three quarters of a second
       assert.isAtMost(broker.of(Key.SaslAuthenticate).length, 2 + Duration.toMillis(took) / 750)
+    })
+  )
+
+  it.live("a session counts from when it was asked for, however late the answer is seen", () =>
+    Effect.gen(function* () {
+      const pass = yield* laterClock
+      const broker = yield* FakeBroker.make({
+        [Key.SaslAuthenticate]: ({ answer }) => {
+          pass(8_000)
+          answer(FakeBroker.authenticated("", 40_000))
+        }
+      })
+      const connection = yield* connect(broker, withPassword("PLAIN"))
+      const timesAfter = (millis: number) => {
+        pass(millis)
+        return Effect.map(connection.request("Metadata", { topics: [] }), () => broker.of(Key.SaslAuthenticate).length)
+      }
+      // it is renewed after three quarters, which are 30 seconds
+      assert.deepStrictEqual([yield* timesAfter(16_000), yield* timesAfter(7_000)], [1, 2])
     })
   )
 

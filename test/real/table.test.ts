@@ -16,7 +16,7 @@ import * as KafkaCluster from "../kafka/KafkaCluster.ts"
 import { freePorts } from "../kafka/ports.ts"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
 import { answering } from "../support/answering.ts"
-import { leftovers, sockets } from "../support/leftovers.ts"
+import { leftovers, sockets, type Leftovers } from "../support/leftovers.ts"
 import {
   changesOf,
   differences,
@@ -309,9 +309,9 @@ realKafka("a table whose broker fails", { java: true }, () => {
       yield* java.createTopic(topic, { partitions: 3, configs: compacted })
       yield* java.seed(topic, { count: 50_000, valueBytes: 200 })
       const nothing = { connections: 0, fibers: 0, timers: 0 }
-      const clean = (what: string, found: { readonly left: { readonly millisToClose: number } & typeof nothing }) => {
+      const clean = (what: string, found: { readonly left: Leftovers; readonly told: string }) => {
         const { millisToClose, ...left } = found.left
-        assert.deepStrictEqual(left, nothing, what)
+        assert.deepStrictEqual(left, nothing, `${what}, ${found.told}`)
         assert.isBelow(millisToClose, 2_000, what)
       }
       const use = Effect.gen(function* () {

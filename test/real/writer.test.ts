@@ -193,7 +193,7 @@ realKafka("writing while brokers fail", { java: true }, () => {
       const { cluster, java } = yield* kafka
       const topic = topicName()
       yield* java.createTopic(topic, { assignments: [[3]], configs: { "cleanup.policy": "compact" } })
-      const { exit, left } = yield* leftovers(
+      const { exit, left, told } = yield* leftovers(
         Effect.gen(function* () {
           const writer = yield* open({ brokers: cluster.brokers }, topic, { closeTimeout: "1 second" })
           yield* writer.set("a", "1")
@@ -208,6 +208,6 @@ realKafka("writing while brokers fail", { java: true }, () => {
       assert.isTrue(Exit.isSuccess(exit))
       if (Exit.isSuccess(exit)) assert.strictEqual((yield* Fiber.join(exit.value)).reason, "UnknownOutcome")
       assert.isBelow(left.millisToClose, 3_000)
-      assert.deepInclude(left, { connections: 0, fibers: 0, timers: 0 })
+      assert.deepInclude(left, { connections: 0, fibers: 0, timers: 0 }, told)
     }))
 })

@@ -38,7 +38,7 @@ const ended = <W extends World>(world: W, state: State<W>, way: Way, frozen: boo
     // what the network and the broker do goes on until all is over
     const around = yield* Effect.scope
     const hindered = yield* state.hinder(world)
-    const { exit, left } = yield* leftovers(
+    const { exit, left, told } = yield* leftovers(
       Effect.gen(function* () {
         const own = yield* Effect.scope
         const use = Effect.flatMap(state.open(world), Scope.provide(around))
@@ -61,7 +61,7 @@ const ended = <W extends World>(world: W, state: State<W>, way: Way, frozen: boo
     )
     if (Exit.isFailure(exit)) return yield* Effect.failCause(exit.cause)
     const { millisToClose, ...rest } = left
-    assert.deepStrictEqual(rest, { connections: 0, fibers: 0, timers: 0 })
+    assert.deepStrictEqual(rest, { connections: 0, fibers: 0, timers: 0 }, told)
     assert.isBelow(millisToClose, CLOSE_LIMIT_MILLIS)
   }).pipe(
     Effect.scoped,

@@ -16,7 +16,7 @@ test("a connection, a fiber and a timer", () =>
     const { port } = server.address() as AddressInfo
     const undo: Array<() => void> = [() => server.close()]
     yield* Effect.addFinalizer(() => Effect.sync(() => undo.forEach((one) => one())))
-    const { exit, left } = yield* leftovers(
+    const { exit, left, told } = yield* leftovers(
       Effect.gen(function* () {
         const socket = connect(port, "127.0.0.1")
         undo.push(() => socket.destroy())
@@ -30,6 +30,8 @@ test("a connection, a fiber and a timer", () =>
     assert.isAtLeast(left.connections, 1)
     assert.strictEqual(left.fibers, 1)
     assert.isAtLeast(left.timers, 1)
+    // and where the timer was started
+    assert.match(told, /left: \d+ connections, 1 fibers, \d+ timers\n[^]*leftovers\.test\.ts/)
     yield* Fiber.interrupt(exit.value)
   }))
 
@@ -58,6 +60,18 @@ test("how long it took to close: not what came before, nor what it was for", () 
     assert.isTrue(interrupted.exit._tag === "Failure" && Cause.hasInterruptsOnly(interrupted.exit.cause))
     wasCounted(interrupted.left.millisToClose)
   }))
+
+test("nothing, once nothing was: a timer that the runner starts later is none of it", () => {
+  let looks = 0
+  const connections = Effect.sync(() => {
+    // before it begins, and when it has ended
+    if (++looks > 2) setTimeout(() => {}, 100)
+    return 0
+  })
+  return Effect.map(leftovers(Effect.void, { connections }), ({ left: { millisToClose: _, ...left }, told }) => {
+    assert.deepStrictEqual(left, { connections: 0, fibers: 0, timers: 0 }, told)
+  })
+})
 
 test("nothing, where nothing is", () =>
   Effect.map(leftovers(Effect.sleep("5 millis")), ({ left: { millisToClose: _, ...left } }) => {

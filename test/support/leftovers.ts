@@ -15,22 +15,26 @@ import { stopwatch } from "./ownTime.ts"
 export const sockets = (): number =>
   process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap" || name === "TLSWrap").length
 
-/** Counts the timers that are started from now on, as long as they keep the process. The runner has others. */
-const countTimers = Effect.acquireRelease(
+/**
+ * The timers that are started from now on, as long as they keep the process, by where in the code they were started. The
+ * runner has others.
+ */
+const timersFromNowOn = Effect.acquireRelease(
   Effect.sync(() => {
-    const started = new Map<number, NodeJS.Timeout>()
+    const started = new Map<number, { readonly timer: NodeJS.Timeout; readonly by: Error }>()
     const hook = createHook({
       init: (id, type, _trigger, resource) => {
-        if (type === "Timeout") started.set(id, resource as NodeJS.Timeout)
+        if (type === "Timeout") started.set(id, { timer: resource as NodeJS.Timeout, by: new Error("started") })
       },
       destroy: (id) => {
         started.delete(id)
       }
     }).enable()
-    return { hook, count: () => [...started.values()].filter((timer) => timer.hasRef()).length }
+    const left = () => [...started.values()].filter(({ timer }) => timer.hasRef())
+    return { hook, left: () => left().map(({ by }) => String(by.stack)) }
   }),
   ({ hook }) => Effect.sync(() => hook.disable())
-).pipe(Effect.map(({ count }) => count))
+).pipe(Effect.map(({ left }) => left))
 
 export interface Leftovers {
   readonly millisToClose: number
@@ -41,7 +45,7 @@ export interface Leftovers {
 
 /**
  * Runs something with a scope, ends the scope (by interruption, where a time is given for it), and tells
- * how long that took and what of it is left. Nothing else may open connections meanwhile.
+ * how long that took and what of it is left, in words too. Nothing else may open connections meanwhile.
  */
 export const leftovers = <A, E>(
   body: Effect.Effect<A, E, Scope.Scope>,
@@ -50,12 +54,12 @@ export const leftovers = <A, E>(
     /** How many there are; those over TCP, by default. */
     readonly connections?: Effect.Effect<number>
   } = {}
-): Effect.Effect<{ readonly exit: Exit.Exit<A, E>; readonly left: Leftovers }> =>
+): Effect.Effect<{ readonly exit: Exit.Exit<A, E>; readonly left: Leftovers; readonly told: string }> =>
   Effect.gen(function* () {
     const connections = options.connections ?? Effect.sync(sockets)
     yield* eventually(connections, (count) => count === 0)
     const started = yield* census
-    const timers = yield* countTimers
+    const timersLeft = yield* timersFromNowOn
     const scope = yield* Scope.make()
     const fiber = yield* Effect.forkChild(started.of(Effect.exit(Scope.provide(body, scope))))
     let passed: () => number
@@ -71,15 +75,21 @@ export const leftovers = <A, E>(
     }
     yield* Scope.close(scope, Exit.void)
     const millisToClose = passed()
+    let left: Omit<Leftovers, "millisToClose"> = { connections: 0, fibers: 0, timers: 0 }
+    let told = ""
     // handles go a turn of the event loop later, the other ends of a proxy some more
     const look = Effect.map(
       // A fiber may be woken within a timer, which counts as one until it has come to its end.
       Effect.andThen(yieldToEventLoop, Effect.zip(connections, started.count)),
-      ([connections, fibers]) => ({ connections, fibers, timers: timers() })
+      ([connections, fibers]) => {
+        const timers = timersLeft()
+        left = { connections, fibers, timers: timers.length }
+        told = [`left: ${connections} connections, ${fibers} fibers, ${timers.length} timers`, ...timers].join("\n")
+        return connections + fibers + timers.length === 0
+      }
     )
-    yield* until(
-      Effect.map(look, (now) => now.connections + now.fibers + now.timers === 0),
-      { every: "5 millis" }
-    )
-    return { exit, left: { millisToClose, ...(yield* look) } }
+    // The look that finds nothing is the last one: at any time the runner may start a timer of its own, to report.
+    // What takes longer than this to go was left behind: timers of requests, of sessions, of connections that are idle.
+    yield* until(look, { within: "8 seconds", every: "5 millis" })
+    return { exit, left: { millisToClose, ...left }, told }
   }).pipe(Effect.scoped)

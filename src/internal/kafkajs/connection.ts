@@ -88,7 +88,8 @@ class Connection {
   /**
    * Authenticates, and notes when the session has to be renewed. K21: With a threshold above the session's lifetime,
    * each request would authenticate first. The threshold is set anew each time, as sessions differ: a token may end
-   * before the broker's limit does.
+   * before the broker's limit does. The session has begun at the broker some time before this is told of it, which may
+   * be long on a busy machine, but not before it was asked for.
    */
   private authenticate(): Promise<void> {
     const { raw } = this.socket
@@ -96,7 +97,8 @@ class Connection {
       const lifetime = raw.sessionLifetime.toNumber()
       const millis = Math.max(MIN_SESSION_MILLIS, lifetime)
       const before = Math.min(REAUTHENTICATE_BEFORE_MILLIS, millis / 4)
-      this.authenticateAt = lifetime === 0 ? Number.POSITIVE_INFINITY : performance.now() + millis - before
+      this.authenticateAt =
+        lifetime === 0 ? Number.POSITIVE_INFINITY : this.socket.authenticationSentAt + millis - before
     })
   }
 

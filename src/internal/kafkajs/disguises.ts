@@ -2,13 +2,17 @@
  * What a text may stand for: itself, and what comes of it where an encoding is undone that people and programs use for
  * bytes and text. In which of them somebody writes a secret is not ours to guess.
  */
+import { ownBytes, readAndCleared } from "./ownBytes.ts"
 
 /** How many encodings may be nested, as in base64 of hex, or base64 in a URL. */
 const DEPTH = 2
 
-const textsOf = (bytes: Buffer): ReadonlyArray<string> => [bytes.toString("utf8"), bytes.toString("utf16le")]
+const textOf = (bytes: Uint8Array): string => readAndCleared(bytes, (bytes) => bytes.toString("utf8"))
 
-const bytesOfHex = (hex: string): Buffer => Buffer.from(hex.replaceAll(/0x|[^0-9a-f]/gi, ""), "hex")
+const textsOf = (bytes: Uint8Array): ReadonlyArray<string> =>
+  readAndCleared(bytes, (bytes) => [bytes.toString("utf8"), bytes.toString("utf16le")])
+
+const bytesOfHex = (hex: string): Buffer => ownBytes(hex.replaceAll(/0x|[^0-9a-f]/gi, ""), "hex")
 
 const character = (digits: string, base: number): string => {
   const code = Number.parseInt(digits, base)
@@ -26,9 +30,9 @@ const NAMED = new Map([
 /** The text without the escapes of URLs, JSON, C, HTML and XML. */
 const unescaped = (text: string): string =>
   text
-    .replaceAll(/(?:%[0-9a-f]{2})+/gi, (run) => bytesOfHex(run).toString())
-    .replaceAll(/(?:\\x[0-9a-f]{2})+/gi, (run) => bytesOfHex(run).toString())
-    .replaceAll(/(?:\\[0-3][0-7]{2})+/g, (run) => Buffer.from(run.split("\\").slice(1).map(octal)).toString())
+    .replaceAll(/(?:%[0-9a-f]{2})+/gi, (run) => textOf(bytesOfHex(run)))
+    .replaceAll(/(?:\\x[0-9a-f]{2})+/gi, (run) => textOf(bytesOfHex(run)))
+    .replaceAll(/(?:\\[0-3][0-7]{2})+/g, (run) => textOf(Uint8Array.from(run.split("\\").slice(1).map(octal))))
     .replaceAll(/\\u\{?([0-9a-f]{4,6})\}?|U\+([0-9a-f]{4,6})/gi, (_, escape?: string, name?: string) =>
       character(escape ?? name ?? "", 16)
     )
@@ -56,7 +60,7 @@ const BASE64 = /[a-z0-9+/_-][a-z0-9+/_=\s-]{6,}/gi
 const ofBase64 = (text: string): ReadonlyArray<string> =>
   (text.match(BASE64) ?? []).flatMap((run) => {
     const digits = run.replaceAll(/[\s=]/g, "")
-    return [0, 1, 2, 3].flatMap((from) => textsOf(Buffer.from(digits.slice(from), "base64")))
+    return [0, 1, 2, 3].flatMap((from) => textsOf(ownBytes(digits.slice(from), "base64")))
   })
 
 /** A list of numbers that may be bytes, signed or not, in decimal, octal or binary. */
@@ -65,11 +69,11 @@ const NUMBERS = /-?\d{1,8}(?:[\s,;|\\]+-?\d{1,8}){3,}/g
 const ofNumbers = (text: string): ReadonlyArray<string> =>
   (text.match(NUMBERS) ?? []).flatMap((run) => {
     const digits = run.match(/-?\d+/g) ?? []
-    return [2, 8, 10].flatMap((base) => textsOf(Buffer.from(digits.map((one) => Number.parseInt(one, base) & 0xff))))
+    return [2, 8, 10].flatMap((base) => textsOf(Uint8Array.from(digits, (one) => Number.parseInt(one, base) & 0xff)))
   })
 
 /** Undoes that bytes of UTF-8 were read as one character each. */
-const ofLatin1 = (text: string): string => Buffer.from(text, "latin1").toString("utf8")
+const ofLatin1 = (text: string): string => textOf(ownBytes(text, "latin1"))
 
 /** All that a short text may stand for, itself first. */
 export const disguisesOf = (text: string): ReadonlySet<string> => {

@@ -6,6 +6,8 @@ declare module "kafkajs/src/network/connection.js" {
   export interface RequestQueue {
     /** Requests without an answer yet, by their correlation ids. */
     readonly inflight: ReadonlyMap<number, { readonly entry: { readonly apiKey: number; readonly apiVersion: number } }>
+    /** Sends a request of kafkajs's own. */
+    push: (request: object) => void
     scheduleCheckPendingRequests: () => void
     fulfillRequest: (answer: { correlationId: number; payload: Buffer; size: number }) => void
     rejectAll: (error: Error) => void
@@ -59,7 +61,7 @@ declare module "kafkajs/src/broker/saslAuthenticator/index.js" {
   }
   export type Mechanism = (sasl: {
     readonly username: string
-    readonly password: string
+    readonly password: string | { readonly toString: () => Buffer }
   }) => (context: AuthenticatorContext) => Authenticator
 }
 

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import errors from "kafkajs/src/errors.js"
 import type { Running } from "../effect/v4/running.ts"
+import { ownBytes } from "./ownBytes.ts"
 import { redacted } from "./redaction.ts"
 
 /** Sends one message of ours, and gives its answer. Each has its size in front. */
@@ -20,10 +21,8 @@ type Exchange = (exchange: {
 const SIZE_BYTES = 4
 
 const sized = (text: string): Buffer => {
-  const size = Buffer.byteLength(text)
-  const bytes = Buffer.allocUnsafe(SIZE_BYTES + size)
-  bytes.writeInt32BE(size, 0)
-  bytes.write(text, SIZE_BYTES)
+  const bytes = ownBytes("\0".repeat(SIZE_BYTES) + text)
+  bytes.writeInt32BE(bytes.length - SIZE_BYTES, 0)
   return bytes
 }
 
@@ -63,10 +62,12 @@ const authenticate = (token: Effect.Effect<Redacted.Redacted<string>, unknown>, 
     if (!/^[\x21-\x7e]+$/.test(secret))
       return yield* Effect.fail(failed("the token is empty, or has white space in it"))
     const send = (text: string) =>
-      Effect.tryPromise({
-        try: () =>
-          exchange({ request: { encode: () => sized(text) }, response: { decode: identity, parse: identity } }),
-        catch: (cause) => (cause instanceof Error ? cause.message : String(cause))
+      Effect.suspend(() => {
+        const message = sized(text)
+        return Effect.tryPromise({
+          try: () => exchange({ request: { encode: () => message }, response: { decode: identity, parse: identity } }),
+          catch: (cause) => (cause instanceof Error ? cause.message : String(cause))
+        }).pipe(Effect.ensuring(Effect.sync(() => message.fill(0))))
       })
     const withoutToken = redacted({ secret })
     const refused = (words: string) => Effect.fail(failed(withoutToken(words)))

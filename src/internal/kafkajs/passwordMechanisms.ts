@@ -8,6 +8,7 @@ import scram512 from "kafkajs/src/broker/saslAuthenticator/scram512.js"
 import errors from "kafkajs/src/errors.js"
 import type { Authenticator, AuthenticatorContext, Exchange } from "kafkajs/src/broker/saslAuthenticator/index.js"
 import { quotedForeignText } from "../foreignText.ts"
+import { ownBytes } from "./ownBytes.ts"
 import { redacted } from "./redaction.ts"
 
 export type PasswordMechanism = "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512"
@@ -106,21 +107,34 @@ const checkingScram = (exchange: Exchange): Exchange => {
 // the mechanisms
 // ---------------------------------------------------------------------------------------------------------------------
 
+/**
+ * K33: A password for SCRAM, which kafkajs has made a text of and gives to Node: a text would be written into memory that
+ * is shared, and bytes are taken as they are. They are cleared afterwards.
+ */
+const bytesForScram = (password: string) => {
+  const bytes = ownBytes(password)
+  return { password: { toString: () => bytes }, clear: () => bytes.fill(0) }
+}
+
 /** Makes the mechanism of each connection, in kafkajs's terms. */
 export const passwordMechanism = (mechanism: PasswordMechanism, username: string, password: string) => {
   const withoutCredentials = redacted({ secret: password, username })
   const authenticationProvider = ({ saslAuthenticate, ...context }: AuthenticatorContext): Authenticator => ({
-    authenticate: () =>
-      providers[mechanism]({ username, password })({
+    authenticate: () => {
+      const isPlain = mechanism === "PLAIN"
+      const given = isPlain ? { password, clear: () => {} } : bytesForScram(password)
+      return providers[mechanism]({ username, password: given.password })({
         ...context,
         logger: silent,
-        saslAuthenticate: mechanism === "PLAIN" ? saslAuthenticate : checkingScram(saslAuthenticate)
+        saslAuthenticate: isPlain ? saslAuthenticate : checkingScram(saslAuthenticate)
       })
         .authenticate()
         .catch((cause: unknown) => {
           const words = cause instanceof Error ? cause.message : String(cause)
           throw new errors.KafkaJSSASLAuthenticationError(withoutCredentials(words))
         })
+        .finally(given.clear)
+    }
   })
   return () => ({ mechanism, authenticationProvider })
 }

@@ -1,6 +1,7 @@
 /** Takes the credentials out of what brokers say about them: some quote what they refuse, and somebody may log that. */
 import { foreignText } from "../foreignText.ts"
 import { disguisesOf } from "./disguises.ts"
+import { ownBytes, readAndCleared } from "./ownBytes.ts"
 
 const REDACTED = "<redacted>"
 
@@ -24,15 +25,16 @@ const MAX_PART = 16
 const MOST = 0.6
 
 /**
- * The pieces that the base64 of anything with these bytes in it has, in lower case: one for each place in a group of
+ * The pieces that the base64 of anything with this secret in it has, in lower case: one for each place in a group of
  * three bytes.
  */
-const base64Of = (bytes: Buffer): ReadonlyArray<string> =>
+const base64Of = (secret: string): ReadonlyArray<string> =>
   [0, 1, 2].map((shift) => {
-    const text = Buffer.concat([Buffer.alloc(shift), bytes]).toString("base64url")
+    const bytes = ownBytes("\0".repeat(shift) + secret)
     const from = shift === 0 ? 0 : shift + 1
-    const to = (shift + bytes.length) % 3 === 0 ? text.length : text.length - 1
-    return text.slice(from, to).toLowerCase()
+    const cut = bytes.length % 3 === 0 ? 0 : 1
+    const text = readAndCleared(bytes, (bytes) => bytes.toString("base64url"))
+    return text.slice(from, text.length - cut).toLowerCase()
   })
 
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")
@@ -78,7 +80,7 @@ export interface Credentials {
  * withheld.
  */
 export const redacted = ({ secret, username }: Credentials): ((words: string) => string) => {
-  const base64 = base64Of(Buffer.from(secret)).filter((piece) => piece.length >= MIN_PIECE)
+  const base64 = base64Of(secret).filter((piece) => piece.length >= MIN_PIECE)
   const finds = finderOf(secret)
   const named =
     username === undefined || username === ""

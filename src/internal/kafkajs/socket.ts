@@ -64,6 +64,8 @@ export class Socket {
   private connecting = true
   /** When the last bytes came, on the clock of `performance`. */
   private receivedAt = 0
+  /** When kafkajs last sent a message of an authentication, on the clock of `performance`. */
+  authenticationSentAt = 0
   private readonly frames: FrameReader
   private readonly gone = new AbortController()
   private readonly waiting = new Bag<Waiting>()
@@ -91,8 +93,14 @@ export class Socket {
       ssl: settings.tls ?? null,
       sasl: settings.sasl?.(this.gone.signal) ?? null
     })
+    const { requestQueue } = this.raw
+    const push = requestQueue.push.bind(requestQueue)
+    requestQueue.push = (request) => {
+      this.authenticationSentAt = performance.now()
+      push(request)
+    }
     // K19: The queue arms this timer again and again for requests that it holds back, and it never holds one back here.
-    this.raw.requestQueue.scheduleCheckPendingRequests = () => {}
+    requestQueue.scheduleCheckPendingRequests = () => {}
     // K20: kafkajs would wait for answers before it closes.
     this.raw.disconnect = () => {
       this.down("Closed", "connection", "closed by the broker")

@@ -72,7 +72,7 @@ export const scenario: Scenario = {
           )
           if (Exit.isFailure(closed.exit)) return yield* Effect.failCause(closed.exit.cause)
           const { millisToClose, ...left } = closed.left
-          assert.deepStrictEqual(left, nothing, what)
+          assert.deepStrictEqual(left, nothing, `${what}, ${closed.told}`)
           assert.isBelow(millisToClose, CLOSE_LIMIT_MILLIS, what)
           const { committing, working } = closed.exit.value
           assert.deepStrictEqual(yield* Effect.flatten(Fiber.await(working)), Exit.void, what)
@@ -84,7 +84,7 @@ export const scenario: Scenario = {
             interruptAfter: "150 millis"
           })
           const { millisToClose: millis, ...rest } = early.left
-          assert.deepStrictEqual(rest, nothing, `${what}, joining`)
+          assert.deepStrictEqual(rest, nothing, `${what}, joining, ${early.told}`)
           assert.isBelow(millis, CLOSE_LIMIT_MILLIS, `${what}, joining`)
           yield* Scope.close(network, Exit.void)
         }

@@ -66,7 +66,8 @@ export class KeySlabs {
   private open(last: KeySlab | undefined, units: number): KeySlab {
     const wanted = last === undefined ? FIRST : Math.min(UNITS, 2 * last.capacity)
     const capacity = Math.max(wanted, units)
-    const bytes = Buffer.allocUnsafeSlow(capacity * UNIT)
+    // cleared: a table can be looked into, and shows nothing that the process had in this memory before
+    const bytes = Buffer.alloc(capacity * UNIT)
     const slab = { bytes, ints: new Int32Array(bytes.buffer), capacity }
     this.slabs.push(slab)
     this.used = 0

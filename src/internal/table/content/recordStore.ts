@@ -357,9 +357,12 @@ export class RecordStore<V> extends Records<V> {
   }
 }
 
-/** Gives a slab memory for values. */
+/**
+ * Gives a slab memory for values. It is cleared, as a table can be looked into, and shows nothing that the process had in
+ * this memory before.
+ */
 const allocated = (slab: RecordSlab, bytes: number): RecordSlab => {
-  if (bytes > 0) slab.bytes = Buffer.allocUnsafeSlow(bytes)
+  if (bytes > 0) slab.bytes = Buffer.alloc(bytes)
   return slab
 }
 
