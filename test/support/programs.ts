@@ -29,7 +29,7 @@ const textOf = async (file: string): Promise<string> => {
     // where packages are is told by where the program lies, and not by these
     tsconfigRaw: {}
   })
-  return outputFiles[0]!.text
+  return outputFiles[0].text
 }
 
 /** The compiled program of a source file, until the scope ends. It lies where it finds its major of Effect. */
