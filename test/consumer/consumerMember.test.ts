@@ -43,19 +43,33 @@ describe("joining", () => {
     })
   )
 
-  it.effect("heartbeats as often as the coordinator says, and tells only what has changed", () =>
-    Effect.gen(function* () {
-      const { played } = yield* joined(0)
-      yield* advance(INTERVAL - 1)
-      assert.deepStrictEqual(played.open, [])
-      yield* advance(1)
-      assert.deepInclude((yield* next(played)).request, {
-        memberEpoch: 1,
-        subscribedTopicNames: undefined,
-        topicPartitions: undefined,
-        rebalanceTimeoutMillis: undefined
+  it.effect(
+    "heartbeats soon after a rebalance, then as often as the coordinator says; tells only what has changed",
+    () =>
+      Effect.gen(function* () {
+        const { played } = yield* joined(0)
+        // the one that says at once what it has was the first of the soon ones
+        for (const [epoch, soon] of [
+          [1, [200, 400, 800]],
+          [2, [100, 200, 400, 800]]
+        ] as const) {
+          for (const millis of [...soon, INTERVAL, INTERVAL]) {
+            yield* advance(millis - 1)
+            assert.deepStrictEqual(played.open, [])
+            yield* advance(1)
+            const beat = yield* next(played)
+            assert.deepInclude(beat.request, {
+              memberEpoch: epoch,
+              subscribedTopicNames: undefined,
+              topicPartitions: undefined,
+              rebalanceTimeoutMillis: undefined
+            })
+            yield* beat.answer(accepted(epoch))
+          }
+          yield* advance(INTERVAL)
+          yield* (yield* next(played)).answer(accepted(2))
+        }
       })
-    })
   )
 
   it.effect("takes a topic whose name it does not know yet once it knows it", () =>

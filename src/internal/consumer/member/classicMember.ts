@@ -26,6 +26,7 @@ import { Session } from "./losing.ts"
 import type { GroupCoordinator } from "./coordinator.ts"
 import type { Member, MembershipFailure, MembershipReports, Ownership } from "./member.ts"
 import { type Attempts, makeAttempts } from "./attempts.ts"
+import { Pace } from "./pace.ts"
 import { groupError } from "./refusals.ts"
 
 export interface ClassicSettings {
@@ -64,13 +65,6 @@ export interface Sharing {
 /** How long a member that leaves waits for what it has asked for, and for the answer, each, in milliseconds. */
 const LEAVE_MILLIS = 1_500
 
-/**
- * How long after a generation has begun its first heartbeat is sent, in milliseconds; each later one waits twice as long, until
- * it is the interval. Cooperative members often have to join once more at once: whoever gave partitions up asks for it, and the
- * others hear of that by their heartbeats only. Until then nobody works on those partitions.
- */
-const FIRST_BEAT_MILLIS = 100
-
 /** Makes a member. What it asks for in the background ends with the scope. */
 export const makeClassicMember = (parts: {
   readonly settings: ClassicSettings
@@ -101,8 +95,7 @@ export const makeClassicMember = (parts: {
     /** Why the group is to be joined again; `undefined` if it is not. */
     let rejoinReason: string | undefined
     const rejoining = new Signal()
-    /** How long to wait for the next heartbeat. */
-    let beatAfterMillis = settings.heartbeatIntervalMillis
+    const pace = new Pace()
     const generationBegan = new Signal()
     /** The request to join that is under way. */
     let request: Fiber.Fiber<JoinGroupResponse, unknown> | undefined
@@ -183,11 +176,9 @@ export const makeClassicMember = (parts: {
     const beats = Effect.forever(
       Effect.suspend(() => {
         const { version } = generationBegan
-        return Effect.flatMap(generationBegan.after(version, beatAfterMillis), () => {
-          if (generationBegan.version !== version) return Effect.void
-          beatAfterMillis = Math.min(2 * beatAfterMillis, settings.heartbeatIntervalMillis)
-          return beat
-        })
+        return Effect.flatMap(generationBegan.after(version, pace.next(settings.heartbeatIntervalMillis)), () =>
+          generationBegan.version === version ? beat : Effect.void
+        )
       })
     )
 
@@ -289,7 +280,7 @@ export const makeClassicMember = (parts: {
         const added = without(given, owned)
         owned = [...owned, ...added]
         phase = "stable"
-        beatAfterMillis = Math.min(FIRST_BEAT_MILLIS, settings.heartbeatIntervalMillis)
+        pace.quicken()
         generationBegan.notify()
         if (added.length > 0) ownership.assign(added)
         if (taken.length === 0) return Effect.void

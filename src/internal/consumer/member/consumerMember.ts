@@ -22,6 +22,7 @@ import * as codes from "../../protocol/codes.ts"
 import { Signal } from "../../signal.ts"
 import type { GroupCoordinator } from "./coordinator.ts"
 import type { Member, MembershipFailure, MembershipReports, Ownership } from "./member.ts"
+import { Pace } from "./pace.ts"
 import { groupError, isUnauthorized, passes } from "./refusals.ts"
 
 export interface ConsumerMemberSettings {
@@ -114,6 +115,7 @@ export const makeConsumerMember = ({
     let life = 0
     let attempt = 0
     let unreleasedSince: number | undefined
+    const pace = new Pace()
     const hurry = new Signal()
     const targeted = new Signal()
 
@@ -208,6 +210,7 @@ export const makeConsumerMember = ({
       reports.available()
       if (answer.heartbeatIntervalMillis > 0) intervalMillis = answer.heartbeatIntervalMillis
       if (answer.memberEpoch < 0) return
+      if (answer.memberEpoch !== epoch || answer.assignment !== undefined) pace.quicken()
       // The assignment first: a commit of this epoch is not to be about what is not in it any more.
       if (answer.assignment !== undefined) {
         target = answer.assignment
@@ -250,7 +253,7 @@ export const makeConsumerMember = ({
         const { version } = hurry
         return Effect.andThen(
           beat,
-          Effect.suspend(() => (tellsAll ? Effect.void : hurry.after(version, intervalMillis)))
+          Effect.suspend(() => (tellsAll ? Effect.void : hurry.after(version, pace.next(intervalMillis))))
         )
       })
     )
