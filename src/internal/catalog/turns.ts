@@ -1,23 +1,26 @@
 /** Jobs that are run one at a time for an identity, to their ends, whatever becomes of who has begun them. */
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import { TableClosedError } from "../../KafkaError.ts"
+import { makeDeferred, settleDeferred } from "../effect/v4/deferred.ts"
 import { hasEnded } from "../effect/v4/fibers.ts"
 
-/** The jobs of one identity: the one that has its turn, and those that wait for theirs. */
+/** The jobs of one identity that wait for their turns, while another one has its. */
 interface Line {
-  /** Of one permit. It wakes one who waits when that is given back, however many wait. */
-  readonly turn: Semaphore.Semaphore
-  /** How many jobs are in it. */
-  length: number
+  readonly waiting: Set<Deferred.Deferred<void>>
+  /** Gives the next one: it goes on from where it is, also when others were taken out and put in meanwhile. */
+  readonly order: Iterator<Deferred.Deferred<void>, undefined>
 }
 
 export class Turns {
-  /** The lines by their identities, as texts of their bytes, for as long as somebody is in them. */
+  /**
+   * The lines by their identities, as texts of their bytes, for as long as a job of it has its turn. One who waits is woken
+   * when that ends, however many wait: Effect 3's semaphore would wake all of them each time.
+   */
   private readonly lines = new Map<string, Line>()
 
   /** Jobs are run until the scope of the catalog of this topic ends. */
@@ -28,25 +31,40 @@ export class Turns {
 
   /** Runs a job when no other one is under way for this identity. It is run to its end, if nobody waits for it any more, too. */
   run<A, E>(id: string, job: Effect.Effect<A, E>): Effect.Effect<A, E | TableClosedError> {
-    return Effect.uninterruptibleMask((restore) => {
-      const line = this.lineOf(id)
-      const part = Effect.sync(() => {
-        if (--line.length === 0) this.lines.delete(id)
-      })
-      const leave = Effect.andThen(line.turn.release(1), part)
-      return Effect.flatMap(
-        Effect.onInterrupt(restore(line.turn.take(1)), () => part),
-        () => this.begin(job, leave, restore)
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(this.turn(id, restore), () => this.begin(job, this.ending(id), restore))
+    )
+  }
+
+  /** Waits for the turn, and has it then: who is interrupted has not, and passes it on. */
+  private turn(id: string, restore: (wait: Effect.Effect<void>) => Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const line = this.lines.get(id)
+      if (line === undefined) {
+        const waiting = new Set<Deferred.Deferred<void>>()
+        this.lines.set(id, { waiting, order: waiting.values() })
+        return Effect.void
+      }
+      const turn = makeDeferred<void>()
+      line.waiting.add(turn)
+      return Effect.onInterrupt(restore(Deferred.await(turn)), () =>
+        Effect.suspend(() => (line.waiting.delete(turn) ? Effect.void : this.ending(id)))
       )
     })
   }
 
-  /** The line for an identity, with one more in it. It is found or made in one step: two lines would run two jobs at a time. */
-  private lineOf(id: string): Line {
-    const line = this.lines.get(id) ?? { turn: Semaphore.makeUnsafe(1), length: 0 }
-    line.length++
-    this.lines.set(id, line)
-    return line
+  /** Ends the turn of who has it: the next one has his. */
+  private ending(id: string): Effect.Effect<void> {
+    return Effect.sync(() => {
+      const line = this.lines.get(id)
+      const next = line?.order.next().value
+      if (next === undefined) {
+        this.lines.delete(id)
+        return
+      }
+      line?.waiting.delete(next)
+      settleDeferred(next, Exit.void)
+    })
   }
 
   private begin<A, E>(
