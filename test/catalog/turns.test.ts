@@ -73,6 +73,28 @@ describe("turns", () => {
     })
   )
 
+  it.live("who is interrupted when its turn comes, at whatever step, passes it on", () =>
+    Effect.forEach(
+      Array.from({ length: 30 }, (_, steps) => steps),
+      (steps) =>
+        Effect.gen(function* () {
+          const { job, said, turns } = yield* setUp
+          const gate = yield* Deferred.make<void>()
+          const first = yield* Effect.forkChild(turns.run("a", job("first", Deferred.await(gate))))
+          yield* said("first begins")
+          const second = yield* Effect.forkChild(turns.run("a", job("second")))
+          const third = yield* Effect.forkChild(turns.run("a", job("third")))
+          yield* Effect.sleep("2 millis")
+          yield* Deferred.succeed(gate, undefined)
+          for (let step = 0; step < steps; step++) yield* Effect.yieldNow
+          yield* Fiber.interrupt(second)
+          assert.strictEqual(yield* Fiber.join(third), "third")
+          assert.strictEqual(yield* turns.run("a", job("next")), "next")
+          yield* Fiber.join(first)
+        })
+    )
+  )
+
   it.live("a job that fails gives up its turn", () =>
     Effect.gen(function* () {
       const { job, turns } = yield* setUp
