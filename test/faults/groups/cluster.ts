@@ -42,18 +42,28 @@ export const scenarios: ReadonlyArray<Scenario> = [
   ...inBoth("the coordinator moves to another node, again and again", [["crash", "member"]], (lab, protocol) => ({
     options: () => optionsFor(protocol),
     mayLose: false,
-    fault: ({ busy, open }) =>
+    fault: ({ busy, members, open, owned }) =>
       Effect.gen(function* () {
-        for (const round of numbers(3, 1)) {
+        const move = Effect.gen(function* () {
           const { id } = yield* coordinatorOf(lab)
           const replicas = numbers(3).map((i) => ((id + i) % 3) + 1)
           yield* lab.java.reassign(OFFSETS, [{ partition: 0, replicas }])
           yield* lab.java.electLeaders(OFFSETS, [0])
           yield* coordinatorOf(lab, id)
-          // Somebody joins at the new one, and what is committed there is found at the next one.
-          yield* open(`guest ${round}`)
+        })
+        const all = [...members]
+        for (const name of ["guest 1", "guest 2"]) {
+          yield* move
+          // Somebody joins at the new one, and what is committed there is found at the next one. That one knows of no
+          // generation which had only begun: who joined it already has lost what it had before.
+          const guest = yield* open(name)
+          all.push(guest)
+          yield* eventually(guest.owned, (count) => count > 0)
+          yield* owned(all, 4)
           yield* busy(40)
         }
+        yield* move
+        yield* busy(40)
       })
   })),
 

@@ -24,7 +24,12 @@ export type Happening =
   | { readonly _tag: "Ended"; readonly call: number; readonly isDone: boolean }
   /** What the member was told by its events. */
   | { readonly _tag: "Assigned" | "Revoked" | "Lost"; readonly partitions: ReadonlyArray<Place> }
-  | { readonly _tag: "Told"; readonly event: string; readonly blockedMillis?: number | undefined }
+  | {
+      readonly _tag: "Told"
+      readonly event: string
+      readonly blockedMillis?: number | undefined
+      readonly why?: string
+    }
   /** A request to commit is sent, and is answered: by the offsets that were accepted. */
   | { readonly _tag: "Committing"; readonly offsets: ReadonlyArray<PlaceOffset> }
   | { readonly _tag: "Committed"; readonly offsets: ReadonlyArray<PlaceOffset> }

@@ -73,7 +73,8 @@ const noting = (own: KafkaClient.KafkaClient, note: Note): KafkaClient.KafkaClie
 })
 
 const noteEvent = (note: Note, event: KafkaConsumer.GroupEvent): void => {
-  note({ _tag: "Told", event: event._tag, ...(event._tag === "Lost" ? { blockedMillis: event.blockedMillis } : {}) })
+  const ofLoss = event._tag === "Lost" ? { blockedMillis: event.blockedMillis, why: event.reason } : {}
+  note({ _tag: "Told", event: event._tag, ...ofLoss })
   if (event._tag === "Assigned" || event._tag === "Revoked" || event._tag === "Lost") {
     note({ _tag: event._tag, partitions: event.partitions })
   }

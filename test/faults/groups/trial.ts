@@ -232,7 +232,10 @@ const run = (lab: Lab, seed: number, trial: GroupTrial) =>
       mayCutOff: trial.mayCutOff ?? false
     }
     const found = judge(course)
-    const lost = course.entries.filter(({ _tag }) => _tag === "Lost" || _tag === "Gone").map(({ member }) => member)
+    const lost = course.entries.flatMap((entry) => {
+      if (entry._tag === "Gone") return [entry.member]
+      return entry._tag === "Told" && entry.event === "Lost" ? [`${entry.member} (${entry.why})`] : []
+    })
     const unexpected = mayLose || lost.length === 0 ? [] : [`partitions were lost by ${[...new Set(lost)].join(", ")}`]
     const gaps = [...missing(course), ...failed, ...unexpected]
     return { recoveredMillis, found, gaps, operations: [] }
