@@ -6,7 +6,7 @@ import * as Scope from "effect/Scope"
 import { assert } from "vitest"
 import { Catalog, Codec, KafkaClient, LiveTable } from "../../src/index.ts"
 import { catalogOn, Part, part, skus, stocks } from "../catalog/support.ts"
-import { collect, eventually, numbers } from "../support/live.ts"
+import { collect, eventually, numbers, sooner } from "../support/live.ts"
 import { batchAnAnswer, newName, type Kafka, type Suite } from "./suite.ts"
 
 type PartCatalog = Catalog.Catalog<Part, "sku", "vendor" | "zone">
@@ -180,7 +180,7 @@ export const catalogs = (test: Suite): void => {
       yield* Effect.forEach(all, (each) => one.insert(each), { concurrency: "unbounded", discard: true })
       const before = yield* agreed(one, two)
       yield* kafka.addPartitions(topic, 5)
-      yield* eventually(
+      yield* sooner(
         Effect.suspend(() => Effect.andThen(one.insert(part(newName(), "Bolt", "eu")), kafka.ends(topic))),
         (ends) => ends.slice(1).some((end) => end > 0)
       )

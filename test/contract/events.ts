@@ -6,7 +6,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { assert } from "vitest"
 import { Codec, EventStream, KafkaEvent, KafkaEvents, type KafkaConsumer } from "../../src/index.ts"
-import { eventually, numbers } from "../support/live.ts"
+import { eventually, numbers, sooner } from "../support/live.ts"
 import { newName, type Kafka, type Suite } from "./suite.ts"
 
 const Added = KafkaEvent.make("Added", Schema.Struct({ page: Schema.String }), { key: ({ page }) => page })
@@ -108,7 +108,7 @@ export const events = (test: Suite): void => {
       )
       yield* publisher.publish(gone, { page: "p0", at: new Date(5) })
       const at = yield* publisher.publish(others, { a: 1 })
-      yield* eventually(
+      yield* sooner(
         Effect.sync(() => [...seen].sort()),
         (all) => all.length === 2
       )

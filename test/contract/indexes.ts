@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { assert } from "vitest"
 import { Codec, KafkaTable, TableIndex } from "../../src/index.ts"
-import { eventually, numbers } from "../support/live.ts"
+import { numbers, sooner } from "../support/live.ts"
 import type { Kafka, Suite } from "./suite.ts"
 
 const User = Schema.Struct({
@@ -149,7 +149,7 @@ export const indexing = (test: Suite): void => {
       )
       const table = yield* open(kafka, topic, { metadataMaxAge: "200 millis" })
       yield* kafka.addPartitions(topic, 3)
-      yield* eventually(table.stats, ({ partitions }) => partitions.length === 3)
+      yield* sooner(table.stats, ({ partitions }) => partitions.length === 3)
       yield* table.awaitPosition(
         yield* kafka.append(
           topic,

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import { assert } from "vitest"
-import { eventually, numbers } from "../support/live.ts"
+import { numbers, sooner } from "../support/live.ts"
 import { late } from "./clients.ts"
 import { batchAnAnswer, tableOn, type Suite } from "./suite.ts"
 
@@ -17,7 +17,7 @@ export const partitions = (test: Suite): void => {
       ])
       yield* table.barrier()
       assert.sameMembers([...table.unsafeSnapshot().keys()], ["in the second", "in the third"])
-      yield* eventually(watching.size, (size) => size === 2)
+      yield* sooner(watching.size, (size) => size === 2)
       assert.strictEqual((yield* watching.stats).partitions.length, 3)
       yield* kafka.append(topic, [{ key: "in the third", value: null, partition: 2 }])
       yield* table.barrier()
@@ -104,7 +104,7 @@ export const partitions = (test: Suite): void => {
       const keys = numbers(40).map((i) => `key-${i}`)
       const before = yield* writer.setMany(keys.map((key) => [key, "before"] as const))
       yield* kafka.addPartitions(topic, 5)
-      const after = yield* eventually(writer.setMany(keys.map((key) => [key, "after"] as const)), (positions) =>
+      const after = yield* sooner(writer.setMany(keys.map((key) => [key, "after"] as const)), (positions) =>
         positions.some(({ partition }) => partition > 1)
       )
       const moved = keys.filter((_, i) => before[i].partition !== after[i].partition)

@@ -11,7 +11,7 @@ import { whileInput } from "../support/effect/v4/schedules.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { LiveTable, Partitioner, Position } from "../../src/index.ts"
 import type { ReadRecord } from "../kafka/records.ts"
-import { facts, collect, differences, eventually, fold, numbers, statusOf } from "../support/live.ts"
+import { facts, collect, differences, eventually, fold, numbers, statusOf, sooner } from "../support/live.ts"
 import { stopwatch } from "../support/ownTime.ts"
 import { held } from "./clients.ts"
 import { newName, openers, tableOn, type Kafka, type Suite } from "./suite.ts"
@@ -310,7 +310,7 @@ export const topicLife = (test: Suite): void => {
           assert.include(error.message, `${partition}, of ${after} partitions`)
         }
         const expected = keys.map((key) => Partitioner.murmur2(Buffer.from(key), after))
-        yield* eventually(writer.setMany(keys.map((key) => [key, "5"] as const)), (found) =>
+        yield* sooner(writer.setMany(keys.map((key) => [key, "5"] as const)), (found) =>
           found.every(({ partition }, i) => partition === expected[i])
         )
       }))

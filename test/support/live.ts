@@ -13,7 +13,7 @@ import type { KafkaTable } from "../../src/index.ts"
 import { LiveTable, type TableSnapshot } from "../../src/index.ts"
 import type { ReadRecord } from "../kafka/records.ts"
 import { until } from "../kafka/process.ts"
-import { HUNG_MILLIS, PATIENCE_MILLIS } from "./patience.ts"
+import { HUNG_MILLIS, PATIENCE_MILLIS, SOONER_MILLIS } from "./patience.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // tests
@@ -80,6 +80,10 @@ export const eventually = <A, E, R>(
     }
     return seen as A
   })
+
+/** The same for what an option makes happen sooner than by its default. */
+export const sooner = <A, E, R>(look: Effect.Effect<A, E, R>, holds: (seen: A) => boolean): Effect.Effect<A, E, R> =>
+  eventually(look, holds, SOONER_MILLIS)
 
 const show = (value: unknown): string => {
   try {

@@ -6,6 +6,12 @@
 /** For one thing to happen, or for a sign of life of what it is waited for. */
 export const PATIENCE_MILLIS = 240_000
 
+/**
+ * For what an option makes happen sooner than by its default: far above what tests give that option, and below each default, which
+ * is half a minute or more. Without the option's effect it would not have happened by then.
+ */
+export const SOONER_MILLIS = 20_000
+
 /** For a whole test, by the runner: longer than the other, so that who waits can say for what. */
 export const HUNG_MILLIS = 600_000
 
