@@ -5,9 +5,9 @@ import { assert } from "vitest"
 import { KafkaError, type KafkaClient } from "../../src/index.ts"
 import { embeddedBackend } from "../contract/embeddedBackend.ts"
 import { newName, tableOn, writerOn } from "../contract/suite.ts"
-import { until } from "../kafka/process.ts"
 import { answering } from "../support/answering.ts"
 import { eventually, numbers, test } from "../support/live.ts"
+import { heldWithin } from "../support/ownTime.ts"
 import { randomOf } from "../support/random.ts"
 import { start as startLoad, writerSettings, type Writer } from "./load.ts"
 import { differences, lastWriteWins, missing, violations } from "./oracle.ts"
@@ -89,9 +89,9 @@ const foundOn = ({ client = (one) => one, table: change = (one) => one, writer =
     const log = yield* kafka.log(topic, { committed: true })
     const right = lastWriteWins(log)
     // a broken one never is: that is for the oracle to say
-    yield* until(
+    yield* heldWithin(
       Effect.sync(() => [...witness.contents.values()].every((content) => differences(content, right).length === 0)),
-      { within: "5 seconds", every: "20 millis" }
+      5_000
     )
     const { barriers, contents, reads, sightings, starts } = witness
     const evidence = { log, operations: load.operations, contents, reads, barriers, sightings, starts }

@@ -118,6 +118,15 @@ export class Witness {
     return Effect.forkScoped(Effect.forever(once))
   }
 
+  /** Whether who follows the tables knows all that they show: it may be a moment behind. */
+  get isTold(): boolean {
+    return [...this.tables].every(([name, table]) => {
+      const shown = table.unsafeSnapshot()
+      const told = contentBySightings(this.sightings.get(name)!)
+      return told.length === shown.size && told.every(({ key, value }) => shown.getOrUndefined(key) === value)
+    })
+  }
+
   /** What the tables hold now. */
   get contents(): ReadonlyMap<string, ReadonlyArray<Held>> {
     const contents = new Map<string, ReadonlyArray<Held>>()

@@ -4,6 +4,7 @@ import type * as Scope from "effect/Scope"
 import { fork, type ChildProcess } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { awaitExit, hasExited, lastLines, watchdog } from "../kafka/process.ts"
+import { timed } from "../support/ownTime.ts"
 import { PATIENCE_MILLIS } from "../support/patience.ts"
 import { TestKafkaError } from "../kafka/TestKafkaError.ts"
 import { compiled } from "../support/programs.ts"
@@ -100,14 +101,16 @@ export const start = <Command extends object, Answer extends { readonly _tag: st
       kill: Effect.asVoid(kill(child)),
       leave: (command) =>
         Effect.gen(function* () {
-          const begin = performance.now()
-          child.send(command)
-          const gone = yield* awaitExit(child)
+          const leaving = Effect.suspend(() => {
+            child.send(command)
+            return awaitExit(child)
+          })
+          const [millis, gone] = yield* timed(leaving)
           if (!gone) return yield* failed("the program does not end by itself")
           if (child.exitCode !== 0 || COMPLAINT.test(errors)) {
             return yield* failed(`the program ended with ${child.exitCode}: ${lastLines(errors, 30)}`)
           }
-          return performance.now() - begin
+          return millis
         })
     }
   })

@@ -20,10 +20,9 @@ export const answer = (message: object): Effect.Effect<void> =>
     process.send!(message)
   })
 
-/** Holds the event loop. */
+/** Holds the event loop, and leaves the core to others. */
 export const block = (millis: number): void => {
-  const until = performance.now() + millis
-  while (performance.now() < until);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, millis)
 }
 
 /** Takes no more commands: from here on the process ends by itself, or something is left. */

@@ -8,6 +8,8 @@ import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { until } from "../kafka/process.ts"
+import { timed } from "../support/ownTime.ts"
 import { randomOf } from "../support/random.ts"
 import { complaints } from "./complaints.ts"
 import { proberSettings, start as startLoad, writerSettings, type Writer } from "./load.ts"
@@ -27,7 +29,7 @@ const answer: (message: Answer) => Effect.Effect<void> = InChild.answer
 /** The hasty one gives up sooner than the process goes on, but not for a broker that is slow for a moment. */
 const settingsOf: typeof writerSettings = {
   ...writerSettings,
-  hasty: { ...writerSettings["hasty"], deliveryTimeout: "4 seconds" }
+  hasty: { ...writerSettings["hasty"], deliveryTimeout: "8 seconds" }
 }
 
 let setBy = 0
@@ -56,7 +58,7 @@ const main = Effect.gen(function* () {
     for (const [name, settings] of Object.entries(settingsOf)) {
       writers.set(name, yield* openWriter(plan, name, topic, settings))
     }
-    const prober = yield* openWriter(plan, "prober", topic, proberSettings)
+    const prober = yield* openWriter(plan, "prober", topic, { ...proberSettings, deliveryTimeout: "1 minute" })
     const load = yield* startLoad(writers, random)
     yield* witness.watchBarriers("reader", table, load.ends)
     const riding = yield* Riding.start({
@@ -86,9 +88,8 @@ const main = Effect.gen(function* () {
         yield* answer({ _tag: "ClockIsSet" })
         break
       case "Probe": {
-        const begin = performance.now()
-        yield* probe(table, load, prober, partitions)
-        yield* answer({ _tag: "Probed", millis: performance.now() - begin })
+        const [millis] = yield* timed(probe(table, load, prober, partitions))
+        yield* answer({ _tag: "Probed", millis })
         break
       }
       case "Finish": {
@@ -96,7 +97,7 @@ const main = Effect.gen(function* () {
         yield* table.barrier()
         const ridden = yield* riding.finish(undefined)
         // the subscriber has its turn
-        yield* Effect.sleep("200 millis")
+        yield* until(Effect.sync(() => witness.isTold))
         const { barriers, contents, reads, sightings, starts } = witness
         const { operations } = load
         const seen = { contents, reads, barriers, sightings, starts }

@@ -1,9 +1,8 @@
 import * as Effect from "effect/Effect"
 import { Position } from "../../src/index.ts"
+import { PATIENCE_MILLIS } from "../support/patience.ts"
 import type { Load, Writer } from "./load.ts"
 import type { Table } from "./Witness.ts"
-
-const LIMIT = "40 seconds"
 
 /** Waits until a write to each partition, by a writer of its own, is visible. */
 export const probe = (
@@ -20,13 +19,14 @@ export const probe = (
           const { outcome } = yield* load.write(prober, "prober", `probe-${partition}`, { partition })
           if (outcome?._tag !== "Acknowledged") continue
           const { offset } = outcome
-          return yield* table.awaitPosition(Position.make({ topic: table.topic, partition, offset }))
+          const position = Position.make({ topic: table.topic, partition, offset })
+          return yield* table.awaitPosition(position, { timeout: PATIENCE_MILLIS })
         }
       }),
     { concurrency: "unbounded", discard: true }
   ).pipe(
     Effect.timeoutOrElse({
-      duration: LIMIT,
-      orElse: () => Effect.fail(new Error(`a write after the healing was not visible within ${LIMIT}`))
+      duration: PATIENCE_MILLIS,
+      orElse: () => Effect.fail(new Error(`a write after the healing was not visible within ${PATIENCE_MILLIS} ms`))
     })
   )

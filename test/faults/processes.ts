@@ -59,10 +59,10 @@ const inProgram = (
 })
 
 export const scenarios: ReadonlyArray<Scenario> = [
-  inProgram("the event loop is blocked", (program) => program.block(5_000)),
+  inProgram("the event loop is blocked", (program) => program.block(10_000)),
 
   inProgram("the process is stopped, and goes on", (program) =>
-    program.stop.pipe(Effect.andThen(Effect.sleep("6 seconds")), Effect.andThen(program.continue))
+    program.stop.pipe(Effect.andThen(Effect.sleep("10 seconds")), Effect.andThen(program.continue))
   ),
 
   inProgram(

@@ -148,7 +148,8 @@ const leaders: ReadonlyArray<Scenario> = [
           yield* eventually(connected, (list) => !list[0] && list[1] && list[2] && !list[3])
           yield* goesOnIn(world, [1, 2])
           // the metadata comes from another broker, and tells the gate what is missing
-          const late = yield* world.open("late", { catchUpTimeout: "8 seconds" }, targets)
+          // Long enough for the others to catch up.
+          const late = yield* world.open("late", { catchUpTimeout: "15 seconds" }, targets)
           const status = yield* statusOf(late)
           assert.strictEqual(status._tag, "Degraded")
           if (status._tag === "Degraded") {
@@ -175,7 +176,8 @@ const replicas: ReadonlyArray<Scenario> = [
         assert.deepStrictEqual([error._tag, error.partition], ["KafkaWriteError", 3])
         assert.include(["Timeout", "UnknownOutcome"], error.reason)
         yield* goesOnIn(world, [0, 1, 2])
-        const gated = yield* world.open("gated", { catchUpTimeout: "5 seconds" }, targets)
+        // Long enough for the others to catch up.
+        const gated = yield* world.open("gated", { catchUpTimeout: "10 seconds" }, targets)
         const status = yield* statusOf(gated)
         assert.strictEqual(status._tag, "Degraded")
         if (status._tag === "Degraded") {

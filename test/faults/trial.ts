@@ -13,11 +13,11 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import { assert } from "vitest"
 import type { KafkaTable, LiveTable, KafkaTableWriter } from "../../src/index.ts"
 import type * as JavaClient from "../kafka/JavaClient.ts"
-import { until } from "../kafka/process.ts"
 import { topicName } from "../kafka/realKafka.ts"
 import type { ReadRecord } from "../kafka/records.ts"
 import { leftovers } from "../support/leftovers.ts"
 import { collect, eventually, recordLogs } from "../support/live.ts"
+import { heldWithin, timed } from "../support/ownTime.ts"
 import { randomOf } from "../support/random.ts"
 import { complaints } from "./complaints.ts"
 import type { Operation } from "./history.ts"
@@ -192,10 +192,15 @@ const live = (trial: Trial, witness: Witness, lines: ReadonlyArray<string>) =>
 
     yield* busy()
     yield* Effect.scoped(trial.fault(world))
-    const healedAt = performance.now()
-    const partitions = (yield* java.describeTopic(topic)).partitions.map((p) => p.partition)
-    yield* probe(table, load, prober, partitions)
-    const recoveredMillis = performance.now() - healedAt
+    const probing = Effect.flatMap(java.describeTopic(topic), ({ partitions }) =>
+      probe(
+        table,
+        load,
+        prober,
+        partitions.map(({ partition }) => partition)
+      )
+    )
+    const [recoveredMillis] = yield* timed(probing)
     yield* busy()
     if (trial.then !== undefined) yield* trial.then(world)
     yield* Effect.all([load.pause, riding.pause], { concurrency: 2 })
@@ -208,9 +213,9 @@ const live = (trial: Trial, witness: Witness, lines: ReadonlyArray<string>) =>
     })
     const logs = { table: log, groups, catalog }
     const right = lastWriteWins(log)
-    yield* until(
+    yield* heldWithin(
       Effect.sync(() => [...witness.contents.values()].every((content) => differences(content, right).length === 0)),
-      { within: RECOVERY_LIMIT_MILLIS, every: "20 millis" }
+      RECOVERY_LIMIT_MILLIS
     )
     const ridden = yield* riding.finish(logs)
     const { contents } = witness

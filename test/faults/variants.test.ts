@@ -9,10 +9,11 @@ import { until } from "../kafka/process.ts"
 import { realKafka, topicName } from "../kafka/realKafka.ts"
 import { eventually, numbers, shared, statusOf, test } from "../support/live.ts"
 import { ID_HEADER, type Operation } from "./history.ts"
+import { PATIENCE_MILLIS } from "../support/patience.ts"
 import * as Lab from "./lab.ts"
 import { start as startLoad } from "./load.ts"
 import { compacted, openWriter } from "./openings.ts"
-import { differences, lastWriteWins, RECOVERY_LIMIT_MILLIS, violations, type Evidence } from "./oracle.ts"
+import { differences, lastWriteWins, violations, type Evidence } from "./oracle.ts"
 import { Api } from "./Proxy.ts"
 import { byName, certainOfFailure, noGate, positionByLastRecord } from "./variants.ts"
 import { Witness } from "./Witness.ts"
@@ -44,8 +45,8 @@ const tableOn = (client: Client, topic: string, settings: KafkaTable.TableSettin
 realKafka("the oracle on broken clients", { java: true }, () => {
   const made = shared(Lab.make())
 
-  /** What a table holds, once it is right, or when its time is over. */
-  const contentsOf = (lab: Lab.Lab, topic: string, witness: Witness, millis = RECOVERY_LIMIT_MILLIS) =>
+  /** What a table holds, once it is right, or when its time is over: a broken one may never be. */
+  const contentsOf = (lab: Lab.Lab, topic: string, witness: Witness, millis: number) =>
     Effect.gen(function* () {
       const log = yield* lab.java.dump(topic, { committed: true })
       const right = lastWriteWins(log)
@@ -54,7 +55,7 @@ realKafka("the oracle on broken clients", { java: true }, () => {
       return { log, contents: witness.contents, sightings: witness.sightings }
     })
 
-  const onCompacted = (client: (lab: Lab.Lab) => Client) =>
+  const onCompacted = (client: (lab: Lab.Lab) => Client, millis: number) =>
     Effect.gen(function* () {
       const lab = yield* made
       const topic = topicName()
@@ -74,16 +75,18 @@ realKafka("the oracle on broken clients", { java: true }, () => {
       // one batch in an answer, so that what comes behind does not help out
       const settings = { catchUpTimeout: "3 seconds", fetch: { maxBytes: 10, maxPartitionBytes: 10 } } as const
       yield* witness.watch("table", new Map(), tableOn(client(lab), topic, settings))
-      return brokenIn(yield* contentsOf(lab, topic, witness, 2_000))
+      return brokenIn(yield* contentsOf(lab, topic, witness, millis))
     })
 
   test("position by the last record", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* onCompacted((lab) => Lab.client(lab, "sound")), [])
-      assert.deepStrictEqual(yield* onCompacted((lab) => positionByLastRecord(lab, "broken")), [1])
+      const sound = onCompacted((lab) => Lab.client(lab, "sound"), PATIENCE_MILLIS)
+      assert.deepStrictEqual(yield* sound, [])
+      const broken = onCompacted((lab) => positionByLastRecord(lab, "broken"), 2_000)
+      assert.deepStrictEqual(yield* broken, [1])
     }))
 
-  const onRecreated = (client: (lab: Lab.Lab, clientId: string) => Client) =>
+  const onRecreated = (client: (lab: Lab.Lab, clientId: string) => Client, millis: number) =>
     Effect.gen(function* () {
       const lab = yield* made
       const topic = topicName()
@@ -111,14 +114,14 @@ realKafka("the oracle on broken clients", { java: true }, () => {
       // none, while it is read for the first time in its new life
       yield* eventually(table.stats, ({ partitions }) => partitions[0]?.position === 50)
       // two lives have two logs: only what it holds in the end can be judged
-      const { contents, log } = yield* contentsOf(lab, topic, witness, 5_000)
+      const { contents, log } = yield* contentsOf(lab, topic, witness, millis)
       return brokenIn({ log, contents: new Map([["table", contents.get("table")!]]) })
     })
 
   test("fetch by name after the topic was created again", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* onRecreated(Lab.client), [])
-      assert.deepStrictEqual(yield* onRecreated(byName), [1])
+      assert.deepStrictEqual(yield* onRecreated(Lab.client, PATIENCE_MILLIS), [])
+      assert.deepStrictEqual(yield* onRecreated(byName, 5_000), [1])
     }))
 
   const onCorrupted = (checkCrcs: boolean) =>
@@ -136,7 +139,7 @@ realKafka("the oracle on broken clients", { java: true }, () => {
       const armed = yield* lab.proxies[0].rule({ api: Api.Fetch, fate: { _tag: "Corrupt", edit } })
       yield* lab.java.produce(topic, [{ key: "a", value: "sound" }])
       yield* armed.happened
-      return brokenIn(yield* contentsOf(lab, topic, witness, 5_000))
+      return brokenIn(yield* contentsOf(lab, topic, witness, checkCrcs ? PATIENCE_MILLIS : 5_000))
     })
 
   test("no checksums", () =>
@@ -210,7 +213,7 @@ realKafka("the oracle on broken clients", { java: true }, () => {
       const lab = yield* made
       const topic = topicName()
       yield* lab.java.createTopic(topic, { configs: compacted })
-      const sound = yield* openWriter(lab, "writer", topic, { deliveryTimeout: "2 seconds" })
+      const sound = yield* openWriter(lab, "writer", topic, { deliveryTimeout: "5 seconds" })
       const load = yield* startLoad(new Map(), Math.random)
       yield* lab.proxies[0].rule({ api: Api.Produce, fate: { _tag: "Swallow" } })
       const { outcome } = yield* load.write(isBroken ? certainOfFailure(sound) : sound, "w", "k")
@@ -233,7 +236,7 @@ realKafka("the oracle on broken clients", { java: true }, () => {
       const witness = new Witness()
       const table = yield* witness.watch("table", new Map([[0, 1]]), tableOn(client(lab), topic))
       assert.strictEqual((yield* statusOf(table))._tag, "CaughtUp")
-      return brokenIn({ ...(yield* contentsOf(lab, topic, witness)), starts: witness.starts })
+      return brokenIn({ ...(yield* contentsOf(lab, topic, witness, PATIENCE_MILLIS)), starts: witness.starts })
     })
 
   test("caught up with nothing", () =>

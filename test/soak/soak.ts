@@ -22,10 +22,10 @@ import { probe } from "../faults/probe.ts"
 import { Chaos } from "../faults/random.ts"
 import { shown } from "../faults/trial.ts"
 import { contentOf, Witness, type Table } from "../faults/Witness.ts"
-import { until } from "../kafka/process.ts"
 import { topicName } from "../kafka/realKafka.ts"
 import { bytesInUse, MIB } from "../support/garbage.ts"
 import { leftovers } from "../support/leftovers.ts"
+import { heldWithin, timed } from "../support/ownTime.ts"
 import { randomOf } from "../support/random.ts"
 import { slope } from "../support/slope.ts"
 
@@ -129,9 +129,9 @@ const residents = (lab: Lab.Lab, random: () => number): Effect.Effect<Residents,
             ...differences(contentOf(table), right),
             ...(isSame(known, table) ? [] : ["a follower of the table that lives on knows something else"])
           ]
-          yield* until(
+          yield* heldWithin(
             Effect.sync(() => wrong().length === 0),
-            { within: RECOVERY_LIMIT_MILLIS, every: "20 millis" }
+            RECOVERY_LIMIT_MILLIS
           )
           return wrong()
         })
@@ -171,17 +171,15 @@ const round = (lab: Lab.Lab, random: () => number, counts: Counts) =>
     yield* Effect.forEach(yield* Fiber.awaitAll(running), (exit) => exit, { discard: true })
     for (const fault of chaos.trace) counts.fault(fault)
 
-    const healedAt = performance.now()
     const partitions = Array.from({ length: PARTITIONS }, (_, partition) => partition)
-    yield* probe(table, load, prober, partitions)
-    const recoveredMillis = performance.now() - healedAt
+    const [recoveredMillis] = yield* timed(probe(table, load, prober, partitions))
     yield* load.pause
     yield* Fiber.interrupt(barriers)
     const log = yield* java.dump(topic, { committed: true })
     const right = lastWriteWins(log)
-    yield* until(
+    yield* heldWithin(
       Effect.sync(() => [...witness.contents.values()].every((content) => differences(content, right).length === 0)),
-      { within: RECOVERY_LIMIT_MILLIS, every: "20 millis" }
+      RECOVERY_LIMIT_MILLIS
     )
     const found = violations({
       log,

@@ -3,12 +3,10 @@ import * as Effect from "effect/Effect"
 import { eventually, numbers } from "../../support/live.ts"
 import type { Lab } from "../lab.ts"
 import type { Scenario } from "../rows.ts"
-import { inBoth, type Protocol, type World } from "./trial.ts"
+import { inBoth, type World } from "./trial.ts"
 
 /** The topic of the offsets of groups, which has one partition here: who leads it is the coordinator of all groups. */
 const OFFSETS = "__consumer_offsets"
-
-const optionsFor = (protocol: Protocol) => (protocol === "classic" ? { sessionTimeout: 30_000 } : {})
 
 /** The node that leads the offsets of groups, once there is one and it is not `former`. */
 const coordinatorOf = ({ java, nodes }: Lab, former?: number) =>
@@ -25,8 +23,7 @@ const healed = (lab: Lab, { topic }: World) =>
   Effect.forEach([OFFSETS, topic], (one) => inSync(lab, one), { discard: true })
 
 export const scenarios: ReadonlyArray<Scenario> = [
-  ...inBoth("the coordinator is killed, and another node takes over", [["crash", "member"]], (lab, protocol) => ({
-    options: () => optionsFor(protocol),
+  ...inBoth("the coordinator is killed, and another node takes over", [["crash", "member"]], (lab) => ({
     mayLose: false,
     fault: (world) =>
       Effect.gen(function* () {
@@ -39,8 +36,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
       })
   })),
 
-  ...inBoth("the coordinator moves to another node, again and again", [["crash", "member"]], (lab, protocol) => ({
-    options: () => optionsFor(protocol),
+  ...inBoth("the coordinator moves to another node, again and again", [["crash", "member"]], (lab) => ({
     mayLose: false,
     fault: ({ busy, members, open, owned }) =>
       Effect.gen(function* () {
@@ -67,8 +63,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
       })
   })),
 
-  ...inBoth("all brokers are away, and come back", [["crash", "member"]], (lab, protocol) => ({
-    options: () => optionsFor(protocol),
+  ...inBoth("all brokers are away, and come back", [["crash", "member"]], (lab) => ({
     mayLose: false,
     fault: (world) =>
       Effect.gen(function* () {

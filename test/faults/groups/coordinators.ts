@@ -5,8 +5,6 @@ import { Api, type Fate } from "../Proxy.ts"
 import type { Scenario } from "../rows.ts"
 import { inBoth, inGroup } from "./trial.ts"
 
-const HALF_A_MINUTE = { sessionTimeout: 30_000 } as const
-
 /** The answers that a member waits for, by protocol. */
 const asked = {
   classic: [Api.OffsetCommit, Api.Heartbeat, Api.JoinGroup, Api.SyncGroup, Api.OffsetFetch, Api.LeaveGroup],
@@ -14,9 +12,8 @@ const asked = {
 } as const
 
 export const scenarios: ReadonlyArray<Scenario> = [
-  ...inBoth("the coordinator is killed, and started again", [["crash", "member"]], ({ nodes: [node] }, protocol) => ({
+  ...inBoth("the coordinator is killed, and started again", [["crash", "member"]], ({ nodes: [node] }) => ({
     // The coordinator counts sessions anew when it is back.
-    options: () => (protocol === "classic" ? HALF_A_MINUTE : {}),
     mayLose: false,
     fault: ({ members: [one], told }) =>
       Effect.gen(function* () {
@@ -52,24 +49,18 @@ export const scenarios: ReadonlyArray<Scenario> = [
     })
   ),
 
-  ...inBoth(
-    "connections of members are reset, again and again",
-    [["crash", "member"]],
-    ({ proxies: [proxy] }, protocol) => ({
-      options: () => (protocol === "classic" ? HALF_A_MINUTE : {}),
-      mayLose: false,
-      fault: ({ random }) =>
-        Effect.gen(function* () {
-          for (let i = 0; i < 12; i++) {
-            yield* i % 3 === 0 ? proxy.cut() : proxy.reset()
-            yield* Effect.sleep(random() * 300)
-          }
-        })
-    })
-  ),
+  ...inBoth("connections of members are reset, again and again", [["crash", "member"]], ({ proxies: [proxy] }) => ({
+    mayLose: false,
+    fault: ({ random }) =>
+      Effect.gen(function* () {
+        for (let i = 0; i < 12; i++) {
+          yield* i % 3 === 0 ? proxy.cut() : proxy.reset()
+          yield* Effect.sleep(random() * 300)
+        }
+      })
+  })),
 
   inGroup("connections of members are half-open", [["frozen", "member"]], ({ proxies: [proxy] }) => ({
-    options: () => HALF_A_MINUTE,
     mayLose: false,
     fault: ({ members: [one], told }) =>
       Effect.andThen(

@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { Codec, KafkaClient, KafkaConsumer, type KafkaProtocol } from "../../../src/index.ts"
 import { errorOf } from "../../support/exits.ts"
+import { timed } from "../../support/ownTime.ts"
 import { client, type Lab } from "../lab.ts"
 import type { Note, PlaceOffset } from "./course.ts"
 
@@ -135,9 +136,7 @@ export const open = (
     )
     const close = yield* Effect.cached(
       Effect.gen(function* () {
-        const begin = performance.now()
-        yield* Scope.close(scope, Exit.void)
-        const millis = performance.now() - begin
+        const [millis] = yield* timed(Scope.close(scope, Exit.void))
         return { exit: yield* Fiber.await(working), millis }
       })
     )

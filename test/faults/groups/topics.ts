@@ -78,7 +78,6 @@ export const scenarios: ReadonlyArray<Scenario> = [
     "records are deleted beyond members that were cut off",
     [["head", "member"]],
     ({ java, proxies: [proxy] }) => ({
-      options: () => ({ sessionTimeout: 30_000 }),
       mayLose: false,
       fault: ({ ends, entries, load, members, note, topic }) =>
         Effect.gen(function* () {

@@ -8,11 +8,10 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type { KafkaConsumer } from "../../../src/index.ts"
-import { until } from "../../kafka/process.ts"
 import { topicName } from "../../kafka/realKafka.ts"
 import type { TestKafkaError } from "../../kafka/TestKafkaError.ts"
 import { eventually } from "../../support/live.ts"
-import { stopwatch } from "../../support/ownTime.ts"
+import { heldWithin, timed } from "../../support/ownTime.ts"
 import { randomOf } from "../../support/random.ts"
 import type { Lab } from "../lab.ts"
 import { CLOSE_LIMIT_MILLIS, RECOVERY_LIMIT_MILLIS } from "../oracle.ts"
@@ -31,15 +30,19 @@ const BUSY = 150
 
 const PARTITIONS = 4
 
-/** Of the classic protocol; in the consumer protocol, the brokers have it: three seconds. */
+/** The session, where it is a part of the trial that partitions are lost. */
 export const SESSION_MILLIS = 3_000
+
+/** The session where no partition may be lost: not to a machine that is busy for a while either. */
+const SAFE_SESSION_MILLIS = 30_000
 
 export type Protocol = "classic" | "consumer"
 
-const optionsOf = (protocol: Protocol): Partial<Member.Options> =>
+/** The brokers have the session of the consumer protocol. */
+const optionsOf = (protocol: Protocol, sessionMillis: number): Partial<Member.Options> =>
   protocol === "classic"
-    ? { protocol, sessionTimeout: SESSION_MILLIS, heartbeatInterval: 200, rebalanceTimeout: 6_000 }
-    : { protocol, rebalanceTimeout: 6_000 }
+    ? { protocol, sessionTimeout: sessionMillis, heartbeatInterval: 200, rebalanceTimeout: 2 * sessionMillis }
+    : { protocol, rebalanceTimeout: 2 * sessionMillis }
 
 /** What a fault has at hand. */
 export interface World {
@@ -83,6 +86,8 @@ export interface GroupTrial {
   readonly mayCutOff?: boolean
   /** Whether partitions may be lost. Where they may not be, nothing is done twice. */
   readonly mayLose: boolean
+  /** By default, a short one where partitions may be lost, and a long one where they may not be. */
+  readonly sessionMillis?: number
   /** Names of members whose work fails, and is meant to. */
   readonly fails?: ReadonlyArray<string>
   /** Returns when it is healed. */
@@ -100,7 +105,11 @@ const run = (lab: Lab, seed: number, trial: GroupTrial) =>
     const random = randomOf(seed)
     const [topic, group] = [topicName(), topicName("group")]
     const { fails = [], mayLose, mayMissCommits = false, members: names = ["one", "two"], protocol = "classic" } = trial
+    const { sessionMillis = mayLose ? SESSION_MILLIS : SAFE_SESSION_MILLIS } = trial
     yield* java.createTopic(topic, { partitions: PARTITIONS })
+    if (protocol === "consumer") {
+      yield* java.alterGroupConfigs(group, { set: { "consumer.session.timeout.ms": `${sessionMillis}` } })
+    }
     const scope = yield* Effect.scope
     const entries: Array<Entry> = []
     const add = (entry: Entry): void => void entries.push(entry)
@@ -110,7 +119,7 @@ const run = (lab: Lab, seed: number, trial: GroupTrial) =>
       group,
       subscribe: topic,
       commitInterval: 200,
-      ...optionsOf(protocol),
+      ...optionsOf(protocol, sessionMillis),
       ...trial.options?.(topic, name)
     })
     const all: Array<Member.Member> = []
@@ -197,15 +206,10 @@ const run = (lab: Lab, seed: number, trial: GroupTrial) =>
     yield* Effect.scoped(trial.fault(world))
     yield* world.busy()
     yield* load.pause
-    const passed = stopwatch()
-    yield* until(
-      Effect.gen(function* () {
-        const left = unfinished({ committed: yield* committed, ends: yield* ends })
-        return left.length === 0 || passed() > RECOVERY_LIMIT_MILLIS
-      }),
-      { within: "120 seconds", every: "20 millis" }
-    )
-    const recoveredMillis = passed()
+    const isFinished = Effect.gen(function* () {
+      return unfinished({ committed: yield* committed, ends: yield* ends }).length === 0
+    })
+    const [recoveredMillis] = yield* timed(heldWithin(isFinished, RECOVERY_LIMIT_MILLIS))
     const final = { committed: yield* committed, ends: yield* ends }
     if (trial.then !== undefined) yield* trial.then(world)
     yield* Fiber.interrupt(looking)

@@ -1,10 +1,9 @@
 /** A copy that follows a table by the feeds of two processes, and is cut off again and again. */
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { FeedEvent, TableFeed, type LiveTable } from "../../../src/index.ts"
-import { until } from "../../kafka/process.ts"
+import { heldWithin } from "../../support/ownTime.ts"
 import type { Findings } from "../oracle.ts"
 import type { Table } from "../Witness.ts"
 
@@ -95,8 +94,8 @@ export class CopyWitness {
     })
   }
 
-  /** Once nothing changes any more, the copy is the table, by whichever feed, in so much time. */
-  settle(within: Duration.Input): Effect.Effect<void, LiveTable.TableFailure> {
+  /** Once nothing changes any more, the copy is the table, by whichever feed, in so much time of the process. */
+  settle(withinMillis: number): Effect.Effect<void, LiveTable.TableFailure> {
     return Effect.forEach(
       this.replicas,
       (replica) =>
@@ -104,7 +103,7 @@ export class CopyWitness {
           const { copy } = this
           const isThere = Effect.sync(() => differences(copy, replica.table.unsafeSnapshot()).length === 0)
           const follow = Effect.forever(this.run(replica, Number.MAX_SAFE_INTEGER))
-          yield* Effect.raceFirst(follow, until(isThere, { within, every: "10 millis" }))
+          yield* Effect.raceFirst(follow, heldWithin(isThere, withinMillis))
           for (const wrong of differences(copy, replica.table.unsafeSnapshot())) {
             this.findings.add(14, `in the end, by ${replica.name}: ${wrong}`)
           }

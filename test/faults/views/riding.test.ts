@@ -44,8 +44,8 @@ const foundOn = ({ table: change = (one) => one, ...changes }: Broken) =>
     }
     const load = yield* startLoad(writers, random)
     const connect = () => kafka.client
-    const within = isBroken ? "500 millis" : "10 seconds"
-    const riding = yield* Riding.start({ connect, topics, table, load, random, changes, within })
+    const withinMillis = isBroken ? 500 : 10_000
+    const riding = yield* Riding.start({ connect, topics, table, load, random, changes, withinMillis })
     yield* eventually(
       Effect.sync(() => ({ operations: load.operations.length, ...riding.progress })),
       ({ groupWrites, looks, operations }) =>

@@ -4,7 +4,6 @@
  *
  * All of it is looked at again and again by itself. What it has come to in the end is evidence, for `verdict.ts`.
  */
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -12,7 +11,7 @@ import { identity } from "effect/Function"
 import * as Scope from "effect/Scope"
 import type { KafkaClient, KafkaTable } from "../../../src/index.ts"
 import { tableOn } from "../../contract/suite.ts"
-import { until } from "../../kafka/process.ts"
+import { heldWithin } from "../../support/ownTime.ts"
 import type { Load } from "../load.ts"
 import { differences, lastWriteWins, RECOVERY_LIMIT_MILLIS } from "../oracle.ts"
 import type { Table } from "../Witness.ts"
@@ -59,8 +58,8 @@ interface Options {
   /** Default: true. Where the clock is set, nobody can say when a row is due. */
   readonly isClockSteady?: boolean
   readonly changes?: Partial<Changes>
-  /** How long all may take to become what the logs say. Default: as long as a table may. */
-  readonly within?: Duration.Input
+  /** How long all may take to become what the logs say, of the process's own time. Default: as long as a table may. */
+  readonly withinMillis?: number
 }
 
 const writerSettings = { requestTimeout: "2 seconds", deliveryTimeout: "5 seconds" } as const
@@ -225,9 +224,9 @@ export class Riding {
   finish(logs: Logs | undefined): Effect.Effect<Evidence> {
     return Effect.gen({ self: this }, function* () {
       const { copy, operations, own, past, rows, watcher, witness } = this
-      const { within = RECOVERY_LIMIT_MILLIS } = this.options
+      const { withinMillis = RECOVERY_LIMIT_MILLIS } = this.options
       const { findings } = witness
-      const eventually = (holds: Effect.Effect<boolean>) => until(holds, { within, every: "50 millis" })
+      const eventually = (holds: Effect.Effect<boolean>) => heldWithin(holds, withinMillis)
       if (logs === undefined) {
         yield* this.barriers
         yield* eventually(Effect.sync(() => this.isTold))
@@ -237,7 +236,7 @@ export class Riding {
         if (!isInTime) for (const what of yield* this.late(logs)) findings.add(16, `expiring, in the end: ${what}`)
         yield* eventually(Effect.sync(() => this.isSettled(logs)))
       }
-      yield* Effect.exit(copy!.settle(within))
+      yield* Effect.exit(copy!.settle(withinMillis))
       if (!watcher.isSettled) findings.add(17, "who watches a group was not told what it is in the end")
       witness.finish()
       yield* Scope.close(own, Exit.void)

@@ -50,7 +50,7 @@ export const watch = (lab: Pick<Lab, "brokers" | "java">, table: Table): Effect.
     return {
       areRight: Effect.gen(function* () {
         yield* eventually(isTold, identity)
-        yield* Effect.orDie(copy.settle("10 seconds"))
+        yield* Effect.orDie(copy.settle(10_000))
         yield* areSound
       }),
       haveEndedWith: (error) =>
@@ -67,7 +67,7 @@ export const watch = (lab: Pick<Lab, "brokers" | "java">, table: Table): Effect.
           const exit = yield* Effect.exit(views.joined.barrier())
           assert.isTrue(Exit.isFailure(exit))
           // Who comes back is told the last content, and then the error.
-          assert.strictEqual(failureOf(yield* Effect.exit(copy.settle("1 second"))), error)
+          assert.strictEqual(failureOf(yield* Effect.exit(copy.settle(1_000))), error)
           yield* areSound
         })
     }
