@@ -4,6 +4,7 @@ import { Effect, Layer, Option, Schema } from "effect"
 import * as TestClock from "effect/testing/TestClock"
 import { withoutLogs } from "../support/effect/v4/logs.ts"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter, type KafkaError } from "../../src/index.ts"
+import { HUNG_MILLIS } from "../support/patience.ts"
 import { settle } from "../table/support.ts"
 import { sent, topic, withTopic } from "./support.ts"
 
@@ -318,33 +319,30 @@ describe("tables and writers", () => {
     })
   )
 
-  it.live(
-    "catch up on a million records",
-    () =>
-      Effect.gen(function* () {
-        const COUNT = 1_000_000
-        const CHUNK = 100_000
-        const kafka = yield* withTopic({ partitions: 2 })
-        const pad = "x".repeat(200)
-        for (let from = 0; from < COUNT; from += CHUNK) {
-          const numbers = Array.from({ length: CHUNK }, (_, i) => from + i)
-          yield* kafka.append(
-            topic,
-            numbers.map((n) => ({ key: `key-${n}`, value: `${n} ${pad}` }))
-          )
-        }
-        const table = yield* KafkaTable.make<string, string>({
+  it.live("catch up on a million records", () =>
+    Effect.gen(function* () {
+      const COUNT = 1_000_000
+      const CHUNK = 100_000
+      const kafka = yield* withTopic({ partitions: 2 })
+      const pad = "x".repeat(200)
+      for (let from = 0; from < COUNT; from += CHUNK) {
+        const numbers = Array.from({ length: CHUNK }, (_, i) => from + i)
+        yield* kafka.append(
           topic,
-          value: Codec.utf8,
-          catchUpTimeout: "2 minutes"
-        }).pipe(onClientOf(kafka))
-        const snapshot = table.unsafeSnapshot()
-        assert.strictEqual(snapshot.size, COUNT)
-        for (let n = 0; n < COUNT; n++) {
-          if (snapshot.getOrUndefined(`key-${n}`) !== `${n} ${pad}`) assert.fail(`the value of key-${n} is wrong`)
-        }
-        assert.strictEqual((yield* table.stats).applied, COUNT)
-      }).pipe(withoutLogs),
-    180_000
+          numbers.map((n) => ({ key: `key-${n}`, value: `${n} ${pad}` }))
+        )
+      }
+      const table = yield* KafkaTable.make<string, string>({
+        topic,
+        value: Codec.utf8,
+        catchUpTimeout: HUNG_MILLIS
+      }).pipe(onClientOf(kafka))
+      const snapshot = table.unsafeSnapshot()
+      assert.strictEqual(snapshot.size, COUNT)
+      for (let n = 0; n < COUNT; n++) {
+        if (snapshot.getOrUndefined(`key-${n}`) !== `${n} ${pad}`) assert.fail(`the value of key-${n} is wrong`)
+      }
+      assert.strictEqual((yield* table.stats).applied, COUNT)
+    }).pipe(withoutLogs)
   )
 })

@@ -11,6 +11,7 @@ import { loggingTo, ofAllLevels } from "../support/effect/v4/logs.ts"
 import { KafkaClient, type KafkaError } from "../../src/index.ts"
 import * as FakeBroker from "../support/FakeBroker.ts"
 import { eventually } from "../support/live.ts"
+import { PATIENCE_MILLIS } from "../support/patience.ts"
 
 const { Key } = FakeBroker
 
@@ -29,8 +30,8 @@ const withPassword = (mechanism: Mechanism): KafkaClient.SaslOptions => ({
 const clientOf = (
   broker: FakeBroker.FakeBroker,
   sasl: KafkaClient.SaslOptions,
-  connectTimeout = "10 seconds" as Duration.Input
-) => KafkaClient.make({ brokers: [`127.0.0.1:${broker.port}`], connectTimeout, requestTimeout: "10 seconds", sasl })
+  connectTimeout = "1 minute" as Duration.Input
+) => KafkaClient.make({ brokers: [`127.0.0.1:${broker.port}`], connectTimeout, requestTimeout: "1 minute", sasl })
 
 const connect = (broker: FakeBroker.FakeBroker, sasl: KafkaClient.SaslOptions, connectTimeout?: Duration.Input) =>
   Effect.flatMap(clientOf(broker, sasl, connectTimeout), (client) =>
@@ -206,8 +207,8 @@ describe("the answers of an authentication", () => {
       const pass = yield* laterClock
       const broker = yield* FakeBroker.make({
         [Key.SaslAuthenticate]: ({ answer }) => {
-          pass(8_000)
-          answer(FakeBroker.authenticated("", 40_000))
+          pass(32_000)
+          answer(FakeBroker.authenticated("", 130_000))
         }
       })
       const connection = yield* connect(broker, withPassword("PLAIN"))
@@ -215,8 +216,8 @@ describe("the answers of an authentication", () => {
         pass(millis)
         return Effect.map(connection.request("Metadata", { topics: [] }), () => broker.of(Key.SaslAuthenticate).length)
       }
-      // it is renewed after three quarters, which are 30 seconds
-      assert.deepStrictEqual([yield* timesAfter(16_000), yield* timesAfter(7_000)], [1, 2])
+      // it is renewed ten seconds before its end, which is after 120 seconds
+      assert.deepStrictEqual([yield* timesAfter(64_000), yield* timesAfter(28_000)], [1, 2])
     })
   )
 
@@ -455,7 +456,8 @@ describe("the Effect of a token", () => {
         const broker = yield* FakeBroker.make()
         const exit = yield* Effect.exit(
           Effect.timeoutOrElse(connect(broker, with_(token)), {
-            duration: "8 seconds",
+            // It fails for another reason when the time to connect is over.
+            duration: "40 seconds",
             orElse: () => Effect.fail("it hangs")
           })
         )
@@ -490,7 +492,7 @@ describe("the Effect of a token", () => {
     const token = Effect.andThen(Deferred.succeed(begun, void 0), Effect.never).pipe(
       Effect.onInterrupt(() => Deferred.succeed(ended, void 0))
     )
-    return { begun: Deferred.await(begun), ended: Effect.timeout(Deferred.await(ended), "10 seconds"), token }
+    return { begun: Deferred.await(begun), ended: Effect.timeout(Deferred.await(ended), PATIENCE_MILLIS), token }
   })
 
   it.live("ends with its connection: the scope is closed", () =>
@@ -518,7 +520,15 @@ describe("the Effect of a token", () => {
     Effect.gen(function* () {
       const { ended, token } = yield* pending
       const broker = yield* FakeBroker.make()
-      assert.strictEqual((yield* Effect.flip(connect(broker, with_(token), "200 millis"))).reason, "Timeout")
+      let hasBegun = false
+      const noted = Effect.suspend(() => {
+        hasBegun = true
+        return token
+      })
+      // The time is enough for the token to be asked for, sooner or later.
+      for (let millis = 200; !hasBegun; millis *= 2) {
+        assert.strictEqual((yield* Effect.flip(connect(broker, with_(noted), millis))).reason, "Timeout")
+      }
       yield* ended
     })
   )

@@ -32,9 +32,15 @@ const SCRAM_FIRST = "s=c2FsdC1vZi0xNi1ieXRlcw==,i=4096"
 describe("the memory that Buffers share", () => {
   it.live("has what is made by Buffer.from: what the other tests look for would be found", () =>
     Effect.sync(() => {
-      const memory = shared()
       const text = `found-${SECRET}`
-      assert.strictEqual(Buffer.from(text).buffer, memory)
+      let memory = shared()
+      let made = Buffer.from(text)
+      if (made.buffer !== memory) {
+        // What was left of it was too little: the next one is begun.
+        memory = shared()
+        made = Buffer.from(text)
+      }
+      assert.strictEqual(made.buffer, memory)
       assert.isTrue(Buffer.from(memory).includes(bytesOf(text)))
     })
   )

@@ -36,16 +36,21 @@ export const cycles = (
 ): Effect.Effect<ReadonlyArray<Look>, unknown> =>
   Effect.gen(function* () {
     const started = yield* census
-    const before = ours(handles())
+    let least = ours(handles())
     const looks: Array<Look> = []
     for (let done = 1; done <= count; done++) {
       const fiber = yield* started.of(Effect.forkChild(Effect.scoped(cycle)))
       yield* Fiber.join(fiber)
       if (done % every !== 0) continue
-      // handles and what waits for them go a turn of the event loop later
-      const settled = Effect.andThen(yieldToEventLoop, started.count)
-      const fibers = yield* eventually(settled, (count) => count === 0 && ours(handles()) <= before, "1 minute")
-      looks.push({ cycles: done, bytes: yield* bytesInUse, handles: handles(), fibers })
+      // handles and what waits for them go a turn of the event loop later, and those of the test runner come and go
+      const settled = Effect.andThen(
+        yieldToEventLoop,
+        Effect.map(started.count, (fibers) => ({ fibers, handles: handles() }))
+      )
+      const isLeast = (seen: Pick<Look, "fibers" | "handles">) => seen.fibers === 0 && ours(seen.handles) <= least
+      const seen = yield* eventually(settled, isLeast, "1 minute")
+      least = ours(seen.handles)
+      looks.push({ cycles: done, bytes: yield* bytesInUse, ...seen })
     }
     return looks
   })

@@ -1,16 +1,18 @@
 /** Time as a process has it that shares the machine with others. */
+import * as Effect from "effect/Effect"
+import { until } from "../kafka/process.ts"
 
 const TICK_MILLIS = 10
 
 /** What counts of the time from one tick to the next: where it was longer, others had the machine. */
 const MOST_MILLIS = 3 * TICK_MILLIS
 
-/**
- * Begins to count the milliseconds that pass while this process can run, on a machine that is idle all of them; the
- * result ends that, and tells. For promises of how long something waits at most: one who is kept from running breaks none
- * of them.
- */
-export const stopwatch = (): (() => number) => {
+interface Watch {
+  readonly millis: () => number
+  readonly stop: () => void
+}
+
+const start = (): Watch => {
   let millis = 0
   let last = performance.now()
   const tick = () => {
@@ -19,12 +21,48 @@ export const stopwatch = (): (() => number) => {
     last = now
   }
   const timer = setInterval(tick, TICK_MILLIS).unref()
-  return () => {
-    clearInterval(timer)
-    tick()
-    return millis
+  return {
+    millis: () => {
+      tick()
+      return millis
+    },
+    stop: () => clearInterval(timer)
   }
 }
+
+/**
+ * Begins to count the milliseconds that pass while this process can run, on a machine that is idle all of them; the
+ * result ends that, and tells. For promises of how long something waits at most: one who is kept from running breaks none
+ * of them.
+ */
+export const stopwatch = (): (() => number) => {
+  const { millis, stop } = start()
+  return () => {
+    stop()
+    return millis()
+  }
+}
+
+const watching = <A, E, R>(use: (watch: Watch) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.acquireUseRelease(Effect.sync(start), use, ({ stop }) => Effect.sync(stop))
+
+/** How many milliseconds of that time something takes, and what comes of it. */
+export const timed = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<readonly [number, A], E, R> =>
+  watching(({ millis }) => Effect.map(effect, (value) => [millis(), value] as const))
+
+/** Repeats a check until it is true; false if it is not within so many milliseconds of that time. */
+export const heldWithin = <E, R>(
+  check: Effect.Effect<boolean, E, R>,
+  limitMillis: number
+): Effect.Effect<boolean, E, R> =>
+  watching(({ millis }) => {
+    let held = false
+    const look = Effect.map(check, (holds) => {
+      held = holds
+      return holds || millis() > limitMillis
+    })
+    return Effect.map(until(look, { every: "20 millis" }), () => held)
+  })
 
 /** Milliseconds that this thread has had of the processor; where Node does not tell that, those of the whole process. */
 const cpuMillis = (): number => {

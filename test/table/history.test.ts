@@ -8,7 +8,7 @@ import { withClock } from "../support/effect/v4/clock.ts"
 import { it, ManualClock } from "../support/ManualClock.ts"
 import { randomOf } from "../support/random.ts"
 import { ofRounds } from "../support/rounds.ts"
-import { advance, on, open, settle, topic, withTopic } from "./support.ts"
+import { advance, inNoTime, on, open, settle, topic, withTopic } from "./support.ts"
 
 type Table = KafkaTable.KafkaTable<string, string>
 
@@ -158,12 +158,14 @@ describe("history", () => {
             keys.map((key) => ({ key, value: "x" }))
           )
           yield* advance(1_000)
+          yield* inNoTime(() => table.unsafeSnapshot().size === keys.length)
           const full = table.unsafeSnapshot().version
           cluster.append(
             topic,
             keys.slice(10).map((key) => ({ key, value: null }))
           )
           yield* advance(1_000)
+          yield* inNoTime(() => table.unsafeSnapshot().size === 10)
           cluster.append(topic, [{ key: "k1", value: "y" }])
           yield* advance(1_000)
           const byKeys = (version: number, value: string) =>

@@ -10,7 +10,7 @@ import { withClock } from "../support/effect/v4/clock.ts"
 import { it, ManualClock } from "../support/ManualClock.ts"
 import { randomOf } from "../support/random.ts"
 import { ofRounds } from "../support/rounds.ts"
-import { advance, capturing, on, open, settle, topic, withTopic } from "./support.ts"
+import { advance, capturing, inNoTime, on, open, settle, topic, withTopic } from "./support.ts"
 
 const openWriter = (cluster: FakeCluster, settings: Partial<KafkaTableWriter.WriterSettings> = {}, name = topic) =>
   KafkaTableWriter.make<string, string>({ topic: name, value: Codec.utf8, ensureTopic: false, ...settings }).pipe(
@@ -180,6 +180,7 @@ describe("janitor", () => {
         return undefined
       }
       yield* advance(20_000)
+      yield* inNoTime(() => cluster.log(topic).endOffset >= 2 * count)
       assert.isTrue(isBack)
       assert.deepStrictEqual([...table.unsafeSnapshot().keys()], [`${count - 1}`])
       assert.strictEqual(cluster.log(topic).endOffset, 2 * count)
@@ -275,10 +276,12 @@ describe("janitor", () => {
       const table = yield* open(cluster, { expireAfter: "10 seconds" })
       const writer = yield* openWriter(cluster)
       yield* advance(20_000)
-      assert.strictEqual(table.unsafeSnapshot().size, count)
+      yield* inNoTime(() => table.unsafeSnapshot().size === count)
       yield* Effect.forkScoped(KafkaTable.janitor(table, writer, { grace: "3 seconds" }))
       cluster.append(topic, [at("0", 1_000_000)])
       yield* advance(30_000)
+      yield* inNoTime(() => cluster.log(topic).endOffset >= 3 * count && table.unsafeSnapshot().size > count)
+      yield* settle
       assert.strictEqual(cluster.log(topic).endOffset, 3 * count)
       assert.strictEqual(table.unsafeSnapshot().size, count + 1)
     })

@@ -7,7 +7,7 @@ import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { loggingTo, type LogLine } from "../support/effect/v4/logs.ts"
 import type { LiveTable } from "../../src/index.ts"
 import { Codec, KafkaClient, KafkaTable } from "../../src/index.ts"
-import { settle, topic } from "../support/answers.ts"
+import { settle, topic, turn } from "../support/answers.ts"
 import type { FakeCluster } from "../support/FakeCluster.ts"
 
 export * from "../support/answers.ts"
@@ -29,6 +29,22 @@ export const until = (what: () => boolean) =>
       yield* settle
       if (what()) return
       yield* TestClock.adjust(100)
+    }
+    assert.fail(`never held: ${what.toString()}`)
+  })
+
+/** More than the slices that any amount of work is done in, however short they are on a busy machine. */
+const MANY_TURNS = 100_000
+
+/**
+ * Lets all run until it holds, in no time of the test's own: for what is so much that it is done in slices, which are as long
+ * as the host's clock says. How many there are, and so how many turns of the event loop, is not known.
+ */
+export const inNoTime = (what: () => boolean) =>
+  Effect.gen(function* () {
+    for (let i = 0; i < MANY_TURNS; i++) {
+      if (what()) return
+      yield* turn
     }
     assert.fail(`never held: ${what.toString()}`)
   })
