@@ -129,7 +129,7 @@ export interface KafkaEvents {
     options?: PublishOptions
   ) => Effect.Effect<Effect.Effect<Position, WriteError>, PublishError>
   /**
-   * Writes many events of a stream, several times as fast as one by one; `options` are those of each. Positions are in the order
+   * Writes many events of a stream, with less work than a `publish` for each; `options` are those of each. Positions are in the order
    * of the events. All are encoded first: if one cannot be, or is too large, none is written. Otherwise it ends when every one
    * has ended, and fails with the error of the first that failed; others may be in the log then.
    */

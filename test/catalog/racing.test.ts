@@ -9,43 +9,47 @@ import { Catalog, Codec, KafkaClient, LiveTable } from "../../src/index.ts"
 import { identityIn } from "../../src/internal/catalog/keys.ts"
 import { collect, eventually, numbers, test } from "../support/live.ts"
 import { interruptedAnywhere } from "../support/interrupting.ts"
-import { candidate, catalogOn, heldUp, part, Part, stocks, withKafka } from "./support.ts"
+import { asTimeGoesOn, candidate, catalogOn, heldUp, inOwnTime, part, Part, stocks, withKafka } from "./support.ts"
 
 describe("inserts", () => {
-  test("an unknown outcome that came second: who inserts it again gets the first one, and leaves nothing of its own", () =>
-    withKafka((kafka, client) =>
-      Effect.gen(function* () {
-        const quick = { deliveryTimeout: "1500 millis", requestTimeout: "300 millis" } as const
-        const own = yield* kafka.client({ clientId: "slow", requestTimeout: "300 millis" })
-        const slow = yield* catalogOn(own, "t", quick)
-        const other = yield* catalogOn(yield* client, "t")
-        yield* other.insert(part("x", "ACME", "eu"))
-        yield* slow.barrier()
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            const [arrived, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
-            let requests = 0
-            // what it sends first is in the log, and never answered
-            yield* kafka.intercept("Produce", (call, answer) => {
-              if (call.clientId !== "slow") return answer
-              if (++requests > 1) return Effect.never
-              const applied = Effect.andThen(Deferred.await(gate), answer)
-              return Deferred.succeed(arrived, undefined).pipe(Effect.andThen(applied), Effect.andThen(Effect.never))
+  inOwnTime(
+    "an unknown outcome that came second: who inserts it again gets the first one, and leaves nothing of its own",
+    () =>
+      withKafka((kafka, client) =>
+        Effect.gen(function* () {
+          const quick = { deliveryTimeout: "1500 millis", requestTimeout: "300 millis" } as const
+          const own = yield* kafka.client({ clientId: "slow", requestTimeout: "300 millis" })
+          const slow = yield* catalogOn(own, "t", quick)
+          const other = yield* catalogOn(yield* client, "t")
+          yield* other.insert(part("x", "ACME", "eu"))
+          yield* slow.barrier()
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const [arrived, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+              let requests = 0
+              // what it sends first is in the log, and never answered
+              yield* kafka.intercept("Produce", (call, answer) => {
+                if (call.clientId !== "slow") return answer
+                if (++requests > 1) return Effect.never
+                const applied = Effect.andThen(Deferred.await(gate), answer)
+                return Deferred.succeed(arrived, undefined).pipe(Effect.andThen(applied), Effect.andThen(Effect.never))
+              })
+              const inserted = yield* Effect.forkChild(Effect.flip(slow.insert(part("a", "ACME", "eu", 1))))
+              yield* Deferred.await(arrived)
+              yield* other.insert(part("a", "ACME", "eu", 2))
+              yield* Deferred.succeed(gate, undefined)
+              const error = yield* asTimeGoesOn(Fiber.join(inserted))
+              assert.deepInclude(error, { _tag: "KafkaWriteError", reason: "UnknownOutcome" })
             })
-            const inserted = yield* Effect.forkChild(Effect.flip(slow.insert(part("a", "ACME", "eu", 1))))
-            yield* Deferred.await(arrived)
-            yield* other.insert(part("a", "ACME", "eu", 2))
-            yield* Deferred.succeed(gate, undefined)
-            assert.deepInclude(yield* Fiber.join(inserted), { _tag: "KafkaWriteError", reason: "UnknownOutcome" })
-          })
-        )
-        assert.strictEqual((yield* slow.insert(part("a", "ACME", "eu", 3))).stock, 2)
-        const log = yield* kafka.log("t")
-        const [second, tombstone] = log.slice(-2)
-        assert.include(Buffer.from(second.value!).toString(), `"stock":1`)
-        assert.deepStrictEqual([tombstone.key, tombstone.value], [second.key, null])
-      })
-    ))
+          )
+          assert.strictEqual((yield* asTimeGoesOn(slow.insert(part("a", "ACME", "eu", 3)))).stock, 2)
+          const log = yield* kafka.log("t")
+          const [second, tombstone] = log.slice(-2)
+          assert.include(Buffer.from(second.value!).toString(), `"stock":1`)
+          assert.deepStrictEqual([tombstone.key, tombstone.value], [second.key, null])
+        })
+      )
+  )
 
   test("interrupted at any of their steps: each goes on, or was never begun, and none is in the way of the next one", () =>
     withKafka((kafka, client) =>

@@ -16,8 +16,9 @@ import {
 } from "../support/live.ts"
 import { failureOf } from "../support/exits.ts"
 import { stopwatch } from "../support/ownTime.ts"
+import { PATIENCE_MILLIS } from "../support/patience.ts"
 import { held } from "./clients.ts"
-import { tableOn, type Suite } from "./suite.ts"
+import { isInformed, tableOn, type Suite } from "./suite.ts"
 
 export const catchingUp = (test: Suite): void => {
   test("when acquired, it is complete as of the start, and exact at its positions, while others go on writing", (kafka) =>
@@ -124,20 +125,30 @@ export const catchingUp = (test: Suite): void => {
         numbers(20).map((i) => ({ key: `key-${i}`, value: "1", partition: i % 2 }))
       )
       const slow = yield* held(yield* kafka.client, ["Fetch"])
-      const passed = stopwatch()
-      const [degraded, failed] = yield* Effect.all(
-        [
-          tableOn(slow.client, topic, { catchUpTimeout: "400 millis" }),
-          Effect.exit(tableOn(slow.client, topic, { catchUpTimeout: "400 millis", onCatchUpTimeout: "fail" }))
-        ],
-        { concurrency: 2 }
+      const settings = { catchUpTimeout: "400 millis" } as const
+      const starting = Effect.suspend(() => {
+        const passed = stopwatch()
+        return Effect.map(
+          Effect.all(
+            [
+              Effect.flatMap(tableOn(slow.client, topic, settings), (table) =>
+                Effect.map(statusOf(table), (status) => ({ table, status }))
+              ),
+              Effect.exit(tableOn(slow.client, topic, { ...settings, onCatchUpTimeout: "fail" }))
+            ],
+            { concurrency: 2 }
+          ),
+          ([{ status, table }, failed]) => ({ degraded: table, status, error: failureOf(failed), millis: passed() })
+        )
+      })
+      const { degraded, error, millis, status } = yield* eventually(
+        starting,
+        ({ error, status }) => isInformed(error) && (status._tag !== "Degraded" || isInformed(status.cause))
       )
-      assert.isBelow(passed(), 3_000)
-      const error = failureOf(failed)
+      assert.isBelow(millis, 3_000)
       assert.deepInclude(facts(error), { _tag: "KafkaWaitTimeoutError", operation: "start", afterMillis: 400 })
       const behind = numbers(2).map((partition) => ({ partition, position: 0, target: 10 }))
       if (error._tag === "KafkaWaitTimeoutError") assert.deepStrictEqual(error.behind, behind)
-      const status = yield* statusOf(degraded)
       assert.strictEqual(status._tag, "Degraded")
       if (status._tag === "Degraded") {
         assert.deepStrictEqual(status.cause.behind, behind)
@@ -197,7 +208,11 @@ export const catchingUp = (test: Suite): void => {
           })
       }
       const opening = yield* Effect.forkScoped(
-        tableOn(client, topic, { metadataMaxAge: "200 millis", onCatchUpTimeout: "fail" })
+        tableOn(client, topic, {
+          metadataMaxAge: "200 millis",
+          catchUpTimeout: PATIENCE_MILLIS,
+          onCatchUpTimeout: "fail"
+        })
       )
       yield* eventually(slow.waiting, (count) => count > 0)
       yield* kafka.addPartitions(topic, 3)

@@ -11,6 +11,7 @@ import { failureOf } from "../support/exits.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, LiveTable, TableChange } from "../../src/index.ts"
 import { collect, eventually, numbers } from "../support/live.ts"
+import { PATIENCE_MILLIS } from "../support/patience.ts"
 import { batchAnAnswer, type Suite } from "./suite.ts"
 
 type Change = TableChange.RecordChange<string, string>
@@ -334,7 +335,7 @@ export const changes = (test: Suite): void => {
       yield* kafka.append(topic, [{ key: "a", value: "1" }])
       yield* Deferred.await(begun)
       yield* Scope.close(scope, Exit.void)
-      const ended = yield* Effect.exit(Effect.timeout(Fiber.joinAll([...fibers, last]), "5 seconds"))
+      const ended = yield* Effect.exit(Effect.timeout(Fiber.joinAll([...fibers, last]), PATIENCE_MILLIS))
       assert.isTrue(Exit.isSuccess(ended))
       // whoever comes later gets what is there, and the end
       assert.deepStrictEqual([...(yield* Stream.runCollect(table.changes))], [])

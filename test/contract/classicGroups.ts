@@ -9,6 +9,12 @@ import type { Kafka, Suite } from "./suite.ts"
 /** Lets what was asked before come to where it waits. */
 const pause = Effect.sleep("300 millis")
 
+/**
+ * After how long members are out that do not come. Those that come in time need less than that, on a broker and a machine that have
+ * much else to do.
+ */
+const OUT_MILLIS = 6_000
+
 /** Two members in a stable group, the first one its leader. */
 const pair = (kafka: Kafka, ...joinings: ReadonlyArray<Parameters<ScriptedGroup["member"]>[1]>) =>
   Effect.gen(function* () {
@@ -218,7 +224,7 @@ export const classicGroups = (test: Suite): void => {
 
   test("a session that is over takes its member out", (kafka) =>
     Effect.gen(function* () {
-      const { a, b } = yield* pair(kafka, {}, { sessionTimeoutMillis: 1_000 })
+      const { a, b } = yield* pair(kafka, {}, { sessionTimeoutMillis: OUT_MILLIS })
       assert.strictEqual(yield* b.heartbeat(), 0)
       yield* eventually(a.heartbeat(), (code) => code === 27)
       assert.strictEqual(yield* b.heartbeat(), 25)
@@ -231,19 +237,12 @@ export const classicGroups = (test: Suite): void => {
       const [a, b] = [yield* group.member("a"), yield* group.member("b")]
       yield* a.join()
       yield* a.sync([[a, 0]])
+      const begun = performance.now()
       assert.strictEqual((yield* b.joinOnce({ sessionTimeoutMillis: 1_500 })).errorCode, 79)
       assert.strictEqual(yield* a.heartbeat(), 0)
-      let hasJoined = false
-      const first = yield* Effect.forkChild(
-        Effect.tap(a.join(), () =>
-          Effect.sync(() => {
-            hasJoined = true
-          })
-        )
-      )
-      yield* pause
-      assert.isFalse(hasJoined)
-      assert.deepInclude(yield* Fiber.join(first), { generation: 2, members: ["a"] })
+      assert.deepInclude(yield* a.join(), { generation: 2, members: ["a"] })
+      // Timers may be a little early.
+      assert.isAtLeast(performance.now() - begun, 1_400)
       yield* a.sync([[a, 0]])
 
       const c = yield* group.member("c")
@@ -256,7 +255,7 @@ export const classicGroups = (test: Suite): void => {
 
   test("who does not join again in time is out, also the leader", (kafka) =>
     Effect.gen(function* () {
-      const times = { rebalanceTimeoutMillis: 1_500 }
+      const times = { rebalanceTimeoutMillis: OUT_MILLIS }
       const { a, b, group } = yield* pair(kafka, times, times)
       const c = yield* group.member("c", times)
       const joining = [yield* Effect.forkChild(c.join()), yield* Effect.forkChild(b.join({ topics: ["other"] }))]
@@ -275,7 +274,7 @@ export const classicGroups = (test: Suite): void => {
 
   test("a leader that does not assign in time is out, and those that wait join again", (kafka) =>
     Effect.gen(function* () {
-      const times = { rebalanceTimeoutMillis: 1_500 }
+      const times = { rebalanceTimeoutMillis: OUT_MILLIS }
       const group = new ScriptedGroup(kafka)
       const [a, b] = [yield* group.member("a", times), yield* group.member("b", times)]
       yield* a.join()

@@ -17,7 +17,7 @@ export interface Held {
   readonly hold: Effect.Effect<void>
 }
 
-/** Holds answers back. */
+/** Holds answers back, and failures, too. */
 export const held = (client: KafkaClient.KafkaClient, steps: ReadonlyArray<Step>): Effect.Effect<Held> =>
   Effect.map(Latch.make(false), (latch) => {
     let waiting = 0
@@ -29,7 +29,7 @@ export const held = (client: KafkaClient.KafkaClient, steps: ReadonlyArray<Step>
     const at =
       (step: Step) =>
       <A, E, R>(answer: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-        steps.includes(step) ? Effect.tap(answer, wait) : answer
+        steps.includes(step) ? Effect.flatten(Effect.tap(Effect.exit(answer), wait)) : answer
     return {
       client: {
         ...client,

@@ -201,7 +201,9 @@ export const closing = (test: Suite): void => {
       const description = yield* client.describeTopic(topic)
       const [broker] = description.brokers.values()
       const own = yield* client.connect(broker)
-      yield* table.awaitPosition(yield* writer.set("a", "1"))
+      // A broker that has much else to do may take longer for the first write than the writer waits.
+      const position = yield* eventually(Effect.exit(writer.set("a", "1")), Exit.isSuccess).pipe(Effect.flatten)
+      yield* table.awaitPosition(position)
       assert.isAtLeast(yield* kafka.connections, 4)
       // a long poll that is under way
       const polling = yield* Effect.forkChild(Effect.flip(own.request("Fetch", longPoll(description))))

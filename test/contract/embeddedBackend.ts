@@ -56,7 +56,8 @@ const toRead = ({ headers, key, offset, partition, timestamp, value }: EmbeddedK
 
 export const embeddedBackend: Effect.Effect<Backend, KafkaError.InvalidOptionsError> = Effect.map(
   EmbeddedKafka.make({
-    groups: { minSessionTimeout: "500 millis", sessionTimeout: "3 seconds", heartbeatInterval: "500 millis" }
+    // as the shared broker has it
+    groups: { minSessionTimeout: "500 millis", sessionTimeout: "8 seconds", heartbeatInterval: "500 millis" }
   }),
   (kafka) => {
     const topicOf = (topic: string) => Effect.map(kafka.topics, (topics) => topics.get(topic))

@@ -7,8 +7,11 @@ import { KafkaTable, type TableChange } from "../../src/index.ts"
 import { eventually } from "../support/live.ts"
 import type { Suite } from "./suite.ts"
 
-/** Long enough for what a test does in between, and short enough to be waited for. */
+/** Short enough to be waited for. */
 const LIFE_MILLIS = 4_000
+
+/** What is of that time does not expire while a test runs. */
+const LATER_MILLIS = 600_000
 
 export const expiry = (test: Suite): void => {
   test("rows go at their time, in two tables alike; a later record brings a key back", (kafka) =>
@@ -37,7 +40,7 @@ export const expiry = (test: Suite): void => {
         gone.map(({ cause, key, timestamp }) => [cause, key, timestamp]).sort(),
         [...both.keys()].sort().map((key) => ["expired", key, begun])
       )
-      const [position] = yield* kafka.append(topic, [record("a", yield* Clock.currentTimeMillis)])
+      const [position] = yield* kafka.append(topic, [record("a", begun + LATER_MILLIS)])
       yield* one.awaitPosition(position)
       yield* other.awaitPosition(position)
       assert.deepStrictEqual([...one.unsafeSnapshot().keys()], ["a"])
@@ -52,11 +55,10 @@ export const expiry = (test: Suite): void => {
     Effect.gen(function* () {
       const topic = yield* kafka.topic({ configs: { "delete.retention.ms": "0" } })
       const now = yield* Clock.currentTimeMillis
-      const later = now + 600_000
       yield* kafka.append(topic, [
         { key: "old", value: "1", timestamp: now - LIFE_MILLIS },
         { key: "young", value: "1", timestamp: now },
-        { key: "stays", value: "1", timestamp: later }
+        { key: "stays", value: "1", timestamp: now + LATER_MILLIS }
       ])
       const table = yield* kafka.table(topic, { expireAfter: LIFE_MILLIS })
       const writer = yield* kafka.writer(topic)

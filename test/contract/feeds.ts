@@ -205,7 +205,7 @@ export const feeds = (test: Suite): void => {
   test("a token tells a place only while the content follows from it", (kafka) =>
     Effect.gen(function* () {
       const placeAfter = (
-        happens: (topic: string) => Effect.Effect<unknown, unknown, Scope.Scope>,
+        happens: (topic: string, table: Table) => Effect.Effect<unknown, unknown, Scope.Scope>,
         settings: KafkaTable.TableSettings = {}
       ) =>
         Effect.gen(function* () {
@@ -213,7 +213,7 @@ export const feeds = (test: Suite): void => {
           yield* kafka.append(topic, [{ key: "a", value: "0", partition: 0 }])
           const table = yield* kafka.table(topic, settings)
           const feed = yield* TableFeed.make(table, { acrossProcesses: true })
-          yield* happens(topic)
+          yield* happens(topic, table)
           yield* kafka.append(topic, [{ key: "last", value: "x", partition: 1 }])
           yield* eventually(table.has("last"), (is) => is)
           const copy = FeedEvent.makeCopy<string, string>()
@@ -226,7 +226,9 @@ export const feeds = (test: Suite): void => {
       assert.isUndefined(yield* placeAfter(() => none, { expireAfter: "1 hour" }))
       const undecodable = Buffer.from([0xff])
       assert.isUndefined(
-        yield* placeAfter((topic) => kafka.append(topic, [{ key: "b", value: undecodable, partition: 0 }]))
+        yield* placeAfter((topic, table) =>
+          Effect.flatMap(kafka.append(topic, [{ key: "b", value: undecodable, partition: 0 }]), table.awaitPosition)
+        )
       )
       assert.isUndefined(
         yield* placeAfter((topic) => kafka.append(topic, [{ key: "a", value: "elsewhere", partition: 1 }]))

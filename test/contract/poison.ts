@@ -7,6 +7,7 @@ import { isSchemaError } from "../support/effect/v4/schemas.ts"
 import { failureOf } from "../support/exits.ts"
 import { Codec, KafkaTable, Position } from "../../src/index.ts"
 import { facts, collect, eventually, numbers, recordLogs, statusOf } from "../support/live.ts"
+import { PATIENCE_MILLIS } from "../support/patience.ts"
 import type { Kafka, Suite } from "./suite.ts"
 
 /** A table of JSON numbers. */
@@ -125,7 +126,9 @@ export const poison = (test: Suite): void => {
       const table = yield* tableOf(kafka, topic, { onPoison: "fail" })
       const failure = yield* Effect.forkScoped(Effect.exit(table.failure))
       const later = yield* Effect.forkScoped(
-        Effect.exit(table.awaitPosition(Position.make({ topic, partition: 0, offset: 10 }), { timeout: "1 minute" }))
+        Effect.exit(
+          table.awaitPosition(Position.make({ topic, partition: 0, offset: 10 }), { timeout: PATIENCE_MILLIS })
+        )
       )
       yield* kafka.append(topic, [
         { key: "b", value: "2" },
@@ -151,7 +154,7 @@ export const poison = (test: Suite): void => {
       yield* kafka.append(topic, [{ key: "a", value: "1" }])
       const table = yield* tableOf(kafka, topic, { onPoison: "fail", restart: Schedule.recurs(2) })
       yield* kafka.append(topic, [{ key: "a", value: "poison" }])
-      const error = failureOf(yield* Effect.exit(Effect.timeout(table.failure, "20 seconds")))
+      const error = failureOf(yield* Effect.exit(Effect.timeout(table.failure, PATIENCE_MILLIS)))
       assert.strictEqual(error._tag, "KafkaPoisonRecordError")
       assert.strictEqual((yield* table.stats).valueErrors, 3)
       assert.deepStrictEqual([...table.unsafeSnapshot()], [["a", 1]])

@@ -44,6 +44,15 @@ export type Suite = <A, E>(name: string, body: (kafka: Kafka) => Effect.Effect<A
 
 export const newName = (): string => `test-${randomBytes(5).toString("hex")}`
 
+/**
+ * Whether the error of a wait says of all that is behind how far it is, and has to come. A wait that a test keeps short may be over on
+ * a busy machine before brokers have told that.
+ */
+export const isInformed = (error: KafkaError.KafkaError): boolean =>
+  error._tag !== "KafkaWaitTimeoutError" ||
+  (error.behind.length > 0 &&
+    error.behind.every(({ position, target }) => position !== undefined && target !== undefined))
+
 /** For a reader that gets a record batch an answer, so that few of them are on their way to it when it is held up. */
 export const batchAnAnswer = { fetch: { maxPartitionBytes: 1, maxBytes: 1 } } as const
 

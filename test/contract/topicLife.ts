@@ -13,6 +13,7 @@ import { LiveTable, Partitioner, Position } from "../../src/index.ts"
 import type { ReadRecord } from "../kafka/records.ts"
 import { facts, collect, differences, eventually, fold, numbers, statusOf, sooner } from "../support/live.ts"
 import { stopwatch } from "../support/ownTime.ts"
+import { PATIENCE_MILLIS } from "../support/patience.ts"
 import { held } from "./clients.ts"
 import { newName, openers, tableOn, type Kafka, type Suite } from "./suite.ts"
 
@@ -56,7 +57,7 @@ export const topicLife = (test: Suite): void => {
       const table = yield* kafka.table(topic)
       const failure = yield* Effect.forkScoped(Effect.exit(table.failure))
       const never = Position.make({ topic, partition: 0, offset: 1_000 })
-      const waiting = yield* Effect.forkScoped(Effect.exit(table.awaitPosition(never, { timeout: "1 minute" })))
+      const waiting = yield* Effect.forkScoped(Effect.exit(table.awaitPosition(never, { timeout: PATIENCE_MILLIS })))
       yield* kafka.deleteTopic(topic)
       const status = yield* eventually(statusOf(table), (one) => one._tag === "Failed")
       const error = failureOf(yield* Fiber.join(failure))
@@ -174,10 +175,10 @@ export const topicLife = (test: Suite): void => {
       const topic = yield* kafka.topic({ partitions: 2 })
       const before = yield* kafka.idOf(topic)
       yield* write(kafka, topic, ...numbers(50).map((i) => `old-${i}`))
-      const frozen = yield* kafka.table(topic)
-      // it does not look for the topic before there is all of it
+      // they are not told of the topic before there is all of it: one that is missing for long counts as deleted
       const later = yield* held(yield* kafka.client, ["describeTopic"])
       yield* later.release
+      const frozen = yield* tableOn(later.client, topic)
       const restarting = yield* tableOn(later.client, topic, {
         restart: Schedule.spaced("100 millis"),
         fetch: { maxPartitionBytes: 2_000, maxBytes: 2_000 }

@@ -4,7 +4,7 @@ import { assert } from "vitest"
 import { failureOf } from "../support/exits.ts"
 import { facts, changesOf, differences, eventually, fold, numbers, statusOf } from "../support/live.ts"
 import { stopwatch } from "../support/ownTime.ts"
-import type { Suite } from "./suite.ts"
+import { isInformed, type Suite } from "./suite.ts"
 
 export const transactions = (test: Suite): void => {
   test("committed is shown, aborted never, open after its commit; an open one hangs no start, but holds a barrier", (kafka) =>
@@ -26,7 +26,7 @@ export const transactions = (test: Suite): void => {
       const changes = yield* changesOf(table)
       assert.deepStrictEqual([...table.unsafeSnapshot().keys()], ["committed"])
 
-      const error = failureOf(yield* Effect.exit(table.barrier({ timeout: "500 millis" })))
+      const error = yield* eventually(Effect.flip(table.barrier({ timeout: "500 millis" })), isInformed)
       assert.deepInclude(facts(error), { _tag: "KafkaWaitTimeoutError", operation: "barrier" })
       assert.include(error.message, "open transaction")
       if (error._tag === "KafkaWaitTimeoutError") {
@@ -94,7 +94,7 @@ export const transactions = (test: Suite): void => {
         [committed, 10],
         [aborted, 0]
       ] as const) {
-        const table = yield* kafka.table(topic, { onCatchUpTimeout: "fail", catchUpTimeout: "10 seconds" })
+        const table = yield* kafka.table(topic, { onCatchUpTimeout: "fail" })
         assert.strictEqual(yield* table.size, size)
         assert.deepStrictEqual(
           (yield* table.stats).partitions.map(({ position }) => position),

@@ -46,6 +46,10 @@ export const truncation = (test: Suite): void => {
       )
       assert.isBelow(truncations[0].from, 35)
       // none of them or all of them, although they came in many answers
+      yield* eventually(
+        Effect.sync(() => contents.at(-1)),
+        (count) => count === 300
+      )
       assert.sameMembers([...new Set(contents)], [0, 300])
       assert.strictEqual((yield* statusOf(table))._tag, "CaughtUp")
       // who follows the changes ends with the same
@@ -93,6 +97,10 @@ export const truncation = (test: Suite): void => {
         numbers(4).map((i) => ["evicted", `key-${i}`, "Some", i])
       )
       // all of it at once
+      yield* eventually(
+        Effect.sync(() => sizes.at(-1)),
+        (size) => size === 6
+      )
       assert.sameMembers([...new Set(sizes)], [10, 6])
       assert.strictEqual(snapshot.size, 10)
       // up to the very end, and what is written after it is not visible before the rest is gone

@@ -8,8 +8,9 @@ import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { Codec, KafkaTable, Position } from "../../src/index.ts"
 import { facts, changesOf, eventually, numbers, seenBy } from "../support/live.ts"
 import { stopwatch } from "../support/ownTime.ts"
+import { PATIENCE_MILLIS } from "../support/patience.ts"
 import { held, late } from "./clients.ts"
-import { tableOn, type Suite } from "./suite.ts"
+import { isInformed, tableOn, type Suite } from "./suite.ts"
 
 const millisOf = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.suspend(() => Effect.map(effect, stopwatch()))
 
@@ -125,13 +126,13 @@ export const waits = (test: Suite): void => {
       const slow = yield* held(yield* kafka.client, ["Fetch"])
       const table = yield* tableOn(slow.client, topic, { catchUpTimeout: "300 millis", waitTimeout: "200 millis" })
       yield* kafka.append(topic, [{ key: "a", value: "1", partition: 1 }])
-      const error = failureOf(yield* Effect.exit(table.barrier()))
+      const error = yield* eventually(Effect.flip(table.barrier()), isInformed)
       assert.deepInclude(facts(error), { _tag: "KafkaWaitTimeoutError", operation: "barrier", afterMillis: 200 })
       if (error._tag === "KafkaWaitTimeoutError") {
         assert.deepStrictEqual(error.behind, [{ partition: 1, position: 0, target: 1 }])
       }
       yield* slow.release
-      yield* table.barrier({ timeout: "20 seconds" })
+      yield* table.barrier({ timeout: PATIENCE_MILLIS })
       assert.isTrue(table.unsafeSnapshot().has("a"))
     }))
 

@@ -6,31 +6,41 @@ import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
 import { test } from "../support/live.ts"
 import { interrupted, start } from "./program.ts"
 
-const tells = (topic: string, args: ReadonlyArray<string> = []) =>
+/** How often the program is run until the replica that is read was behind. */
+const RUNS = 10
+
+const tells = (topicOf: () => string, argsOf: (topic: string) => ReadonlyArray<string> = () => []) =>
   Effect.gen(function* () {
-    const program = yield* start("read-your-writes-http.ts", args)
-    assert.strictEqual(yield* program.ended, 0, program.output())
-    const [first, second, third, fourth, end] = program.output().split("\n")
-    assert.strictEqual(first, `PUT /prices/apple to replica 1: 204, kafka-position: ${topic}@0:0`)
-    // the table of the other replica is behind by up to 100 ms: that is what the header is for
-    assert.match(
-      second,
-      /^20 writes to replica 1, each read from replica 2: [1-9]\d? stale without the header, 0 with it$/
-    )
-    assert.strictEqual(third, "GET of a write that does not come: 504 KafkaWaitTimeoutError")
-    assert.strictEqual(fourth, "GET with kafka-position: nonsense: 400")
-    assert.strictEqual(end, "")
+    for (let run = 1; ; run++) {
+      const topic = topicOf()
+      const program = yield* start("read-your-writes-http.ts", argsOf(topic))
+      assert.strictEqual(yield* program.ended, 0, program.output())
+      const [first, second, third, fourth, end] = program.output().split("\n")
+      assert.strictEqual(first, `PUT /prices/apple to replica 1: 204, kafka-position: ${topic}@0:0`)
+      const counts = /^20 writes to replica 1, each read from replica 2: (\d+) stale without the header, 0 with it$/
+      assert.match(second, counts)
+      assert.strictEqual(third, "GET of a write that does not come: 504 KafkaWaitTimeoutError")
+      assert.strictEqual(fourth, "GET with kafka-position: nonsense: 400")
+      assert.strictEqual(end, "")
+      // The table of the other replica is behind by up to 100 ms: that is what the header is for. A client on a busy machine may
+      // take longer each time.
+      const stale = Number(counts.exec(second)?.[1])
+      assert.isAtMost(stale, 20)
+      if (stale > 0) return
+      assert.isBelow(run, RUNS, "no read was stale without the header")
+    }
   })
 
-test("examples/read-your-writes-http.ts: two replicas and a client", () => tells("examples.prices"))
+test("examples/read-your-writes-http.ts: two replicas and a client", () => tells(() => "examples.prices"))
 
 realKafka("on a real Kafka", () => {
   test("examples/read-your-writes-http.ts: two replicas and a client", () =>
-    Effect.gen(function* () {
-      const { brokers } = yield* sharedKafka
-      const topic = topicName("prices")
-      yield* tells(topic, ["--brokers", brokers.join(","), "--topic", topic])
-    }))
+    Effect.flatMap(sharedKafka, ({ brokers }) =>
+      tells(
+        () => topicName("prices"),
+        (topic) => ["--brokers", brokers.join(","), "--topic", topic]
+      )
+    ))
 
   test("examples/read-your-writes-http.ts --port: two processes, with another client", () =>
     Effect.gen(function* () {

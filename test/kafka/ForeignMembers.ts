@@ -48,8 +48,9 @@ const JAVA_ASSIGNORS: Record<Assignor, string> = {
   "cooperative-sticky": `${JAVA}.CooperativeStickyAssignor`
 }
 
-const SESSION_MILLIS = 6_000
-const BEAT_MILLIS = 200
+/** Who ends leaves its group, so that nobody has to wait until its session is over. */
+export const SESSION_MILLIS = 30_000
+export const BEAT_MILLIS = 200
 const COMMIT_MILLIS = 500
 
 /** The settings of Java's client and librdkafka, which have most of their names in common. */

@@ -64,7 +64,7 @@ export interface Node {
   readonly kill: Effect.Effect<void>
   /** SIGTERM, and SIGKILL if it does not end by that; returns when it is gone. */
   readonly shutdown: Effect.Effect<void>
-  /** SIGSTOP: connections stay open and nothing answers. */
+  /** SIGSTOP: connections stay open and nothing answers. Returns when all of its threads stand still. */
   readonly stop: Effect.Effect<void, TestKafkaError>
   /** SIGCONT, after `stop`. */
   readonly continue: Effect.Effect<void, TestKafkaError>
@@ -173,6 +173,21 @@ interface OwnedNode extends Node {
   readonly log: () => string
 }
 
+/** Whether all threads of a process have stopped, where the system tells that: one may have run on when the signal came. */
+const standsStill = (pid: number): boolean => {
+  const threads = `/proc/${pid}/task`
+  const stateOf = (thread: string): string => {
+    try {
+      const stat = fs.readFileSync(`${threads}/${thread}/stat`, "utf8")
+      // After the name, which may be any, in parentheses.
+      return stat.charAt(stat.lastIndexOf(")") + 2)
+    } catch {
+      return "gone"
+    }
+  }
+  return !fs.existsSync(threads) || fs.readdirSync(threads).every((thread) => !/[RSDW]/.test(stateOf(thread)))
+}
+
 const makeNode = (
   plan: Plan,
   files: { readonly config: string; readonly log: string; readonly data: string },
@@ -251,6 +266,15 @@ const makeNode = (
   const signal = (name: "SIGSTOP" | "SIGCONT") =>
     Effect.flatMap(pid, (running) => starting(`send ${name}`, () => process.kill(running, name))).pipe(Effect.asVoid)
 
+  const stop = Effect.gen(function* () {
+    yield* signal("SIGSTOP")
+    const running = yield* pid
+    const stands = yield* until(
+      Effect.sync(() => standsStill(running)),
+      { every: "5 millis" }
+    )
+    if (!stands) yield* new TestKafkaError({ reason: "process", message: `node ${plan.id} does not stand still` })
+  })
   const start = Effect.andThen(launch, awaitReady(1))
   const shutdown = end("SIGTERM")
 
@@ -264,7 +288,7 @@ const makeNode = (
     isRunning: Effect.sync(() => running() !== undefined),
     kill: end("SIGKILL"),
     shutdown,
-    stop: signal("SIGSTOP"),
+    stop,
     continue: signal("SIGCONT"),
     start,
     restart: Effect.andThen(shutdown, start),

@@ -38,6 +38,9 @@ const external = (process.env["KAFKA_BROKERS"] ?? "")
   .map((broker) => broker.trim())
   .filter((broker) => broker !== "")
 
+/** Many tests are on this broker at a time: members of the consumer protocol have longer than elsewhere to come with a heartbeat. */
+const config = { "group.consumer.session.timeout.ms": "8000" }
+
 const setup = async (project: TestProject): Promise<() => Promise<void>> => {
   const java = hasJava()
   const python = hasPython()
@@ -56,7 +59,7 @@ const setup = async (project: TestProject): Promise<() => Promise<void>> => {
     Effect.cached(
       external.length > 0
         ? Effect.succeed<Shared>({ brokers: external, adminBrokers: external })
-        : Scope.provide(KafkaCluster.make({ heapMb: 1024 }), scope).pipe(
+        : Scope.provide(KafkaCluster.make({ heapMb: 1024, config }), scope).pipe(
             Effect.map(({ brokers, adminBrokers }): Shared => ({ brokers, adminBrokers }))
           )
     )

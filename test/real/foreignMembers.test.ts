@@ -48,7 +48,12 @@ realKafka("groups with members of other clients", { java: true, python: true }, 
       const consumer = yield* KafkaConsumer.make<string>(
         assignors === "consumer"
           ? { ...common, protocol: assignors }
-          : { ...common, assignor: assignors, sessionTimeout: 6_000, heartbeatInterval: 200 }
+          : {
+              ...common,
+              assignor: assignors,
+              sessionTimeout: ForeignMembers.SESSION_MILLIS,
+              heartbeatInterval: ForeignMembers.BEAT_MILLIS
+            }
       ).pipe(withClient({ brokers }), Scope.provide(scope))
       const consumed: Array<string> = []
       yield* Effect.forkIn(

@@ -44,108 +44,104 @@ realKafka("groups, for an operator", { java: true, python: true }, () => {
   const moved = (resets: ReadonlyArray<KafkaGroups.OffsetReset>) =>
     resets.map(({ from, partition, to }) => [partition, from, to])
 
-  test(
-    "of the classic protocol: made, looked at, refused while it has members, reset, deleted",
-    () =>
-      Effect.gen(function* () {
-        const { brokers, groups } = yield* kafka
-        const { group, topic } = yield* begin
-        const notFound = { _tag: "KafkaGroupError", reason: "NotFound", group }
-        assert.deepInclude(yield* failureOf(groups.describe(group)), notFound)
-        assert.deepInclude(yield* failureOf(groups.offsets(group)), notFound)
-        assert.deepInclude(yield* failureOf(groups.delete(group)), notFound)
-        assert.deepInclude(yield* failureOf(groups.resetOffsets(group, { to: "earliest" })), notFound)
+  test("of the classic protocol: made, looked at, refused while it has members, reset, deleted", () =>
+    Effect.gen(function* () {
+      const { brokers, groups } = yield* kafka
+      const { group, topic } = yield* begin
+      const notFound = { _tag: "KafkaGroupError", reason: "NotFound", group }
+      assert.deepInclude(yield* failureOf(groups.describe(group)), notFound)
+      assert.deepInclude(yield* failureOf(groups.offsets(group)), notFound)
+      assert.deepInclude(yield* failureOf(groups.delete(group)), notFound)
+      assert.deepInclude(yield* failureOf(groups.resetOffsets(group, { to: "earliest" })), notFound)
 
-        // A group that nobody was in is made by this.
-        const offsets = [{ topic, partition: 0, offset: 1 }]
-        assert.deepStrictEqual(moved(yield* groups.resetOffsets(group, { to: { offsets } })), [[0, undefined, 1]])
-        assert.deepInclude(yield* groups.describe(group), { type: "classic", state: "Empty", members: [] })
-        assert.deepStrictEqual(told(yield* groups.offsets(group)), [[0, 1, 3, 2]])
+      // A group that nobody was in is made by this.
+      const offsets = [{ topic, partition: 0, offset: 1 }]
+      assert.deepStrictEqual(moved(yield* groups.resetOffsets(group, { to: { offsets } })), [[0, undefined, 1]])
+      assert.deepInclude(yield* groups.describe(group), { type: "classic", state: "Empty", members: [] })
+      assert.deepStrictEqual(told(yield* groups.offsets(group)), [[0, 1, 3, 2]])
 
-        const config = { "session.timeout.ms": 6000, "enable.auto.commit": false }
-        const member = yield* Effect.forkScoped(
-          Librdkafka.member({ brokers, topic, group, assignor: "cooperative-sticky", config })
-        )
-        const described = yield* eventually(
-          groups.describe(group),
-          ({ members, state }) => state === "Stable" && members.some(({ assignment = [] }) => assignment.length > 0)
-        )
-        const all = [0, 1].map((partition) => ({ topic, partition }))
-        assert.deepInclude(described, { type: "classic", protocolType: "consumer", assignor: "cooperative-sticky" })
-        const [{ id, ...rest }] = described.members
-        assert.deepStrictEqual(rest, {
-          instanceId: undefined,
-          clientId: "librdkafka",
-          host: "127.0.0.1",
-          protocol: "classic",
-          topics: [topic],
-          pattern: undefined,
-          assignment: all,
-          target: undefined
-        })
-        const owned = yield* groups.offsets(group)
-        assert.deepStrictEqual(told(owned), [
-          [0, 1, 3, 2],
-          [1, undefined, 1, undefined]
-        ])
-        assert.deepStrictEqual(
-          owned.map((one) => one.member),
-          [id, id]
-        )
-        const stable = yield* groups.list({ states: ["Stable"], types: ["classic"] })
-        assert.deepInclude(stable, { group, type: "classic", state: "Stable", protocolType: "consumer" })
-        const notEmpty = { _tag: "KafkaGroupError", reason: "NotEmpty", group }
-        assert.deepInclude(yield* failureOf(groups.resetOffsets(group, { to: "latest" })), notEmpty)
-        assert.deepInclude(yield* failureOf(groups.delete(group)), notEmpty)
-        const subscribed = yield* failureOf(groups.deleteOffsets(group, [topic]))
-        assert.deepInclude(subscribed, { _tag: "KafkaGroupError", reason: "Subscribed", topic })
+      const config = { "session.timeout.ms": 6000, "enable.auto.commit": false }
+      const member = yield* Effect.forkScoped(
+        Librdkafka.member({ brokers, topic, group, assignor: "cooperative-sticky", config })
+      )
+      const described = yield* eventually(
+        groups.describe(group),
+        ({ members, state }) => state === "Stable" && members.some(({ assignment = [] }) => assignment.length > 0)
+      )
+      const all = [0, 1].map((partition) => ({ topic, partition }))
+      assert.deepInclude(described, { type: "classic", protocolType: "consumer", assignor: "cooperative-sticky" })
+      const [{ id, ...rest }] = described.members
+      assert.deepStrictEqual(rest, {
+        instanceId: undefined,
+        clientId: "librdkafka",
+        host: "127.0.0.1",
+        protocol: "classic",
+        topics: [topic],
+        pattern: undefined,
+        assignment: all,
+        target: undefined
+      })
+      const owned = yield* groups.offsets(group)
+      assert.deepStrictEqual(told(owned), [
+        [0, 1, 3, 2],
+        [1, undefined, 1, undefined]
+      ])
+      assert.deepStrictEqual(
+        owned.map((one) => one.member),
+        [id, id]
+      )
+      const stable = yield* groups.list({ states: ["Stable"], types: ["classic"] })
+      assert.deepInclude(stable, { group, type: "classic", state: "Stable", protocolType: "consumer" })
+      const notEmpty = { _tag: "KafkaGroupError", reason: "NotEmpty", group }
+      assert.deepInclude(yield* failureOf(groups.resetOffsets(group, { to: "latest" })), notEmpty)
+      assert.deepInclude(yield* failureOf(groups.delete(group)), notEmpty)
+      const subscribed = yield* failureOf(groups.deleteOffsets(group, [topic]))
+      assert.deepInclude(subscribed, { _tag: "KafkaGroupError", reason: "Subscribed", topic })
 
-        // It is killed, and is a member until its session is over.
-        yield* Fiber.interrupt(member)
-        yield* eventually(groups.describe(group), ({ state }) => state === "Empty")
-        const reset = (options: KafkaGroups.ResetOptions) => Effect.map(groups.resetOffsets(group, options), moved)
-        assert.deepStrictEqual(yield* reset({ to: "latest", dryRun: true }), [[0, 1, 3]])
-        assert.deepStrictEqual(yield* reset({ to: "latest", topics: [topic] }), [
-          [0, 1, 3],
-          [1, undefined, 1]
-        ])
-        assert.deepStrictEqual(yield* reset({ to: { timestamp: 1500 } }), [
-          [0, 3, 1],
-          [1, 1, 1]
-        ])
-        assert.deepStrictEqual(yield* reset({ to: "earliest" }), [
-          [0, 1, 0],
-          [1, 1, 0]
-        ])
-        const { java } = yield* kafka
-        assert.deepStrictEqual(
-          (yield* java.groupOffsets(group)).map(({ offset, partition }) => [partition, offset]).sort(),
-          [
-            [0, 0],
-            [1, 0]
-          ]
-        )
-        assert.deepInclude(yield* failureOf(reset({ to: { offsets: [{ topic, partition: 0, offset: 4 }] } })), {
-          _tag: "KafkaGroupError",
-          reason: "OutOfRange",
-          topic,
-          partition: 0
-        })
-        assert.deepStrictEqual(told(yield* groups.offsets(group)), [
-          [0, 0, 3, 3],
-          [1, 0, 1, 1]
-        ])
-        assert.deepStrictEqual(yield* groups.deleteOffsets(group, ["another"]), [])
-        assert.deepStrictEqual(
-          yield* groups.deleteOffsets(group, [topic]),
-          all.map((place) => ({ ...place, offset: 0 }))
-        )
-        assert.deepStrictEqual(yield* groups.offsets(group), [])
-        yield* groups.delete(group)
-        assert.deepInclude(yield* failureOf(groups.delete(group)), notFound)
-      }),
-    150_000
-  )
+      // It is killed, and is a member until its session is over.
+      yield* Fiber.interrupt(member)
+      yield* eventually(groups.describe(group), ({ state }) => state === "Empty")
+      const reset = (options: KafkaGroups.ResetOptions) => Effect.map(groups.resetOffsets(group, options), moved)
+      assert.deepStrictEqual(yield* reset({ to: "latest", dryRun: true }), [[0, 1, 3]])
+      assert.deepStrictEqual(yield* reset({ to: "latest", topics: [topic] }), [
+        [0, 1, 3],
+        [1, undefined, 1]
+      ])
+      assert.deepStrictEqual(yield* reset({ to: { timestamp: 1500 } }), [
+        [0, 3, 1],
+        [1, 1, 1]
+      ])
+      assert.deepStrictEqual(yield* reset({ to: "earliest" }), [
+        [0, 1, 0],
+        [1, 1, 0]
+      ])
+      const { java } = yield* kafka
+      assert.deepStrictEqual(
+        (yield* java.groupOffsets(group)).map(({ offset, partition }) => [partition, offset]).sort(),
+        [
+          [0, 0],
+          [1, 0]
+        ]
+      )
+      assert.deepInclude(yield* failureOf(reset({ to: { offsets: [{ topic, partition: 0, offset: 4 }] } })), {
+        _tag: "KafkaGroupError",
+        reason: "OutOfRange",
+        topic,
+        partition: 0
+      })
+      assert.deepStrictEqual(told(yield* groups.offsets(group)), [
+        [0, 0, 3, 3],
+        [1, 0, 1, 1]
+      ])
+      assert.deepStrictEqual(yield* groups.deleteOffsets(group, ["another"]), [])
+      assert.deepStrictEqual(
+        yield* groups.deleteOffsets(group, [topic]),
+        all.map((place) => ({ ...place, offset: 0 }))
+      )
+      assert.deepStrictEqual(yield* groups.offsets(group), [])
+      yield* groups.delete(group)
+      assert.deepInclude(yield* failureOf(groups.delete(group)), notFound)
+    }))
 
   test("of the consumer protocol: the same, and what its members are to own", () =>
     Effect.gen(function* () {

@@ -6,7 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
-import { assert } from "vitest"
+import { assert, describe } from "vitest"
 import { failureOf } from "../support/exits.ts"
 import type { KafkaClient } from "../../src/index.ts"
 import * as Lab from "../faults/lab.ts"
@@ -35,10 +35,10 @@ const password = "secret"
  * The broker's limit. With OAUTHBEARER, tokens end sooner. It closes a connection that brings it a request when its session is
  * over, and should: a quarter of this is how long a request that was sent in time may be on its way.
  */
-const SESSION_MILLIS = 4_000
+const SESSION_MILLIS = 8_000
 
-/** A token says when it ends in whole seconds: it is valid for four to five. */
-const TOKEN_SECONDS = 5
+/** A token says when it ends in whole seconds: it is valid for eight to nine. */
+const TOKEN_SECONDS = 9
 
 const SESSIONS = 3
 
@@ -80,68 +80,70 @@ realKafka("sessions that end, and credentials that are refused", { java: true },
     return Effect.as(lab.java.createTopic(name, { configs: compacted }), name)
   }
 
-  for (const mechanism of mechanisms) {
-    const sessionMillis = mechanism === "OAUTHBEARER" ? TOKEN_SECONDS * 1000 : SESSION_MILLIS
+  describe.concurrent("beyond the end of a session", () => {
+    for (const mechanism of mechanisms) {
+      const sessionMillis = mechanism === "OAUTHBEARER" ? TOKEN_SECONDS * 1000 : SESSION_MILLIS
 
-    test(`${mechanism}: a table and a writer go on over ${SESSIONS} sessions; no failed write, no gap, nothing in the log`, () => {
-      const lines: Array<string> = []
-      return Effect.gen(function* () {
-        const lab = yield* made
-        const name = yield* topic(lab)
-        const clientId = `lasting-${mechanism}`
-        const asked = (api: number) => lab.proxies[0].requests(api, { clientId })
-        const options = { sasl: right(mechanism) }
-        const begin = yield* Clock.currentTimeMillis
-        const table = yield* openTable(lab, clientId, name, {}, options)
-        const writer = yield* openWriter(lab, clientId, name, {}, options)
-        const [seen, changes] = [yield* statuses(table), yield* changesOf(table)]
-        const written: Array<readonly [string, string]> = []
-        const write = Effect.gen(function* () {
-          const value = `${written.length}`
-          const position = yield* writer.set("a", value)
-          assert.strictEqual(position.offset, written.length)
-          written.push(["a", value])
-          yield* table.awaitPosition(position)
-          yield* table.barrier()
-          assert.strictEqual(table.unsafeSnapshot().getOrUndefined("a"), value)
-        })
-        yield* write
-        const connections = asked(API_VERSIONS)
+      test(`${mechanism}: a table and a writer go on over ${SESSIONS} sessions; no failed write, no gap, nothing in the log`, () => {
+        const lines: Array<string> = []
+        return Effect.gen(function* () {
+          const lab = yield* made
+          const name = yield* topic(lab)
+          const clientId = `lasting-${mechanism}`
+          const asked = (api: number) => lab.proxies[0].requests(api, { clientId })
+          const options = { sasl: right(mechanism) }
+          const begin = yield* Clock.currentTimeMillis
+          const table = yield* openTable(lab, clientId, name, {}, options)
+          const writer = yield* openWriter(lab, clientId, name, {}, options)
+          const [seen, changes] = [yield* statuses(table), yield* changesOf(table)]
+          const written: Array<readonly [string, string]> = []
+          const write = Effect.gen(function* () {
+            const value = `${written.length}`
+            const position = yield* writer.set("a", value)
+            assert.strictEqual(position.offset, written.length)
+            written.push(["a", value])
+            yield* table.awaitPosition(position)
+            yield* table.barrier()
+            assert.strictEqual(table.unsafeSnapshot().getOrUndefined("a"), value)
+          })
+          yield* write
+          const connections = asked(API_VERSIONS)
 
-        const until = (yield* Clock.currentTimeMillis) + SESSIONS * sessionMillis
-        while ((yield* Clock.currentTimeMillis) < until) yield* Effect.andThen(write, Effect.sleep("20 millis"))
+          const until = (yield* Clock.currentTimeMillis) + SESSIONS * sessionMillis
+          while ((yield* Clock.currentTimeMillis) < until) yield* Effect.andThen(write, Effect.sleep("20 millis"))
 
-        assert.strictEqual(asked(API_VERSIONS), connections, `connections; ${lines.join("\n")}`)
-        // Each connection has authenticated once; all else is done again.
-        const again = asked(SASL_HANDSHAKE) - connections
-        // one to fetch and one to write, and the one of the barriers
-        assert.isAtLeast(again, 3 * SESSIONS)
-        const shortest = mechanism === "OAUTHBEARER" ? sessionMillis - 1000 : sessionMillis
-        const elapsed = (yield* Clock.currentTimeMillis) - begin
-        assert.isAtMost(again, connections * (1 + elapsed / isDueAfter(shortest)))
+          assert.strictEqual(asked(API_VERSIONS), connections, `connections; ${lines.join("\n")}`)
+          // Each connection has authenticated once; all else is done again.
+          const again = asked(SASL_HANDSHAKE) - connections
+          // one to fetch and one to write, and the one of the barriers
+          assert.isAtLeast(again, 3 * SESSIONS)
+          const shortest = mechanism === "OAUTHBEARER" ? sessionMillis - 1000 : sessionMillis
+          const elapsed = (yield* Clock.currentTimeMillis) - begin
+          assert.isAtMost(again, connections * (1 + elapsed / isDueAfter(shortest)))
 
-        yield* eventually(
-          Effect.sync(() => changes.length),
-          (count) => count >= written.length - 1
-        )
-        // the first one was there before somebody looked, or not
-        assert.deepStrictEqual(changes.slice(-(written.length - 1)), written.slice(1))
-        const log = yield* lab.java.dump(name)
-        assert.deepStrictEqual(
-          log.map((record) => [record.key?.toString(), record.value?.toString()]),
-          written.map(([key, value]) => [key, value])
-        )
-        const { acknowledged, requests, writes } = yield* writer.stats
-        assert.deepStrictEqual([acknowledged, requests], [writes, writes])
-        const { rebuilds, reconnects } = yield* table.stats
-        assert.deepStrictEqual([rebuilds, reconnects], [0, 0])
-        assert.deepStrictEqual(seen, ["CaughtUp"])
-        assert.isTrue(lines.some((line) => line.includes("caught up")))
-        const complaints = lines.filter((line) => /level=(WARN|ERROR|FATAL)|module=kafkajs|unhandled/.test(line))
-        assert.strictEqual(complaints.join("\n"), "")
-      }).pipe(recordLogs(lines))
-    })
-  }
+          yield* eventually(
+            Effect.sync(() => changes.length),
+            (count) => count >= written.length - 1
+          )
+          // the first one was there before somebody looked, or not
+          assert.deepStrictEqual(changes.slice(-(written.length - 1)), written.slice(1))
+          const log = yield* lab.java.dump(name)
+          assert.deepStrictEqual(
+            log.map((record) => [record.key?.toString(), record.value?.toString()]),
+            written.map(([key, value]) => [key, value])
+          )
+          const { acknowledged, requests, writes } = yield* writer.stats
+          assert.deepStrictEqual([acknowledged, requests], [writes, writes])
+          const { rebuilds, reconnects } = yield* table.stats
+          assert.deepStrictEqual([rebuilds, reconnects], [0, 0])
+          assert.deepStrictEqual(seen, ["CaughtUp"])
+          assert.isTrue(lines.some((line) => line.includes("caught up")))
+          const complaints = lines.filter((line) => /level=(WARN|ERROR|FATAL)|module=kafkajs|unhandled/.test(line))
+          assert.strictEqual(complaints.join("\n"), "")
+        }).pipe(recordLogs(lines))
+      })
+    }
+  })
 
   test("refused at the start: typed, at once, and one attempt", () =>
     Effect.gen(function* () {
@@ -218,9 +220,11 @@ realKafka("sessions that end, and credentials that are refused", { java: true },
 
         const asked = (side: string) => lab.proxies[0].requests(SASL_HANDSHAKE, { clientId: clientId(side) })
         const before = [asked("table"), asked("writer")]
+        const since = yield* Clock.currentTimeMillis
         yield* Effect.sleep("3 seconds")
+        const halves = ((yield* Clock.currentTimeMillis) - since) / 500
         // to fetch and for the metadata, every half second; nobody writes
-        assert.isAtMost(asked("table") - before[0], 2 * 8)
+        assert.isAtMost(asked("table") - before[0], 2 * (halves + 2))
         assert.isAtMost(asked("writer") - before[1], 2 * 5)
 
         isGood = true

@@ -30,8 +30,7 @@ realKafka("ensuring topics with ACLs", { java: true }, () => {
     Effect.gen(function* () {
       const { client, java } = yield* kafka
       const topic = topicName()
-      const grant = (operation: string) =>
-        Effect.andThen(java.addAcls([{ user: "alice", resource: "topic", name: topic, operation }]), Effect.sleep(500))
+      const grant = (operation: string) => java.addAcls([{ user: "alice", resource: "topic", name: topic, operation }])
 
       const undescribed = yield* Effect.flip(ensure(client, topic))
       assert.deepInclude(undescribed, { _tag: "KafkaTopicError", reason: "Unauthorized" })

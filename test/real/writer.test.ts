@@ -178,7 +178,7 @@ realKafka("writing while brokers fail", { java: true }, () => {
         configs: { "cleanup.policy": "compact", "min.insync.replicas": "2" }
       })
       const writer = yield* open({ brokers: cluster.brokers }, topic, { deliveryTimeout: "5 seconds" })
-      yield* writer.set("a", "1")
+      yield* eventually(Effect.exit(writer.set("a", "1")), Exit.isSuccess)
       yield* cluster.nodes[2].shutdown
       const error = yield* Effect.flip(writer.set("a", "2"))
       assert.strictEqual(error.reason, "Timeout")
@@ -198,10 +198,9 @@ realKafka("writing while brokers fail", { java: true }, () => {
           const writer = yield* open({ brokers: cluster.brokers }, topic, { closeTimeout: "1 second" })
           yield* writer.set("a", "1")
           yield* cluster.nodes[2].stop
-          // some of its threads may run on for a moment
-          yield* Effect.sleep(300)
+          const { requests } = yield* writer.stats
           const write = yield* Effect.forkDetach(Effect.flip(writer.set("a", "2")))
-          yield* Effect.sleep(200)
+          yield* eventually(writer.stats, (stats) => stats.requests > requests)
           return write
         })
       ).pipe(Effect.ensuring(Effect.orDie(cluster.nodes[2].continue)))

@@ -63,3 +63,43 @@ export const heldWithin = <E, R>(
     })
     return Effect.map(until(look, { every: "20 millis" }), () => held)
   })
+
+/** Milliseconds that this thread has had of the processor; where Node does not tell that, those of the whole process. */
+const cpuMillis = (): number => {
+  const { threadCpuUsage } = process as { readonly threadCpuUsage?: () => NodeJS.CpuUsage }
+  const { system, user } = threadCpuUsage?.call(process) ?? process.cpuUsage()
+  return (system + user) / 1_000
+}
+
+/** How the event loop went round. Times are those in which this process worked, whoever else had the machine in between. */
+export interface LoopTurns {
+  /** Milliseconds of work in the longest gap between two ticks of a timer. */
+  readonly longest: number
+  /** Milliseconds of work in all. */
+  readonly millis: number
+  readonly ticks: number
+}
+
+/** Begins to look how the event loop goes round; the result ends that, and tells. */
+export const turnsOfLoop = (): (() => LoopTurns) => {
+  const turns = { longest: 0, millis: 0, ticks: 0 }
+  const look = () => ({ now: performance.now(), cpu: cpuMillis() })
+  let last = look()
+  const note = () => {
+    const next = look()
+    // The process may work in several threads.
+    const worked = Math.min(next.now - last.now, next.cpu - last.cpu)
+    last = next
+    turns.millis += worked
+    turns.longest = Math.max(turns.longest, worked)
+  }
+  const timer = setInterval(() => {
+    turns.ticks++
+    note()
+  }, 5).unref()
+  return () => {
+    clearInterval(timer)
+    note()
+    return turns
+  }
+}
