@@ -1,10 +1,10 @@
 import { assert, describe } from "@effect/vitest"
 import { Cause, DateTime, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Scope } from "effect"
 import { Catalog, Codec, KafkaClient, type LiveTable } from "../../src/index.ts"
+import { asTimeGoesOn } from "../support/asTimeGoesOn.ts"
 import { text, texts, withVariables } from "../support/effect/v4/config.ts"
 import { collect, eventually, recordLogs, test } from "../support/live.ts"
 import {
-  asTimeGoesOn,
   catalogOn,
   heldUp,
   inOwnTime,

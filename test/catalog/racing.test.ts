@@ -7,9 +7,10 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { Catalog, Codec, KafkaClient, LiveTable } from "../../src/index.ts"
 import { identityIn } from "../../src/internal/catalog/keys.ts"
+import { asTimeGoesOn } from "../support/asTimeGoesOn.ts"
 import { collect, eventually, numbers, test } from "../support/live.ts"
 import { interruptedAnywhere } from "../support/interrupting.ts"
-import { asTimeGoesOn, candidate, catalogOn, heldUp, inOwnTime, part, Part, stocks, withKafka } from "./support.ts"
+import { candidate, catalogOn, heldUp, inOwnTime, part, Part, stocks, withKafka } from "./support.ts"
 
 describe("inserts", () => {
   inOwnTime(

@@ -2,7 +2,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as TestClock from "effect/testing/TestClock"
 import assert from "node:assert"
 import { randomBytes } from "node:crypto"
 import { Catalog, Codec, EmbeddedKafka, KafkaClient, KafkaError } from "../../src/index.ts"
@@ -45,9 +44,6 @@ export const withKafka = <A, E>(
 /** A test in which no time passes but while `asTimeGoesOn` runs something: what has to come in time does, on any machine. */
 export const inOwnTime = <A, E>(name: string, body: () => Effect.Effect<A, E, Scope.Scope>): void =>
   it.effect(name, () => withoutLogs(body()))
-
-export const asTimeGoesOn = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.raceFirst(self, Effect.forever(TestClock.adjust("50 millis")))
 
 /** A key that somebody else writes a record of this identity with. */
 export const keyOf = (record: object): Uint8Array => {

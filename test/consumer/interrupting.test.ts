@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaConsumer } from "../../src/index.ts"
+import { asTimeGoesOn } from "../support/asTimeGoesOn.ts"
 import { withoutLogs } from "../support/effect/v4/logs.ts"
 import * as TestClock from "effect/testing/TestClock"
 import { it } from "../support/ManualClock.ts"
@@ -23,7 +24,7 @@ const withinTime = <A, E, R>(self: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const scope = yield* Scope.make()
     const exit = yield* Effect.exit(Scope.provide(self, scope))
-    yield* Effect.raceFirst(Scope.close(scope, Exit.void), Effect.forever(adjust(1_000)))
+    yield* asTimeGoesOn(Scope.close(scope, Exit.void), "1 second")
     return yield* exit
   })
 

@@ -224,6 +224,10 @@ export const events = (test: Suite): void => {
         refused.map((error) => error._tag === "KafkaWriteError" && `${error.reason}, ${error.detail?.split(":")[0]}`),
         ["key", "value", "key", "records", "records", "options", "options"].map((part) => `Encode, ${part}`)
       )
+      const words = refused.map(({ message }) => message)
+      assert.include(words[2], "what makes the key threw Error")
+      assert.include(words[3], "what gives them threw Error")
+      assert.include(words[5], "headers: must be an object")
       yield* publisher.flush
       assert.lengthOf(yield* kafka.log(stream.name), 200)
     }))

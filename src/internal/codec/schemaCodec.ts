@@ -18,8 +18,9 @@ import {
 import * as issue from "./schema/issue.ts"
 import { compileScanner } from "./schema/jsonScanner.ts"
 import { type Parsers, UNDECIDED } from "./schema/parsers.ts"
+import { compileWriteCheck } from "./schema/plainValue.ts"
 import { PROTO } from "./schema/proto.ts"
-import type { Shape } from "./schema/shape.ts"
+import type { Passes, Shape } from "./schema/shape.ts"
 import type { Issue } from "./schema/v4/issues.ts"
 import { jsonParsersOf, parsersOf } from "./schema/v4/parsers.ts"
 
@@ -33,16 +34,15 @@ const raise = (found: Issue): never => {
 
 /**
  * Makes a codec of a schema's parsers, and of two functions between bytes and what the schema encodes to. Nobody else may
- * have what `read` returns, as it may become the value.
+ * have what `read` returns, as it may become the value. What is written as it is need not be encoded.
  */
 const fromParsers = <A>(
-  parsers: Parsers<A>,
+  { findsProto, holdsSecret, isPlain, mayHoldSecret, parse, parseFast, print, transforms }: Parsers<A>,
   text: boolean,
   read: (buffer: Buffer, start: number, end: number) => unknown,
-  write: (encoded: never) => Uint8Array
+  write: (encoded: never) => Uint8Array,
+  isWrittenAsItIs?: Passes
 ): Codec<A> => {
-  const { findsProto, holdsSecret, isPlain, isWrittenPlain, mayHoldSecret, parse, parseFast, print, transforms } =
-    parsers
   const failure = failureOf(holdsSecret)
   const decodeRead = (encoded: unknown): A | Suspended => {
     if (isPlain?.(encoded) === true) return encoded as A
@@ -81,7 +81,7 @@ const fromParsers = <A>(
         }),
     encodeSync: (value) => {
       try {
-        if (isWrittenPlain?.(value) === true) return write(value as never)
+        if (isWrittenAsItIs?.(value) === true) return write(value as never)
         const encoded = valueOf(print(value))
         return encoded === suspended ? suspended : write(encoded as never)
       } catch (thrown) {
@@ -103,12 +103,20 @@ const fromParsers = <A>(
 /** @internal */
 export const json = <A, I>(schema: Schema.Codec<A, I>): Codec<A> => {
   const parsers = jsonParsersOf(schema)
+  const { shape } = parsers
   const { hasBigInts, hasOpenNames, isOpen, problem } = parsers.form
   if (problem !== undefined) return unusable(problem)
+  const isPlain = shape === undefined ? undefined : compileWriteCheck(shape)
   const made = hasBigInts
     ? fromParsers(parsers, false, readJsonWithBigInts(hasOpenNames), writeJsonWithBigInts)
-    : fromParsers(parsers, false, hasOpenNames ? readJsonWithNames : readJson, isOpen ? writeOpenJson : writeJson)
-  return parsers.shape === undefined ? made : withScanner(made, parsers.shape)
+    : fromParsers(
+        parsers,
+        false,
+        hasOpenNames ? readJsonWithNames : readJson,
+        isOpen ? writeOpenJson : writeJson,
+        isPlain
+      )
+  return shape === undefined ? made : withScanner(made, shape)
 }
 
 /** Refuses values of which a schema's own encoder would leave out a name, in JSON or in text that is JSON. */

@@ -90,10 +90,8 @@ export const make = (
     } satisfies KafkaEvents
   }).pipe(Effect.withSpan("KafkaEvents.make"))
 
-const encodeError = (topic: string, part: string, thrown: unknown): WriteError => {
-  const cause = errorOf(thrown)
-  return new WriteError({ reason: "Encode", topic, detail: `${part}: ${inOneLine(cause)}`, cause })
-}
+const encodeError = (topic: string, part: string, cause: unknown): WriteError =>
+  new WriteError({ reason: "Encode", topic, detail: `${part}: ${inOneLine(cause)}`, cause })
 
 /** What the records of a call say besides their keys and values. */
 const recordOptions = (
@@ -102,17 +100,23 @@ const recordOptions = (
   topic: string
 ): RecordOptions | WriteError => {
   try {
-    const own = headers === undefined ? NO_HEADERS : Object.entries(headers).map(([key, value]) => ({ key, value }))
-    const all = headersNow(context, own)
+    const all = headersNow(context, headers === undefined ? NO_HEADERS : listOf(headers))
     return {
       ...(all.length === 0 ? {} : { headers: all }),
       ...(partition === undefined ? {} : { partition }),
       ...(timestamp === undefined ? {} : { timestamp })
     }
   } catch (thrown) {
-    // Without types, headers may be anything.
     return encodeError(topic, "options", thrown)
   }
+}
+
+/** Throws what is wrong with them: without types, they may be anything. */
+const listOf = (headers: NonNullable<PublishOptions["headers"]>): ReadonlyArray<HeaderToSend> => {
+  if (typeof headers !== "object" || headers === null || Array.isArray(headers)) {
+    throw new TypeError("headers: must be an object that has a string, bytes or null for each key")
+  }
+  return Object.entries(headers).map(([key, value]) => ({ key, value }))
 }
 
 const keyOf = <E extends KafkaEvent.Any>(
@@ -125,7 +129,7 @@ const keyOf = <E extends KafkaEvent.Any>(
     return key === undefined ? (event.key(data) ?? null) : key
   } catch (thrown) {
     // The function that makes the key was given data that it does not know.
-    return encodeError(topic, "key", thrown)
+    return encodeError(topic, "key", errorOf(thrown, "what makes the key threw"))
   }
 }
 
