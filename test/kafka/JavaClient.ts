@@ -133,6 +133,11 @@ export interface Service {
     broker: string,
     change: { readonly set?: Readonly<Record<string, string>>; readonly unset?: ReadonlyArray<string> }
   ) => Call<void>
+  /** What members of the consumer protocol are told in a group. */
+  readonly alterGroupConfigs: (
+    group: string,
+    change: { readonly set?: Readonly<Record<string, string>>; readonly unset?: ReadonlyArray<string> }
+  ) => Call<void>
   readonly topicConfigs: (topic: string) => Call<Readonly<Record<string, string | null>>>
   /** The preferred leaders, by default, once they are in sync; returns when they are known. */
   readonly electLeaders: (
@@ -356,7 +361,7 @@ export const make = (
     const tell = (op: string, request: object): Call<void> => Effect.asVoid(call(op, request))
 
     const alterConfigs =
-      (type: "TOPIC" | "BROKER"): Service["alterTopicConfigs"] =>
+      (type: "TOPIC" | "BROKER" | "GROUP"): Service["alterTopicConfigs"] =>
       (name, change) =>
         tell("alterConfigs", { type, name, ...change })
     const alterTopicConfigs = options.alterTopicConfigs ?? alterConfigs("TOPIC")
@@ -371,6 +376,7 @@ export const make = (
       deleteRecords: (topic, before) => ask(Schema.Array(PartitionOffset), "deleteRecords", { topic, before }),
       alterTopicConfigs,
       alterBrokerConfigs: alterConfigs("BROKER"),
+      alterGroupConfigs: alterConfigs("GROUP"),
       topicConfigs: (topic) =>
         ask(Schema.Record(Schema.String, Schema.NullOr(Schema.String)), "describeConfigs", {
           type: "TOPIC",

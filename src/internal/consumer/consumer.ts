@@ -142,7 +142,7 @@ export const make = <V, K = string>(
     yield* Effect.forEach(
       [
         runReading(parts, goneTopics),
-        runStarting(parts, topics.wasThere),
+        runStarting(parts, topics),
         committing.run,
         owning.run,
         topics.run,

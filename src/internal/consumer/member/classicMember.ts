@@ -62,6 +62,14 @@ export interface Sharing {
   readonly leads: (isLeader: boolean) => void
 }
 
+/** The codes that say something of the member, or of its generation. */
+const OF_MEMBER: ReadonlySet<number> = new Set([
+  codes.REBALANCE_IN_PROGRESS,
+  codes.ILLEGAL_GENERATION,
+  codes.UNKNOWN_MEMBER_ID,
+  codes.FENCED_INSTANCE_ID
+])
+
 /** How long a member that leaves waits for what it has asked for, and for the answer, each, in milliseconds. */
 const LEAVE_MILLIS = 1_500
 
@@ -260,7 +268,8 @@ export const makeClassicMember = (parts: {
           session.answered(session.now)
           return answer.assignment
         }
-        onCode(answer.errorCode, "SyncGroup")
+        if (OF_MEMBER.has(answer.errorCode)) onCode(answer.errorCode, "SyncGroup")
+        else yield* attempts.pauseAfter(answer.errorCode, "SyncGroup")
         return undefined
       })
 

@@ -184,7 +184,10 @@ export const makeConsumerMember = ({
       tellsAll = true
       switch (code) {
         case codes.UNKNOWN_MEMBER_ID:
+          return Effect.sync(() => die("Forgotten", false))
         case codes.GROUP_ID_NOT_FOUND:
+          // A group that cannot go over to this protocol takes nobody in.
+          if (epoch === JOIN) return fail(error)
           return Effect.sync(() => die("Forgotten", false))
         case codes.FENCED_MEMBER_EPOCH:
           return leavingFenced
@@ -325,6 +328,7 @@ export const makeConsumerMember = ({
             // The next answer says which epoch it is.
             return hurry.notify()
           case codes.UNKNOWN_MEMBER_ID:
+          case codes.GROUP_ID_NOT_FOUND:
             return die("Forgotten", false)
           case codes.FENCED_MEMBER_EPOCH:
           case codes.ILLEGAL_GENERATION:

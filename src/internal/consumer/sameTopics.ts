@@ -1,0 +1,46 @@
+/**
+ * Whether the topics of what is to be committed are still those that it was read of. A coordinator before Kafka 4.2 takes
+ * commits by the topics' names, and would take what was done of a topic that is gone for one that has its name by now.
+ */
+import * as Effect from "effect/Effect"
+import type { OwnedPartition } from "./ownedPartition.ts"
+import type { ConsumerParts } from "./parts.ts"
+
+/** How many topics are asked about at once. */
+const TOPICS_AT_ONCE = 8
+
+export interface SameTopics {
+  /**
+   * Whether a partition is certain to be of the topic that it was read of. One that is being fetched is, as its leader would
+   * say at once that the topic is another one; so is one of a topic without an id, of which nobody can tell.
+   */
+  readonly isSure: (partition: OwnedPartition) => boolean
+  /** Those of these partitions whose topics are the ones that they were read of, by what a broker says now. */
+  readonly confirmed: (partitions: ReadonlyArray<OwnedPartition>) => Effect.Effect<ReadonlySet<OwnedPartition>>
+}
+
+export const makeSameTopics = <K, V>({ client, source }: ConsumerParts<K, V>): SameTopics => {
+  /** The id of the topic of this name; `undefined` if there is none, or that cannot be asked now. */
+  const idOf = (topic: string): Effect.Effect<string | undefined> =>
+    Effect.match(client.describeTopic(topic), {
+      onFailure: () => undefined,
+      onSuccess: (description) => description.topic.id
+    })
+
+  return {
+    isSure: ({ partition, topic, topicId }) => {
+      if (topicId === undefined) return true
+      const cursor = source.cursors(topic).get(partition)
+      return cursor !== undefined && cursor.phase === "fetching" && cursor.connected && !cursor.isFull
+    },
+    confirmed: (partitions) =>
+      Effect.gen(function* () {
+        const topics = [...new Set(partitions.map(({ topic }) => topic))]
+        const ids = yield* Effect.forEach(topics, idOf, { concurrency: TOPICS_AT_ONCE })
+        const same = partitions.filter(({ topic, topicId }) => ids[topics.indexOf(topic)] === topicId)
+        // What is not fetched at present would notice it late.
+        if (same.length < partitions.length) source.refresh()
+        return new Set(same)
+      })
+  }
+}
