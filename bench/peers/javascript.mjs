@@ -126,8 +126,11 @@ export const follow = async (runtime, connect, { touch }) => {
   answer(runtime, { idleCpu, liveCpu: percent(began, ended), ...p50p99("live", delays) }, { seen: delays.length + 1 })
 }
 
-/** Typed events in thousands. `send` resolves when all that it is given is acknowledged. */
-export const publish = async (runtime, send) => {
+/**
+ * Typed events in thousands: `together` sends them in one call, `each` by a call for each, all at once. Both resolve when all that
+ * they are given is acknowledged.
+ */
+export const publish = async (runtime, { each, together }) => {
   const event = (_, index) => ({
     id: `key-${index}`,
     host: `node-${index}.cell-07.eu-west-1.compute.internal`,
@@ -138,18 +141,24 @@ export const publish = async (runtime, send) => {
     tags: ["blue", "canary", "rack-b-row-17-slot-04,power-a-112,switch-edge-0043,installed-2019"]
   })
   const thousand = Array.from({ length: 1000 }, event)
-  const run = async (times) => {
-    const start = performance.now()
-    for (let index = 0; index < times; index++) await send(thousand)
-    return (times * 1000) / ((performance.now() - start) / 1e3)
-  }
   const times = number("count") / 1000
   const warmUp = Math.ceil(times / 5)
-  await run(warmUp)
+  let written = 0
+  const run = async (send, times) => {
+    const start = performance.now()
+    for (let index = 0; index < times; index++) await send(thousand)
+    written += times * 1000
+    return (times * 1000) / ((performance.now() - start) / 1e3)
+  }
+  await run(together, warmUp)
   const cpu = cpuSeconds()
-  const published = await run(times)
+  const published = await run(together, times)
   const figures = { published, cpuSeconds: cpuSeconds() - cpu }
-  answer(runtime, figures, { written: (warmUp + times) * 1000 })
+  if (each !== undefined) {
+    await run(each, warmUp)
+    figures.publishedEach = await run(each, times)
+  }
+  answer(runtime, figures, { written })
 }
 
 /** Writes one at a time, and with 64 and 256 in flight. `set` resolves at the acknowledgement. */

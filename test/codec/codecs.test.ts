@@ -311,6 +311,73 @@ describe("json", () => {
   })
 })
 
+describe("json values that are written as they are", () => {
+  const Plain = Schema.Struct({
+    id: Schema.String,
+    n: Schema.Number,
+    tags: Schema.Array(Schema.String),
+    at: Schema.optional(Schema.Struct({ x: Schema.NullOr(Schema.Boolean) }))
+  })
+  const codec = Codec.json(Plain)
+  const plain = { id: "a", n: 1, tags: ["b"], at: { x: true } }
+  class Instance {
+    readonly id = "a"
+    readonly n = 1
+    readonly tags = ["b"]
+    get at() {
+      return { x: null }
+    }
+  }
+  class Tags extends Array<string> {
+    toJSON() {
+      return "no"
+    }
+  }
+  const hidden = (on: object, name: string) => Object.defineProperty(on, name, { value: () => "no", enumerable: false })
+
+  const failing = (): never => {
+    throw new Error("a getter")
+  }
+
+  // What is not plain is encoded by the schema, which the Effect always does: both have to be alike.
+  it.each<readonly [string, unknown]>([
+    ["plain", plain],
+    ["without what is optional", { id: "a", n: 1, tags: [] }],
+    ["undefined where it is optional", { ...plain, at: undefined }],
+    ["in another order", { tags: ["b"], n: 1, id: "a" }],
+    ["with more names", { ...plain, more: 1 }],
+    ["with more names within", { ...plain, at: { x: true, y: 1 } }],
+    ["with a symbol", { ...plain, [Symbol.iterator]: 1 }],
+    ["an instance of a class", new Instance()],
+    ["without a prototype", Object.assign(Object.create(null) as object, plain)],
+    ["by its prototype", Object.create(plain)],
+    ["with toJSON", { ...plain, toJSON: () => "no" }],
+    ["with a hidden toJSON", hidden({ ...plain }, "toJSON")],
+    ["with a hidden toJSON within", { ...plain, at: hidden({ x: true }, "toJSON") }],
+    ["with a hidden toJSON of an array", { ...plain, tags: hidden(["b"], "toJSON") }],
+    ["an array of a class", { ...plain, tags: Tags.from(["b"]) }],
+    ["an array with holes", { ...plain, tags: Object.assign(["b"], { length: 2 }) }],
+    ["an array with names", { ...plain, tags: Object.assign(["b"], { more: 1 }) }],
+    ["an object that looks like an array", { ...plain, tags: { 0: "b", length: 1 } }],
+    ["a boxed text", { ...plain, id: Object("a") as unknown }],
+    ["a date for a text", { ...plain, id: new Date(0) }],
+    ["what is not a number", { ...plain, n: Number.NaN }],
+    ["minus zero", { ...plain, n: -0 }],
+    ["what is not finite", { ...plain, n: Number.POSITIVE_INFINITY }],
+    ["half a character", { ...plain, id: "\ud800" }],
+    ["an array for an object", { ...plain, at: [true] }],
+    ["null for an object", { ...plain, at: null }],
+    ["by getters", Object.defineProperty({ ...plain }, "n", { get: () => 1, enumerable: true })],
+    ["a getter that throws", Object.defineProperty({ ...plain }, "n", { get: () => failing(), enumerable: true })],
+    ["nothing", undefined],
+    ["null", null],
+    ["an array", [plain]]
+  ])("%s", (_, value) => {
+    const bytes = encode(codec, value as never)
+    if (Exit.isSuccess(bytes)) assert.notInclude(textOf(bytes.value), "no")
+  })
+})
+
 describe("json values that a table may keep as bytes", () => {
   const Place = Schema.Struct({ host: Schema.String, ports: Schema.Array(Schema.Int) })
   const check = <A, I>(schema: Schema.Codec<A, I>, text: string) =>

@@ -170,6 +170,63 @@ export const events = (test: Suite): void => {
       assert.lengthOf(yield* kafka.log(stream.name), 20)
     }))
 
+  test("many events are published at once, in their order; if one of them cannot be, none is", (kafka) =>
+    Effect.gen(function* () {
+      const publisher = yield* eventsOn(kafka)
+      const stream = EventStream.make(newName(), Added, { partitions: 3 })
+      const positions = yield* publisher.publishMany(
+        stream,
+        numbers(200).map((i) => ({ page: `p${i % 20}` })),
+        { headers: { by: "test" }, timestamp: 1_700_000_000_000 }
+      )
+      const log = yield* kafka.log(stream.name)
+      const written = new Map(log.map((record) => [`${record.partition}:${record.offset}`, record]))
+      assert.strictEqual(written.size, 200)
+      for (const [i, { offset, partition, topic }] of positions.entries()) {
+        const record = written.get(`${partition}:${offset}`)!
+        assert.deepStrictEqual(
+          [topic, record.key?.toString(), record.value?.toString(), record.timestamp],
+          [stream.name, `p${i % 20}`, `{"schema":"Added:1","data":{"page":"p${i % 20}"}}`, 1_700_000_000_000]
+        )
+        assert.deepStrictEqual(
+          record.headers.map(({ key, value }) => `${key}=${value?.toString()}`),
+          ["by=test"]
+        )
+        // Those of one page are in one partition, in their order.
+        const before = positions[i - 20]
+        if (i >= 20) assert.isTrue(before.partition === partition && before.offset < offset)
+      }
+      assert.deepStrictEqual(yield* publisher.publishMany(stream, []), [])
+
+      const good = { page: "good" }
+      const keyThrows = {
+        get page(): string {
+          throw new Error("no page")
+        }
+      }
+      const broken = function* () {
+        yield good
+        throw new Error("no more")
+      }
+      const refused = yield* Effect.all(
+        [
+          publisher.publishMany(stream, [good, { page: 5 } as never]),
+          publisher.publishMany(stream, [good, { page: 5 } as never], { key: "k" }),
+          publisher.publishMany(stream, [good, keyThrows]),
+          publisher.publishMany(stream, broken()),
+          publisher.publishMany(stream, 5 as never),
+          publisher.publishMany(stream, [good], { headers: null as never }),
+          publisher.publishMany(stream, [good], { timestamp: -1 })
+        ].map(Effect.flip)
+      )
+      assert.deepStrictEqual(
+        refused.map((error) => error._tag === "KafkaWriteError" && `${error.reason}, ${error.detail?.split(":")[0]}`),
+        ["key", "value", "key", "records", "records", "options", "options"].map((part) => `Encode, ${part}`)
+      )
+      yield* publisher.flush
+      assert.lengthOf(yield* kafka.log(stream.name), 200)
+    }))
+
   test("a topic carries one event, and a schema is defined once", (kafka) =>
     Effect.gen(function* () {
       const publisher = yield* eventsOn(kafka)

@@ -200,6 +200,31 @@ describe("a topic with codecs", () => {
     })
   )
 
+  it.effect("many at once, of which the giving throws: Encode, and none is written", () =>
+    Effect.gen(function* () {
+      const brokers = twoTopics()
+      const producer = yield* openProducer(brokers)
+      const orders = yield* producer.to("orders", { value: Codec.utf8 })
+      const loud = yield* Effect.flatMap(openProducer(brokers, { logValues: true }), (producer) =>
+        producer.to("orders", { value: Codec.utf8 })
+      )
+      const broken = function* (): Iterable<readonly [string, string]> {
+        yield ["a", "1"]
+        throw new Error("the file ends here")
+      }
+      const given = [broken(), [["a", "1"], undefined], undefined] as unknown as ReadonlyArray<never>
+      for (const records of given) {
+        const error = yield* Effect.flip(orders.sendMany(records))
+        assert.deepInclude(error, { reason: "Encode", topic: "orders" })
+        assert.match(error.message, /\(records: what gives them threw (an? )?(Type)?Error\b/)
+      }
+      // What it says may quote what it has read.
+      assert.include((yield* Effect.flip(loud.sendMany(broken()))).message, "the file ends here")
+      yield* orders.send("k", "v")
+      assert.deepStrictEqual(writtenTo(brokers, "orders"), ["k=v"])
+    })
+  )
+
   it.effect("that do not encode: Encode, which quotes the value only where logValues says so", () =>
     Effect.gen(function* () {
       for (const logValues of [false, true]) {

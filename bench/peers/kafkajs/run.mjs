@@ -100,9 +100,9 @@ const tasks = {
     const producer = kafka.producer()
     await producer.connect()
     const message = (data) => ({ key: data.id, value: JSON.stringify({ schema: "Started:1", data }) })
-    await publish(runtime, (events) =>
-      producer.sendBatch({ topicMessages: [{ topic: job.topic, messages: events.map(message) }] })
-    )
+    await publish(runtime, {
+      together: (events) => producer.sendBatch({ topicMessages: [{ topic: job.topic, messages: events.map(message) }] })
+    })
   },
   ...consumerTasks(runtime, begin, typed ? JSON.stringify : undefined)
 }

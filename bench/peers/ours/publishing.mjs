@@ -7,7 +7,12 @@ export const publishing = ({ EventStream, KafkaEvent, KafkaEvents }, { runtime, 
     const Started = KafkaEvent.make("Started", schema, { key: ({ id }) => id })
     const stream = EventStream.make(job.topic, Started)
     const events = yield* KafkaEvents.make()
-    const all = (nodes) =>
+    const each = (nodes) =>
       Effect.forEach(nodes, (node) => events.publish(stream, node), { concurrency: "unbounded", discard: true })
-    yield* Effect.promise(() => publish(runtime, (nodes) => Effect.runPromise(all(nodes))))
+    yield* Effect.promise(() =>
+      publish(runtime, {
+        together: (nodes) => Effect.runPromise(events.publishMany(stream, nodes)),
+        each: (nodes) => Effect.runPromise(each(nodes))
+      })
+    )
   })

@@ -36,11 +36,13 @@ const raise = (found: Issue): never => {
  * have what `read` returns, as it may become the value.
  */
 const fromParsers = <A>(
-  { findsProto, holdsSecret, isPlain, mayHoldSecret, parse, parseFast, print, transforms }: Parsers<A>,
+  parsers: Parsers<A>,
   text: boolean,
   read: (buffer: Buffer, start: number, end: number) => unknown,
   write: (encoded: never) => Uint8Array
 ): Codec<A> => {
+  const { findsProto, holdsSecret, isPlain, isWrittenPlain, mayHoldSecret, parse, parseFast, print, transforms } =
+    parsers
   const failure = failureOf(holdsSecret)
   const decodeRead = (encoded: unknown): A | Suspended => {
     if (isPlain?.(encoded) === true) return encoded as A
@@ -79,6 +81,7 @@ const fromParsers = <A>(
         }),
     encodeSync: (value) => {
       try {
+        if (isWrittenPlain?.(value) === true) return write(value as never)
         const encoded = valueOf(print(value))
         return encoded === suspended ? suspended : write(encoded as never)
       } catch (thrown) {

@@ -3,6 +3,7 @@ import { disconnected } from "../effect/v4/fibers.ts"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
 import { isUint8Array } from "node:util/types"
 import { suspended } from "../codec/codec.ts"
 import type { Codec, Suspended } from "../../Codec.ts"
@@ -98,11 +99,17 @@ export const byCodecs = <K, V>(key: Codec<K>, value: Codec<V>): Encoder<Write<K,
 })
 
 /** What a codec says may quote the value. What is wrong with the options is told in this library's words. */
-const encodeError = (topic: TopicLanes, part: Part, thrown: unknown): WriteError => {
-  const cause = part === "options" ? thrown : errorOf(thrown)
-  const words = topic.shared.settings.logValues && part !== "options" ? explain(cause) : inOneLine(cause)
-  return topic.error("Encode", { detail: `${part}: ${words}`, cause })
-}
+const encodeError = (topic: TopicLanes, part: Part, thrown: unknown): WriteError =>
+  part === "options"
+    ? topic.error("Encode", { detail: `options: ${inOneLine(thrown)}`, cause: thrown })
+    : unencodable(topic, part, errorOf(thrown))
+
+/** Something could not be encoded, for a reason that may quote values. */
+export const unencodable = (topic: TopicLanes, what: string, cause: Schema.SchemaError): WriteError =>
+  topic.error("Encode", {
+    detail: `${what}: ${topic.shared.settings.logValues ? explain(cause) : inOneLine(cause)}`,
+    cause
+  })
 
 const NO_HEADERS: Headers = []
 

@@ -1,10 +1,11 @@
 import * as Effect from "effect/Effect"
-import type { WriteError } from "../../KafkaError.ts"
+import { WriteError } from "../../KafkaError.ts"
 import type { Position } from "../../Position.ts"
 import { suspended } from "../codec/codec.ts"
+import { errorOf } from "../codec/schema/issue.ts"
 import { soon } from "../effect/v4/soon.ts"
 import { SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
-import type { Encoder } from "./encoding.ts"
+import { unencodable, type Encoder } from "./encoding.ts"
 import { isFailure, PendingRecord, type EncodedRecord, type WriteResult } from "./record.ts"
 import { isError, tooLarge } from "./sending.ts"
 import type { TopicLanes } from "./topicLanes.ts"
@@ -25,7 +26,10 @@ export const sendMany = <A>(
   ): Effect.Effect<ReadonlyArray<EncodedRecord>, WriteError> =>
     Effect.suspend(() => {
       const until = performance.now() + SLICE_MILLIS
-      for (let next = writes.next(); next.done !== true; next = writes.next()) {
+      for (;;) {
+        const next = nextOf(topic, writes)
+        if (next instanceof WriteError) return Effect.fail(next)
+        if (next.done === true) return Effect.succeed(into)
         const encoded = encodeNow(topic, next.value)
         if (encoded === suspended) {
           return Effect.flatMap(encode(topic, next.value), (late) => {
@@ -39,7 +43,6 @@ export const sendMany = <A>(
           return Effect.andThen(yieldToEventLoop, encodeAll(topic, writes, into))
         }
       }
-      return Effect.succeed(into)
     })
 
   return (writes) =>
@@ -67,6 +70,16 @@ export const sendMany = <A>(
         )
       )
     })
+}
+
+/** Takes the next one. What gives them is the caller's, and may throw: then there is no telling how many were meant. */
+const nextOf = <A>(topic: TopicLanes, writes: Iterator<A>): IteratorResult<A, unknown> | WriteError => {
+  try {
+    return writes.next()
+  } catch (thrown) {
+    if (thrown instanceof WriteError) return thrown
+    return unencodable(topic, "records", errorOf(thrown, "what gives them threw"))
+  }
 }
 
 /** The records of one call. */

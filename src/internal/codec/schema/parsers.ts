@@ -41,6 +41,8 @@ export interface Parsers<A> {
   readonly findsProto: ProtoFinder | undefined
   /** What a value that was read is looked through for that decoding leaves as it is; none if that is not known. */
   readonly isPlain: Passes | undefined
+  /** What a value is looked through for that is written as it is, without being encoded; none if that is not known. */
+  readonly isWrittenPlain: Passes | undefined
 }
 
 /** For a schema whose values become JSON. */

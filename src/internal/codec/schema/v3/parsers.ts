@@ -6,6 +6,7 @@ import type { JsonParsers, Parsers } from "../parsers.ts"
 import { compileDecoder } from "./decoder.ts"
 import { holdsSecretPart, mayHoldSecret } from "./issues.ts"
 import { jsonFormOf, withExactIntegers } from "./jsonForm.ts"
+import { compileWriteCheck } from "../plainValue.ts"
 import { hasJsonTexts, withCheckedTexts } from "./jsonTexts.ts"
 import { onlyChecks, transforms } from "./parts.ts"
 import { compileProtoFinder } from "./protoNames.ts"
@@ -24,10 +25,12 @@ export const parsersOf = <A, I>({ ast }: Schema.Schema<A, I>): Parsers<A> => par
 export const jsonParsersOf = <A, I>({ ast }: Schema.Schema<A, I>): JsonParsers<A> => {
   const form = jsonFormOf(ast)
   const encoded = form.problem === undefined && form.hasBigInts ? withExactIntegers(ast) : ast
+  const shape = transforms(encoded) ? undefined : shapeOf(ast)
   return {
     ...parsersFor<A>(ast, encoded, form.hasOpenNames),
+    isWrittenPlain: shape === undefined ? undefined : compileWriteCheck(shape),
     form,
-    shape: transforms(encoded) ? undefined : shapeOf(ast)
+    shape
   }
 }
 
@@ -43,6 +46,7 @@ const parsersFor = <A>(ast: AST.AST, encoded: AST.AST, hasOpenNames: boolean): P
     holdsSecret: () => holdsSecretPart(ast),
     findsProto: hasOpenNames || hasJsonTexts(ast) ? compileProtoFinder(ast) : undefined,
     // its decoder gives the very value where it leaves it as it is
-    isPlain: undefined
+    isPlain: undefined,
+    isWrittenPlain: undefined
   }
 }

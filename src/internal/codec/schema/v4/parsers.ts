@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type * as AST from "effect/SchemaAST"
 import * as SchemaParser from "effect/SchemaParser"
-import { compileCheck } from "../plainValue.ts"
+import { compileReadCheck, compileWriteCheck } from "../plainValue.ts"
 import { type JsonParsers, type Parsers, UNDECIDED } from "../parsers.ts"
 import { holdsSecretPart, type Issue, mayHoldSecret } from "./issues.ts"
 import { toJson, withExactIntegers } from "./jsonCodec.ts"
@@ -26,7 +26,8 @@ export const jsonParsersOf = <A, I>({ ast }: Schema.Codec<A, I>): JsonParsers<A>
   const shape = shapeOf(encoded)
   return {
     ...parsersFor<A>(ast, encoded, form.hasOpenNames),
-    isPlain: shape === undefined ? undefined : compileCheck(shape),
+    isPlain: shape === undefined ? undefined : compileReadCheck(shape),
+    isWrittenPlain: shape === undefined ? undefined : compileWriteCheck(shape),
     form,
     shape
   }
@@ -53,6 +54,7 @@ const parsersFor = <A>(ast: AST.AST, encoded: AST.AST, hasOpenNames: boolean): P
     mayHoldSecret: mayHoldSecret(ast),
     holdsSecret: () => holdsSecretPart(ast),
     findsProto: hasOpenNames || hasJsonTexts(ast) ? compileProtoFinder(ast) : undefined,
-    isPlain: undefined
+    isPlain: undefined,
+    isWrittenPlain: undefined
   }
 }
