@@ -5,7 +5,19 @@ import type * as Scope from "effect/Scope"
 import type { EmbeddedKafka, KafkaProtocol } from "../../src/index.ts"
 import { connected } from "../embedded/support.ts"
 import { facts } from "../support/live.ts"
-import { acquire, adjust, append, cluster, group, inTime, it, open, type Options, protocols, topic } from "./onEmbedded.ts"
+import {
+  acquire,
+  adjust,
+  append,
+  cluster,
+  group,
+  inTime,
+  it,
+  open,
+  type Options,
+  protocols,
+  topic
+} from "./onEmbedded.ts"
 
 const refusedBy = (
   kafka: EmbeddedKafka.EmbeddedKafka,

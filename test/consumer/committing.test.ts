@@ -42,15 +42,17 @@ for (const protocol of protocols) {
 
     const fencing = { classic: { 22: "Fenced", 25: "Forgotten" }, consumer: { 25: "Forgotten", 69: "Forgotten" } }
     for (const [code, reason] of Object.entries(fencing[protocol])) {
-      it.effect(`by ${code}: it is not in the group any more, and joins at once; what was not committed is done again`, () =>
-        Effect.gen(function* () {
-          const { member } = yield* refused(protocol, Number(code), 1)
-          assert.deepStrictEqual(member.done, [...texts(20), ...texts(20, 10)])
-          const lost = member.events.filter(({ _tag }) => _tag === "Lost")
-          assert.deepStrictEqual(lost.map(facts), [
-            { _tag: "Lost", partitions: [{ topic, partition: 0 }], reason, blockedMillis: undefined }
-          ])
-        })
+      it.effect(
+        `by ${code}: it is not in the group any more, and joins at once; what was not committed is done again`,
+        () =>
+          Effect.gen(function* () {
+            const { member } = yield* refused(protocol, Number(code), 1)
+            assert.deepStrictEqual(member.done, [...texts(20), ...texts(20, 10)])
+            const lost = member.events.filter(({ _tag }) => _tag === "Lost")
+            assert.deepStrictEqual(lost.map(facts), [
+              { _tag: "Lost", partitions: [{ topic, partition: 0 }], reason, blockedMillis: undefined }
+            ])
+          })
       )
     }
 

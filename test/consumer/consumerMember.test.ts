@@ -242,20 +242,22 @@ describe("losing", () => {
     })
   )
 
-  it.effect("code 110, a static member: says by the old id that it comes back, and joins with a new one as the same instance", () =>
-    Effect.gen(function* () {
-      const played = yield* play({ protocol: "consumer", instanceId: "i" })
-      const first = yield* next(played)
-      yield* first.answer(accepted(1, target(0)))
-      yield* (yield* next(played)).answer({ errorCode: 110, errorMessage: undefined })
-      assert.deepStrictEqual(played.told.slice(1), ["lost t:0: Fenced"])
-      const leaving = yield* next(played)
-      assert.deepInclude(leaving.request, { memberId: first.request.memberId, memberEpoch: -2, instanceId: "i" })
-      yield* leaving.answer({ ...accepted(-2) })
-      const again = yield* next(played)
-      assert.deepInclude(again.request, { memberEpoch: 0, instanceId: "i", topicPartitions: [] })
-      assert.notStrictEqual(again.request.memberId, first.request.memberId)
-    })
+  it.effect(
+    "code 110, a static member: says by the old id that it comes back, and joins with a new one as the same instance",
+    () =>
+      Effect.gen(function* () {
+        const played = yield* play({ protocol: "consumer", instanceId: "i" })
+        const first = yield* next(played)
+        yield* first.answer(accepted(1, target(0)))
+        yield* (yield* next(played)).answer({ errorCode: 110, errorMessage: undefined })
+        assert.deepStrictEqual(played.told.slice(1), ["lost t:0: Fenced"])
+        const leaving = yield* next(played)
+        assert.deepInclude(leaving.request, { memberId: first.request.memberId, memberEpoch: -2, instanceId: "i" })
+        yield* leaving.answer({ ...accepted(-2) })
+        const again = yield* next(played)
+        assert.deepInclude(again.request, { memberEpoch: 0, instanceId: "i", topicPartitions: [] })
+        assert.notStrictEqual(again.request.memberId, first.request.memberId)
+      })
   )
 
   it.effect("code 82: lost, and over: it does not take the instance id back", () =>

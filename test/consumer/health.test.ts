@@ -54,6 +54,26 @@ for (const protocol of protocols) {
   })
 }
 
+for (const protocol of protocols) {
+  describe(`rights that are missing while heartbeats succeed: ${protocol}`, () => {
+    it.effect("to commit: shows in the health until a commit succeeds", () =>
+      Effect.gen(function* () {
+        const kafka = yield* cluster()
+        const member = yield* open(kafka, "first", { protocol })
+        yield* append(kafka, numbers(5))
+        const over = yield* during(kafka.inject({ _tag: "ErrorCode", code: 29 }, { request: "OffsetCommit" }))
+        for (let i = 0; i < 10; i++) {
+          yield* adjust("7 seconds")
+          assert.strictEqual((yield* member.health)._tag, "Unavailable")
+        }
+        yield* over
+        yield* adjust("10 seconds")
+        assert.deepInclude(yield* member.health, { _tag: "Steady" })
+      })
+    )
+  })
+}
+
 describe("a partition that has records, none of which come", () => {
   it.effect("is told as stalled after half a minute, is read anew, and all is done", () => {
     const lines: Array<string> = []
@@ -70,13 +90,17 @@ describe("a partition that has records, none of which come", () => {
           }))
         )
       )
+      // What was asked for before is answered as it was.
+      yield* adjust("2 seconds")
       yield* append(kafka, numbers(5))
       yield* adjust("25 seconds")
       assert.deepInclude(yield* member.health, { _tag: "Steady" })
       yield* adjust("15 seconds")
       assert.deepStrictEqual(yield* member.health, { _tag: "Stalled", partitions: [{ topic, partition: 0 }] })
       assert.deepInclude(member.events, { _tag: "Stalled", topic, partition: 0 })
-      assert.isTrue(lines.some((line) => line.includes("no record in 30000 ms from offset 0 on, and the log ends at 5")))
+      assert.isTrue(
+        lines.some((line) => line.includes("no record in 30000 ms from offset 0 on, and the log ends at 5"))
+      )
       const stalled = (yield* allSeries).filter(
         ({ labels, name }) => name === "kafka_consumer_stalled_total" && labels.get("test") === "stalled"
       )

@@ -5,7 +5,19 @@ import * as Fiber from "effect/Fiber"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { numbers } from "../support/live.ts"
 import { randomOf } from "../support/random.ts"
-import { adjust, append, begin, cluster, group, it, type Member, protocols, tagsOf, topic, viewOf } from "./onEmbedded.ts"
+import {
+  adjust,
+  append,
+  begin,
+  cluster,
+  group,
+  it,
+  type Member,
+  protocols,
+  tagsOf,
+  topic,
+  viewOf
+} from "./onEmbedded.ts"
 
 const MEMBERS = 30
 const PARTITIONS = 300

@@ -198,7 +198,12 @@ for (const protocol of protocols) {
       Effect.gen(function* () {
         const kafka = yield* cluster()
         yield* append(kafka, ["a", "b", "c", "d"])
-        const first = yield* open(kafka, "first", { protocol }, { work: ({ offset }) => offset > 0 ? Effect.never : Effect.void })
+        const first = yield* open(
+          kafka,
+          "first",
+          { protocol },
+          { work: ({ offset }) => (offset > 0 ? Effect.never : Effect.void) }
+        )
         yield* adjust("10 seconds")
         assert.deepStrictEqual(yield* offsetsOf(kafka), [[0, 1]])
         yield* first.kill

@@ -8,7 +8,19 @@ import * as Effect from "effect/Effect"
 import type { EmbeddedKafka, KafkaClient } from "../../src/index.ts"
 import type { ApiName, Request } from "../../src/KafkaProtocol.ts"
 import { numbers } from "../support/live.ts"
-import { adjust, append, cluster, group, it, offsetsOf, open, type Options, protocols, tagsOf, topic } from "./onEmbedded.ts"
+import {
+  adjust,
+  append,
+  cluster,
+  group,
+  it,
+  offsetsOf,
+  open,
+  type Options,
+  protocols,
+  tagsOf,
+  topic
+} from "./onEmbedded.ts"
 
 const texts = (count: number, from = 0) => numbers(count, from).map(String)
 
@@ -20,8 +32,9 @@ const recreate = (kafka: EmbeddedKafka.EmbeddedKafka) =>
 /** A request as a client of an older coordinator sends it: with the topics' names alone. */
 const byName = <N extends ApiName>(name: N, request: Request<N>): Request<N> => {
   if (name !== "OffsetCommit" && name !== "OffsetFetch") return request
-  const { partitions } = request as Request<"OffsetCommit">
-  return { ...request, partitions: partitions.map((one) => ({ ...one, topic: { ...one.topic, id: undefined } })) }
+  const asked = request as Request<"OffsetCommit">
+  const partitions = asked.partitions.map((one) => ({ ...one, topic: { ...one.topic, id: undefined } }))
+  return { ...asked, partitions } as Request<N>
 }
 
 const coordinators = {
@@ -82,7 +95,10 @@ for (const protocol of protocols) {
           yield* recreate(kafka)
           yield* Deferred.succeed(go, undefined)
           yield* adjust("1 second")
-          assert.deepStrictEqual((yield* acceptedSince(kafka, before)).filter((offset) => offset > 0), [])
+          assert.deepStrictEqual(
+            (yield* acceptedSince(kafka, before)).filter((offset) => offset > 0),
+            []
+          )
           yield* append(kafka, numbers(5, 100))
           yield* adjust("1 minute")
           assert.deepStrictEqual(member.done.slice(-5), texts(5, 100))

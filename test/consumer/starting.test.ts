@@ -4,16 +4,33 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import * as Exit from "effect/Exit"
 import { facts } from "../support/live.ts"
-import { acquire, adjust, append, cluster, group, inTime, it, open, type Options, protocols, topic } from "./onEmbedded.ts"
+import {
+  acquire,
+  adjust,
+  append,
+  cluster,
+  group,
+  inTime,
+  it,
+  open,
+  type Options,
+  protocols,
+  topic
+} from "./onEmbedded.ts"
 
 /** A topic with five records, of which the group has done three. A consumer that resets would begin at the end. */
 const begun = (options: Options) =>
   Effect.gen(function* () {
     const kafka = yield* cluster()
     yield* append(kafka, [0, 1, 2, 3, 4])
-    const first = yield* open(kafka, "first", options, {
-      work: ({ offset }) => (offset < 3 ? Effect.void : Effect.never)
-    })
+    const first = yield* open(
+      kafka,
+      "first",
+      { ...options, from: "earliest" },
+      {
+        work: ({ offset }) => (offset < 3 ? Effect.void : Effect.never)
+      }
+    )
     yield* adjust("10 seconds")
     assert.deepStrictEqual(first.done, ["0", "1", "2"])
     yield* first.kill
@@ -36,7 +53,8 @@ for (const protocol of protocols) {
           const kafka = yield* begun(options)
           const { hits } = yield* kafka.inject({ _tag: "ErrorCode", code }, { request: "OffsetFetch", times: 2 })
           const second = yield* open(kafka, "second", options)
-          yield* adjust("1 minute")
+          // Who is not a member any more waits for a session before it has the partition again.
+          yield* adjust("3 minutes")
           assert.deepStrictEqual([yield* hits, second.done], [2, ["3", "4"]])
           assert.deepInclude(yield* second.health, { _tag: "Steady" })
         })
@@ -103,11 +121,13 @@ for (const protocol of protocols) {
           const kafka = yield* cluster({ topics: { [topic]: { partitions: 3 }, other: { partitions: 3 } } })
           for (const to of [topic, "other"]) yield* append(kafka, [to], 0, to)
           const denied = yield* Scope.make()
-          yield* Scope.provide(
-            kafka.inject({ _tag: "ErrorCode", code }, { request: "OffsetFetch", topic }),
-            denied
-          )
-          const both = { protocol, subscribe: [topic, "other"], startTimeout: 100, deniedRetryInterval: 60_000 } as const
+          yield* Scope.provide(kafka.inject({ _tag: "ErrorCode", code }, { request: "OffsetFetch", topic }), denied)
+          const both = {
+            protocol,
+            subscribe: [topic, "other"],
+            startTimeout: 100,
+            deniedRetryInterval: 60_000
+          } as const
           const member = yield* open(kafka, "first", both)
           yield* adjust("1 second")
           assert.deepStrictEqual(member.done, ["other"])

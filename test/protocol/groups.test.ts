@@ -503,7 +503,13 @@ describe("the versions that can say a request", () => {
 
   it("of offsets are those that go by ids, where all topics have one", () => {
     const newest = (...topics: ReadonlyArray<{ readonly name: string; readonly id: string | undefined }>) => {
-      const partitions = topics.map((topic) => ({ topic, partition: 0, offset: 1, leaderEpoch: -1, metadata: undefined }))
+      const partitions = topics.map((topic) => ({
+        topic,
+        partition: 0,
+        offset: 1,
+        leaderEpoch: -1,
+        metadata: undefined
+      }))
       return [
         versionsFor(offsetCommit, { ...dynamic, partitions }).max,
         versionsFor(offsetFetch, { ...offsetsRequest, partitions }).max

@@ -204,7 +204,10 @@ realKafka("groups with members of other clients", { java: true, python: true }, 
       yield* share([a, again])
       yield* consume([a, b, again], values)
       yield* consume([a, b, again], yield* write)
-      assert.deepStrictEqual([yield* a.owned, [...((yield* again.owned) ?? [])].sort()], [left, [...(right ?? [])].sort()])
+      assert.deepStrictEqual(
+        [yield* a.owned, [...((yield* again.owned) ?? [])].sort()],
+        [left, [...(right ?? [])].sort()]
+      )
       assert.deepStrictEqual(a.history.slice(moves), [], "who stayed kept what it had")
       assert.strictEqual(a.consumed.length + b.consumed.length + again.consumed.length, 3 * BATCH, "nothing twice")
       yield* again.close
@@ -326,9 +329,7 @@ realKafka("groups with members of other clients", { java: true, python: true }, 
     ))
 
   /** Goes through a roll of a group: each step starts one member anew, with other settings, or adds one. */
-  const roll = (
-    steps: ReadonlyArray<readonly [name: string, begin: Begin, assignors: Assignors]>
-  ) =>
+  const roll = (steps: ReadonlyArray<readonly [name: string, begin: Begin, assignors: Assignors]>) =>
     Effect.gen(function* () {
       const { group, topic, write } = yield* begin
       const members = new Map<string, Member>()

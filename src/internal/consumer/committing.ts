@@ -81,14 +81,16 @@ export const makeCommitting = <K, V>(parts: ConsumerParts<K, V>, settled: Settle
           partition.committedAt = now
           partition.isMoved = false
         }
-        health.available()
         continue
       }
       const { name } = describeCode(code)
       if (OF_MEMBER.has(code)) parts.member?.refused(identity, code)
       else if (OF_TOPIC.has(code)) source.refresh()
       else if (isUnauthorized(code)) {
-        health.unavailable(groupError({ group: config.group, code, request: "OffsetCommit", instanceId: undefined }))
+        health.unavailable(
+          "commits",
+          groupError({ group: config.group, code, request: "OffsetCommit", instanceId: undefined })
+        )
         settled.refuse(partition, "Unauthorized", name)
       } else if (!describeCode(code).retriable && code !== codes.UNKNOWN_SERVER_ERROR) {
         settled.refuse(partition, "Rejected", name)
@@ -121,7 +123,7 @@ export const makeCommitting = <K, V>(parts: ConsumerParts<K, V>, settled: Settle
         {
           onFailure: (error) =>
             Effect.sync(() => {
-              health.unavailable(error)
+              health.unavailable("commits", error)
               return false
             }),
           onSuccess: (answer) => Effect.map(Clock.currentTimeMillis, (now) => take(identity, due, answer, now))
@@ -130,9 +132,9 @@ export const makeCommitting = <K, V>(parts: ConsumerParts<K, V>, settled: Settle
     })
 
   /** Commits what is due, of partitions whose topics are still those that were read. Returns whether nothing is left. */
-  const once = (due: ReadonlyArray<Due>): Effect.Effect<boolean> =>
+  const once = (due: ReadonlyArray<Due>, isSure = sameTopics.isSure): Effect.Effect<boolean> =>
     Effect.suspend(() => {
-      const doubtful = due.filter(({ partition }) => !sameTopics.isSure(partition))
+      const doubtful = due.filter(({ partition, topicId }) => topicId !== undefined && !isSure(partition))
       if (doubtful.length === 0) return send(due)
       return Effect.gen(function* () {
         const isSettled = yield* send(due.filter((one) => !doubtful.includes(one)))
@@ -146,7 +148,13 @@ export const makeCommitting = <K, V>(parts: ConsumerParts<K, V>, settled: Settle
 
   const flush = (all: ReadonlyArray<OwnedPartition>): Effect.Effect<void> =>
     Effect.flatMap(
-      Effect.suspend(() => once(dueOf(all, ({ due }) => due))),
+      // What is committed here by mistake, nobody would put right.
+      Effect.suspend(() =>
+        once(
+          dueOf(all, ({ due }) => due),
+          () => false
+        )
+      ),
       (isSettled) => {
         if (!isSettled && parts.failure === undefined) return Effect.flatMap(pause, () => flush(all))
         attempt = 0
@@ -186,11 +194,11 @@ export const makeCommitting = <K, V>(parts: ConsumerParts<K, V>, settled: Settle
     Effect.gen(function* () {
       yield* untilDue(at)
       const before = yield* Clock.currentTimeMillis
-      const isSettled = yield* once(
-        dueOf(owned.values(), (p) => offsetNow(p, before, Number.isFinite(intervalMillis)))
-      )
-      if (!isSettled) yield* pause
-      else attempt = 0
+      const isSettled = yield* once(dueOf(owned.values(), (p) => offsetNow(p, before, Number.isFinite(intervalMillis))))
+      if (isSettled) {
+        attempt = 0
+        health.available("commits")
+      } else yield* pause
       const now = yield* Clock.currentTimeMillis
       // What was refused is not to wait for the interval again.
       return yield* rounds(isSettled ? next(now) : now)

@@ -114,8 +114,8 @@ export const make = <V, K = string>(
         parts.metrics.inPhase(phase)
         if (phase === "steady") settleDeferred(begun, Exit.void)
       },
-      unavailable: (error) => health.unavailable(error),
-      available: () => health.available()
+      unavailable: (error) => health.unavailable("group", error),
+      available: () => health.available("group")
     }
     const member =
       config.protocol === "consumer"

@@ -11,8 +11,8 @@ const TOPICS_AT_ONCE = 8
 
 export interface SameTopics {
   /**
-   * Whether a partition is certain to be of the topic that it was read of. One that is being fetched is, as its leader would
-   * say at once that the topic is another one; so is one of a topic without an id, of which nobody can tell.
+   * Whether a partition can be taken to be of the topic that it was read of, as it is being fetched: its leader would say at
+   * once that the topic is another one, and what was committed in that very moment is put right then.
    */
   readonly isSure: (partition: OwnedPartition) => boolean
   /** Those of these partitions whose topics are the ones that they were read of, by what a broker says now. */
@@ -28,8 +28,7 @@ export const makeSameTopics = <K, V>({ client, source }: ConsumerParts<K, V>): S
     })
 
   return {
-    isSure: ({ partition, topic, topicId }) => {
-      if (topicId === undefined) return true
+    isSure: ({ partition, topic }) => {
       const cursor = source.cursors(topic).get(partition)
       return cursor !== undefined && cursor.phase === "fetching" && cursor.connected && !cursor.isFull
     },

@@ -54,7 +54,7 @@ export const runStarting = <K, V>(
         }),
         {
           onFailure: (error) => {
-            health.unavailable(error)
+            health.unavailable("offsets", error)
             return Effect.as(later(all), undefined)
           },
           onSuccess: (answer) => {
@@ -70,7 +70,7 @@ export const runStarting = <K, V>(
   const refused = (all: ReadonlyArray<OwnedPartition>, code: number): Effect.Effect<void> => {
     if (code === codes.UNSTABLE_OFFSET_COMMIT) return later(all)
     const error = groupError({ group: config.group, code, request: "OffsetFetch", instanceId: undefined })
-    health.unavailable(error)
+    health.unavailable("offsets", error)
     if (isUnauthorized(code)) return later(all, config.deniedRetryIntervalMillis)
     // Another topic has the name by now.
     if (code === codes.UNKNOWN_TOPIC_ID) return Effect.andThen(topics.refresh, later(all))
@@ -136,15 +136,12 @@ export const runStarting = <K, V>(
     const { version } = parts.ready
     const all = parts.isEnding || parts.failure !== undefined ? [] : waiting()
     const due = all.filter((p) => dueAt(p) <= now)
+    if (all.length === 0) health.available("offsets")
     if (due.length === 0) {
       const next = Math.min(...all.map(dueAt))
       return parts.ready.after(version, Number.isFinite(next) ? next - now : undefined)
     }
-    return Effect.flatMap(ask(due), (answers) => {
-      if (answers === undefined) return Effect.void
-      health.available()
-      return begin(due, answers)
-    })
+    return Effect.flatMap(ask(due), (answers) => (answers === undefined ? Effect.void : begin(due, answers)))
   })
 
   return Effect.forever(once)

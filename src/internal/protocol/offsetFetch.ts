@@ -122,11 +122,7 @@ const readTopics = (
 }
 
 // topics: nullable [name: string, or topic_id: uuid, partition_indexes: [int32]]
-const writeTopics = (
-  writer: Writer,
-  partitions: ReadonlyArray<TopicPartition> | undefined,
-  isById: boolean
-): void =>
+const writeTopics = (writer: Writer, partitions: ReadonlyArray<TopicPartition> | undefined, isById: boolean): void =>
   writer.nullableArray(partitions && byTopic(partitions, isById), ({ partitions, topic }) => {
     writeTopic(writer, topic, isById)
     writer.int32s(partitions.map(({ partition }) => partition))
