@@ -129,8 +129,9 @@ for (const protocol of protocols) {
           const large = (i: number) => `${i} ${"x".repeat(100_000)}`
           for (const i of numbers(80)) yield* append(kafka, [large(i)])
           const go = yield* Deferred.make<void>()
-          const work = ({ offset }: { readonly offset: number }) => (offset === 5 ? Deferred.await(go) : Effect.void)
-          const full = { ...options, maxUncommitted: 10, fetch: { maxPartitionBytes: 1_000_000 } }
+          const work = ({ offset }: { readonly offset: number }) =>
+            offset === 5 ? Deferred.await(go) : offset === 8 ? Effect.never : Effect.void
+          const full = { ...options, maxUncommitted: 3, fetch: { maxPartitionBytes: 1_000_000 } }
           const member = yield* open(kafka, "first", full, { driven, work })
           yield* adjust("20 seconds")
           assert.deepStrictEqual(yield* offsetsOf(kafka), [[0, 5]])
@@ -138,7 +139,7 @@ for (const protocol of protocols) {
           for (const i of numbers(30)) yield* append(kafka, [large(100 + i)])
           // It works on what it has of the old topic, and does not know of the new one.
           yield* Deferred.succeed(go, undefined)
-          yield* adjust("5 seconds")
+          yield* adjust("8 seconds")
           assert.isAbove(member.done.length, 5)
           yield* member.kill
           yield* adjust("2 minutes")

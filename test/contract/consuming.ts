@@ -377,6 +377,15 @@ export const consuming = (test: Suite): void => {
         const consumer = yield* consumerOn(kafka, { subscribe: topic, from: "latest", protocol })
         const seen: Array<number> = []
         yield* working(consumer, seen)
+        // A coordinator hears of a new topic a moment after its leaders do, and has nothing to assign before.
+        yield* holds(
+          Effect.map(consumer.lag, (all) =>
+            assert.deepStrictEqual(
+              all.map(({ position }) => position),
+              [0, 0]
+            )
+          )
+        )
         yield* append(kafka, topic, 20)
         yield* holds(Effect.sync(() => assert.strictEqual(seen.length, 20)))
         yield* kafka.deleteTopic(topic)

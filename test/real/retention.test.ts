@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
-import { assert } from "vitest"
+import { assert, describe } from "vitest"
 import { Codec, KafkaConsumer } from "../../src/index.ts"
 import * as JavaClient from "../kafka/JavaClient.ts"
 import * as KafkaCluster from "../kafka/KafkaCluster.ts"
@@ -34,7 +34,7 @@ realKafka("offsets that are kept for a minute", { java: true }, () => {
     })
   )
 
-  for (const protocol of ["classic", "consumer"] as const) {
+  const inProtocol = (protocol: "classic" | "consumer") =>
     test(
       `${name}: ${protocol}`,
       () =>
@@ -81,5 +81,9 @@ realKafka("offsets that are kept for a minute", { java: true }, () => {
         }),
       400_000
     )
-  }
+
+  describe.concurrent("in both protocols at once, as they wait for most of the time", () => {
+    inProtocol("classic")
+    inProtocol("consumer")
+  })
 })
