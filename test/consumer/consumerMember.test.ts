@@ -8,8 +8,8 @@ import { advance, DENIED_RETRY, it, play, type Played } from "./member.ts"
 
 const INTERVAL = 1_000
 
-/** How long the instance id of a predecessor is waited for. */
-const UNRELEASED = 60_000
+/** How long it waits for a group that refuses to take it in. */
+const REFUSED = 60_000
 
 const target = (...partitions: ReadonlyArray<number>) => [{ topicId: "id-t", partitions }]
 
@@ -108,38 +108,43 @@ describe("joining", () => {
     )
   }
 
-  it.effect("code 111: asks again for as long as a predecessor that crashed may hold the instance id", () =>
-    Effect.gen(function* () {
-      const played = yield* play({ protocol: "consumer", instanceId: "i" })
-      for (let passed = 0; passed < UNRELEASED; passed += 100) {
-        yield* (yield* next(played)).answer({ errorCode: 111, errorMessage: undefined })
-        assert.deepStrictEqual(played.open, [], "after a pause")
-        yield* advance(100)
-      }
-      const beat = yield* next(played)
-      assert.deepInclude(beat.request, { instanceId: "i", memberEpoch: 0 })
-      yield* beat.answer(accepted(4, target(0)))
-      assert.deepStrictEqual(played.told, ["assigned t:0"])
-    })
-  )
+  for (const [code, why, reason] of [
+    [111, "as long as a predecessor that crashed may hold the instance id", "Fenced"],
+    [69, "as long as a group may be about to go over to the protocol", "Inconsistent"]
+  ] as const) {
+    it.effect(`code ${code}: asks again, for ${why}`, () =>
+      Effect.gen(function* () {
+        const played = yield* play({ protocol: "consumer", instanceId: "i" })
+        for (let passed = 0; passed < REFUSED; passed += 100) {
+          yield* (yield* next(played)).answer({ errorCode: code, errorMessage: undefined })
+          assert.deepStrictEqual(played.open, [], "after a pause")
+          assert.isDefined(played.unavailable())
+          yield* advance(100)
+        }
+        const beat = yield* next(played)
+        assert.deepInclude(beat.request, { instanceId: "i", memberEpoch: 0 })
+        yield* beat.answer(accepted(4, target(0)))
+        assert.deepStrictEqual(played.told, ["assigned t:0"])
+        assert.isUndefined(played.unavailable())
+      })
+    )
 
-  it.effect("code 111 for longer than that ends it: Fenced, by somebody who is there", () =>
-    Effect.gen(function* () {
-      const played = yield* play({ protocol: "consumer", instanceId: "i" })
-      for (let passed = 0; passed < UNRELEASED + 1_000 && played.open.length > 0; passed += 100) {
-        yield* (yield* next(played)).answer({ errorCode: 111, errorMessage: undefined })
-        yield* advance(100)
-      }
-      const error = yield* Effect.flip(Fiber.join(played.run))
-      assert.strictEqual(error.reason, "Fenced")
-      assert.include(error.message, "instance id i")
-    })
-  )
+    it.effect(`code ${code} for longer than that ends it: ${reason}`, () =>
+      Effect.gen(function* () {
+        const played = yield* play({ protocol: "consumer", instanceId: "i" })
+        for (let passed = 0; passed < REFUSED + 1_000 && played.open.length > 0; passed += 100) {
+          yield* (yield* next(played)).answer({ errorCode: code, errorMessage: undefined })
+          yield* advance(100)
+        }
+        const error = yield* Effect.flip(Fiber.join(played.run))
+        assert.strictEqual(error.reason, reason)
+      })
+    )
+  }
 
   for (const [code, reason] of [
     [35, "Unsupported"],
     [42, "Rejected"],
-    [69, "Inconsistent"],
     [81, "Full"],
     [82, "Fenced"],
     [112, "Unsupported"],

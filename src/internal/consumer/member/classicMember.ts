@@ -100,6 +100,7 @@ export const makeClassicMember = (parts: {
     let life = 0
     /** Heartbeats that were refused for their generation while it joins. */
     let doubts = 0
+    let isOver = false
     /** Why the group is to be joined again; `undefined` if it is not. */
     let rejoinReason: string | undefined
     const rejoining = new Signal()
@@ -130,8 +131,11 @@ export const makeClassicMember = (parts: {
       rejoin(reason)
     }
 
-    const fail = (code: number, request: string): void =>
+    /** Ends it for good. What is under way may take its time to hear of that, and asks for nothing more meanwhile. */
+    const fail = (code: number, request: string): void => {
+      isOver = true
       settleDeferred(broken, Exit.fail(groupError({ group, code, request, instanceId })))
+    }
 
     // -------------------------------------------------------------------------------------------------------------------
     // heartbeats
@@ -231,6 +235,7 @@ export const makeClassicMember = (parts: {
     const join = (reason: string): Effect.Effect<JoinGroupResponse, MembershipFailure> =>
       Effect.gen(function* () {
         while (true) {
+          if (isOver) return yield* Effect.never
           const answer = yield* attempts.until(askToJoin(reason))
           switch (answer.errorCode) {
             case codes.NONE:
