@@ -6,7 +6,20 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { failureOf } from "../support/exits.ts"
 import { facts, numbers } from "../support/live.ts"
-import { adjust, append, cluster, group, it, offsetsOf, open, protocols, quiet, tagsOf, topic } from "./onEmbedded.ts"
+import {
+  adjust,
+  append,
+  cluster,
+  group,
+  inTime,
+  it,
+  offsetsOf,
+  open,
+  protocols,
+  quiet,
+  tagsOf,
+  topic
+} from "./onEmbedded.ts"
 
 const texts = (count: number, from = 0) => numbers(count, from).map(String)
 
@@ -170,6 +183,40 @@ for (const protocol of protocols) {
           [...offsets].sort((a, b) => a - b)
         )
         assert.strictEqual(offsets.at(-1), 10)
+      })
+    )
+
+    it.effect("not at all, as its topic is asked about before: what is given up meanwhile is not committed any more", () =>
+      Effect.gen(function* () {
+        const kafka = yield* cluster({
+          topics: { [topic]: { partitions: 2 } },
+          groups: { heartbeatInterval: "1 second" }
+        })
+        const places = [0, 1].map((partition) => ({ topic, partition }))
+        for (const { partition } of places) yield* append(kafka, ["a", "b"], partition)
+        const first = yield* open(kafka, "first", {
+          protocol,
+          commitInterval: "manual",
+          fetch: { maxPartitionBytes: 1_000_000 },
+          ...(protocol === "classic" ? { heartbeatInterval: 1_000 } : {})
+        })
+        yield* adjust("1 second")
+        const { length } = yield* kafka.commits(group)
+        // It has enough, and fetches nothing, so that it cannot know whether the topic is the same one.
+        yield* first.consumer.pause(places)
+        for (const { partition } of places) {
+          for (const i of numbers(60)) yield* append(kafka, [`${i}`.padEnd(100_000)], partition)
+        }
+        yield* adjust("10 seconds")
+        yield* kafka.inject({ _tag: "Delay", millis: 10_000 }, { request: "Metadata", clientId: "first" })
+        yield* Effect.forkScoped(Effect.exit(first.consumer.commit()))
+        yield* adjust("100 millis")
+        yield* (yield* kafka.member(group, { topics: [topic], protocol })).joined.pipe(inTime)
+        yield* adjust("1 minute")
+        const revoked = first.events.flatMap((event) => (event._tag === "Revoked" ? event.partitions : []))
+        assert.strictEqual(revoked.length, 1)
+        const commits = (yield* kafka.commits(group)).slice(length)
+        assert.deepStrictEqual([...new Set(commits.map(({ partition }) => partition))], [1 - revoked[0].partition])
       })
     )
 

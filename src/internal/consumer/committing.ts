@@ -132,15 +132,20 @@ export const makeCommitting = <K, V>(parts: ConsumerParts<K, V>, settled: Settle
     })
 
   /** Commits what is due, of partitions whose topics are still those that were read. Returns whether nothing is left. */
-  const once = (due: ReadonlyArray<Due>, isSure = sameTopics.isSure): Effect.Effect<boolean> =>
+  const once = (due: () => ReadonlyArray<Due>, isSure = sameTopics.isSure): Effect.Effect<boolean> =>
     Effect.suspend(() => {
-      const doubtful = due.filter(({ partition, topicId }) => topicId !== undefined && !isSure(partition))
-      if (doubtful.length === 0) return send(due)
+      const all = due()
+      const doubtful = new Set(
+        all.flatMap(({ partition, topicId }) => (topicId === undefined || isSure(partition) ? [] : [partition]))
+      )
+      if (doubtful.size === 0) return send(all)
       return Effect.gen(function* () {
-        const isSettled = yield* send(due.filter((one) => !doubtful.includes(one)))
-        const same = yield* sameTopics.confirmed(doubtful.map(({ partition }) => partition))
-        const left = doubtful.filter(({ partition, topicId }) => same.has(partition) && partition.topicId === topicId)
-        return (yield* send(left)) && isSettled && left.length === doubtful.length
+        const isSettled = yield* send(all.filter(({ partition }) => !doubtful.has(partition)))
+        const same = yield* sameTopics.confirmed([...doubtful])
+        // Some may have been given up meanwhile, or be elsewhere.
+        const left = due().filter(({ partition }) => doubtful.has(partition))
+        const certain = left.filter(({ partition }) => same.has(partition))
+        return (yield* send(certain)) && isSettled && certain.length === left.length
       })
     })
 
@@ -149,11 +154,9 @@ export const makeCommitting = <K, V>(parts: ConsumerParts<K, V>, settled: Settle
   const flush = (all: ReadonlyArray<OwnedPartition>): Effect.Effect<void> =>
     Effect.flatMap(
       // What is committed here by mistake, nobody would put right.
-      Effect.suspend(() =>
-        once(
-          dueOf(all, ({ due }) => due),
-          () => false
-        )
+      once(
+        () => dueOf(all, ({ due }) => due),
+        () => false
       ),
       (isSettled) => {
         if (!isSettled && parts.failure === undefined) return Effect.flatMap(pause, () => flush(all))
