@@ -293,6 +293,7 @@ const commands = {
       "recordBatch/mutations",
       "recordBatch/randomBytes",
       "embedded/tableModel",
+      "real/retention",
       "table/randomFaults",
       "table/state"
     ]

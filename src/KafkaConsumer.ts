@@ -334,7 +334,10 @@ export interface KafkaConsumer<K, V> {
   readonly poison: Stream.Stream<PoisonRecordError>
   /** What happens to this member, from now on. A slow consumer of it misses the oldest of more than a thousand. */
   readonly events: Stream.Stream<GroupEvent>
-  /** Commits what is done by now, in all partitions, or in these; ends when that is acknowledged. */
+  /**
+   * Commits what is done by now, in all partitions, or in these; ends when that is acknowledged. What cannot be committed of
+   * one partition holds up none of the others: it fails once they are.
+   */
   readonly commit: (partitions?: Iterable<TopicPartition>) => Effect.Effect<void, CommitError>
   /** Hands out nothing more of these partitions, until `resume`, or until they are assigned anew. Heartbeats go on. */
   readonly pause: (partitions: Iterable<TopicPartition>) => Effect.Effect<void>

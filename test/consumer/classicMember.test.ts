@@ -11,6 +11,7 @@ import {
 } from "../../src/internal/protocol/consumerProtocol.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { settle } from "../support/answers.ts"
+import { facts } from "../support/live.ts"
 import { advance, assignmentOf, BEAT, DENIED_RETRY, FIRST_BEAT, it, play, SESSION, taken } from "./member.ts"
 
 /** What the member claims when it joins. */
@@ -121,6 +122,17 @@ describe("joining", () => {
       assert.deepStrictEqual(played.open, [])
       yield* advance(10)
       yield* taken(played, 1, "t:0")
+      assert.deepStrictEqual(played.told, ["assigned t:0"])
+    })
+  )
+
+  it.effect("code 25, as of an id that was forgotten meanwhile: it joins again with a new one", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* (yield* played.next("JoinGroup")).answer({ errorCode: 79, memberId: "m" })
+      yield* (yield* played.next("JoinGroup")).answer({ errorCode: 25, memberId: "m" })
+      const { join } = yield* taken(played, 1, "t:0")
+      assert.strictEqual(join.memberId, "")
       assert.deepStrictEqual(played.told, ["assigned t:0"])
     })
   )
@@ -313,6 +325,88 @@ describe("rebalancing", () => {
   )
 })
 
+describe("a sync that is refused", () => {
+  /** A member with a partition that has joined again, and asks for its share. */
+  const syncing = (options: Parameters<typeof play>[0] = {}) =>
+    Effect.gen(function* () {
+      const played = yield* play(options)
+      yield* taken(played, 1, "t:0")
+      played.member.topicsChanged()
+      yield* settle
+      const join = yield* played.next("JoinGroup")
+      yield* join.answer({ generation: 2, memberId: "m", leader: "other" })
+      return { played, sync: yield* played.next("SyncGroup") }
+    })
+
+  for (const [code, reason, memberId] of [
+    [22, "Fenced", "m"],
+    [25, "Forgotten", ""]
+  ] as const) {
+    it.effect(`by ${code}: lost, and joins at once ${memberId === "" ? "with a new id" : "with the same id"}`, () =>
+      Effect.gen(function* () {
+        const { played, sync } = yield* syncing()
+        yield* sync.answer({ errorCode: code })
+        assert.deepStrictEqual(played.told.slice(1), [`lost t:0: ${reason}`])
+        const join = yield* played.next("JoinGroup")
+        assert.deepStrictEqual([join.request.memberId, claimOf(join.request)], [memberId, "-1"])
+      })
+    )
+  }
+
+  it.effect("by 82: lost, and over", () =>
+    Effect.gen(function* () {
+      const { played, sync } = yield* syncing({ instanceId: "i" })
+      yield* sync.answer({ errorCode: 82 })
+      const error = yield* Effect.flip(Fiber.join(played.run))
+      assert.deepInclude(facts(error), { reason: "Fenced" })
+      assert.deepStrictEqual(played.open, [])
+      assert.deepStrictEqual(played.told.slice(1), ["lost t:0: Fenced"])
+    })
+  )
+
+  for (const code of [-1, 7, 14, 15, 16, 56]) {
+    it.effect(`by ${code}, which passes: keeps what it has, and joins again after a pause`, () =>
+      Effect.gen(function* () {
+        const { played, sync } = yield* syncing()
+        yield* sync.answer({ errorCode: code })
+        yield* advance(9)
+        assert.deepStrictEqual(played.open, [])
+        yield* advance(1)
+        const { join } = yield* taken(played, 3, "t:0")
+        assert.strictEqual(claimOf(join), "2 t:0")
+        assert.deepStrictEqual(played.told, ["assigned t:0"], "nothing was lost")
+      })
+    )
+  }
+
+  it.effect("by 30: the right is waited for, slowly", () =>
+    Effect.gen(function* () {
+      const { played, sync } = yield* syncing()
+      yield* sync.answer({ errorCode: 30 })
+      assert.include(played.unavailable(), "GROUP_AUTHORIZATION_FAILED")
+      for (let passed = FIRST_BEAT; passed < DENIED_RETRY; passed += 100) {
+        yield* advance(100)
+        if (played.open[0]?.name === "Heartbeat") yield* (yield* played.next("Heartbeat")).answer({ errorCode: 30 })
+        assert.deepStrictEqual(played.open, [])
+      }
+      yield* advance(100)
+      yield* taken(played, 3, "t:0")
+      assert.deepStrictEqual(played.told, ["assigned t:0"])
+    })
+  )
+
+  for (const code of [23, 24]) {
+    it.effect(`by ${code}, which does not: it is over`, () =>
+      Effect.gen(function* () {
+        const { played, sync } = yield* syncing()
+        yield* sync.answer({ errorCode: code })
+        const error = yield* Effect.flip(Fiber.join(played.run))
+        assert.deepInclude(facts(error), { _tag: "KafkaGroupError", reason: code === 23 ? "Inconsistent" : "Rejected" })
+      })
+    )
+  }
+})
+
 describe("losing", () => {
   it.effect("code 25 on a heartbeat: lost, and joins at once with a new id", () =>
     Effect.gen(function* () {
@@ -423,6 +517,51 @@ describe("refused commits", () => {
       yield* settle
       assert.strictEqual(played.open[0].name, "JoinGroup")
       assert.deepStrictEqual(played.told, ["assigned t:0"])
+    })
+  )
+
+  it.effect("code 22 in a stable group: lost, and joins with the same id", () =>
+    Effect.gen(function* () {
+      const played = yield* play()
+      yield* taken(played, 5, "t:0")
+      played.member.refused(played.member.identity()!, 22)
+      yield* settle
+      assert.deepStrictEqual(played.told.slice(1), ["lost t:0: Fenced"])
+      const join = yield* played.next("JoinGroup")
+      assert.deepStrictEqual([join.request.memberId, claimOf(join.request)], ["m", "-1"])
+    })
+  )
+
+  for (const code of [22, 27]) {
+    it.effect(`code ${code} while the group rebalances: kept, and sent in the next generation`, () =>
+      Effect.gen(function* () {
+        const played = yield* play()
+        yield* taken(played, 5, "t:0")
+        const identity = played.member.identity()!
+        played.member.topicsChanged()
+        yield* settle
+        const join = yield* played.next("JoinGroup")
+        played.member.refused(identity, code)
+        yield* settle
+        yield* join.answer({ generation: 6, memberId: "m", leader: "other" })
+        played.member.refused(identity, code)
+        yield* settle
+        yield* (yield* played.next("SyncGroup")).answer({ assignment: assignmentOf("t:0") })
+        assert.deepStrictEqual(played.told, ["assigned t:0"])
+        assert.strictEqual(played.member.identity()?.generation, 6)
+        assert.deepStrictEqual(played.open, [])
+      })
+    )
+  }
+
+  it.effect("code 82: lost, and over", () =>
+    Effect.gen(function* () {
+      const played = yield* play({ instanceId: "i" })
+      yield* taken(played, 5, "t:0")
+      played.member.refused(played.member.identity()!, 82)
+      const error = yield* Effect.flip(Fiber.join(played.run))
+      assert.deepInclude(facts(error), { reason: "Fenced" })
+      assert.deepStrictEqual(played.told.slice(1), ["lost t:0: Fenced"])
     })
   )
 

@@ -1,18 +1,13 @@
-/** A consumer that is closed while it joins. */
+/** A consumer that is closed while it joins, and while it gives partitions up. */
 import { assert, describe } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaConsumer } from "../../src/index.ts"
-import { withoutLogs } from "../support/effect/v4/logs.ts"
-import { it } from "../support/ManualClock.ts"
-import { turns } from "../support/turns.ts"
-
-const topic = "t"
-const group = "g"
-
-const quiet = turns(40)
+import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
+import { adjust, append, cluster, group, it, offsetsOf, open, protocols, quiet, tagsOf, topic } from "./onEmbedded.ts"
 
 describe("a consumer that is closed while it joins", () => {
   it.effect("gives back the id that it is about to be given: nobody waits for it", () =>
@@ -48,6 +43,44 @@ describe("a consumer that is closed while it joins", () => {
       yield* quiet
       assert.strictEqual(given.length, 1)
       assert.deepStrictEqual(left, given)
-    }).pipe(Effect.scoped, withoutLogs)
+    })
   )
+})
+
+describe("a consumer that is closed while it gives a partition up", () => {
+  for (const protocol of protocols) {
+    it.effect(`waits for the work once, and leaves: nothing is done twice, ${protocol}`, () =>
+      Effect.gen(function* () {
+        const kafka = yield* cluster({ topics: { [topic]: { partitions: 2 } } })
+        for (const partition of [0, 1]) yield* append(kafka, [`a${partition}`, `b${partition}`], partition)
+        const go = yield* Deferred.make<void>()
+        const begun: Array<string> = []
+        const work = ({ value }: { readonly value: string }) => {
+          begun.push(value)
+          return value.startsWith("a") ? Deferred.await(go) : Effect.void
+        }
+        const first = yield* open(kafka, "first", { protocol }, { work, concurrency: 2 })
+        yield* adjust("10 seconds")
+        const other = yield* kafka.member(group, { topics: [topic], protocol })
+        yield* adjust("20 seconds")
+        assert.strictEqual((yield* first.health)._tag, "Rebalancing")
+        assert.deepStrictEqual([...begun].sort(), ["a0", "a1"])
+        const leaving = yield* Effect.forkChild(first.leave)
+        yield* adjust("1 second")
+        assert.strictEqual((yield* first.health)._tag, "Stopping")
+        assert.isFalse(hasEnded(leaving))
+        yield* Deferred.succeed(go, undefined)
+        yield* adjust("20 seconds")
+        assert.isTrue(hasEnded(leaving))
+        assert.deepStrictEqual([...first.done].sort(), ["a0", "a1"])
+        assert.deepStrictEqual([...begun].sort(), ["a0", "a1"], "what had not begun is the next one's")
+        assert.notInclude(tagsOf(first), "Lost")
+        assert.strictEqual((yield* other.assigned).length, 2)
+        assert.deepStrictEqual(yield* offsetsOf(kafka), [
+          [0, 1],
+          [1, 1]
+        ])
+      })
+    )
+  }
 })

@@ -4,29 +4,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaConsumer } from "../../src/index.ts"
-import { asTimeGoesOn } from "../support/asTimeGoesOn.ts"
-import { withoutLogs } from "../support/effect/v4/logs.ts"
-import * as TestClock from "effect/testing/TestClock"
-import { it } from "../support/ManualClock.ts"
-import { turns } from "../support/turns.ts"
+import { adjust, group, it, quiet, topic } from "./onEmbedded.ts"
 
-const topic = "t"
-const group = "g"
 const SESSION = 6_000
 const BEAT = 1_000
-
-const quiet = turns(40)
-
-const adjust = (millis: number) => Effect.andThen(TestClock.adjust(millis), quiet)
-
-/** With a scope that has time to close: what is never answered is given up by the clock. */
-const withinTime = <A, E, R>(self: Effect.Effect<A, E, R>) =>
-  Effect.gen(function* () {
-    const scope = yield* Scope.make()
-    const exit = yield* Effect.exit(Scope.provide(self, scope))
-    yield* asTimeGoesOn(Scope.close(scope, Exit.void), "1 second")
-    return yield* exit
-  })
 
 /** A cluster with records, and a consumer that works on them by `work`. */
 const working = (
@@ -74,7 +55,7 @@ describe("work that is to end", () => {
       const endedAtOnce = [...ended]
       yield* adjust(60_000)
       assert.deepStrictEqual(endedAtOnce, ["1@0"])
-    }).pipe(withinTime, withoutLogs)
+    })
   )
 
   it.effect("and is to end for a second reason meanwhile: its lane goes on once, one record at a time", () =>
@@ -103,6 +84,6 @@ describe("work that is to end", () => {
       yield* adjust(60_000)
       assert.deepStrictEqual(begun, [0, 0, 1, 2, 3, 4])
       assert.strictEqual(most, 1)
-    }).pipe(withinTime, withoutLogs)
+    })
   )
 })

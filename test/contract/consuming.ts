@@ -9,7 +9,7 @@ import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { assert } from "vitest"
 import { Codec, KafkaConsumer } from "../../src/index.ts"
-import { eventually, numbers, sooner } from "../support/live.ts"
+import { eventually, facts, numbers, sooner } from "../support/live.ts"
 import { newName, type Kafka, type Suite } from "./suite.ts"
 
 /** Not compacted. Nothing of it is deleted either, however old its records say that they are. */
@@ -321,6 +321,30 @@ export const consuming = (test: Suite): void => {
       )
     }))
 
+  test("a key that does not decode is told as that, with its place", (kafka) =>
+    Effect.gen(function* () {
+      const topic = yield* kafka.topic(deleted)
+      yield* kafka.append(topic, [
+        { key: "1", value: "a" },
+        { key: "x", value: "b" },
+        { key: "3", value: "c" }
+      ])
+      const options = { subscribe: topic, group: newName(), key: Codec.json(Schema.Number), value: Codec.utf8 }
+      const consumer = yield* kafka.withClient(KafkaConsumer.make(options))
+      const told = yield* Effect.forkScoped(consumer.poison.pipe(Stream.take(1), Stream.runCollect))
+      yield* Effect.yieldNow
+      const all = yield* consumer.records.pipe(Stream.take(2), Stream.runCollect)
+      assert.deepStrictEqual(
+        [...all].map(({ key, value }) => [key, value]),
+        [
+          [1, "a"],
+          [3, "c"]
+        ]
+      )
+      const [error] = yield* Fiber.join(told)
+      assert.deepInclude(facts(error), { reason: "Key", topic, partition: 0, offset: 1 })
+    }))
+
   test("topics of a glob that appear later are found, with what was in them before", (kafka) =>
     Effect.gen(function* () {
       const prefix = newName()
@@ -353,6 +377,15 @@ export const consuming = (test: Suite): void => {
         const consumer = yield* consumerOn(kafka, { subscribe: topic, from: "latest", protocol })
         const seen: Array<number> = []
         yield* working(consumer, seen)
+        // A coordinator hears of a new topic a moment after its leaders do, and has nothing to assign before.
+        yield* holds(
+          Effect.map(consumer.lag, (all) =>
+            assert.deepStrictEqual(
+              all.map(({ position }) => position),
+              [0, 0]
+            )
+          )
+        )
         yield* append(kafka, topic, 20)
         yield* holds(Effect.sync(() => assert.strictEqual(seen.length, 20)))
         yield* kafka.deleteTopic(topic)
@@ -360,6 +393,96 @@ export const consuming = (test: Suite): void => {
         yield* kafka.createTopic(topic, { partitions: 2, ...deleted })
         yield* append(kafka, topic, 10, 20)
         yield* holds(Effect.sync(() => assert.deepStrictEqual(sorted(seen), numbers(30))))
+      }))
+  }
+
+  for (const protocol of ["classic", "consumer"] as const) {
+    test(`what was done of a topic that is created again is not committed for the new one: ${protocol}`, (kafka) =>
+      Effect.gen(function* () {
+        const topic = yield* kafka.topic(deleted)
+        const options = { subscribe: topic, group: newName(), protocol } as const
+        yield* append(kafka, topic, 20)
+        const first = yield* closeable(kafka, { ...options, commitInterval: "manual" })
+        const [seen, rest]: [Array<number>, Array<number>] = [[], []]
+        yield* working(first.consumer, seen)
+        yield* holds(Effect.sync(() => assert.strictEqual(seen.length, 20)))
+        yield* kafka.deleteTopic(topic)
+        yield* kafka.createTopic(topic, deleted)
+        yield* append(kafka, topic, 30, 100)
+        // It may have begun with the new one by now, or not know of it.
+        yield* first.close
+        const second = yield* consumerOn(kafka, options)
+        yield* working(second, rest)
+        const ofNew = () => new Set([...seen.slice(20), ...rest])
+        yield* holds(Effect.sync(() => assert.deepStrictEqual(sorted(ofNew()), numbers(30, 100))))
+      }))
+
+    test(`nor is it while so much of it is kept that nothing is fetched: ${protocol}`, (kafka) =>
+      Effect.gen(function* () {
+        const topic = yield* kafka.topic(deleted)
+        const group = newName()
+        const options = { subscribe: topic, group, protocol, maxUncommitted: 10 } as const
+        const large = (count: number, from: number) =>
+          kafka.appendInBatches(
+            topic,
+            numbers(count).map((i) => ({ key: "k", value: `${from + i}`.padEnd(100_000) })),
+            5
+          )
+        yield* large(60, 0)
+        const first = yield* closeable(kafka, { ...options, commitInterval: "manual" })
+        const records: Array<KafkaConsumer.Committable<string, string>> = []
+        yield* Effect.forkScoped(
+          Stream.runForEach(first.consumer.records, (record) => Effect.sync(() => void records.push(record)))
+        )
+        yield* holds(Effect.map(healthOf(first.consumer), ({ _tag }) => assert.strictEqual(_tag, "Blocked")))
+        yield* kafka.deleteTopic(topic)
+        yield* kafka.createTopic(topic, deleted)
+        yield* large(30, 100)
+        for (const { done } of records.slice(0, 10)) done()
+        yield* Effect.forkScoped(Effect.exit(first.consumer.commit()))
+        // Whether it can be committed is known by then.
+        yield* Effect.sleep("300 millis")
+        yield* first.close
+        const rest: Array<number> = []
+        yield* working(yield* consumerOn(kafka, options), rest)
+        yield* holds(Effect.sync(() => assert.deepStrictEqual(sorted(new Set(rest)), numbers(30, 100))))
+      }))
+  }
+
+  test("a topic that a glob matches goes, the others are read on; it comes again, and is read from its beginning", (kafka) =>
+    Effect.gen(function* () {
+      const prefix = newName()
+      const [gone, kept] = [`${prefix}.a`, `${prefix}.b`]
+      for (const topic of [gone, kept]) yield* kafka.createTopic(topic, deleted)
+      const consumer = yield* consumerOn(kafka, { subscribe: `${prefix}.?`, metadataMaxAge: 200, from: "latest" })
+      const seen: Array<number> = []
+      yield* working(consumer, seen)
+      yield* append(kafka, gone, 10)
+      yield* append(kafka, kept, 10, 10)
+      yield* holds(Effect.sync(() => assert.deepStrictEqual(sorted(seen), numbers(20))))
+      yield* kafka.deleteTopic(gone)
+      yield* append(kafka, kept, 10, 20)
+      yield* holds(Effect.sync(() => assert.deepStrictEqual(sorted(seen), numbers(30))))
+      yield* holds(Effect.map(ownedBy(consumer), (owned) => assert.deepStrictEqual(owned, [0])))
+      yield* kafka.createTopic(gone, deleted)
+      yield* append(kafka, gone, 10, 30)
+      yield* append(kafka, kept, 10, 40)
+      yield* holds(Effect.sync(() => assert.deepStrictEqual(sorted(seen), numbers(50))))
+    }))
+
+  for (const protocol of ["classic", "consumer"] as const) {
+    test(`a topic that there is not yet is no error: it is read once it is there, ${protocol}`, (kafka) =>
+      Effect.gen(function* () {
+        const topic = newName()
+        const options = { subscribe: topic, metadataMaxAge: 200, from: "latest", protocol } as const
+        const consumer = yield* consumerOn(kafka, options)
+        assert.deepStrictEqual(yield* ownedBy(consumer), [])
+        assert.strictEqual((yield* healthOf(consumer))._tag, "Steady")
+        const seen: Array<number> = []
+        yield* working(consumer, seen)
+        yield* kafka.createTopic(topic, deleted)
+        yield* append(kafka, topic, 10)
+        yield* holdsSooner(Effect.sync(() => assert.deepStrictEqual(sorted(seen), numbers(10))))
       }))
   }
 

@@ -99,6 +99,12 @@ const needs: Readonly<Record<string, Feature>> = {
   "a record without a key is refused on a compacted topic, and nothing of its batch is written": "refused records",
   "a record that the broker refuses fails alone: one without a key, in a compacted topic": "refused records",
   "a member of the consumer protocol: each record once, shared with another, and given back": "the consumer protocol",
+  "what was done of a topic that is created again is not committed for the new one: classic": "topic ids",
+  "what was done of a topic that is created again is not committed for the new one: consumer": "the consumer protocol",
+  "nor is it while so much of it is kept that nothing is fetched: classic": "topic ids",
+  "nor is it while so much of it is kept that nothing is fetched: consumer": "the consumer protocol",
+  "a topic that there is not yet is no error: it is read once it is there, consumer": "the consumer protocol",
+  "offsets are committed and found by the topic's id: one that is gone has none, nor takes any": "offsets by topic ids",
   "a static member that comes back has its partitions at once": "static members",
   "somebody else with the same instance id takes its place, and it says so": "static members",
   "re-created: typed with both ids; with a restart policy the new content replaces the old at once": "topic ids"
@@ -117,6 +123,8 @@ const main: ReadonlySet<string> = new Set([
   "a table reads its own writes by their positions, one of them or the last of many",
   "records of several topics, by codecs, are read back by their tables",
   "each record once, in the order of its partition; another run of the group begins after what is done",
+  "what was done of a topic that is created again is not committed for the new one: classic",
+  "offsets are committed and found by the topic's id: one that is gone has none, nor takes any",
   "a table that is closed leaves no connection, fiber or timer; its content stays readable"
 ])
 

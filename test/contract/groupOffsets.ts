@@ -101,6 +101,52 @@ export const groupOffsets = (test: Suite): void => {
       assert.deepStrictEqual(yield* group.committed(stranger.connection, kept, [0]), [0, 1])
     }))
 
+  test("offsets are committed and found by the topic's id: one that is gone has none, nor takes any", (kafka) =>
+    Effect.gen(function* () {
+      const name = yield* kafka.topic({ partitions: 2 })
+      const id = yield* kafka.idOf(name)
+      const group = new ScriptedGroup(kafka)
+      const { connection } = yield* group.member("stranger")
+      type Place = readonly [id: string | undefined, partition: number]
+      const places = (all: ReadonlyArray<Place>) => all.map(([id, partition]) => ({ topic: { name, id }, partition }))
+      const commit = (offset: number, ...all: ReadonlyArray<Place>) =>
+        Effect.map(
+          connection.request("OffsetCommit", {
+            groupId: group.id,
+            memberId: "",
+            instanceId: undefined,
+            generation: -1,
+            partitions: places(all).map((place) => ({ ...place, offset, leaderEpoch: -1, metadata: undefined }))
+          }),
+          ({ partitions }) => partitions.map(({ errorCode }) => errorCode)
+        )
+      const found = (...all: ReadonlyArray<Place>) =>
+        Effect.map(
+          connection.request("OffsetFetch", {
+            groupId: group.id,
+            member: undefined,
+            requireStable: true,
+            partitions: places(all)
+          }),
+          ({ partitions }) => partitions.map(({ errorCode, offset }) => errorCode || offset)
+        )
+      // A coordinator hears of a new topic a moment after its leaders do.
+      yield* eventually(commit(7, [id, 0]), ([code]) => code === 0)
+      assert.deepStrictEqual(yield* found([id, 0]), [7])
+      assert.deepStrictEqual(yield* found([id, 1]), [-1])
+      assert.deepStrictEqual(yield* found([undefined, 0]), [7])
+      assert.deepStrictEqual(yield* commit(1, [id, 99]), [3])
+      yield* kafka.deleteTopic(name)
+      yield* kafka.createTopic(name, { partitions: 2 })
+      const next = yield* kafka.idOf(name)
+      yield* eventually(found([next, 0]), ([offset]) => offset === -1)
+      assert.deepStrictEqual(yield* found([id, 0]), [100])
+      assert.deepStrictEqual(yield* commit(8, [id, 0]), [100])
+      assert.deepStrictEqual(yield* found([next, 0]), [-1])
+      assert.deepStrictEqual((yield* commit(9, [id, 1], [next, 0])).sort(), [0, 100])
+      assert.deepStrictEqual(yield* found([next, 0], [next, 1]), [9, -1])
+    }))
+
   test("offsets are deleted of topics that nobody is subscribed to, a group that nobody is in", (kafka) =>
     Effect.gen(function* () {
       const [wanted, other] = [yield* kafka.topic(), yield* kafka.topic()]

@@ -26,19 +26,29 @@ export interface MemberOptions {
   readonly group: string
   /** Of the classic protocol, the favourite first; "consumer" for the other protocol. */
   readonly assignors: NonEmptyReadonlyArray<Assignor> | "consumer"
+  /** For a static member. */
+  readonly instanceId?: string
+  /** Of the classic protocol; in the consumer protocol the group has it. {@link SESSION_MILLIS} by default. */
+  readonly sessionMillis?: number
 }
 
 export interface ForeignMember {
   /** The partitions that it owns; `undefined` before it has said so. */
   readonly owned: Effect.Effect<ReadonlyArray<number> | undefined, TestKafkaError>
+  /** All that it has owned, one after the other. */
+  readonly history: ReadonlyArray<ReadonlyArray<number>>
   /** The values that it has consumed, in their order. */
   readonly consumed: ReadonlyArray<string>
+  /** Why it has ended by itself; `undefined` while it goes on. */
+  readonly failure: Effect.Effect<string | undefined>
   /** Leaves the group in good order. */
   readonly close: Effect.Effect<void, TestKafkaError>
 }
 
 export interface ForeignMembers {
   readonly begin: (options: MemberOptions) => Effect.Effect<ForeignMember>
+  /** SIGKILL: all of its members are gone without a word. Returns when the process is gone. */
+  readonly kill: Effect.Effect<void>
 }
 
 const JAVA = "org.apache.kafka.clients.consumer"
@@ -54,16 +64,21 @@ export const BEAT_MILLIS = 200
 const COMMIT_MILLIS = 500
 
 /** The settings of Java's client and librdkafka, which have most of their names in common. */
-const dotted = (client: Client, brokers: ReadonlyArray<string>, { assignors, group }: MemberOptions) => ({
+const dotted = (
+  client: Client,
+  brokers: ReadonlyArray<string>,
+  { assignors, group, instanceId, sessionMillis = SESSION_MILLIS }: MemberOptions
+) => ({
   "bootstrap.servers": brokers.join(","),
   "group.id": group,
   "client.id": client,
   "auto.offset.reset": "earliest",
   "auto.commit.interval.ms": COMMIT_MILLIS,
+  ...(instanceId === undefined ? {} : { "group.instance.id": instanceId }),
   ...(assignors === "consumer"
     ? { "group.protocol": "consumer" }
     : {
-        "session.timeout.ms": SESSION_MILLIS,
+        "session.timeout.ms": sessionMillis,
         "heartbeat.interval.ms": BEAT_MILLIS,
         "partition.assignment.strategy": assignors
           .map((name) => (client === "java" ? JAVA_ASSIGNORS[name] : name))
@@ -79,8 +94,9 @@ const configOf = (client: Client, brokers: ReadonlyArray<string>, options: Membe
         client_id: client,
         auto_offset_reset: "earliest",
         auto_commit_interval_ms: COMMIT_MILLIS,
-        session_timeout_ms: SESSION_MILLIS,
+        session_timeout_ms: options.sessionMillis ?? SESSION_MILLIS,
         heartbeat_interval_ms: BEAT_MILLIS,
+        ...(options.instanceId === undefined ? {} : { group_instance_id: options.instanceId }),
         assignors: options.assignors
       }
     : dotted(client, brokers, options)
@@ -99,6 +115,7 @@ const decodeLine = Schema.decodeSync(Line)
 /** What is known of a member. */
 interface Told {
   owned: ReadonlyArray<number> | undefined
+  readonly history: Array<ReadonlyArray<number>>
   readonly consumed: Array<string>
   isClosed: boolean
   error: string | undefined
@@ -150,7 +167,7 @@ export const make = (
           const { closed, error, name, owned, value } = decodeLine(text)
           const told = members.get(name)
           if (told === undefined) return
-          told.owned = owned ?? told.owned
+          if (owned !== undefined) told.history.push((told.owned = owned))
           told.isClosed ||= closed === true
           told.error ??= error
           if (value !== undefined) told.consumed.push(value)
@@ -175,10 +192,14 @@ export const make = (
     }
 
     return {
+      kill: Effect.andThen(
+        Effect.sync(() => child.kill("SIGKILL")),
+        Effect.asVoid(awaitExit(child))
+      ),
       begin: (options) =>
         Effect.gen(function* () {
           const name = `${client}-${members.size}`
-          const told: Told = { owned: undefined, consumed: [], isClosed: false, error: undefined }
+          const told: Told = { owned: undefined, history: [], consumed: [], isClosed: false, error: undefined }
           members.set(name, told)
           yield* send({ op: "begin", name, topic: options.topic, config: configOf(client, brokers, options) })
           const look = Effect.suspend(() => {
@@ -187,7 +208,9 @@ export const make = (
           })
           return {
             owned: Effect.map(look, ({ isClosed, owned }) => (isClosed ? undefined : owned)),
+            history: told.history,
             consumed: told.consumed,
+            failure: Effect.sync(() => told.error ?? ended),
             close: Effect.gen(function* () {
               yield* send({ op: "close", name })
               const isClosed = yield* until(Effect.map(look, (one) => one.isClosed))

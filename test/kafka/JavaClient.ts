@@ -133,6 +133,7 @@ export interface Service {
     broker: string,
     change: { readonly set?: Readonly<Record<string, string>>; readonly unset?: ReadonlyArray<string> }
   ) => Call<void>
+  /** What members of the consumer protocol are told in a group. */
   readonly alterGroupConfigs: (
     group: string,
     change: { readonly set?: Readonly<Record<string, string>>; readonly unset?: ReadonlyArray<string> }

@@ -11,6 +11,7 @@ export type Feature =
   | "limits of timestamps"
   | "static members"
   | "the consumer protocol"
+  | "offsets by topic ids"
 
 /** Each with the reason, in a sentence. */
 export type Lacks = Readonly<Partial<Record<Feature, string>>>
@@ -30,6 +31,10 @@ const consumerProtocol = {
   "the consumer protocol": "Members speak the consumer protocol (KIP-848) with brokers since Kafka 4.0."
 }
 
+const offsetsByTopicIds = {
+  "offsets by topic ids": "Offsets are committed and asked for by the ids of topics since Kafka 4.2."
+}
+
 export const releases: Readonly<Record<Version, Release>> = {
   "2.1.1": {
     scala: "2.12",
@@ -42,12 +47,17 @@ export const releases: Readonly<Record<Version, Release>> = {
         "Brokers tell which records of a batch they refuse, and refuse one without a key by INVALID_RECORD, since Kafka 2.4.",
       "static members": "Members of groups are static since Kafka 2.3.",
       ...limitsOfTimestamps,
-      ...consumerProtocol
+      ...consumerProtocol,
+      ...offsetsByTopicIds
     }
   },
-  "2.8.2": { scala: "2.13", metadata: "ZooKeeper", lacks: { ...limitsOfTimestamps, ...consumerProtocol } },
-  "3.9.1": { scala: "2.13", metadata: "KRaft", lacks: consumerProtocol },
-  "4.1.0": { scala: "2.13", metadata: "KRaft", lacks: {} },
+  "2.8.2": {
+    scala: "2.13",
+    metadata: "ZooKeeper",
+    lacks: { ...limitsOfTimestamps, ...consumerProtocol, ...offsetsByTopicIds }
+  },
+  "3.9.1": { scala: "2.13", metadata: "KRaft", lacks: { ...consumerProtocol, ...offsetsByTopicIds } },
+  "4.1.0": { scala: "2.13", metadata: "KRaft", lacks: offsetsByTopicIds },
   "4.2.0": { scala: "2.13", metadata: "KRaft", lacks: {} }
 }
 

@@ -31,6 +31,7 @@ public class Fixtures {
   static final String CLIENT = "client";
   static final Uuid ID = Uuid.fromString("AbCdEfGhIjKlMnOpQrSt_A");
   static final Uuid OTHER_ID = Uuid.fromString("zzzzzzzzzzzzzzzzzzzz-w");
+  static final Uuid NOT_ASKED_ID = Uuid.fromString("BcDeFgHiJkLmNoPqRsTu_A");
   static final String TOPIC = "größe";
 
   record Case(String api, int version, String name, ApiMessage request, ApiMessage response) {}
@@ -455,28 +456,40 @@ public class Fixtures {
     return v >= 6 ? p.setCommittedLeaderEpoch(epoch) : p;
   }
 
+  /** From this version on, offsets are committed and asked for by the ids of topics. */
+  static final int BY_ID = 10;
+
+  static OffsetCommitRequestData.OffsetCommitRequestTopic commitOf(int v, String name, Uuid id) {
+    OffsetCommitRequestData.OffsetCommitRequestTopic t = new OffsetCommitRequestData.OffsetCommitRequestTopic();
+    return v >= BY_ID ? t.setTopicId(id) : t.setName(name);
+  }
+
   static ApiMessage offsetCommitRequest(int v, String instance) {
     OffsetCommitRequestData d = new OffsetCommitRequestData().setGroupId(GROUP).setGenerationIdOrMemberEpoch(7).setMemberId(MEMBER)
         .setTopics(List.of(
-            new OffsetCommitRequestData.OffsetCommitRequestTopic().setName(TOPIC).setPartitions(List.of(
-                commit(v, 0, 4294967296123L, 3, "so far"), commit(v, 5, 0, -1, null))),
-            new OffsetCommitRequestData.OffsetCommitRequestTopic().setName("other").setPartitions(List.of(commit(v, 1, 9, 2, null)))));
+            commitOf(v, TOPIC, ID).setPartitions(List.of(commit(v, 0, 4294967296123L, 3, "so far"), commit(v, 5, 0, -1, null))),
+            commitOf(v, "other", OTHER_ID).setPartitions(List.of(commit(v, 1, 9, 2, null)))));
     return v >= 7 ? d.setGroupInstanceId(instance) : d;
   }
 
-  static OffsetCommitResponseData offsetCommitResponse() {
+  static OffsetCommitResponseData.OffsetCommitResponseTopic committedOf(int v, String name, Uuid id) {
+    OffsetCommitResponseData.OffsetCommitResponseTopic t = new OffsetCommitResponseData.OffsetCommitResponseTopic();
+    return v >= BY_ID ? t.setTopicId(id) : t.setName(name);
+  }
+
+  static OffsetCommitResponseData offsetCommitResponse(int v) {
     return new OffsetCommitResponseData().setThrottleTimeMs(3).setTopics(new ArrayList<>(List.of(
-        new OffsetCommitResponseData.OffsetCommitResponseTopic().setName("not asked").setPartitions(List.of(
+        committedOf(v, "not asked", NOT_ASKED_ID).setPartitions(List.of(
             new OffsetCommitResponseData.OffsetCommitResponsePartition().setPartitionIndex(0))),
-        new OffsetCommitResponseData.OffsetCommitResponseTopic().setName("other").setPartitions(List.of(
+        committedOf(v, "other", OTHER_ID).setPartitions(List.of(
             new OffsetCommitResponseData.OffsetCommitResponsePartition().setPartitionIndex(1).setErrorCode((short) 27))),
-        new OffsetCommitResponseData.OffsetCommitResponseTopic().setName(TOPIC).setPartitions(List.of(
+        committedOf(v, TOPIC, ID).setPartitions(List.of(
             new OffsetCommitResponseData.OffsetCommitResponsePartition().setPartitionIndex(5).setErrorCode((short) 12),
             new OffsetCommitResponseData.OffsetCommitResponsePartition().setPartitionIndex(0))))));
   }
 
-  static OffsetCommitResponseData offsetCommitFuture() {
-    OffsetCommitResponseData d = with(offsetCommitResponse());
+  static OffsetCommitResponseData offsetCommitFuture(int v) {
+    OffsetCommitResponseData d = with(offsetCommitResponse(v));
     d.topics().forEach(t -> { future(t); t.partitions().forEach(Fixtures::future); });
     return d;
   }
@@ -489,10 +502,12 @@ public class Fixtures {
           new OffsetFetchRequestData.OffsetFetchRequestTopic().setName(TOPIC).setPartitionIndexes(List.of(0, 5)),
           new OffsetFetchRequestData.OffsetFetchRequestTopic().setName("other").setPartitionIndexes(List.of(1))));
     }
+    OffsetFetchRequestData.OffsetFetchRequestTopics one = new OffsetFetchRequestData.OffsetFetchRequestTopics().setPartitionIndexes(List.of(0, 5));
+    OffsetFetchRequestData.OffsetFetchRequestTopics other = new OffsetFetchRequestData.OffsetFetchRequestTopics().setPartitionIndexes(List.of(1));
     OffsetFetchRequestData.OffsetFetchRequestGroup g = new OffsetFetchRequestData.OffsetFetchRequestGroup().setGroupId(GROUP)
-        .setTopics(all ? null : List.of(
-            new OffsetFetchRequestData.OffsetFetchRequestTopics().setName(TOPIC).setPartitionIndexes(List.of(0, 5)),
-            new OffsetFetchRequestData.OffsetFetchRequestTopics().setName("other").setPartitionIndexes(List.of(1))));
+        .setTopics(all ? null : v >= BY_ID
+            ? List.of(one.setTopicId(ID), other.setTopicId(OTHER_ID))
+            : List.of(one.setName(TOPIC), other.setName("other")));
     if (v >= 9) g.setMemberId(member).setMemberEpoch(epoch);
     return d.setGroups(List.of(g));
   }
@@ -506,9 +521,12 @@ public class Fixtures {
     OffsetFetchResponseData.OffsetFetchResponseGroup g = new OffsetFetchResponseData.OffsetFetchResponseGroup().setGroupId(GROUP)
         .setErrorCode((short) error).setTopics(new ArrayList<>());
     if (error == 0) {
-      g.topics().add(new OffsetFetchResponseData.OffsetFetchResponseTopics().setName("other").setPartitions(List.of(committed(1, -1, -1, "", 88))));
-      g.topics().add(new OffsetFetchResponseData.OffsetFetchResponseTopics().setName(TOPIC).setPartitions(List.of(
-          committed(0, 4294967296123L, 3, "so far", 0), committed(5, -1, -1, "", 0))));
+      OffsetFetchResponseData.OffsetFetchResponseTopics other = new OffsetFetchResponseData.OffsetFetchResponseTopics()
+          .setPartitions(List.of(committed(1, -1, -1, "", 88)));
+      OffsetFetchResponseData.OffsetFetchResponseTopics one = new OffsetFetchResponseData.OffsetFetchResponseTopics()
+          .setPartitions(List.of(committed(0, 4294967296123L, 3, "so far", 0), committed(5, -1, -1, "", 0)));
+      g.topics().add(v >= BY_ID ? other.setTopicId(OTHER_ID) : other.setName("other"));
+      g.topics().add(v >= BY_ID ? one.setTopicId(ID) : one.setName(TOPIC));
     }
     OffsetFetchResponseData d = new OffsetFetchResponseData().setThrottleTimeMs(3);
     if (v >= 8) return d.setGroups(new ArrayList<>(List.of(g)));
@@ -846,13 +864,13 @@ public class Fixtures {
     add("LeaveGroup", 1, 5, "error", v -> leaveGroupRequest(v, null), v -> new LeaveGroupResponseData().setErrorCode((short) 16));
     add("LeaveGroup", 4, 5, "future", v -> leaveGroupRequest(v, null), Fixtures::leaveGroupFuture);
 
-    add("OffsetCommit", 5, 9, "plain", v -> offsetCommitRequest(v, null), v -> offsetCommitResponse());
-    add("OffsetCommit", 7, 9, "static", v -> offsetCommitRequest(v, INSTANCE), v -> offsetCommitResponse());
-    add("OffsetCommit", 8, 9, "future", v -> offsetCommitRequest(v, null), v -> offsetCommitFuture());
-    add("OffsetFetch", 5, 9, "plain", v -> offsetFetchRequest(v, true, false, null, -1), v -> offsetFetchResponse(v, 0));
+    add("OffsetCommit", 5, 10, "plain", v -> offsetCommitRequest(v, null), Fixtures::offsetCommitResponse);
+    add("OffsetCommit", 7, 10, "static", v -> offsetCommitRequest(v, INSTANCE), Fixtures::offsetCommitResponse);
+    add("OffsetCommit", 8, 10, "future", v -> offsetCommitRequest(v, null), Fixtures::offsetCommitFuture);
+    add("OffsetFetch", 5, 10, "plain", v -> offsetFetchRequest(v, true, false, null, -1), v -> offsetFetchResponse(v, 0));
     add("OffsetFetch", 5, 9, "all", v -> offsetFetchRequest(v, false, true, null, -1), v -> offsetFetchResponse(v, 0));
-    add("OffsetFetch", 5, 9, "error", v -> offsetFetchRequest(v, true, false, MEMBER, 5), v -> offsetFetchResponse(v, 16));
-    add("OffsetFetch", 6, 9, "future", v -> offsetFetchRequest(v, true, false, null, -1), Fixtures::offsetFetchFuture);
+    add("OffsetFetch", 5, 10, "error", v -> offsetFetchRequest(v, true, false, MEMBER, 5), v -> offsetFetchResponse(v, 16));
+    add("OffsetFetch", 6, 10, "future", v -> offsetFetchRequest(v, true, false, null, -1), Fixtures::offsetFetchFuture);
     add("OffsetDelete", 0, 0, "plain", v -> offsetDeleteRequest(), v -> offsetDeleteResponse());
     add("OffsetDelete", 0, 0, "error", v -> offsetDeleteRequest(), v -> new OffsetDeleteResponseData().setErrorCode((short) 68));
 

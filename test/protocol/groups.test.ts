@@ -78,40 +78,58 @@ const syncRequest = {
 }
 const synced = { errorCode: 0, assignment: Buffer.from("yours") }
 
-const commitRequest = (version: number) => ({
-  ...dynamic,
-  partitions: [
-    { topic: byName, partition: 0, offset: 4294967296123, leaderEpoch: 3, metadata: "so far" },
-    { topic: byName, partition: 5, offset: 0, leaderEpoch: -1, metadata: undefined },
-    { topic: other, partition: 1, offset: 9, leaderEpoch: version >= 6 ? 2 : -1, metadata: undefined }
-  ]
-})
-const committed = {
-  partitions: [
-    { topic: other, partition: 1, errorCode: 27 },
-    { topic: byName, partition: 5, errorCode: 12 },
-    { topic: byName, partition: 0, errorCode: 0 }
-  ]
+/** The two topics, by ids in versions that go by them. */
+const topicsIn = (version: number) =>
+  version >= 10 ? ([byId, { name: "other", id: otherId }] as const) : ([byName, other] as const)
+
+const commitRequest = (version: number) => {
+  const [one, two] = topicsIn(version)
+  return {
+    ...dynamic,
+    partitions: [
+      { topic: one, partition: 0, offset: 4294967296123, leaderEpoch: 3, metadata: "so far" },
+      { topic: one, partition: 5, offset: 0, leaderEpoch: -1, metadata: undefined },
+      { topic: two, partition: 1, offset: 9, leaderEpoch: version >= 6 ? 2 : -1, metadata: undefined }
+    ]
+  }
+}
+const committed = (version: number) => {
+  const [one, two] = topicsIn(version)
+  return {
+    partitions: [
+      { topic: two, partition: 1, errorCode: 27 },
+      { topic: one, partition: 5, errorCode: 12 },
+      { topic: one, partition: 0, errorCode: 0 }
+    ]
+  }
 }
 
-const offsetsRequest: OffsetFetchRequest = {
-  groupId,
-  member: undefined,
-  requireStable: true,
-  partitions: [
-    { topic: byName, partition: 0 },
-    { topic: byName, partition: 5 },
-    { topic: other, partition: 1 }
-  ]
+const offsetsRequestIn = (version: number): OffsetFetchRequest => {
+  const [one, two] = topicsIn(version)
+  return {
+    groupId,
+    member: undefined,
+    requireStable: true,
+    partitions: [
+      { topic: one, partition: 0 },
+      { topic: one, partition: 5 },
+      { topic: two, partition: 1 }
+    ]
+  }
 }
-const offsets = {
-  errorCode: 0,
-  partitions: [
-    { topic: other, partition: 1, errorCode: 88, offset: -1, leaderEpoch: -1, metadata: undefined },
-    { topic: byName, partition: 0, errorCode: 0, offset: 4294967296123, leaderEpoch: 3, metadata: "so far" },
-    { topic: byName, partition: 5, errorCode: 0, offset: -1, leaderEpoch: -1, metadata: undefined }
-  ]
+const offsetsRequest = offsetsRequestIn(0)
+const offsetsIn = (version: number) => {
+  const [one, two] = topicsIn(version)
+  return {
+    errorCode: 0,
+    partitions: [
+      { topic: two, partition: 1, errorCode: 88, offset: -1, leaderEpoch: -1, metadata: undefined },
+      { topic: one, partition: 0, errorCode: 0, offset: 4294967296123, leaderEpoch: 3, metadata: "so far" },
+      { topic: one, partition: 5, errorCode: 0, offset: -1, leaderEpoch: -1, metadata: undefined }
+    ]
+  }
 }
+const offsets = offsetsIn(0)
 
 const beat: ConsumerGroupHeartbeatRequest = {
   groupId,
@@ -315,20 +333,20 @@ testSuite(
 )
 testSuite(
   suite(offsetCommit, {
-    plain: (version) => ({ request: commitRequest(version), response: committed }),
-    static: (version) => ({ request: { ...commitRequest(version), instanceId }, response: committed }),
-    future: (version) => ({ request: commitRequest(version), response: committed })
+    plain: (version) => ({ request: commitRequest(version), response: committed(version) }),
+    static: (version) => ({ request: { ...commitRequest(version), instanceId }, response: committed(version) }),
+    future: (version) => ({ request: commitRequest(version), response: committed(version) })
   })
 )
 testSuite(
   suite(offsetFetch, {
-    plain: () => ({ request: offsetsRequest, response: offsets }),
+    plain: (version) => ({ request: offsetsRequestIn(version), response: offsetsIn(version) }),
     all: () => ({ request: { ...offsetsRequest, requireStable: false, partitions: undefined }, response: offsets }),
-    error: () => ({
-      request: { ...offsetsRequest, member: { id: memberId, epoch: 5 } },
+    error: (version) => ({
+      request: { ...offsetsRequestIn(version), member: { id: memberId, epoch: 5 } },
       response: { errorCode: 16, partitions: [] }
     }),
-    future: () => ({ request: offsetsRequest, response: offsets })
+    future: (version) => ({ request: offsetsRequestIn(version), response: offsetsIn(version) })
   })
 )
 testSuite(
@@ -483,6 +501,25 @@ describe("the versions that can say a request", () => {
     expect(least).toEqual([5, 3, 3, 3, 7])
   })
 
+  it("of offsets are those that go by ids, where all topics have one", () => {
+    const newest = (...topics: ReadonlyArray<{ readonly name: string; readonly id: string | undefined }>) => {
+      const partitions = topics.map((topic) => ({
+        topic,
+        partition: 0,
+        offset: 1,
+        leaderEpoch: -1,
+        metadata: undefined
+      }))
+      return [
+        versionsFor(offsetCommit, { ...dynamic, partitions }).max,
+        versionsFor(offsetFetch, { ...offsetsRequest, partitions }).max
+      ]
+    }
+    expect(newest(byId, { name: "other", id: otherId })).toEqual([10, 10])
+    expect(newest(byId, other)).toEqual([9, 9])
+    expect(versionsFor(offsetFetch, { ...offsetsRequest, partitions: undefined }).max).toBe(9)
+  })
+
   it("of a transaction go by how the cluster does transactions", () => {
     const of = (transactionVersion: 1 | 2) => [
       versionsFor(endTxn, { ...producer, transactionVersion, committed: true }),
@@ -508,6 +545,44 @@ describe("the versions that can say a request", () => {
     expect(versionsFor(listGroups, { states: ["Stable"], types: [] }).min).toBe(4)
     expect(versionsFor(listGroups, { states: [], types: ["classic"] }).min).toBe(5)
     expect(versionsFor(listGroups, everyGroup).min).toBe(1)
+  })
+})
+
+describe("two topics that had one name", () => {
+  it("are told apart by their ids", () => {
+    const again = { name: topic, id: otherId }
+    const partitions = [byId, again].map((one, partition) => ({
+      topic: one,
+      partition,
+      offset: 1,
+      leaderEpoch: -1,
+      metadata: undefined
+    }))
+    const request = { ...dynamic, partitions }
+    const [both, first, second] = [partitions, partitions.slice(0, 1), partitions.slice(1)].map(
+      (some) => encodeRequest(offsetCommit, 10, { ...request, partitions: some }).length
+    )
+    const none = encodeRequest(offsetCommit, 10, { ...request, partitions: [] }).length
+    expect(both).toBe(first + second - none)
+    const writer = new Writer(true)
+    writer.tags()
+    writer.int32(0)
+    writer.array(partitions, ({ partition, topic: { id } }) => {
+      writer.uuid(id)
+      writer.array([partition], (number) => {
+        writer.int32(number)
+        writer.int16(number === 0 ? 100 : 0)
+        writer.tags()
+      })
+      writer.tags()
+    })
+    writer.tags()
+    expect(decodeResponse(offsetCommit, 10, writer.toBuffer(), request)).toEqual({
+      partitions: [
+        { topic: byId, partition: 0, errorCode: 100 },
+        { topic: again, partition: 1, errorCode: 0 }
+      ]
+    })
   })
 })
 

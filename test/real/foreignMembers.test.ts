@@ -2,12 +2,14 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { assert } from "vitest"
 import { Codec, KafkaConsumer } from "../../src/index.ts"
 import * as ForeignMembers from "../kafka/ForeignMembers.ts"
 import * as JavaClient from "../kafka/JavaClient.ts"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
+import { errorOf } from "../support/exits.ts"
 import { eventually, failOnProcessWarnings, numbers, shared, test } from "../support/live.ts"
 import { withClient } from "./support.ts"
 
@@ -15,6 +17,9 @@ failOnProcessWarnings()
 
 const PARTITIONS = 4
 const BATCH = 40
+
+/** The session of members that are killed: so long the others wait for what those had. */
+const KILLED_SESSION_MILLIS = 8_000
 
 /** A member of a group, of whatever client. */
 type Member = ForeignMembers.ForeignMember
@@ -38,31 +43,50 @@ realKafka("groups with members of other clients", { java: true, python: true }, 
     })
   )
 
-  const ours: Begin = ({ assignors, group, topic }) =>
+  const ours: Begin = ({ assignors, group, instanceId, sessionMillis = ForeignMembers.SESSION_MILLIS, topic }) =>
     Effect.gen(function* () {
       const { brokers } = yield* kafka
       const scope = yield* Scope.make()
       const close = Scope.close(scope, Exit.void)
       yield* Effect.addFinalizer(() => close)
-      const common = { group, subscribe: topic, value: Codec.utf8 }
+      const common = {
+        group,
+        subscribe: topic,
+        value: Codec.utf8,
+        commitInterval: 500,
+        ...(instanceId === undefined ? {} : { instanceId })
+      }
       const consumer = yield* KafkaConsumer.make<string>(
         assignors === "consumer"
           ? { ...common, protocol: assignors }
           : {
               ...common,
               assignor: assignors,
-              sessionTimeout: ForeignMembers.SESSION_MILLIS,
+              sessionTimeout: sessionMillis,
               heartbeatInterval: ForeignMembers.BEAT_MILLIS
             }
       ).pipe(withClient({ brokers }), Scope.provide(scope))
       const consumed: Array<string> = []
+      let failure: string | undefined
       yield* Effect.forkIn(
-        consumer.runForEach(({ value }) => Effect.sync(() => void consumed.push(value))),
+        consumer
+          .runForEach(({ value }) => Effect.sync(() => void consumed.push(value)))
+          .pipe(Effect.onExit((exit) => Effect.sync(() => void (failure = errorOf(exit)?.message)))),
+        scope
+      )
+      const numbersOf = (all: ReadonlyArray<KafkaConsumer.TopicPartition>) => all.map(({ partition }) => partition)
+      const history: Array<ReadonlyArray<number>> = []
+      yield* Effect.forkIn(
+        Stream.runForEach(SubscriptionRef.changes(consumer.assignment), (all) =>
+          Effect.sync(() => void history.push(numbersOf(all)))
+        ),
         scope
       )
       return {
-        owned: Effect.map(SubscriptionRef.get(consumer.assignment), (all) => all.map(({ partition }) => partition)),
+        owned: Effect.map(SubscriptionRef.get(consumer.assignment), numbersOf),
+        history,
         consumed,
+        failure: Effect.sync(() => failure),
         close
       }
     })
@@ -153,10 +177,165 @@ realKafka("groups with members of other clients", { java: true, python: true }, 
       ))
   }
 
+  type Assignors = ForeignMembers.MemberOptions["assignors"]
+
+  /**
+   * The settings of the members of a group, where sessions are as long as this in either protocol. Static members are back
+   * before the usual one is over, however busy the machine is.
+   */
+  const withSession = (assignors: Assignors, sessionMillis = ForeignMembers.SESSION_MILLIS) =>
+    Effect.gen(function* () {
+      const { admin } = yield* kafka
+      const { group, topic, write } = yield* begin
+      if (assignors === "consumer") {
+        yield* admin.alterGroupConfigs(group, { set: { "consumer.session.timeout.ms": String(sessionMillis) } })
+      }
+      return { options: { topic, group, assignors, sessionMillis }, write }
+    })
+
+  /** Two static members, of which one goes and comes back: nothing moves, and what it had waits for it. */
+  const awayAndBack = (staying: Begin, leaving: Begin, assignors: Assignors) =>
+    Effect.gen(function* () {
+      const { options, write } = yield* withSession(assignors)
+      const a = yield* staying({ ...options, instanceId: "a" })
+      yield* share([a])
+      const b = yield* leaving({ ...options, instanceId: "b" })
+      yield* share([a, b])
+      yield* consume([a, b], yield* write)
+      const [left, right] = [yield* a.owned, yield* b.owned]
+      const moves = a.history.length
+      yield* b.close
+      const values = yield* write
+      const again = yield* leaving({ ...options, instanceId: "b" })
+      yield* share([a, again])
+      yield* consume([a, b, again], values)
+      yield* consume([a, b, again], yield* write)
+      assert.deepStrictEqual(
+        [yield* a.owned, [...((yield* again.owned) ?? [])].sort()],
+        [left, [...(right ?? [])].sort()]
+      )
+      assert.deepStrictEqual(a.history.slice(moves), [], "who stayed kept what it had")
+      assert.strictEqual(a.consumed.length + b.consumed.length + again.consumed.length, 3 * BATCH, "nothing twice")
+      yield* again.close
+      yield* a.close
+    }).pipe(Effect.scoped)
+
+  for (const [client, all] of [
+    ["java", [["cooperative-sticky"], "consumer"]],
+    ["librdkafka", [["cooperative-sticky"], "consumer"]],
+    ["aiokafka", [["range"]]]
+  ] as const) {
+    test(`${client}: static members, ours and theirs, go and come back, and nothing moves`, () =>
+      Effect.forEach(
+        all.flatMap((assignors) => [
+          awayAndBack(ours, foreign(client), assignors),
+          awayAndBack(foreign(client), ours, assignors)
+        ]),
+        (one) => one,
+        { concurrency: 6, discard: true }
+      ))
+  }
+
+  /** A member is there, and another one comes with its instance id. */
+  const sameInstance = (first: Begin, second: Begin, assignors: Assignors) =>
+    Effect.gen(function* () {
+      const { options, write } = yield* withSession(assignors)
+      const a = yield* first({ ...options, instanceId: "the-one" })
+      yield* share([a])
+      const b = yield* second({ ...options, instanceId: "the-one" })
+      return { a, b, write }
+    })
+
+  test("somebody else with the same instance id, in the classic protocol: who was there has failed, ours or theirs", () =>
+    Effect.forEach(
+      (["java", "librdkafka"] as const).flatMap((client) => [
+        [ours, foreign(client)] as const,
+        [foreign(client), ours] as const
+      ]),
+      ([first, second]) =>
+        Effect.gen(function* () {
+          const { a, b, write } = yield* sameInstance(first, second, ["cooperative-sticky"])
+          const failure = yield* eventually(a.failure, (why) => why !== undefined)
+          assert.match(failure!, /fenced/i)
+          yield* share([b])
+          yield* consume([b], yield* write)
+        }).pipe(Effect.scoped),
+      { concurrency: 4, discard: true }
+    ))
+
+  test("somebody else with the same instance id, in the consumer protocol: who comes second is refused", () =>
+    Effect.forEach(
+      ["java", "librdkafka"] as const,
+      (client) =>
+        Effect.gen(function* () {
+          const { a, b, write } = yield* sameInstance(ours, foreign(client), "consumer")
+          const failure = yield* eventually(b.failure, (why) => why !== undefined)
+          assert.match(failure!, /unreleased|instance/i)
+          yield* consume([a], yield* write)
+          assert.deepStrictEqual([yield* a.failure, (yield* a.owned)?.length], [undefined, PARTITIONS])
+        }).pipe(Effect.scoped),
+      { concurrency: 2, discard: true }
+    ))
+
+  /** Where a value is written: they go round the partitions. */
+  const placeOf = (value: string) => ({
+    partition: Number(value) % PARTITIONS,
+    offset: Math.floor(Number(value) / PARTITIONS)
+  })
+
+  /** A member of another client is killed: ours takes over what that had, from what that had committed on. */
+  const killed = (client: ForeignMembers.Client, assignors: Assignors, instanceId?: string) =>
+    Effect.gen(function* () {
+      const { admin, brokers } = yield* kafka
+      const { options, write } = yield* withSession(assignors, KILLED_SESSION_MILLIS)
+      const others = yield* ForeignMembers.make(client, brokers)
+      const theirs = yield* others.begin({ ...options, ...(instanceId === undefined ? {} : { instanceId }) })
+      yield* share([theirs])
+      const a = yield* ours(options)
+      yield* share([theirs, a])
+      const had = (yield* theirs.owned) ?? []
+      yield* consume([theirs, a], yield* write)
+      // Some of what it does now is committed, and some is not.
+      const values = yield* write
+      yield* eventually(
+        Effect.sync(() => theirs.consumed),
+        (all) => all.length > 0 && had.includes(placeOf(all.at(-1)!).partition) && values.includes(all.at(-1)!)
+      )
+      yield* others.kill
+      const committed = new Map((yield* admin.groupOffsets(options.group)).map((one) => [one.partition, one.offset]))
+      yield* write
+      yield* share([a])
+      const end = (3 * BATCH) / PARTITIONS
+      for (const partition of had) {
+        const from = committed.get(partition) ?? 0
+        const done = yield* eventually(
+          Effect.sync(() => a.consumed.map(placeOf).filter((place) => place.partition === partition)),
+          (all) => all.length >= end - from
+        )
+        assert.deepStrictEqual(
+          done.map(({ offset }) => offset),
+          numbers(end - from, from),
+          `partition ${partition}`
+        )
+      }
+      yield* eventually(admin.groupOffsets(options.group), (all) => all.every(({ offset }) => offset === end))
+      yield* a.close
+    }).pipe(Effect.scoped)
+
+  test("a member of another client is killed: ours goes on with what it had, and nothing that was committed is done again", () =>
+    Effect.all(
+      [
+        killed("java", ["cooperative-sticky"], "static"),
+        killed("java", "consumer"),
+        killed("librdkafka", ["cooperative-sticky"]),
+        killed("librdkafka", "consumer", "static"),
+        killed("aiokafka", ["range"])
+      ],
+      { concurrency: "unbounded", discard: true }
+    ))
+
   /** Goes through a roll of a group: each step starts one member anew, with other settings, or adds one. */
-  const roll = (
-    steps: ReadonlyArray<readonly [name: string, begin: Begin, assignors: ForeignMembers.MemberOptions["assignors"]]>
-  ) =>
+  const roll = (steps: ReadonlyArray<readonly [name: string, begin: Begin, assignors: Assignors]>) =>
     Effect.gen(function* () {
       const { group, topic, write } = yield* begin
       const members = new Map<string, Member>()

@@ -114,8 +114,8 @@ export const make = <V, K = string>(
         parts.metrics.inPhase(phase)
         if (phase === "steady") settleDeferred(begun, Exit.void)
       },
-      unavailable: (error) => health.unavailable(error),
-      available: () => health.available()
+      unavailable: (error) => health.unavailable("group", error),
+      available: () => health.available("group")
     }
     const member =
       config.protocol === "consumer"
@@ -139,21 +139,24 @@ export const make = <V, K = string>(
           })
     parts.member = member
 
+    const endWaits = Effect.sync(() => settled.check())
     yield* Effect.forEach(
       [
         runReading(parts, goneTopics),
-        runStarting(parts, topics.wasThere),
+        runStarting(parts, topics),
         committing.run,
         owning.run,
         topics.run,
         blocks.run,
         watchForStalls(parts)
       ],
-      (run) => Effect.forkScoped(guarded(parts, run)),
+      // Who waits for a commit waits for nothing, once the consumer has ended by it.
+      (run) => Effect.forkScoped(Effect.ensuring(guarded(parts, run), endWaits)),
       { discard: true }
     )
     const refused = (error: MembershipFailure): void => {
       failConsumer(parts, error)
+      settled.check()
       settleDeferred(begun, Exit.fail(error))
     }
     const membership = yield* Effect.forkScoped(

@@ -19,11 +19,19 @@ const keyOfHealth = (health: Health): string => {
   }
 }
 
+/** What of the coordinator's does not work: the membership, the offsets to begin at, or commits. */
+type Of = "group" | "offsets" | "commits"
+
+interface Outage {
+  readonly since: number
+  readonly error: ConsumerFailure
+}
+
 export class HealthBoard {
   private shown = "Joining"
   private phase: "joining" | "rebalancing" | "steady" = "joining"
-  private unavailableSince: { readonly since: number; readonly error: ConsumerFailure } | undefined
-  private denied: { readonly since: number; readonly error: ConsumerFailure } | undefined
+  private readonly outages = new Map<Of, Outage>()
+  private denied: Outage | undefined
   private readonly stalled = new Map<string, TopicPartition>()
   private readonly blocked = new Map<string, OwnedPartition>()
   private isStopping = false
@@ -46,14 +54,14 @@ export class HealthBoard {
     this.show()
   }
 
-  unavailable(error: ConsumerFailure): void {
-    this.unavailableSince ??= { since: this.now(), error }
+  unavailable(of: Of, error: ConsumerFailure): void {
+    if (!this.outages.has(of)) this.outages.set(of, { since: this.now(), error })
     this.show()
   }
 
-  available(): void {
-    this.unavailableSince = undefined
-    this.show()
+  /** It works again, or is not needed any more. Whatever else does not, still counts. */
+  available(of: Of): void {
+    if (this.outages.delete(of)) this.show()
   }
 
   /** Reading is denied; `undefined` if it is not any more. */
@@ -100,7 +108,8 @@ export class HealthBoard {
 
   private get health(): Health {
     const [blocked] = this.blocked.values()
-    const unavailable = this.denied ?? this.unavailableSince
+    const [outage] = this.outages.values()
+    const unavailable = this.denied ?? outage
     if (this.failure !== undefined) return { _tag: "Failed", error: this.failure }
     if (this.isStopping) return { _tag: "Stopping" }
     if (blocked !== undefined) {

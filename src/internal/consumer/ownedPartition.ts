@@ -28,10 +28,16 @@ export class OwnedPartition implements TopicPartition {
   phase: PartitionPhase = "starting"
   /** What is done; `undefined` before it is known where to begin. A jump to another offset makes a new one. */
   prefix: DonePrefix | undefined
+  /** Id of the topic that is read; `undefined` before it is known, and where topics have none. */
+  topicId: string | undefined
   /** The offset that the coordinator has; `undefined` while it has none, as far as is known. */
   committed: number | undefined
+  /** When this member committed that, in milliseconds of the Clock. Before it did, that may have been at any time. */
+  committedAt = Number.NEGATIVE_INFINITY
   /** Whether it begins without an offset of the group's. */
   isReset = false
+  /** Whether it goes on elsewhere than where the group had got to, and the group is to have that without delay. */
+  isMoved = false
   /** What was fetched and is not decoded yet, in its order. */
   readonly fetched: Array<FetchedRecords> = []
   fetchedBytes = 0
@@ -90,7 +96,9 @@ export class OwnedPartition implements TopicPartition {
     this.isOfGoneTopic = false
     this.phase = "starting"
     this.prefix = undefined
+    this.topicId = undefined
     this.committed = undefined
+    this.committedAt = Number.NEGATIVE_INFINITY
     this.isReset = true
   }
 

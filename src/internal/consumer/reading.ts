@@ -17,17 +17,20 @@ export const runReading = <K, V>(parts: ConsumerParts<K, V>, goneTopics: GoneTop
 
   const ownedAt = (place: TopicPartition): OwnedPartition | undefined => owned.get(keyOf(place))
 
+  const topicIdOf = ({ topic }: TopicPartition): string | undefined => source.description(topic)?.topic.id
+
   const onOpened = (event: Opened) => {
     const p = ownedAt(event)
     if (p === undefined || p.phase === "gone") return
+    p.topicId ??= topicIdOf(p)
     // It is known where to begin, or where to go on after a jump.
     if (p.phase === "starting") {
       p.jumpTo(event.start)
+      p.isMoved = p.isReset
       if (p.isReset)
         events.tell({ _tag: "OffsetsMissing", topic: p.topic, partition: p.partition, offset: event.start })
     } else p.prefix!.passTo(event.start)
-    // An offset that was not the group's before is one that it is to have.
-    if (p.isReset) commits.notify()
+    commits.notify()
     ready.notify()
   }
 
@@ -51,6 +54,9 @@ export const runReading = <K, V>(parts: ConsumerParts<K, V>, goneTopics: GoneTop
       if (p.prefix === undefined || error.reason === "Tail") p.jumpTo(offset)
       else p.prefix.passTo(offset)
       p.dropFetched()
+      p.topicId ??= topicIdOf(p)
+      p.isMoved = true
+      commits.notify()
       source.reopen(topic, partition, offset)
       events.tell({ _tag: "LogTruncated", error, offset })
       yield* Effect.logWarning(`goes on at offset ${offset}: ${error.message}`).pipe(

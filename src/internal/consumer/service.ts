@@ -84,13 +84,14 @@ export const makeService = <K, V>({
     poison: poison.stream,
     events: events.stream,
     commit: (partitions) =>
+      // What cannot be committed of one partition holds up none of the others.
       Effect.suspend(() =>
         Effect.forEach(
           known(partitions).filter((p) => p.due !== undefined),
-          (p) => settled.committed(p, p.prefix!, p.due! - 1),
-          { concurrency: "unbounded", discard: true }
+          (p) => Effect.exit(settled.committed(p, p.prefix!, p.due! - 1)),
+          { concurrency: "unbounded" }
         )
-      ),
+      ).pipe(Effect.flatMap((exits) => Effect.all(exits, { discard: true }))),
     pause: (partitions) => setPaused(partitions, true),
     resume: (partitions) => setPaused(partitions, false),
     seek: ({ offset, ...place }) =>

@@ -1,27 +1,42 @@
 /** Where partitions begin: at what the group has committed, or where the options say. */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { ListedOffset, TopicDescription } from "../../KafkaClient.ts"
 import { type ClientError, GroupError, type TopicError } from "../../KafkaError.ts"
 import type { CommittedOffset } from "../../KafkaProtocol.ts"
 import { delayBy } from "../client/backoff.ts"
 import * as codes from "../protocol/codes.ts"
+import { annotateLogs } from "../log.ts"
 import { groupError, isUnauthorized, passes } from "./member/refusals.ts"
+import { byTopicName } from "./member/topicPartitions.ts"
 import type { OwnedPartition } from "./ownedPartition.ts"
 import { type ConsumerParts, failConsumer } from "./parts.ts"
-
-/** Whether a partition was there when this member first looked; otherwise it has appeared since. */
-export type WasThere = (partition: OwnedPartition) => boolean
+import type { Topics } from "./topics.ts"
 
 /** Begins with the partitions that are assigned, until it is interrupted. */
-export const runStarting = <K, V>(parts: ConsumerParts<K, V>, wasThere: WasThere): Effect.Effect<never> => {
+export const runStarting = <K, V>(
+  parts: ConsumerParts<K, V>,
+  topics: Pick<Topics, "idOf" | "refresh" | "wasThere">
+): Effect.Effect<never> => {
   const { client, config, coordinator, health, owned, source } = parts
-  let attempt = 0
-
-  const pause = Effect.suspend(() => Effect.sleep(delayBy(client, attempt++, 0)))
-
-  const waiting = () => [...owned.values()].filter((p) => p.phase === "starting" && !begun.has(p))
+  const annotate = annotateLogs("KafkaConsumer", { group: config.group })
   /** Partitions whose log is being opened already. */
   const begun = new WeakSet<OwnedPartition>()
+  /** Partitions that have to be asked about again: how often they were, and when, in milliseconds of the Clock. */
+  const putOff = new WeakMap<OwnedPartition, { readonly times: number; readonly until: number }>()
+
+  const waiting = () => [...owned.values()].filter((p) => p.phase === "starting" && !begun.has(p))
+
+  const dueAt = (p: OwnedPartition): number => putOff.get(p)?.until ?? 0
+
+  /** Has partitions asked about again after so long: other ones do not wait for that. */
+  const later = (all: ReadonlyArray<OwnedPartition>, millis?: number): Effect.Effect<void> =>
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      for (const p of all) {
+        const { times } = putOff.get(p) ?? { times: 0 }
+        putOff.set(p, { times: times + 1, until: now + (millis ?? delayBy(client, times, 0)) })
+      }
+    })
 
   /** Asks for the committed offsets; `undefined` if it has to be asked again. */
   const ask = (all: ReadonlyArray<OwnedPartition>) =>
@@ -35,59 +50,75 @@ export const runStarting = <K, V>(parts: ConsumerParts<K, V>, wasThere: WasThere
               ? { id: identity.memberId, epoch: identity.generation }
               : undefined,
           requireStable: true,
-          partitions: all.map(({ partition, topic }) => ({ topic: { name: topic, id: undefined }, partition }))
+          partitions: all.map(({ partition, topic: name }) => ({ topic: { name, id: topics.idOf(name) }, partition }))
         }),
         {
           onFailure: (error) => {
-            health.unavailable(error)
-            return Effect.succeed(undefined)
+            health.unavailable("offsets", error)
+            return Effect.as(later(all), undefined)
           },
           onSuccess: (answer) => {
             if (answer.errorCode === codes.NONE) return Effect.succeed(answer.partitions)
             if (identity !== undefined) parts.member?.refused(identity, answer.errorCode)
-            return Effect.as(refused(answer.errorCode), undefined)
+            return Effect.as(refused(all, answer.errorCode), undefined)
           }
         }
       )
     })
 
-  /** Takes note of a code by which offsets were refused. */
-  const refused = (code: number): Effect.Effect<void> => {
+  /** Takes note of a code by which the offsets of these were refused. */
+  const refused = (all: ReadonlyArray<OwnedPartition>, code: number): Effect.Effect<void> => {
+    if (code === codes.UNSTABLE_OFFSET_COMMIT) return later(all)
     const error = groupError({ group: config.group, code, request: "OffsetFetch", instanceId: undefined })
-    health.unavailable(error)
-    if (isUnauthorized(code)) return Effect.sleep(config.deniedRetryIntervalMillis)
+    health.unavailable("offsets", error)
+    if (isUnauthorized(code)) return later(all, config.deniedRetryIntervalMillis)
+    // Another topic has the name by now.
+    if (code === codes.UNKNOWN_TOPIC_ID) return Effect.andThen(topics.refresh, later(all))
     if (!passes(code) && !OF_MEMBER.has(code)) failConsumer(parts, error)
-    return Effect.void
+    return later(all)
   }
 
-  /** Begins with what the coordinator has answered about. */
+  /** Begins with what the coordinator has answered about. What it refused of some partitions, others do not wait for. */
   const begin = (all: ReadonlyArray<OwnedPartition>, answers: ReadonlyArray<CommittedOffset>) =>
     Effect.gen(function* () {
       const found = new Map(answers.map((answer) => [`${answer.topic.name}:${answer.partition}`, answer]))
+      const [atStart, atEnd]: [Array<OwnedPartition>, Array<OwnedPartition>] = [[], []]
+      const byCode = new Map<number, Array<OwnedPartition>>()
       for (const p of all) {
-        const answer = found.get(p.key)
         // It may have been given up while the coordinator was asked.
-        if (answer === undefined || p.phase !== "starting") continue
-        if (answer.errorCode !== codes.NONE) {
-          if (answer.errorCode !== codes.UNSTABLE_OFFSET_COMMIT) yield* refused(answer.errorCode)
-          continue
-        }
-        if (answer.offset >= 0) {
-          p.committed = answer.offset
-          yield* open(p, answer.offset)
-          continue
-        }
-        if (config.from === "fail") {
+        if (p.phase !== "starting") continue
+        const { errorCode, offset } = found.get(p.key) ?? MISSING
+        if (errorCode !== codes.NONE) {
+          byCode.set(errorCode, [...(byCode.get(errorCode) ?? []), p])
+        } else if (offset >= 0) {
+          p.committed = offset
+          yield* open(p, offset)
+        } else if (config.from === "fail") {
           const { partition, topic } = p
           const detail = "the group has no offset of this partition"
           failConsumer(parts, new GroupError({ reason: "NoOffset", group: config.group, topic, partition, detail }))
-          continue
+        } else {
+          const isAtStart = config.from === "earliest" || !topics.wasThere(p)
+          if (!p.isReset) (isAtStart ? atStart : atEnd).push(p)
+          p.isReset = true
+          yield* isAtStart ? open(p, undefined) : openAtEnd(p)
         }
-        p.isReset = true
-        if (config.from === "earliest" || !wasThere(p)) yield* open(p, undefined)
-        else yield* openAtEnd(p)
       }
+      yield* tellReset(atStart, "beginning")
+      yield* tellReset(atEnd, "end")
+      yield* Effect.forEach(byCode, ([code, partitions]) => refused(partitions, code), { discard: true })
     })
+
+  const tellReset = (all: ReadonlyArray<OwnedPartition>, edge: "beginning" | "end") =>
+    Effect.forEach(
+      byTopicName(all),
+      ([topic, { length }]) =>
+        Effect.logInfo(`the group has no offset of ${length} partitions: they are read from their ${edge} on`).pipe(
+          annotate,
+          Effect.annotateLogs({ topic })
+        ),
+      { discard: true }
+    )
 
   const open = (p: OwnedPartition, offset: number | undefined) =>
     Effect.suspend(() => {
@@ -96,29 +127,31 @@ export const runStarting = <K, V>(parts: ConsumerParts<K, V>, wasThere: WasThere
     })
 
   const openAtEnd = (p: OwnedPartition) =>
-    Effect.flatMap(edgeOf(parts, p, "latest"), (end) =>
-      end === undefined || p.phase !== "starting" ? Effect.void : open(p, end)
-    )
-
-  const once = Effect.suspend(() => {
-    const { version } = parts.ready
-    const all = waiting()
-    if (all.length === 0 || parts.isEnding) return parts.ready.after(version)
-    return Effect.gen(function* () {
-      const answers = yield* ask(all)
-      if (answers !== undefined) {
-        health.available()
-        yield* begin(all, answers)
-      }
-      if (waiting().length > 0) return yield* pause
-      attempt = 0
+    Effect.flatMap(edgeOf(parts, p, "latest"), (end) => {
+      if (end === undefined) return later([p])
+      return p.phase === "starting" ? open(p, end) : Effect.void
     })
+
+  const once = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const { version } = parts.ready
+    const all = parts.isEnding || parts.failure !== undefined ? [] : waiting()
+    const due = all.filter((p) => dueAt(p) <= now)
+    if (all.length === 0) health.available("offsets")
+    if (due.length === 0) {
+      const next = Math.min(...all.map(dueAt))
+      return parts.ready.after(version, Number.isFinite(next) ? next - now : undefined)
+    }
+    return Effect.flatMap(ask(due), (answers) => (answers === undefined ? Effect.void : begin(due, answers)))
   })
 
   return Effect.forever(once)
 }
 
+/** What is taken of a partition that is missing in an answer: it is not "none committed". */
+const MISSING = { errorCode: codes.UNKNOWN_SERVER_ERROR, offset: -1 }
+
 const OF_MEMBER: ReadonlySet<number> = new Set([
+  codes.GROUP_ID_NOT_FOUND,
   codes.UNKNOWN_MEMBER_ID,
   codes.FENCED_MEMBER_EPOCH,
   codes.STALE_MEMBER_EPOCH,

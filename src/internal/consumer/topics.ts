@@ -27,6 +27,8 @@ export interface Topics {
   readonly countsOf: (topics: Iterable<string>) => Effect.Effect<ReadonlyMap<string, number>, MembershipFailure>
   /** Whether a partition was there when this member first looked. */
   readonly wasThere: (partition: TopicPartition) => boolean
+  /** The id of a topic that is subscribed to, as of the last look; `undefined` if it has none, or was not there. */
+  readonly idOf: (topic: string) => string | undefined
   /** The name of a topic by its id; `undefined` while it is not known. */
   readonly nameOf: (topicId: string) => string | undefined
   /** Whether a topic of this id was there when it was last looked for. */
@@ -160,6 +162,7 @@ export const makeTopics = ({
       )
     ),
     subscribed,
+    idOf: (topic) => idByName.get(topic),
     nameOf: (topicId) => nameById.get(topicId),
     isThere: (topicId) => {
       const name = nameById.get(topicId)

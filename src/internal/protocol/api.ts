@@ -129,16 +129,42 @@ export interface TopicPartition {
   readonly partition: number
 }
 
-/** Groups partitions by their topic, as requests send them: topics are in the order in which they come first. */
+/** Whether the topics of all these have ids, by which a request may name them. */
+export const haveIds = (partitions: ReadonlyArray<TopicPartition>): boolean =>
+  partitions.every(({ topic }) => topic.id !== undefined)
+
+/** Writes which topic is meant: by its id in versions that go by ids, else by its name. */
+export const writeTopic = (writer: Writer, { id, name }: TopicRef, isById: boolean): void => {
+  if (!isById) return writer.string(name)
+  if (id === undefined) throw new Error(`topic "${name}" has no id to be named by`)
+  writer.uuid(id)
+}
+
+/** Reads which topic is meant, as a condition on those that were asked for. */
+export const readTopic = (reader: Reader, isById: boolean): ((topic: TopicRef) => boolean) => {
+  if (isById) {
+    const id = reader.uuid()
+    return (topic) => topic.id === id
+  }
+  const name = reader.string()
+  return (topic) => topic.name === name
+}
+
+/**
+ * Groups partitions by their topic, as requests send them: topics are in the order in which they come first. They are told
+ * apart by their names or, where a request names them by their ids, by those: a topic that was created again has another one.
+ */
 export const byTopic = <P extends TopicPartition>(
-  partitions: ReadonlyArray<P>
+  partitions: ReadonlyArray<P>,
+  isById = false
 ): ReadonlyArray<{ readonly topic: TopicRef; readonly partitions: ReadonlyArray<P> }> => {
   // A lone write has one partition, and needs no map to be grouped by.
   if (partitions.length === 1) return [{ topic: partitions[0].topic, partitions }]
   const topics = new Map<string, { readonly topic: TopicRef; readonly partitions: Array<P> }>()
   for (const p of partitions) {
-    const found = topics.get(p.topic.name)
-    if (found === undefined) topics.set(p.topic.name, { topic: p.topic, partitions: [p] })
+    const key = isById ? (p.topic.id ?? "") : p.topic.name
+    const found = topics.get(key)
+    if (found === undefined) topics.set(key, { topic: p.topic, partitions: [p] })
     else found.partitions.push(p)
   }
   return [...topics.values()]
@@ -179,8 +205,8 @@ export class Partitions<P extends TopicPartition> {
     readonly answered: Map<number, boolean>
   }>
 
-  constructor(asked: ReadonlyArray<TopicPartition>) {
-    this.asked = byTopic(asked).map(({ partitions, topic }) => ({
+  constructor(asked: ReadonlyArray<TopicPartition>, isById = false) {
+    this.asked = byTopic(asked, isById).map(({ partitions, topic }) => ({
       topic,
       answered: new Map(partitions.map(({ partition }) => [partition, false]))
     }))

@@ -1,4 +1,14 @@
-import { type Api, byTopic, MIB, Partitions, type TopicPartition, type TopicRef } from "./api.ts"
+import {
+  type Api,
+  byTopic,
+  haveIds,
+  MIB,
+  Partitions,
+  readTopic,
+  type TopicPartition,
+  type TopicRef,
+  writeTopic
+} from "./api.ts"
 import { CONSUMER_REPLICA_ID, type Isolation, isolationLevel } from "./listOffsets.ts"
 import { ofPartitions } from "./parts.ts"
 import type { Reader } from "./wire.ts"
@@ -165,8 +175,7 @@ export const fetch: Api<FetchRequest, FetchResponse> = {
   name: "Fetch",
   versions: { min: 9, max: FETCH_BY_ID },
   // Topics are asked for by id where all of them have one.
-  maxVersion: ({ partitions }) =>
-    partitions.every(({ topic }) => topic.id !== undefined) ? FETCH_BY_ID : FETCH_BY_ID - 1,
+  maxVersion: ({ partitions }) => (haveIds(partitions) ? FETCH_BY_ID : FETCH_BY_ID - 1),
   flexible: (version) => version >= 12,
   waitMillis: ({ maxWaitMillis }) => maxWaitMillis,
   maxAnswerBytes: 256 * MIB,
@@ -184,9 +193,7 @@ export const fetch: Api<FetchRequest, FetchResponse> = {
     writer.int32(NO_SESSION_ID)
     writer.int32(NO_SESSION_EPOCH)
     writer.array(byTopic(request.partitions), ({ partitions, topic }) => {
-      if (version < FETCH_BY_ID) writer.string(topic.name)
-      else if (topic.id !== undefined) writer.uuid(topic.id)
-      else throw new Error(`Fetch v${version} of topic "${topic.name}" without its id`)
+      writeTopic(writer, topic, version >= FETCH_BY_ID)
       writer.array(partitions, (p) => {
         writer.int32(p.partition)
         writer.int32(p.leaderEpoch)
@@ -210,11 +217,8 @@ export const fetch: Api<FetchRequest, FetchResponse> = {
     reader.int32()
     const partitions = new Partitions<FetchedPartition>(request.partitions)
     reader.array(() => {
-      const id = version >= FETCH_BY_ID ? reader.uuid() : undefined
-      const name = version >= FETCH_BY_ID ? undefined : reader.string()
-      partitions.take(
-        (topic) => (name === undefined ? topic.id === id : topic.name === name),
-        (topic) => reader.array(() => readPartition(version, reader, topic))
+      partitions.take(readTopic(reader, version >= FETCH_BY_ID), (topic) =>
+        reader.array(() => readPartition(version, reader, topic))
       )
       reader.tags()
     })

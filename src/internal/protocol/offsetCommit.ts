@@ -1,10 +1,12 @@
-import { type Api, byTopic, MIB, Partitions, type TopicPartition } from "./api.ts"
+import { type Api, byTopic, haveIds, MIB, Partitions, readTopic, type TopicPartition, writeTopic } from "./api.ts"
 import { type GroupMember, STATIC_MEMBERS } from "./groupMember.ts"
 import { ofPartitions } from "./parts.ts"
 import type { Reader, Writer } from "./wire.ts"
 
 /**
- * Commits offsets of a group. The members' generation, or epoch, says whether they may.
+ * Commits offsets of a group. The members' generation, or epoch, says whether they may. Topics are named by their ids where
+ * all of them have one and the coordinator goes by ids (Kafka 4.2 and later), so that nothing is committed for another topic
+ * that has the name by now; else by their names.
  *
  * @since 0.4.0
  * @category requests
@@ -50,15 +52,15 @@ export interface PartitionCode extends TopicPartition {
   readonly errorCode: number
 }
 
-// topics: [name: string, partitions: [partition_index: int32, committed_offset: int64, committed_leader_epoch: int32,
-//   committed_metadata: nullable string]]
+// topics: [name: string, or topic_id: uuid, partitions: [partition_index: int32, committed_offset: int64,
+//   committed_leader_epoch: int32, committed_metadata: nullable string]]
 export const writeCommits = (
   partitions: ReadonlyArray<OffsetCommitPartition>,
   writer: Writer,
-  hasLeaderEpoch: boolean
+  { hasLeaderEpoch, isById }: { readonly hasLeaderEpoch: boolean; readonly isById: boolean }
 ): void =>
-  writer.array(byTopic(partitions), ({ partitions, topic }) => {
-    writer.string(topic.name)
+  writer.array(byTopic(partitions, isById), ({ partitions, topic }) => {
+    writeTopic(writer, topic, isById)
     writer.array(partitions, (p) => {
       writer.int32(p.partition)
       writer.int64(p.offset)
@@ -69,23 +71,21 @@ export const writeCommits = (
     writer.tags()
   })
 
-// topics: [name: string, partitions: [partition_index: int32, error_code: int16]]
+// topics: [name: string, or topic_id: uuid, partitions: [partition_index: int32, error_code: int16]]
 export const readPartitionCodes = (
   asked: ReadonlyArray<TopicPartition>,
-  reader: Reader
+  reader: Reader,
+  isById = false
 ): ReadonlyArray<PartitionCode> => {
-  const partitions = new Partitions<PartitionCode>(asked)
+  const partitions = new Partitions<PartitionCode>(asked, isById)
   reader.array(() => {
-    const name = reader.string()
-    partitions.take(
-      (topic) => topic.name === name,
-      (topic) =>
-        reader.array(() => {
-          const partition = reader.int32()
-          const errorCode = reader.int16()
-          reader.tags()
-          return { topic, partition, errorCode }
-        })
+    partitions.take(readTopic(reader, isById), (topic) =>
+      reader.array(() => {
+        const partition = reader.int32()
+        const errorCode = reader.int16()
+        reader.tags()
+        return { topic, partition, errorCode }
+      })
     )
     reader.tags()
   })
@@ -98,29 +98,33 @@ export const refusedPartitions = (
   errorCode: number
 ): ReadonlyArray<PartitionCode> => partitions.map(({ partition, topic }) => ({ topic, partition, errorCode }))
 
+/** From this version on, topics are named by their ids. */
+const COMMIT_BY_ID = 10
+
 /** Commits offsets. */
 export const offsetCommit: Api<OffsetCommitRequest, OffsetCommitResponse> = {
   key: 8,
   name: "OffsetCommit",
-  // Members of the consumer protocol need version 9. Version 10 goes by topic ids, and is not settled in Kafka 4.1.
-  versions: { min: 5, max: 9 },
+  // Members of the consumer protocol need version 9.
+  versions: { min: 5, max: COMMIT_BY_ID },
   minVersion: ({ instanceId }) => (instanceId === undefined ? 0 : STATIC_MEMBERS.OffsetCommit),
+  maxVersion: ({ partitions }) => (haveIds(partitions) ? COMMIT_BY_ID : COMMIT_BY_ID - 1),
   flexible: (version) => version >= 8,
   maxAnswerBytes: 16 * MIB,
   // group_id: string, generation_id_or_member_epoch: int32, member_id: string,
-  // group_instance_id: nullable string (v7+), topics (with the leader epoch: v6+)
+  // group_instance_id: nullable string (v7+), topics (with the leader epoch: v6+; by id: v10)
   encode: (version, request, writer) => {
     writer.string(request.groupId)
     writer.int32(request.generation)
     writer.string(request.memberId)
     if (version >= STATIC_MEMBERS.OffsetCommit) writer.nullableString(request.instanceId)
-    writeCommits(request.partitions, writer, version >= 6)
+    writeCommits(request.partitions, writer, { hasLeaderEpoch: version >= 6, isById: version >= COMMIT_BY_ID })
     writer.tags()
   },
   // throttle_time_ms: int32, topics
-  decode: (_version, reader, request) => {
+  decode: (version, reader, request) => {
     reader.int32()
-    const partitions = readPartitionCodes(request.partitions, reader)
+    const partitions = readPartitionCodes(request.partitions, reader, version >= COMMIT_BY_ID)
     reader.tags()
     return { partitions }
   },

@@ -1,10 +1,21 @@
-import { type Api, byTopic, MIB, Partitions, type TopicPartition, type TopicRef } from "./api.ts"
+import {
+  type Api,
+  byTopic,
+  haveIds,
+  MIB,
+  Partitions,
+  readTopic,
+  type TopicPartition,
+  type TopicRef,
+  writeTopic
+} from "./api.ts"
 import { isOfPartition } from "./groupMember.ts"
 import { ofPartitions } from "./parts.ts"
 import { ProtocolViolation, type Reader, type Writer } from "./wire.ts"
 
 /**
- * Asks for the committed offsets of one group.
+ * Asks for the committed offsets of one group. Topics are named by their ids where all of them have one and the coordinator
+ * goes by ids (Kafka 4.2 and later), else by their names.
  *
  * @since 0.4.0
  * @category requests
@@ -61,6 +72,9 @@ const BY_GROUP = 8
 /** From this version on, members of the consumer protocol say who they are. */
 const BY_MEMBER = 9
 
+/** From this version on, topics are named by their ids. An answer about all topics would have no names, either. */
+const BY_ID = 10
+
 // partition_index: int32, committed_offset: int64, committed_leader_epoch: int32, metadata: nullable string,
 // error_code: int16
 const readPartition = (reader: Reader, topic: TopicRef): CommittedOffset => {
@@ -92,28 +106,25 @@ const readAll = (reader: Reader): ReadonlyArray<CommittedOffset> => {
   return found
 }
 
-// topics: [name: string, partitions: [partition]]
+// topics: [name: string, or topic_id: uuid, partitions: [partition]]
 const readTopics = (
   reader: Reader,
-  asked: ReadonlyArray<TopicPartition> | undefined
+  asked: ReadonlyArray<TopicPartition> | undefined,
+  isById: boolean
 ): ReadonlyArray<CommittedOffset> => {
   if (asked === undefined) return readAll(reader)
-  const partitions = new Partitions<CommittedOffset>(asked)
+  const partitions = new Partitions<CommittedOffset>(asked, isById)
   reader.array(() => {
-    const name = reader.string()
-    partitions.take(
-      (topic) => topic.name === name,
-      (topic) => reader.array(() => readPartition(reader, topic))
-    )
+    partitions.take(readTopic(reader, isById), (topic) => reader.array(() => readPartition(reader, topic)))
     reader.tags()
   })
   return partitions.all
 }
 
-// topics: nullable [name: string, partition_indexes: [int32]]
-const writeTopics = (writer: Writer, partitions: ReadonlyArray<TopicPartition> | undefined): void =>
-  writer.nullableArray(partitions && byTopic(partitions), ({ partitions, topic }) => {
-    writer.string(topic.name)
+// topics: nullable [name: string, or topic_id: uuid, partition_indexes: [int32]]
+const writeTopics = (writer: Writer, partitions: ReadonlyArray<TopicPartition> | undefined, isById: boolean): void =>
+  writer.nullableArray(partitions && byTopic(partitions, isById), ({ partitions, topic }) => {
+    writeTopic(writer, topic, isById)
     writer.int32s(partitions.map(({ partition }) => partition))
     writer.tags()
   })
@@ -144,16 +155,17 @@ const listed = ofPartitions<
 export const offsetFetch: Api<OffsetFetchRequest, OffsetFetchResponse> = {
   key: 9,
   name: "OffsetFetch",
-  // Version 10 goes by topic ids, and is not settled in Kafka 4.1.
-  versions: { min: 5, max: 9 },
+  versions: { min: 5, max: BY_ID },
+  maxVersion: ({ partitions }) => (partitions !== undefined && haveIds(partitions) ? BY_ID : BY_ID - 1),
   flexible: (version) => version >= 6,
   maxAnswerBytes: 64 * MIB,
   // group_id: string (to v7), topics (to v7), groups: [group_id: string, member_id: nullable string (v9+),
-  //   member_epoch: int32 (v9+), topics] (v8+), require_stable: bool (v7+)
+  //   member_epoch: int32 (v9+), topics (by id: v10)] (v8+), require_stable: bool (v7+)
   encode: (version, { groupId, member, partitions, requireStable }, writer) => {
+    const isById = version >= BY_ID
     if (version < BY_GROUP) {
       writer.string(groupId)
-      writeTopics(writer, partitions)
+      writeTopics(writer, partitions, isById)
     } else {
       writer.array([groupId], (id) => {
         writer.string(id)
@@ -161,7 +173,7 @@ export const offsetFetch: Api<OffsetFetchRequest, OffsetFetchResponse> = {
           writer.nullableString(member?.id)
           writer.int32(member?.epoch ?? -1)
         }
-        writeTopics(writer, partitions)
+        writeTopics(writer, partitions, isById)
         writer.tags()
       })
     }
@@ -171,16 +183,17 @@ export const offsetFetch: Api<OffsetFetchRequest, OffsetFetchResponse> = {
   // throttle_time_ms: int32, topics (to v7), error_code: int16 (to v7),
   // groups: [group_id: string, topics, error_code: int16] (v8+)
   decode: (version, reader, { groupId, partitions: asked }) => {
+    const isById = version >= BY_ID
     reader.int32()
     if (version < BY_GROUP) {
-      const partitions = readTopics(reader, asked)
+      const partitions = readTopics(reader, asked, isById)
       const errorCode = reader.int16()
       reader.tags()
       return { errorCode, partitions }
     }
     const groups = reader.array(() => {
       const id = reader.string()
-      const partitions = readTopics(reader, asked)
+      const partitions = readTopics(reader, asked, isById)
       const errorCode = reader.int16()
       reader.tags()
       return { id, errorCode, partitions }

@@ -52,7 +52,7 @@ export const txnOffsetCommit: Api<TxnOffsetCommitRequest, OffsetCommitResponse> 
     writer.int32(request.generation)
     writer.string(request.memberId)
     writer.nullableString(request.instanceId)
-    writeCommits(request.partitions, writer, true)
+    writeCommits(request.partitions, writer, { hasLeaderEpoch: true, isById: false })
     writer.tags()
   },
   // throttle_time_ms: int32, topics

@@ -62,6 +62,14 @@ export interface Sharing {
   readonly leads: (isLeader: boolean) => void
 }
 
+/** The codes that say something of the member, or of its generation. */
+const OF_MEMBER: ReadonlySet<number> = new Set([
+  codes.REBALANCE_IN_PROGRESS,
+  codes.ILLEGAL_GENERATION,
+  codes.UNKNOWN_MEMBER_ID,
+  codes.FENCED_INSTANCE_ID
+])
+
 /** How long a member that leaves waits for what it has asked for, and for the answer, each, in milliseconds. */
 const LEAVE_MILLIS = 1_500
 
@@ -92,6 +100,7 @@ export const makeClassicMember = (parts: {
     let life = 0
     /** Heartbeats that were refused for their generation while it joins. */
     let doubts = 0
+    let isOver = false
     /** Why the group is to be joined again; `undefined` if it is not. */
     let rejoinReason: string | undefined
     const rejoining = new Signal()
@@ -122,8 +131,11 @@ export const makeClassicMember = (parts: {
       rejoin(reason)
     }
 
-    const fail = (code: number, request: string): void =>
+    /** Ends it for good. What is under way may take its time to hear of that, and asks for nothing more meanwhile. */
+    const fail = (code: number, request: string): void => {
+      isOver = true
       settleDeferred(broken, Exit.fail(groupError({ group, code, request, instanceId })))
+    }
 
     // -------------------------------------------------------------------------------------------------------------------
     // heartbeats
@@ -223,6 +235,7 @@ export const makeClassicMember = (parts: {
     const join = (reason: string): Effect.Effect<JoinGroupResponse, MembershipFailure> =>
       Effect.gen(function* () {
         while (true) {
+          if (isOver) return yield* Effect.never
           const answer = yield* attempts.until(askToJoin(reason))
           switch (answer.errorCode) {
             case codes.NONE:
@@ -260,7 +273,8 @@ export const makeClassicMember = (parts: {
           session.answered(session.now)
           return answer.assignment
         }
-        onCode(answer.errorCode, "SyncGroup")
+        if (OF_MEMBER.has(answer.errorCode)) onCode(answer.errorCode, "SyncGroup")
+        else yield* attempts.pauseAfter(answer.errorCode, "SyncGroup")
         return undefined
       })
 

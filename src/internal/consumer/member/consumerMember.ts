@@ -60,8 +60,12 @@ const LEAVE_STATIC = -2
 /** How often it heartbeats before the coordinator has said how often, in milliseconds. */
 const FIRST_INTERVAL_MILLIS = 5_000
 
-/** How long a predecessor with the same instance id may hold it, in milliseconds: the session of most groups. */
-const UNRELEASED_MILLIS = 60_000
+/**
+ * How long a member waits to be taken in by a group that refuses it for what may pass, in milliseconds: a predecessor that has
+ * crashed holds its instance id for a session, which is shorter in most groups; a group of the classic protocol may not go
+ * over before its own members have joined.
+ */
+const REFUSED_MILLIS = 60_000
 
 /** How long a member that leaves waits for the answer, in milliseconds. */
 const LEAVE_MILLIS = 1_500
@@ -114,7 +118,7 @@ export const makeConsumerMember = ({
     /** Changes when the member's life in the group ends. */
     let life = 0
     let attempt = 0
-    let unreleasedSince: number | undefined
+    let refusedSince: number | undefined
     const pace = new Pace()
     const hurry = new Signal()
     const targeted = new Signal()
@@ -178,21 +182,30 @@ export const makeConsumerMember = ({
       return sayLeaving(fenced)
     })
 
+    /** Asks to be taken in again, unless that has been refused for too long. */
+    const askAgain = (error: GroupError): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const now = evenMillisOf(clock)
+        refusedSince ??= now
+        if (now - refusedSince >= REFUSED_MILLIS) return fail(error)
+        reports.unavailable(error)
+        return pause
+      })
+
     /** What a refusal of a heartbeat means. */
     const onRefused = (code: number, detail: string | undefined): Effect.Effect<void> => {
       const error = groupError({ group, code, request: "ConsumerGroupHeartbeat", instanceId, detail })
       tellsAll = true
       switch (code) {
         case codes.UNKNOWN_MEMBER_ID:
-        case codes.GROUP_ID_NOT_FOUND:
           return Effect.sync(() => die("Forgotten", false))
+        case codes.GROUP_ID_NOT_FOUND:
+          // Who joins is told that by a group that does not go over to this protocol.
+          return epoch === JOIN ? askAgain(error) : Effect.sync(() => die("Forgotten", false))
         case codes.FENCED_MEMBER_EPOCH:
           return leavingFenced
-        case codes.UNRELEASED_INSTANCE_ID: {
-          const now = evenMillisOf(clock)
-          unreleasedSince ??= now
-          return now - unreleasedSince < UNRELEASED_MILLIS ? pause : fail(error)
-        }
+        case codes.UNRELEASED_INSTANCE_ID:
+          return askAgain(error)
         default:
           if (code === codes.FENCED_INSTANCE_ID) die("Fenced", false)
           if (isUnauthorized(code) && settings.isAcquired()) {
@@ -205,7 +218,7 @@ export const makeConsumerMember = ({
 
     const onAnswered = (answer: ConsumerGroupHeartbeatResponse): void => {
       attempt = 0
-      unreleasedSince = undefined
+      refusedSince = undefined
       tellsAll = false
       reports.available()
       if (answer.heartbeatIntervalMillis > 0) intervalMillis = answer.heartbeatIntervalMillis
@@ -325,6 +338,7 @@ export const makeConsumerMember = ({
             // The next answer says which epoch it is.
             return hurry.notify()
           case codes.UNKNOWN_MEMBER_ID:
+          case codes.GROUP_ID_NOT_FOUND:
             return die("Forgotten", false)
           case codes.FENCED_MEMBER_EPOCH:
           case codes.ILLEGAL_GENERATION:

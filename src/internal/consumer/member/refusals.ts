@@ -7,6 +7,7 @@ const REASONS: ReadonlyMap<number, GroupReason> = new Map([
   [codes.FENCED_INSTANCE_ID, "Fenced"],
   [codes.UNRELEASED_INSTANCE_ID, "Fenced"],
   [codes.INCONSISTENT_GROUP_PROTOCOL, "Inconsistent"],
+  [codes.GROUP_ID_NOT_FOUND, "Inconsistent"],
   [codes.UNSUPPORTED_VERSION, "Unsupported"],
   [codes.UNSUPPORTED_ASSIGNOR, "Unsupported"],
   [codes.GROUP_MAX_SIZE_REACHED, "Full"],

@@ -1,5 +1,6 @@
 /** What a coordinator answers to who commits offsets, looks at them, or deletes them. */
 import type {
+  CommittedOffset,
   OffsetCommitPartition,
   OffsetCommitRequest,
   OffsetCommitResponse,
@@ -16,6 +17,7 @@ import {
   NON_EMPTY_GROUP,
   NONE,
   OFFSET_METADATA_TOO_LARGE,
+  UNKNOWN_TOPIC_ID,
   UNKNOWN_TOPIC_OR_PARTITION
 } from "../../protocol/codes.ts"
 import * as classic from "./classicRequests.ts"
@@ -24,7 +26,7 @@ import type { GroupEntry } from "./groupEntry.ts"
 import type { GroupStore } from "./groupStore.ts"
 import { Offsets } from "./offsets.ts"
 import { MAX_OFFSET_METADATA } from "./settings.ts"
-import { isKnown } from "./topicCatalog.ts"
+import { codeOf, isKnown } from "./topicCatalog.ts"
 
 /** Those of a group that there is not. */
 const NO_OFFSETS = new Offsets()
@@ -33,11 +35,12 @@ export const offsetCommit = (store: GroupStore, request: OffsetCommitRequest, no
   const { groupId, memberId } = request
   const entry = store.find(groupId, now)
   const refused = refusalOf(entry, request)
-  const isAny = request.partitions.some((p) => isKnown(store.catalog, p))
+  const codes = request.partitions.map((asked) => codeOf(store.catalog, asked))
+  const isAny = codes.includes(NONE)
   // Who commits without a generation makes a group that only has offsets.
   const target = refused === undefined && isAny ? (entry ?? store.findOrMake(groupId, now)) : undefined
-  const partitions = request.partitions.map((asked): PartitionCode => {
-    const errorCode = isKnown(store.catalog, asked) ? (refused ?? codeOfMetadata(asked)) : UNKNOWN_TOPIC_OR_PARTITION
+  const partitions = request.partitions.map((asked, i): PartitionCode => {
+    const errorCode = codes[i] === NONE ? (refused ?? codeOfMetadata(asked)) : codes[i]
     if (errorCode === NONE) target?.offsets.commit(asked, now)
     return { topic: asked.topic, partition: asked.partition, errorCode }
   })
@@ -68,8 +71,15 @@ export const offsetFetch = (store: GroupStore, request: OffsetFetchRequest, now:
     const errorCode = checkEpoch(entry.group, member.id, member.epoch)
     if (errorCode !== undefined) return { errorCode, partitions: [] }
   }
-  return { errorCode: NONE, partitions: (entry?.offsets ?? NO_OFFSETS).fetch(partitions, requireStable) }
+  const offsets = (entry?.offsets ?? NO_OFFSETS).fetch(partitions, requireStable)
+  return { errorCode: NONE, partitions: offsets.map((found) => ofItsTopic(store, found)) }
 }
+
+/** What is answered of a partition, unless it was named by the id of a topic that there is not. */
+const ofItsTopic = ({ catalog }: GroupStore, found: CommittedOffset): CommittedOffset =>
+  found.topic.id === undefined || catalog.topicById(found.topic.id) !== undefined
+    ? found
+    : { ...found, errorCode: UNKNOWN_TOPIC_ID, offset: -1, leaderEpoch: -1, metadata: undefined }
 
 export const offsetDelete = (store: GroupStore, request: OffsetDeleteRequest, now: number): OffsetDeleteResponse => {
   const { groupId, partitions } = request

@@ -1,4 +1,7 @@
 /** What the coordinators know of a cluster's topics. */
+import type { TopicPartition } from "../../../KafkaProtocol.ts"
+import { NONE, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION } from "../../protocol/codes.ts"
+
 export interface KnownTopic {
   readonly name: string
   readonly id: string
@@ -15,10 +18,17 @@ export interface TopicCatalog {
   readonly lastCreation: number
 }
 
-export const isKnown = (
-  { topics }: TopicCatalog,
-  { partition, topic }: { readonly topic: { readonly name: string }; readonly partition: number }
-): boolean => {
-  const found = topics.get(topic.name)
-  return found !== undefined && partition >= 0 && partition < found.partitions.length
+export const isKnown = ({ topics }: TopicCatalog, { partition, topic }: TopicPartition): boolean =>
+  has(topics.get(topic.name), partition)
+
+const has = (topic: KnownTopic | undefined, partition: number): boolean =>
+  topic !== undefined && partition >= 0 && partition < topic.partitions.length
+
+/** The code for a partition that is named by its topic's id, where the caller knows one; that of no error if there is one. */
+export const codeOf = (catalog: TopicCatalog, asked: TopicPartition): number => {
+  const { id } = asked.topic
+  if (id === undefined) return isKnown(catalog, asked) ? NONE : UNKNOWN_TOPIC_OR_PARTITION
+  const found = catalog.topicById(id)
+  if (found === undefined) return UNKNOWN_TOPIC_ID
+  return has(found, asked.partition) ? NONE : UNKNOWN_TOPIC_OR_PARTITION
 }
