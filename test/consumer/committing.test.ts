@@ -187,7 +187,13 @@ for (const protocol of protocols) {
           yield* kafka.append(topic, [{ key: "k", value: new Uint8Array([0xff]) }], { partition: 0 })
           const ended = yield* asTimeGoesOn(Effect.timeoutOption(Fiber.join(committing), "1 minute"))
           const error = Option.isSome(ended) ? failureOf(ended.value) : undefined
-          assert.deepInclude(error && facts(error), { _tag: "KafkaCommitError", reason: "Closed", group, topic, partition: 0 })
+          assert.deepInclude(error && facts(error), {
+            _tag: "KafkaCommitError",
+            reason: "Closed",
+            group,
+            topic,
+            partition: 0
+          })
           assert.strictEqual((yield* member.health)._tag, "Failed")
         })
       )
