@@ -12,7 +12,11 @@ import { newName, type Kafka, type Suite } from "./suite.ts"
 const Added = KafkaEvent.make("Added", Schema.Struct({ page: Schema.String }), { key: ({ page }) => page })
 const Removed = KafkaEvent.make("Removed", Schema.Struct({ page: Schema.String, at: Schema.Date }))
 
-const eventsOn = (kafka: Kafka, options?: KafkaEvents.KafkaEventsOptions) => kafka.withClient(KafkaEvents.make(options))
+/** Topics that it makes have one partition each where the cluster has no default for that. */
+const eventsOn = (kafka: Kafka, options?: KafkaEvents.KafkaEventsOptions) =>
+  kafka.withClient(
+    KafkaEvents.make({ ...(kafka.lacks["defaults of new topics"] === undefined ? {} : { partitions: 1 }), ...options })
+  )
 
 const subscribedBy =
   (events: KafkaEvents.KafkaEvents) =>

@@ -8,11 +8,18 @@ import { Codec, GroupedKafkaTable, GroupedKafkaTableWriter } from "../../src/ind
 import { collect, eventually, numbers } from "../support/live.ts"
 import { newName, type Kafka, type Suite } from "./suite.ts"
 
+/** What the topic is made with, where the cluster has no defaults for it. */
+const placedIn = ({ lacks }: Kafka) => ({
+  topicSettings: lacks["defaults of new topics"] === undefined ? {} : { partitions: 1, replicationFactor: 1 }
+})
+
 const tableOf = (kafka: Kafka, topic: string) =>
-  kafka.withClient(GroupedKafkaTable.make<string, string, string>({ topic, value: Codec.utf8 }))
+  kafka.withClient(GroupedKafkaTable.make<string, string, string>({ topic, value: Codec.utf8, ...placedIn(kafka) }))
 
 const writerOf = (kafka: Kafka, topic: string) =>
-  kafka.withClient(GroupedKafkaTableWriter.make<string, string, string>({ topic, value: Codec.utf8 }))
+  kafka.withClient(
+    GroupedKafkaTableWriter.make<string, string, string>({ topic, value: Codec.utf8, ...placedIn(kafka) })
+  )
 
 const contentOf = (snapshot: GroupedKafkaTable.GroupedSnapshot<string, string, string>) =>
   Object.fromEntries(Array.from(snapshot.toMap(), ([group, members]) => [group, Object.fromEntries(members)]))

@@ -12,6 +12,8 @@ export type Feature =
   | "static members"
   | "the consumer protocol"
   | "offsets by topic ids"
+  | "coordinators as they are now"
+  | "coordinators of Kafka 4.1"
 
 /** Each with the reason, in a sentence. */
 export type Lacks = Readonly<Partial<Record<Feature, string>>>
@@ -31,6 +33,16 @@ const consumerProtocol = {
   "the consumer protocol": "Members speak the consumer protocol (KIP-848) with brokers since Kafka 4.0."
 }
 
+const oldCoordinators = {
+  "coordinators as they are now":
+    "Coordinators of groups and transactions do not have all of the requests before Kafka 4.0, and tell some things by other codes."
+}
+
+const coordinatorsOf41 = {
+  "coordinators of Kafka 4.1":
+    "Kafka 4.2 takes a heartbeat without partitions in the epoch before, and takes topics back with the expression that they matched."
+}
+
 const offsetsByTopicIds = {
   "offsets by topic ids": "Offsets are committed and asked for by the ids of topics since Kafka 4.2."
 }
@@ -48,17 +60,22 @@ export const releases: Readonly<Record<Version, Release>> = {
       "static members": "Members of groups are static since Kafka 2.3.",
       ...limitsOfTimestamps,
       ...consumerProtocol,
+      ...oldCoordinators,
       ...offsetsByTopicIds
     }
   },
   "2.8.2": {
     scala: "2.13",
     metadata: "ZooKeeper",
-    lacks: { ...limitsOfTimestamps, ...consumerProtocol, ...offsetsByTopicIds }
+    lacks: { ...limitsOfTimestamps, ...consumerProtocol, ...oldCoordinators, ...offsetsByTopicIds }
   },
-  "3.9.1": { scala: "2.13", metadata: "KRaft", lacks: { ...consumerProtocol, ...offsetsByTopicIds } },
+  "3.9.1": {
+    scala: "2.13",
+    metadata: "KRaft",
+    lacks: { ...consumerProtocol, ...oldCoordinators, ...offsetsByTopicIds }
+  },
   "4.1.0": { scala: "2.13", metadata: "KRaft", lacks: offsetsByTopicIds },
-  "4.2.0": { scala: "2.13", metadata: "KRaft", lacks: {} }
+  "4.2.0": { scala: "2.13", metadata: "KRaft", lacks: coordinatorsOf41 }
 }
 
 /** What a cluster is, unless a test says otherwise; also that of Kafka's clients and tools. */
