@@ -49,6 +49,8 @@ export const makeService = <K, V>({
 
   /** Goes on at another offset, of which the group is told, too. */
   const jump = (p: OwnedPartition, offset: number): void => {
+    // It is not known yet where it would begin: it begins there instead.
+    if (p.phase === "starting") p.wanted = offset
     if (p.phase !== "open") return
     p.jumpTo(offset)
     health.forget(p)
