@@ -17,7 +17,11 @@ const envelope = (schema: string, data: unknown): string => JSON.stringify({ sch
 const sound = { key: "1", value: envelope("Added:2", { page: 1 }) }
 
 /** What is wrong, by the offsets of the records: what is told of each, and whether it is of its key. */
-const records = [
+const records: ReadonlyArray<{
+  readonly key: string
+  readonly value: string | null
+  readonly problem?: "Key" | "Value"
+}> = [
   sound,
   { key: "no number", value: sound.value, problem: "Key" },
   { key: "1", value: "no JSON", problem: "Value" },
@@ -84,7 +88,7 @@ describe("what does not decode", () => {
         assert.deepStrictEqual(taken, [0, 8])
         assert.deepStrictEqual(
           told,
-          records.flatMap(({ problem }: { readonly problem?: string }, offset) =>
+          records.flatMap(({ problem }, offset) =>
             problem === undefined ? [] : [[offset, problem, topic, 0] as const]
           )
         )

@@ -217,7 +217,7 @@ export const make = <V, K = string>(
       faces: makeFaces(parts, handing),
       settled,
       runForEach: (work, options = {}) => {
-        const run = runForEach(parts, handing, owning.interrupting, work, options)
+        const run = runForEach(parts, handing, owning.workers, work, options)
         return options.onInterrupt === "finish" ? finishing(run, drain(config.stopTimeoutMillis)) : run
       },
       drain: drain(Number.POSITIVE_INFINITY)
