@@ -9,6 +9,7 @@ import {
   type Histogram,
   histogram,
   type Labels,
+  modify,
   update,
   withLabels
 } from "./effect/v4/metric.ts"
@@ -226,6 +227,24 @@ const stalls = Metric.counter("kafka_consumer_stalled_total", {
   incremental: true
 })
 const assigned = Metric.gauge("kafka_consumer_partitions", { description: "Partitions that a consumer owns" })
+const consumerLag = Metric.gauge("kafka_consumer_lag", {
+  description: "Offsets from what consumers have committed to the ends of their partitions"
+})
+const unfinishedMillis = Metric.gauge("kafka_consumer_unfinished_millis", {
+  description: "For how long the oldest record that is not done has been handed out"
+})
+const rebalanceMillis = histogram(
+  "kafka_consumer_rebalance_millis",
+  "Milliseconds from when a consumer was to rebalance until it was steady again",
+  { start: 10, factor: 2, count: 14 }
+)
+
+/** How far a member is in one of its partitions; what is not known counts as nothing. */
+interface MemberLag {
+  readonly topic: string
+  readonly lag: number | undefined
+  readonly oldestUncommittedMillis: number | undefined
+}
 
 export type ConsumerMetrics = ReturnType<typeof makeConsumerMetrics>
 
@@ -240,17 +259,42 @@ export const makeConsumerMetrics = (group: string, labels: Labels) => {
   }
   const acknowledged = withLabels(labels, { group, outcome: "acknowledged" })
   const refused = withLabels(labels, { group, outcome: "refused" })
+  /** What was told last: several members of a group in one process add up. */
+  const toldLags = new Map<string, number>()
+  let toldOwned = 0
+  let rebalancingSince: number | undefined
   return {
     handedOut: (topic: string, records: number, poison: number): void => {
       if (records > 0) update(consumed, records, ofTopic(topic))
       if (poison > 0) update(consumerPoison, poison, ofTopic(topic))
     },
     committed: (isAcknowledged: boolean): void => update(commits, 1, isAcknowledged ? acknowledged : refused),
-    inPhase: (phase: string): void => {
-      if (phase === "rebalancing") update(rebalances, 1, tags)
+    inPhase: (phase: "joining" | "rebalancing" | "steady", now: number): void => {
+      if (phase === "rebalancing") {
+        update(rebalances, 1, tags)
+        rebalancingSince ??= now
+      } else {
+        if (phase === "steady" && rebalancingSince !== undefined) {
+          update(rebalanceMillis, Math.max(0, now - rebalancingSince), tags)
+        }
+        rebalancingSince = undefined
+      }
     },
     lost: (reason: string): void => update(losses, 1, withLabels(labels, { group, reason })),
     stalled: (topic: string): void => update(stalls, 1, ofTopic(topic)),
-    owned: (count: number): void => update(assigned, count, tags)
+    owned: (count: number): void => {
+      modify(assigned, count - toldOwned, tags)
+      toldOwned = count
+    },
+    /** Where the partitions of a member are by now, all of them. */
+    lags: (all: ReadonlyArray<MemberLag>): void => {
+      const lags = new Map([...toldLags.keys()].map((topic) => [topic, 0]))
+      for (const one of all) lags.set(one.topic, (lags.get(one.topic) ?? 0) + (one.lag ?? 0))
+      for (const [topic, sum] of lags) {
+        modify(consumerLag, sum - (toldLags.get(topic) ?? 0), ofTopic(topic))
+        toldLags.set(topic, sum)
+      }
+      update(unfinishedMillis, Math.max(0, ...all.map((one) => one.oldestUncommittedMillis ?? 0)), tags)
+    }
   }
 }

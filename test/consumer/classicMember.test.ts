@@ -138,7 +138,6 @@ describe("joining", () => {
   )
 
   for (const [code, reason] of [
-    [23, "Inconsistent"],
     [24, "Rejected"],
     [26, "Rejected"],
     [81, "Full"],
@@ -151,6 +150,38 @@ describe("joining", () => {
         yield* join.answer({ errorCode: code })
         const error = yield* Effect.flip(Fiber.join(played.run))
         assert.strictEqual(error.reason, reason)
+      })
+    )
+  }
+
+  for (const [how, answer, words] of [
+    [
+      "names its own assignor and the group's",
+      { errorCode: 0, protocolType: "consumer", protocolName: "range" },
+      /this member has cooperative-sticky, and the group has range/
+    ],
+    [
+      "names what the group is, where that is none of consumers",
+      { errorCode: 0, protocolType: "connect", protocolName: "sessioned" },
+      /the group is none of consumers: its members are of type connect/
+    ],
+    [
+      "names its own assignor, where it may not look at the group",
+      { errorCode: 30 },
+      /this member has cooperative-sticky\)/
+    ],
+    ["names its own assignor, where the coordinator does not answer", undefined, /this member has cooperative-sticky\)/]
+  ] as const) {
+    it.effect(`code 23 ends it: Inconsistent, and ${how}`, () =>
+      Effect.gen(function* () {
+        const played = yield* play()
+        const join = yield* played.next("JoinGroup")
+        yield* join.answer({ errorCode: 23 })
+        const describing = yield* played.next("DescribeGroups")
+        yield* answer === undefined ? advance(1_500) : describing.answer(answer)
+        const error = yield* Effect.flip(Fiber.join(played.run))
+        assert.strictEqual(error.reason, "Inconsistent")
+        assert.match(error.message, words)
       })
     )
   }

@@ -691,5 +691,6 @@ export const consuming = (test: Suite): void => {
       yield* consumerOn(kafka, { subscribe: topic, group, assignor: "range" })
       const error = yield* Effect.flip(consumerOn(kafka, { subscribe: topic, group, assignor: "roundrobin" }))
       assert.deepInclude(error, { _tag: "KafkaGroupError", reason: "Inconsistent", group })
+      assert.include(error.message, "this member has roundrobin, and the group has range")
     }))
 }

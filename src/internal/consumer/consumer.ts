@@ -23,6 +23,7 @@ import { makeGoneTopics } from "./goneTopics.ts"
 import { guarded } from "./guarding.ts"
 import { Handing } from "./handing.ts"
 import { HealthBoard } from "./health.ts"
+import { tellLag } from "./lag.ts"
 import { makeClassicMember } from "./member/classicMember.ts"
 import { makeConsumerMember } from "./member/consumerMember.ts"
 import { makeGroupCoordinator } from "./member/coordinator.ts"
@@ -111,7 +112,7 @@ export const make = <V, K = string>(
     const reports: MembershipReports = {
       phase: (phase) => {
         health.inPhase(phase)
-        parts.metrics.inPhase(phase)
+        parts.metrics.inPhase(phase, millisOf(clock))
         if (phase === "steady") settleDeferred(begun, Exit.void)
       },
       unavailable: (error) => health.unavailable("group", error),
@@ -148,7 +149,8 @@ export const make = <V, K = string>(
         owning.run,
         topics.run,
         blocks.run,
-        watchForStalls(parts)
+        watchForStalls(parts),
+        tellLag(parts)
       ],
       // Who waits for a commit waits for nothing, once the consumer has ended by it.
       (run) => Effect.forkScoped(Effect.ensuring(guarded(parts, run), endWaits)),
@@ -192,6 +194,7 @@ export const make = <V, K = string>(
         yield* Fiber.interrupt(membership)
         yield* member.leave
         for (const p of all) p.end()
+        parts.metrics.owned(0)
         settled.close()
         events.end()
         parts.poison.end()
@@ -217,7 +220,7 @@ export const make = <V, K = string>(
       faces: makeFaces(parts, handing),
       settled,
       runForEach: (work, options = {}) => {
-        const run = runForEach(parts, handing, owning.interrupting, work, options)
+        const run = runForEach(parts, handing, owning.workers, work, options)
         return options.onInterrupt === "finish" ? finishing(run, drain(config.stopTimeoutMillis)) : run
       },
       drain: drain(Number.POSITIVE_INFINITY)

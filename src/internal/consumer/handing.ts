@@ -10,6 +10,7 @@ import { SLICE_MILLIS, yieldToEventLoop } from "../yield.ts"
 import { type DecodingSettings, PartitionDecoder, type Stop } from "./decoding.ts"
 import type { OwnedPartition } from "./ownedPartition.ts"
 import { type ConsumerParts, failConsumer, MAX_FETCHED_BYTES } from "./parts.ts"
+import { makePoisonLines, type PoisonLines } from "./poisonLines.ts"
 import type { ConsumedRecord, Settling } from "./record.ts"
 
 /** Loads zstd, where this Node has none. If it does not load in 10 seconds, batches in zstd are refused. */
@@ -21,12 +22,14 @@ export class Handing<K, V> {
   private readonly settings: DecodingSettings<K, V>
   /** Which partition is looked at first, so that each has its turn. */
   private turn = 0
+  private readonly tellOf: PoisonLines
 
   constructor(
     private readonly parts: ConsumerParts<K, V>,
     private readonly settling: Settling
   ) {
     const { config } = parts
+    this.tellOf = makePoisonLines(config.group)
     this.settings = {
       key: config.key,
       value: config.value,
@@ -109,14 +112,18 @@ export class Handing<K, V> {
       case "key":
       case "value":
         return Effect.flatMap(decoder.decodeByEffect(stop), again)
-      default:
+      default: {
+        // The one that ends the consumer is told by that.
+        const leftOut = stop === "poison" ? decoder.poison.slice(0, -1) : [...decoder.poison]
         this.handOut(p, decoder, out)
         if (stop === "done") p.takeFirst()
         else if (stop === "poison") failConsumer(this.parts, decoder.poison.at(-1)!)
         else if (stop !== "full") this.onCorruption(p, decoder, stop)
         decoder.poison.length = 0
         this.fetchOn(p)
-        return isNonEmpty(out) ? Effect.succeed(out) : this.next(only)
+        const next = isNonEmpty(out) ? Effect.succeed(out) : this.next(only)
+        return leftOut.length === 0 ? next : Effect.andThen(this.tellOf(leftOut), next)
+      }
     }
   }
 

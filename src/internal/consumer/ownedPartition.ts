@@ -34,6 +34,8 @@ export class OwnedPartition implements TopicPartition {
   committed: number | undefined
   /** When this member committed that, in milliseconds of the Clock. Before it did, that may have been at any time. */
   committedAt = Number.NEGATIVE_INFINITY
+  /** Where its user wants it to begin, whatever the group has; `undefined` if that was not said before it began. */
+  wanted: number | undefined
   /** Whether it begins without an offset of the group's. */
   isReset = false
   /** Whether it goes on elsewhere than where the group had got to, and the group is to have that without delay. */
@@ -79,6 +81,7 @@ export class OwnedPartition implements TopicPartition {
   /** Begins, or goes on, at this offset. Marks on what was handed out before change nothing any more. */
   jumpTo(offset: number): void {
     this.prefix = new DonePrefix(offset)
+    this.wanted = undefined
     this.handed = []
     this.dropFetched()
     this.corruptAt = undefined
@@ -99,6 +102,7 @@ export class OwnedPartition implements TopicPartition {
     this.topicId = undefined
     this.committed = undefined
     this.committedAt = Number.NEGATIVE_INFINITY
+    this.wanted = undefined
     this.isReset = true
   }
 

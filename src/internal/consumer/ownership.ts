@@ -15,15 +15,20 @@ import { byTopicName, keyOf } from "./member/topicPartitions.ts"
 /** How long the last commit of what is given up may take, in milliseconds. */
 export const LAST_COMMIT_MILLIS = 3_000
 
-/** Whoever works on records of partitions: ends the work on those of this partition that goes on, and when it has ended. */
-export type Interrupting = (partition: OwnedPartition) => Effect.Effect<void>
+/** Whoever works on records of partitions. */
+export interface Worker {
+  /** Gives back what waits of this partition, and is not to be worked on any more: nobody waits for that. */
+  readonly giveBack: (partition: OwnedPartition) => void
+  /** Ends the work on records of this partition that goes on, and when it has ended. */
+  readonly interrupt: (partition: OwnedPartition) => Effect.Effect<void>
+}
 
 export interface Owning extends Ownership {
   /** Ends the work on what was lost, until it is interrupted. */
   readonly run: Effect.Effect<never>
   /** Waits until nothing that was handed out of these is worked on any more, but no longer than this; then ends the work. */
   readonly untilIdle: (partitions: ReadonlyArray<OwnedPartition>, millis: number) => Effect.Effect<void>
-  readonly interrupting: Set<Interrupting>
+  readonly workers: Set<Worker>
 }
 
 export const makeOwning = <K, V>(
@@ -42,7 +47,7 @@ export const makeOwning = <K, V>(
 ): Owning => {
   const { config, events, health, metrics, owned, ready, source } = parts
   const annotate = annotateLogs("KafkaConsumer", { group: config.group })
-  const interrupting = new Set<Interrupting>()
+  const workers = new Set<Worker>()
   const lost: Array<OwnedPartition> = []
   const losing = new Signal()
 
@@ -77,7 +82,7 @@ export const makeOwning = <K, V>(
     )
 
   const interrupt = (all: ReadonlyArray<OwnedPartition>) =>
-    Effect.forEach(all, (p) => Effect.forEach([...interrupting], (one) => one(p), { discard: true }), {
+    Effect.forEach(all, (p) => Effect.forEach([...workers], (one) => one.interrupt(p), { discard: true }), {
       concurrency: "unbounded",
       discard: true
     })
@@ -102,7 +107,7 @@ export const makeOwning = <K, V>(
   }
 
   return {
-    interrupting,
+    workers,
     untilIdle,
     assign: (partitions) => {
       for (const { partition, topic } of partitions) {
@@ -119,6 +124,7 @@ export const makeOwning = <K, V>(
         for (const p of all) {
           p.phase = "closing"
           p.dropFetched()
+          for (const worker of workers) worker.giveBack(p)
         }
         ready.notify()
         yield* unread(all)

@@ -25,9 +25,11 @@ export const runReading = <K, V>(parts: ConsumerParts<K, V>, goneTopics: GoneTop
     p.topicId ??= topicIdOf(p)
     // It is known where to begin, or where to go on after a jump.
     if (p.phase === "starting") {
-      p.jumpTo(event.start)
+      const { wanted } = p
+      p.jumpTo(wanted ?? event.start)
       p.isMoved = p.isReset
-      if (p.isReset)
+      if (wanted !== undefined && wanted !== event.start) source.reopen(p.topic, p.partition, wanted)
+      if (p.isReset && wanted === undefined)
         events.tell({ _tag: "OffsetsMissing", topic: p.topic, partition: p.partition, offset: event.start })
     } else p.prefix!.passTo(event.start)
     commits.notify()
@@ -39,7 +41,13 @@ export const runReading = <K, V>(parts: ConsumerParts<K, V>, goneTopics: GoneTop
     Effect.gen(function* () {
       const p = ownedAt(error)
       if (p === undefined || p.phase === "gone") return
-      const { partition, topic } = p
+      const { partition, topic, wanted } = p
+      if (wanted !== undefined && wanted !== error.from) {
+        // It is to begin elsewhere by now.
+        p.jumpTo(wanted)
+        source.reopen(topic, partition, wanted)
+        return
+      }
       if (config.from === "fail") {
         const { from: offset, group } = { ...error, group: config.group }
         return failConsumer(

@@ -15,7 +15,7 @@ import { beginFace } from "./faces.ts"
 import { misuse } from "./misuse.ts"
 import type { Handing } from "./handing.ts"
 import type { OwnedPartition } from "./ownedPartition.ts"
-import type { Interrupting } from "./ownership.ts"
+import type { Worker } from "./ownership.ts"
 import type { ConsumerParts } from "./parts.ts"
 import type { ConsumedRecord } from "./record.ts"
 
@@ -24,7 +24,7 @@ const MOST_WAITING = 1_024
 
 class Lane<K, V> {
   /** Records that wait, from `first` on. */
-  private readonly waiting: Array<ConsumedRecord<K, V>> = []
+  private waiting: Array<ConsumedRecord<K, V>> = []
   private first = 0
   readonly news = new Signal()
   /** The record that is worked on. */
@@ -40,6 +40,14 @@ class Lane<K, V> {
 
   get size(): number {
     return this.waiting.length - this.first
+  }
+
+  /** Gives back what waits and is not wanted any more. */
+  giveBack(isUnwanted: (record: ConsumedRecord<K, V>) => boolean): void {
+    const all = this.waiting.slice(this.first)
+    this.waiting = all.filter((record) => !isUnwanted(record))
+    this.first = 0
+    for (const record of all) if (isUnwanted(record)) record.giveBack()
   }
 
   /** Takes the next record. */
@@ -71,7 +79,7 @@ const byKey = ({ key, partition, topic }: Committable<unknown, unknown>): string
 export const runForEach = <K, V, A, E, R>(
   parts: ConsumerParts<K, V>,
   handing: Handing<K, V>,
-  interrupting: Set<Interrupting>,
+  workers: Set<Worker>,
   work: (record: Committable<K, V>) => Effect.Effect<A, E, R>,
   { by = byKey, concurrency = 1, traceAll = false }: RunOptions<K, V>
 ): Effect.Effect<void, E | ConsumerFailure, R> => {
@@ -166,9 +174,15 @@ export const runForEach = <K, V, A, E, R>(
 
       for (let i = 0; i < concurrency; i++) yield* start(i)
       const context = yield* Effect.context<R | Scope.Scope>()
-      const interruptHere: Interrupting = (p) => Effect.provide(interrupt(p), context)
-      interrupting.add(interruptHere)
-      yield* Effect.addFinalizer(() => Effect.sync(() => void interrupting.delete(interruptHere)))
+      const worker: Worker = {
+        giveBack: (p) => {
+          for (const lane of lanes) lane.giveBack((record) => record.owned === p && !isWanted(record))
+          room.notify()
+        },
+        interrupt: (p) => Effect.provide(interrupt(p), context)
+      }
+      workers.add(worker)
+      yield* Effect.addFinalizer(() => Effect.sync(() => void workers.delete(worker)))
 
       const waiting = () => lanes.reduce((sum, { size }) => sum + size, 0)
       const untilRoom: Effect.Effect<void> = Effect.suspend(() => {

@@ -1,15 +1,14 @@
 /** What users of a consumer get. */
 import * as Effect from "effect/Effect"
 import type { Committable, ConsumerFailure, KafkaConsumer, RunOptions, TopicPartition } from "../../KafkaConsumer.ts"
-import { millisOf } from "../effect/v4/clock.ts"
 import type { PublishedRef } from "../effect/v4/publishedRef.ts"
 import { TypeId } from "./consumer.ts"
 import type { makeFaces } from "./faces.ts"
+import { lagOf } from "./lag.ts"
 import type { OwnedPartition } from "./ownedPartition.ts"
 import type { ConsumerParts } from "./parts.ts"
 import type { Settled } from "./settling.ts"
 import { misuse } from "./misuse.ts"
-import { knownEndOf } from "./stalls.ts"
 import { offsetsOf } from "./starting.ts"
 import { byTopicName, keyOf } from "./member/topicPartitions.ts"
 
@@ -31,7 +30,7 @@ export const makeService = <K, V>({
   ) => Effect.Effect<void, E | ConsumerFailure, R>
   readonly drain: Effect.Effect<void>
 }): KafkaConsumer<K, V> => {
-  const { clock, config, events, health, owned, poison, ready, source } = parts
+  const { config, events, health, owned, poison, ready, source } = parts
 
   const known = (partitions: Iterable<TopicPartition> | undefined): ReadonlyArray<OwnedPartition> =>
     partitions === undefined
@@ -49,6 +48,8 @@ export const makeService = <K, V>({
 
   /** Goes on at another offset, of which the group is told, too. */
   const jump = (p: OwnedPartition, offset: number): void => {
+    // It is not known yet where it would begin: it begins there instead.
+    if (p.phase === "starting") p.wanted = offset
     if (p.phase !== "open") return
     p.jumpTo(offset)
     health.forget(p)
@@ -65,22 +66,7 @@ export const makeService = <K, V>({
     runForEach,
     assignment: assignment.ref,
     health: health.ref.ref,
-    lag: Effect.sync(() =>
-      [...owned.values()].map((p) => {
-        const { committed, partition, position, topic, waitingSince } = p
-        const end = knownEndOf(parts, p)
-        const from = committed ?? position
-        return {
-          topic,
-          partition,
-          position,
-          committed,
-          end,
-          lag: end === undefined || from === undefined ? undefined : Math.max(0, end - from),
-          oldestUncommittedMillis: waitingSince === undefined ? undefined : Math.max(0, millisOf(clock) - waitingSince)
-        }
-      })
-    ),
+    lag: Effect.sync(() => [...owned.values()].map((p) => lagOf(parts, p))),
     poison: poison.stream,
     events: events.stream,
     commit: (partitions) =>

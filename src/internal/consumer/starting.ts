@@ -92,7 +92,9 @@ export const runStarting = <K, V>(
           byCode.set(errorCode, [...(byCode.get(errorCode) ?? []), p])
         } else if (offset >= 0) {
           p.committed = offset
-          yield* open(p, offset)
+          yield* open(p, p.wanted ?? offset)
+        } else if (p.wanted !== undefined) {
+          yield* open(p, p.wanted)
         } else if (config.from === "fail") {
           const { partition, topic } = p
           const detail = "the group has no offset of this partition"

@@ -27,6 +27,7 @@ import type { GroupCoordinator } from "./coordinator.ts"
 import type { Member, MembershipFailure, MembershipReports, Ownership } from "./member.ts"
 import { type Attempts, makeAttempts } from "./attempts.ts"
 import { Pace } from "./pace.ts"
+import { whatDiffers } from "./inconsistent.ts"
 import { groupError } from "./refusals.ts"
 
 export interface ClassicSettings {
@@ -248,6 +249,12 @@ export const makeClassicMember = (parts: {
             case codes.UNKNOWN_MEMBER_ID:
               die("Forgotten", false)
               break
+            case codes.INCONSISTENT_GROUP_PROTOCOL: {
+              const names = sharing.subscriptions(owned, generation).map(({ name }) => name)
+              const detail = yield* whatDiffers(coordinator, group, names)
+              yield* attempts.pauseAfter(answer.errorCode, "JoinGroup", detail)
+              break
+            }
             default:
               yield* attempts.pauseAfter(answer.errorCode, "JoinGroup")
           }
