@@ -34,6 +34,8 @@ export class OwnedPartition implements TopicPartition {
   committed: number | undefined
   /** When this member committed that, in milliseconds of the Clock. Before it did, that may have been at any time. */
   committedAt = Number.NEGATIVE_INFINITY
+  /** Where its user wants it to begin, if that was said before it has begun. */
+  sought: number | undefined
   /** Whether it begins without an offset of the group's. */
   isReset = false
   /** Whether it goes on elsewhere than where the group had got to, and the group is to have that without delay. */
@@ -82,6 +84,7 @@ export class OwnedPartition implements TopicPartition {
     this.handed = []
     this.dropFetched()
     this.corruptAt = undefined
+    this.sought = undefined
     if (this.phase === "starting") this.phase = "open"
   }
 
@@ -96,6 +99,7 @@ export class OwnedPartition implements TopicPartition {
     this.isOfGoneTopic = false
     this.phase = "starting"
     this.prefix = undefined
+    this.sought = undefined
     this.topicId = undefined
     this.committed = undefined
     this.committedAt = Number.NEGATIVE_INFINITY

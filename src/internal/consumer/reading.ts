@@ -40,6 +40,8 @@ export const runReading = <K, V>(parts: ConsumerParts<K, V>, goneTopics: GoneTop
       const p = ownedAt(error)
       if (p === undefined || p.phase === "gone") return
       const { partition, topic } = p
+      // It is being opened elsewhere already, where its user wants it to begin.
+      if (p.sought !== undefined && p.sought !== error.from) return
       if (config.from === "fail") {
         const { from: offset, group } = { ...error, group: config.group }
         return failConsumer(

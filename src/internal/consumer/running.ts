@@ -56,9 +56,10 @@ class Lane<K, V> {
 
 /** Which lane a text or a number belongs to (FNV-1a). */
 const laneOf = (by: string | number, lanes: number): number => {
-  if (typeof by === "number") return Math.abs(Math.trunc(by)) % lanes
+  if (Number.isFinite(by)) return Math.abs(Math.trunc(by as number)) % lanes
+  const text = String(by)
   let hash = 0x811c9dc5
-  for (let i = 0; i < by.length; i++) hash = Math.imul(hash ^ by.charCodeAt(i), 0x01000193)
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
   return (hash >>> 0) % lanes
 }
 
@@ -88,11 +89,13 @@ export const runForEach = <K, V, A, E, R>(
       const room = new Signal()
 
       /**
-       * Whether a record is still to be worked on. Once its partition is given up, or all of it ends, it is only if one behind
-       * it was begun before: that one could not be committed without it, and would be done again by the next owner.
+       * Whether a record is still to be worked on, which it is not once its partition was gone on with elsewhere. Once that is
+       * given up, or all of it ends, it is only if one behind it was begun before: that one could not be committed without it, and
+       * would be done again by the next owner.
        */
       const isWanted = (record: ConsumedRecord<K, V>): boolean => {
         const { isCutOff, phase } = record.owned
+        if (!record.counts) return false
         if (phase === "open" && !parts.isEnding) return true
         return !isCutOff && (phase === "open" || phase === "closing") && record.isBeforeBegun
       }
