@@ -20,7 +20,8 @@ const freeze = (kafka: EmbeddedKafka.EmbeddedKafka) =>
   })
 
 for (const protocol of protocols) {
-  const options = protocol === "classic" ? ({ protocol, sessionTimeout: "6 seconds" } as const) : ({ protocol } as const)
+  const options =
+    protocol === "classic" ? ({ protocol, sessionTimeout: "6 seconds" } as const) : ({ protocol } as const)
 
   describe(`a coordinator that is frozen while another node takes over: ${protocol}`, () => {
     it.effect("is left by a member that has nothing to commit, before its session ends: nothing is lost", () =>

@@ -53,8 +53,10 @@ export const runReading = <K, V>(parts: ConsumerParts<K, V>, goneTopics: GoneTop
       const isElsewhere = error.reason === "Head" ? config.from === "latest" : p.phase === "starting"
       const offset = (isElsewhere ? yield* edgeOf(parts, p, config.from) : undefined) ?? error.to
       // A log that was cut off at its end has the same offsets again: what was handed out of those does not count.
-      if (p.prefix === undefined || error.reason === "Tail") p.jumpTo(offset)
-      else p.prefix.passTo(offset)
+      if (p.prefix === undefined || error.reason === "Tail") {
+        p.jumpTo(offset)
+        health.forget(p)
+      } else p.prefix.passTo(offset)
       p.dropFetched()
       p.topicId ??= topicIdOf(p)
       p.isMoved = true
