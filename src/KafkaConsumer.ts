@@ -149,7 +149,8 @@ export type ConsumerFailure =
  * - `Rebalancing`: partitions are being moved between members. Those that stay are worked on meanwhile.
  * - `Unavailable`: the coordinator cannot be reached, or rights are missing. What is owned is worked on until the session ends.
  * - `Stalled`: partitions have records that were not fetched for 30 seconds; their reading was begun anew.
- * - `Blocked`: a partition is not read on, as `maxUncommitted` records from its oldest unfinished one on are handed out.
+ * - `Blocked`: a partition is not read on, as `maxUncommitted` records from its oldest unfinished one on are handed out; or none
+ *   is, as all lanes of `runForEach` are busy, and the work on one record holds up its lane for half a minute and longer.
  * - `Stopping`: it is being drained or closed.
  * - `Failed`: it has ended by itself.
  *

@@ -156,7 +156,8 @@ describe("a coordinator", () => {
       groups.answer = () => 0
       yield* beat(coordinator)
       const after = groups.cluster.requests.filter(({ request }) => request === "connect").length
-      assert.deepStrictEqual([after - before, groups.cluster.open, groups.looks], [1, 2, 1])
+      // It may be frozen while another node has taken over: where the coordinator is, is asked for again.
+      assert.deepStrictEqual([after - before, groups.cluster.open, groups.looks], [1, 2, 2])
     })
   )
 

@@ -3,11 +3,26 @@ import { assert, describe } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaConsumer } from "../../src/index.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
-import { adjust, append, cluster, group, it, offsetsOf, open, protocols, quiet, tagsOf, topic } from "./onEmbedded.ts"
+import { asTimeGoesOn } from "../support/asTimeGoesOn.ts"
+import {
+  acquire,
+  adjust,
+  append,
+  cluster,
+  group,
+  it,
+  offsetsOf,
+  open,
+  protocols,
+  quiet,
+  tagsOf,
+  topic
+} from "./onEmbedded.ts"
 
 describe("a consumer that is closed while it joins", () => {
   it.effect("gives back the id that it is about to be given: nobody waits for it", () =>
@@ -80,6 +95,28 @@ describe("a consumer that is closed while it gives a partition up", () => {
           [0, 1],
           [1, 1]
         ])
+      })
+    )
+  }
+})
+
+describe("work that is interrupted, and finishes first", () => {
+  for (const protocol of protocols) {
+    it.effect(`waits for a coordinator that is frozen no longer than closing does, ${protocol}`, () =>
+      Effect.gen(function* () {
+        const kafka = yield* cluster()
+        yield* append(kafka, ["a"])
+        const consumer = yield* asTimeGoesOn(acquire(kafka, "one", { protocol, stopTimeout: "5 seconds" }))
+        const begun = yield* Deferred.make<void>()
+        const work = Effect.andThen(Deferred.succeed(begun, undefined), Effect.sleep("2 seconds"))
+        const working = yield* Effect.forkScoped(consumer.runForEach(() => work, { onInterrupt: "finish" }))
+        yield* Deferred.await(begun)
+        yield* kafka.inject({ _tag: "Hang" })
+        const ending = yield* Effect.forkScoped(Fiber.interrupt(working))
+        yield* adjust("1 second")
+        assert.isFalse(hasEnded(ending), "the work goes on")
+        yield* adjust("5 seconds")
+        assert.isTrue(hasEnded(ending))
       })
     )
   }

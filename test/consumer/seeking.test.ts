@@ -1,83 +1,124 @@
-/** Partitions that are to go on elsewhere as soon as they are assigned: where they would begin is not known by then. */
+/** Going on elsewhere: at any moment, and what it means for records that were handed out before, and for commits. */
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { KafkaConsumer } from "../../src/index.ts"
 import { asTimeGoesOn } from "../support/asTimeGoesOn.ts"
 import { numbers } from "../support/live.ts"
-import { acquire, adjust, append, cluster, group, it, offsetsOf, open, protocols, quiet, topic } from "./onEmbedded.ts"
+import { acquire, adjust, append, cluster, it, offsetsOf, open, protocols, topic } from "./onEmbedded.ts"
 
-type Go = (
+const place = { topic, partition: 0 }
+
+/** Works on records until the test ends: their offsets. */
+const offsetsOfWork = (
   consumer: KafkaConsumer.KafkaConsumer<string, string>,
-  place: KafkaConsumer.TopicPartition
-) => Effect.Effect<unknown, unknown>
-
-/**
- * A member goes elsewhere with each partition that it hears that it is assigned: with the one of two that another member has
- * had. Gives the offsets of it that were done, and the one that is committed.
- */
-const going = (protocol: (typeof protocols)[number], hasOffsets: boolean, options: { from?: "fail" }, go: Go) =>
+  after: (offset: number) => Effect.Effect<void> = () => Effect.void
+) =>
   Effect.gen(function* () {
-    const kafka = yield* cluster({ topics: { [topic]: { partitions: 2, configs: { "cleanup.policy": "delete" } } } })
-    for (const partition of [0, 1]) yield* append(kafka, numbers(4), partition)
-    if (hasOffsets) yield* (yield* open(kafka, "before", { protocol })).close
-    for (const partition of [0, 1]) yield* append(kafka, numbers(6), partition)
-    // Meanwhile it is not known where partitions begin.
-    yield* kafka.intercept("OffsetFetch", (_, answer) => Effect.delay(answer, "1 second"))
-    const other = yield* kafka.member(group, { topics: [topic], protocol })
-    yield* asTimeGoesOn(other.joined)
-    const consumer = yield* asTimeGoesOn(acquire(kafka, "ours", { protocol, ...options }))
-    const mine = new Set<number>()
-    const done: Array<readonly [partition: number, offset: number]> = []
-    yield* Effect.forkScoped(
-      Stream.runForEach(consumer.events, (event) =>
-        event._tag === "Assigned"
-          ? Effect.forEach(
-              event.partitions,
-              (place) => {
-                mine.add(place.partition)
-                return go(consumer, place)
-              },
-              { discard: true }
-            )
-          : Effect.void
+    const done: Array<number> = []
+    const work = ({ offset }: { readonly offset: number }) =>
+      Effect.andThen(
+        Effect.sync(() => void done.push(offset)),
+        Effect.suspend(() => after(offset))
       )
-    )
-    yield* quiet
-    yield* Effect.forkScoped(
-      consumer.runForEach(({ offset, partition }) => Effect.sync(() => void done.push([partition, offset])))
-    )
-    yield* adjust("1 minute")
-    mine.clear()
-    yield* other.leave
-    yield* adjust("1 minute")
-    assert.strictEqual(mine.size, 1)
-    const ofIt = (all: ReadonlyArray<ReadonlyArray<number>>) =>
-      all.flatMap(([partition, offset]) => (mine.has(partition) ? [offset] : []))
-    return { done: ofIt(done), offsets: ofIt(yield* offsetsOf(kafka)) }
+    yield* Effect.forkScoped(consumer.runForEach(work))
+    return done
   })
 
 for (const protocol of protocols) {
-  describe(`a partition that is to go elsewhere once it is assigned: ${protocol}`, () => {
-    it.effect("to an offset", () =>
+  describe(`a jump to another offset: ${protocol}`, () => {
+    for (const [from, offset] of [
+      ["earliest", 7],
+      ["latest", 2],
+      ["fail", 7]
+    ] as const) {
+      it.effect(`counts as soon as a partition is assigned, wherever it would begin: from ${from}`, () =>
+        Effect.gen(function* () {
+          const kafka = yield* cluster()
+          yield* append(kafka, numbers(10))
+          const other = yield* open(kafka, "other", { protocol }, { work: () => Effect.never })
+          const consumer = yield* asTimeGoesOn(acquire(kafka, "one", { protocol, from }))
+          const seek = Stream.runForEach(consumer.events, (event) =>
+            event._tag === "Assigned"
+              ? Effect.forEach(event.partitions, (one) => consumer.seek({ ...one, offset }), { discard: true })
+              : Effect.void
+          )
+          yield* Effect.forkScoped(seek)
+          const done = yield* offsetsOfWork(consumer)
+          yield* other.kill
+          yield* adjust("1 minute")
+          assert.deepStrictEqual(done, numbers(10).slice(offset))
+          assert.deepStrictEqual(yield* offsetsOf(kafka), [[0, 10]])
+        })
+      )
+    }
+
+    it.effect("by a time counts as soon as a partition is assigned", () =>
       Effect.gen(function* () {
-        const go: Go = (consumer, place) => consumer.seek({ ...place, offset: 7 })
-        assert.deepStrictEqual(yield* going(protocol, true, {}, go), { done: [7, 8, 9], offsets: [10] })
-        assert.deepStrictEqual(yield* going(protocol, false, {}, go), { done: [7, 8, 9], offsets: [10] })
+        const kafka = yield* cluster()
+        yield* append(kafka, numbers(10))
+        const other = yield* open(kafka, "other", { protocol }, { work: () => Effect.never })
+        const consumer = yield* asTimeGoesOn(acquire(kafka, "one", { protocol }))
+        const seek = Stream.runForEach(consumer.events, (event) =>
+          event._tag === "Assigned" ? consumer.seekToTime(1e15, event.partitions) : Effect.void
+        )
+        yield* Effect.forkScoped(seek)
+        const done = yield* offsetsOfWork(consumer)
+        yield* other.kill
+        yield* adjust("1 minute")
+        assert.deepStrictEqual(done, [])
+        assert.deepStrictEqual(yield* offsetsOf(kafka), [[0, 10]])
       })
     )
 
-    it.effect("back, before what the group has done", () =>
+    it.effect("counts, too, while it is asked where the log begins", () =>
       Effect.gen(function* () {
-        const went = yield* going(protocol, true, {}, (consumer, place) => consumer.seek({ ...place, offset: 2 }))
-        assert.deepStrictEqual(went, { done: numbers(8, 2), offsets: [10] })
+        const kafka = yield* cluster()
+        yield* append(kafka, numbers(10))
+        yield* kafka.inject({ _tag: "Hang" }, { request: "ListOffsets", times: 1 })
+        const consumer = yield* asTimeGoesOn(acquire(kafka, "one", { protocol, startTimeout: 100 }))
+        const done = yield* offsetsOfWork(consumer)
+        assert.deepStrictEqual(done, [])
+        yield* consumer.seek({ ...place, offset: 7 })
+        yield* adjust("1 minute")
+        assert.deepStrictEqual(done, [7, 8, 9])
       })
     )
 
-    it.effect("to a time", () =>
+    it.effect("is where the work goes on: what was handed out before, and has not begun, is left", () =>
       Effect.gen(function* () {
-        const went = yield* going(protocol, true, {}, (consumer, place) => consumer.seekToTime(1e15, [place]))
-        assert.deepStrictEqual(went, { done: [], offsets: [10] })
+        const kafka = yield* cluster()
+        yield* append(kafka, numbers(20))
+        const consumer = yield* asTimeGoesOn(acquire(kafka, "one", { protocol }))
+        let isOver = false
+        const done = yield* offsetsOfWork(consumer, (offset) => {
+          if (isOver || offset !== 3) return Effect.void
+          isOver = true
+          return consumer.seek({ ...place, offset: 17 })
+        })
+        yield* adjust("10 seconds")
+        assert.deepStrictEqual(done, [0, 1, 2, 3, 17, 18, 19])
+        assert.deepStrictEqual(yield* offsetsOf(kafka), [[0, 20]])
+      })
+    )
+
+    it.effect("back is committed where somebody waits for that, though the group was further", () =>
+      Effect.gen(function* () {
+        const kafka = yield* cluster()
+        yield* append(kafka, numbers(10))
+        const consumer = yield* asTimeGoesOn(acquire(kafka, "one", { protocol, commitInterval: "manual" }))
+        const take = (count: number) => asTimeGoesOn(Stream.runCollect(Stream.take(consumer.records, count)))
+        for (const { done } of yield* take(10)) done()
+        yield* asTimeGoesOn(consumer.commit())
+        assert.deepStrictEqual(yield* offsetsOf(kafka), [[0, 10]])
+        yield* consumer.seek({ ...place, offset: 3 })
+        yield* asTimeGoesOn(consumer.commit())
+        assert.deepStrictEqual(yield* offsetsOf(kafka), [[0, 3]])
+        const [first, second] = yield* take(2)
+        yield* asTimeGoesOn(first.commit)
+        assert.deepStrictEqual(yield* offsetsOf(kafka), [[0, 4]])
+        yield* asTimeGoesOn(second.commit)
+        assert.deepStrictEqual(yield* offsetsOf(kafka), [[0, 5]])
       })
     )
   })

@@ -26,6 +26,12 @@ const ATTEMPTS = 4
 /** The requests whose answers wait for other members of the group, as does what comes behind them on a connection. */
 const WAITING: ReadonlySet<ApiName> = new Set<ApiName>(["JoinGroup", "SyncGroup"])
 
+/**
+ * How long such an answer is waited for, in milliseconds, until the other brokers are asked whether the coordinator is still
+ * the same, and how long until they are asked again: one that is frozen, or cut off, says nothing when another one takes over.
+ */
+const LOOK_MILLIS = 5_000
+
 const AWAY: ReadonlySet<number> = new Set([COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR])
 
 /** The codes of an answer: one for all of it, one for each of its partitions, or both. */
@@ -116,8 +122,12 @@ class OwnCoordinator {
 
   request<N extends ApiName>(name: N, request: Request<N>): Effect.Effect<Response<N>, ClientError> {
     return Effect.flatMap(this.find, (broker) =>
-      this.use(WAITING.has(name) ? this.waiting : this.prompt, broker, (connection) =>
-        connection.request(name, request)
+      (WAITING.has(name)
+        ? Effect.raceFirst(
+            this.use(this.waiting, broker, (connection) => connection.request(name, request)),
+            this.moved(broker, name)
+          )
+        : this.use(this.prompt, broker, (connection) => connection.request(name, request))
       ).pipe(
         Effect.flatMap((answer) => unlessAway(this.of, broker, name, answer)),
         Effect.tapError((error) => (error instanceof BrokerError ? this.lost(broker) : Effect.void)),
@@ -143,9 +153,27 @@ class OwnCoordinator {
   ): Effect.Effect<A, ConnectionError> {
     // What comes behind a request that was given up would wait for the answer to that, which may never come.
     const asked = (connection: BrokerConnection) => Effect.onInterrupt(ask(connection), () => connections.drop(broker))
-    return Effect.tapError(connections.use(broker, asked), (error) =>
-      // That the broker does not have the request does not make another one the coordinator.
-      error.reason === "UnsupportedVersion" ? Effect.void : Effect.andThen(this.asking.avoid(broker), this.lost(broker))
+    return connections.use(broker, asked).pipe(
+      Effect.tapError((error) =>
+        // That the broker does not have the request does not make another one the coordinator.
+        error.reason === "UnsupportedVersion"
+          ? Effect.void
+          : Effect.andThen(this.asking.avoid(broker), this.lost(broker))
+      ),
+      Effect.onInterrupt(() => this.doubted(broker))
+    )
+  }
+
+  /** Fails once another broker is the coordinator, so that nobody waits for the answer of this one. */
+  private moved(broker: Broker, request: ApiName): Effect.Effect<never, BrokerError> {
+    return Effect.delay(Effect.option(findCoordinator(this.asking, this.of)), LOOK_MILLIS).pipe(
+      Effect.flatMap((found) =>
+        found._tag === "None" || addressOf(found.value) === addressOf(broker)
+          ? this.moved(broker, request)
+          : Effect.fail(
+              brokerError({ code: NOT_COORDINATOR, request, broker: addressOf(broker), ...subjectOf(this.of) })
+            )
+      )
     )
   }
 
@@ -208,6 +236,14 @@ class OwnCoordinator {
       if (this.broker !== broker) return Effect.void
       this.broker = undefined
       return this.failed
+    })
+  }
+
+  /** Notes that its answer was not waited for any longer: the next request looks for it, and asks the others first. */
+  private doubted(broker: Broker): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.broker === broker) this.broker = undefined
+      return this.asking.avoid(broker)
     })
   }
 

@@ -169,31 +169,26 @@ export const make = <V, K = string>(
       )
     )
 
-    /** Nothing more is handed out; ends when all that was handed out is done and committed, or the time is over. */
-    const drain = (millis: number) =>
+    /** Nothing more is handed out; ends when all that was handed out is done and committed, or the time for either is over. */
+    const finish = (workMillis: number, commitMillis: number): Effect.Effect<void> =>
       Effect.gen(function* () {
         parts.isEnding = true
         health.stopping()
         parts.ready.notify()
         const all = [...parts.owned.values()]
-        yield* owning.untilIdle(all, millis)
-        yield* committing.flush(all)
+        yield* owning.untilIdle(all, workMillis)
+        yield* Effect.timeoutOption(committing.flush(all), commitMillis)
       })
+    const finishInTime = finish(config.stopTimeoutMillis, LAST_COMMIT_MILLIS)
 
     // The finalizer that is added last runs first: the member leaves before its connections and the source are closed.
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
-        parts.isEnding = true
-        health.stopping()
-        parts.ready.notify()
-        const all = [...parts.owned.values()]
-        yield* owning.untilIdle(all, config.stopTimeoutMillis)
-        const flushed = Effect.timeoutOption(committing.flush(all), LAST_COMMIT_MILLIS)
         // Whatever becomes of the last commit, the member leaves.
-        yield* Effect.catchCause(flushed, () => Effect.void)
+        yield* Effect.catchCause(finishInTime, () => Effect.void)
         yield* Fiber.interrupt(membership)
         yield* member.leave
-        for (const p of all) p.end()
+        for (const p of parts.owned.values()) p.end()
         parts.metrics.owned(0)
         settled.close()
         events.end()
@@ -221,8 +216,8 @@ export const make = <V, K = string>(
       settled,
       runForEach: (work, options = {}) => {
         const run = runForEach(parts, handing, owning.workers, work, options)
-        return options.onInterrupt === "finish" ? finishing(run, drain(config.stopTimeoutMillis)) : run
+        return options.onInterrupt === "finish" ? finishing(run, finishInTime) : run
       },
-      drain: drain(Number.POSITIVE_INFINITY)
+      drain: finish(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY)
     })
   }).pipe(Effect.withSpan("KafkaConsumer.make"))

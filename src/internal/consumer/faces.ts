@@ -12,12 +12,13 @@ import type { OwnedPartition } from "./ownedPartition.ts"
 import type { ConsumerParts } from "./parts.ts"
 
 /** Has what was handed out, and is not done, handed out again: whoever took it has ended. */
-const handOutAgain = <K, V>({ owned, source }: ConsumerParts<K, V>): void => {
+const handOutAgain = <K, V>({ health, owned, source }: ConsumerParts<K, V>): void => {
   for (const p of owned.values()) {
     p.decoder = undefined
     if (p.prefix === undefined || p.prefix.size === 0) continue
     const from = p.prefix.committable
     p.jumpTo(from)
+    health.forget(p)
     source.reopen(p.topic, p.partition, from)
   }
 }

@@ -12,7 +12,7 @@ export interface GoneTopics {
 }
 
 export const makeGoneTopics = <K, V>(
-  { config, events, owned, source }: ConsumerParts<K, V>,
+  { config, events, health, owned, source }: ConsumerParts<K, V>,
   /** Has the topics looked at, and the group hear that they have changed. */
   lookAgain: Effect.Effect<void>
 ): GoneTopics => {
@@ -25,7 +25,10 @@ export const makeGoneTopics = <K, V>(
     Effect.suspend(() => {
       gone.delete(topic)
       const all = [...owned.values()].filter((p) => p.topic === topic && p.isOfGoneTopic && p.phase !== "closing")
-      for (const p of all) p.beginAnew()
+      for (const p of all) {
+        p.beginAnew()
+        health.forget(p)
+      }
       return all.length === 0
         ? Effect.void
         : source.add(topic, new Map(all.map(({ partition }) => [partition, undefined])))
@@ -35,7 +38,11 @@ export const makeGoneTopics = <K, V>(
     found: (topic, error) =>
       Effect.gen(function* () {
         yield* source.remove(topic)
-        for (const p of owned.values()) if (p.topic === topic) p.loseTopic()
+        for (const p of owned.values()) {
+          if (p.topic !== topic) continue
+          p.loseTopic()
+          health.forget(p)
+        }
         events.tell({ _tag: "TopicGone", error })
         yield* Effect.logWarning(`its partitions are not read any more: ${error.message}`).pipe(
           annotate,

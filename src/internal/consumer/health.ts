@@ -34,6 +34,8 @@ export class HealthBoard {
   private denied: Outage | undefined
   private readonly stalled = new Map<string, TopicPartition>()
   private readonly blocked = new Map<string, OwnedPartition>()
+  /** The partition whose records hold up all others in the lanes of `runForEach`. */
+  private held: OwnedPartition | undefined
   private isStopping = false
   private failure: ConsumerFailure | undefined
 
@@ -85,10 +87,18 @@ export class HealthBoard {
     this.show()
   }
 
-  /** A partition is not this member's any more. */
+  /** Nothing more is handed out of any partition, as work on a record of this one goes on; or it is again. */
+  hold(partition: OwnedPartition | undefined): void {
+    if (this.held === partition) return
+    this.held = partition
+    this.show()
+  }
+
+  /** A partition is not this member's any more, or is gone on with elsewhere: what was handed out of it does not count. */
   forget(partition: OwnedPartition): void {
     this.stall(partition, false)
     this.block(partition, false)
+    if (this.held === partition) this.hold(undefined)
   }
 
   stopping(): void {
@@ -107,7 +117,7 @@ export class HealthBoard {
   }
 
   private get health(): Health {
-    const [blocked] = this.blocked.values()
+    const [blocked = this.held] = this.blocked.values()
     const [outage] = this.outages.values()
     const unavailable = this.denied ?? outage
     if (this.failure !== undefined) return { _tag: "Failed", error: this.failure }

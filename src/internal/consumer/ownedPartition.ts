@@ -34,8 +34,8 @@ export class OwnedPartition implements TopicPartition {
   committed: number | undefined
   /** When this member committed that, in milliseconds of the Clock. Before it did, that may have been at any time. */
   committedAt = Number.NEGATIVE_INFINITY
-  /** Where its user wants it to begin, whatever the group has; `undefined` if that was not said before it began. */
-  wanted: number | undefined
+  /** Where its user wants it to begin, if that was said before it has begun. */
+  sought: number | undefined
   /** Whether it begins without an offset of the group's. */
   isReset = false
   /** Whether it goes on elsewhere than where the group had got to, and the group is to have that without delay. */
@@ -81,10 +81,10 @@ export class OwnedPartition implements TopicPartition {
   /** Begins, or goes on, at this offset. Marks on what was handed out before change nothing any more. */
   jumpTo(offset: number): void {
     this.prefix = new DonePrefix(offset)
-    this.wanted = undefined
     this.handed = []
     this.dropFetched()
     this.corruptAt = undefined
+    this.sought = undefined
     if (this.phase === "starting") this.phase = "open"
   }
 
@@ -99,10 +99,10 @@ export class OwnedPartition implements TopicPartition {
     this.isOfGoneTopic = false
     this.phase = "starting"
     this.prefix = undefined
+    this.sought = undefined
     this.topicId = undefined
     this.committed = undefined
     this.committedAt = Number.NEGATIVE_INFINITY
-    this.wanted = undefined
     this.isReset = true
   }
 

@@ -141,7 +141,10 @@ export const makeOwning = <K, V>(
         events.tell({ _tag: "Revoked", partitions: left.map(({ partition, topic }) => ({ topic, partition })) })
       }),
     topicsGone: (partitions) => {
-      for (const p of known(partitions)) p.loseTopic()
+      for (const p of known(partitions)) {
+        p.loseTopic()
+        health.forget(p)
+      }
     },
     lose: (partitions, reason: LostReason) => {
       const all = known(partitions)

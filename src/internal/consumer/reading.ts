@@ -25,11 +25,11 @@ export const runReading = <K, V>(parts: ConsumerParts<K, V>, goneTopics: GoneTop
     p.topicId ??= topicIdOf(p)
     // It is known where to begin, or where to go on after a jump.
     if (p.phase === "starting") {
-      const { wanted } = p
-      p.jumpTo(wanted ?? event.start)
+      const { sought } = p
+      // What was found may be of before its user wanted it elsewhere, where it is being opened by now.
+      p.jumpTo(sought ?? event.start)
       p.isMoved = p.isReset
-      if (wanted !== undefined && wanted !== event.start) source.reopen(p.topic, p.partition, wanted)
-      if (p.isReset && wanted === undefined)
+      if (p.isReset && sought === undefined)
         events.tell({ _tag: "OffsetsMissing", topic: p.topic, partition: p.partition, offset: event.start })
     } else p.prefix!.passTo(event.start)
     commits.notify()
@@ -41,13 +41,9 @@ export const runReading = <K, V>(parts: ConsumerParts<K, V>, goneTopics: GoneTop
     Effect.gen(function* () {
       const p = ownedAt(error)
       if (p === undefined || p.phase === "gone") return
-      const { partition, topic, wanted } = p
-      if (wanted !== undefined && wanted !== error.from) {
-        // It is to begin elsewhere by now.
-        p.jumpTo(wanted)
-        source.reopen(topic, partition, wanted)
-        return
-      }
+      const { partition, topic } = p
+      // It is being opened elsewhere already, where its user wants it to begin.
+      if (p.sought !== undefined && p.sought !== error.from) return
       if (config.from === "fail") {
         const { from: offset, group } = { ...error, group: config.group }
         return failConsumer(
@@ -59,8 +55,10 @@ export const runReading = <K, V>(parts: ConsumerParts<K, V>, goneTopics: GoneTop
       const isElsewhere = error.reason === "Head" ? config.from === "latest" : p.phase === "starting"
       const offset = (isElsewhere ? yield* edgeOf(parts, p, config.from) : undefined) ?? error.to
       // A log that was cut off at its end has the same offsets again: what was handed out of those does not count.
-      if (p.prefix === undefined || error.reason === "Tail") p.jumpTo(offset)
-      else p.prefix.passTo(offset)
+      if (p.prefix === undefined || error.reason === "Tail") {
+        p.jumpTo(offset)
+        health.forget(p)
+      } else p.prefix.passTo(offset)
       p.dropFetched()
       p.topicId ??= topicIdOf(p)
       p.isMoved = true

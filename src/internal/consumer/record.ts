@@ -78,9 +78,14 @@ export class ConsumedRecord<K, V> implements Committable<K, V> {
     this.#prefix!.begin(this.#number)
   }
 
-  /** Whether it counts still, and lies before one whose work has begun. */
+  /** Whether it counts still: its partition was not gone on with elsewhere since it was handed out. */
+  get counts(): boolean {
+    return this.#owned.prefix === this.#prefix
+  }
+
+  /** Whether it lies before one whose work has begun. */
   get isBeforeBegun(): boolean {
-    return this.#owned.prefix === this.#prefix && this.#prefix!.isBeforeBegun(this.#number)
+    return this.#prefix!.isBeforeBegun(this.#number)
   }
 
   /** The partition that it was handed out of. */

@@ -19,8 +19,11 @@ import type { Worker } from "./ownership.ts"
 import type { ConsumerParts } from "./parts.ts"
 import type { ConsumedRecord } from "./record.ts"
 
-/** No more are taken while so many records wait in all lanes together. */
+/** While so many records wait in all lanes together, no more are taken, unless a lane has nothing to do. */
 const MOST_WAITING = 1_024
+
+/** A lane that has begun nothing for so long, in milliseconds, while no more can be taken because of it, is told of. */
+const HELD_MILLIS = 30_000
 
 class Lane<K, V> {
   /** Records that wait, from `first` on. */
@@ -29,6 +32,8 @@ class Lane<K, V> {
   readonly news = new Signal()
   /** The record that is worked on. */
   current: ConsumedRecord<K, V> | undefined
+  /** How many records were taken. */
+  taken = 0
   isOver = false
   /** Whether its fiber is interrupted, to be started again. */
   isInterrupted = false
@@ -54,6 +59,7 @@ class Lane<K, V> {
   take(): ConsumedRecord<K, V> | undefined {
     if (this.first === this.waiting.length) return undefined
     const record = this.waiting[this.first++]
+    this.taken++
     if (this.first > 64 && this.first * 2 > this.waiting.length) {
       this.waiting.splice(0, this.first)
       this.first = 0
@@ -64,9 +70,10 @@ class Lane<K, V> {
 
 /** Which lane a text or a number belongs to (FNV-1a). */
 const laneOf = (by: string | number, lanes: number): number => {
-  if (typeof by === "number") return Math.abs(Math.trunc(by)) % lanes
+  if (Number.isFinite(by)) return Math.abs(Math.trunc(by as number)) % lanes
+  const text = String(by)
   let hash = 0x811c9dc5
-  for (let i = 0; i < by.length; i++) hash = Math.imul(hash ^ by.charCodeAt(i), 0x01000193)
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
   return (hash >>> 0) % lanes
 }
 
@@ -96,11 +103,13 @@ export const runForEach = <K, V, A, E, R>(
       const room = new Signal()
 
       /**
-       * Whether a record is still to be worked on. Once its partition is given up, or all of it ends, it is only if one behind
-       * it was begun before: that one could not be committed without it, and would be done again by the next owner.
+       * Whether a record is still to be worked on, which it is not once its partition was gone on with elsewhere. Once that is
+       * given up, or all of it ends, it is only if one behind it was begun before: that one could not be committed without it, and
+       * would be done again by the next owner.
        */
       const isWanted = (record: ConsumedRecord<K, V>): boolean => {
         const { isCutOff, phase } = record.owned
+        if (!record.counts) return false
         if (phase === "open" && !parts.isEnding) return true
         return !isCutOff && (phase === "open" || phase === "closing") && record.isBeforeBegun
       }
@@ -182,13 +191,33 @@ export const runForEach = <K, V, A, E, R>(
         interrupt: (p) => Effect.provide(interrupt(p), context)
       }
       workers.add(worker)
-      yield* Effect.addFinalizer(() => Effect.sync(() => void workers.delete(worker)))
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          workers.delete(worker)
+          parts.health.hold(undefined)
+        })
+      )
 
       const waiting = () => lanes.reduce((sum, { size }) => sum + size, 0)
-      const untilRoom: Effect.Effect<void> = Effect.suspend(() => {
-        const { version } = room
-        return waiting() < MOST_WAITING ? Effect.void : Effect.flatMap(room.after(version), () => untilRoom)
-      })
+      // One record that takes long is not to hold up others than those of its lane, and of its partition in the end.
+      const hasRoom = () =>
+        waiting() < MOST_WAITING || lanes.some(({ current, size }) => current === undefined && size === 0)
+
+      /** Tells of the partitions whose records hold up all others, if lanes have begun nothing since they had taken so many. */
+      const tellHeld = (before: ReadonlyArray<number>): ReadonlyArray<number> => {
+        const held = lanes.filter(({ taken }, i) => taken === before[i]).flatMap(({ current }) => current?.owned ?? [])
+        parts.health.hold(held[0])
+        return lanes.map(({ taken }) => taken)
+      }
+
+      const untilRoom = (taken: ReadonlyArray<number> = lanes.map(({ taken }) => taken)): Effect.Effect<void> =>
+        Effect.suspend(() => {
+          const { version } = room
+          if (hasRoom()) return Effect.sync(() => parts.health.hold(undefined))
+          return Effect.flatMap(room.after(version, HELD_MILLIS), () =>
+            untilRoom(room.version === version ? tellHeld(taken) : taken)
+          )
+        })
 
       const endLanes = Effect.suspend(() => {
         for (const lane of lanes) {
@@ -199,7 +228,10 @@ export const runForEach = <K, V, A, E, R>(
       })
 
       const dispatch: Effect.Effect<void, ConsumerFailure> = Effect.flatMap(
-        Effect.andThen(untilRoom, handing.next()),
+        Effect.andThen(
+          Effect.suspend(() => untilRoom()),
+          handing.next()
+        ),
         (chunk) => {
           if (chunk === undefined) return Effect.void
           for (const record of chunk) lanes[concurrency === 1 ? 0 : laneOf(by(record), concurrency)].add(record)

@@ -48,10 +48,10 @@ export const makeService = <K, V>({
 
   /** Goes on at another offset, of which the group is told, too. */
   const jump = (p: OwnedPartition, offset: number): void => {
-    // It is not known yet where it would begin: it begins there instead.
-    if (p.phase === "starting") p.wanted = offset
-    if (p.phase !== "open") return
-    p.jumpTo(offset)
+    // Where to begin may be being asked for at this moment: whatever is found does not count then.
+    if (p.phase === "starting") p.sought = offset
+    else if (p.phase === "open") p.jumpTo(offset)
+    else return
     health.forget(p)
     source.reopen(p.topic, p.partition, offset)
     settled.check()

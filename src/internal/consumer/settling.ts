@@ -18,6 +18,10 @@ interface Waiter {
   readonly deferred: Deferred.Deferred<void, CommitError>
 }
 
+/** Whether what is committed covers this offset. What was committed before a jump back is no commit of what came after it. */
+const isCommitted = ({ committed = -1 }: OwnedPartition, prefix: DonePrefix, offset: number): boolean =>
+  committed > offset && committed <= prefix.committable
+
 export class Settled<K, V> implements Settling {
   private readonly waiters = new Set<Waiter>()
 
@@ -43,7 +47,7 @@ export class Settled<K, V> implements Settling {
 
   committed(partition: OwnedPartition, prefix: DonePrefix, offset: number): Effect.Effect<void, CommitError> {
     return Effect.suspend(() => {
-      if (partition.prefix === prefix && (partition.committed ?? -1) > offset) return Effect.void
+      if (partition.prefix === prefix && isCommitted(partition, prefix, offset)) return Effect.void
       const waiter: Waiter = { partition, prefix, offset, deferred: makeDeferred() }
       this.waiters.add(waiter)
       this.check()
@@ -73,7 +77,7 @@ export class Settled<K, V> implements Settling {
     for (const waiter of this.waiters) {
       const { offset, partition, prefix } = waiter
       if (partition.prefix !== prefix || partition.phase === "gone") this.fail(waiter, "Lost")
-      else if ((partition.committed ?? -1) > offset) this.succeed(waiter)
+      else if (isCommitted(partition, prefix, offset)) this.succeed(waiter)
       else if (failure !== undefined) this.fail(waiter, "Closed", failure.message, failure)
     }
   }

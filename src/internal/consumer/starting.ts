@@ -90,11 +90,9 @@ export const runStarting = <K, V>(
         const { errorCode, offset } = found.get(p.key) ?? MISSING
         if (errorCode !== codes.NONE) {
           byCode.set(errorCode, [...(byCode.get(errorCode) ?? []), p])
-        } else if (offset >= 0) {
-          p.committed = offset
-          yield* open(p, p.wanted ?? offset)
-        } else if (p.wanted !== undefined) {
-          yield* open(p, p.wanted)
+        } else if (offset >= 0 || p.sought !== undefined) {
+          if (offset >= 0) p.committed = offset
+          yield* open(p, offset)
         } else if (config.from === "fail") {
           const { partition, topic } = p
           const detail = "the group has no offset of this partition"
@@ -125,7 +123,7 @@ export const runStarting = <K, V>(
   const open = (p: OwnedPartition, offset: number | undefined) =>
     Effect.suspend(() => {
       begun.add(p)
-      return source.add(p.topic, new Map([[p.partition, offset]]))
+      return source.add(p.topic, new Map([[p.partition, p.sought ?? offset]]))
     })
 
   const openAtEnd = (p: OwnedPartition) =>

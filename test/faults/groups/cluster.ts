@@ -1,7 +1,8 @@
 /** What happens to the coordinator of a group on a cluster of three nodes: another node takes over, and all may be away. */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { eventually, numbers } from "../../support/live.ts"
-import type { Lab } from "../lab.ts"
+import { client, type Lab } from "../lab.ts"
 import type { Scenario } from "../rows.ts"
 import { inBoth, type World } from "./trial.ts"
 
@@ -32,6 +33,30 @@ export const scenarios: ReadonlyArray<Scenario> = [
         yield* coordinatorOf(lab, coordinator.id)
         yield* world.busy()
         yield* coordinator.start
+        yield* healed(lab, world)
+      })
+  })),
+
+  ...inBoth("the coordinator is frozen, and another node takes over", [["frozen", "member"]], (lab) => ({
+    mayLose: false,
+    fault: (world) =>
+      Effect.gen(function* () {
+        const coordinator = yield* coordinatorOf(lab)
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            // Somebody waits for the others, and for an answer that never comes, when it happens.
+            const joining = yield* Effect.forkScoped(world.open("guest"))
+            yield* Effect.acquireRelease(coordinator.stop, () => Effect.orDie(coordinator.continue))
+            // Java's client may be one of those that wait for the frozen node.
+            const observer = yield* client(lab, "observer")
+            const isElsewhere = (leader: number) => leader > 0 && leader !== coordinator.id
+            yield* eventually(observer.describeTopic(OFFSETS), ({ partitions: [{ leader }] }) => isElsewhere(leader))
+            const guest = yield* Fiber.join(joining)
+            yield* eventually(guest.owned, (count) => count > 0)
+            yield* world.owned([...world.members, guest], 4)
+            yield* world.busy()
+          })
+        )
         yield* healed(lab, world)
       })
   })),
