@@ -357,7 +357,10 @@ export interface KafkaConsumer<K, V> {
     timestamp: number,
     partitions?: Iterable<TopicPartition>
   ) => Effect.Effect<void, ConnectionError | BrokerError | TopicError>
-  /** Hands out nothing more, and ends when all that was handed out is done and committed. Faces end. */
+  /**
+   * Hands out nothing more, and ends when all that was handed out is done and committed. Faces end, also those that are begun
+   * later. It stays a member of its group, until its scope is closed.
+   */
   readonly drain: Effect.Effect<void>
 }
 
@@ -382,7 +385,7 @@ export interface ConsumerOptions<K, V> {
   readonly group: string
   /**
    * Names of topics, and globs of them (`*` for any characters, `?` for one). Topics that appear later are found within
-   * `metadataMaxAge`. Globs never match internal topics (`__…`).
+   * `metadataMaxAge`, and those that are named within 5 seconds; a log line says which of these do not exist. Globs never match internal topics (`__…`).
    */
   readonly subscribe: string | ReadonlyArray<string>
   readonly value: Codec<V>
@@ -408,7 +411,7 @@ export interface ConsumerOptions<K, V> {
   readonly sessionTimeout?: Duration.Input
   /**
    * How often a heartbeat is sent; the first ones after a rebalance come sooner, 0.1 seconds after it, then 0.2 seconds later, and
-   * so on. Classic only. At most a third of `sessionTimeout`. Default: 3 seconds.
+   * so on. Classic only. At most a third of `sessionTimeout`. Default: 3 seconds, or that third if it is less.
    */
   readonly heartbeatInterval?: Duration.Input
   /** For how long the members wait for each other in a rebalance. Default: 60 seconds. */

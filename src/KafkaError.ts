@@ -410,16 +410,20 @@ export class LogTruncatedError extends Data.TaggedError("KafkaLogTruncatedError"
   readonly from: number
   /** Where the log begins (`Head`) or ends (`Tail`) now. */
   readonly to: number
+  /** The group whose member met it; `undefined` for a table. Since 0.4.0. */
+  readonly group?: string
 }> {
   readonly retriable = true
   override get message(): string {
+    const isTable = this.group === undefined
     const what =
       this.reason === "Head"
-        ? `begins at ${this.to}, the table was at ${this.from}`
+        ? `begins at ${this.to}, the ${isTable ? "table" : "group"} was at ${this.from}`
         : `ends at ${this.to}, it reached ${this.from} before`
+    const missed = this.reason === "Head" ? " What was in between is gone." : ""
+    const then = isTable ? " The partition is rebuilt; keys without a surviving record disappear." : missed
     return (
-      `Log truncated: ${where(this)} now ${what}. The partition is rebuilt; keys` +
-      ` without a surviving record disappear. ` +
+      `Log truncated: ${where(this)} now ${what}.${then} ` +
       (this.reason === "Head"
         ? "Check the topic's cleanup.policy and retention."
         : "The cluster lost acknowledged records: check unclean leader election and min.insync.replicas.")
@@ -446,16 +450,28 @@ export class PoisonRecordError extends Data.TaggedError("KafkaPoisonRecordError"
   /** The raw value; of a longer one the first 16 KiB; `null` for a tombstone. Not enumerable. */
   readonly value: Uint8Array | null
   readonly cause: Schema.SchemaError
-  /** Whether `message` quotes the key, and the values that do not fit: the table's `logValues`. Default: it quotes nothing. */
+  /** Whether `message` quotes the key, and the values that do not fit: `logValues` of who read it. Default: it quotes nothing. */
   readonly logValues?: boolean
   /** Whether the key is of a codec that is `secret`: then not even `logValues` quotes it. Default: it is not. */
   readonly secretKey?: boolean
+  /** The group whose member met it; `undefined` for a table. Since 0.4.0. */
+  readonly group?: string
 }> {
   readonly retriable = false
   constructor(
     parts: Pick<
       PoisonRecordError,
-      "reason" | "topic" | "partition" | "offset" | "timestamp" | "key" | "value" | "cause" | "logValues" | "secretKey"
+      | "reason"
+      | "topic"
+      | "partition"
+      | "offset"
+      | "timestamp"
+      | "key"
+      | "value"
+      | "cause"
+      | "logValues"
+      | "secretKey"
+      | "group"
     >
   ) {
     super(parts)
@@ -463,11 +479,13 @@ export class PoisonRecordError extends Data.TaggedError("KafkaPoisonRecordError"
   }
   /** What structured loggers write of the error. */
   override toJSON(): object {
-    const { reason, topic, partition, offset, timestamp, cause, message, _tag } = this
-    return { _tag, reason, topic, partition, offset, timestamp, message, cause }
+    const { reason, group, topic, partition, offset, timestamp, cause, message, _tag } = this
+    const of = group === undefined ? {} : { group }
+    return { _tag, reason, ...of, topic, partition, offset, timestamp, message, cause }
   }
   override get message(): string {
-    const then = this.reason === "Key" ? "The record was skipped" : "The key keeps its prior value"
+    const inTable = this.reason === "Key" ? "The record was skipped" : "The key keeps its prior value"
+    const then = this.group === undefined ? inTable : "It is not handed out"
     const quoted = this.logValues === true
     const key = quoted && this.secretKey !== true ? `, key ${issue.textOrHex(this.key)}` : ""
     const what = quoted ? issue.explain(this.cause) : issue.inOneLine(this.cause)

@@ -169,6 +169,24 @@ describe("messages", () => {
       `Log truncated: topic "t" partition 3 now ends at 10, it reached 42 before. The partition is rebuilt`
     ],
     [
+      "a truncated log, of a consumer",
+      new KafkaError.LogTruncatedError({ reason: "Head", topic: "t", partition: 3, from: 10, to: 42, group: "g" }),
+      `Log truncated: group "g" topic "t" partition 3 now begins at 42, the group was at 10. ` +
+        "What was in between is gone. Check the topic's cleanup.policy and retention."
+    ],
+    [
+      "a log that lost its end, of a consumer",
+      new KafkaError.LogTruncatedError({ reason: "Tail", topic: "t", partition: 3, from: 42, to: 10, group: "g" }),
+      `Log truncated: group "g" topic "t" partition 3 now ends at 10, it reached 42 before. ` +
+        "The cluster lost acknowledged records: check unclean leader election and min.insync.replicas."
+    ],
+    [
+      "a poison record of a consumer",
+      poison({ group: "g" }),
+      `Value not decodable: group "g" topic "t" partition 3 offset 42: port: Expected an integer, actual a number. ` +
+        "It is not handed out: fix the producer or the schema."
+    ],
+    [
       "a poison value: the place in it, not the schema's tree",
       poison({}),
       `Value not decodable: topic "t" partition 3 offset 42: port: Expected an integer, actual a number. ` +

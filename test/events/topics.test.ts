@@ -157,3 +157,22 @@ describe("what cannot be right", () => {
     })
   )
 })
+
+describe("a key that is neither text nor bytes", () => {
+  it.effect("is refused with what it may be, by each way to publish", () =>
+    Effect.gen(function* () {
+      const { events } = yield* publishing()
+      const stream = EventStream.make("pages", Added)
+      const options = { key: 3 as never }
+      for (const publishing of [
+        events.publish(stream, { page: "a" }, options),
+        events.enqueue(stream, { page: "a" }, options),
+        events.publishMany(stream, [{ page: "a" }], options)
+      ] as ReadonlyArray<Effect.Effect<unknown, KafkaEvents.PublishError>>) {
+        const error = yield* Effect.flip(publishing)
+        assert.deepInclude(error, { _tag: "KafkaWriteError", reason: "Encode" })
+        assert.include(error.message, "(key: Expected a string, a Uint8Array or null, actual a number)")
+      }
+    })
+  )
+})

@@ -85,6 +85,7 @@ export const make = <V, K = string>(
     const owning = makeOwning(parts, { assignment, blocks, committing, settled })
     const topics = makeTopics({
       client,
+      group: config.group,
       subscription: config.subscribe,
       ageMillis: config.metadataMaxAgeMillis,
       changed: () => parts.member?.topicsChanged(),

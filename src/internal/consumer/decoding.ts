@@ -34,6 +34,8 @@ export interface DecodingSettings<K, V> {
   readonly key: Codec<K>
   readonly value: Codec<V>
   readonly committedOnly: boolean
+  /** The group, which its errors name. */
+  readonly group: string
   readonly failOnPoison: boolean
   readonly logValues: boolean
   readonly decode: DecodeOptions
@@ -189,6 +191,7 @@ export class PartitionDecoder<K, V> {
     this.poison.push(
       new PoisonRecordError({
         reason,
+        group: this.settings.group,
         topic: this.owned.topic,
         partition: this.owned.partition,
         offset,

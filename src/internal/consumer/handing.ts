@@ -34,6 +34,7 @@ export class Handing<K, V> {
       key: config.key,
       value: config.value,
       committedOnly: config.isolation === "read_committed",
+      group: config.group,
       failOnPoison: config.onPoison === "fail",
       logValues: config.logValues,
       decode: { checkCrcs: config.checkCrcs, maxBatchBytes: config.fetch.maxBatchBytes }

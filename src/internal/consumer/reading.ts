@@ -1,7 +1,7 @@
 /** Takes what the source delivers, and what becomes of logs that are no continuation of what was read. */
 import * as Effect from "effect/Effect"
 import type { TopicPartition } from "../../KafkaConsumer.ts"
-import { GroupError } from "../../KafkaError.ts"
+import { GroupError, LogTruncatedError } from "../../KafkaError.ts"
 import { annotateLogs } from "../log.ts"
 import type { Opened, SourceEvent, Truncated } from "../source/cursor.ts"
 import type { GoneTopics } from "./goneTopics.ts"
@@ -37,18 +37,25 @@ export const runReading = <K, V>(parts: ConsumerParts<K, V>, goneTopics: GoneTop
   }
 
   /** Goes on at another offset with a log that does not hold the one to go on at. */
-  const onTruncated = ({ error }: Truncated) =>
+  const onTruncated = ({ error: found }: Truncated) =>
     Effect.gen(function* () {
-      const p = ownedAt(error)
+      const { from, partition, reason, to, topic } = found
+      const error = new LogTruncatedError({ reason, topic, partition, from, to, group: config.group })
+      const p = ownedAt(found)
       if (p === undefined || p.phase === "gone") return
-      const { partition, topic } = p
       // It is being opened elsewhere already, where its user wants it to begin.
-      if (p.sought !== undefined && p.sought !== error.from) return
+      if (p.sought !== undefined && p.sought !== from) return
       if (config.from === "fail") {
-        const { from: offset, group } = { ...error, group: config.group }
         return failConsumer(
           parts,
-          new GroupError({ reason: "NoOffset", group, topic, partition, offset, detail: error.message })
+          new GroupError({
+            reason: "NoOffset",
+            group: config.group,
+            topic,
+            partition,
+            offset: from,
+            detail: error.message
+          })
         )
       }
       // Where it is to begin at an offset that the log has not come to, that one was of another log.

@@ -3,8 +3,9 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { KafkaClient } from "../../KafkaClient.ts"
 import type { TopicPartition } from "../../KafkaConsumer.ts"
-import type { ClientError } from "../../KafkaError.ts"
+import type { ClientError, TopicError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
+import { annotateLogs } from "../log.ts"
 import type { Subscription } from "../options/consumer.ts"
 import { Signal } from "../signal.ts"
 import type { MembershipFailure } from "./member/member.ts"
@@ -43,10 +44,12 @@ export const makeTopics = ({
   ageMillis,
   changed,
   client,
+  group,
   looked,
   subscription: { globs, names }
 }: {
   readonly client: KafkaClient
+  readonly group: string
   readonly subscription: Subscription
   /** How old what is known of topics may be. */
   readonly ageMillis: number
@@ -65,6 +68,10 @@ export const makeTopics = ({
   let isLeader = false
   /** Notified after each look, as a topic may be missing since. */
   const missed = new Signal()
+  /** Topics that are named, and that were told of as they were not there at the last look. */
+  const told = new Set<string>()
+  const annotate = annotateLogs("KafkaConsumer", { group })
+  const missingMillis = Math.min(MISSING_MILLIS, ageMillis)
   const nameById = new Map<string, string>()
   const idByName = new Map<string, string>()
 
@@ -80,9 +87,20 @@ export const makeTopics = ({
         )
   )
 
+  /** Nothing else tells of a name that is misspelled: a member that is given nothing is as sound as any. */
+  const tellOfMissing = (topic: string, error: TopicError): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (!names.includes(topic) || told.has(topic)) return Effect.void
+      told.add(topic)
+      return Effect.logWarning(
+        `does not exist, or may not be seen: looked for every ${missingMillis} ms: ${error.message}`
+      ).pipe(annotate, Effect.annotateLogs({ topic }))
+    })
+
   const countOf = (topic: string): Effect.Effect<readonly [string, number] | undefined, ClientError> =>
     client.describeTopic(topic).pipe(
       Effect.map(({ partitions, topic: { id } }) => {
+        told.delete(topic)
         if (id !== undefined) {
           // Another topic has the name by now.
           if ((idByName.get(topic) ?? id) !== id) there.delete(topic)
@@ -92,9 +110,9 @@ export const makeTopics = ({
         return [topic, partitions.length] as const
       }),
       // A topic that is not there, or may not be seen, has nothing to be assigned.
-      Effect.catchTag("KafkaTopicError", () => {
+      Effect.catchTag("KafkaTopicError", (error) => {
         if (idByName.delete(topic)) there.delete(topic)
-        return Effect.succeed(undefined)
+        return Effect.as(tellOfMissing(topic, error), undefined)
       })
     )
 
@@ -144,7 +162,7 @@ export const makeTopics = ({
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const { version } = missed
       const isMissing = names.some((name) => !counts.has(name))
-      const left = since + (isMissing ? Math.min(MISSING_MILLIS, ageMillis) : ageMillis) - now
+      const left = since + (isMissing ? missingMillis : ageMillis) - now
       return left <= 0 ? Effect.void : Effect.flatMap(missed.after(version, left), () => untilDue(since))
     })
 

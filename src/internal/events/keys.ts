@@ -1,19 +1,16 @@
 /** Keys of events: text, or bytes. */
-import * as Effect from "effect/Effect"
 import type { Codec } from "../../Codec.ts"
-import { codec } from "../codec/codec.ts"
-import { bytes, utf8 } from "../codec/plain.ts"
+import { copyBytes } from "../bytes.ts"
+import { fromSync } from "../codec/codec.ts"
+import { kindOfValue } from "../codec/schema/faults.ts"
+import { codecError } from "../codec/schema/issue.ts"
+import { encodeText } from "../codec/schema/text.ts"
 
 export type EventKey = string | Uint8Array
 
-const codecOf = (key: EventKey): Codec<EventKey> =>
-  (typeof key === "string" ? utf8 : bytes) as unknown as Codec<EventKey>
-
-/** Writes text in UTF-8, and bytes as they are. */
-export const keys: Codec<EventKey> = codec<EventKey>({
-  text: false,
-  decodeSync: bytes.decodeSync,
-  decode: bytes.decode,
-  encodeSync: (key) => codecOf(key).encodeSync(key),
-  encode: (key) => Effect.suspend(() => codecOf(key).encode(key))
+/** Writes text in UTF-8, and bytes as they are. Without types, a key may be anything. */
+export const keys: Codec<EventKey> = fromSync<EventKey>(false, copyBytes, (key) => {
+  if (typeof key === "string") return encodeText(key)
+  if (key instanceof Uint8Array) return Buffer.from(key)
+  throw codecError(`Expected a string, a Uint8Array or null, actual ${kindOfValue(key)}`)
 })
