@@ -64,17 +64,20 @@ class Lane<K, V> {
 
 /** Which lane a text or a number belongs to (FNV-1a). */
 const laneOf = (by: string | number, lanes: number): number => {
-  if (typeof by === "number") return Math.abs(Math.trunc(by)) % lanes
+  // What is no number of a lane, as of a time that is not valid, has one all the same.
+  if (typeof by === "number") return Math.abs(Math.trunc(by)) % lanes || 0
   let hash = 0x811c9dc5
   for (let i = 0; i < by.length; i++) hash = Math.imul(hash ^ by.charCodeAt(i), 0x01000193)
   return (hash >>> 0) % lanes
 }
 
-/** By the key where it has a text of its own, else by the partition. */
+/** By the key where it has a text of its own, or is bytes, else by the partition. */
 const byKey = ({ key, partition, topic }: Committable<unknown, unknown>): string =>
   typeof key === "string" || typeof key === "number" || typeof key === "bigint"
     ? `${topic}:${partition}:${key}`
-    : `${topic}:${partition}`
+    : key instanceof Uint8Array
+      ? `${topic}:${partition}:${Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1")}`
+      : `${topic}:${partition}`
 
 export const runForEach = <K, V, A, E, R>(
   parts: ConsumerParts<K, V>,
