@@ -277,7 +277,8 @@ export interface RunOptions<in K, in V> {
   readonly concurrency?: number
   /**
    * Records with equal texts are worked on one after the other, in the order of their partition, and others beside them.
-   * Default: the bytes of their key in their partition; records without a key are all alike in their partition.
+   * Default: their key in their partition, if it is text, a number or bytes; records of other keys, and those without one, are
+   * all alike in their partition.
    */
   readonly by?: (record: Committable<K, V>) => string | number
   /**

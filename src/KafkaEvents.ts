@@ -207,6 +207,21 @@ export type Source<E extends KafkaEvent.Any> =
   | { readonly topics: string | ReadonlyArray<string>; readonly events: ReadonlyArray<E> }
 
 /**
+ * The events of a source: of several streams, those of each.
+ *
+ * @since 0.4.0
+ * @category models
+ */
+export type EventOf<S extends Source<KafkaEvent.Any>> =
+  S extends EventStream<infer E extends KafkaEvent.Any>
+    ? E
+    : S extends ReadonlyArray<EventStream<infer E extends KafkaEvent.Any>>
+      ? E
+      : S extends { readonly events: ReadonlyArray<infer E extends KafkaEvent.Any> }
+        ? E
+        : never
+
+/**
  * Topics by their names and globs, or by their streams.
  *
  * @since 0.4.0
@@ -243,11 +258,11 @@ export type SubscribeOptions<K = string> = Omit<KafkaConsumer.ConsumerOptions<K,
  * @since 0.4.0
  * @category subscribing
  */
-export const subscribe: <E extends KafkaEvent.Any, K = string>(
-  source: Source<E>,
+export const subscribe: <S extends Source<KafkaEvent.Any>, K = string>(
+  source: S,
   options: SubscribeOptions<K>
 ) => Effect.Effect<
-  KafkaConsumer.KafkaConsumer<K, KafkaEvent.Decoded<E>>,
+  KafkaConsumer.KafkaConsumer<K, KafkaEvent.Decoded<EventOf<S>>>,
   KafkaConsumer.AcquireError,
   KafkaEvents | Scope.Scope
 > = subscribing.subscribe
@@ -303,13 +318,13 @@ export interface SubscriptionClass<Self, Id extends string, K, E extends KafkaEv
  */
 export const Subscription =
   <Self>() =>
-  <const Id extends string, E extends KafkaEvent.Any, K = string>(
+  <const Id extends string, S extends Source<KafkaEvent.Any>, K = string>(
     id: Id,
-    source: Source<E>,
+    source: S,
     options?: Partial<SubscribeOptions<K>>
-  ): SubscriptionClass<Self, Id, K, E> => {
-    const tag = Context.Service<Self, KafkaConsumer.KafkaConsumer<K, KafkaEvent.Decoded<E>>>()(id)
+  ): SubscriptionClass<Self, Id, K, EventOf<S>> => {
+    const tag = Context.Service<Self, KafkaConsumer.KafkaConsumer<K, KafkaEvent.Decoded<EventOf<S>>>>()(id)
     const layerWith = (settings: Partial<SubscribeOptions<K>>) =>
-      Layer.effect(tag, subscribe<E, K>(source, { group: id, ...options, ...settings }))
+      Layer.effect(tag, subscribe<S, K>(source, { group: id, ...options, ...settings }))
     return Object.assign(tag, { layer: layerWith({}), layerWith })
   }

@@ -77,11 +77,13 @@ const laneOf = (by: string | number, lanes: number): number => {
   return (hash >>> 0) % lanes
 }
 
-/** By the key where it has a text of its own, else by the partition. */
+/** By the key where it has a text of its own, or is bytes, else by the partition. */
 const byKey = ({ key, partition, topic }: Committable<unknown, unknown>): string =>
   typeof key === "string" || typeof key === "number" || typeof key === "bigint"
     ? `${topic}:${partition}:${key}`
-    : `${topic}:${partition}`
+    : key instanceof Uint8Array
+      ? `${topic}:${partition}:${Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1")}`
+      : `${topic}:${partition}`
 
 export const runForEach = <K, V, A, E, R>(
   parts: ConsumerParts<K, V>,

@@ -6,7 +6,7 @@ import type { EventStream } from "../../EventStream.ts"
 import type { AcquireError, ConsumerOptions, KafkaConsumer } from "../../KafkaConsumer.ts"
 import { InvalidOptionsError } from "../../KafkaError.ts"
 import type { KafkaEvent, OpenEvent } from "../../KafkaEvent.ts"
-import type { KafkaEvents, Source, SubscribeOptions, Topics } from "../../KafkaEvents.ts"
+import type { EventOf, KafkaEvents, Source, SubscribeOptions, Topics } from "../../KafkaEvents.ts"
 import * as Client from "../client/client.ts"
 import { bytes } from "../codec/plain.ts"
 import * as Consumer from "../consumer/consumer.ts"
@@ -50,12 +50,12 @@ const partsOf = <E extends KafkaEvent.Any>(
   return topics === undefined || !Array.isArray(events) ? undefined : { topics, events: events as ReadonlyArray<E> }
 }
 
-export const subscribe = <E extends KafkaEvent.Any, K = string>(
-  source: Source<E>,
+export const subscribe = <S extends Source<KafkaEvent.Any>, K = string>(
+  source: S,
   options: SubscribeOptions<K>
-): Subscribed<K, KafkaEvent.Decoded<E>> =>
-  Effect.suspend((): Subscribed<K, KafkaEvent.Decoded<E>> => {
-    const parts = partsOf(source)
+): Subscribed<K, KafkaEvent.Decoded<EventOf<S>>> =>
+  Effect.suspend((): Subscribed<K, KafkaEvent.Decoded<EventOf<S>>> => {
+    const parts = partsOf<EventOf<S>>(source as Source<EventOf<S>>)
     if (parts === undefined) {
       return refused("source", "must be a stream, a list of streams, or an object of topics and events")
     }
