@@ -186,8 +186,8 @@ export const make = <V, K = string>(
         yield* Effect.catchCause(finishInTime, () => Effect.void)
         yield* Fiber.interrupt(membership)
         yield* member.leave
-        for (const p of parts.owned.values()) p.end()
         settled.close()
+        for (const p of parts.owned.values()) p.end()
         events.end()
         parts.poison.end()
         health.end()
