@@ -15,6 +15,7 @@ import * as Exit from "effect/Exit"
 import { makeConsumerMetrics } from "../metrics.ts"
 import { readConsumerOptions } from "../options/consumer.ts"
 import { Signal } from "../signal.ts"
+import { makeAbsentTopics } from "./absentTopics.ts"
 import { assignorsNamed } from "./assignors/assignors.ts"
 import { makeBlocks } from "./blocks.ts"
 import { makeCommitting } from "./committing.ts"
@@ -87,6 +88,7 @@ export const make = <V, K = string>(
       subscription: config.subscribe,
       ageMillis: config.metadataMaxAgeMillis,
       changed: () => parts.member?.topicsChanged(),
+      absent: makeAbsentTopics(parts),
       looked: (there) => goneTopics.looked(there)
     })
     const goneTopics = makeGoneTopics(

@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { KafkaClient } from "../../KafkaClient.ts"
 import type { TopicPartition } from "../../KafkaConsumer.ts"
-import type { ClientError } from "../../KafkaError.ts"
+import type { ClientError, TopicError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
 import type { Subscription } from "../options/consumer.ts"
 import { Signal } from "../signal.ts"
@@ -40,6 +40,7 @@ export interface Topics {
 }
 
 export const makeTopics = ({
+  absent,
   ageMillis,
   changed,
   client,
@@ -52,6 +53,8 @@ export const makeTopics = ({
   readonly ageMillis: number
   /** Told that other topics are subscribed to, or have more partitions. */
   readonly changed: () => void
+  /** Told of what is subscribed to by name, and is not there, or not to be seen, after each look. */
+  readonly absent: (errors: ReadonlyArray<TopicError>) => Effect.Effect<void>
   /** Told of all that is there, after each look but the first. */
   readonly looked: (there: ReadonlyMap<string, number>) => Effect.Effect<void>
 }): Topics => {
@@ -67,6 +70,8 @@ export const makeTopics = ({
   const missed = new Signal()
   const nameById = new Map<string, string>()
   const idByName = new Map<string, string>()
+  /** Why topics were not there, when they were last looked at. */
+  const missing = new Map<string, TopicError>()
 
   const subscribed = () => [...new Set([...names, ...matched])]
 
@@ -83,6 +88,7 @@ export const makeTopics = ({
   const countOf = (topic: string): Effect.Effect<readonly [string, number] | undefined, ClientError> =>
     client.describeTopic(topic).pipe(
       Effect.map(({ partitions, topic: { id } }) => {
+        missing.delete(topic)
         if (id !== undefined) {
           // Another topic has the name by now.
           if ((idByName.get(topic) ?? id) !== id) there.delete(topic)
@@ -92,7 +98,8 @@ export const makeTopics = ({
         return [topic, partitions.length] as const
       }),
       // A topic that is not there, or may not be seen, has nothing to be assigned.
-      Effect.catchTag("KafkaTopicError", () => {
+      Effect.catchTag("KafkaTopicError", (error) => {
+        missing.set(topic, error)
         if (idByName.delete(topic)) there.delete(topic)
         return Effect.succeed(undefined)
       })
@@ -128,6 +135,10 @@ export const makeTopics = ({
   const isSame = (a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>) =>
     a.size === b.size && [...a].every(([topic, count]) => b.get(topic) === count)
 
+  const tellAbsent = Effect.suspend(() =>
+    absent(names.flatMap((name) => (missing.has(name) ? [missing.get(name)!] : [])))
+  )
+
   const again = Effect.flatMap(look, ({ found, now }) => {
     const isOther = found.join() !== matched.join()
     const hasGrown = isLeader && !isSame(now, counts)
@@ -136,7 +147,7 @@ export const makeTopics = ({
     for (const topic of there.keys()) if (!now.has(topic)) there.delete(topic)
     missed.notify()
     if (isOther || hasGrown) changed()
-    return looked(now)
+    return Effect.andThen(tellAbsent, looked(now))
   })
 
   /** Waits until what was seen at this time of the Clock is too old, which it is earlier once a named topic is missing. */
@@ -149,11 +160,12 @@ export const makeTopics = ({
     })
 
   return {
-    first: Effect.map(persistent(look), ({ found, now }) => {
+    first: Effect.flatMap(persistent(look), ({ found, now }) => {
       matched = found
       counts = now
       if (!hasLooked) for (const [topic, count] of now) there.set(topic, count)
       hasLooked = true
+      return tellAbsent
     }),
     run: Effect.forever(
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
