@@ -5,9 +5,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaConsumer } from "../../src/index.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
+import { errorOf } from "../support/exits.ts"
 import { asTimeGoesOn } from "../support/asTimeGoesOn.ts"
 import {
   acquire,
@@ -117,6 +119,31 @@ describe("work that is interrupted, and finishes first", () => {
         assert.isFalse(hasEnded(ending), "the work goes on")
         yield* adjust("5 seconds")
         assert.isTrue(hasEnded(ending))
+      })
+    )
+  }
+})
+
+describe("a commit that is not acknowledged before the consumer is closed", () => {
+  for (const protocol of protocols) {
+    it.effect(`fails for whoever waits, and whoever asks later, and says why: ${protocol}`, () =>
+      Effect.gen(function* () {
+        const kafka = yield* cluster()
+        yield* append(kafka, ["a", "b"])
+        const scope = yield* Scope.make()
+        const acquiring = acquire(kafka, "one", { protocol, commitInterval: "manual" })
+        const consumer = yield* Scope.provide(asTimeGoesOn(acquiring), scope)
+        const [record] = yield* asTimeGoesOn(Stream.runCollect(Stream.take(consumer.records, 2)))
+        yield* kafka.inject({ _tag: "Hang" }, { request: "OffsetCommit" })
+        const waiting = yield* Effect.forkScoped(Effect.exit(record.commit))
+        yield* adjust("1 second")
+        yield* asTimeGoesOn(Scope.close(scope, Exit.void))
+        const exits = [
+          yield* Fiber.join(waiting),
+          yield* Effect.exit(record.commit),
+          yield* Effect.exit(consumer.commit())
+        ]
+        for (const exit of exits) assert.deepInclude(errorOf(exit), { _tag: "KafkaCommitError", reason: "Closed" })
       })
     )
   }

@@ -1,6 +1,10 @@
 /** Which topics a consumer reads, and whose partitions a member that leads its group looks after. */
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { EmbeddedKafka } from "../../src/index.ts"
+import { type LogLine, loggingTo } from "../support/effect/v4/logs.ts"
 import { adjust, append, cluster, it, open, protocols, topic } from "./onEmbedded.ts"
 
 describe("a member that leads", () => {
@@ -40,6 +44,55 @@ for (const protocol of protocols) {
         const some = yield* open(kafka, "second", { protocol, subscribe: ["a.?", "named", "__*"], group: "some" })
         yield* adjust("10 seconds")
         assert.deepStrictEqual([...some.done].sort(), ["a.b", "named"])
+      })
+    )
+  })
+}
+
+for (const protocol of protocols) {
+  describe(`a topic that is subscribed to by its name: ${protocol}`, () => {
+    /** A member that wants one topic more than there is; what it has logged as warnings of topics. */
+    const opened = (kafka: EmbeddedKafka.EmbeddedKafka) => {
+      const lines: Array<unknown> = []
+      const take = ({ annotations, message }: LogLine) => {
+        if (message.includes("nothing of a topic is assigned")) lines.push(annotations.topic)
+      }
+      const opening = open(kafka, "one", { protocol, subscribe: [topic, "later"] })
+      return Effect.map(loggingTo(take)(opening), (member) => ({ member, lines }))
+    }
+
+    it.effect("and is not there is no error, is told of once, and is read once it is there", () =>
+      Effect.gen(function* () {
+        const kafka = yield* cluster()
+        const { lines, member } = yield* opened(kafka)
+        yield* adjust("20 seconds")
+        assert.deepStrictEqual(lines, ["later"])
+        assert.deepStrictEqual(yield* member.health, { _tag: "Steady" })
+        yield* kafka.createTopic("later")
+        yield* append(kafka, ["a"], 0, "later")
+        yield* adjust("20 seconds")
+        assert.deepStrictEqual(member.done, ["a"])
+        assert.deepStrictEqual(lines, ["later"])
+      })
+    )
+
+    it.effect("and may not be described is told of by health, until it may", () =>
+      Effect.gen(function* () {
+        const kafka = yield* cluster({ topics: { [topic]: {}, later: {} } })
+        const denying = yield* Scope.make()
+        const denial = kafka.inject({ _tag: "ErrorCode", code: 29 }, { request: "Metadata", topic: "later" })
+        yield* Scope.provide(denial, denying)
+        const { lines, member } = yield* opened(kafka)
+        yield* adjust("20 seconds")
+        assert.deepStrictEqual(lines, ["later"])
+        const health = yield* member.health
+        assert.deepInclude(health, { _tag: "Unavailable" })
+        if (health._tag === "Unavailable") assert.deepInclude(health.error, { reason: "Unauthorized", topic: "later" })
+        yield* Scope.close(denying, Exit.void)
+        yield* append(kafka, ["a"], 0, "later")
+        yield* adjust("20 seconds")
+        assert.deepStrictEqual(yield* member.health, { _tag: "Steady" })
+        assert.deepStrictEqual(member.done, ["a"])
       })
     )
   })

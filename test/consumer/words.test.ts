@@ -18,7 +18,7 @@ for (const protocol of protocols) {
         Effect.gen(function* () {
           const missing = () =>
             lines.flatMap(({ annotations, level, message }) =>
-              message.startsWith("does not exist, or may not be seen") ? [[level, annotations.topic, message]] : []
+              message.startsWith("nothing of a topic is assigned") ? [[level, annotations.topic, message]] : []
             )
           const kafka = yield* cluster()
           const member = yield* open(kafka, "first", { protocol, subscribe: [topic, "later", "never*"] })
@@ -27,7 +27,7 @@ for (const protocol of protocols) {
             missing().map(([level, name]) => [level, name]),
             [["WARN", "later"]]
           )
-          assert.include(missing()[0][2], "looked for every 5000 ms: NotFound")
+          assert.include(missing()[0][2], "looked for again and again: NotFound")
           yield* kafka.createTopic("later")
           yield* append(kafka, ["a"], 0, "later")
           yield* adjust("10 seconds")

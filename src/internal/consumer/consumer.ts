@@ -15,6 +15,7 @@ import * as Exit from "effect/Exit"
 import { makeConsumerMetrics } from "../metrics.ts"
 import { readConsumerOptions } from "../options/consumer.ts"
 import { Signal } from "../signal.ts"
+import { makeAbsentTopics } from "./absentTopics.ts"
 import { assignorsNamed } from "./assignors/assignors.ts"
 import { makeBlocks } from "./blocks.ts"
 import { makeCommitting } from "./committing.ts"
@@ -85,10 +86,10 @@ export const make = <V, K = string>(
     const owning = makeOwning(parts, { assignment, blocks, committing, settled })
     const topics = makeTopics({
       client,
-      group: config.group,
       subscription: config.subscribe,
       ageMillis: config.metadataMaxAgeMillis,
       changed: () => parts.member?.topicsChanged(),
+      absent: makeAbsentTopics(parts),
       looked: (there) => goneTopics.looked(there)
     })
     const goneTopics = makeGoneTopics(
@@ -189,9 +190,9 @@ export const make = <V, K = string>(
         yield* Effect.catchCause(finishInTime, () => Effect.void)
         yield* Fiber.interrupt(membership)
         yield* member.leave
-        for (const p of parts.owned.values()) p.end()
         parts.metrics.owned(0)
         settled.close()
+        for (const p of parts.owned.values()) p.end()
         events.end()
         parts.poison.end()
         health.end()

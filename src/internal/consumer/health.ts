@@ -19,8 +19,8 @@ const keyOfHealth = (health: Health): string => {
   }
 }
 
-/** What of the coordinator's does not work: the membership, the offsets to begin at, or commits. */
-type Of = "group" | "offsets" | "commits"
+/** What does not work: the membership, the offsets to begin at, commits, or to see topics that are subscribed to. */
+type Of = "group" | "offsets" | "commits" | "topics"
 
 interface Outage {
   readonly since: number

@@ -68,7 +68,12 @@ export class OwnedPartition implements TopicPartition {
 
   /** The offset to commit, if the coordinator does not have it. */
   get due(): number | undefined {
-    if (this.prefix === undefined || this.phase === "gone" || this.isOfGoneTopic) return undefined
+    return this.phase === "gone" ? undefined : this.uncommitted
+  }
+
+  /** The same, though it may be too late to commit it. */
+  get uncommitted(): number | undefined {
+    if (this.prefix === undefined || this.isOfGoneTopic) return undefined
     const { committable } = this.prefix
     return committable === this.committed ? undefined : committable
   }

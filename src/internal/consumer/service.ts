@@ -73,8 +73,8 @@ export const makeService = <K, V>({
       // What cannot be committed of one partition holds up none of the others.
       Effect.suspend(() =>
         Effect.forEach(
-          known(partitions).filter((p) => p.due !== undefined),
-          (p) => Effect.exit(settled.committed(p, p.prefix!, p.due! - 1)),
+          known(partitions).filter((p) => p.uncommitted !== undefined),
+          (p) => Effect.exit(settled.committed(p, p.prefix!, p.uncommitted! - 1)),
           { concurrency: "unbounded" }
         )
       ).pipe(Effect.flatMap((exits) => Effect.all(exits, { discard: true }))),

@@ -24,6 +24,7 @@ const isCommitted = ({ committed = -1 }: OwnedPartition, prefix: DonePrefix, off
 
 export class Settled<K, V> implements Settling {
   private readonly waiters = new Set<Waiter>()
+  private isClosed = false
 
   constructor(private readonly parts: ConsumerParts<K, V>) {}
 
@@ -76,7 +77,8 @@ export class Settled<K, V> implements Settling {
     const { failure } = this.parts
     for (const waiter of this.waiters) {
       const { offset, partition, prefix } = waiter
-      if (partition.prefix !== prefix || partition.phase === "gone") this.fail(waiter, "Lost")
+      const isLost = partition.prefix !== prefix || partition.phase === "gone"
+      if (isLost) this.fail(waiter, this.isClosed ? "Closed" : "Lost")
       else if (isCommitted(partition, prefix, offset)) this.succeed(waiter)
       else if (failure !== undefined) this.fail(waiter, "Closed", failure.message, failure)
     }
@@ -87,9 +89,10 @@ export class Settled<K, V> implements Settling {
     for (const waiter of this.waiters) if (waiter.partition === partition) this.fail(waiter, reason, detail)
   }
 
-  /** Ends all waits, as the consumer is closed. */
+  /** Ends all waits, as the consumer is closed. Whoever waits later hears that, too. */
   close(): void {
     this.check()
+    this.isClosed = true
     for (const waiter of this.waiters) this.fail(waiter, "Closed")
   }
 

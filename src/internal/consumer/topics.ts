@@ -5,7 +5,6 @@ import type { KafkaClient } from "../../KafkaClient.ts"
 import type { TopicPartition } from "../../KafkaConsumer.ts"
 import type { ClientError, TopicError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
-import { annotateLogs } from "../log.ts"
 import type { Subscription } from "../options/consumer.ts"
 import { Signal } from "../signal.ts"
 import type { MembershipFailure } from "./member/member.ts"
@@ -41,20 +40,21 @@ export interface Topics {
 }
 
 export const makeTopics = ({
+  absent,
   ageMillis,
   changed,
   client,
-  group,
   looked,
   subscription: { globs, names }
 }: {
   readonly client: KafkaClient
-  readonly group: string
   readonly subscription: Subscription
   /** How old what is known of topics may be. */
   readonly ageMillis: number
   /** Told that other topics are subscribed to, or have more partitions. */
   readonly changed: () => void
+  /** Told of what is subscribed to by name, and is not there, or not to be seen, after each look. */
+  readonly absent: (errors: ReadonlyArray<TopicError>) => Effect.Effect<void>
   /** Told of all that is there, after each look but the first. */
   readonly looked: (there: ReadonlyMap<string, number>) => Effect.Effect<void>
 }): Topics => {
@@ -68,12 +68,11 @@ export const makeTopics = ({
   let isLeader = false
   /** Notified after each look, as a topic may be missing since. */
   const missed = new Signal()
-  /** Topics that are named, and that were told of as they were not there at the last look. */
-  const told = new Set<string>()
-  const annotate = annotateLogs("KafkaConsumer", { group })
   const missingMillis = Math.min(MISSING_MILLIS, ageMillis)
   const nameById = new Map<string, string>()
   const idByName = new Map<string, string>()
+  /** Why topics were not there, when they were last looked at. */
+  const missing = new Map<string, TopicError>()
 
   const subscribed = () => [...new Set([...names, ...matched])]
 
@@ -87,20 +86,10 @@ export const makeTopics = ({
         )
   )
 
-  /** Nothing else tells of a name that is misspelled: a member that is given nothing is as sound as any. */
-  const tellOfMissing = (topic: string, error: TopicError): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      if (!names.includes(topic) || told.has(topic)) return Effect.void
-      told.add(topic)
-      return Effect.logWarning(
-        `does not exist, or may not be seen: looked for every ${missingMillis} ms: ${error.message}`
-      ).pipe(annotate, Effect.annotateLogs({ topic }))
-    })
-
   const countOf = (topic: string): Effect.Effect<readonly [string, number] | undefined, ClientError> =>
     client.describeTopic(topic).pipe(
       Effect.map(({ partitions, topic: { id } }) => {
-        told.delete(topic)
+        missing.delete(topic)
         if (id !== undefined) {
           // Another topic has the name by now.
           if ((idByName.get(topic) ?? id) !== id) there.delete(topic)
@@ -111,8 +100,9 @@ export const makeTopics = ({
       }),
       // A topic that is not there, or may not be seen, has nothing to be assigned.
       Effect.catchTag("KafkaTopicError", (error) => {
+        missing.set(topic, error)
         if (idByName.delete(topic)) there.delete(topic)
-        return Effect.as(tellOfMissing(topic, error), undefined)
+        return Effect.succeed(undefined)
       })
     )
 
@@ -146,6 +136,10 @@ export const makeTopics = ({
   const isSame = (a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>) =>
     a.size === b.size && [...a].every(([topic, count]) => b.get(topic) === count)
 
+  const tellAbsent = Effect.suspend(() =>
+    absent(names.flatMap((name) => (missing.has(name) ? [missing.get(name)!] : [])))
+  )
+
   const again = Effect.flatMap(look, ({ found, now }) => {
     const isOther = found.join() !== matched.join()
     const hasGrown = isLeader && !isSame(now, counts)
@@ -154,7 +148,7 @@ export const makeTopics = ({
     for (const topic of there.keys()) if (!now.has(topic)) there.delete(topic)
     missed.notify()
     if (isOther || hasGrown) changed()
-    return looked(now)
+    return Effect.andThen(tellAbsent, looked(now))
   })
 
   /** Waits until what was seen at this time of the Clock is too old, which it is earlier once a named topic is missing. */
@@ -167,11 +161,12 @@ export const makeTopics = ({
     })
 
   return {
-    first: Effect.map(persistent(look), ({ found, now }) => {
+    first: Effect.flatMap(persistent(look), ({ found, now }) => {
       matched = found
       counts = now
       if (!hasLooked) for (const [topic, count] of now) there.set(topic, count)
       hasLooked = true
+      return tellAbsent
     }),
     run: Effect.forever(
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
