@@ -3,7 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { loggingTo, type LogLine } from "../support/effect/v4/logs.ts"
-import { adjust, append, cluster, it, open, protocols, topic } from "./onEmbedded.ts"
+import { acquire, adjust, append, cluster, it, open, protocols, topic } from "./onEmbedded.ts"
 
 const logged = <A, E, R>(body: (lines: ReadonlyArray<LogLine>) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
@@ -80,5 +80,24 @@ describe("errors of a consumer", () => {
         assert.notInclude(message, "rebuilt")
       })
     )
+  )
+})
+
+describe("topics to subscribe to that cannot be", () => {
+  it.effect("are told by their place in the list, and with what may be there", () =>
+    Effect.gen(function* () {
+      const kafka = yield* cluster()
+      const refused = (subscribe: string | ReadonlyArray<string>) =>
+        Effect.map(Effect.flip(acquire(kafka, "first", { subscribe })), ({ message }) => message)
+      const name =
+        "must be a legal topic name: 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'; " +
+        "or a glob, with '*' for any characters and '?' for one"
+      assert.strictEqual(yield* refused("orders\\..+"), `KafkaConsumer: invalid options. subscribe: ${name}`)
+      assert.strictEqual(
+        yield* refused(["orders", "a b", "(a|b)*"]),
+        `KafkaConsumer: invalid options. subscribe[1]: ${name}; ` +
+          "subscribe[2]: a glob must have only characters of topic names, '*' and '?'"
+      )
+    })
   )
 })

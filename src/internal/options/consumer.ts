@@ -49,13 +49,16 @@ const subscription: Option<string | ReadonlyArray<string>, Subscription> = {
   read: (check, name, value) => {
     const all: ReadonlyArray<unknown> = Array.isArray(value) ? value : [value]
     if (all.length === 0) check.problem(name, "must name a topic, or a glob of topics")
-    for (const one of all) {
+    all.forEach((one, i) => {
+      const place = Array.isArray(value) ? `${name}[${i}]` : name
       if (typeof one === "string" && isGlob(one)) {
         if (!/^[a-zA-Z0-9._*?-]{1,249}$/.test(one)) {
-          check.problem(name, "a glob must have only characters of topic names, '*' and '?'")
+          check.problem(place, "a glob must have only characters of topic names, '*' and '?'")
         }
-      } else if (!isTopicName(one)) check.problem(name, TOPIC_NAME)
-    }
+      } else if (!isTopicName(one)) {
+        check.problem(place, `${TOPIC_NAME}; or a glob, with '*' for any characters and '?' for one`)
+      }
+    })
     const texts = [...new Set(all as ReadonlyArray<string>)]
     return { names: texts.filter((text) => !isGlob(text)), globs: texts.filter(isGlob) }
   }
