@@ -63,7 +63,8 @@ describe("options of a consumer", () => {
       const named = Object.keys(problems)
       for (const option of [
         "group",
-        "subscribe",
+        "subscribe[0]",
+        "subscribe[1]",
         "value",
         "protocol",
         "assignor",
