@@ -83,6 +83,28 @@ for (const protocol of protocols) {
       )
     }
 
+    for (const how of ["given up", "closed"] as const) {
+      it.effect(`the last one, as a partition is ${how}: is sent again at once`, () =>
+        Effect.gen(function* () {
+          const kafka = yield* cluster({ topics: { [topic]: { partitions: 2 } } })
+          // No other commit comes before that.
+          const member = yield* open(kafka, "first", { protocol, commitInterval: "manual" })
+          for (const partition of [0, 1]) yield* append(kafka, numbers(10), partition)
+          yield* adjust("1 second")
+          assert.strictEqual(member.done.length, 20)
+          const { hits } = yield* kafka.inject({ _tag: "ErrorCode", code: 7 }, { request: "OffsetCommit", times: 2 })
+          if (how === "closed") yield* member.close
+          else yield* kafka.member(group, { topics: [topic], protocol })
+          yield* adjust("20 seconds")
+          assert.strictEqual(yield* hits, 2)
+          assert.deepStrictEqual((yield* offsetsOf(kafka)).slice(how === "closed" ? 0 : 1), [
+            ...(how === "closed" ? [[0, 10]] : []),
+            [1, 10]
+          ])
+        })
+      )
+    }
+
     it.effect("whatever becomes of commits, records are read and worked on; they are committed once that works", () =>
       Effect.gen(function* () {
         const kafka = yield* cluster()

@@ -82,6 +82,13 @@ describe("a partition that has records, none of which come", () => {
       const kafka = yield* cluster()
       const member = yield* open(kafka, "first", { fetch: { maxWait: 1_000 } })
       yield* adjust("10 seconds")
+      let opened = 0
+      yield* kafka.intercept("ListOffsets", (_, answer) =>
+        Effect.andThen(
+          Effect.sync(() => void opened++),
+          answer
+        )
+      )
       // The leader says that there is more, and gives nothing.
       const over = yield* during(
         kafka.intercept("Fetch", (_, answer) =>
@@ -96,7 +103,9 @@ describe("a partition that has records, none of which come", () => {
       yield* append(kafka, numbers(5))
       yield* adjust("25 seconds")
       assert.deepInclude(yield* member.health, { _tag: "Steady" })
+      assert.strictEqual(opened, 0)
       yield* adjust("15 seconds")
+      assert.isAbove(opened, 0, "its log is opened anew")
       assert.deepStrictEqual(yield* member.health, { _tag: "Stalled", partitions: [{ topic, partition: 0 }] })
       assert.deepInclude(member.events, { _tag: "Stalled", topic, partition: 0 })
       assert.isTrue(
