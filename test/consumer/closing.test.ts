@@ -1,4 +1,4 @@
-/** A consumer that is closed while it joins, and while it gives partitions up. */
+/** A consumer that is closed while it joins, and while it gives partitions up; and one that is drained. */
 import { assert, describe } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -6,8 +6,22 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaConsumer } from "../../src/index.ts"
+import { asTimeGoesOn } from "../support/asTimeGoesOn.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
-import { adjust, append, cluster, group, it, offsetsOf, open, protocols, quiet, tagsOf, topic } from "./onEmbedded.ts"
+import {
+  adjust,
+  append,
+  cluster,
+  group,
+  it,
+  offsetsOf,
+  open,
+  protocols,
+  quiet,
+  tagsOf,
+  topic,
+  viewOf
+} from "./onEmbedded.ts"
 
 describe("a consumer that is closed while it joins", () => {
   it.effect("gives back the id that it is about to be given: nobody waits for it", () =>
@@ -80,6 +94,45 @@ describe("a consumer that is closed while it gives a partition up", () => {
           [0, 1],
           [1, 1]
         ])
+      })
+    )
+  }
+})
+
+describe("a consumer that is drained", () => {
+  for (const protocol of protocols) {
+    it.effect(`finishes what is under way, commits it, begins nothing more, and stays a member: ${protocol}`, () =>
+      Effect.gen(function* () {
+        const kafka = yield* cluster()
+        const begun: Array<string> = []
+        const member = yield* open(
+          kafka,
+          "first",
+          { protocol, commitInterval: "manual" },
+          {
+            work: ({ value }) =>
+              Effect.andThen(
+                Effect.sync(() => begun.push(value)),
+                Effect.sleep("2 seconds")
+              )
+          }
+        )
+        yield* append(kafka, ["a", "b", "c"])
+        yield* adjust("3 seconds")
+        assert.deepStrictEqual(begun, ["a", "b"])
+        yield* asTimeGoesOn(member.consumer.drain)
+        assert.deepStrictEqual(
+          [begun, member.done],
+          [
+            ["a", "b"],
+            ["a", "b"]
+          ]
+        )
+        assert.deepStrictEqual(yield* offsetsOf(kafka), [[0, 2]])
+        assert.strictEqual((yield* member.health)._tag, "Stopping")
+        assert.strictEqual((yield* viewOf(kafka))?.members.length, 1)
+        yield* member.close
+        assert.deepStrictEqual((yield* viewOf(kafka))?.members, [])
       })
     )
   }
