@@ -1,4 +1,4 @@
-/** A consumer that is closed while it joins, and while it gives partitions up. */
+/** A consumer that is closed while it joins, and while it gives partitions up; and one that is drained. */
 import { assert, describe } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -8,9 +8,9 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { Codec, EmbeddedKafka, KafkaClient, KafkaConsumer } from "../../src/index.ts"
+import { asTimeGoesOn } from "../support/asTimeGoesOn.ts"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { errorOf } from "../support/exits.ts"
-import { asTimeGoesOn } from "../support/asTimeGoesOn.ts"
 import {
   acquire,
   adjust,
@@ -23,7 +23,8 @@ import {
   protocols,
   quiet,
   tagsOf,
-  topic
+  topic,
+  viewOf
 } from "./onEmbedded.ts"
 
 describe("a consumer that is closed while it joins", () => {
@@ -144,6 +145,45 @@ describe("a commit that is not acknowledged before the consumer is closed", () =
           yield* Effect.exit(consumer.commit())
         ]
         for (const exit of exits) assert.deepInclude(errorOf(exit), { _tag: "KafkaCommitError", reason: "Closed" })
+      })
+    )
+  }
+})
+
+describe("a consumer that is drained", () => {
+  for (const protocol of protocols) {
+    it.effect(`finishes what is under way, commits it, begins nothing more, and stays a member: ${protocol}`, () =>
+      Effect.gen(function* () {
+        const kafka = yield* cluster()
+        const begun: Array<string> = []
+        const member = yield* open(
+          kafka,
+          "first",
+          { protocol, commitInterval: "manual" },
+          {
+            work: ({ value }) =>
+              Effect.andThen(
+                Effect.sync(() => begun.push(value)),
+                Effect.sleep("2 seconds")
+              )
+          }
+        )
+        yield* append(kafka, ["a", "b", "c"])
+        yield* adjust("3 seconds")
+        assert.deepStrictEqual(begun, ["a", "b"])
+        yield* asTimeGoesOn(member.consumer.drain)
+        assert.deepStrictEqual(
+          [begun, member.done],
+          [
+            ["a", "b"],
+            ["a", "b"]
+          ]
+        )
+        assert.deepStrictEqual(yield* offsetsOf(kafka), [[0, 2]])
+        assert.strictEqual((yield* member.health)._tag, "Stopping")
+        assert.strictEqual((yield* viewOf(kafka))?.members.length, 1)
+        yield* member.close
+        assert.deepStrictEqual((yield* viewOf(kafka))?.members, [])
       })
     )
   }

@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { KafkaConsumer, KafkaError } from "../../src/index.ts"
 import { allSeries, withLabel } from "../support/effect/v4/metrics.ts"
 import { collect, numbers, recordLogs } from "../support/live.ts"
 import { adjust, append, cluster, it, open, protocols, quiet, tagsOf, topic } from "./onEmbedded.ts"
@@ -140,4 +141,47 @@ describe("a partition that has records, none of which come", () => {
       assert.deepStrictEqual(tagsOf(member), [])
     })
   )
+})
+
+describe("a topic that is deleted", () => {
+  for (const protocol of protocols) {
+    it.effect(`is told of, and is not created again; the others go on: ${protocol}`, () =>
+      Effect.gen(function* () {
+        const kafka = yield* cluster({ topics: { [topic]: {}, other: {} } })
+        const member = yield* open(kafka, "first", { protocol, subscribe: [topic, "other"] })
+        yield* adjust("5 seconds")
+        yield* kafka.deleteTopic(topic)
+        yield* adjust("1 minute")
+        assert.deepStrictEqual(tagsOf(member), ["TopicGone", "Revoked"])
+        const [gone] = member.events.flatMap((one) => (one._tag === "TopicGone" ? [one.error] : []))
+        assert.deepInclude({ reason: gone.reason, topic: gone.topic }, { reason: "Deleted", topic })
+        assert.isFalse((yield* kafka.topics).has(topic))
+        yield* append(kafka, ["a"], 0, "other")
+        yield* adjust("1 second")
+        assert.deepStrictEqual(member.done, ["a"])
+        assert.deepInclude(yield* member.health, { _tag: "Steady" })
+      })
+    )
+  }
+})
+
+describe("probes", () => {
+  const error = new KafkaError.GroupError({ reason: "Fenced", group: "g" })
+  for (const [health, isReady, isLive] of [
+    [{ _tag: "Joining" }, false, true],
+    [{ _tag: "Steady" }, true, true],
+    [{ _tag: "Rebalancing" }, true, true],
+    [{ _tag: "Unavailable", since: 0, error }, false, true],
+    [{ _tag: "Stalled", partitions: [] }, false, true],
+    [{ _tag: "Blocked", topic, partition: 0, offset: 0, since: 0 }, true, true],
+    [{ _tag: "Stopping" }, false, true],
+    [{ _tag: "Failed", error }, false, false]
+  ] as ReadonlyArray<readonly [KafkaConsumer.Health, boolean, boolean]>) {
+    it.effect(`${health._tag}: ${isReady ? "ready" : "not ready"}, ${isLive ? "live" : "not live"}`, () =>
+      Effect.sync(() => {
+        assert.strictEqual(KafkaConsumer.isReady(health), isReady)
+        assert.strictEqual(KafkaConsumer.isLive(health), isLive)
+      })
+    )
+  }
 })

@@ -130,7 +130,7 @@ export const play = ({
           revoking = done
           yield* Deferred.await(done)
         }),
-      topicsGone: () => {},
+      topicsGone: () => Effect.void,
       lose: (partitions, reason) => {
         told.push(`lost ${text(partitions)}: ${reason}`)
         if (revoking !== undefined) Effect.runFork(Deferred.succeed(revoking, void 0))

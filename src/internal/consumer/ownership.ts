@@ -1,6 +1,7 @@
 /** Takes partitions on, gives them up in good order, and lets go of those that were lost. */
 import * as Effect from "effect/Effect"
 import type { LostReason, TopicPartition } from "../../KafkaConsumer.ts"
+import { TopicError } from "../../KafkaError.ts"
 import { annotateLogs } from "../log.ts"
 import { Signal } from "../signal.ts"
 import type { PublishedRef } from "../effect/v4/publishedRef.ts"
@@ -140,12 +141,28 @@ export const makeOwning = <K, V>(
         changed()
         events.tell({ _tag: "Revoked", partitions: left.map(({ partition, topic }) => ({ topic, partition })) })
       }),
-    topicsGone: (partitions) => {
-      for (const p of known(partitions)) {
-        p.loseTopic()
-        health.forget(p)
-      }
-    },
+    topicsGone: (partitions) =>
+      Effect.suspend(() => {
+        // Whom the source has told of already are left out.
+        const all = known(partitions).filter((p) => !p.isOfGoneTopic)
+        const ids = new Map(all.map(({ topic, topicId }) => [topic, topicId]))
+        for (const p of all) {
+          p.loseTopic()
+          health.forget(p)
+        }
+        return Effect.forEach(
+          ids,
+          ([topic, expected]) => {
+            const error = new TopicError({ reason: "Deleted", topic, ...(expected === undefined ? {} : { expected }) })
+            events.tell({ _tag: "TopicGone", error })
+            return Effect.logWarning(`its topic was taken away: ${error.message}`).pipe(
+              annotate,
+              Effect.annotateLogs({ topic })
+            )
+          },
+          { discard: true }
+        )
+      }),
     lose: (partitions, reason: LostReason) => {
       const all = known(partitions)
       for (const p of all) {

@@ -300,7 +300,7 @@ export const makeConsumerMember = ({
           const [there, gone] = [true, false].map((isThere) =>
             taken.filter((p) => topics.isThere(p.topicId) === isThere)
           )
-          ownership.topicsGone(withoutIds(gone))
+          yield* ownership.topicsGone(withoutIds(gone))
           yield* ownership.revoke(withoutIds([...there, ...gone]))
           if (life !== begun) return
           owned = minus(owned, taken)

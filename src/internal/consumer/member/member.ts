@@ -9,7 +9,7 @@ import type { LostReason, TopicPartition } from "../../../KafkaConsumer.ts"
 /** Why a membership has ended by itself. */
 export type MembershipFailure = GroupError | ClientError
 
-/** Whoever works on the partitions of a member. All but `revoke` are plain functions, which only take note. */
+/** Whoever works on the partitions of a member. Plain functions only take note. */
 export interface Ownership {
   /** These are this member's from now on. */
   readonly assign: (partitions: ReadonlyArray<TopicPartition>) => void
@@ -18,8 +18,8 @@ export interface Ownership {
    * the time of a commit. They are this member's until then.
    */
   readonly revoke: (partitions: ReadonlyArray<TopicPartition>) => Effect.Effect<void>
-  /** The topics of these are gone: nothing of them is committed any more. */
-  readonly topicsGone: (partitions: ReadonlyArray<TopicPartition>) => void
+  /** The topics of these are gone, which is told: nothing of them is committed any more. */
+  readonly topicsGone: (partitions: ReadonlyArray<TopicPartition>) => Effect.Effect<void>
   /** These are not this member's any more: the work on them is interrupted, and nothing of them is committed. */
   readonly lose: (partitions: ReadonlyArray<TopicPartition>, reason: LostReason) => void
 }
