@@ -119,7 +119,10 @@ export interface Committable<out K, out V> extends TopicPartition {
  * @category models
  */
 export interface PartitionStream<out K, out V> extends TopicPartition {
-  /** Ends when the partition is given up, or lost, or the consumer is closed. */
+  /**
+   * Ends when the partition is given up, or lost, or the consumer is closed. One that was left early may be run again: it begins
+   * with what is not done.
+   */
   readonly records: Stream.Stream<Committable<K, V>, ConsumerFailure>
   /**
    * Ends when the partition was lost without having been given up: another member may work on the same records already, and

@@ -11,16 +11,14 @@ import type { Handing } from "./handing.ts"
 import type { OwnedPartition } from "./ownedPartition.ts"
 import type { ConsumerParts } from "./parts.ts"
 
-/** Has what was handed out, and is not done, handed out again: whoever took it has ended. */
-const handOutAgain = <K, V>({ health, owned, source }: ConsumerParts<K, V>): void => {
-  for (const p of owned.values()) {
-    p.decoder = undefined
-    if (p.prefix === undefined || p.prefix.size === 0) continue
-    const from = p.prefix.committable
-    p.jumpTo(from)
-    health.forget(p)
-    source.reopen(p.topic, p.partition, from)
-  }
+/** Has what was handed out of a partition, and is not done, handed out again: whoever took it has ended. */
+const handOutAgain = <K, V>({ health, source }: ConsumerParts<K, V>, p: OwnedPartition): void => {
+  p.decoder = undefined
+  if (p.prefix === undefined || p.prefix.size === 0) return
+  const from = p.prefix.committable
+  p.jumpTo(from)
+  health.forget(p)
+  source.reopen(p.topic, p.partition, from)
 }
 
 /** Begins a face, which ends with the scope. */
@@ -29,7 +27,7 @@ export const beginFace = <K, V>(parts: ConsumerParts<K, V>): Effect.Effect<void,
     Effect.suspend(() => {
       if (parts.isFaced) return Effect.fail(new GroupError({ reason: "Busy", group: parts.config.group }))
       parts.isFaced = true
-      handOutAgain(parts)
+      for (const p of parts.owned.values()) handOutAgain(parts, p)
       return Effect.void
     }),
     () =>
@@ -55,10 +53,26 @@ export const makeFaces = <K, V>(parts: ConsumerParts<K, V>, handing: Handing<K, 
     )
   )
 
+  /** How many streams of a partition run; `undefined` before the first. */
+  const running = new WeakMap<OwnedPartition, number>()
+
+  /** Begins a stream of a partition. What one that was left early has not done is handed out again. */
+  const beginPartition = (p: OwnedPartition) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const others = running.get(p)
+        if (others === 0 && p.phase === "open") handOutAgain(parts, p)
+        running.set(p, (others ?? 0) + 1)
+      }),
+      () => Effect.sync(() => running.set(p, running.get(p)! - 1))
+    )
+
   const partitionStream = (p: OwnedPartition): PartitionStream<K, V> => ({
     topic: p.topic,
     partition: p.partition,
-    records: streamOfPulls<Committable<K, V>, ConsumerFailure>(handing.next(p)),
+    records: Stream.unwrap(
+      Effect.as(beginPartition(p), streamOfPulls<Committable<K, V>, ConsumerFailure>(handing.next(p)))
+    ),
     lost: Deferred.await(p.lost)
   })
 
