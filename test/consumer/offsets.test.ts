@@ -19,7 +19,7 @@ import {
   viewOf
 } from "./onEmbedded.ts"
 
-const RETENTION_HOURS = 3
+const RETENTION_HOURS = 2
 
 /** Little happens in a long time: few heartbeats, few fetches. */
 const rarely = {
@@ -52,7 +52,7 @@ for (const protocol of protocols) {
         const first = yield* open(kafka, "first", options)
         yield* adjust("1 minute")
         assert.deepStrictEqual(doneBy(first), ["a", "b", "c"])
-        yield* adjust(`${4 * RETENTION_HOURS} hours`)
+        yield* adjust(`${2 * RETENTION_HOURS} hours`)
         yield* kafka.expireOffsets("g")
         assert.deepStrictEqual(yield* offsetsOf(kafka), [
           [0, 2],
@@ -87,7 +87,7 @@ for (const protocol of protocols) {
           yield* append(kafka, ["b"], 1)
           const first = yield* open(kafka, "first", { ...options, commitInterval })
           yield* first.consumer.commit()
-          yield* adjust(`${4 * RETENTION_HOURS} hours`)
+          yield* adjust(`${2 * RETENTION_HOURS} hours`)
           yield* how === "closed" ? first.close : first.kill
           yield* adjust("30 minutes")
           assert.deepStrictEqual((yield* viewOf(kafka))?.members, [])
@@ -124,9 +124,9 @@ for (const protocol of protocols) {
         yield* open(kafka, "first", options)
         yield* adjust("1 minute")
         const before = (yield* kafka.commits("g")).length
-        yield* adjust("10 hours")
+        yield* adjust("4 hours")
         const again = (yield* kafka.commits("g")).slice(before)
-        assert.strictEqual(again.length, protocol === "consumer" ? 2 * 10 : 0)
+        assert.strictEqual(again.length, protocol === "consumer" ? 2 * 4 : 0)
         assert.isTrue(again.every(({ errorCode, offset }) => errorCode === 0 && offset === 1))
       })
     )
@@ -141,7 +141,7 @@ for (const protocol of protocols) {
       yield* adjust("1 minute")
       yield* first.close
       assert.deepStrictEqual(first.done, ["a", "b"])
-      yield* adjust(`${RETENTION_HOURS + 2} hours`)
+      yield* adjust(`${RETENTION_HOURS + 1} hours`)
       assert.isUndefined(yield* viewOf(kafka))
       yield* append(kafka, ["c"])
       return kafka
