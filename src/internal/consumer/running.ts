@@ -8,6 +8,7 @@ import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { Committable, ConsumerFailure, RunOptions } from "../../KafkaConsumer.ts"
+import { evenMillisOf } from "../effect/v4/clock.ts"
 import { makeDeferred, settleDeferred } from "../effect/v4/deferred.ts"
 import { carrying } from "../carried.ts"
 import { Signal } from "../signal.ts"
@@ -19,8 +20,11 @@ import type { Worker } from "./ownership.ts"
 import type { ConsumerParts } from "./parts.ts"
 import type { ConsumedRecord } from "./record.ts"
 
-/** While so many records wait in all lanes together, no more are taken, unless a lane has nothing to do. */
+/** While so many records wait in all lanes together, no more are taken, unless that is so for long and a lane has nothing to do. */
 const MOST_WAITING = 1_024
+
+/** How often it is looked at whether lanes hold up others, in milliseconds; that they do for so long is long. */
+const LOOK_MILLIS = 1_000
 
 /** A lane that has begun nothing for so long, in milliseconds, while no more can be taken because of it, is told of. */
 const HELD_MILLIS = 30_000
@@ -70,7 +74,8 @@ class Lane<K, V> {
 
 /** Which lane a text or a number belongs to (FNV-1a). */
 const laneOf = (by: string | number, lanes: number): number => {
-  if (Number.isFinite(by)) return Math.abs(Math.trunc(by as number)) % lanes
+  if (typeof by !== "string" && Number.isFinite(by)) return Math.abs(Math.trunc(by)) % lanes
+  // Without types, it may be anything.
   const text = String(by)
   let hash = 0x811c9dc5
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
@@ -103,6 +108,7 @@ export const runForEach = <K, V, A, E, R>(
       const fibers: Array<Fiber.Fiber<void, never>> = []
       const failed: Deferred.Deferred<never, E> = makeDeferred()
       const room = new Signal()
+      const now = () => evenMillisOf(parts.clock)
 
       /**
        * Whether a record is still to be worked on, which it is not once its partition was gone on with elsewhere. Once that is
@@ -201,25 +207,59 @@ export const runForEach = <K, V, A, E, R>(
       )
 
       const waiting = () => lanes.reduce((sum, { size }) => sum + size, 0)
-      // One record that takes long is not to hold up others than those of its lane, and of its partition in the end.
-      const hasRoom = () =>
-        waiting() < MOST_WAITING || lanes.some(({ current, size }) => current === undefined && size === 0)
+      /** Since when room is waited for, in milliseconds; `undefined` while it is not. */
+      let waitingSince: number | undefined
+      let isHeld = false
+      const waits = new Signal()
 
-      /** Tells of the partitions whose records hold up all others, if lanes have begun nothing since they had taken so many. */
-      const tellHeld = (before: ReadonlyArray<number>): ReadonlyArray<number> => {
-        const held = lanes.filter(({ taken }, i) => taken === before[i]).flatMap(({ current }) => current?.owned ?? [])
-        parts.health.hold(held[0])
-        return lanes.map(({ taken }) => taken)
+      const hasRoom = (): boolean => {
+        if (waiting() < MOST_WAITING) {
+          isHeld = false
+          return true
+        }
+        return isHeld && lanes.some(({ current, size }) => current === undefined && size === 0)
       }
 
-      const untilRoom = (taken: ReadonlyArray<number> = lanes.map(({ taken }) => taken)): Effect.Effect<void> =>
-        Effect.suspend(() => {
-          const { version } = room
-          if (hasRoom()) return Effect.sync(() => parts.health.hold(undefined))
-          return Effect.flatMap(room.after(version, HELD_MILLIS), () =>
-            untilRoom(room.version === version ? tellHeld(taken) : taken)
-          )
-        })
+      const untilRoom: Effect.Effect<void> = Effect.suspend(() => {
+        const { version } = room
+        if (hasRoom()) {
+          waitingSince = undefined
+          return Effect.void
+        }
+        if (waitingSince === undefined) {
+          waitingSince = now()
+          waits.notify()
+        }
+        return Effect.flatMap(room.after(version), () => untilRoom)
+      })
+
+      /**
+       * Looks whether lanes hold up all others: one record that takes long is to hold up only those of its lane, and in the end
+       * those of its partition. The watch is apart, as a wait that has a time costs more than most of the work.
+       */
+      const watch = Effect.suspend(() => {
+        const takenAt = lanes.map(({ taken }) => ({ taken, at: now() }))
+        const look = (): void => {
+          for (const [i, { taken }] of lanes.entries())
+            if (takenAt[i].taken !== taken) takenAt[i] = { taken, at: now() }
+          const isWaiting = waitingSince !== undefined && now() - waitingSince >= LOOK_MILLIS
+          if (isWaiting && !isHeld) {
+            isHeld = true
+            room.notify()
+          }
+          const held = lanes.find(({ current }, i) => current !== undefined && now() - takenAt[i].at >= HELD_MILLIS)
+          parts.health.hold(isWaiting ? held?.current?.owned : undefined)
+        }
+        return Effect.forever(
+          Effect.suspend(() => {
+            const { version } = waits
+            return waitingSince === undefined && !isHeld
+              ? waits.after(version)
+              : Effect.andThen(Effect.sleep(LOOK_MILLIS), Effect.sync(look))
+          })
+        )
+      })
+      yield* Effect.forkScoped(watch)
 
       const endLanes = Effect.suspend(() => {
         for (const lane of lanes) {
@@ -230,10 +270,7 @@ export const runForEach = <K, V, A, E, R>(
       })
 
       const dispatch: Effect.Effect<void, ConsumerFailure> = Effect.flatMap(
-        Effect.andThen(
-          Effect.suspend(() => untilRoom()),
-          handing.next()
-        ),
+        Effect.andThen(untilRoom, handing.next()),
         (chunk) => {
           if (chunk === undefined) return Effect.void
           for (const record of chunk) lanes[concurrency === 1 ? 0 : laneOf(by(record), concurrency)].add(record)
