@@ -142,6 +142,7 @@ export const make = <V, K = string>(
           })
     parts.member = member
 
+    /** Who waits for a commit waits for nothing, once the consumer has ended by itself. */
     const endWaits = Effect.sync(() => settled.check())
     yield* Effect.forEach(
       [
@@ -154,13 +155,11 @@ export const make = <V, K = string>(
         watchForStalls(parts),
         tellLag(parts)
       ],
-      // Who waits for a commit waits for nothing, once the consumer has ended by it.
       (run) => Effect.forkScoped(Effect.ensuring(guarded(parts, run), endWaits)),
       { discard: true }
     )
     const refused = (error: MembershipFailure): void => {
       failConsumer(parts, error)
-      settled.check()
       settleDeferred(begun, Exit.fail(error))
     }
     const membership = yield* Effect.forkScoped(
@@ -168,7 +167,7 @@ export const make = <V, K = string>(
         parts,
         Effect.catch(Effect.andThen(topics.first, member.run), (error) => Effect.sync(() => refused(error))),
         refused
-      )
+      ).pipe(Effect.ensuring(endWaits))
     )
 
     /** Nothing more is handed out; ends when all that was handed out is done and committed, or the time for either is over. */
