@@ -84,6 +84,37 @@ describe("a log that is to be kept for ever, on a topic that is there", () => {
       })
     ))
 
+  test("a cluster may show only later what was set: waited for, so that whoever looks next finds it", () =>
+    withKafka((kafka, client) =>
+      Effect.gen(function* () {
+        yield* kafka.createTopic("t")
+        const looks = { n: 0 }
+        const asItWas = yield* (yield* client).describeConfigs("t")
+        yield* kafka.intercept("DescribeConfigs", (_call, answer) =>
+          looks.n++ < 4 ? Effect.as(answer, asItWas as never) : answer
+        )
+        const lines: Array<string> = []
+        yield* catalogOn(yield* client, "t", forever("reconcile")).pipe(recordLogs(lines))
+        assert.strictEqual(looks.n, 5)
+        assert.isTrue(lines.some((line) => line.includes("the log was")))
+        yield* catalogOn(yield* client, "t", forever("fail"))
+      })
+    ))
+
+  test("that stays as it was, though the broker said that it had changed it: refused", () =>
+    withKafka((kafka, client) =>
+      Effect.gen(function* () {
+        yield* kafka.createTopic("t")
+        yield* kafka.intercept("IncrementalAlterConfigs", () =>
+          Effect.succeed({ errorCode: 0, errorMessage: undefined } as never)
+        )
+        const error = yield* Effect.flip(
+          catalogOn(yield* client, "t", forever("reconcile", { catchUpTimeout: "500 millis" }))
+        )
+        assert.deepInclude(error, { _tag: "KafkaTopicError", reason: "PolicyMismatch", topic: "t" })
+      })
+    ))
+
   test("when what goes wrong passes by itself, it is asked again; not longer than a table may take to catch up", () =>
     withKafka((kafka, client) =>
       Effect.gen(function* () {

@@ -14,8 +14,10 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -31,7 +33,6 @@ import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.clients.producer.internals.BuiltInPartitioner;
 import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.IsolationLevel;
-import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionInfo;
@@ -42,12 +43,14 @@ import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.ElectionNotNeededException;
 import org.apache.kafka.common.errors.PreferredLeaderNotAvailableException;
+import org.apache.kafka.common.errors.ResourceNotFoundException;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.errors.UnsupportedVersionException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.quota.ClientQuotaAlteration;
 import org.apache.kafka.common.quota.ClientQuotaEntity;
+import org.apache.kafka.common.quota.ClientQuotaFilter;
 import org.apache.kafka.common.resource.PatternType;
 import org.apache.kafka.common.resource.ResourcePattern;
 import org.apache.kafka.common.resource.ResourceType;
@@ -307,7 +310,31 @@ public final class JavaClient {
         for (JsonNode key : in.path("unset")) {
             ops.add(new AlterConfigOp(new ConfigEntry(key.asText(), null), AlterConfigOp.OpType.DELETE));
         }
-        return done(admin.incrementalAlterConfigs(Map.of(resource(in), ops)).all());
+        admin.incrementalAlterConfigs(Map.of(resource(in), ops)).all().get();
+        return awaitShown(() -> {
+            Config shown = admin.describeConfigs(List.of(resource(in))).all().get().get(resource(in));
+            return ops.stream().allMatch(op -> isShown(op, shown.get(op.configEntry().name())));
+        });
+    }
+
+    private static final Set<ConfigEntry.ConfigSource> SET_ON_IT = Set.of(
+        ConfigEntry.ConfigSource.DYNAMIC_TOPIC_CONFIG, ConfigEntry.ConfigSource.DYNAMIC_GROUP_CONFIG);
+
+    private static boolean isShown(AlterConfigOp op, ConfigEntry shown) {
+        if (op.opType() == AlterConfigOp.OpType.SET) {
+            return shown != null && op.configEntry().value().equals(shown.value());
+        }
+        return shown == null || !SET_ON_IT.contains(shown.source());
+    }
+
+    /** The controller has answered before a broker goes by what was changed. */
+    private JsonNode awaitShown(Callable<Boolean> isShown) throws Exception {
+        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        while (!isShown.call()) {
+            if (System.nanoTime() > deadline) throw new IllegalStateException("what was changed does not show");
+            Thread.sleep(20);
+        }
+        return json.nullNode();
     }
 
     private JsonNode describeConfigs(JsonNode in) throws Exception {
@@ -380,8 +407,7 @@ public final class JavaClient {
     private JsonNode addAcls(JsonNode in) throws Exception {
         List<AclBinding> acls = acls(in);
         admin.createAcls(acls).all().get();
-        for (AclBinding acl : acls) awaitAcl(acl, true);
-        return json.nullNode();
+        return awaitAcls(acls, true);
     }
 
     private JsonNode removeAcls(JsonNode in) throws Exception {
@@ -389,36 +415,64 @@ public final class JavaClient {
         List<org.apache.kafka.common.acl.AclBindingFilter> filters = new ArrayList<>();
         for (AclBinding acl : acls) filters.add(acl.toFilter());
         int removed = admin.deleteAcls(filters).all().get().size();
-        for (AclBinding acl : acls) awaitAcl(acl, false);
+        awaitAcls(acls, false);
         return json.getNodeFactory().numberNode(removed);
     }
 
-    /** The controller has answered before the broker goes by it. */
-    private void awaitAcl(AclBinding acl, boolean there) throws Exception {
-        while (admin.describeAcls(acl.toFilter()).values().get().isEmpty() == there) Thread.sleep(20);
+    private JsonNode awaitAcls(List<AclBinding> acls, boolean there) throws Exception {
+        return awaitShown(() -> {
+            for (AclBinding acl : acls) {
+                if (admin.describeAcls(acl.toFilter()).values().get().isEmpty() == there) return false;
+            }
+            return true;
+        });
     }
 
     private JsonNode upsertScram(JsonNode in) throws Exception {
         ScramMechanism mechanism = ScramMechanism.fromMechanismName(text(in, "mechanism"));
-        return done(admin.alterUserScramCredentials(List.of(new UserScramCredentialUpsertion(
-            text(in, "user"), new ScramCredentialInfo(mechanism, 4096), text(in, "password")))).all());
+        // Another number of iterations than before tells a new password from the one that it replaces.
+        int before = scramIterations(in);
+        int iterations = before == 4096 ? 4097 : 4096;
+        admin.alterUserScramCredentials(List.of(new UserScramCredentialUpsertion(
+            text(in, "user"), new ScramCredentialInfo(mechanism, iterations), text(in, "password")))).all().get();
+        return awaitShown(() -> scramIterations(in) == iterations);
     }
 
     private JsonNode deleteScram(JsonNode in) throws Exception {
-        return done(admin.alterUserScramCredentials(List.of(new UserScramCredentialDeletion(
-            text(in, "user"), ScramMechanism.fromMechanismName(text(in, "mechanism"))))).all());
+        admin.alterUserScramCredentials(List.of(new UserScramCredentialDeletion(
+            text(in, "user"), ScramMechanism.fromMechanismName(text(in, "mechanism"))))).all().get();
+        return awaitShown(() -> scramIterations(in) == 0);
+    }
+
+    /** Of what the user has for the mechanism; 0 if that is nothing. */
+    private int scramIterations(JsonNode in) throws Exception {
+        ScramMechanism mechanism = ScramMechanism.fromMechanismName(text(in, "mechanism"));
+        try {
+            for (ScramCredentialInfo info : admin.describeUserScramCredentials(List.of(text(in, "user")))
+                .description(text(in, "user")).get().credentialInfos()) {
+                if (info.mechanism() == mechanism) return info.iterations();
+            }
+        } catch (ExecutionException e) {
+            if (!(e.getCause() instanceof ResourceNotFoundException)) throw e;
+        }
+        return 0;
     }
 
     /** Entity types are "user", "client-id" and "ip"; a null name is the default entity, a null value removes. */
     private JsonNode alterQuota(JsonNode in) throws Exception {
-        Map<String, String> entity = new HashMap<>();
+        Map<String, String> names = new HashMap<>();
         in.get("entity").properties().forEach(e ->
-            entity.put(e.getKey(), e.getValue().isNull() ? null : e.getValue().asText()));
+            names.put(e.getKey(), e.getValue().isNull() ? null : e.getValue().asText()));
+        ClientQuotaEntity entity = new ClientQuotaEntity(names);
         List<ClientQuotaAlteration.Op> ops = new ArrayList<>();
         in.get("quota").properties().forEach(e ->
             ops.add(new ClientQuotaAlteration.Op(e.getKey(), e.getValue().isNull() ? null : e.getValue().asDouble())));
-        return done(admin.alterClientQuotas(
-            List.of(new ClientQuotaAlteration(new ClientQuotaEntity(entity), ops))).all());
+        admin.alterClientQuotas(List.of(new ClientQuotaAlteration(entity, ops))).all().get();
+        return awaitShown(() -> {
+            Map<String, Double> shown = admin.describeClientQuotas(ClientQuotaFilter.all()).entities().get()
+                .getOrDefault(entity, Map.of());
+            return ops.stream().allMatch(op -> Objects.equals(op.value(), shown.get(op.key())));
+        });
     }
 
     // ---- offsets ------------------------------------------------------------------------------------------------
@@ -677,11 +731,6 @@ public final class JavaClient {
     }
 
     // ---- JSON ---------------------------------------------------------------------------------------------------
-
-    private static JsonNode done(KafkaFuture<Void> future) throws Exception {
-        future.get();
-        return json.nullNode();
-    }
 
     private static String text(JsonNode in, String field) {
         JsonNode found = in.get(field);

@@ -128,11 +128,6 @@ export interface Service {
     topic: string,
     change: { readonly set?: Readonly<Record<string, string>>; readonly unset?: ReadonlyArray<string> }
   ) => Call<void>
-  /** The name "" is the default of all brokers. */
-  readonly alterBrokerConfigs: (
-    broker: string,
-    change: { readonly set?: Readonly<Record<string, string>>; readonly unset?: ReadonlyArray<string> }
-  ) => Call<void>
   /** What members of the consumer protocol are told in a group. */
   readonly alterGroupConfigs: (
     group: string,
@@ -361,7 +356,7 @@ export const make = (
     const tell = (op: string, request: object): Call<void> => Effect.asVoid(call(op, request))
 
     const alterConfigs =
-      (type: "TOPIC" | "BROKER" | "GROUP"): Service["alterTopicConfigs"] =>
+      (type: "TOPIC" | "GROUP"): Service["alterTopicConfigs"] =>
       (name, change) =>
         tell("alterConfigs", { type, name, ...change })
     const alterTopicConfigs = options.alterTopicConfigs ?? alterConfigs("TOPIC")
@@ -375,7 +370,6 @@ export const make = (
       listTopics: ask(Schema.Array(Schema.String), "listTopics", {}),
       deleteRecords: (topic, before) => ask(Schema.Array(PartitionOffset), "deleteRecords", { topic, before }),
       alterTopicConfigs,
-      alterBrokerConfigs: alterConfigs("BROKER"),
       alterGroupConfigs: alterConfigs("GROUP"),
       topicConfigs: (topic) =>
         ask(Schema.Record(Schema.String, Schema.NullOr(Schema.String)), "describeConfigs", {

@@ -1,11 +1,10 @@
 /** Creates topics and checks their cleanup policy: for `KafkaTopic`, tables and writers. */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { KafkaClient } from "../../KafkaClient.ts"
 import { TopicError, type BrokerError, type ClientError, type InvalidOptionsError } from "../../KafkaError.ts"
 import type { EnsureOptions, EnsureOutcome } from "../../KafkaTopic.ts"
-import { retryDelay } from "../client/backoff.ts"
 import * as Client from "../client/client.ts"
+import { PROPAGATION_MILLIS, untilShown } from "../client/shown.ts"
 import { quotedForeignText } from "../foreignText.ts"
 import { annotateLogs } from "../log.ts"
 import { checkOptions, topicOf } from "../options/check.ts"
@@ -16,9 +15,6 @@ import { brokerError } from "../protocol/errorCodes.ts"
 import { isCompacting, POLICY, policiesOf } from "../topicPolicy.ts"
 
 type EnsureError = ClientError | TopicError
-
-/** How long the cluster may take to show everywhere what was changed in one place, in milliseconds. */
-const PROPAGATION_MILLIS = 10_000
 
 /** How long a broker may take to create a topic, in milliseconds. */
 const CREATE_MILLIS = 10_000
@@ -62,31 +58,6 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
     policy
   })
 
-  /** Asks again until `found` gives something, for as long as a change may take to show. */
-  const untilShown = <A>(
-    ask: Effect.Effect<A | undefined, EnsureError>,
-    late: () => TopicError
-  ): Effect.Effect<A, EnsureError> =>
-    Effect.flatMap(Clock.currentTimeMillis, (begin) => {
-      const attempt = (n: number): Effect.Effect<A, EnsureError> =>
-        ask.pipe(
-          // What is done already is not given up because a broker does not answer now.
-          Effect.catch((error) => (error.retriable ? Effect.succeed(undefined) : Effect.fail(error))),
-          Effect.flatMap((found) =>
-            found === undefined
-              ? Effect.gen(function* () {
-                  const millis = yield* retryDelay(client, n)
-                  const now = yield* Clock.currentTimeMillis
-                  if (now + millis - begin > PROPAGATION_MILLIS) return yield* Effect.fail(late())
-                  yield* Effect.sleep(millis)
-                  return yield* attempt(n + 1)
-                })
-              : Effect.succeed(found)
-          )
-        )
-      return attempt(0)
-    })
-
   /** The topic's description; `undefined` if it does not exist. */
   const describe = client
     .describeTopic(topic)
@@ -99,10 +70,11 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
   const invisible = () =>
     new TopicError({ reason: "Incomplete", topic, detail: `created, but not there after ${PROPAGATION_MILLIS} ms` })
 
-  const untilVisible = untilShown(describe, invisible)
+  const untilVisible = untilShown(client, describe, invisible)
 
   /** Waits until all partitions have leaders, which are elected a moment after the topic is created. */
   const untilLed = untilShown(
+    client,
     Effect.map(describe, (found) =>
       found === undefined || found.partitions.length === 0 || found.partitions.some((p) => p.leader === -1)
         ? undefined
@@ -184,6 +156,7 @@ export const ensureTopic = (client: KafkaClient, settings: CheckedTopic): Effect
         return yield* Effect.fail(refused(error, `${POLICY}=${declared} could not be set`))
       }
       const policy = yield* untilShown(
+        client,
         Effect.map(readPolicy, (found) => (found !== undefined && isCompacting(found) ? found : undefined)),
         () => mismatchError(before)
       )
