@@ -65,6 +65,41 @@ describe("a consumer that is closed while it joins", () => {
   )
 })
 
+describe("a consumer that is closed while it joins, in the consumer protocol", () => {
+  const late = <A, E>(answer: Effect.Effect<A, E>) =>
+    Effect.flatMap(answer, (one) => Effect.as(Effect.sleep(1_000), one))
+
+  for (const [what, isHeardAtOnce] of [
+    ["though it has not heard yet that it is a member", true],
+    ["though its coordinator has not heard yet that it would be a member", false]
+  ] as const) {
+    it.effect(`leaves, ${what}: nobody waits for its session to end`, () =>
+      Effect.gen(function* () {
+        const kafka = yield* cluster()
+        const brokers = yield* Effect.scope
+        let asked = 0
+        yield* kafka.intercept("ConsumerGroupHeartbeat", (_, answer) => {
+          if (asked++ > 0) return answer
+          // The broker goes on with it, whatever becomes of the connection.
+          return Effect.flatMap(
+            Effect.forkIn(isHeardAtOnce ? late(answer) : Effect.delay(answer, 1_000), brokers),
+            Fiber.join
+          )
+        })
+        const scope = yield* Scope.make()
+        yield* Effect.forkChild(
+          Scope.provide(acquire(kafka, "first", { protocol: "consumer", startTimeout: 10 }), scope)
+        )
+        yield* quiet
+        assert.strictEqual(asked, 1)
+        yield* asTimeGoesOn(Scope.close(scope, Exit.void))
+        yield* adjust(2_000)
+        assert.deepStrictEqual((yield* viewOf(kafka))?.members ?? [], [])
+      })
+    )
+  }
+})
+
 describe("a consumer that is closed while it gives a partition up", () => {
   for (const protocol of protocols) {
     it.effect(`waits for the work once, and leaves: nothing is done twice, ${protocol}`, () =>

@@ -10,6 +10,8 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
 import { randomUUID } from "node:crypto"
 import type { Backoff } from "../../../KafkaClient.ts"
 import { type ClientError, GroupError } from "../../../KafkaError.ts"
@@ -67,7 +69,7 @@ const FIRST_INTERVAL_MILLIS = 5_000
  */
 const REFUSED_MILLIS = 60_000
 
-/** How long a member that leaves waits for the answer, in milliseconds. */
+/** How long a member that leaves waits for what it has asked for, and for the answer, each, in milliseconds. */
 const LEAVE_MILLIS = 1_500
 
 const placeOf = ({ partition, topicId }: Assigned): string => `${topicId}:${partition}`
@@ -86,6 +88,7 @@ const byTopicId = (all: ReadonlyArray<Assigned>): ReadonlyArray<TopicIdPartition
 const withoutIds = (all: ReadonlyArray<Assigned>): ReadonlyArray<TopicPartition> =>
   all.map(({ partition, topic }) => ({ topic, partition }))
 
+/** Makes a member. A request to join goes on when nobody waits for it any more, and ends with the scope. */
 export const makeConsumerMember = ({
   coordinator,
   ownership,
@@ -98,9 +101,11 @@ export const makeConsumerMember = ({
   readonly topics: KnownTopics
   readonly ownership: Ownership
   readonly reports: MembershipReports
-}): Effect.Effect<Member> =>
+}): Effect.Effect<Member, never, Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* currentClock
+    // The caller's scope begins nothing any more while it is being closed, which waits for work that goes on.
+    const scope = yield* Effect.acquireRelease(Scope.make(), (own) => Scope.close(own, Exit.void))
     const { group, instanceId } = settings
     const broken: Deferred.Deferred<never, MembershipFailure> = makeDeferred()
 
@@ -119,6 +124,8 @@ export const makeConsumerMember = ({
     let life = 0
     let attempt = 0
     let refusedSince: number | undefined
+    /** The last request to join: while it has no answer, the coordinator may take this member in, or may have done so. */
+    let joining: Fiber.Fiber<ConsumerGroupHeartbeatResponse, ClientError> | undefined
     const pace = new Pace()
     const hurry = new Signal()
     const targeted = new Signal()
@@ -243,13 +250,22 @@ export const makeConsumerMember = ({
       return error.retriable ? pause : Effect.sleep(settings.deniedRetryMillis)
     }
 
+    /** Sends a request to join, which goes on if this is interrupted: to leave before it has arrived would have no effect. */
+    const askToJoin = (asked: ReturnType<typeof request>) =>
+      Effect.flatMap(Effect.forkIn(coordinator.request("ConsumerGroupHeartbeat", asked), scope), (fiber) => {
+        joining = fiber
+        return Fiber.join(fiber)
+      })
+
     const beat: Effect.Effect<void> = Effect.suspend(() => {
       const begun = life
       const asked = request(epoch, tellsAll || epoch === JOIN)
       const [names, sent] = [topics.subscribed().join(), owned]
-      return Effect.matchEffect(coordinator.request("ConsumerGroupHeartbeat", asked), {
+      const asking = epoch === JOIN ? askToJoin(asked) : coordinator.request("ConsumerGroupHeartbeat", asked)
+      return Effect.matchEffect(asking, {
         onFailure: onFailed,
         onSuccess: (answer) => {
+          joining = undefined
           // The member has another life by now, and this is not about that.
           if (life !== begun) return Effect.void
           if (answer.errorCode !== codes.NONE) return onRefused(answer.errorCode, answer.errorMessage)
@@ -329,7 +345,11 @@ export const makeConsumerMember = ({
 
     return {
       run: Effect.raceFirst(Effect.raceFirst(beats, reconciling), Deferred.await(broken)),
-      leave: Effect.suspend(() => (epoch === JOIN && toldOwned === undefined ? Effect.void : sayLeaving(memberId))),
+      leave: Effect.suspend(() => {
+        if (epoch === JOIN && joining === undefined) return Effect.void
+        const joined = joining === undefined ? Effect.void : Effect.timeoutOption(Fiber.await(joining), LEAVE_MILLIS)
+        return Effect.andThen(joined, sayLeaving(memberId))
+      }),
       identity: () => (epoch > 0 ? { memberId, generation: epoch, instanceId } : undefined),
       refused: (identity, code) => {
         if (identity.memberId !== memberId) return
