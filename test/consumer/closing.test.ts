@@ -100,6 +100,29 @@ describe("a consumer that is closed while it joins, in the consumer protocol", (
   }
 })
 
+describe("a consumer that is closed at any time, where each answer takes its time", () => {
+  for (const protocol of protocols) {
+    it.effect(`is out of the group: the next one has all partitions at once, ${protocol}`, () =>
+      Effect.gen(function* () {
+        const kafka = yield* cluster({ topics: { [topic]: { partitions: 2 } } })
+        yield* kafka.inject({ _tag: "Delay", millis: 100 }, { clientId: "first" })
+        for (let at = 0; at <= 1_500; at += 50) {
+          const options = { protocol, group: `${group}${at}`, startTimeout: 10 } as const
+          const scope = yield* Scope.make()
+          yield* Effect.forkChild(Scope.provide(acquire(kafka, "first", options), scope))
+          yield* quiet
+          yield* adjust(at)
+          yield* asTimeGoesOn(Scope.close(scope, Exit.void), 50)
+          const next = yield* open(kafka, `next${at}`, options)
+          yield* adjust(1_000)
+          assert.deepStrictEqual(yield* next.owned, [0, 1], `closed after ${at} ms`)
+          yield* next.close
+        }
+      })
+    )
+  }
+})
+
 describe("a consumer that is closed while it gives a partition up", () => {
   for (const protocol of protocols) {
     it.effect(`waits for the work once, and leaves: nothing is done twice, ${protocol}`, () =>

@@ -169,21 +169,24 @@ export const makeClassicMember = (parts: {
       if (memberId === "" || generation < 0) return Effect.void
       const asked = { groupId: group, memberId, generation, instanceId }
       const sentAt = session.now
-      return Effect.match(
-        attempts.bounded("Heartbeat", coordinator.request("Heartbeat", asked), settings.sessionTimeoutMillis / 3),
-        {
-          onFailure: attempts.failed,
-          onSuccess: (answer) => {
-            // The group may have gone on since this was sent: then nothing is to be learnt of the answer.
-            if (asked.memberId !== memberId || asked.generation !== generation) return
-            if (answer.errorCode === codes.NONE || answer.errorCode === codes.REBALANCE_IN_PROGRESS) {
-              session.answered(sentAt)
-              reports.available()
-            }
-            onCode(answer.errorCode, "Heartbeat")
-          }
-        }
+      const asking = attempts.bounded(
+        "Heartbeat",
+        coordinator.request("Heartbeat", asked),
+        settings.sessionTimeoutMillis / 3
       )
+      // It goes on if this is interrupted: who leaves then does so on the connection that there is.
+      return Effect.match(Effect.flatMap(Effect.forkIn(asking, scope), Fiber.join), {
+        onFailure: attempts.failed,
+        onSuccess: (answer) => {
+          // The group may have gone on since this was sent: then nothing is to be learnt of the answer.
+          if (asked.memberId !== memberId || asked.generation !== generation) return
+          if (answer.errorCode === codes.NONE || answer.errorCode === codes.REBALANCE_IN_PROGRESS) {
+            session.answered(sentAt)
+            reports.available()
+          }
+          onCode(answer.errorCode, "Heartbeat")
+        }
+      })
     })
 
     const beats = Effect.forever(

@@ -88,7 +88,7 @@ const byTopicId = (all: ReadonlyArray<Assigned>): ReadonlyArray<TopicIdPartition
 const withoutIds = (all: ReadonlyArray<Assigned>): ReadonlyArray<TopicPartition> =>
   all.map(({ partition, topic }) => ({ topic, partition }))
 
-/** Makes a member. A request to join goes on when nobody waits for it any more, and ends with the scope. */
+/** Makes a member. Heartbeats go on when nobody waits for them any more, and end with the scope. */
 export const makeConsumerMember = ({
   coordinator,
   ownership,
@@ -250,10 +250,10 @@ export const makeConsumerMember = ({
       return error.retriable ? pause : Effect.sleep(settings.deniedRetryMillis)
     }
 
-    /** Sends a request to join, which goes on if this is interrupted: to leave before it has arrived would have no effect. */
-    const askToJoin = (asked: ReturnType<typeof request>) =>
+    /** Sends a heartbeat, which goes on if this is interrupted: to leave before it has arrived would have no effect. */
+    const ask = (asked: ReturnType<typeof request>) =>
       Effect.flatMap(Effect.forkIn(coordinator.request("ConsumerGroupHeartbeat", asked), scope), (fiber) => {
-        joining = fiber
+        if (asked.memberEpoch === JOIN) joining = fiber
         return Fiber.join(fiber)
       })
 
@@ -261,8 +261,7 @@ export const makeConsumerMember = ({
       const begun = life
       const asked = request(epoch, tellsAll || epoch === JOIN)
       const [names, sent] = [topics.subscribed().join(), owned]
-      const asking = epoch === JOIN ? askToJoin(asked) : coordinator.request("ConsumerGroupHeartbeat", asked)
-      return Effect.matchEffect(asking, {
+      return Effect.matchEffect(ask(asked), {
         onFailure: onFailed,
         onSuccess: (answer) => {
           joining = undefined
