@@ -185,10 +185,10 @@ export const make = <V, K = string>(
     // The finalizer that is added last runs first: the member leaves before its connections and the source are closed.
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
-        // Whatever becomes of the last commit, the member leaves.
+        // Whatever becomes of the last commit, the member leaves, and whatever becomes of that, all of it ends.
         yield* Effect.catchCause(finishInTime, () => Effect.void)
         yield* Fiber.interrupt(membership)
-        yield* member.leave
+        yield* Effect.catchCause(member.leave, () => Effect.void)
         parts.metrics.owned(0)
         settled.close()
         for (const p of parts.owned.values()) p.end()
