@@ -172,9 +172,9 @@ export type Health =
       readonly _tag: "Blocked"
       readonly topic: string
       readonly partition: number
-      /** Offset of the oldest record that is not done. */
+      /** Offset of the oldest record that is not done, or of the one whose work holds up a lane. */
       readonly offset: number
-      /** When it was handed out, in milliseconds since the epoch. */
+      /** When that was handed out, or begun, in milliseconds since the epoch. */
       readonly since: number
     }
   | { readonly _tag: "Stopping" }

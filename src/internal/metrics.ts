@@ -8,6 +8,7 @@ import {
   type Gauge,
   type Histogram,
   histogram,
+  keyOfLabels,
   type Labels,
   modify,
   update,
@@ -246,6 +247,20 @@ interface MemberLag {
   readonly oldestUncommittedMillis: number | undefined
 }
 
+/** What the members of each group in this process have told last of their oldest unfinished records, by group and labels. */
+const unfinished = new Map<string, Map<object, number>>()
+
+/** Tells the longest of them, as a gauge of several members is one. */
+const tellUnfinished = (member: object, millis: number, labels: Labels): void => {
+  const key = keyOfLabels(labels)
+  const all = unfinished.get(key) ?? new Map<object, number>()
+  if (millis > 0) all.set(member, millis)
+  else all.delete(member)
+  if (all.size > 0) unfinished.set(key, all)
+  else unfinished.delete(key)
+  update(unfinishedMillis, Math.max(0, ...all.values()), labels)
+}
+
 export type ConsumerMetrics = ReturnType<typeof makeConsumerMetrics>
 
 /** Reports what one member of a group does, with the labels of who acquired it. */
@@ -263,6 +278,7 @@ export const makeConsumerMetrics = (group: string, labels: Labels) => {
   const toldLags = new Map<string, number>()
   let toldOwned = 0
   let rebalancingSince: number | undefined
+  const member = {}
   return {
     handedOut: (topic: string, records: number, poison: number): void => {
       if (records > 0) update(consumed, records, ofTopic(topic))
@@ -294,7 +310,7 @@ export const makeConsumerMetrics = (group: string, labels: Labels) => {
         modify(consumerLag, sum - (toldLags.get(topic) ?? 0), ofTopic(topic))
         toldLags.set(topic, sum)
       }
-      update(unfinishedMillis, Math.max(0, ...all.map((one) => one.oldestUncommittedMillis ?? 0)), tags)
+      tellUnfinished(member, Math.max(0, ...all.map((one) => one.oldestUncommittedMillis ?? 0)), tags)
     }
   }
 }

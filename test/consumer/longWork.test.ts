@@ -78,6 +78,28 @@ describe("a record whose work does not end", () => {
   )
 })
 
+describe("a record whose work does not end, of a topic that is created again", () => {
+  it.effect("is still told of, as it holds up the others", () =>
+    Effect.gen(function* () {
+      const { consumer, kafka } = yield* withRecords()
+      const { done, go } = yield* working(consumer, 1)
+      yield* adjust("10 seconds")
+      yield* kafka.deleteTopic(topic)
+      yield* kafka.createTopic(topic, { partitions: PARTITIONS })
+      yield* adjust("1 minute")
+      yield* append(kafka, ["new"], 1)
+      yield* adjust("1 minute")
+      const health = yield* healthOf(consumer)
+      assert.deepInclude(health, { _tag: "Blocked", topic, partition: 0, offset: 0 })
+      assert.isNumber(health._tag === "Blocked" ? health.since : undefined)
+      yield* Deferred.succeed(go, undefined)
+      yield* adjust("1 minute")
+      assert.strictEqual(done.at(-1), "new")
+      assert.deepStrictEqual(yield* healthOf(consumer), { _tag: "Steady" })
+    })
+  )
+})
+
 describe("a partition that was blocked", () => {
   it.effect("is not any more, once another face has it", () =>
     Effect.gen(function* () {

@@ -69,6 +69,9 @@ for (const protocol of protocols) {
         assert.isAtLeast(Number(steady), 1)
         yield* other.leave
         yield* adjust("20 seconds")
+        // To be given more is a rebalance, too.
+        const [[, after]] = yield* valuesOf("kafka_consumer_rebalances_total")
+        assert.isAbove(Number(after), Number(rebalances))
 
         const [{ memberId }] = (yield* kafka.groups).get(group)!.members
         yield* kafka.kick(group, memberId)
@@ -77,10 +80,23 @@ for (const protocol of protocols) {
         assert.deepStrictEqual(yield* valuesOf("kafka_consumer_partitions"), [[undefined, 2]])
 
         // Another one in the same process, with the same labels: they add up.
-        const second = yield* open(kafka, "second", { protocol })
+        const hangs = yield* Deferred.make<void>()
+        const hanging = yield* open(kafka, "second", { protocol }, { work: () => Deferred.await(hangs) })
         yield* adjust("20 seconds")
         assert.deepStrictEqual(yield* valuesOf("kafka_consumer_partitions"), [[undefined, 2]])
-        yield* second.close
+        for (const partition of [0, 1]) yield* append(kafka, numbers(1), partition)
+        yield* adjust("30 seconds")
+        assert.deepStrictEqual(yield* valuesOf("kafka_consumer_lag"), [[topic, 1]])
+        // The longest of all members, whoever has told last.
+        for (let i = 0; i < 4; i++) {
+          yield* adjust("2500 millis")
+          const [[, unfinished]] = yield* valuesOf("kafka_consumer_unfinished_millis")
+          assert.isAtLeast(Number(unfinished), 20_000)
+        }
+        yield* Deferred.succeed(hangs, undefined)
+        yield* adjust("10 seconds")
+        assert.deepStrictEqual(yield* valuesOf("kafka_consumer_unfinished_millis"), [[undefined, 0]])
+        yield* hanging.close
         yield* member.close
         assert.deepStrictEqual(yield* valuesOf("kafka_consumer_partitions"), [[undefined, 0]])
         assert.deepStrictEqual(yield* valuesOf("kafka_consumer_lag"), [[topic, 0]])

@@ -22,6 +22,13 @@ const keyOfHealth = (health: Health): string => {
 /** What does not work: the membership, the offsets to begin at, commits, or to see topics that are subscribed to. */
 type Of = "group" | "offsets" | "commits" | "topics"
 
+/** A record whose work takes long. */
+interface HeldAt extends TopicPartition {
+  readonly offset: number
+  /** Since when, in milliseconds of the Clock. */
+  readonly since: number
+}
+
 interface Outage {
   readonly since: number
   readonly error: ConsumerFailure
@@ -34,8 +41,8 @@ export class HealthBoard {
   private denied: Outage | undefined
   private readonly stalled = new Map<string, TopicPartition>()
   private readonly blocked = new Map<string, OwnedPartition>()
-  /** The partition whose records hold up all others in the lanes of `runForEach`. */
-  private held: OwnedPartition | undefined
+  /** The record that holds up all others in the lanes of `runForEach`. */
+  private held: HeldAt | undefined
   private isStopping = false
   private failure: ConsumerFailure | undefined
 
@@ -87,10 +94,9 @@ export class HealthBoard {
     this.show()
   }
 
-  /** Nothing more is handed out of any partition, as work on a record of this one goes on; or it is again. */
-  hold(partition: OwnedPartition | undefined): void {
-    if (this.held === partition) return
-    this.held = partition
+  /** Nothing more is handed out of any partition, as work on this record goes on; or it is again. */
+  hold(record: HeldAt | undefined): void {
+    this.held = record
     this.show()
   }
 
@@ -98,7 +104,6 @@ export class HealthBoard {
   forget(partition: OwnedPartition): void {
     this.stall(partition, false)
     this.block(partition, false)
-    if (this.held === partition) this.hold(undefined)
   }
 
   stopping(): void {
@@ -117,7 +122,8 @@ export class HealthBoard {
   }
 
   private get health(): Health {
-    const [blocked = this.held] = this.blocked.values()
+    const { held } = this
+    const [blocked] = this.blocked.values()
     const [outage] = this.outages.values()
     const unavailable = this.denied ?? outage
     if (this.failure !== undefined) return { _tag: "Failed", error: this.failure }
@@ -126,6 +132,7 @@ export class HealthBoard {
       const { partition, topic, waitingSince } = blocked
       return { _tag: "Blocked", topic, partition, offset: blocked.prefix!.committable, since: waitingSince! }
     }
+    if (held !== undefined) return { _tag: "Blocked", ...held }
     if (this.stalled.size > 0) return { _tag: "Stalled", partitions: [...this.stalled.values()] }
     if (unavailable !== undefined) return { _tag: "Unavailable", ...unavailable }
     if (this.phase === "rebalancing") return { _tag: "Rebalancing" }

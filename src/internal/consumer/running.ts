@@ -8,7 +8,7 @@ import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { Committable, ConsumerFailure, RunOptions } from "../../KafkaConsumer.ts"
-import { evenMillisOf } from "../effect/v4/clock.ts"
+import { evenMillisOf, millisOf } from "../effect/v4/clock.ts"
 import { makeDeferred, settleDeferred } from "../effect/v4/deferred.ts"
 import { carrying } from "../carried.ts"
 import { Signal } from "../signal.ts"
@@ -238,17 +238,20 @@ export const runForEach = <K, V, A, E, R>(
        * those of its partition. The watch is apart, as a wait that has a time costs more than most of the work.
        */
       const watch = Effect.suspend(() => {
-        const takenAt = lanes.map(({ taken }) => ({ taken, at: now() }))
+        const noteOf = ({ taken }: Lane<K, V>) => ({ taken, at: now(), since: millisOf(parts.clock) })
+        const notes = lanes.map(noteOf)
         const look = (): void => {
-          for (const [i, { taken }] of lanes.entries())
-            if (takenAt[i].taken !== taken) takenAt[i] = { taken, at: now() }
+          for (const [i, lane] of lanes.entries()) if (notes[i].taken !== lane.taken) notes[i] = noteOf(lane)
           const isWaiting = waitingSince !== undefined && now() - waitingSince >= LOOK_MILLIS
           if (isWaiting && !isHeld) {
             isHeld = true
             room.notify()
           }
-          const held = lanes.find(({ current }, i) => current !== undefined && now() - takenAt[i].at >= HELD_MILLIS)
-          parts.health.hold(isWaiting ? held?.current?.owned : undefined)
+          const i = lanes.findIndex(({ current }, i) => current !== undefined && now() - notes[i].at >= HELD_MILLIS)
+          const record = isWaiting ? lanes[i]?.current : undefined
+          if (record === undefined) return parts.health.hold(undefined)
+          const { offset, partition, topic } = record
+          parts.health.hold({ topic, partition, offset, since: notes[i].since })
         }
         return Effect.forever(
           Effect.suspend(() => {

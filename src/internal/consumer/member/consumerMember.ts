@@ -122,6 +122,8 @@ export const makeConsumerMember = ({
     let toldTopics = ""
     /** Changes when the member's life in the group ends. */
     let life = 0
+    /** Whether it has been steady in this life: what it is given later is a rebalance, and not a part of joining. */
+    let wasSteady = false
     let attempt = 0
     let refusedSince: number | undefined
     /** The last request to join: while it has no answer, the coordinator may take this member in, or may have done so. */
@@ -132,6 +134,7 @@ export const makeConsumerMember = ({
 
     const die = (reason: LostReason, keepsId: boolean): void => {
       life++
+      wasSteady = false
       epoch = JOIN
       tellsAll = true
       target = undefined
@@ -142,6 +145,11 @@ export const makeConsumerMember = ({
       reports.phase("joining")
       hurry.notify()
       targeted.notify()
+    }
+
+    const steady = (): void => {
+      wasSteady = true
+      reports.phase("steady")
     }
 
     /** Ends it, and asks for nothing more. */
@@ -237,7 +245,7 @@ export const makeConsumerMember = ({
         targeted.notify()
       }
       epoch = answer.memberEpoch
-      if (target === undefined) reports.phase("steady")
+      if (target === undefined) steady()
     }
 
     const onFailed = (error: ClientError): Effect.Effect<void> => {
@@ -305,9 +313,10 @@ export const makeConsumerMember = ({
       const begun = life
       const { isWhole, known } = resolve(wanted)
       const taken = minus(owned, known)
+      const added = minus(known, owned)
       return Effect.gen(function* () {
+        if (taken.length > 0 || (wasSteady && added.length > 0)) reports.phase("rebalancing")
         if (taken.length > 0) {
-          reports.phase("rebalancing")
           // Where all of a topic is taken away, it may be gone, and another one may have its name by now: that one is not to
           // get the offsets of the first. Commits name topics by their names.
           const left = new Set(known.map(({ topicId }) => topicId))
@@ -320,13 +329,12 @@ export const makeConsumerMember = ({
           if (life !== begun) return
           owned = minus(owned, taken)
         }
-        const added = minus(known, owned)
         if (added.length > 0) {
           owned = [...owned, ...added]
           ownership.assign(withoutIds(added))
         }
         if (target === wanted && isWhole) target = undefined
-        if (target === undefined) reports.phase("steady")
+        if (target === undefined) steady()
         if (taken.length > 0 || added.length > 0) hurry.notify()
         if (!isWhole) {
           yield* topics.refresh

@@ -20,6 +20,10 @@ export const withLabels = (labels: Labels, more: Readonly<Record<string, string>
     ...more
   })
 
+/** A text that is the same for the same labels. */
+export const keyOfLabels = (labels: Labels): string =>
+  JSON.stringify(Object.entries(Context.get(labels, Metric.CurrentMetricAttributes)).sort())
+
 /** A histogram whose bounds grow by `factor`. */
 export const histogram = (
   name: string,
