@@ -1,9 +1,10 @@
-/** A thousand tables and writers, one after the other, leave as much as ten. */
+/** A thousand tables and writers, or consumers, one after the other, leave as much as ten. */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { setFlagsFromString } from "node:v8"
 import { assert } from "vitest"
-import { Codec, EmbeddedKafka, KafkaClient, KafkaTable, KafkaTableWriter } from "../../src/index.ts"
+import { Codec, EmbeddedKafka, KafkaClient, KafkaConsumer, KafkaTable, KafkaTableWriter } from "../../src/index.ts"
 import * as JavaClient from "../kafka/JavaClient.ts"
 import { realKafka, sharedKafka, topicName } from "../kafka/realKafka.ts"
 import { MIB } from "../support/garbage.ts"
@@ -35,6 +36,29 @@ const cycle = (topic: string, client: Effect.Effect<KafkaClient.KafkaClient, unk
     assert.strictEqual(table.unsafeSnapshot().size, VALUES)
   })
 
+/** How many consumers there were: they are of either protocol in turn. */
+let turn = 0
+
+/** A consumer that works on all records in lanes, again, and commits. Metrics have the groups: there are no more than two. */
+const consuming: typeof cycle = (topic, client) =>
+  Effect.gen(function* () {
+    const own = yield* client
+    const protocol = turn++ % 2 === 0 ? "classic" : "consumer"
+    const consumer = yield* KafkaConsumer.make<string>({
+      subscribe: topic,
+      group: `${topic}-${protocol}`,
+      value: Codec.utf8,
+      protocol
+    }).pipe(Effect.provideService(KafkaClient.KafkaClient, own))
+    yield* consumer.seek({ topic, partition: 0, offset: 0 })
+    const done = yield* Deferred.make<void>()
+    let count = 0
+    const work = Effect.suspend(() => (++count === VALUES ? Deferred.succeed(done, undefined) : Effect.void))
+    yield* Effect.forkScoped(consumer.runForEach(() => work, { concurrency: 16 }))
+    yield* Deferred.await(done)
+    yield* consumer.commit()
+  })
+
 const entries = Array.from({ length: VALUES }, (_, i) => ({
   key: i === 0 ? "a" : `key-${i}`,
   value: "x".repeat(2_000)
@@ -60,18 +84,27 @@ const judge = (looks: ReadonlyArray<Look>): void => {
   assert.isBelow(perCycle, GROWTH_LIMIT_BYTES)
 }
 
-test("a thousand on the embedded Kafka", () =>
-  Effect.gen(function* () {
-    const topic = topicName()
-    const cluster = Effect.tap(EmbeddedKafka.make({ topics: { [topic]: {} } }), (kafka) => kafka.append(topic, entries))
-    // a cluster remembers each producer and what it wrote, and is to: so it is another one at times
-    let [kafka, count] = [yield* cluster, 0]
-    const client = Effect.suspend(() => kafka.client())
-    const renewed = Effect.gen(function* () {
-      if (++count % 50 === 0) kafka = yield* cluster
-    })
-    judge(yield* cycles(1_000, 100, Effect.tap(cycle(topic, client), renewed)))
-  }))
+const kinds = [
+  ["tables and writers", cycle, 1_000],
+  ["consumers", consuming, 500]
+] as const
+
+for (const [what, one, count] of kinds) {
+  test(`${count} ${what} on the embedded Kafka`, () =>
+    Effect.gen(function* () {
+      const topic = topicName()
+      const cluster = Effect.tap(EmbeddedKafka.make({ topics: { [topic]: {} } }), (kafka) =>
+        kafka.append(topic, entries)
+      )
+      // a cluster remembers each producer and group, and what it wrote, and is to: so it is another one at times
+      let [kafka, done] = [yield* cluster, 0]
+      const client = Effect.suspend(() => kafka.client())
+      const renewed = Effect.gen(function* () {
+        if (++done % 50 === 0) kafka = yield* cluster
+      })
+      judge(yield* cycles(count, count / 10, Effect.tap(one(topic, client), renewed)))
+    }))
+}
 
 for (const [what, keep] of [
   ["a client", (client: KafkaClient.KafkaClient) => client],
@@ -91,13 +124,15 @@ for (const [what, keep] of [
 }
 
 realKafka("on a real broker", { java: true }, () => {
-  test("a hundred", () =>
-    Effect.gen(function* () {
-      const { adminBrokers, brokers } = yield* sharedKafka
-      const java = yield* JavaClient.make(adminBrokers)
-      const topic = topicName()
-      yield* java.createTopic(topic, { configs: { "cleanup.policy": "compact" } })
-      yield* java.produce(topic, entries)
-      judge(yield* cycles(100, 10, cycle(topic, KafkaClient.make({ brokers }))))
-    }))
+  for (const [what, one] of kinds) {
+    test(`a hundred ${what}`, () =>
+      Effect.gen(function* () {
+        const { adminBrokers, brokers } = yield* sharedKafka
+        const java = yield* JavaClient.make(adminBrokers)
+        const topic = topicName()
+        yield* java.createTopic(topic, { configs: { "cleanup.policy": "compact" } })
+        yield* java.produce(topic, entries)
+        judge(yield* cycles(100, 10, one(topic, KafkaClient.make({ brokers }))))
+      }))
+  }
 })

@@ -208,7 +208,7 @@ export const makeCommitting = <K, V>(parts: ConsumerParts<K, V>, settled: Settle
 
   /** Whether there is something that does not wait for the interval. */
   const isWanted = (now: number): boolean =>
-    settled.isWanted ||
+    settled.lookForWanted() ||
     [...owned.values()].some((p) => (p.isMoved && p.due !== undefined) || (isOld(p, now) && p.committed !== undefined))
 
   /** Waits until a commit is due: at this time of the Clock, or as soon as somebody waits for one. */

@@ -71,14 +71,15 @@ export class DonePrefix {
     return number < this.begunTo
   }
 
-  /** Marks a record as done. A second mark changes nothing. */
-  done(number: number): void {
-    if (number < this.head || number >= this.tail) return
+  /** Marks a record as done. A second mark changes nothing. Returns whether more may be committed now. */
+  done(number: number): boolean {
+    if (number < this.head || number >= this.tail) return false
     const at = number & this.mask
     if (this.marks[at] === HANDED_OUT) this.outstanding--
     this.marks[at] = DONE
-    if (number !== this.head) return
+    if (number !== this.head) return false
     while (this.head < this.tail && this.marks[this.head & this.mask] === DONE) this.head++
+    return true
   }
 
   /** Notes that a record is not going to be worked on. What may be committed ends before it, unless it is done after all. */

@@ -11,7 +11,8 @@ import { type DecodingSettings, PartitionDecoder, type Stop } from "./decoding.t
 import type { OwnedPartition } from "./ownedPartition.ts"
 import { type ConsumerParts, failConsumer, MAX_FETCHED_BYTES } from "./parts.ts"
 import { makePoisonLines, type PoisonLines } from "./poisonLines.ts"
-import type { ConsumedRecord, Settling } from "./record.ts"
+import type { ConsumedRecord } from "./record.ts"
+import type { Settled } from "./settling.ts"
 
 /** Loads zstd, where this Node has none. If it does not load in 10 seconds, batches in zstd are refused. */
 const loadCompression = Effect.ignore(Effect.timeout(Effect.tryPromise(prepareCodecs), 10_000))
@@ -26,7 +27,7 @@ export class Handing<K, V> {
 
   constructor(
     private readonly parts: ConsumerParts<K, V>,
-    private readonly settling: Settling
+    private readonly settled: Settled<K, V>
   ) {
     const { config } = parts
     this.tellOf = makePoisonLines(config.group)
@@ -78,7 +79,7 @@ export class Handing<K, V> {
 
   private decode(p: OwnedPartition, only: OwnedPartition | undefined) {
     const begun = p.decoder as PartitionDecoder<K, V> | undefined
-    const decoder = begun ?? new PartitionDecoder(this.settings, this.settling, p, p.fetched[0], p.prefix!.position)
+    const decoder = begun ?? new PartitionDecoder(this.settings, this.settled, p, p.fetched[0], p.prefix!.position)
     p.decoder = decoder as PartitionDecoder<unknown, unknown>
     return this.goOn(p, decoder, [], only)
   }
@@ -140,6 +141,7 @@ export class Handing<K, V> {
       if (prefix.size >= config.maxUncommitted) health.block(p, true)
     }
     prefix.passTo(decoder.position)
+    this.settled.advanced()
     metrics.handedOut(p.topic, out.length, decoder.poison.length)
     for (const error of decoder.poison) poison.tell(error)
   }

@@ -32,7 +32,7 @@ export class Settled<K, V> implements Settling {
     if (p.prefix !== prefix || p.phase === "gone") return
     const { config, health, ready, settled } = this.parts
     const wasBlocked = prefix.size >= config.maxUncommitted
-    prefix.done(number)
+    if (prefix.done(number)) this.advanced()
     if (wasBlocked && prefix.size < config.maxUncommitted) {
       health.block(p, false)
       ready.notify()
@@ -44,6 +44,11 @@ export class Settled<K, V> implements Settling {
     if (p.prefix !== prefix) return
     prefix.giveBack(number)
     if (prefix.outstanding === 0) this.parts.settled.notify()
+  }
+
+  /** More may be committed of a partition: somebody may wait for that, or for what is committed already. */
+  advanced(): void {
+    if (this.waiters.size > 0) this.parts.commits.notify()
   }
 
   committed(partition: OwnedPartition, prefix: DonePrefix, offset: number): Effect.Effect<void, CommitError> {
@@ -59,10 +64,15 @@ export class Settled<K, V> implements Settling {
     })
   }
 
-  /** Whether a commit is waited for that could be sent now. */
-  get isWanted(): boolean {
-    for (const { offset, partition } of this.waiters)
-      if (partition.due !== undefined && partition.due > offset) return true
+  /** Whether a commit is waited for that could be sent now. Ends waits for what is committed already. */
+  lookForWanted(): boolean {
+    let hasNone = false
+    for (const { offset, partition } of this.waiters) {
+      const { due } = partition
+      if (due === undefined) hasNone = true
+      else if (due > offset) return true
+    }
+    if (hasNone) this.check()
     return false
   }
 
