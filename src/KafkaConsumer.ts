@@ -121,7 +121,7 @@ export interface Committable<out K, out V> extends TopicPartition {
 export interface PartitionStream<out K, out V> extends TopicPartition {
   /**
    * Ends when the partition is given up, or lost, or the consumer is closed. One that was left early may be run again: it begins
-   * with what is not done.
+   * with what is not done. Until then, nobody waits for that, when the partition is given up or the consumer is closed.
    */
   readonly records: Stream.Stream<Committable<K, V>, ConsumerFailure>
   /**

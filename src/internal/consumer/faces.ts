@@ -56,22 +56,43 @@ export const makeFaces = <K, V>(parts: ConsumerParts<K, V>, handing: Handing<K, 
   /** How many streams of a partition run; `undefined` before the first. */
   const running = new WeakMap<OwnedPartition, number>()
 
-  /** Begins a stream of a partition. What one that was left early has not done is handed out again. */
-  const beginPartition = (p: OwnedPartition) =>
+  /**
+   * Begins a stream of a partition. What one that was left early has not done is handed out again. One that has ended by
+   * itself, as its partition is given up, was not left: what it has handed out may be worked on still.
+   */
+  const beginPartition = (p: OwnedPartition, hasEnded: () => boolean) =>
     Effect.acquireRelease(
       Effect.sync(() => {
         const others = running.get(p)
         if (others === 0 && p.phase === "open") handOutAgain(parts, p)
         running.set(p, (others ?? 0) + 1)
+        p.isLeft = false
       }),
-      () => Effect.sync(() => running.set(p, running.get(p)! - 1))
+      () =>
+        Effect.sync(() => {
+          const others = running.get(p)! - 1
+          running.set(p, others)
+          if (others > 0 || hasEnded()) return
+          p.isLeft = true
+          parts.settled.notify()
+        })
     )
 
   const partitionStream = (p: OwnedPartition): PartitionStream<K, V> => ({
     topic: p.topic,
     partition: p.partition,
     records: Stream.unwrap(
-      Effect.as(beginPartition(p), streamOfPulls<Committable<K, V>, ConsumerFailure>(handing.next(p)))
+      Effect.suspend(() => {
+        let hasEnded = false
+        const next = Effect.map(handing.next(p), (chunk) => {
+          hasEnded = chunk === undefined
+          return chunk
+        })
+        return Effect.as(
+          beginPartition(p, () => hasEnded),
+          streamOfPulls<Committable<K, V>, ConsumerFailure>(next)
+        )
+      })
     ),
     lost: Deferred.await(p.lost)
   })

@@ -51,6 +51,8 @@ export class OwnedPartition implements TopicPartition {
   isOfGoneTopic = false
   /** Whether its user wants nothing of it for now. */
   isPaused = false
+  /** Whether its own stream was left early, and nobody has run it again: nobody works on it, as far as can be known. */
+  isLeft = false
   /** Whether the time is over that was given to the work on what was handed out. */
   isCutOff = false
   /** Position of the batch that was corrupt once, and was asked for again. */

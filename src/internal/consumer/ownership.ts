@@ -90,7 +90,8 @@ export const makeOwning = <K, V>(
 
   const isIdle = (all: ReadonlyArray<OwnedPartition>) =>
     // Without a face, nobody works on what was handed out, as far as can be known.
-    !parts.isFaced || all.every((p) => p.phase === "gone" || p.prefix === undefined || p.prefix.outstanding === 0)
+    !parts.isFaced ||
+    all.every((p) => p.phase === "gone" || p.isLeft || p.prefix === undefined || p.prefix.outstanding === 0)
 
   const untilIdle = (all: ReadonlyArray<OwnedPartition>, millis: number) => {
     const wait: Effect.Effect<void> = Effect.suspend(() => {
