@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { EmbeddedKafka } from "../../src/index.ts"
 import { type LogLine, loggingTo } from "../support/effect/v4/logs.ts"
+import { numbers } from "../support/live.ts"
 import { adjust, append, cluster, it, open, protocols, topic } from "./onEmbedded.ts"
 
 describe("a member that leads", () => {
@@ -44,6 +45,29 @@ for (const protocol of protocols) {
         const some = yield* open(kafka, "second", { protocol, subscribe: ["a.?", "named", "__*"], group: "some" })
         yield* adjust("10 seconds")
         assert.deepStrictEqual([...some.done].sort(), ["a.b", "named"])
+      })
+    )
+
+    it.effect("is looked for by one request, however many topics it matches, and loses those that are gone", () =>
+      Effect.gen(function* () {
+        const names = numbers(40).map((i) => `t${i}`)
+        const kafka = yield* cluster({ topics: Object.fromEntries(names.map((name) => [name, {}])) })
+        let asked = 0
+        yield* kafka.intercept("Metadata", (call, answer) => {
+          if (call.clientId === "one") asked++
+          return answer
+        })
+        const options = { protocol, subscribe: "*", metadataMaxAge: 5_000 }
+        const member = yield* open(kafka, "one", options)
+        yield* adjust("1 minute")
+        assert.lengthOf(yield* member.owned, names.length)
+        const before = asked
+        yield* adjust("1 minute")
+        // Every five seconds, and so does the reader of each topic.
+        assert.isAtMost(asked - before, 13 * (1 + names.length))
+        yield* kafka.deleteTopic("t7")
+        yield* adjust("20 seconds")
+        assert.lengthOf(yield* member.owned, names.length - 1)
       })
     )
   })

@@ -1,7 +1,7 @@
 /** Which topics a consumer subscribes to, of names and globs, and how many partitions they have. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { KafkaClient } from "../../KafkaClient.ts"
+import type { KafkaClient, TopicSummary } from "../../KafkaClient.ts"
 import type { TopicPartition } from "../../KafkaConsumer.ts"
 import type { ClientError, TopicError } from "../../KafkaError.ts"
 import { retryDelay } from "../client/backoff.ts"
@@ -76,32 +76,32 @@ export const makeTopics = ({
 
   const subscribed = () => [...new Set([...names, ...matched])]
 
-  /** The names that the globs match at present. */
-  const match = Effect.suspend(() =>
+  /** Takes note of a topic that is there. */
+  const note = ({ partitions, topic: { id, name } }: TopicSummary): readonly [string, number] => {
+    missing.delete(name)
+    if (id !== undefined) {
+      // Another topic has the name by now.
+      if ((idByName.get(name) ?? id) !== id) there.delete(name)
+      nameById.set(id, name)
+      idByName.set(name, id)
+    }
+    return [name, partitions]
+  }
+
+  /** What the globs match at present. One answer tells all of it. */
+  const match: Effect.Effect<ReadonlyArray<TopicSummary>, ClientError> = Effect.suspend(() =>
     patterns.length === 0
       ? Effect.succeed([])
-      : Effect.map(
-          client.topicsMatching((name) => !name.startsWith("__") && patterns.some((p) => p.test(name))),
-          (all) => all.map(({ topic }) => topic.name)
-        )
+      : client.topicsMatching((name) => !name.startsWith("__") && patterns.some((p) => p.test(name)))
   )
 
-  const countOf = (topic: string): Effect.Effect<readonly [string, number] | undefined, ClientError> =>
-    client.describeTopic(topic).pipe(
-      Effect.map(({ partitions, topic: { id } }) => {
-        missing.delete(topic)
-        if (id !== undefined) {
-          // Another topic has the name by now.
-          if ((idByName.get(topic) ?? id) !== id) there.delete(topic)
-          nameById.set(id, topic)
-          idByName.set(topic, id)
-        }
-        return [topic, partitions.length] as const
-      }),
+  const countOf = (name: string): Effect.Effect<readonly [string, number] | undefined, ClientError> =>
+    client.describeTopic(name).pipe(
+      Effect.map(({ partitions, topic }) => note({ topic, partitions: partitions.length })),
       // A topic that is not there, or may not be seen, has nothing to be assigned.
       Effect.catchTag("KafkaTopicError", (error) => {
-        missing.set(topic, error)
-        if (idByName.delete(topic)) there.delete(topic)
+        missing.set(name, error)
+        if (idByName.delete(name)) there.delete(name)
         return Effect.succeed(undefined)
       })
     )
@@ -121,9 +121,11 @@ export const makeTopics = ({
     )
 
   const look = Effect.gen(function* () {
-    const found = yield* match
-    const now = yield* counted(isLeader ? new Set([...names, ...found, ...counts.keys()]) : [...names, ...found])
-    return { found, now }
+    const all = yield* match
+    const matching = new Map(all.map(note))
+    const others = [...names, ...(isLeader ? counts.keys() : [])].filter((name) => !matching.has(name))
+    const now = yield* counted(new Set(others))
+    return { found: [...matching.keys()], now: new Map([...matching, ...now]) }
   })
 
   const countsOf = (topics: Iterable<string>) =>
