@@ -1,11 +1,13 @@
 /** Going on elsewhere: at any moment, and what it means for records that were handed out before, and for commits. */
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { KafkaConsumer } from "../../src/index.ts"
 import { asTimeGoesOn } from "../support/asTimeGoesOn.ts"
 import { numbers } from "../support/live.ts"
-import { acquire, adjust, append, cluster, it, offsetsOf, open, protocols, topic } from "./onEmbedded.ts"
+import { acquire, adjust, append, cluster, during, it, offsetsOf, open, protocols, quiet, topic } from "./onEmbedded.ts"
 
 const place = { topic, partition: 0 }
 
@@ -68,6 +70,33 @@ for (const protocol of protocols) {
         yield* adjust("1 minute")
         assert.deepStrictEqual(done, [])
         assert.deepStrictEqual(yield* offsetsOf(kafka), [[0, 10]])
+      })
+    )
+
+    it.effect("by a time counts before anything else is handed out, however long it takes to find that", () =>
+      Effect.gen(function* () {
+        const kafka = yield* cluster()
+        yield* append(kafka, numbers(10))
+        const consumer = yield* asTimeGoesOn(acquire(kafka, "one", { protocol }))
+        const before = yield* during(kafka.inject({ _tag: "Delay", millis: 2_000 }, { request: "ListOffsets" }))
+        const seeking = yield* Effect.forkChild(consumer.seekToTime(1e15))
+        yield* quiet
+        const done = yield* offsetsOfWork(consumer)
+        yield* adjust("3 seconds")
+        assert.deepStrictEqual(done, [])
+        yield* adjust("20 seconds")
+        yield* Fiber.join(seeking)
+        yield* append(kafka, ["later"])
+        yield* adjust("1 second")
+        assert.deepStrictEqual(done, [10])
+        // One that fails is over, too.
+        yield* before
+        yield* during(kafka.inject({ _tag: "ErrorCode", code: 29 }, { request: "ListOffsets" }))
+        const exit = yield* Effect.exit(asTimeGoesOn(consumer.seekToTime(0)))
+        assert.isTrue(Exit.isFailure(exit))
+        yield* append(kafka, ["last"])
+        yield* adjust("1 second")
+        assert.deepStrictEqual(done, [10, 11])
       })
     )
 

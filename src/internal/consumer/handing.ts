@@ -60,6 +60,7 @@ export class Handing<K, V> {
     return (
       p.phase === "open" &&
       !p.isPaused &&
+      p.seeking === 0 &&
       p.fetched.length > 0 &&
       p.prefix !== undefined &&
       p.prefix.size < this.parts.config.maxUncommitted

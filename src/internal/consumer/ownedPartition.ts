@@ -51,6 +51,8 @@ export class OwnedPartition implements TopicPartition {
   isOfGoneTopic = false
   /** Whether its user wants nothing of it for now. */
   isPaused = false
+  /** How many look for the offset to go on at: nothing is handed out meanwhile. */
+  seeking = 0
   /** Whether its own stream was left early, and nobody has run it again: nobody works on it, as far as can be known. */
   isLeft = false
   /** Whether the time is over that was given to the work on what was handed out. */

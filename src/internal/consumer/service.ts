@@ -59,6 +59,35 @@ export const makeService = <K, V>({
     parts.settled.notify()
   }
 
+  /** Hands out nothing of these meanwhile. */
+  const whileSeeking = <A, E>(all: ReadonlyArray<OwnedPartition>, seek: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => {
+        for (const p of all) p.seeking++
+      }),
+      () => seek,
+      () =>
+        Effect.sync(() => {
+          for (const p of all) p.seeking--
+          ready.notify()
+        })
+    )
+
+  /** Goes on at the first records of a topic at or after a time. */
+  const seekTopic = (timestamp: number, topic: string, numbers: ReadonlyArray<number>) =>
+    Effect.gen(function* () {
+      const ends = yield* offsetsOf(parts, topic, numbers, "latest")
+      const found = yield* offsetsOf(parts, topic, numbers, timestamp)
+      for (const { error, offset, partition } of found) {
+        const end = ends.find((one) => one.partition === partition)
+        const failed = error ?? end?.error
+        if (failed !== undefined) return yield* Effect.fail(failed)
+        // There is no record at or after that time.
+        const target = offset >= 0 ? offset : end!.offset
+        for (const p of known([{ topic, partition }])) jump(p, target)
+      }
+    })
+
   return {
     [TypeId]: TypeId,
     group: config.group,
@@ -89,27 +118,19 @@ export const makeService = <K, V>({
         return Effect.void
       }),
     seekToTime: (timestamp, partitions) =>
-      Effect.suspend(() =>
-        Number.isSafeInteger(timestamp) && timestamp >= 0
-          ? Effect.forEach(
-              byTopicName(known(partitions)),
-              ([topic, numbers]) =>
-                Effect.gen(function* () {
-                  const ends = yield* offsetsOf(parts, topic, numbers, "latest")
-                  const found = yield* offsetsOf(parts, topic, numbers, timestamp)
-                  for (const { error, offset, partition } of found) {
-                    const end = ends.find((one) => one.partition === partition)
-                    const failed = error ?? end?.error
-                    if (failed !== undefined) return yield* Effect.fail(failed)
-                    // There is no record at or after that time.
-                    const target = offset >= 0 ? offset : end!.offset
-                    for (const p of known([{ topic, partition }])) jump(p, target)
-                  }
-                }),
-              { concurrency: 8, discard: true }
-            )
-          : Effect.die(misuse("seekToTime", "timestamp", "must be whole milliseconds since the epoch"))
-      ),
+      Effect.suspend(() => {
+        if (!(Number.isSafeInteger(timestamp) && timestamp >= 0)) {
+          return Effect.die(misuse("seekToTime", "timestamp", "must be whole milliseconds since the epoch"))
+        }
+        const all = known(partitions)
+        return whileSeeking(
+          all,
+          Effect.forEach(byTopicName(all), ([topic, numbers]) => seekTopic(timestamp, topic, numbers), {
+            concurrency: 8,
+            discard: true
+          })
+        )
+      }),
     drain
   }
 }
