@@ -355,7 +355,7 @@ export interface KafkaConsumer<K, V> {
   readonly seek: (partition: TopicPartition & { readonly offset: number }) => Effect.Effect<void>
   /**
    * As `seek`, to the first record at or after a time, in milliseconds since the epoch, or to the log's end if there is none,
-   * with all partitions of this member, or with these.
+   * with all partitions of this member, or with these. Nothing of them is handed out until that is found.
    */
   readonly seekToTime: (
     timestamp: number,
@@ -443,7 +443,10 @@ export interface ConsumerOptions<K, V> {
   readonly onPoison?: "skip" | "fail"
   /** Whether records of transactions that are open, or were aborted, count. Default: `read_committed`, they do not. */
   readonly isolation?: "read_committed" | "read_uncommitted"
-  /** What one fetch asks for. */
+  /**
+   * What one fetch asks for. Where nothing comes, brokers hold answers back for three seconds, or `maxWait` if that is longer,
+   * unless `minBytes` is above 1: each answer costs as much as a heartbeat. Records are sent at once all the same.
+   */
   readonly fetch?: FetchSettings
   /** How old the description of topics may be. Default: 30 seconds with globs, else 5 minutes. */
   readonly metadataMaxAge?: Duration.Input

@@ -1,22 +1,12 @@
 /** What a consumer tells of itself while something is wrong: at once, and until it is over. */
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { KafkaConsumer, KafkaError } from "../../src/index.ts"
 import { allSeries, withLabel } from "../support/effect/v4/metrics.ts"
 import { collect, numbers, recordLogs } from "../support/live.ts"
-import { adjust, append, cluster, it, open, protocols, quiet, tagsOf, topic } from "./onEmbedded.ts"
-
-/** Something that goes on until it is closed. */
-const during = <A>(begin: Effect.Effect<A, never, Scope.Scope>) =>
-  Effect.gen(function* () {
-    const scope = yield* Scope.make()
-    yield* Scope.provide(begin, scope)
-    return Scope.close(scope, Exit.void)
-  })
+import { adjust, append, cluster, during, it, open, protocols, quiet, tagsOf, topic } from "./onEmbedded.ts"
 
 for (const protocol of protocols) {
   describe(`heartbeats that fail: ${protocol}`, () => {
@@ -100,7 +90,7 @@ describe("a partition that has records, none of which come", () => {
         )
       )
       // What was asked for before is answered as it was.
-      yield* adjust("2 seconds")
+      yield* adjust("4 seconds")
       yield* append(kafka, numbers(5))
       yield* adjust("25 seconds")
       assert.deepInclude(yield* member.health, { _tag: "Steady" })

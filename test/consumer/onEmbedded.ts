@@ -165,6 +165,14 @@ export const begin = (
 /** The group as its coordinator has it; `undefined` if there is none. */
 export const viewOf = (kafka: EmbeddedKafka.EmbeddedKafka) => Effect.map(kafka.groups, (groups) => groups.get(group))
 
+/** Something that goes on until it is closed. */
+export const during = <A>(begin: Effect.Effect<A, never, Scope.Scope>) =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    yield* Scope.provide(begin, scope)
+    return Scope.close(scope, Exit.void)
+  })
+
 /** The offsets that the coordinator has, by partition. */
 export const offsetsOf = (kafka: EmbeddedKafka.EmbeddedKafka) =>
   Effect.map(viewOf(kafka), (view) =>

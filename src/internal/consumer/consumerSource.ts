@@ -12,6 +12,9 @@ import * as Clock from "effect/Clock"
 /** How long a topic may be missing from the metadata, in milliseconds, as brokers that have just started may not know it. */
 const MISSING_GRACE_MILLIS = 3_000
 
+/** How long a fetch of partitions to which nothing comes may wait, in milliseconds: each costs as much as a heartbeat. */
+const IDLE_WAIT_MILLIS = 3_000
+
 /** Makes a source that reads nothing yet, until the scope closes. */
 export const startConsumerSource = <K, V>(
   client: KafkaClient,
@@ -25,6 +28,8 @@ export const startConsumerSource = <K, V>(
     failures,
     isolation: config.isolation,
     fetch: config.fetch,
+    // Whoever wants more than one byte at a time does not want to wait longer for less.
+    ...(config.fetch.minBytes === 1 ? { idleWaitMillis: Math.max(config.fetch.maxWaitMillis, IDLE_WAIT_MILLIS) } : {}),
     metadataMaxAgeMillis: config.metadataMaxAgeMillis,
     deniedRetryMillis: config.deniedRetryIntervalMillis,
     missingGraceMillis: MISSING_GRACE_MILLIS,

@@ -32,6 +32,11 @@ export interface SourceOptions {
     /** A single batch may be larger than `maxPartitionBytes`, but not larger than this. */
     readonly maxBatchBytes: number
   }
+  /**
+   * How long a fetch may wait, in milliseconds, once one has waited for all its time and nothing came. It is cut short when
+   * something else is to be fetched. Default: as long as any other.
+   */
+  readonly idleWaitMillis?: number
   /** A topic is described again when its description has become this old. */
   readonly metadataMaxAgeMillis: number
   /** How long to wait before the next attempt after a denial: rights or credentials, which a person has to mend. */

@@ -17,8 +17,10 @@ export interface Asked {
 export interface FetchRequests {
   /** Waits until there is something to ask for, and gives it; nothing if the leader leads nothing any more. */
   readonly next: (clock: Clock.Clock) => Effect.Effect<ReadonlyArray<Asked>>
-  /** How long the broker may wait for records, in milliseconds. */
-  readonly maxWaitMillis: (asked: ReadonlyArray<Asked>, now: number) => number
+  /** How long the broker may wait for records, in milliseconds: no longer than this, and than others can be asked for. */
+  readonly maxWaitMillis: (asked: ReadonlyArray<Asked>, now: number, most: number) => number
+  /** Ends once a fetch that asks for these is not what would be asked for any more. */
+  readonly untilOther: (asked: ReadonlyArray<Asked>, clock: Clock.Clock) => Effect.Effect<void>
   readonly request: (asked: ReadonlyArray<Asked>, waitMillis: number) => FetchRequest
 }
 
@@ -27,11 +29,14 @@ export const makeFetchRequests = (context: SourceContext, leader: number): Fetch
   /** Which of the cursors that can be asked for is the first in the next fetch, so that each has its turn. */
   let rotation = 0
 
+  const isReady = (cursor: Cursor, now: number): boolean =>
+    cursor.phase === "fetching" && !cursor.isFull && isDue(context, cursor, now)
+
   /** What this leader can be asked for now, in the order that gives each partition its turn. */
   const ready = (now: number): ReadonlyArray<Asked> => {
     const asked: Array<Asked> = []
     for (const cursor of cursorsOf(context, leader)) {
-      if (cursor.phase !== "fetching" || cursor.isFull || !isDue(context, cursor, now)) continue
+      if (!isReady(cursor, now)) continue
       asked.push({ cursor, generation: cursor.generation, fetchOffset: cursor.fetchOffset })
     }
     const first = rotation++ % Math.max(1, asked.length)
@@ -52,9 +57,9 @@ export const makeFetchRequests = (context: SourceContext, leader: number): Fetch
     })
 
   /** A partition that is left out of this fetch is not to wait for the end of a long poll once it can be asked for. */
-  const maxWaitMillis = (asked: ReadonlyArray<Asked>, now: number): number => {
+  const maxWaitMillis = (asked: ReadonlyArray<Asked>, now: number, most: number): number => {
     const included = new Set(asked.map((one) => one.cursor))
-    let millis = fetch.maxWaitMillis
+    let millis = most
     for (const p of cursorsOf(context, leader)) {
       if (included.has(p) || p.isFull) continue
       const shortest = p.phase === "fetching" ? 1 : client.backoff.initialMillis
@@ -63,6 +68,23 @@ export const makeFetchRequests = (context: SourceContext, leader: number): Fetch
     }
     return millis
   }
+
+  /** Whether something can be asked for that these do not ask for. */
+  const isOther = (asked: ReadonlyArray<Asked>, now: number): boolean => {
+    if (context.reconnect.has(leader)) return true
+    const included = new Map(asked.map((one) => [one.cursor, one.generation]))
+    return cursorsOf(context, leader).some(
+      (cursor) => isReady(cursor, now) && included.get(cursor) !== cursor.generation
+    )
+  }
+
+  const untilOther = (asked: ReadonlyArray<Asked>, clock: Clock.Clock): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const seen = context.changed.version
+      return isOther(asked, millisOf(clock))
+        ? Effect.void
+        : Effect.andThen(context.changed.after(seen), untilOther(asked, clock))
+    })
 
   const request = (asked: ReadonlyArray<Asked>, waitMillis: number): FetchRequest => ({
     isolation,
@@ -79,5 +101,5 @@ export const makeFetchRequests = (context: SourceContext, leader: number): Fetch
     }))
   })
 
-  return { next, maxWaitMillis, request }
+  return { next, maxWaitMillis, untilOther, request }
 }

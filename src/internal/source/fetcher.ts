@@ -32,7 +32,7 @@ const hasNothing = ({ partitions, throttleMillis }: FetchResponse): boolean =>
 
 /** Fetches from one leader until that has left the cluster; then it calls `ended`, in the step in which it ends. */
 export const runFetcher = (context: SourceContext, leader: number, ended: () => void): Effect.Effect<void> => {
-  const { client } = context.options
+  const { client, fetch, idleWaitMillis = fetch.maxWaitMillis } = context.options
   const ofThis = ofLeader(leader)
   /** Attempts in a row that have failed. */
   let attempts = 0
@@ -40,7 +40,9 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
   let lost = false
   /** Hasty answers in a row: see `MANY_HASTY_ANSWERS`. */
   let hasty = 0
-  const { maxWaitMillis, next, request } = makeFetchRequests(context, leader)
+  /** Whether the last fetch has waited for all its time, and nothing came. */
+  let isIdle = false
+  const { maxWaitMillis, next, request, untilOther } = makeFetchRequests(context, leader)
   const throttled = makeThrottling(context, leader)
 
   /** Fetches on one connection until that fails, a fresh one is wanted (`reconnect`), or there is nothing to fetch. */
@@ -55,8 +57,12 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
           const asked = yield* next(clock)
           if (asked.length === 0 || context.reconnect.has(leader)) return
           const askedAt = millisOf(clock)
-          const waitMillis = maxWaitMillis(asked, askedAt)
-          const answer = yield* connection.request("Fetch", request(asked, waitMillis))
+          const waitMillis = maxWaitMillis(asked, askedAt, isIdle ? idleWaitMillis : fetch.maxWaitMillis)
+          const asking = connection.request("Fetch", request(asked, waitMillis))
+          const answer =
+            waitMillis > fetch.maxWaitMillis ? yield* Effect.raceFirst(asking, untilOther(asked, clock)) : yield* asking
+          // What comes behind a fetch that waits would wait, too: so the next one goes by another connection.
+          if (answer === undefined) return
           if (answer.errorCode !== 0) {
             return yield* Effect.fail(
               brokerError({ code: answer.errorCode, request: "Fetch", broker: connection.address })
@@ -71,7 +77,9 @@ export const runFetcher = (context: SourceContext, leader: number, ended: () => 
           const now = millisOf(clock)
           const received = receive(asked, answer, { leader, connection, askedAt, now })
           yield* takeAnswer(context, received, throttled(connection.address, answer.throttleMillis))
-          hasty = now - askedAt < waitMillis / 2 && hasNothing(answer) ? hasty + 1 : 0
+          const isEmpty = hasNothing(answer)
+          isIdle = isEmpty && now - askedAt >= waitMillis / 2
+          hasty = isEmpty && !isIdle ? hasty + 1 : 0
           if (hasty > MANY_HASTY_ANSWERS) {
             const pause = yield* retryDelay(client, hasty - MANY_HASTY_ANSWERS)
             yield* Effect.sleep(Math.min(pause, waitMillis))
