@@ -123,6 +123,23 @@ describe("a consumer that is closed at any time, where each answer takes its tim
   }
 })
 
+describe("a consumer that is closed while its coordinator does not answer another request of it", () => {
+  for (const protocol of protocols) {
+    it.effect(`leaves by another connection: nobody waits for its session to end, ${protocol}`, () =>
+      Effect.gen(function* () {
+        const kafka = yield* cluster()
+        const { hits } = yield* kafka.inject({ _tag: "Hang", applied: true }, { request: "OffsetFetch", times: 1 })
+        const scope = yield* Scope.make()
+        yield* asTimeGoesOn(Scope.provide(acquire(kafka, "first", { protocol, startTimeout: 1_000 }), scope))
+        assert.strictEqual(yield* hits, 1)
+        assert.lengthOf((yield* viewOf(kafka))!.members, 1)
+        yield* asTimeGoesOn(Scope.close(scope, Exit.void))
+        assert.deepStrictEqual((yield* viewOf(kafka))?.members ?? [], [])
+      })
+    )
+  }
+})
+
 describe("a consumer that is closed while it gives a partition up", () => {
   for (const protocol of protocols) {
     it.effect(`waits for the work once, and leaves: nothing is done twice, ${protocol}`, () =>

@@ -5,6 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { asTimeGoesOn } from "../support/asTimeGoesOn.ts"
+import { errorOf } from "../support/exits.ts"
 import { numbers } from "../support/live.ts"
 import {
   acquire,
@@ -27,12 +28,12 @@ const handedOut = (options: Options) =>
     yield* append(kafka, numbers(10))
     const consumer = yield* asTimeGoesOn(acquire(kafka, "one", { ...options, commitInterval: "manual" }))
     const records: Array<Record> = []
-    yield* Effect.forkScoped(
+    const face = yield* Effect.forkScoped(
       Stream.runForEach(consumer.records, (record) => Effect.sync(() => void records.push(record)))
     )
     yield* quiet
     assert.lengthOf(records, 10)
-    return { kafka, consumer, records }
+    return { kafka, consumer, records, face }
   })
 
 for (const protocol of protocols) {
@@ -71,6 +72,36 @@ for (const protocol of protocols) {
         assert.isTrue(hasEnded(fiber))
         yield* Fiber.join(fiber)
         assert.deepStrictEqual(yield* offsetsOf(kafka), [[0, 10]])
+      })
+    )
+
+    it.effect("ends once another face begins, which hands out again what it waits for", () =>
+      Effect.gen(function* () {
+        const { consumer, face, kafka, records } = yield* handedOut({ protocol })
+        const fiber = yield* Effect.forkChild(Effect.exit(records[4].commit))
+        yield* quiet
+        yield* Fiber.interrupt(face)
+        yield* quiet
+        assert.isFalse(hasEnded(fiber))
+        yield* Effect.forkScoped(Stream.runDrain(consumer.chunks))
+        yield* quiet
+        assert.isTrue(hasEnded(fiber))
+        assert.deepInclude(errorOf(yield* Fiber.join(fiber)), { _tag: "KafkaCommitError", reason: "Lost" })
+        assert.deepStrictEqual(yield* offsetsOf(kafka), [[0, 0]])
+      })
+    )
+
+    it.effect("ends where the consumer has failed before what it waits for was done", () =>
+      Effect.gen(function* () {
+        const { kafka, records } = yield* handedOut({ protocol, onPoison: "fail" })
+        records[0].done()
+        const fiber = yield* Effect.forkChild(Effect.exit(records[4].commit))
+        yield* quiet
+        assert.isFalse(hasEnded(fiber))
+        yield* kafka.append(topic, [{ key: "k", value: null }], { partition: 0 })
+        yield* adjust("10 seconds")
+        assert.isTrue(hasEnded(fiber))
+        assert.deepInclude(errorOf(yield* Fiber.join(fiber)), { _tag: "KafkaCommitError", reason: "Closed" })
       })
     )
   })

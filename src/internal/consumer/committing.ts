@@ -11,6 +11,7 @@ import * as codes from "../protocol/codes.ts"
 import { describeCode } from "../protocol/errorCodes.ts"
 import type { Identity } from "./member/member.ts"
 import { groupError, isUnauthorized } from "./member/refusals.ts"
+import type { DonePrefix } from "./donePrefix.ts"
 import type { OwnedPartition } from "./ownedPartition.ts"
 import type { ConsumerParts } from "./parts.ts"
 import { makeSameTopics } from "./sameTopics.ts"
@@ -42,6 +43,7 @@ interface Due {
   readonly partition: OwnedPartition
   readonly topicId: string | undefined
   readonly offset: number
+  readonly prefix: DonePrefix | undefined
 }
 
 /** How long brokers may take, before the last commit of a partition, to say whether its topic is still the same, in milliseconds. */
@@ -73,7 +75,7 @@ export const makeCommitting = <K, V>(parts: ConsumerParts<K, V>, settled: Settle
   ): ReadonlyArray<Due> =>
     [...all].flatMap((partition) => {
       const offset = offsetOf(partition)
-      return offset === undefined ? [] : [{ partition, topicId: partition.topicId, offset }]
+      return offset === undefined ? [] : [{ partition, topicId: partition.topicId, offset, prefix: partition.prefix }]
     })
 
   /** Takes over what came of a commit. Returns whether all of it is committed, or never will be. */
@@ -82,8 +84,9 @@ export const makeCommitting = <K, V>(parts: ConsumerParts<K, V>, settled: Settle
       answer.partitions.map(({ errorCode, partition, topic }) => [`${topic.name}:${partition}`, errorCode])
     )
     let isSettled = true
-    for (const { offset, partition, topicId } of due) {
+    for (const { offset, partition, prefix, topicId } of due) {
       const code = codeOf.get(partition.key) ?? codes.UNKNOWN_SERVER_ERROR
+      if (partition.unanswered === prefix) partition.unanswered = undefined
       if (code === codes.NONE) {
         // It may have begun with another topic meanwhile.
         if (partition.phase !== "gone" && partition.topicId === topicId) {
@@ -124,6 +127,7 @@ export const makeCommitting = <K, V>(parts: ConsumerParts<K, V>, settled: Settle
       if (due.length === 0) return Effect.succeed(true)
       const identity = parts.member?.identity()
       if (identity === undefined) return unsent
+      for (const { partition, prefix } of due) partition.unanswered = prefix
       return Effect.matchEffect(
         coordinator.request("OffsetCommit", {
           ...identity,

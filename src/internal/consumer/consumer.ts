@@ -77,7 +77,8 @@ export const make = <V, K = string>(
       member: undefined,
       isEnding: false,
       failure: undefined,
-      isFaced: false
+      isFaced: false,
+      isWorkedOn: false
     }
     const blocks = makeBlocks(clock)
     const settled = new Settled(parts)
@@ -144,18 +145,11 @@ export const make = <V, K = string>(
 
     /** Who waits for a commit waits for nothing, once the consumer has ended by itself. */
     const endWaits = Effect.sync(() => settled.check())
+    const begin = (run: Effect.Effect<never>) => Effect.forkScoped(Effect.ensuring(guarded(parts, run), endWaits))
+    const asking = yield* Effect.forEach([runStarting(parts, topics), committing.run], begin)
     yield* Effect.forEach(
-      [
-        runReading(parts, goneTopics),
-        runStarting(parts, topics),
-        committing.run,
-        owning.run,
-        topics.run,
-        blocks.run,
-        watchForStalls(parts),
-        tellLag(parts)
-      ],
-      (run) => Effect.forkScoped(Effect.ensuring(guarded(parts, run), endWaits)),
+      [runReading(parts, goneTopics), owning.run, topics.run, blocks.run, watchForStalls(parts), tellLag(parts)],
+      begin,
       { discard: true }
     )
     const refused = (error: MembershipFailure): void => {
@@ -188,6 +182,8 @@ export const make = <V, K = string>(
         // Whatever becomes of the last commit, the member leaves, and whatever becomes of that, all of it ends.
         yield* Effect.catchCause(finishInTime, () => Effect.void)
         yield* Fiber.interrupt(membership)
+        // What the coordinator does not answer would hold up that this member leaves.
+        yield* Fiber.interruptAll(asking)
         yield* Effect.catchCause(member.leave, () => Effect.void)
         parts.metrics.owned(0)
         settled.close()
@@ -213,10 +209,10 @@ export const make = <V, K = string>(
     return makeService({
       parts,
       assignment,
-      faces: makeFaces(parts, handing),
+      faces: makeFaces(parts, handing, settled),
       settled,
       runForEach: (work, options = {}) => {
-        const run = runForEach(parts, handing, owning.workers, work, options)
+        const run = runForEach(parts, handing, settled, owning.workers, work, options)
         return options.onInterrupt === "finish" ? finishing(run, finishInTime) : run
       },
       drain: finish(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY)

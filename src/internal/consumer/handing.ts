@@ -59,8 +59,7 @@ export class Handing<K, V> {
   private isReady(p: OwnedPartition): boolean {
     return (
       p.phase === "open" &&
-      !p.isPaused &&
-      p.seeking === 0 &&
+      !p.isHeldBack &&
       p.fetched.length > 0 &&
       p.prefix !== undefined &&
       p.prefix.size < this.parts.config.maxUncommitted
@@ -93,9 +92,13 @@ export class Handing<K, V> {
     only: OwnedPartition | undefined
   ): Effect.Effect<Chunk<K, V> | undefined, ConsumerFailure> {
     const again = () => this.goOn(p, decoder, out, only)
-    // The partition may have been given up, or be read elsewhere, since this began: nothing of it was handed out.
-    if (p.decoder !== decoder || p.phase !== "open") return this.next(only)
-    const most = this.parts.config.maxUncommitted - p.prefix!.size
+    const { config, isEnding } = this.parts
+    // It may have been given up or held back, be read elsewhere, or all be over, since this began: nothing of it was handed out.
+    if (p.decoder !== decoder || p.phase !== "open" || p.isHeldBack || isEnding) {
+      if (p.decoder === decoder) p.decoder = undefined
+      return this.next(only)
+    }
+    const most = config.maxUncommitted - p.prefix!.size
     let stop: Stop | BatchCorruption
     try {
       stop = decoder.run(out, most, performance.now() + SLICE_MILLIS)

@@ -32,6 +32,11 @@ export class OwnedPartition implements TopicPartition {
   topicId: string | undefined
   /** The offset that the coordinator has; `undefined` while it has none, as far as is known. */
   committed: number | undefined
+  /**
+   * What a commit told of whose answer has not come: it may be what the coordinator has. After a jump, that is not what it is to
+   * have.
+   */
+  unanswered: DonePrefix | undefined
   /** When this member committed that, in milliseconds of the Clock. Before it did, that may have been at any time. */
   committedAt = Number.NEGATIVE_INFINITY
   /** Where its user wants it to begin, if that was said before it has begun. */
@@ -53,7 +58,7 @@ export class OwnedPartition implements TopicPartition {
   isPaused = false
   /** How many look for the offset to go on at: nothing is handed out meanwhile. */
   seeking = 0
-  /** Whether its own stream was left early, and nobody has run it again: nobody works on it, as far as can be known. */
+  /** Whether the stream of it was left: nobody works on what that has given. */
   isLeft = false
   /** Whether the time is over that was given to the work on what was handed out. */
   isCutOff = false
@@ -70,6 +75,11 @@ export class OwnedPartition implements TopicPartition {
     this.key = keyOf(this)
   }
 
+  /** Whether nothing of it is handed out for now, as its user wants nothing of it, or wants it to go on elsewhere. */
+  get isHeldBack(): boolean {
+    return this.isPaused || this.seeking > 0
+  }
+
   /** The offset to commit, if the coordinator does not have it. */
   get due(): number | undefined {
     return this.phase === "gone" ? undefined : this.uncommitted
@@ -79,7 +89,12 @@ export class OwnedPartition implements TopicPartition {
   get uncommitted(): number | undefined {
     if (this.prefix === undefined || this.isOfGoneTopic) return undefined
     const { committable } = this.prefix
-    return committable === this.committed ? undefined : committable
+    return committable === this.committed && this.isSure ? undefined : committable
+  }
+
+  /** Whether what is known to be committed is what the coordinator has, or less. */
+  get isSure(): boolean {
+    return this.unanswered === undefined || this.unanswered === this.prefix
   }
 
   /** Offset of the next record to decode. */
@@ -111,6 +126,7 @@ export class OwnedPartition implements TopicPartition {
     this.sought = undefined
     this.topicId = undefined
     this.committed = undefined
+    this.unanswered = undefined
     this.committedAt = Number.NEGATIVE_INFINITY
     this.isReset = true
   }

@@ -89,8 +89,8 @@ export const makeOwning = <K, V>(
     })
 
   const isIdle = (all: ReadonlyArray<OwnedPartition>) =>
-    // Without a face, nobody works on what was handed out, as far as can be known.
-    !parts.isFaced ||
+    // Nobody works on what was handed out by a face that was left, as far as can be known.
+    !parts.isWorkedOn ||
     all.every((p) => p.phase === "gone" || p.isLeft || p.prefix === undefined || p.prefix.outstanding === 0)
 
   const untilIdle = (all: ReadonlyArray<OwnedPartition>, millis: number) => {

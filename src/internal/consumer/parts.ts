@@ -42,6 +42,8 @@ export interface ConsumerParts<K, V> {
   failure: ConsumerFailure | undefined
   /** Whether one of the faces runs. */
   isFaced: boolean
+  /** Whether what was handed out may be worked on: a face runs, or has given all that there was. One that was left has not. */
+  isWorkedOn: boolean
 }
 
 /** Ends the consumer by itself. The first failure counts. */

@@ -19,6 +19,10 @@ export const runReading = <K, V>(parts: ConsumerParts<K, V>, goneTopics: GoneTop
 
   const topicIdOf = ({ topic }: TopicPartition): string | undefined => source.description(topic)?.topic.id
 
+  /** Whether a partition is read from elsewhere by now. */
+  const isStale = (topic: string, partition: number, generation: number): boolean =>
+    source.cursors(topic).get(partition)?.generation !== generation
+
   const onOpened = (event: Opened) => {
     const p = ownedAt(event)
     if (p === undefined || p.phase === "gone") return
@@ -37,14 +41,14 @@ export const runReading = <K, V>(parts: ConsumerParts<K, V>, goneTopics: GoneTop
   }
 
   /** Goes on at another offset with a log that does not hold the one to go on at. */
-  const onTruncated = ({ error: found }: Truncated) =>
+  const onTruncated = ({ error: found, generation }: Truncated) =>
     Effect.gen(function* () {
       const { from, partition, reason, to, topic } = found
       const error = new LogTruncatedError({ reason, topic, partition, from, to, group: config.group })
       const p = ownedAt(found)
-      if (p === undefined || p.phase === "gone") return
-      // It is being opened elsewhere already, where its user wants it to begin.
-      if (p.sought !== undefined && p.sought !== from) return
+      // Where it is opened anew already, as its user wants it elsewhere, that is going to tell how it fits the log.
+      const isOver = () => p === undefined || p.phase === "gone" || isStale(topic, partition, generation)
+      if (p === undefined || isOver()) return
       if (config.from === "fail") {
         return failConsumer(
           parts,
@@ -61,6 +65,7 @@ export const runReading = <K, V>(parts: ConsumerParts<K, V>, goneTopics: GoneTop
       // Where it is to begin at an offset that the log has not come to, that one was of another log.
       const isElsewhere = error.reason === "Head" ? config.from === "latest" : p.phase === "starting"
       const offset = (isElsewhere ? yield* edgeOf(parts, p, config.from) : undefined) ?? error.to
+      if (isOver()) return
       // A log that was cut off at its end has the same offsets again: what was handed out of those does not count.
       if (p.prefix === undefined || error.reason === "Tail") {
         p.jumpTo(offset)

@@ -19,6 +19,7 @@ import type { OwnedPartition } from "./ownedPartition.ts"
 import type { Worker } from "./ownership.ts"
 import type { ConsumerParts } from "./parts.ts"
 import type { ConsumedRecord } from "./record.ts"
+import type { Settled } from "./settling.ts"
 
 /** While so many records wait in all lanes together, no more are taken, unless that is so for long and a lane has nothing to do. */
 const MOST_WAITING = 1_024
@@ -93,6 +94,7 @@ const byKey = ({ key, partition, topic }: Committable<unknown, unknown>): string
 export const runForEach = <K, V, A, E, R>(
   parts: ConsumerParts<K, V>,
   handing: Handing<K, V>,
+  settled: Settled<K, V>,
   workers: Set<Worker>,
   work: (record: Committable<K, V>) => Effect.Effect<A, E, R>,
   { by = byKey, concurrency = 1, traceAll = false }: RunOptions<K, V>
@@ -103,7 +105,7 @@ export const runForEach = <K, V, A, E, R>(
   const carry = { group: parts.config.group, traceAll }
   return Effect.scoped(
     Effect.gen(function* () {
-      yield* beginFace(parts)
+      yield* beginFace(parts, settled)
       const lanes = Array.from({ length: concurrency }, () => new Lane<K, V>())
       const fibers: Array<Fiber.Fiber<void, never>> = []
       const failed: Deferred.Deferred<never, E> = makeDeferred()

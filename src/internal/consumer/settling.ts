@@ -19,8 +19,8 @@ interface Waiter {
 }
 
 /** Whether what is committed covers this offset. What was committed before a jump back is no commit of what came after it. */
-const isCommitted = ({ committed = -1 }: OwnedPartition, prefix: DonePrefix, offset: number): boolean =>
-  committed > offset && committed <= prefix.committable
+const isCommitted = ({ committed = -1, isSure }: OwnedPartition, prefix: DonePrefix, offset: number): boolean =>
+  committed > offset && committed <= prefix.committable && isSure
 
 export class Settled<K, V> implements Settling {
   private readonly waiters = new Set<Waiter>()
@@ -64,15 +64,10 @@ export class Settled<K, V> implements Settling {
     })
   }
 
-  /** Whether a commit is waited for that could be sent now. Ends waits for what is committed already. */
+  /** Whether a commit is waited for that could be sent now. If none is, ends the waits that have nothing to wait for. */
   lookForWanted(): boolean {
-    let hasNone = false
-    for (const { offset, partition } of this.waiters) {
-      const { due } = partition
-      if (due === undefined) hasNone = true
-      else if (due > offset) return true
-    }
-    if (hasNone) this.check()
+    for (const { offset, partition } of this.waiters) if ((partition.due ?? -1) > offset) return true
+    this.check()
     return false
   }
 

@@ -163,7 +163,7 @@ export const isFetchable = (cluster: Cluster, node: number, request: FetchReques
     if (isRefused(partition) || divergence(partition, asked) !== undefined) return true
     const { log } = partition
     const end = log.readableEnd(request.isolation)
-    if (asked.fetchOffset < log.startOffset || asked.fetchOffset > end) return true
+    if (asked.fetchOffset < log.startOffset || asked.fetchOffset > log.endOffset) return true
     if (missing > 0 && asked.fetchOffset < end) {
       missing -= log.available(asked.fetchOffset, end, Math.min(missing, Math.max(1, asked.maxBytes)))
     }

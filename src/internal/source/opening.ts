@@ -19,6 +19,9 @@ const byTopic = (cursors: ReadonlyArray<Cursor>): ReadonlyMap<SourceTopic, Reado
   return found
 }
 
+/** The highest offset that a cursor's log has to hold. */
+const goalOf = (p: Cursor): number => (p.doubt === undefined ? (p.from ?? 0) : Math.max(p.fetchOffset, p.end))
+
 /**
  * Opens the partitions of one leader: all that are due for it are asked about at once. Each leader has a fiber of its
  * own for this, so that one that is frozen holds up no other leader's partitions. It ends when the leader has left the
@@ -55,18 +58,29 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
         { concurrency: 2 }
       )
       const endOf = new Map(ends.map((e) => [e.partition, e]))
+      const ahead = ends.filter((e) => goalOf(asked.get(e.partition)!.p) > e.offset)
+      const marks =
+        isolation === "read_uncommitted" || ahead.length === 0
+          ? []
+          : yield* client.listOffsets(description, {
+              isolation: "read_uncommitted",
+              timestamp: "latest",
+              partitions: new Set(ahead.map(({ partition }) => partition))
+            })
+      const markOf = new Map(marks.map((mark) => [mark.partition, mark]))
       for (const start of starts) {
         const { generation, p } = asked.get(start.partition)!
         const end = endOf.get(start.partition)
         // The consumer may have decided otherwise meanwhile, or had it opened anew.
         if (p.phase !== "opening" || p.generation !== generation) continue
-        const error = start.error ?? end?.error
+        const mark = markOf.get(start.partition)
+        const error = start.error ?? end?.error ?? mark?.error
         if (error !== undefined || end === undefined) {
           yield* notOpened(p, error)
           continue
         }
         // A log that seems to end before it begins has nothing to wait for.
-        yield* opened(p, start.offset, Math.max(start.offset, end.offset))
+        yield* opened(p, start.offset, Math.max(start.offset, end.offset), mark?.offset)
       }
     })
 
@@ -85,8 +99,12 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
       context.refresh()
     })
 
-  /** Takes over where a log begins and ends: the cursor is fetched from now on, or its log is no continuation. */
-  const opened = (p: Cursor, start: number, end: number) =>
+  /**
+   * Takes over where a log begins and ends: the cursor is fetched from now on, or its log is no continuation. `mark` is the
+   * high watermark, where the cursor is ahead of the last stable offset: nothing comes there before transactions have ended,
+   * and nothing is missing.
+   */
+  const opened = (p: Cursor, start: number, end: number, mark = end) =>
     Effect.gen(function* () {
       yield* context.granted(ofPartition(p.topic.name, p.partition))
       if (p.doubt !== undefined) {
@@ -94,7 +112,7 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
         p.doubt = undefined
         if (fetchOffset < start) return yield* truncated(context, p, "Head", fetchOffset, start)
         const known = Math.max(fetchOffset, p.end)
-        if (known > end) return yield* truncated(context, p, "Tail", known, end)
+        if (known > mark) return yield* truncated(context, p, "Tail", known, end)
         // The log fits after all: another leader said that it did not, or one that no longer knows the last epoch.
         if (doubt === "range") p.lastEpoch = -1
         p.retryAt = (yield* Clock.currentTimeMillis) + (yield* retryDelay(client, p.attempts++))
@@ -104,15 +122,15 @@ export const runOpener = (context: SourceContext, leader: number, ended: () => v
       }
       const { from = start } = p
       if (from < start) return yield* truncated(context, p, "Head", from, start)
-      if (from > end) return yield* truncated(context, p, "Tail", from, end)
+      if (from > mark) return yield* truncated(context, p, "Tail", from, end)
       p.attempts = 0
       p.fetchOffset = from
       p.logStart = start
-      p.end = end
+      p.end = Math.max(from, end)
       p.lastEpoch = -1
       p.lastStableOffset = end
       // The high watermark is there or later. The first fetch tells where.
-      p.highWatermark = end
+      p.highWatermark = p.end
       const now = yield* Clock.currentTimeMillis
       p.headAt = now
       p.reachedHead = false
