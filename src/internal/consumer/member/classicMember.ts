@@ -199,10 +199,20 @@ export const makeClassicMember = (parts: {
       })
     )
 
+    /**
+     * The session ends what the member has, whatever is heard after it: where the process was held, an answer that has come
+     * meanwhile has its turn before the timers.
+     */
+    const loseIfOver = (): boolean => {
+      if (!session.isOver || owned.length === 0) return false
+      end("SessionEnded", true)
+      return true
+    }
+
     /** The coordinator has given the partitions of a member to others that it did not hear of for a session. */
     const sessions = Effect.forever(
       Effect.flatMap(session.over, () => {
-        if (owned.length > 0) die("SessionEnded", true)
+        if (loseIfOver()) rejoin("SessionEnded")
         return session.heardAgain
       })
     )
@@ -244,6 +254,7 @@ export const makeClassicMember = (parts: {
           const answer = yield* attempts.until(askToJoin(reason))
           switch (answer.errorCode) {
             case codes.NONE:
+              loseIfOver()
               // The coordinator counts the session from its answer on, for which it may have waited long.
               session.answered(session.now)
               return answer
@@ -281,6 +292,7 @@ export const makeClassicMember = (parts: {
           })
         )
         if (answer.errorCode === codes.NONE) {
+          if (loseIfOver()) return undefined
           session.answered(session.now)
           return answer.assignment
         }
