@@ -414,8 +414,8 @@ export interface ConsumerOptions<K, V> {
   /** For how long the coordinator waits for a heartbeat before it gives the partitions to others. Classic only. Default: 30 seconds. */
   readonly sessionTimeout?: Duration.Input
   /**
-   * How often a heartbeat is sent; the first ones after a rebalance come sooner, 0.1 seconds after it, then 0.2 seconds later, and
-   * so on. Classic only. At most a third of `sessionTimeout`. Default: 3 seconds, or that third if it is less.
+   * How often a heartbeat is sent; the first ones after a rebalance, or after one that failed, come sooner: 0.1 seconds after it, then
+   * 0.2 seconds later, and so on. Classic only. At most a third of `sessionTimeout`. Default: 3 seconds, or that third if it is less.
    */
   readonly heartbeatInterval?: Duration.Input
   /** For how long the members wait for each other in a rebalance. Default: 60 seconds. */

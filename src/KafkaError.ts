@@ -290,10 +290,11 @@ export type TopicReason =
 
 const topicAdvice: Record<TopicReason, string> = {
   NotFound:
-    "Check its name, and that this is the right cluster; create it, or let the layer do so (ensureTopic). On some clusters, a topic that one may not DESCRIBE (an ACL) looks like this.",
+    "Check its name, and that this is the right cluster; create it, or have it created (ensureTopic of a layer, KafkaTopic.ensure). On some clusters, a topic that one may not DESCRIBE (an ACL) looks like this.",
   Deleted:
-    "A table keeps its content, and never creates its topic again by itself: create it, then restart the table, or set a restart policy.",
-  Recreated: "Rows of two lives of a topic are never mixed: restart the table, or set a restart policy.",
+    "A table keeps its content, and never creates its topic again by itself: create it, then restart the table, or set a restart policy. A consumer goes on by itself once it is there again.",
+  Recreated:
+    "Rows of two lives of a topic are never mixed: restart the table, or set a restart policy. A consumer reads the new one by itself, from its beginning.",
   PolicyMismatch:
     "Records would be evicted by retention: set cleanup.policy=compact, or use onPolicyMismatch 'reconcile' or 'warn'.",
   Unauthorized:

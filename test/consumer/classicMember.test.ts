@@ -12,7 +12,7 @@ import {
 import { hasEnded } from "../../src/internal/effect/v4/fibers.ts"
 import { settle } from "../support/answers.ts"
 import { facts } from "../support/live.ts"
-import { advance, assignmentOf, BEAT, DENIED_RETRY, FIRST_BEAT, it, play, SESSION, taken } from "./member.ts"
+import { advance, assignmentOf, BEAT, DENIED_RETRY, FIRST_BEAT, hold, it, play, SESSION, taken } from "./member.ts"
 
 /** What the member claims when it joins. */
 const claimOf = (request: { readonly protocols: ReadonlyArray<{ readonly metadata: Uint8Array }> }) => {
@@ -489,7 +489,35 @@ describe("losing", () => {
     })
   )
 
-  it.effect("a heartbeat that is not answered for a third of a session is given up, told, and sent again", () =>
+  for (const when of ["JoinGroup", "SyncGroup"] as const) {
+    it.effect(
+      `a process that was held for a session has lost what it had, though the answer to ${when} waits for it`,
+      () =>
+        Effect.gen(function* () {
+          const played = yield* play()
+          yield* taken(played, 1, "t:0")
+          yield* advance(BEAT)
+          yield* (yield* played.next("Heartbeat")).answer({ errorCode: 27 })
+          const join = yield* played.next("JoinGroup")
+          const joined = { generation: 2, memberId: "m", leader: "other", protocolName: "cooperative-sticky" }
+          if (when === "SyncGroup") yield* join.answer(joined)
+          const sync = when === "SyncGroup" ? yield* played.next("SyncGroup") : undefined
+          assert.deepStrictEqual(played.told.slice(1), [])
+          yield* hold(SESSION + 1)
+          if (sync === undefined) yield* join.answer(joined)
+          else yield* sync.answer({ assignment: assignmentOf("t:0") })
+          assert.deepStrictEqual(played.told.slice(1), ["lost t:0: SessionEnded"])
+          assert.isUndefined(played.member.identity(), "nothing is committed any more")
+          // What it is given then, it has anew.
+          if (sync === undefined) yield* (yield* played.next("SyncGroup")).answer({ assignment: assignmentOf("t:0") })
+          else yield* taken(played, 3, "t:0")
+          yield* advance(0)
+          assert.deepStrictEqual(played.told.slice(2), ["assigned t:0"])
+        })
+    )
+  }
+
+  it.effect("a heartbeat that is not answered for a third of a session is given up, told, and sent again soon", () =>
     Effect.gen(function* () {
       const played = yield* play()
       yield* taken(played, 1, "t:0")
@@ -497,7 +525,7 @@ describe("losing", () => {
       yield* played.next("Heartbeat")
       yield* advance(SESSION / 3)
       assert.include(played.unavailable(), "Timeout")
-      yield* advance(2 * FIRST_BEAT)
+      yield* advance(FIRST_BEAT)
       yield* (yield* played.next("Heartbeat")).answer({})
       assert.isUndefined(played.unavailable())
       yield* advance(SESSION - 1)

@@ -140,6 +140,30 @@ describe("a consumer that is closed while its coordinator does not answer anothe
   }
 })
 
+describe("a consumer whose connection breaks when it leaves", () => {
+  for (const protocol of protocols) {
+    for (const [what, applied] of [
+      ["before its coordinator hears of that", false],
+      ["before it hears the answer", true]
+    ] as const) {
+      it.effect(`leaves nevertheless: the next one has all partitions at once: ${what}, ${protocol}`, () =>
+        Effect.gen(function* () {
+          const kafka = yield* cluster({ topics: { [topic]: { partitions: 2 } } })
+          const first = yield* open(kafka, "first", { protocol })
+          yield* adjust("10 seconds")
+          const request = protocol === "classic" ? "LeaveGroup" : "ConsumerGroupHeartbeat"
+          yield* kafka.inject({ _tag: "Disconnect", applied }, { clientId: "first", request, times: 2 })
+          yield* first.close
+          assert.deepStrictEqual((yield* viewOf(kafka))?.members ?? [], [])
+          const next = yield* open(kafka, "next", { protocol })
+          yield* adjust("1 second")
+          assert.deepStrictEqual(yield* next.owned, [0, 1])
+        })
+      )
+    }
+  }
+})
+
 describe("a consumer that is closed while it gives a partition up", () => {
   for (const protocol of protocols) {
     it.effect(`waits for the work once, and leaves: nothing is done twice, ${protocol}`, () =>

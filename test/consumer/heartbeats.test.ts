@@ -42,3 +42,23 @@ for (const protocol of protocols) {
     )
   })
 }
+
+describe("a heartbeat that fails", () => {
+  for (const protocol of protocols) {
+    it.effect(`is sent again soon, not after the interval: ${protocol}`, () =>
+      Effect.gen(function* () {
+        const kafka = yield* cluster({ groups: { heartbeatInterval: 3_000 } })
+        const member = yield* open(kafka, "ours", { protocol })
+        yield* adjust("20 seconds")
+        const request = protocol === "classic" ? "Heartbeat" : "ConsumerGroupHeartbeat"
+        let failed = 0
+        yield* kafka.intercept(request, (_, answer) => Effect.tapError(answer, () => Effect.sync(() => void failed++)))
+        yield* kafka.inject({ _tag: "Disconnect" }, { clientId: "ours", request, times: 2 })
+        while (failed < 2) yield* adjust(100)
+        yield* adjust("500 millis")
+        assert.deepStrictEqual(yield* member.health, { _tag: "Steady" })
+        assert.deepStrictEqual(tagsOf(member), ["CoordinatorLost", "CoordinatorFound"])
+      })
+    )
+  }
+})

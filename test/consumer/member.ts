@@ -73,6 +73,10 @@ export interface Played {
 
 export const advance = (millis: number): Effect.Effect<void> => Effect.andThen(TestClock.adjust(millis), settle)
 
+/** So long the process is held: what has come for it meanwhile has its turn before whoever sleeps. */
+export const hold = (millis: number): Effect.Effect<void> =>
+  Effect.clockWith((clock) => Effect.sync(() => (clock as ManualClock).unsafeHold(millis)))
+
 export const places = (...texts: ReadonlyArray<string>): ReadonlyArray<TopicPartition> =>
   texts.map((text) => {
     const [topic, partition] = text.split(":")

@@ -61,6 +61,11 @@ export class ManualClock extends MovableClock {
     for (const sleep of this.asleep) if (sleep.until <= now) this.wake(sleep)
   }
 
+  /** Lets time pass for which the process was held: whose time has come meanwhile is woken later, by the next `adjust`. */
+  unsafeHold(millis: number): void {
+    this.now += millis
+  }
+
   /** Wakes those whose time comes until then one after the other, each after all that the one before it leads to. */
   setTime(now: number): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {

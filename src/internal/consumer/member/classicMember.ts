@@ -28,6 +28,7 @@ import type { Member, MembershipFailure, MembershipReports, Ownership } from "./
 import { type Attempts, makeAttempts } from "./attempts.ts"
 import { Pace } from "./pace.ts"
 import { whatDiffers } from "./inconsistent.ts"
+import { LEAVE_MILLIS, sayUntilHeard } from "./leaving.ts"
 import { groupError } from "./refusals.ts"
 
 export interface ClassicSettings {
@@ -70,9 +71,6 @@ const OF_MEMBER: ReadonlySet<number> = new Set([
   codes.UNKNOWN_MEMBER_ID,
   codes.FENCED_INSTANCE_ID
 ])
-
-/** How long a member that leaves waits for what it has asked for, and for the answer, each, in milliseconds. */
-const LEAVE_MILLIS = 1_500
 
 /** Makes a member. What it asks for in the background ends with the scope. */
 export const makeClassicMember = (parts: {
@@ -176,7 +174,10 @@ export const makeClassicMember = (parts: {
       )
       // It goes on if this is interrupted: who leaves then does so on the connection that there is.
       return Effect.match(Effect.flatMap(Effect.forkIn(asking, scope), Fiber.join), {
-        onFailure: attempts.failed,
+        onFailure: (error) => {
+          attempts.failed(error)
+          if (error.retriable) pace.quicken()
+        },
         onSuccess: (answer) => {
           // The group may have gone on since this was sent: then nothing is to be learnt of the answer.
           if (asked.memberId !== memberId || asked.generation !== generation) return
@@ -198,10 +199,20 @@ export const makeClassicMember = (parts: {
       })
     )
 
+    /**
+     * The session ends what the member has, whatever is heard after it: where the process was held, an answer that has come
+     * meanwhile has its turn before the timers.
+     */
+    const loseIfOver = (): boolean => {
+      if (!session.isOver || owned.length === 0) return false
+      end("SessionEnded", true)
+      return true
+    }
+
     /** The coordinator has given the partitions of a member to others that it did not hear of for a session. */
     const sessions = Effect.forever(
       Effect.flatMap(session.over, () => {
-        if (owned.length > 0) die("SessionEnded", true)
+        if (loseIfOver()) rejoin("SessionEnded")
         return session.heardAgain
       })
     )
@@ -243,6 +254,7 @@ export const makeClassicMember = (parts: {
           const answer = yield* attempts.until(askToJoin(reason))
           switch (answer.errorCode) {
             case codes.NONE:
+              loseIfOver()
               // The coordinator counts the session from its answer on, for which it may have waited long.
               session.answered(session.now)
               return answer
@@ -280,6 +292,7 @@ export const makeClassicMember = (parts: {
           })
         )
         if (answer.errorCode === codes.NONE) {
+          if (loseIfOver()) return undefined
           session.answered(session.now)
           return answer.assignment
         }
@@ -357,7 +370,7 @@ export const makeClassicMember = (parts: {
       }
       if (memberId === "") return
       const asked = { groupId: group, memberId, instanceId, reason: "the consumer was closed" }
-      yield* Effect.ignore(Effect.timeoutOption(coordinator.request("LeaveGroup", asked), LEAVE_MILLIS))
+      yield* sayUntilHeard(coordinator.request("LeaveGroup", asked))
     })
 
     return {

@@ -23,6 +23,7 @@ import { retryDelay } from "../../client/backoff.ts"
 import * as codes from "../../protocol/codes.ts"
 import { Signal } from "../../signal.ts"
 import type { GroupCoordinator } from "./coordinator.ts"
+import { LEAVE_MILLIS, sayUntilHeard } from "./leaving.ts"
 import type { Member, MembershipFailure, MembershipReports, Ownership } from "./member.ts"
 import { Pace } from "./pace.ts"
 import { groupError, isUnauthorized, passes } from "./refusals.ts"
@@ -68,9 +69,6 @@ const FIRST_INTERVAL_MILLIS = 5_000
  * over before its own members have joined.
  */
 const REFUSED_MILLIS = 60_000
-
-/** How long a member that leaves waits for what it has asked for, and for the answer, each, in milliseconds. */
-const LEAVE_MILLIS = 1_500
 
 const placeOf = ({ partition, topicId }: Assigned): string => `${topicId}:${partition}`
 
@@ -179,12 +177,12 @@ export const makeConsumerMember = ({
 
     const pause = Effect.suspend(() => Effect.flatMap(retryDelay(settings, attempt++), Effect.sleep))
 
-    /** Leaves by a heartbeat, and waits for the answer only for a while. */
+    /** Leaves by a heartbeat. */
     const sayLeaving = (leaving: string) => {
       const memberEpoch = instanceId === undefined ? LEAVE : LEAVE_STATIC
       const told = { memberId: leaving, subscribedTopicNames: undefined, topicPartitions: undefined }
       const asked = { ...request(memberEpoch, false), ...told }
-      return Effect.ignore(Effect.timeoutOption(coordinator.request("ConsumerGroupHeartbeat", asked), LEAVE_MILLIS))
+      return sayUntilHeard(coordinator.request("ConsumerGroupHeartbeat", asked))
     }
 
     /**
