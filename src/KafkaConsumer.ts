@@ -344,7 +344,10 @@ export interface KafkaConsumer<K, V> {
    * one partition holds up none of the others: it fails once they are.
    */
   readonly commit: (partitions?: Iterable<TopicPartition>) => Effect.Effect<void, CommitError>
-  /** Hands out nothing more of these partitions, until `resume`, or until they are assigned anew. Heartbeats go on. */
+  /**
+   * Hands out nothing more of these partitions, until `resume`, or until they are assigned anew. Heartbeats go on. What was
+   * handed out before goes on, too: the rest of a chunk, and what waits in the lanes of `runForEach`.
+   */
   readonly pause: (partitions: Iterable<TopicPartition>) => Effect.Effect<void>
   /** Hands out records of these partitions again. */
   readonly resume: (partitions: Iterable<TopicPartition>) => Effect.Effect<void>
@@ -362,8 +365,9 @@ export interface KafkaConsumer<K, V> {
     partitions?: Iterable<TopicPartition>
   ) => Effect.Effect<void, ConnectionError | BrokerError | TopicError>
   /**
-   * Hands out nothing more, and ends when all that was handed out is done and committed. Faces end, also those that are begun
-   * later. It stays a member of its group, until its scope is closed.
+   * Hands out nothing more, and ends when all that was handed out is done and committed, also what a stream has given that has
+   * ended; what a face has given that was left before is not waited for. Faces end, also those that are begun later. It stays a
+   * member of its group, until its scope is closed.
    */
   readonly drain: Effect.Effect<void>
 }

@@ -99,14 +99,15 @@ export const makeService = <K, V>({
     poison: poison.stream,
     events: events.stream,
     commit: (partitions) =>
-      // What cannot be committed of one partition holds up none of the others.
-      Effect.suspend(() =>
-        Effect.forEach(
-          known(partitions).filter((p) => p.uncommitted !== undefined),
-          (p) => Effect.exit(settled.committed(p, p.prefix!, p.uncommitted! - 1)),
-          { concurrency: "unbounded" }
-        )
-      ).pipe(Effect.flatMap((exits) => Effect.all(exits, { discard: true }))),
+      Effect.suspend(() => {
+        // What is waited for is what is done by now, whatever is done before the waits begin.
+        const waits = known(partitions).flatMap((p) => {
+          const { prefix, uncommitted } = p
+          return uncommitted === undefined ? [] : [Effect.exit(settled.committed(p, prefix!, uncommitted - 1))]
+        })
+        // What cannot be committed of one partition holds up none of the others.
+        return Effect.all(waits, { concurrency: "unbounded" })
+      }).pipe(Effect.flatMap((exits) => Effect.all(exits, { discard: true }))),
     pause: (partitions) => setPaused(partitions, true),
     resume: (partitions) => setPaused(partitions, false),
     seek: ({ offset, ...place }) =>
