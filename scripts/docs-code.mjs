@@ -120,9 +120,12 @@ copyForEffect3("src", effect3.directory)
 // compiled and run
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** How long is waited for a program or a test: others may have most of the machine meanwhile. */
+const HUNG_MILLIS = 900_000
+
 const run = (program, ...args) =>
   new Promise((resolve) => {
-    execFile(program, args, { cwd: root, timeout: 300_000 }, (error, stdout, stderr) =>
+    execFile(program, args, { cwd: root, timeout: HUNG_MILLIS }, (error, stdout, stderr) =>
       resolve({ failed: error !== null, stdout, said: stdout + stderr })
     )
   })
@@ -185,7 +188,7 @@ const runTests = async ({ directory, major, plugins, sources, tested, vitest }) 
   root: ${JSON.stringify(directory)},
   plugins: ${plugins},
   resolve: { alias: { "effect-ktables": ${JSON.stringify(join(sources, "index.ts"))} } },
-  test: { include: ["**/*.test.ts"], testTimeout: 60_000, pool: "threads", maxWorkers: 1, minWorkers: 1, isolate: false }
+  test: { include: ["**/*.test.ts"], testTimeout: ${HUNG_MILLIS}, pool: "threads", maxWorkers: 1, minWorkers: 1, isolate: false }
 }`
   )
   const { failed, said } = await run(...vitest(), "run", "--config", config)
