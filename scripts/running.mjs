@@ -1,6 +1,6 @@
 // Other programs: alone, with the terminal to themselves, or several at the same time.
 import { spawn, spawnSync } from "node:child_process"
-import { constants, setPriority } from "node:os"
+import { setPriority } from "node:os"
 import { dirname, join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
@@ -43,10 +43,12 @@ const ended = (child) =>
     child.on("close", (code) => resolve(code ?? 1))
   })
 
-/** A program, and all that it starts, gets little more of the machine than others leave. */
+/** Of a program that gives way: it, and all that it starts, has a third of what others have that want the machine, too. */
+const LOWER_PRIORITY = 5
+
 const giveWay = ({ pid }) => {
   try {
-    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)
+    if (pid !== undefined) setPriority(pid, LOWER_PRIORITY)
   } catch {
     // it has ended already, or the system knows no priorities
   }
