@@ -5,6 +5,7 @@ import { execFile } from "node:child_process"
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
+import { build } from "esbuild"
 import { blocksOf } from "./docs-blocks.mjs"
 import { copyForEffect3 } from "./majors.mjs"
 import { newNode, tsc } from "./running.mjs"
@@ -23,12 +24,13 @@ const fail = (message) => {
   process.exitCode = 1
 }
 
-/** A major of Effect: where its blocks lie, which sources they import, and by what their tests are run. */
+/** A major of Effect: where its blocks lie, which sources and packages they import, and by what their tests are run. */
 const majors = [
   {
     major: 4,
     directory: join(out, "effect-4"),
     sources: join(root, "src"),
+    packages: join(root, "effect4", "node_modules"),
     vitest: () => [newNode(), join(root, "effect4", "node_modules", "vitest", "vitest.mjs")],
     plugins: `[{
     name: "effect-4",
@@ -44,6 +46,7 @@ const majors = [
     major: 3,
     directory: join(out, "effect-3"),
     sources: join(out, "effect-3", "src"),
+    packages: join(root, "node_modules"),
     vitest: () => [process.execPath, join(root, "node_modules", "vitest", "vitest.mjs")],
     plugins: "[]"
   }
@@ -117,10 +120,12 @@ copyForEffect3("src", effect3.directory)
 // compiled and run
 // ---------------------------------------------------------------------------------------------------------------------
 
-const tool = (...path) => join(root, "node_modules", ...path)
+/** How long is waited for a program or a test: others may have most of the machine meanwhile. */
+const HUNG_MILLIS = 900_000
+
 const run = (program, ...args) =>
   new Promise((resolve) => {
-    execFile(program, args, { cwd: root, timeout: 300_000 }, (error, stdout, stderr) =>
+    execFile(program, args, { cwd: root, timeout: HUNG_MILLIS }, (error, stdout, stderr) =>
       resolve({ failed: error !== null, stdout, said: stdout + stderr })
     )
   })
@@ -141,11 +146,33 @@ const missing = (expected, output) => {
   })
 }
 
-const runPrograms = async ({ config, directory, files, major, programs }) => {
+/** The programs in plain JavaScript, which Node starts in a third of the time, below the packages that they import. */
+const compiledPrograms = async ({ directory, packages, sources }, programs) => {
+  const outdir = join(packages, ".cache", "docs-code")
+  rmSync(outdir, { recursive: true, force: true })
+  await build({
+    entryPoints: [...new Set(programs.map(({ file }) => join(directory, file)))],
+    outdir,
+    outbase: directory,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    splitting: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    packages: "external",
+    alias: { "effect-ktables": sources },
+    tsconfigRaw: {}
+  })
+  return (file) => join(outdir, file.replace(/\.ts$/, ".mjs"))
+}
+
+const runPrograms = async (one) => {
+  const { files, major } = one
+  const programs = one.programs.filter(({ file }) => files.has(file))
+  const compiled = await compiledPrograms(one, programs)
   for (const { at, file, lines } of programs) {
-    if (!files.has(file)) continue
-    const tsx = tool("tsx", "dist", "cli.mjs")
-    const { failed, said, stdout } = await run(process.execPath, tsx, "--tsconfig", config, join(directory, file))
+    const { failed, said, stdout } = await run(process.execPath, compiled(file))
     const absent = missing(lines, stdout)
     if (failed) fail(`${at}: fails on Effect ${major}\n${said}`)
     else if (absent !== undefined) fail(`${at}: does not print "${absent}" on Effect ${major}, but\n${stdout}`)
@@ -161,7 +188,7 @@ const runTests = async ({ directory, major, plugins, sources, tested, vitest }) 
   root: ${JSON.stringify(directory)},
   plugins: ${plugins},
   resolve: { alias: { "effect-ktables": ${JSON.stringify(join(sources, "index.ts"))} } },
-  test: { include: ["**/*.test.ts"], testTimeout: 60_000, pool: "threads", maxWorkers: 1, minWorkers: 1, isolate: false }
+  test: { include: ["**/*.test.ts"], testTimeout: ${HUNG_MILLIS}, pool: "threads", maxWorkers: 1, minWorkers: 1, isolate: false }
 }`
   )
   const { failed, said } = await run(...vitest(), "run", "--config", config)

@@ -68,14 +68,14 @@ const ingredients = (): ReadonlyArray<string> => [
 ]
 
 const TARBALL = "tarball-"
-const DAY_MILLIS = 24 * 60 * 60 * 1_000
+const OLD_MILLIS = 3 * 60 * 60 * 1_000
 
-/** Those of other sources go; not at once, as a run that began with them may still be under way. */
+/** Those of other sources, and what was installed of them, go; not at once, as a run that began with them may be under way. */
 const removeOldTarballs = (cache: string): void => {
   for (const name of fs.readdirSync(cache)) {
     const old = path.join(cache, name)
     const since = fs.statSync(old, { throwIfNoEntry: false })?.mtimeMs ?? Infinity
-    if (name.startsWith(TARBALL) && since < Date.now() - DAY_MILLIS) {
+    if (name.startsWith(TARBALL) && since < Date.now() - OLD_MILLIS) {
       fs.rmSync(old, { recursive: true, force: true })
     }
   }
@@ -165,6 +165,21 @@ export const oldestEffect = manifest.peerDependencies["effect"].replace("^", "")
 export const installedVersion = (name: string): string =>
   readJson<Manifest>(packed, "node_modules", name, "package.json").version
 
+/** A project in which the package, and what comes with `args`, were installed; several test files take a copy of the same one. */
+const installedOnce = (args: ReadonlyArray<string>): Effect.Effect<string, TestKafkaError> =>
+  Effect.flatMap(tarball, (archive) =>
+    cached(
+      `${path.basename(path.dirname(archive))}-with-${fingerprint(...args)}`,
+      (fresh) =>
+        Effect.suspend(() => {
+          const project = { name: "consumer", private: true, type: "module" }
+          fs.writeFileSync(path.join(fresh, "package.json"), JSON.stringify(project))
+          return npmInstall(fresh, [archive, ...args])
+        }),
+      "package"
+    )
+  )
+
 const temporaryDirectory = Effect.acquireRelease(
   // with its real path, as bundlers and compilers report it
   Effect.sync(() => fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "effect-ktables-consumer-")))),
@@ -176,16 +191,15 @@ export const consumer = (options: ConsumerOptions = {}): Layer.Layer<Consumer, T
   Layer.effect(
     Consumer,
     Effect.gen(function* () {
-      const archive = yield* tarball
+      const effect = `effect@${options.effect ?? installedVersion("effect")}`
+      const project = yield* installedOnce([effect, ...(options.args ?? [])])
       const directory = yield* temporaryDirectory
       const write = (file: string, text: string) => {
         const at = path.join(directory, file)
         fs.mkdirSync(path.dirname(at), { recursive: true })
         fs.writeFileSync(at, text)
       }
-      write("package.json", JSON.stringify({ name: "consumer", private: true, type: "module" }))
-      const effect = `effect@${options.effect ?? installedVersion("effect")}`
-      yield* npmInstall(directory, [archive, effect, ...(options.args ?? [])])
+      fs.cpSync(project, directory, { recursive: true, verbatimSymlinks: true })
       return {
         directory,
         installed: path.join(directory, "node_modules", "effect-ktables"),
