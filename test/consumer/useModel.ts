@@ -211,7 +211,7 @@ export class UseModel {
       this.note(`${what} waits for a commit`)
       const error = yield* Effect.match(commit, { onFailure: (error) => error, onSuccess: () => undefined })
       this.waits.delete(wait)
-      this.note(`${what} ends: ${error === undefined ? "committed" : String(error)}`)
+      this.note(`${what} ends: ${error === undefined ? "committed" : error._tag}`)
       if (error !== undefined) {
         if (error._tag !== "KafkaCommitError") this.problem(`${what} fails with ${error._tag}`)
         return
