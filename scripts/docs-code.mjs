@@ -120,8 +120,8 @@ copyForEffect3("src", effect3.directory)
 // compiled and run
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** How long is waited for a program or a test: others may have most of the machine meanwhile. */
-const HUNG_MILLIS = 900_000
+/** How long is waited for a program or a test. */
+const HUNG_MILLIS = 300_000
 
 const run = (program, ...args) =>
   new Promise((resolve) => {

@@ -84,11 +84,11 @@ const checks = [
   ]
 ]
 
-const check = async (options) => {
+const check = async () => {
   const started = Date.now()
   const failed = []
   const checked = (command) => async () => {
-    const status = await runQuietly(...command, options)
+    const status = await runQuietly(...command)
     if (status !== 0) failed.push(command[0])
     return status
   }
@@ -210,10 +210,9 @@ const quickOnEffect3 = ["client", "codec", "contract", "events", "feed", "groups
 )
 
 /**
- * Runs all there is, part by part. Each part of the tests keeps the machine busy by itself: half of the time of its tests is
- * spent on waiting, for brokers, for clocks, for other processes, so that twice as many files are under way as there are cores.
- * With other parts beside it, what has promises about time would not keep them. What is checked without running it gives way to
- * them, and has what they leave of the machine; it ends before clusters fail, whose tests promise most about time.
+ * Runs all there is, part by part. Each part keeps the machine busy by itself: half of the time of its tests is spent on
+ * waiting, for brokers, for clocks, for other processes, so that twice as many files are under way as there are cores. With
+ * other parts beside it, what has promises about time would not keep them.
  */
 const testAll = async () => {
   await prepare()
@@ -226,14 +225,15 @@ const testAll = async () => {
   const shared = "--poolOptions.forks.isolate=false"
   await sideBySide([
     [
+      parts.of(check),
       parts.units(4, workers),
       parts.units(3, workers),
       parts.tests("systems 4", systems(4)),
-      parts.tests("systems 3", [...systems(3), shared, ...onEffect3])
-    ],
-    [parts.of(() => check({ givesWay: true }))]
+      parts.tests("systems 3", [...systems(3), shared, ...onEffect3]),
+      parts.tests("faults 4", faults(4)),
+      parts.tests("faults 3", [...faults(3), "test/faults/v3"])
+    ]
   ])
-  await sideBySide([[parts.tests("faults 4", faults(4)), parts.tests("faults 3", [...faults(3), "test/faults/v3"])]])
   tell(parts.told)
 }
 

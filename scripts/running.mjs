@@ -1,6 +1,5 @@
 // Other programs: alone, with the terminal to themselves, or several at the same time.
 import { spawn, spawnSync } from "node:child_process"
-import { setPriority } from "node:os"
 import { dirname, join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
@@ -43,22 +42,10 @@ const ended = (child) =>
     child.on("close", (code) => resolve(code ?? 1))
   })
 
-/** Of a program that gives way: it, and all that it starts, has a third of what others have that want the machine, too. */
-const LOWER_PRIORITY = 5
-
-const giveWay = ({ pid }) => {
-  try {
-    if (pid !== undefined) setPriority(pid, LOWER_PRIORITY)
-  } catch {
-    // it has ended already, or the system knows no priorities
-  }
-}
-
 /** A program beside others: what it prints comes at its end, in one piece. */
-export const runQuietly = async (title, program, args, { givesWay = false } = {}) => {
+export const runQuietly = async (title, program, args) => {
   const printed = []
   const child = spawned(program, args)
-  if (givesWay) giveWay(child)
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => printed.push(chunk))
   const status = await ended(child)
   process.stdout.write(`\n> ${title}\n${Buffer.concat(printed)}`)
