@@ -421,7 +421,8 @@ export const consuming = (test: Suite): void => {
       Effect.gen(function* () {
         const topic = yield* kafka.topic(deleted)
         const group = newName()
-        const options = { subscribe: topic, group, protocol, maxUncommitted: 10 } as const
+        // Closing waits for those that are never done.
+        const options = { subscribe: topic, group, protocol, maxUncommitted: 10, stopTimeout: "1 second" } as const
         const large = (count: number, from: number) =>
           kafka.appendInBatches(
             topic,
