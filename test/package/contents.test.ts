@@ -166,7 +166,7 @@ layer(consumer(), setUp)("the packed package", (it) => {
         .map((name) => sizeOf(path.join(directory, "node_modules", name)))
         .reduce((sum, size) => sum + size, 0)
       // A third of it is code, a fifth its maps for debuggers, a quarter its sources, and the rest types and pages.
-      expect(own).toBeLessThan(8)
+      expect(own).toBeLessThan(9)
       expect(megabytes(others)).toBeLessThan(12)
     })
   )
