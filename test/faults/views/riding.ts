@@ -134,8 +134,9 @@ export class Riding {
       const own = yield* Scope.fork(outer, outer.strategy)
       const riding = new Riding(options, yield* open(options, own), own)
       const views = yield* makeViews(table, riding.opened.others)
-      yield* Scope.provide(riding.write, own)
+      // Who watches is there before there is something to see: one that is told only once is told of too little then.
       yield* Scope.provide(riding.watch(changes.views?.(views) ?? views), own)
+      yield* Scope.provide(riding.write, own)
       return riding
     })
   }
