@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { EmbeddedKafka, KafkaConsumer } from "../../src/index.ts"
 import type { ManualClock } from "../support/ManualClock.ts"
+import { Trace } from "./trace.ts"
 
 export const GROUP = "g"
 export const TOPICS = ["a", "b"] as const
@@ -55,41 +56,25 @@ const isKnown = (members: ReadonlyArray<EmbeddedKafka.GroupMemberView>, { instan
 /** How long a member may own what its coordinator has given to others: until its session is over, as it knows it. */
 const MOST_STALE = SESSION + BEAT
 
-export class GroupModel {
+export class GroupModel extends Trace {
   readonly ours: Array<Ours> = []
-  readonly problems: Array<string> = []
   /** Partitions that came later: a leader that the test plays does not look for them. */
   readonly grown = new Set<string>()
-  private readonly trace: Array<string> = []
   private readonly done = new Map<string, Set<number>>()
   /** Since when a member works on what the coordinator does not know it to have. */
   private readonly stale = new Map<string, number>()
 
   constructor(
     readonly kafka: EmbeddedKafka.EmbeddedKafka,
-    readonly clock: ManualClock,
+    clock: ManualClock,
     /**
      * Whether a partition is never two members'. In a group that goes from one protocol to the other and back it may be, as in
      * Kafka: back in the classic protocol, members have what they were to have, whether others have given it up or not.
      */
     private readonly isExclusive: boolean
-  ) {}
-
-  note(text: string): void {
-    this.trace.push(`${this.clock.millis()} ${text}`)
+  ) {
+    super(clock)
   }
-
-  problem(text: string): void {
-    this.note(`PROBLEM: ${text}`)
-    this.problems.push(text)
-  }
-
-  /** Fails with what is wrong, if something is, and with what came before it. */
-  readonly check: Effect.Effect<void> = Effect.suspend(() =>
-    this.problems.length === 0
-      ? Effect.void
-      : Effect.die(new Error([...this.problems, "", ...this.trace.slice(-200)].join("\n")))
-  )
 
   get live(): ReadonlyArray<Ours> {
     return this.ours.filter(({ state }) => state === "live")

@@ -12,6 +12,7 @@ import type { ManualClock } from "../support/ManualClock.ts"
 import { GROUP, placeOf } from "./groupModel.ts"
 import { Life, Logs } from "./usePlaces.ts"
 import { type Held, isStale, type Record } from "./useRecords.ts"
+import { Trace } from "./trace.ts"
 
 /** How long a commit may be on its way, in milliseconds: what it was true of may be over when it arrives. */
 const ON_ITS_WAY = 6_000
@@ -26,12 +27,10 @@ interface Wait {
   dueSince: number | undefined
 }
 
-export class UseModel {
-  readonly problems: Array<string> = []
+export class UseModel extends Trace {
   readonly waits = new Set<Wait>()
   /** Whether records that do not decode fail the consumer. */
   failsOnPoison = false
-  private readonly trace: Array<string> = []
   readonly logs = new Logs()
   private readonly lives = new Map<string, Array<Life>>()
   /** Partitions that are paused, and the offset from which on nothing of them is to be handed out. */
@@ -39,24 +38,10 @@ export class UseModel {
 
   constructor(
     readonly kafka: EmbeddedKafka.EmbeddedKafka,
-    readonly clock: ManualClock
-  ) {}
-
-  note(text: string): void {
-    this.trace.push(`${this.clock.millis()} ${text}`)
+    clock: ManualClock
+  ) {
+    super(clock)
   }
-
-  problem(text: string): void {
-    this.note(`PROBLEM: ${text}`)
-    this.problems.push(text)
-  }
-
-  /** Fails with what is wrong, if something is, and with what came before it. */
-  readonly check: Effect.Effect<void> = Effect.suspend(() =>
-    this.problems.length === 0
-      ? Effect.void
-      : Effect.die(new Error([...this.problems, "", ...this.trace.slice(-150)].join("\n")))
-  )
 
   // -------------------------------------------------------------------------------------------------------------------
   // logs
